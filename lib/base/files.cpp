@@ -1,0 +1,90 @@
+// See files.h.
+#include "base/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace qc {
+namespace {
+
+[[noreturn]] void cannot_read(const std::filesystem::path& path, const std::string& cause) {
+  throw Error(Exit::kInput, {"cannot-read", path.string(), cause, "check the path and its permissions"});
+}
+
+[[noreturn]] void cannot_write(const std::filesystem::path& path, int error_number) {
+  throw Error(Exit::kOutput, {"cannot-write", path.string(), std::strerror(error_number),
+                              "choose another output folder with -o, or make room and permissions there"});
+}
+
+// Writes everything or returns the error number.
+int write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return ::fsync(fd) != 0 && errno != EINVAL && errno != EROFS ? errno : 0;
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) cannot_read(path, std::strerror(errno));
+  struct stat info {};
+  if (::fstat(fd, &info) != 0 || S_ISDIR(info.st_mode)) {
+    ::close(fd);
+    cannot_read(path, S_ISDIR(info.st_mode) ? "it is a folder, not a file" : std::strerror(errno));
+  }
+  std::string bytes(static_cast<size_t>(info.st_size), '\0');
+  size_t done = 0;
+  while (true) {
+    if (done == bytes.size()) bytes.resize(done + 4096);  // also right for pipes and /proc, whose size is 0
+    const ssize_t n = ::read(fd, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      const int error_number = errno;
+      ::close(fd);
+      cannot_read(path, std::strerror(error_number));
+    }
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  ::close(fd);
+  bytes.resize(done);
+  return bytes;
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view bytes) {
+  const std::filesystem::path temporary = path.string() + format(".{}.tmp", ::getpid());
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) cannot_write(path, errno);
+  int error_number = write_all(fd, bytes);
+  if (::close(fd) != 0 && error_number == 0) error_number = errno;
+  if (error_number == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error_number = errno;
+  if (error_number != 0) {
+    ::unlink(temporary.c_str());
+    cannot_write(path, error_number);
+  }
+}
+
+TemporaryFile::TemporaryFile(std::string_view suffix) {
+  static std::atomic<int> counter{0};
+  path_ = std::filesystem::temp_directory_path() / format("qconvert-{}-{}{}", ::getpid(), counter++, suffix);
+}
+
+TemporaryFile::~TemporaryFile() {
+  std::error_code ignored;
+  std::filesystem::remove(path_, ignored);
+}
+
+}  // namespace qc

@@ -1,0 +1,30 @@
+// Reading and writing whole files. Outputs appear complete or not at all.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace qc {
+
+/// The whole file. Throws Error(kInput) naming the path and the reason (missing, a folder, not readable, ...).
+std::string read_file(const std::filesystem::path& path);
+
+/// Writes beside `path` under a temporary name, flushes, renames. Throws Error(kOutput) naming the path and the
+/// reason (folder missing, no permission, disk full, ...) and leaves neither the file nor the temporary one.
+void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
+
+/// A fresh file name in the system's temporary folder; the file is removed when this goes out of scope.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(std::string_view suffix);
+  ~TemporaryFile();
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace qc

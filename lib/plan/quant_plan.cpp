@@ -1,0 +1,55 @@
+// See quant_plan.h.
+#include "plan/quant_plan.h"
+
+#include "base/text.h"
+
+namespace qc::plan {
+namespace {
+
+const char* name_of(Compute compute) {
+  switch (compute) {
+    case Compute::kInteger: return "integer";
+    case Compute::kFloatIntegerWeights: return "float, integer weights";
+    case Compute::kFloat: return "float";
+  }
+  return "?";
+}
+
+std::string show(const quant::QuantParams& p) {
+  std::string text = format("{}{}", p.is_signed ? "int" : "uint", p.bits);
+  if (p.per_channel()) return text + format(" per channel (axis {}, {} scales)", p.axis, p.scales.size());
+  return text + format(" scale {:.9g} zero_point {}", p.scales.at(0), p.zero_points.at(0));
+}
+
+}  // namespace
+
+const char* reason_text(Reason reason) {
+  switch (reason) {
+    case Reason::kTarget: return "integer kernel";
+    case Reason::kNoIntegerKernel: return "the target has no integer kernel for it";
+    case Reason::kUserKeepFloat: return "kept in float by the config";
+    case Reason::kIsland: return "between float neighbours, converting would cost more time than integers gain";
+    case Reason::kAccuracy: return "integers would cost too much accuracy";
+    case Reason::kUnlikeRanges: return "its inputs have ranges that one scale cannot hold";
+    case Reason::kResidualStream: return "residual stream of a transformer";
+    case Reason::kNotFloat: return "not a float32 activation";
+    case Reason::kNoStatistics: return "calibration never saw it";
+  }
+  return "?";
+}
+
+std::string dump(const QuantPlan& plan, const ir::Graph& graph) {
+  std::string text;
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const NodeDecision& decision = plan.nodes[static_cast<size_t>(id)];
+    text += format("node  {} ({}): {}{} [{}]{}\n", node.name, node.op_type, name_of(decision.compute),
+                   decision.float_output ? ", float output" : "", reason_text(decision.reason),
+                   decision.detail.empty() ? "" : " " + decision.detail);
+  }
+  for (size_t v = 0; v < plan.values.size(); ++v)
+    if (plan.values[v].quantized) text += format("value {}: {}\n", graph.values[v].name, show(plan.values[v].params));
+  return text;
+}
+
+}  // namespace qc::plan

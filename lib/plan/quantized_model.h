@@ -1,0 +1,44 @@
+// Paper 4: what both writers take. The float graph after normalization, the plan, and the integers.
+// A weight read by two nodes is one value and stands here once; a bias belongs to a node, because its scale is
+// (scale of that node's input) * (scale of that node's weight).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+#include "plan/quant_plan.h"
+
+namespace qc::plan {
+
+struct IntegerTensor {
+  quant::QuantParams params;      // bias: bits 32, signed, axis 0 or -1, zero points 0
+  std::vector<int32_t> integers;  // row-major, as many as the constant has elements
+};
+
+struct QuantizedModel {
+  ir::Graph graph;   // constants keep their float values (bias-corrected where correction was kept)
+  QuantPlan plan;
+  std::map<ir::ValueId, IntegerTensor> weights;  // every constant stored as integers, of integer and float nodes alike
+  std::map<ir::NodeId, IntegerTensor> biases;    // int32 bias of an integer Conv or Gemm (input slot 2)
+};
+
+/// Bytes of a written file, born with a label (node, kind). `node` is "" for what belongs to no node.
+struct Piece {
+  std::string node;
+  std::string kind;   // "weights", "bias", "scales", "constants", "graph"
+  int64_t bytes = 0;
+};
+
+/// What a writer returns. What no piece claims is file structure; pieces never sum to more than bytes.size().
+struct Written {
+  std::string bytes;  // the file, complete
+  std::vector<Piece> pieces;
+  // Models over 2 GB: tensors live in a second file beside the first (ONNX external data), named here.
+  std::string external_name;
+  std::string external_bytes;
+};
+
+}  // namespace qc::plan

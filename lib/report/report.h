@@ -1,0 +1,99 @@
+// Paper 5: the report as numbers, then printed. Nothing is computed while printing: text, JSON (and later markdown and
+// HTML) show the same figures.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+
+namespace qc::report {
+
+/// One row of bytes: what of a node (or of no node) a written file holds. Rows of a file sum to its size on disk.
+struct ByteRow {
+  std::string node;   // "" for what belongs to no node
+  std::string kind;   // "weights", "bias", "scales", "constants", "graph", "[file structure]"
+  int64_t bytes = 0;
+};
+
+struct FileBytes {
+  std::string name;   // as written
+  std::string format; // "onnx", "tflite"
+  int64_t size = 0;   // on disk, external data included
+  std::vector<ByteRow> rows;
+};
+
+/// Throws Error(kBug) when the rows do not sum to the size or the remainder is negative.
+void check_sum(const FileBytes& file);
+
+struct OutputAccuracy {
+  std::string output;
+  double sqnr_db = 0;         // pooled over the held-out images
+  double cosine = 0;          // mean
+  bool before_softmax = false;  // judged at the mean-free logits, because the output ends in Softmax
+};
+
+struct Accuracy {
+  int64_t images = 0;
+  std::vector<OutputAccuracy> simulated;  // float simulation of the plan
+  std::vector<OutputAccuracy> integer;    // the written file in stock ONNX Runtime
+  std::optional<double> agreement;        // top-1 of the integer file with float, 0..1; classifiers only
+  double worst_sqnr_db() const;           // over `integer`
+};
+
+struct NodeRow {
+  std::string node, op_type;
+  std::string compute;   // "integer", "float, integer weights", "float"
+  std::string verdict;   // kernel seen in the optimised graph ("QLinearConv", "fused into conv1", "Conv (float)")
+  std::string reason, detail;
+  std::vector<std::string> outputs;        // value names
+  std::string output_params;               // "uint8 scale 0.0235 zero_point 0" or ""
+  double sqnr_db = 0;                      // at this node's output in simulation; NaN when not measured
+  int64_t float_bytes = 0, bytes = 0;      // its weights before and after
+};
+
+struct Timing {
+  std::string stage;
+  double seconds = 0;
+};
+
+struct Correction {
+  std::string name;      // "sequential bias correction"
+  bool kept = false;
+  double before_db = 0, after_db = 0;  // worst output on held-out images
+};
+
+struct Rewrite {
+  std::string name;
+  int count = 0;
+  bool undone = false;
+};
+
+struct SaturationRisk {
+  int64_t nodes = 0, channels = 0;  // that could saturate a 16-bit pair sum on x86 without VNNI
+  bool guarded = false;
+};
+
+struct Report {
+  std::string model, target, qconvert_version, runtime_version, config_json, config_hash, preprocessing;
+  int64_t float_size = 0;             // the input model on disk, external data included
+  int64_t calibration_images = 0;
+  std::vector<FileBytes> files;
+  std::optional<Accuracy> accuracy;
+  std::vector<NodeRow> nodes;         // topological order
+  std::vector<Rewrite> rewrites;
+  std::vector<Correction> corrections;
+  SaturationRisk saturation;
+  std::vector<std::string> notes;     // "3 initializers were inputs as well and are constants now", ...
+  std::vector<Problem> warnings;
+  std::vector<Timing> timings;        // not in the JSON file: the same input gives the same bytes; in text with -v
+};
+
+std::string to_text(const Report& report, bool verbose);
+/// Keys sorted, stable, no timings, no absolute paths: the same conversion gives the same bytes.
+std::string to_json(const Report& report);
+
+}  // namespace qc::report

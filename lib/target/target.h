@@ -1,0 +1,62 @@
+// What the hardware or runtime behind a file can do, op by op, read from configs/targets/*.json (shipped ones are
+// embedded at build time; --target FILE reads another). Rules of the stages ask this table and never name an op.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+
+namespace qc::target {
+
+enum class OpKind {
+  kWeighted,  // Conv, Gemm, MatMul with a constant: integer weights, int32 bias
+  kCompute,   // integer kernel, inputs and output each with parameters of their own (Add, Concat, Sigmoid, ...)
+  kMove,      // moves or selects integers: output shares the input's parameters (MaxPool, Reshape, ...)
+  kFloat,     // no integer kernel
+};
+
+struct OpRule {
+  std::string op_type;
+  OpKind kind = OpKind::kFloat;
+  bool float_output = false;      // kernel exists that takes integers and returns float (MatMul, Gemm)
+  bool float_weights_int8 = true; // when it stays float its constant weights may be stored as integers
+  bool same_input_scale = false;  // all data inputs and the output share one scale (Concat on integer-only targets)
+  std::vector<int> data_inputs;   // input slots that carry quantizable activations; empty: all
+  std::map<std::string, std::string> when;  // attribute -> required value ("mode": "nearest"): else kFloat
+  std::string sentence;           // why, for people: error text, `qconvert targets NAME`, reports
+};
+
+/// Quantizer of one kind of tensor.
+struct Scheme {
+  int bits = 8;
+  bool is_signed = false;
+  bool symmetric = false;
+  bool power_of_two = false;
+  bool per_channel = false;
+  bool narrow_range = false;
+};
+
+struct TargetSpec {
+  std::string name, description;
+  Scheme activations{8, false, false, false, false, false};
+  Scheme weights{8, true, true, false, true, true};
+  int bias_bits = 32;
+  bool float_islands = true;                        // ops may stay float
+  std::map<std::string, OpRule> ops;                // by op type; an op without a rule is kFloat
+  std::map<std::string, std::pair<double, double>> known_ranges;  // op type -> output range ("Softmax": 0..1)
+};
+
+const OpRule& rule_for(const TargetSpec& target, std::string_view op_type);  // a kFloat rule if there is none
+
+/// A shipped target by name, or a JSON file when `name_or_path` ends in .json. Throws Error(kUsage): unknown name (the
+/// nearest one offered), unreadable file, unknown keys or wrong types with JSON pointers, all at once.
+TargetSpec load(const std::string& name_or_path);
+std::vector<std::string> shipped_names();
+/// What it allows, for `qconvert targets NAME`: text made from the same sentences that errors use.
+std::string describe(const TargetSpec& target);
+std::string to_json(const TargetSpec& target);
+
+}  // namespace qc::target

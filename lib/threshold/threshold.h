@@ -1,0 +1,51 @@
+// The threshold search: from what calibration saw (histograms) or from the weights themselves to quantization
+// parameters. Methods, quantizers and their errors as in MCT (mct.md 2.4), found exactly where MCT iterates: never a
+// larger error than MCT's own search on the same data.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plan/tensor_stats.h"
+#include "quant/quant_params.h"
+
+namespace qc::threshold {
+
+enum class Method { kNoClipping, kMse, kMae, kLp, kKl };
+enum class Quantizer { kPowerOfTwo, kSymmetric, kUniform };
+enum class Signedness { kAuto, kSigned, kUnsigned };
+
+struct Options {
+  Method method = Method::kMse;
+  Quantizer quantizer = Quantizer::kUniform;
+  int bits = 8;
+  bool narrow_range = false;          // symmetric signed: integers in -qmax..qmax
+  Signedness signedness = Signedness::kAuto;
+  /// kUniform only: type of the integers. The ranges are the same; the zero point differs.
+  bool signed_integers = false;
+  double z_threshold = std::numeric_limits<double>::infinity();  // outlier cut on histograms (mct.md 2.4)
+  double min_threshold = 1.0 / 65536;
+  int p = 2;                          // kLp
+};
+
+struct Chosen {
+  quant::QuantParams params;
+  double error = 0;  // of the method, per element
+};
+
+/// Activation parameters from a histogram (bin centres; prefix sums make one candidate O(levels)).
+/// An empty histogram or a single value gives the degenerate parameters of quant::asymmetric_params.
+Chosen search(const plan::TensorStats& stats, const Options& options);
+
+/// Weight parameters, per tensor (axis < 0) or per channel along `axis`, from the values themselves. Threads over
+/// channels; the same result for every thread count. Channels of zeros get scale 1... see .cpp.
+Chosen search(std::span<const float> values, std::span<const int64_t> dims, int axis, const Options& options, int threads);
+
+/// Names for config and help ("MSE", "KL", ...).
+std::span<const std::string_view> method_names();
+
+}  // namespace qc::threshold
