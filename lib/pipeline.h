@@ -1,0 +1,39 @@
+// The corridor: one conversion from model and config to files and report. pipeline.cpp reads like a table of contents.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "config/core_config.h"
+#include "report/report.h"
+
+namespace qc {
+
+/// What the command line says; everything else is in the config.
+struct ConvertOptions {
+  std::filesystem::path model;
+  std::filesystem::path config;              // empty: defaults
+  std::vector<config::Override> overrides;   // --set, and what --images, --target, --format say
+  std::filesystem::path output_folder = ".";
+  int threads = 0;                           // 0: all
+  bool dry_run = false;                      // the plan that would be tried, no images, no files
+  std::vector<std::string> explain;          // node names (globs)
+  std::vector<std::string> dump;             // stage names, see dump_stages()
+};
+
+struct ConvertResult {
+  report::Report report;
+  std::vector<std::filesystem::path> written;
+  std::string explained;  // text of --explain
+  std::string dumped;     // text of --dump
+  bool gates_hold = true; // false: exit 5
+};
+
+/// "read", "normalize", "stats", "candidates", "plan".
+const std::vector<std::string>& dump_stages();
+
+/// Throws Error. Writes nothing unless everything before has succeeded.
+ConvertResult convert(const ConvertOptions& options);
+
+}  // namespace qc
