@@ -112,11 +112,13 @@ void read_output_types(const Ort::Session& session, ir::Graph& graph, const std:
     const auto info = type.GetTensorTypeAndShapeInfo();
     ir::Value& value = graph.values[static_cast<size_t>(values[i])];
     value.dtype = from_ort(info.GetElementType());
-    if (!info.HasShape()) continue;
+    // Rank 0 and rank unknown look alike through this API; neither has dimensions that a rewrite could use.
+    if (info.GetDimensionsCount() == 0) continue;
     value.has_shape = true;
     value.dims = info.GetShape();
-    value.dim_params.clear();
-    for (const char* symbol : info.GetSymbolicDimensions()) value.dim_params.emplace_back(symbol);
+    std::vector<const char*> symbols(value.dims.size());
+    info.GetSymbolicDimensions(symbols.data(), symbols.size());
+    value.dim_params.assign(symbols.begin(), symbols.end());
   }
 }
 
