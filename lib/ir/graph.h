@@ -45,6 +45,7 @@ struct Node {
   std::string doc;
   bool named_in_file = false;         // false: the name was made at load and is not written back
   bool erased = false;
+  std::string extra;                  // serialized NodeProto of fields we have no place for (newer ONNX); written back
 };
 
 struct Value {
@@ -56,6 +57,7 @@ struct Value {
   std::optional<Tensor> constant;       // an initializer
   NodeId producer = kNone;      // kNone: graph input, initializer, or nothing
   std::vector<NodeId> consumers;  // a node stands here once per input slot that reads the value, captures included
+  std::string extra;            // serialized ValueInfoProto of what is not said above (denotations, sequence types, docs)
 };
 
 struct Graph {
@@ -72,6 +74,7 @@ struct Graph {
   std::vector<std::pair<std::string, std::string>> metadata;  // metadata_props, in file order
   std::vector<std::string> functions;          // serialized FunctionProtos
   std::vector<std::string> initializers_as_inputs;  // names that the file listed as inputs too (IR 3 style)
+  std::string extra;  // serialized ModelProto of fields we have no place for (training, annotations, newer ONNX)
 };
 
 /// Version of the standard domain (0 if the graph imports none).
