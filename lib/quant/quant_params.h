@@ -1,5 +1,5 @@
-// Scale and zero-point arithmetic: the only place in the house that knows it. Rounding is half to even everywhere
-// (ONNX QuantizeLinear; the default floating point mode).
+// Scale and zero-point arithmetic: the only place in the house that knows it. Rounding is half to even
+// everywhere (ONNX QuantizeLinear; the default floating point mode).
 //
 //   q = clamp(round(x / scale) + zero_point, qmin, qmax)         x' = (q - zero_point) * scale
 #pragma once
@@ -7,12 +7,13 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace qc::quant {
 
 struct QuantParams {
-  int bits = 8;                      // 2..16, 32 for biases
+  int bits = 8;  // 2..16, 32 for biases
   bool is_signed = false;
   bool narrow_range = false;         // signed only: -2^(b-1) is not used (TFLite int8 weights: -127..127)
   int axis = -1;                     // -1: per tensor (one scale); else the dimension that scales run along
@@ -25,19 +26,22 @@ struct QuantParams {
   bool operator==(const QuantParams&) const = default;
 };
 
-/// Per-tensor asymmetric parameters whose range covers [min, max] widened to contain 0, zero exactly representable
-/// (onnxruntime quant_utils.py compute_scale_zp: scale in double, stored as float32; a degenerate range gives scale 1,
-/// zero point qmin clamped to 0).
+/// Per-tensor asymmetric parameters whose range covers [min, max] widened to contain 0, zero exactly
+/// representable (so either end may miss its bound by half a step). As onnxruntime quant_utils.py
+/// compute_scale_zp: scale in double, stored as float32; a range too small for a normal scale gives scale 1.
+/// min >= 0 always gives zero point qmin: then a Relu in front changes nothing.
 QuantParams asymmetric_params(double min, double max, int bits, bool is_signed);
-/// Per-tensor symmetric parameters: scale = threshold / 2^(bits - is_signed), zero point 0 (MCT's form), or with
-/// narrow_range scale = threshold / qmax (TFLite/ONNX Runtime's form). threshold > 0.
+/// Per-tensor symmetric parameters: scale = threshold / 2^(bits - is_signed), zero point 0 (MCT's form), or
+/// with narrow_range scale = threshold / qmax (TFLite/ONNX Runtime's form). threshold > 0; the scale is never
+/// denormal.
 QuantParams symmetric_params(double threshold, int bits, bool is_signed, bool narrow_range);
 
 /// The real interval that the integers of a per-tensor quantizer stand for.
 float range_min(const QuantParams& params);
 float range_max(const QuantParams& params);
 
-/// x -> x' in place or from `in` to `out` (same length), per tensor. Vectorised; the same result on every CPU.
+/// x -> x' in place or from `in` to `out` (same length), per tensor. Vectorised; the same result on every
+/// CPU. NaN becomes the low end of the range, here and in quantize().
 void fake_quantize(std::span<const float> in, std::span<float> out, const QuantParams& params);
 
 /// Per-channel layout of a row-major tensor along `axis`: outer x channels x inner.
@@ -47,11 +51,14 @@ struct ChannelLayout {
 ChannelLayout channel_layout(std::span<const int64_t> dims, int axis);
 
 /// Integers of a float tensor (per tensor or per channel), one int32 an element, row-major.
-std::vector<int32_t> quantize(std::span<const float> values, std::span<const int64_t> dims, const QuantParams& params);
-std::vector<float> dequantize(std::span<const int32_t> integers, std::span<const int64_t> dims, const QuantParams& params);
+std::vector<int32_t> quantize(std::span<const float> values, std::span<const int64_t> dims,
+                              const QuantParams& params);
+std::vector<float> dequantize(std::span<const int32_t> integers, std::span<const int64_t> dims,
+                              const QuantParams& params);
 
-/// Bytes of the integers in the narrowest ONNX type that holds them: 2, 3 and 4 bits as INT4/UINT4 (two a byte, low
-/// nibble first, odd counts padded with 0), 5..8 as 8 bits, 9..16 as 16 bits, 32 as 32 bits. Little-endian.
+/// Bytes of the integers in the narrowest ONNX type that holds them: 2, 3 and 4 bits as INT4/UINT4 (two a
+/// byte, low nibble first, odd counts padded with 0), 5..8 as 8 bits, 9..16 as 16 bits, 32 as 32 bits.
+/// Little-endian.
 std::string pack(std::span<const int32_t> integers, const QuantParams& params);
 std::vector<int32_t> unpack(std::string_view bytes, int64_t count, const QuantParams& params);
 

@@ -1,0 +1,179 @@
+// See quant_params.h. Rounding is done by adding and subtracting 1.5 * 2^23: in round-to-nearest-even mode
+// that is exactly half to even for every |v| < 2^22, and needs no instruction that an old CPU lacks. Clamping
+// first keeps v in that range and changes nothing, because the bounds are integers.
+#include "quant/quant_params.h"
+
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+
+#include "quant/vector_clones.h"
+
+namespace qc::quant {
+namespace {
+
+constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23
+constexpr int kWidestFloatBits = 16;     // wider integers leave the range of kRounder; only biases do
+
+/// Bounds of round(x / scale), that is, of q - zero_point.
+struct Bounds {
+  float low, high;
+};
+
+Bounds bounds(const QuantParams& params, int32_t zero_point) {
+  return {static_cast<float>(params.qmin() - zero_point), static_cast<float>(params.qmax() - zero_point)};
+}
+
+/// clamp(round(x / scale)); the comparisons are written so that NaN becomes `low`.
+inline float steps(float x, float scale, float low, float high) {
+  float v = x / scale;
+  v = v > low ? v : low;
+  v = v < high ? v : high;
+  return (v + kRounder) - kRounder;
+}
+
+/// The same in double, for widths beyond kWidestFloatBits (biases: onnxruntime divides them in float64 as
+/// well).
+double wide_steps(float x, float scale, double low, double high) {
+  const double v = std::nearbyint(static_cast<double>(x) / static_cast<double>(scale));
+  return v > low ? std::min(v, high) : low;
+}
+
+QC_VECTOR_CLONES void snap_in_place(float* values, int64_t count, float scale, float low, float high) {
+  for (int64_t i = 0; i < count; ++i) values[i] = steps(values[i], scale, low, high) * scale;
+}
+
+QC_VECTOR_CLONES void snap_to(const float* __restrict in, float* __restrict out, int64_t count, float scale,
+                              float low, float high) {
+  for (int64_t i = 0; i < count; ++i) out[i] = steps(in[i], scale, low, high) * scale;
+}
+
+QC_VECTOR_CLONES void quantize_run(const float* __restrict in, int32_t* __restrict out, int64_t count,
+                                   float scale, float low, float high, int32_t zero_point) {
+  for (int64_t i = 0; i < count; ++i)
+    out[i] = static_cast<int32_t>(steps(in[i], scale, low, high)) + zero_point;
+}
+
+QC_VECTOR_CLONES void dequantize_run(const int32_t* __restrict in, float* __restrict out, int64_t count,
+                                     float scale, int32_t zero_point) {
+  for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(in[i] - zero_point) * scale;
+}
+
+void quantize_wide_run(const float* in, int32_t* out, int64_t count, float scale, const QuantParams& params,
+                       int32_t zero_point) {
+  const double low = static_cast<double>(params.qmin() - zero_point);
+  const double high = static_cast<double>(params.qmax() - zero_point);
+  for (int64_t i = 0; i < count; ++i)
+    out[i] = static_cast<int32_t>(static_cast<int64_t>(wide_steps(in[i], scale, low, high)) + zero_point);
+}
+
+/// Calls run(first element, count, channel) for every stretch of equal scale.
+template <typename Run>
+void for_each_run(std::span<const int64_t> dims, const QuantParams& params, int64_t total, const Run& run) {
+  if (!params.per_channel()) return run(int64_t{0}, total, size_t{0});
+  const ChannelLayout layout = channel_layout(dims, params.axis);
+  for (int64_t o = 0; o < layout.outer; ++o)
+    for (int64_t c = 0; c < layout.channels; ++c)
+      run((o * layout.channels + c) * layout.inner, layout.inner, static_cast<size_t>(c));
+}
+
+/// Into what float32 can hold; a bound that is no number stands for "nothing known".
+double finite(double value) {
+  if (std::isnan(value)) return 0;
+  return std::clamp(value, -static_cast<double>(FLT_MAX), static_cast<double>(FLT_MAX));
+}
+
+}  // namespace
+
+QuantParams asymmetric_params(double min, double max, int bits, bool is_signed) {
+  QuantParams params;
+  params.bits = bits;
+  params.is_signed = is_signed;
+  const double low = std::min(finite(min), 0.0), high = std::max(finite(max), 0.0);
+  const auto qmin = static_cast<double>(params.qmin()), qmax = static_cast<double>(params.qmax());
+  const double scale = (high - low) / (qmax - qmin);
+  if (scale < static_cast<double>(FLT_MIN)) {
+    params.scales = {1.0f};
+    params.zero_points = {static_cast<int32_t>(params.qmin())};
+    return params;
+  }
+  const double zero_point = std::clamp(std::nearbyint(qmin - low / scale), qmin, qmax);
+  params.scales = {static_cast<float>(scale)};
+  params.zero_points = {static_cast<int32_t>(zero_point)};
+  return params;
+}
+
+QuantParams symmetric_params(double threshold, int bits, bool is_signed, bool narrow_range) {
+  QuantParams params;
+  params.bits = bits;
+  params.is_signed = is_signed;
+  params.narrow_range = narrow_range && is_signed;
+  const double levels =
+      narrow_range ? static_cast<double>(params.qmax()) : std::ldexp(1.0, bits - (is_signed ? 1 : 0));
+  params.scales = {std::max(static_cast<float>(finite(threshold) / levels), FLT_MIN)};
+  params.zero_points = {0};
+  return params;
+}
+
+float range_min(const QuantParams& params) {
+  return bounds(params, params.zero_points[0]).low * params.scales[0];
+}
+
+float range_max(const QuantParams& params) {
+  return bounds(params, params.zero_points[0]).high * params.scales[0];
+}
+
+void fake_quantize(std::span<const float> in, std::span<float> out, const QuantParams& params) {
+  const float scale = params.scales[0];
+  const Bounds b = bounds(params, params.zero_points[0]);
+  const auto count = static_cast<int64_t>(in.size());
+  if (params.bits > kWidestFloatBits) {
+    for (size_t i = 0; i < in.size(); ++i)
+      out[i] = static_cast<float>(
+                   wide_steps(in[i], scale, static_cast<double>(b.low), static_cast<double>(b.high))) *
+               scale;
+  } else if (in.data() == out.data()) {
+    snap_in_place(out.data(), count, scale, b.low, b.high);
+  } else {
+    snap_to(in.data(), out.data(), count, scale, b.low, b.high);
+  }
+}
+
+ChannelLayout channel_layout(std::span<const int64_t> dims, int axis) {
+  ChannelLayout layout;
+  for (int d = 0; d < static_cast<int>(dims.size()); ++d) {
+    int64_t& part = axis < 0 || d > axis ? layout.inner : d < axis ? layout.outer : layout.channels;
+    part *= dims[static_cast<size_t>(d)];
+  }
+  return layout;
+}
+
+std::vector<int32_t> quantize(std::span<const float> values, std::span<const int64_t> dims,
+                              const QuantParams& params) {
+  std::vector<int32_t> integers(values.size());
+  for_each_run(dims, params, static_cast<int64_t>(values.size()),
+               [&](int64_t first, int64_t count, size_t channel) {
+                 const int32_t zero_point = params.zero_points[channel];
+                 const Bounds b = bounds(params, zero_point);
+                 if (params.bits > kWidestFloatBits)
+                   quantize_wide_run(values.data() + first, integers.data() + first, count,
+                                     params.scales[channel], params, zero_point);
+                 else
+                   quantize_run(values.data() + first, integers.data() + first, count, params.scales[channel],
+                                b.low, b.high, zero_point);
+               });
+  return integers;
+}
+
+std::vector<float> dequantize(std::span<const int32_t> integers, std::span<const int64_t> dims,
+                              const QuantParams& params) {
+  std::vector<float> values(integers.size());
+  for_each_run(dims, params, static_cast<int64_t>(integers.size()),
+               [&](int64_t first, int64_t count, size_t channel) {
+                 dequantize_run(integers.data() + first, values.data() + first, count, params.scales[channel],
+                                params.zero_points[channel]);
+               });
+  return values;
+}
+
+}  // namespace qc::quant
