@@ -1,28 +1,29 @@
-// Paper 5: the report as numbers, then printed. Nothing is computed while printing: text, JSON (and later markdown and
-// HTML) show the same figures.
+// Paper 5: the report as numbers, then printed. Nothing is computed while printing: text, JSON (and later
+// markdown and HTML) show the same figures.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
 
 namespace qc::report {
 
-/// One row of bytes: what of a node (or of no node) a written file holds. Rows of a file sum to its size on disk.
+/// One row of bytes: what of a node (or of no node) a written file holds. Rows of a file sum to its size on
+/// disk.
 struct ByteRow {
-  std::string node;   // "" for what belongs to no node
-  std::string kind;   // "weights", "bias", "scales", "constants", "graph", "[file structure]"
+  std::string node;  // "" for what belongs to no node
+  std::string kind;  // "weights", "bias", "scales", "constants", "graph", "[file structure]"
   int64_t bytes = 0;
 };
 
 struct FileBytes {
-  std::string name;   // as written
-  std::string format; // "onnx", "tflite"
-  int64_t size = 0;   // on disk, external data included
+  std::string name;    // as written
+  std::string format;  // "onnx", "tflite"
+  int64_t size = 0;    // on disk, external data included
   std::vector<ByteRow> rows;
 };
 
@@ -31,8 +32,8 @@ void check_sum(const FileBytes& file);
 
 struct OutputAccuracy {
   std::string output;
-  double sqnr_db = 0;         // pooled over the held-out images
-  double cosine = 0;          // mean
+  double sqnr_db = 0;           // pooled over the held-out images
+  double cosine = 0;            // mean
   bool before_softmax = false;  // judged at the mean-free logits, because the output ends in Softmax
 };
 
@@ -46,13 +47,14 @@ struct Accuracy {
 
 struct NodeRow {
   std::string node, op_type;
-  std::string compute;   // "integer", "float, integer weights", "float"
-  std::string verdict;   // kernel seen in the optimised graph ("QLinearConv", "fused into conv1", "Conv (float)")
+  std::string compute;  // "integer", "float, integer weights", "float"
+  std::string
+      verdict;  // kernel seen in the optimised graph ("QLinearConv", "fused into conv1", "Conv (float)")
   std::string reason, detail;
-  std::vector<std::string> outputs;        // value names
-  std::string output_params;               // "uint8 scale 0.0235 zero_point 0" or ""
-  double sqnr_db = 0;                      // at this node's output in simulation; NaN when not measured
-  int64_t float_bytes = 0, bytes = 0;      // its weights before and after
+  std::vector<std::string> outputs;    // value names
+  std::string output_params;           // "uint8 scale 0.0235 zero_point 0" or ""
+  double sqnr_db = 0;                  // at this node's output in simulation; NaN when not measured
+  int64_t float_bytes = 0, bytes = 0;  // its weights before and after
 };
 
 struct Timing {
@@ -61,7 +63,7 @@ struct Timing {
 };
 
 struct Correction {
-  std::string name;      // "sequential bias correction"
+  std::string name;  // "sequential bias correction"
   bool kept = false;
   double before_db = 0, after_db = 0;  // worst output on held-out images
 };
@@ -72,6 +74,13 @@ struct Rewrite {
   bool undone = false;
 };
 
+/// One bound of the config's "gates" with the figure that was measured.
+struct Gate {
+  std::string name;  // "min_sqnr_db": the key in the config
+  double bound = 0, figure = 0;
+  bool held = true;
+};
+
 struct SaturationRisk {
   int64_t nodes = 0, channels = 0;  // that could saturate a 16-bit pair sum on x86 without VNNI
   bool guarded = false;
@@ -79,19 +88,36 @@ struct SaturationRisk {
 
 struct Report {
   std::string model, target, qconvert_version, runtime_version, config_json, config_hash, preprocessing;
-  int64_t float_size = 0;             // the input model on disk, external data included
+  std::vector<std::string>
+      folders;             // where model, config and images were found: cut from every text of the JSON
+  int64_t float_size = 0;  // the input model on disk, external data included
   int64_t calibration_images = 0;
   std::vector<FileBytes> files;
   std::optional<Accuracy> accuracy;
-  std::vector<NodeRow> nodes;         // topological order
+  std::vector<NodeRow> nodes;  // topological order
   std::vector<Rewrite> rewrites;
   std::vector<Correction> corrections;
   SaturationRisk saturation;
-  std::vector<std::string> notes;     // "3 initializers were inputs as well and are constants now", ...
+  std::vector<Gate> gates;
+  std::vector<std::string> notes;  // "3 initializers were inputs as well and are constants now", ...
   std::vector<Problem> warnings;
-  std::vector<Timing> timings;        // not in the JSON file: the same input gives the same bytes; in text with -v
+  std::vector<Timing> timings;  // not in the JSON file: the same input gives the same bytes; in text with -v
 };
 
+/// Conv, Gemm or MatMul with weights of its own: the nodes that integer coverage is counted over.
+bool is_weighted(const NodeRow& row);
+/// Planned for integers, and no float kernel was seen for it in the optimised graph.
+bool on_integer_kernel(const NodeRow& row);
+struct Coverage {
+  int64_t weighted = 0, weighted_integer = 0;  // Conv, Gemm, MatMul with weights; those on integer kernels
+  int64_t nodes = 0, integer = 0;              // all nodes
+};
+Coverage coverage(const Report& report);
+/// Bytes of a file by kind, in the order weights, bias, scales, constants, graph, others by name, [file
+/// structure].
+std::vector<std::pair<std::string, int64_t>> bytes_by_kind(const FileBytes& file);
+
+/// About forty lines for an ordinary model; `verbose` cuts no list and adds timings and the config's hash.
 std::string to_text(const Report& report, bool verbose);
 /// Keys sorted, stable, no timings, no absolute paths: the same conversion gives the same bytes.
 std::string to_json(const Report& report);

@@ -1,0 +1,16 @@
+// Private to this room: how figures become JSON. Six significant digits, so that a last bit that differs
+// between machines does not change the file; what is not a number is null.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+
+namespace qc::report {
+
+nlohmann::json number(double value);
+/// Two-space indent, sorted keys, a newline at the end; bytes that are not UTF-8 are replaced, never thrown
+/// over.
+std::string print(const nlohmann::json& document);
+
+}  // namespace qc::report

@@ -1,0 +1,85 @@
+// Sums and judgements over the report's rows that text and JSON share. See report.h.
+#include "report/report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "base/text.h"
+
+namespace qc::report {
+namespace {
+
+constexpr const char* kFileStructure = "[file structure]";
+constexpr const char* kKindOrder[] = {"weights", "bias", "scales", "constants", "graph"};
+
+}  // namespace
+
+void check_sum(const FileBytes& file) {
+  const auto bug = [&](const std::string& place, const std::string& cause) {
+    return Error(Exit::kBug, {"byte-rows", place, cause,
+                              "please report this with the model; the files were not written"});
+  };
+  int64_t sum = 0;
+  for (const ByteRow& row : file.rows) {
+    if (row.bytes < 0) {
+      throw bug(format("{}: node '{}', {}", file.name, row.node, row.kind),
+                format("{} bytes are attributed to it: more was claimed than was written", row.bytes));
+    }
+    sum += row.bytes;
+  }
+  if (sum != file.size) {
+    throw bug(file.name,
+              format("the rows of the byte table sum to {}, the file has {} bytes", sum, file.size));
+  }
+}
+
+double Accuracy::worst_sqnr_db() const {
+  double worst = std::numeric_limits<double>::quiet_NaN();
+  for (const OutputAccuracy& output : integer) {
+    if (std::isnan(worst) || output.sqnr_db < worst) worst = output.sqnr_db;
+  }
+  return worst;
+}
+
+bool is_weighted(const NodeRow& row) {
+  // A MatMul of two activations (attention) has no weights to store; Conv and Gemm practically always do.
+  return row.op_type == "Conv" || row.op_type == "Gemm" || (row.op_type == "MatMul" && row.float_bytes > 0);
+}
+
+bool on_integer_kernel(const NodeRow& row) {
+  return row.compute == "integer" && row.verdict.find("(float)") == std::string::npos;
+}
+
+Coverage coverage(const Report& report) {
+  Coverage sums;
+  for (const NodeRow& row : report.nodes) {
+    const bool integer = on_integer_kernel(row);
+    ++sums.nodes;
+    sums.integer += integer;
+    sums.weighted += is_weighted(row);
+    sums.weighted_integer += is_weighted(row) && integer;
+  }
+  return sums;
+}
+
+std::vector<std::pair<std::string, int64_t>> bytes_by_kind(const FileBytes& file) {
+  std::map<std::string, int64_t> sums;
+  for (const ByteRow& row : file.rows) sums[row.kind] += row.bytes;
+  std::vector<std::pair<std::string, int64_t>> ordered;
+  const auto take = [&](const std::string& kind) {
+    if (const auto found = sums.find(kind); found != sums.end()) {
+      ordered.emplace_back(*found);
+      sums.erase(found);
+    }
+  };
+  for (const char* kind : kKindOrder) take(kind);
+  std::vector<std::pair<std::string, int64_t>> rest(sums.begin(), sums.end());
+  std::stable_partition(rest.begin(), rest.end(),
+                        [](const auto& entry) { return entry.first != kFileStructure; });
+  ordered.insert(ordered.end(), rest.begin(), rest.end());
+  return ordered;
+}
+
+}  // namespace qc::report

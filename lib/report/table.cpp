@@ -1,0 +1,74 @@
+// See table.h.
+#include "report/table.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+
+namespace qc::report {
+namespace {
+
+bool starts_character(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
+}
+
+size_t width_of(std::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), starts_character));
+}
+
+// Byte offset of character `index`.
+size_t offset_of(std::string_view text, size_t index) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (starts_character(text[i]) && index-- == 0) return i;
+  }
+  return text.size();
+}
+
+}  // namespace
+
+std::string columns(const std::vector<Row>& rows, std::string_view alignment, int64_t indent) {
+  std::vector<size_t> widths;
+  for (const Row& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width_of(row[c]));
+  }
+  std::string text;
+  for (const Row& row : rows) {
+    std::string line(static_cast<size_t>(indent), ' ');
+    for (size_t c = 0; c < row.size(); ++c) {
+      const std::string padding(widths[c] - width_of(row[c]), ' ');
+      const bool right = c < alignment.size() && alignment[c] == 'r';
+      line += (c ? "  " : "") + (right ? padding + row[c] : row[c] + padding);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
+
+std::string shorten(std::string_view text, size_t width) {
+  constexpr std::string_view kGap = "...";
+  const size_t length = width_of(text);
+  if (length <= width || width <= kGap.size()) return std::string(text.substr(0, offset_of(text, width)));
+  const size_t head = (width - kGap.size()) / 2;
+  const size_t tail = width - kGap.size() - head;
+  return format("{}{}{}", text.substr(0, offset_of(text, head)), kGap,
+                text.substr(offset_of(text, length - tail)));
+}
+
+std::string figure(double value, int decimals) {
+  if (std::isnan(value)) return "-";
+  if (std::isinf(value)) return value > 0 ? "exact" : "-inf";
+  return format("{:.{}f}", value, decimals);
+}
+
+std::string decibel(double value) {
+  return std::isfinite(value) ? figure(value, 1) + " dB" : figure(value, 1);
+}
+
+std::string counted(int64_t count, std::string_view noun) {
+  return format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+}  // namespace qc::report

@@ -1,0 +1,31 @@
+// Aligned columns for people: the one place that pads, cuts and rounds text, so that every table of every
+// subcommand looks alike. Plain ASCII added to whatever the names bring; no colour, because stdout is often a
+// file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace qc::report {
+
+using Row = std::vector<std::string>;
+
+/// Rows as lines with two spaces between columns, `indent` spaces before each line and none at its end.
+/// `alignment` has one letter a column, 'l' or 'r'; columns beyond it are 'l'. Widths count characters
+/// (UTF-8), not bytes. Rows may be short.
+std::string columns(const std::vector<Row>& rows, std::string_view alignment, int64_t indent = 2);
+
+/// At most `width` characters: the middle gives way to "..." because node names differ at both ends.
+std::string shorten(std::string_view text, size_t width);
+
+/// Fixed decimals; NaN (not measured) is "-", infinity (not a bit differs) is "exact".
+std::string figure(double value, int decimals);
+/// figure() with one decimal and " dB" where it is a number.
+std::string decibel(double value);
+
+/// "1 node", "2 nodes".
+std::string counted(int64_t count, std::string_view noun);
+
+}  // namespace qc::report

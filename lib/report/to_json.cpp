@@ -1,0 +1,177 @@
+// The report for machines. Objects are std::map underneath, so keys come out sorted; arrays keep the report's
+// order.
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/text.h"
+#include "report/json_values.h"
+#include "report/report.h"
+
+namespace qc::report {
+
+using nlohmann::json;
+
+json number(double value) {
+  if (!std::isfinite(value)) return nullptr;
+  return std::strtod(format("{:.6g}", value).c_str(), nullptr);
+}
+
+std::string print(const json& document) {
+  return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+namespace {
+
+constexpr int kSchemaVersion = 1;
+
+// "/data/models/" in a text is this machine's business: the same conversion elsewhere must give the same
+// bytes.
+std::string without_folders(std::string text, const std::vector<std::string>& folders) {
+  for (const std::string& folder : folders) {
+    if (folder.size() < 2) continue;  // "/" and "." would eat node names
+    const std::string prefix = folder.back() == '/' ? folder : folder + "/";
+    for (size_t at = text.find(prefix); at != std::string::npos; at = text.find(prefix, at))
+      text.erase(at, prefix.size());
+  }
+  return text;
+}
+
+std::string file_name(const std::string& path) {
+  const std::filesystem::path whole(path);
+  return (whole.has_filename() ? whole.filename() : whole.parent_path().filename()).string();
+}
+
+json config_value(const Report& report) {
+  json config = json::parse(report.config_json, nullptr, false);
+  if (config.is_discarded()) return nullptr;
+  // The two keys that hold paths.
+  const auto shorten_path = [](json& value) {
+    if (value.is_string() && value.get<std::string>().find('/') != std::string::npos)
+      value = file_name(value);
+  };
+  if (config.contains("/representative_dataset/path"_json_pointer)) {
+    shorten_path(config["/representative_dataset/path"_json_pointer]);
+  }
+  if (config.contains("target_platform_capabilities")) shorten_path(config["target_platform_capabilities"]);
+  return config;
+}
+
+json file_value(const FileBytes& file, int64_t float_size) {
+  json rows = json::array(), kinds = json::object();
+  for (const ByteRow& row : file.rows)
+    rows.push_back({{"node", row.node}, {"kind", row.kind}, {"bytes", row.bytes}});
+  for (const auto& [kind, bytes] : bytes_by_kind(file)) kinds[kind] = bytes;
+  const double ratio =
+      float_size > 0 ? static_cast<double>(file.size) / static_cast<double>(float_size) : NAN;
+  return {{"file", file_name(file.name)}, {"format", file.format},  {"bytes", file.size},
+          {"ratio", number(ratio)},       {"bytes_by_kind", kinds}, {"rows", rows}};
+}
+
+json outputs_value(const std::vector<OutputAccuracy>& outputs) {
+  json values = json::array();
+  for (const OutputAccuracy& output : outputs) {
+    values.push_back({{"output", output.output},
+                      {"sqnr_db", number(output.sqnr_db)},
+                      {"exact", std::isinf(output.sqnr_db) && output.sqnr_db > 0},
+                      {"cosine", number(output.cosine)},
+                      {"before_softmax", output.before_softmax}});
+  }
+  return values;
+}
+
+json accuracy_value(const std::optional<Accuracy>& accuracy) {
+  if (!accuracy) return nullptr;
+  return {{"images", accuracy->images},
+          {"worst_sqnr_db", number(accuracy->worst_sqnr_db())},
+          {"agreement", accuracy->agreement ? number(*accuracy->agreement) : json(nullptr)},
+          {"integer", outputs_value(accuracy->integer)},
+          {"simulated", outputs_value(accuracy->simulated)}};
+}
+
+json nodes_value(const Report& report) {
+  json values = json::array();
+  for (const NodeRow& row : report.nodes) {
+    values.push_back({{"node", row.node},
+                      {"op_type", row.op_type},
+                      {"compute", row.compute},
+                      {"integer_kernel", on_integer_kernel(row)},
+                      {"verdict", row.verdict},
+                      {"reason", row.reason},
+                      {"detail", without_folders(row.detail, report.folders)},
+                      {"outputs", row.outputs},
+                      {"output_params", row.output_params},
+                      {"sqnr_db", number(row.sqnr_db)},
+                      {"float_bytes", row.float_bytes},
+                      {"bytes", row.bytes}});
+  }
+  return values;
+}
+
+json coverage_value(const Coverage& sums) {
+  return {{"weighted_nodes", sums.weighted},
+          {"weighted_on_integer_kernels", sums.weighted_integer},
+          {"nodes", sums.nodes},
+          {"on_integer_kernels", sums.integer}};
+}
+
+json changes_value(const Report& report) {
+  json rewrites = json::array(), corrections = json::array(), gates = json::array();
+  for (const Rewrite& rewrite : report.rewrites) {
+    rewrites.push_back({{"name", rewrite.name}, {"count", rewrite.count}, {"undone", rewrite.undone}});
+  }
+  for (const Correction& correction : report.corrections) {
+    corrections.push_back({{"name", correction.name},
+                           {"kept", correction.kept},
+                           {"before_db", number(correction.before_db)},
+                           {"after_db", number(correction.after_db)}});
+  }
+  for (const Gate& gate : report.gates) {
+    gates.push_back({{"name", gate.name},
+                     {"bound", number(gate.bound)},
+                     {"figure", number(gate.figure)},
+                     {"held", gate.held}});
+  }
+  return {{"rewrites", rewrites}, {"corrections", corrections}, {"gates", gates}};
+}
+
+json remarks_value(const Report& report) {
+  json notes = json::array(), warnings = json::array();
+  for (const std::string& note : report.notes) notes.push_back(without_folders(note, report.folders));
+  for (const Problem& warning : report.warnings) {
+    warnings.push_back({{"code", warning.code},
+                        {"place", without_folders(warning.place, report.folders)},
+                        {"cause", without_folders(warning.cause, report.folders)},
+                        {"remedy", without_folders(warning.remedy, report.folders)}});
+  }
+  return {{"notes", notes}, {"warnings", warnings}};
+}
+
+}  // namespace
+
+std::string to_json(const Report& report) {
+  json files = json::array();
+  for (const FileBytes& file : report.files) files.push_back(file_value(file, report.float_size));
+  json document = {{"schema_version", kSchemaVersion},
+                   {"qconvert_version", report.qconvert_version},
+                   {"runtime_version", report.runtime_version},
+                   {"model", {{"file", file_name(report.model)}, {"bytes", report.float_size}}},
+                   {"target", file_name(report.target)},
+                   {"config", config_value(report)},
+                   {"config_hash", report.config_hash},
+                   {"preprocessing", report.preprocessing},
+                   {"calibration_images", report.calibration_images},
+                   {"files", files},
+                   {"accuracy", accuracy_value(report.accuracy)},
+                   {"coverage", coverage_value(coverage(report))},
+                   {"nodes", nodes_value(report)},
+                   {"saturation",
+                    {{"nodes", report.saturation.nodes},
+                     {"channels", report.saturation.channels},
+                     {"guarded", report.saturation.guarded}}}};
+  document.update(changes_value(report));
+  document.update(remarks_value(report));
+  return print(document);
+}
+
+}  // namespace qc::report

@@ -1,0 +1,253 @@
+// The report for people: sections from the most asked question (how small, how good) to the details. One
+// function a section; a section without content prints nothing. Nothing is computed here but sums and orders
+// over the rows.
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+
+#include "base/text.h"
+#include "report/report.h"
+#include "report/table.h"
+
+namespace qc::report {
+namespace {
+
+constexpr size_t kNameWidth = 44;
+constexpr size_t kOutputs = 6, kWorstLayers = 5, kFloatGroups = 8, kExamples = 2, kOpTypes = 4, kWarnings = 6;
+
+// How many of `total` entries to print, and the line that says what was left out.
+struct Cut {
+  size_t shown;
+  std::string rest;
+};
+
+Cut cut(size_t total, size_t limit, bool verbose, std::string_view noun) {
+  if (verbose || total <= limit) return {total, ""};
+  const std::string left = counted(static_cast<int64_t>(total - limit), noun);
+  return {limit, format("  and {} more (-v shows all, the JSON report has everything)\n", left)};
+}
+
+std::string head(const Report& report, bool verbose) {
+  std::string text =
+      format("{} -> {}", std::filesystem::path(report.model).filename().string(), report.target);
+  text += format("   (qconvert {}, ONNX Runtime {})\n", report.qconvert_version, report.runtime_version);
+  if (report.calibration_images > 0) {
+    text += format("calibrated on {}", counted(report.calibration_images, "image"));
+    text += report.preprocessing.empty() ? "\n" : format(": {}\n", report.preprocessing);
+  }
+  if (verbose && !report.config_hash.empty()) text += format("config {}\n", report.config_hash);
+  return text;
+}
+
+std::string sizes(const Report& report) {
+  if (report.files.empty()) return "";
+  std::vector<Row> rows{{"size", "before", "after", "ratio"}};
+  for (const FileBytes& file : report.files) {
+    const double ratio =
+        static_cast<double>(file.size) / static_cast<double>(std::max<int64_t>(1, report.float_size));
+    rows.push_back({"  " + shorten(file.name, kNameWidth),
+                    human_bytes(static_cast<double>(report.float_size)),
+                    human_bytes(static_cast<double>(file.size)), figure(ratio, 3)});
+  }
+  return "\n" + columns(rows, "lrrr", 0);
+}
+
+std::string bytes(const Report& report) {
+  std::vector<std::string> kinds;
+  for (const FileBytes& file : report.files) {
+    for (const auto& [kind, sum] : bytes_by_kind(file)) {
+      if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) kinds.push_back(kind);
+    }
+  }
+  if (kinds.empty()) return "";
+  std::vector<Row> rows{{"bytes by kind"}};
+  rows[0].insert(rows[0].end(), kinds.begin(), kinds.end());
+  for (const FileBytes& file : report.files) {
+    std::map<std::string, int64_t> sums;
+    for (const auto& [kind, sum] : bytes_by_kind(file)) sums[kind] = sum;
+    rows.push_back({"  " + shorten(file.name, kNameWidth)});
+    for (const std::string& kind : kinds) rows.back().push_back(human_bytes(static_cast<double>(sums[kind])));
+  }
+  return columns(rows, "l" + std::string(kinds.size(), 'r'), 0);
+}
+
+const OutputAccuracy* find(const std::vector<OutputAccuracy>& outputs, const std::string& name) {
+  const auto same = [&](const OutputAccuracy& output) { return output.output == name; };
+  const auto found = std::find_if(outputs.begin(), outputs.end(), same);
+  return found == outputs.end() ? nullptr : &*found;
+}
+
+std::string accuracy(const Report& report, bool verbose) {
+  if (!report.accuracy) return "";
+  const Accuracy& measured = *report.accuracy;
+  const bool ran = !measured.integer.empty();
+  std::vector<OutputAccuracy> outputs = ran ? measured.integer : measured.simulated;
+  const auto worse = [](const OutputAccuracy& a, const OutputAccuracy& b) { return a.sqnr_db < b.sqnr_db; };
+  const Cut shown = cut(outputs.size(), kOutputs, verbose, "output");
+  if (!shown.rest.empty()) std::stable_sort(outputs.begin(), outputs.end(), worse);
+
+  const std::string images = counted(measured.images, "held-out image");
+  std::vector<Row> rows{{"accuracy on " + images, "SQNR, integers", "simulated", "cosine"}};
+  for (size_t i = 0; i < shown.shown; ++i) {
+    const OutputAccuracy& output = outputs[i];
+    const OutputAccuracy* simulated = find(measured.simulated, output.output);
+    const std::string place = output.before_softmax ? " (logits)" : "";
+    rows.push_back({"  " + shorten(output.output, kNameWidth) + place, ran ? decibel(output.sqnr_db) : "-",
+                    simulated ? decibel(simulated->sqnr_db) : "-", figure(output.cosine, 5)});
+  }
+  std::string text = "\n" + columns(rows, "lrrr", 0) + shown.rest;
+  std::vector<std::string> sums;
+  if (outputs.size() > 1 && ran) sums.push_back("worst output " + decibel(measured.worst_sqnr_db()));
+  if (measured.agreement)
+    sums.push_back(format("same top-1 class as float {:.1f} %", *measured.agreement * 100));
+  if (!sums.empty()) text += format("  {}\n", join(sums, "; "));
+  for (const Gate& gate : report.gates) {
+    text += format("  gate {} {:g}: {:g}, {}\n", gate.name, gate.bound, gate.figure,
+                   gate.held ? "held" : "NOT HELD");
+  }
+  return text;
+}
+
+std::string integer_coverage(const Report& report) {
+  if (report.nodes.empty()) return "";
+  const Coverage sums = coverage(report);
+  return format("\ninteger kernels: {} of {} Conv/Gemm/MatMul with weights, {} of {} nodes\n",
+                sums.weighted_integer, sums.weighted, sums.integer, sums.nodes);
+}
+
+std::string worst_layers(const Report& report, bool verbose) {
+  std::vector<const NodeRow*> measured;
+  for (const NodeRow& row : report.nodes) {
+    if (std::isfinite(row.sqnr_db)) measured.push_back(&row);
+  }
+  if (measured.empty()) return "";
+  const auto worse = [](const NodeRow* a, const NodeRow* b) { return a->sqnr_db < b->sqnr_db; };
+  std::stable_sort(measured.begin(), measured.end(), worse);
+  measured.resize(std::min(measured.size(), verbose ? measured.size() : kWorstLayers));
+  std::vector<Row> rows;
+  for (const NodeRow* row : measured) {
+    rows.push_back({decibel(row->sqnr_db), row->op_type, shorten(row->node, kNameWidth), row->output_params});
+  }
+  return "\nlayers that hurt most (SQNR at their output, simulated)\n" + columns(rows, "rlll");
+}
+
+struct FloatGroup {
+  std::string reason;
+  int64_t count = 0;
+  std::map<std::string, int64_t> op_types;
+  std::vector<std::string> examples;
+};
+
+std::vector<FloatGroup> float_groups(const Report& report, bool verbose) {
+  std::vector<FloatGroup> groups;
+  for (const NodeRow& row : report.nodes) {
+    if (on_integer_kernel(row)) continue;
+    const bool planned = row.compute == "integer";
+    const std::string reason =
+        planned ? "meant for integers, but the runtime chose " + row.verdict : row.reason;
+    const auto same = [&](const FloatGroup& group) { return group.reason == reason; };
+    auto group = std::find_if(groups.begin(), groups.end(), same);
+    if (group == groups.end()) group = groups.insert(groups.end(), {reason, 0, {}, {}});
+    ++group->count;
+    ++group->op_types[row.op_type];
+    if (verbose || group->examples.size() < kExamples)
+      group->examples.push_back(shorten(row.node, kNameWidth));
+  }
+  const auto larger = [](const FloatGroup& a, const FloatGroup& b) { return a.count > b.count; };
+  std::stable_sort(groups.begin(), groups.end(), larger);
+  return groups;
+}
+
+std::string op_types_text(const FloatGroup& group, bool verbose) {
+  std::vector<std::pair<std::string, int64_t>> ordered(group.op_types.begin(), group.op_types.end());
+  const auto larger = [](const auto& a, const auto& b) { return a.second > b.second; };
+  std::stable_sort(ordered.begin(), ordered.end(), larger);
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < ordered.size() && (verbose || i < kOpTypes); ++i) {
+    parts.push_back(format("{} {}", ordered[i].second, ordered[i].first));
+  }
+  if (parts.size() < ordered.size()) parts.push_back("...");
+  return join(parts, ", ");
+}
+
+std::string stayed_float(const Report& report, bool verbose) {
+  const std::vector<FloatGroup> groups = float_groups(report, verbose);
+  if (groups.empty()) return "";
+  int64_t total = 0;
+  for (const FloatGroup& group : groups) total += group.count;
+  const Cut shown = cut(groups.size(), kFloatGroups, verbose, "reason");
+  std::string text = format("stayed float: {}\n", counted(total, "node"));
+  for (size_t i = 0; i < shown.shown; ++i) {
+    const FloatGroup& group = groups[i];
+    const bool all_named = static_cast<size_t>(group.count) == group.examples.size();
+    text += format("  {}: {} ({}{})\n", group.reason, op_types_text(group, verbose),
+                   join(group.examples, ", "), all_named ? "" : ", ...");
+  }
+  return text + shown.rest;
+}
+
+std::string changes(const Report& report) {
+  if (report.nodes.empty()) return "";
+  std::vector<Row> rows;
+  for (const Correction& correction : report.corrections) {
+    rows.push_back({correction.name, correction.kept ? "kept" : "left out",
+                    format("{} -> {}", decibel(correction.before_db), decibel(correction.after_db))});
+  }
+  std::string text =
+      rows.empty() ? "" : "\ncorrections (worst output, held-out images)\n" + columns(rows, "lll");
+  std::vector<std::string> done, undone;
+  for (const Rewrite& rewrite : report.rewrites) {
+    if (rewrite.count > 0)
+      (rewrite.undone ? undone : done).push_back(format("{} {}", rewrite.count, rewrite.name));
+  }
+  if (!done.empty()) text += format("float rewrites: {}\n", join(done, ", "));
+  if (!undone.empty()) text += format("undone, because they changed the output: {}\n", join(undone, ", "));
+  return text;
+}
+
+std::string saturation(const Report& report) {
+  const SaturationRisk& risk = report.saturation;
+  if (report.nodes.empty()) return "";
+  if (risk.guarded) return "saturation on x86 without VNNI: guarded, no pair of products can saturate\n";
+  if (risk.nodes == 0) return "saturation on x86 without VNNI: not possible\n";
+  return format(
+      "saturation on x86 without VNNI: possible in {} of {}; \"saturation_guard\": true rules it out\n",
+      counted(risk.channels, "channel"), counted(risk.nodes, "layer"));
+}
+
+std::string remarks(const Report& report, bool verbose) {
+  std::string text;
+  if (!report.warnings.empty()) {
+    const Cut shown = cut(report.warnings.size(), kWarnings, verbose, "warning");
+    text += "\nwarnings\n";
+    for (size_t i = 0; i < shown.shown; ++i) {
+      const Problem& warning = report.warnings[i];
+      text += format("  {}: {}\n", warning.place, warning.cause);
+      if (!warning.remedy.empty()) text += format("    remedy: {}\n", warning.remedy);
+    }
+    text += shown.rest;
+  }
+  if (!report.notes.empty()) text += "\nnotes\n";
+  for (const std::string& note : report.notes) text += format("  {}\n", note);
+  return text;
+}
+
+std::string timings(const Report& report) {
+  std::vector<Row> rows;
+  for (const Timing& timing : report.timings)
+    rows.push_back({timing.stage, figure(timing.seconds, 3) + " s"});
+  return rows.empty() ? "" : "\ntime\n" + columns(rows, "lr");
+}
+
+}  // namespace
+
+std::string to_text(const Report& report, bool verbose) {
+  std::string text = head(report, verbose) + sizes(report) + bytes(report) + accuracy(report, verbose);
+  text += worst_layers(report, verbose) + integer_coverage(report) + stayed_float(report, verbose);
+  text += changes(report) + saturation(report) + remarks(report, verbose);
+  if (verbose) text += timings(report);
+  return text;
+}
+
+}  // namespace qc::report
