@@ -33,6 +33,9 @@ struct TensorStats {
   std::vector<float> channel_min, channel_max;
 };
 
+/// Adds what `other` saw to `stats` (values that share one scale). Exact: both grids are absolute. Channels are dropped.
+void merge(TensorStats& stats, const TensorStats& other);
+
 /// What a stage wants to know about a value.
 struct StatRequest {
   ir::ValueId value = ir::kNone;

@@ -1,0 +1,200 @@
+// See calibrate.h. Histograms, minima and maxima do not depend on the order of images, so every worker has its own
+// and they are merged at the end. Sums of channels do depend on it (floating point), so each image's sums wait until
+// all earlier images have been added.
+#include "calibrate/calibrate.h"
+
+#include <algorithm>
+#include <limits>
+#include <mutex>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "base/progress.h"
+#include "base/text.h"
+#include "calibrate/histogram.h"
+#include "quant/quant_params.h"
+
+namespace qc::calibrate {
+namespace {
+
+struct ChannelSums {
+  std::vector<double> sum;
+  std::vector<float> min, max;
+  int64_t per_channel = 0;  // elements in each channel
+};
+
+// What one worker has seen of one value.
+struct Seen {
+  uint64_t count = 0;
+  float min = std::numeric_limits<float>::infinity(), max = -std::numeric_limits<float>::infinity();
+  StreamingHistogram histogram;
+};
+
+ChannelSums channel_sums(std::span<const float> tensor, std::span<const int64_t> dims, int axis) {
+  const quant::ChannelLayout layout = quant::channel_layout(dims, axis);
+  ChannelSums sums;
+  sums.sum.assign(static_cast<size_t>(layout.channels), 0.0);
+  sums.min.assign(static_cast<size_t>(layout.channels), std::numeric_limits<float>::infinity());
+  sums.max.assign(static_cast<size_t>(layout.channels), -std::numeric_limits<float>::infinity());
+  sums.per_channel = layout.outer * layout.inner;
+  const float* x = tensor.data();
+  for (int64_t o = 0; o < layout.outer; ++o)
+    for (int64_t c = 0; c < layout.channels; ++c) {
+      double sum = 0;
+      float low = sums.min[static_cast<size_t>(c)], high = sums.max[static_cast<size_t>(c)];
+      for (int64_t i = 0; i < layout.inner; ++i, ++x) {
+        sum += *x;
+        low = std::min(low, *x);
+        high = std::max(high, *x);
+      }
+      sums.sum[static_cast<size_t>(c)] += sum;
+      sums.min[static_cast<size_t>(c)] = low;
+      sums.max[static_cast<size_t>(c)] = high;
+    }
+  return sums;
+}
+
+// Adds each image's channel sums in image order.
+class OrderedSums {
+ public:
+  explicit OrderedSums(size_t values) : totals_(values) {}
+
+  void add(int64_t image, std::vector<ChannelSums> sums) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    waiting_.emplace(image, std::move(sums));
+    for (auto it = waiting_.find(next_); it != waiting_.end(); it = waiting_.find(next_)) {
+      for (size_t r = 0; r < totals_.size(); ++r) add_to(totals_[r], it->second[r]);
+      waiting_.erase(it);
+      ++next_;
+    }
+  }
+  const ChannelSums& total(size_t request) const { return totals_[request]; }
+
+ private:
+  static void add_to(ChannelSums& total, const ChannelSums& one) {
+    if (total.sum.empty()) {
+      total = one;
+      return;
+    }
+    for (size_t c = 0; c < std::min(total.sum.size(), one.sum.size()); ++c) {
+      total.sum[c] += one.sum[c];
+      total.min[c] = std::min(total.min[c], one.min[c]);
+      total.max[c] = std::max(total.max[c], one.max[c]);
+    }
+    total.per_channel += one.per_channel;
+  }
+
+  std::mutex mutex_;
+  int64_t next_ = 0;
+  std::map<int64_t, std::vector<ChannelSums>> waiting_;
+  std::vector<ChannelSums> totals_;
+};
+
+std::string place_of(const ir::Graph& graph, ir::ValueId value) {
+  const ir::Value& v = graph.values[static_cast<size_t>(value)];
+  if (v.producer == ir::kNone) return "input '" + v.name + "'";
+  const ir::Node& node = graph.nodes[static_cast<size_t>(v.producer)];
+  return format("node '{}' ({})", node.name, node.op_type);
+}
+
+// Joins the inputs of several images along the first dimension.
+std::vector<ir::Tensor> load_batch(const images::ImageSource& source, std::span<const int64_t> indices) {
+  std::vector<ir::Tensor> joined = source.load(indices[0]);
+  if (indices.size() == 1) return joined;
+  std::vector<std::string> bytes;
+  for (const ir::Tensor& tensor : joined) bytes.push_back(*tensor.bytes);
+  for (size_t k = 1; k < indices.size(); ++k) {
+    const std::vector<ir::Tensor> next = source.load(indices[k]);
+    for (size_t i = 0; i < joined.size(); ++i) {
+      if (!std::equal(next[i].dims.begin() + 1, next[i].dims.end(), joined[i].dims.begin() + 1, joined[i].dims.end()))
+        throw Error(Exit::kInput, {"batch-shape", source.name(indices[k]), "its shape differs from the image before it in the batch",
+                                   "set /representative_dataset/batch_size to 1"});
+      joined[i].dims[0] += next[i].dims[0];
+      bytes[i] += *next[i].bytes;
+    }
+  }
+  for (size_t i = 0; i < joined.size(); ++i) joined[i] = ir::make_tensor(joined[i].dtype, std::move(bytes[i]), joined[i].dims);
+  return joined;
+}
+
+}  // namespace
+
+plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners, const images::ImageSource& source,
+                           std::span<const int64_t> indices, std::span<const plan::StatRequest> requests, const Options& options) {
+  const int64_t batch = std::max<int64_t>(1, options.batch_size);
+  const int64_t runs = (static_cast<int64_t>(indices.size()) + batch - 1) / batch;
+  const size_t workers = static_cast<size_t>(std::max(1, options.threads));
+  std::vector<std::vector<Seen>> seen(workers, std::vector<Seen>(requests.size()));
+  std::vector<std::vector<ChannelSums>> sums(workers);
+  std::vector<std::string> image(workers);
+  const bool any_channels = std::any_of(requests.begin(), requests.end(), [](const auto& r) { return r.per_channel; });
+  OrderedSums ordered(requests.size());
+
+  std::vector<run::Tap> taps;
+  for (size_t r = 0; r < requests.size(); ++r) {
+    const plan::StatRequest& request = requests[r];
+    taps.push_back({request.value, [&, r](int64_t slot, std::span<const float> tensor, std::span<const int64_t> dims) {
+      if (tensor.empty()) return;
+      const size_t worker = static_cast<size_t>(slot);
+      const Range range = range_of(tensor);
+      if (!range.finite)
+        throw Error(Exit::kInput, {"not-finite", place_of(graph, requests[r].value), "it gives NaN or infinity on image '" + image[worker] + "'",
+                                   "check preprocess.mean and preprocess.std against what the model was trained with, and that image"});
+      Seen& s = seen[worker][r];
+      s.count += tensor.size();
+      s.min = std::min(s.min, range.min);
+      s.max = std::max(s.max, range.max);
+      if (requests[r].histogram) s.histogram.add(tensor, range);
+      if (requests[r].per_channel) sums[worker][r] = channel_sums(tensor, dims, requests[r].channel_axis);
+    }, {}});
+  }
+  const auto runner = runners.make(graph, std::move(taps), {});
+  Progress progress("calibrating", static_cast<int64_t>(indices.size()), "images");
+  parallel_for(runs, options.threads, [&](int64_t i, int worker) {
+    const int64_t first = i * batch;
+    const auto these = indices.subspan(static_cast<size_t>(first), static_cast<size_t>(std::min<int64_t>(batch, static_cast<int64_t>(indices.size()) - first)));
+    image[static_cast<size_t>(worker)] = source.name(these[0]);
+    sums[static_cast<size_t>(worker)].assign(requests.size(), {});
+    runner->run(load_batch(source, these), worker);
+    if (any_channels) ordered.add(i, std::move(sums[static_cast<size_t>(worker)]));
+    progress.advance(static_cast<int64_t>(these.size()));
+  });
+
+  plan::StatsTable table;
+  for (size_t r = 0; r < requests.size(); ++r) {
+    plan::TensorStats stats;
+    StreamingHistogram histogram;
+    float low = std::numeric_limits<float>::infinity(), high = -low;
+    for (size_t w = 0; w < workers; ++w) {
+      stats.count += seen[w][r].count;
+      low = std::min(low, seen[w][r].min);
+      high = std::max(high, seen[w][r].max);
+      histogram.merge(seen[w][r].histogram);
+    }
+    if (stats.count > 0) {
+      stats.min = low;
+      stats.max = high;
+    }
+    stats.histogram = histogram.result();
+    const ChannelSums& total = ordered.total(r);
+    for (const double sum : total.sum) stats.channel_mean.push_back(sum / static_cast<double>(total.per_channel));
+    stats.channel_min = total.min;
+    stats.channel_max = total.max;
+    table.emplace(requests[r].value, std::move(stats));
+  }
+  return table;
+}
+
+Split split_images(int64_t count, int64_t held_out) {
+  Split split;
+  const int64_t apart = count < 5 ? 0 : std::min(held_out, count / 5);
+  for (int64_t i = 0; i < count; ++i) {
+    // Image i is held out when the evenly spaced count of held-out images steps up at i.
+    const bool out = apart > 0 && (i + 1) * apart / count > i * apart / count;
+    (out ? split.held_out : split.calibration).push_back(i);
+  }
+  if (apart == 0) split.held_out = split.calibration;
+  return split;
+}
+
+}  // namespace qc::calibrate

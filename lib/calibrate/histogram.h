@@ -1,0 +1,43 @@
+// The streaming histogram: exact counts in fixed memory, mergeable, and the same whatever the order of the data. See
+// plan::Histogram for the grid; ptq-accuracy notes call this "range doubling".
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "plan/tensor_stats.h"
+
+namespace qc::calibrate {
+
+/// Smallest, largest, and whether every element is finite.
+struct Range {
+  float min = 0, max = 0;
+  bool finite = true;
+};
+Range range_of(std::span<const float> values);
+
+class StreamingHistogram {
+ public:
+  /// Counts the values; `range` must be range_of(values) and finite.
+  void add(std::span<const float> values, const Range& range);
+  void merge(const StreamingHistogram& other);
+  bool empty() const { return counts_.empty(); }
+  float min() const { return min_; }
+  float max() const { return max_; }
+  uint64_t count() const;
+  /// Trimmed to the bins between min and max: equal data gives equal results.
+  plan::Histogram result() const;
+
+ private:
+  void make_room(float min, float max);  // widens the grid until [min, max] fits
+
+  int exponent_ = 0;
+  int64_t first_ = 0;                 // absolute index of counts_[0]
+  std::vector<uint64_t> counts_;      // empty or plan::Histogram::kBins
+  std::vector<uint32_t> scratch_;     // several tables side by side: consecutive equal values must not wait for each other
+  float min_ = 0, max_ = 0;
+};
+
+}  // namespace qc::calibrate

@@ -1,0 +1,86 @@
+// See ops.h.
+#include "ir/ops.h"
+
+#include <algorithm>
+#include <array>
+
+namespace qc::ir {
+namespace {
+
+constexpr std::array<WeightTraits, 4> kWeighted{{
+    {"Conv", 0, 1, 2},
+    {"ConvTranspose", 0, 1, 2},
+    {"Gemm", 0, 1, 2},
+    {"MatMul", 0, 1, kNone},
+}};
+
+}  // namespace
+
+const WeightTraits* weight_traits(const Graph& graph, const Node& node) {
+  for (const WeightTraits& traits : kWeighted) {
+    if (!standard_op(node, traits.op_type)) continue;
+    const Tensor* weight = constant_input(graph, node, static_cast<size_t>(traits.weight_slot));
+    const bool usable = weight && weight->dtype == DType::kFloat && weight->dims.size() >= 2 && weight->size() > 0 &&
+                        !constant_input(graph, node, static_cast<size_t>(traits.data_slot));
+    return usable ? &traits : nullptr;
+  }
+  return nullptr;
+}
+
+int output_channel_axis(const Graph& graph, const Node& node) {
+  if (node.op_type == "Conv") return 0;
+  if (node.op_type == "ConvTranspose") return 1;
+  if (node.op_type == "Gemm") return int_attribute(node, "transB", 0) ? 0 : 1;
+  const Tensor* weight = constant_input(graph, node, 1);
+  return weight ? static_cast<int>(weight->dims.size()) - 1 : -1;
+}
+
+int output_axis(const Node& node) { return node.op_type == "Conv" || node.op_type == "ConvTranspose" ? 1 : -1; }
+
+std::optional<BiasPlace> bias_place(const Graph& graph, NodeId id) {
+  const Node& node = graph.nodes[static_cast<size_t>(id)];
+  const ValueId out = node.outputs[0];
+  if (node.op_type != "MatMul") {
+    const bool has = node.inputs.size() > 2 && node.inputs[2] != kNone;
+    if (has && !constant_input(graph, node, 2)) return std::nullopt;
+    return BiasPlace{id, has ? 2 : kNone, out};
+  }
+  const Value& value = graph.values[static_cast<size_t>(out)];
+  if (value.consumers.size() != 1 || is_output(graph, out)) return std::nullopt;
+  const NodeId reader = value.consumers[0];
+  const Node& add = graph.nodes[static_cast<size_t>(reader)];
+  if (!standard_op(add, "Add")) return std::nullopt;
+  const Tensor* weight = constant_input(graph, node, 1);
+  for (const int slot : {0, 1}) {
+    const Tensor* bias = constant_input(graph, add, static_cast<size_t>(slot));
+    if (bias && weight && bias->dtype == DType::kFloat && bias->dims.size() == 1 && bias->dims[0] == weight->dims.back())
+      return BiasPlace{reader, slot, add.outputs[0]};
+  }
+  return std::nullopt;
+}
+
+int64_t elements(const Graph& graph, ValueId id) {
+  if (id == kNone) return 0;
+  const Value& value = graph.values[static_cast<size_t>(id)];
+  if (value.constant) return value.constant->size();
+  if (!value.has_shape) return 0;
+  int64_t count = 1;
+  for (const int64_t d : value.dims) count *= std::max<int64_t>(d, 1);
+  return count;
+}
+
+int64_t macs(const Graph& graph, const Node& node) {
+  const WeightTraits* traits = weight_traits(graph, node);
+  if (!traits) {
+    if (!standard_op(node, "MatMul") || node.inputs.size() < 2) return 0;
+    const Value& a = graph.values[static_cast<size_t>(node.inputs[0])];
+    return a.has_shape && !a.dims.empty() ? elements(graph, node.outputs[0]) * std::max<int64_t>(1, a.dims.back()) : 0;
+  }
+  const Tensor& weight = *constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
+  if (node.op_type == "ConvTranspose")  // every input element meets the weights of its channel
+    return elements(graph, node.inputs[0]) * (weight.size() / std::max<int64_t>(1, weight.dims[0]));
+  const int64_t channels = weight.dims[static_cast<size_t>(output_channel_axis(graph, node))];
+  return elements(graph, node.outputs[0]) * (weight.size() / std::max<int64_t>(1, channels));
+}
+
+}  // namespace qc::ir

@@ -1,0 +1,33 @@
+// What could be integers at all: for every node, whether the target has an integer kernel for exactly this node, and
+// if not, why. Rules come from the target's table; nothing here knows a model.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/core_config.h"
+#include "ir/graph.h"
+#include "plan/quant_plan.h"
+#include "target/target.h"
+
+namespace qc::select {
+
+enum class Ability {
+  kFloatOnly,
+  kInteger,  // may run on integers, may run in float
+  kFollows,  // a Relu or Clip that disappears into its integer producer: same place as the producer
+};
+
+struct Capability {
+  Ability ability = Ability::kFloatOnly;
+  plan::Reason reason = plan::Reason::kNoIntegerKernel;  // why not, for kFloatOnly
+  std::string detail;
+};
+
+/// By NodeId. Throws Error(kUsage) listing keep_float globs and op types that match no node (nearest names offered).
+std::vector<Capability> capabilities(const ir::Graph& graph, const target::TargetSpec& target, const config::KeepFloat& keep_float);
+
+/// Input slots of a node that carry quantizable tensors (activations or constant operands), by the target's rule.
+std::vector<size_t> data_slots(const ir::Node& node, const target::OpRule& rule);
+
+}  // namespace qc::select

@@ -1,0 +1,28 @@
+// From a placement to a plan: who is integer, which values are rounded, which of them must share one scale, and in the
+// end with which parameters.
+#pragma once
+
+#include <vector>
+
+#include "ir/graph.h"
+#include "plan/candidates.h"
+#include "plan/quant_plan.h"
+#include "plan/tensor_stats.h"
+#include "select/capability.h"
+#include "target/target.h"
+
+namespace qc::select {
+
+/// A plan without parameters: `integer` says where each node runs (by NodeId). Nodes that could be integer and are not
+/// get `why_float` as reason.
+plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target, const std::vector<Capability>& capabilities,
+                        const std::vector<bool>& integer, const std::vector<plan::NodeDecision>& why_float);
+
+/// What calibration must collect so that every rounded value of the plan can get parameters.
+std::vector<plan::StatRequest> requests(const ir::Graph& graph, const plan::QuantPlan& plan);
+
+/// Fills in the parameters from the candidates (first width). Values of one scale group get the same. Throws
+/// Error(kBug) if a rounded value has no candidate.
+void decide(plan::QuantPlan& plan, const ir::Graph& graph, const plan::Candidates& candidates);
+
+}  // namespace qc::select
