@@ -15,6 +15,7 @@ enum class OpKind {
   kWeighted,  // Conv, Gemm, MatMul with a constant: integer weights, int32 bias
   kCompute,   // integer kernel, inputs and output each with parameters of their own (Add, Concat, Sigmoid, ...)
   kMove,      // moves or selects integers: output shares the input's parameters (MaxPool, Reshape, ...)
+  kActivation,  // Relu, Clip: disappears into its integer producer, whose output range does its work
   kFloat,     // no integer kernel
 };
 
@@ -22,6 +23,7 @@ struct OpRule {
   std::string op_type;
   OpKind kind = OpKind::kFloat;
   bool float_output = false;      // kernel exists that takes integers and returns float (MatMul, Gemm)
+  bool prefer_float = false;      // an integer kernel exists and is not worth having; `sentence` says why
   bool float_weights_int8 = true; // when it stays float its constant weights may be stored as integers
   bool same_input_scale = false;  // all data inputs and the output share one scale (Concat on integer-only targets)
   std::vector<int> data_inputs;   // input slots that carry quantizable activations; empty: all
