@@ -1,0 +1,89 @@
+// See bodies.h.
+#include "onnx_io/bodies.h"
+
+#include <onnx/onnx_pb.h>
+
+#include <algorithm>
+#include <functional>
+
+namespace qc::onnx_io {
+namespace {
+
+std::set<std::string> defined_names(const onnx::GraphProto& body) {
+  std::set<std::string> names;
+  for (const auto& input : body.input()) names.insert(input.name());
+  for (const auto& tensor : body.initializer()) names.insert(tensor.name());
+  for (const auto& tensor : body.sparse_initializer()) names.insert(tensor.values().name());
+  for (const auto& node : body.node()) names.insert(node.output().begin(), node.output().end());
+  return names;
+}
+
+using Visit = std::function<void(const onnx::GraphProto&)>;
+
+void for_each_body(const onnx::AttributeProto& attribute, const Visit& visit) {
+  if (attribute.has_g()) visit(attribute.g());
+  for (const auto& body : attribute.graphs()) visit(body);
+}
+
+struct OuterNames {
+  std::vector<std::set<std::string>> scopes;
+  std::set<std::string> seen;
+  std::vector<std::string> names;
+
+  void read(const std::string& name) {
+    const bool inner =
+        std::any_of(scopes.begin(), scopes.end(), [&](const auto& scope) { return scope.contains(name); });
+    if (!name.empty() && !inner && seen.insert(name).second) names.push_back(name);
+  }
+  void collect(const onnx::GraphProto& body) {
+    scopes.push_back(defined_names(body));
+    for (const auto& node : body.node()) {
+      for (const auto& input : node.input()) read(input);
+      for (const auto& attribute : node.attribute())
+        for_each_body(attribute, [&](const onnx::GraphProto& inner) { collect(inner); });
+    }
+    for (const auto& output : body.output()) read(output.name());
+    scopes.pop_back();
+  }
+};
+
+// Calls visit for every body of the node's opaque attributes, inner ones included.
+void walk_bodies(const ir::Node& node, const Visit& visit) {
+  Visit deep = [&](const onnx::GraphProto& body) {
+    visit(body);
+    for (const auto& inner : body.node())
+      for (const auto& attribute : inner.attribute()) for_each_body(attribute, deep);
+  };
+  for (const ir::Attribute& attribute : node.attributes) {
+    const auto* opaque = std::get_if<ir::OpaqueAttribute>(&attribute.value);
+    onnx::AttributeProto proto;
+    if (opaque && proto.ParsePartialFromString(opaque->bytes)) for_each_body(proto, deep);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> outer_names(const onnx::AttributeProto& attribute) {
+  OuterNames outer;
+  for_each_body(attribute, [&](const onnx::GraphProto& body) { outer.collect(body); });
+  return outer.names;
+}
+
+std::set<std::string> names_in_bodies(const ir::Graph& graph) {
+  std::set<std::string> names;
+  for (const ir::Node& node : graph.nodes)
+    if (!node.erased)
+      walk_bodies(node, [&](const onnx::GraphProto& body) { names.merge(defined_names(body)); });
+  return names;
+}
+
+std::set<std::string> ops_in_bodies(const ir::Node& node) {
+  std::set<std::string> ops;
+  walk_bodies(node, [&](const onnx::GraphProto& body) {
+    for (const auto& inner : body.node())
+      if (inner.domain().empty() || inner.domain() == "ai.onnx") ops.insert(inner.op_type());
+  });
+  return ops;
+}
+
+}  // namespace qc::onnx_io

@@ -1,0 +1,28 @@
+// Bodies of If, Loop and Scan: what they read from outside, by name. They stay bytes (ir::OpaqueAttribute),
+// so this is all that the rest of the house ever needs to know of them.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace onnx {
+class AttributeProto;
+}
+
+namespace qc::onnx_io {
+
+/// Names that the bodies in this attribute (and the bodies inside them) read and do not define, each once, in
+/// the order of reading.
+std::vector<std::string> outer_names(const onnx::AttributeProto& attribute);
+
+/// Every value name that any body of the graph defines: new names must keep clear of them (ONNX forbids
+/// shadowing).
+std::set<std::string> names_in_bodies(const ir::Graph& graph);
+
+/// The op types of the standard domain inside the bodies of this node, each once, sorted.
+std::set<std::string> ops_in_bodies(const ir::Node& node);
+
+}  // namespace qc::onnx_io

@@ -1,0 +1,63 @@
+// TensorProto -> ir::Tensor: one form (raw little-endian bytes) whatever field or file the numbers lie in.
+// Bytes are moved out of the message, and external data is read straight into its final place, so that a
+// model is held once.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "ir/tensor.h"
+
+namespace onnx {
+class TensorProto;
+class GraphProto;
+}  // namespace onnx
+
+namespace qc::onnx_io {
+
+/// The data files of one model, opened once each. Only regular files inside the model's folder are read: a
+/// path from a model file is a stranger's word.
+class ExternalFiles {
+ public:
+  /// An empty folder means that there is none (a model from memory): every external tensor is then a problem.
+  explicit ExternalFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  ~ExternalFiles();
+  ExternalFiles(const ExternalFiles&) = delete;
+  ExternalFiles& operator=(const ExternalFiles&) = delete;
+
+  /// `length` < 0: to the end of the file. nullopt: the problem is in `diagnostics` (once for each file that
+  /// cannot be opened).
+  std::optional<std::string> read(const std::string& location, int64_t offset, int64_t length,
+                                  const std::string& place, Diagnostics& diagnostics);
+
+ private:
+  struct File {
+    int fd = -1;
+    int64_t size = 0;
+    std::string problem;  // why it cannot be used; reported with the first tensor that needs it
+    bool reported = false;
+  };
+  File& open(const std::string& location);
+
+  std::filesystem::path folder_;
+  std::map<std::string, File> files_;
+};
+
+/// Takes the numbers out of `proto` (which is left without them). Problems go to `diagnostics`; the result is
+/// then a tensor without elements.
+ir::Tensor take_tensor(onnx::TensorProto& proto, ExternalFiles& files, const std::string& place,
+                       Diagnostics& diagnostics);
+
+/// Brings the external data of tensors inside a body (and the bodies inside it) into the body: its bytes must
+/// stay true when they are written to another folder.
+void embed_external_data(onnx::GraphProto& body, ExternalFiles& files, const std::string& place,
+                         Diagnostics& diagnostics);
+
+/// Bytes of `dims` elements of `bits` bits, packed; nullopt for negative dims and numbers beyond int64.
+std::optional<int64_t> packed_bytes(const std::vector<int64_t>& dims, int bits);
+
+}  // namespace qc::onnx_io
