@@ -1,0 +1,135 @@
+// See fidelity.h.
+#include "simulate/fidelity.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/parallel.h"
+
+namespace qc::simulate {
+namespace {
+
+// Ops that pass every element on, so that the value before them can be judged instead.
+bool passes_through(const ir::Node& node) {
+  constexpr const char* kOps[] = {"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "QuantizeLinear", "DequantizeLinear"};
+  return std::any_of(std::begin(kOps), std::end(kOps), [&](const char* op) { return ir::standard_op(node, op); });
+}
+
+int64_t argmax(const ir::Tensor& tensor) {
+  const std::span<const float> x = tensor.as<float>();
+  return std::max_element(x.begin(), x.end()) - x.begin();
+}
+
+std::span<const ir::Tensor> last(const std::vector<ir::Tensor>& results, size_t count) {
+  return {results.data() + (results.size() - count), count};
+}
+
+}  // namespace
+
+std::vector<Judged> judged_values(const ir::Graph& graph) {
+  std::vector<Judged> judged;
+  for (const ir::ValueId output : graph.outputs) {
+    const ir::Value& value = graph.values[static_cast<size_t>(output)];
+    if (value.dtype != ir::DType::kFloat) continue;
+    Judged one{output, value.name, false};
+    for (ir::ValueId v = output; graph.values[static_cast<size_t>(v)].producer != ir::kNone;) {
+      const ir::Node& node = graph.nodes[static_cast<size_t>(graph.values[static_cast<size_t>(v)].producer)];
+      if (ir::standard_op(node, "Softmax") || ir::standard_op(node, "LogSoftmax")) {
+        one.value = node.inputs[0];
+        one.mean_free = true;
+        break;
+      }
+      if (!passes_through(node)) break;
+      v = node.inputs[0];
+    }
+    judged.push_back(one);
+  }
+  return judged;
+}
+
+double Power::sqnr_db() const { return noise <= signal * 1e-20 ? 200.0 : 10.0 * std::log10(std::max(signal, 1e-300) / noise); }
+double Power::mean_cosine() const { return images ? cosine / static_cast<double>(images) : 1.0; }
+
+Power compare(const ir::Tensor& reference, const ir::Tensor& tensor, bool mean_free) {
+  if (reference.dims != tensor.dims)
+    throw Error(Exit::kBug, {"shape-changed", "an output", "the quantized model gives another shape than the float model", "please report this with the model"});
+  const std::span<const float> a = reference.as<float>(), b = tensor.as<float>();
+  double mean_a = 0, mean_b = 0;
+  if (mean_free && !a.empty()) {
+    for (size_t i = 0; i < a.size(); ++i) mean_a += a[i], mean_b += b[i];
+    mean_a /= static_cast<double>(a.size());
+    mean_b /= static_cast<double>(b.size());
+  }
+  Power power;
+  double ab = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double x = a[i] - mean_a, y = b[i] - mean_b;
+    power.signal += x * x;
+    power.noise += (x - y) * (x - y);
+    ab += x * y;
+    bb += y * y;
+  }
+  if (!std::isfinite(power.noise)) power.noise = 1e300;  // NaN or infinity from quantization: as bad as it gets
+  power.cosine = power.signal > 0 && bb > 0 ? ab / std::sqrt(power.signal * bb) : (power.noise == 0 ? 1.0 : 0.0);
+  power.images = 1;
+  return power;
+}
+
+void add(Power& sum, const Power& one) {
+  sum.signal += one.signal;
+  sum.noise += one.noise;
+  sum.cosine += one.cosine;
+  sum.images += one.images;
+}
+
+double Fidelity::worst_db() const {
+  double worst = 200;
+  for (const Power& power : outputs) worst = std::min(worst, power.sqnr_db());
+  return worst;
+}
+
+Reference reference_of(run::ModelRunner& runner, const images::ImageSource& source, std::span<const int64_t> indices, size_t judged,
+                       int threads, int64_t byte_limit) {
+  Reference reference;
+  if (indices.empty()) return reference;
+  const auto judge = [&](int64_t image) {
+    const std::vector<ir::Tensor> results = runner.run(source.load(image), 0);
+    const auto kept = last(results, judged);
+    return std::vector<ir::Tensor>(kept.begin(), kept.end());
+  };
+  reference.judged.push_back(judge(indices[0]));
+  int64_t bytes = 0;
+  for (const ir::Tensor& tensor : reference.judged[0]) bytes += static_cast<int64_t>(tensor.bytes->size());
+  const int64_t affordable = std::clamp<int64_t>(byte_limit / std::max<int64_t>(1, bytes), 2, static_cast<int64_t>(indices.size()));
+  const int64_t count = std::min<int64_t>(affordable, static_cast<int64_t>(indices.size()));
+  // Evenly spread over the indices, the first one always among them.
+  for (int64_t i = 0; i < count; ++i) reference.images.push_back(indices[static_cast<size_t>(i * static_cast<int64_t>(indices.size()) / count)]);
+  reference.judged.resize(static_cast<size_t>(count));
+  parallel_for(count - 1, threads, [&](int64_t i, int) { reference.judged[static_cast<size_t>(i + 1)] = judge(reference.images[static_cast<size_t>(i + 1)]); });
+  return reference;
+}
+
+Fidelity fidelity_of(run::ModelRunner& runner, const images::ImageSource& source, const Reference& reference,
+                     const std::vector<Judged>& judged, int threads) {
+  const int64_t count = static_cast<int64_t>(reference.images.size());
+  std::vector<std::vector<Power>> by_image(static_cast<size_t>(count));
+  std::vector<char> same(static_cast<size_t>(count), 0);
+  parallel_for(count, threads, [&](int64_t i, int worker) {
+    const std::vector<ir::Tensor> results = runner.run(source.load(reference.images[static_cast<size_t>(i)]), worker);
+    const auto tensors = last(results, judged.size());
+    const std::vector<ir::Tensor>& expected = reference.judged[static_cast<size_t>(i)];
+    for (size_t j = 0; j < judged.size(); ++j) by_image[static_cast<size_t>(i)].push_back(compare(expected[j], tensors[j], judged[j].mean_free));
+    same[static_cast<size_t>(i)] = !judged.empty() && argmax(expected[0]) == argmax(tensors[0]);
+  });
+  Fidelity fidelity;
+  fidelity.outputs.resize(judged.size());
+  fidelity.images = count;
+  for (int64_t i = 0; i < count; ++i) {
+    for (size_t j = 0; j < judged.size(); ++j) add(fidelity.outputs[j], by_image[static_cast<size_t>(i)][j]);
+    fidelity.agreeing += same[static_cast<size_t>(i)];
+  }
+  return fidelity;
+}
+
+}  // namespace qc::simulate
