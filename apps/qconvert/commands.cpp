@@ -1,0 +1,340 @@
+// What each subcommand takes and does. Paths and overrides only: everything else is in the core-config. See
+// commands.h.
+#include "commands.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "arguments.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/progress.h"
+#include "base/text.h"
+#include "config/core_config.h"
+#include "pipeline.h"
+#include "report/table.h"
+#include "run/ort_runner.h"
+#include "target/target.h"
+#include "version.h"
+
+namespace qc::app {
+namespace {
+
+constexpr const char* kExitCodes = "
+    exit codes : 0 done;
+1 usage or config;
+2 an input cannot be read; 3 not possible for this
+"
+    "target or format; 4 an output cannot be written; 5 a gate failed; 70 a bug; 130 interrupted
+";
+
+// --- what several commands take
+// ------------------------------------------------------------------------------------
+
+struct Talk {
+  std::vector<std::string> reports;
+  bool verbose = false, quiet = false, no_progress = false;
+
+  bool json() const { return std::find(reports.begin(), reports.end(), "json") != reports.end(); }
+};
+
+void add_report(CLI::App& app, Talk& talk) {
+  app.add_option("--report", talk.reports, "what goes to stdout: text (default) or json")
+      ->allow_extra_args(false)
+      ->type_name("FORM");
+}
+
+void add_talk(CLI::App& app, Talk& talk) {
+  add_report(app, talk);
+  CLI::Option* verbose = app.add_flag("-v,--verbose", talk.verbose, "more lines, uncut lists, timings");
+  app.add_flag("-q,--quiet", talk.quiet, "warnings and errors only on stderr")->excludes(verbose);
+  app.add_flag("--no-progress", talk.no_progress, "no progress bar");
+}
+
+void apply(const Talk& talk) {
+  static const std::vector<std::string> kForms{"text", "json", "markdown", "html"};
+  for (const std::string& form : talk.reports) {
+    if (form == "markdown" || form == "html") {
+      throw Error(Exit::kUnsupported,
+                  {"unsupported-report", "--report " + form, "this version prints text and json only",
+                   "use --report json and make the page from it"});
+    }
+    if (std::find(kForms.begin(), kForms.end(), form) == kForms.end()) {
+      const std::string meant = nearest(form, kForms);
+      throw Error(Exit::kUsage, {"unknown-report", "--report " + form, "there is no such form of the report",
+                                 meant.empty() ? "use text or json" : format("did you mean {}?", meant)});
+    }
+  }
+  log::set_level(talk.quiet ? log::Level::kQuiet : talk.verbose ? log::Level::kVerbose : log::Level::kNormal);
+  set_progress_style(talk.quiet || talk.no_progress ? ProgressStyle::kNone : default_progress_style());
+}
+
+void add_threads(CLI::App& app, int& threads) {
+  app.add_option("--threads", threads, "processors to use (default: all)")
+      ->type_name("N")
+      ->check(CLI::Range(0, 4096).description(""));
+}
+
+std::string absolute_path(const std::string& path) {
+  return std::filesystem::absolute(path).lexically_normal().string();
+}
+
+// A JSON string: control characters cannot be part of a path that a shell passes on sensibly, but they must
+// not break the override either.
+std::string quoted(const std::string& text) {
+  std::string json = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') json += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {
+      json += format("\\u{:04x}", static_cast<int>(c));
+    } else {
+      json += c;
+    }
+  }
+  return json + "\"";
+}
+
+config::Override parse_override(const std::string& word) {
+  const size_t equals = word.find('=');
+  if (word.empty() || word[0] != '/' || equals == std::string::npos) {
+    throw Error(Exit::kUsage, {"usage", "--set " + word, "it must be a JSON pointer, '=' and a value",
+                               "for example --set /representative_dataset/max_images=100"});
+  }
+  return {word.substr(0, equals), word.substr(equals + 1)};
+}
+
+// A target file on the command line is meant from here, not from the config's folder.
+std::string target_from_here(const std::string& target) {
+  return target.ends_with(".json") ? absolute_path(target) : target;
+}
+
+config::Override formats_override(const std::string& list) {
+  std::vector<std::string> formats;
+  for (size_t begin = 0; begin <= list.size();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    const std::string name = list.substr(begin, end - begin);
+    begin = end + 1;
+    if (name == "tflite") {
+      throw Error(Exit::kUnsupported, {"unsupported-format", "--format " + list,
+                                       "this version writes ONNX only", "use --format onnx"});
+    }
+    if (name != "onnx") {
+      throw Error(Exit::kUsage, {"unknown-format", "--format " + list, format("'{}' is not a format", name),
+                                 "use --format onnx"});
+    }
+    formats.push_back(quoted(name));
+  }
+  return {"/output/formats", "[" + join(formats, ",") + "]"};
+}
+
+// --- convert
+// -------------------------------------------------------------------------------------------------------
+
+std::string command_list() {
+  std::vector<report::Row> rows;
+  for (const Command& command : commands()) {
+    if (!command.name.empty()) rows.push_back({command.name, command.sentence, command.example});
+  }
+  return "\nsubcommands (each has its own --help)\n" + report::columns(rows, "lll");
+}
+
+struct ConvertLine {
+  ConvertOptions options;
+  std::string model, config, images, target, formats, output = ".";
+  std::vector<std::string> sets;
+  bool version = false;
+  Talk talk;
+};
+
+void add_convert_options(CLI::App& app, ConvertLine& line) {
+  app.add_option("MODEL", line.model, "float32 ONNX model");
+  app.add_option("--config", line.config, "core-config; without it all defaults")->type_name("CFG.json");
+  app.add_option("--images", line.images, "calibration images (pictures, .npy, .npz or .pb)")
+      ->type_name("DIR");
+  app.add_option("--target", line.target, "what to quantize for: a name of 'qconvert targets' or a file")
+      ->type_name("NAME|FILE.json");
+  app.add_option("--format", line.formats, "formats to write: onnx")->type_name("LIST");
+  app.add_option("-o,--output", line.output, "folder for the written files (default: here)")
+      ->type_name("DIR");
+  app.add_option("--set", line.sets, "one value of the config, may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("/POINTER=VALUE");
+  add_threads(app, line.options.threads);
+  app.add_option("--explain", line.options.explain, "why a node is as it is; * and ? match, may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("NODE");
+  app.add_option("--dump", line.options.dump, "what a stage passes on: " + join(dump_stages(), ", "))
+      ->allow_extra_args(false)
+      ->type_name("STAGE");
+  app.add_flag("--dry-run", line.options.dry_run, "the plan only: no images are read, no files written");
+  add_talk(app, line.talk);
+  app.add_flag("--version", line.version, "versions of qconvert and ONNX Runtime");
+}
+
+// "qconvert inspec net.onnx" reads "inspec" as the model: say what was meant.
+void refuse_mistyped_command(const std::string& word) {
+  if (word.find_first_of("./") != std::string::npos || std::filesystem::exists(word)) return;
+  std::vector<std::string> names;
+  for (const Command& command : commands()) {
+    if (!command.name.empty()) names.push_back(command.name);
+  }
+  const std::string meant = nearest(word, names);
+  if (meant.empty()) return;
+  const std::string remedy =
+      meant == word ? format("put it first: qconvert {} ...", meant) : format("did you mean {}?", meant);
+  throw Error(Exit::kUsage, {"unknown-command", "command line",
+                             format("there is no model and no subcommand '{}' here", word), remedy});
+}
+
+ConvertOptions resolve(const ConvertLine& line) {
+  ConvertOptions options = line.options;
+  options.model = line.model;
+  options.config = line.config;
+  options.output_folder = line.output;
+  for (const std::string& set : line.sets) options.overrides.push_back(parse_override(set));
+  if (!line.images.empty())
+    options.overrides.push_back({"/representative_dataset/path", quoted(absolute_path(line.images))});
+  if (!line.target.empty()) {
+    options.overrides.push_back({"/target_platform_capabilities", quoted(target_from_here(line.target))});
+  }
+  if (!line.formats.empty()) options.overrides.push_back(formats_override(line.formats));
+  for (const std::string& stage : options.dump) {
+    if (std::find(dump_stages().begin(), dump_stages().end(), stage) != dump_stages().end()) continue;
+    const std::string meant = nearest(stage, dump_stages());
+    throw Error(Exit::kUsage, {"unknown-stage", "--dump " + stage, "there is no such stage",
+                               meant.empty() ? "use one of " + join(dump_stages(), ", ")
+                                             : format("did you mean {}?", meant)});
+  }
+  return options;
+}
+
+int print_result(const ConvertResult& result, const Talk& talk) {
+  // Dumps and explanations are what was asked for; beside a JSON report they would break the reader's parser.
+  const std::string asked = result.dumped + result.explained;
+  if (talk.json()) {
+    if (!asked.empty()) log::warn(asked);
+    print_to_stdout(report::to_json(result.report));
+  } else {
+    std::string text = asked + (asked.empty() ? "" : "\n") + report::to_text(result.report, talk.verbose);
+    if (!result.written.empty()) text += "\n";
+    for (const std::filesystem::path& path : result.written) text += format("written: {}\n", path.string());
+    print_to_stdout(text);
+  }
+  for (const report::Gate& gate : result.report.gates) {
+    if (!gate.held)
+      log::error(format("gate {}: the bound is {:g}, measured {:g}", gate.name, gate.bound, gate.figure));
+  }
+  return static_cast<int>(result.gates_hold ? Exit::kDone : Exit::kBudget);
+}
+
+int convert_command(const Command& self, const Arguments& arguments) {
+  CLI::App app(self.sentence, "qconvert");
+  ConvertLine line;
+  add_convert_options(app, line);
+  set_help_page(app, "usage: qconvert MODEL.onnx --config CFG.json [options]", command_list() + kExitCodes);
+  const std::string first = arguments.empty() ? "" : arguments.front();
+  if (!first.empty() && first[0] != '-') refuse_mistyped_command(first);
+  if (!parse(app, arguments)) return 0;
+  if (line.version) {
+    print_to_stdout(format("qconvert {} (ONNX Runtime {})\n", qconvert_version(), run::runtime_version()));
+    return 0;
+  }
+  apply(line.talk);
+  if (line.model.empty()) {
+    throw Error(Exit::kUsage, {"usage", "command line", "no model was given",
+                               self.example + "; 'qconvert --help' has more"});
+  }
+  refuse_mistyped_command(line.model);
+  return print_result(convert(resolve(line)), line.talk);
+}
+
+// --- what there is to know without a model
+// -------------------------------------------------------------------------
+
+int targets_command(const Command& self, const Arguments& arguments) {
+  CLI::App app(self.sentence, "qconvert targets");
+  std::string name;
+  Talk talk;
+  app.add_option("NAME", name,
+                 "a target or a target file: print what it allows; without it list the targets");
+  add_report(app, talk);
+  set_help_page(app, "usage: qconvert targets [NAME|FILE.json] [--report json]", "");
+  if (!parse(app, arguments)) return 0;
+  apply(talk);
+  if (!name.empty()) {
+    const target::TargetSpec spec = target::load(name);
+    print_to_stdout(talk.json() ? target::to_json(spec) : target::describe(spec));
+    return 0;
+  }
+  std::vector<report::Row> rows;
+  for (const std::string& shipped : target::shipped_names())
+    rows.push_back({shipped, target::load(shipped).description});
+  if (talk.json()) {
+    std::vector<std::string> names;
+    for (const std::string& shipped : target::shipped_names()) names.push_back(quoted(shipped));
+    print_to_stdout("[" + join(names, ", ") + "]\n");
+  } else {
+    print_to_stdout(report::columns(rows, "ll", 0));
+  }
+  return 0;
+}
+
+int schema_command(const Command& self, const Arguments& arguments) {
+  CLI::App app(self.sentence, "qconvert schema");
+  set_help_page(app, "usage: " + self.example, "");
+  if (parse(app, arguments)) print_to_stdout(config::schema_json());
+  return 0;
+}
+
+int config_command(const Command& self, const Arguments& arguments) {
+  CLI::App app(self.sentence, "qconvert config");
+  std::string file;
+  std::vector<std::string> sets;
+  app.add_option("--config", file, "a config to complete: its values, and the defaults of the rest")
+      ->type_name("CFG.json");
+  app.add_option("--set", sets, "one value of the config, may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("/POINTER=VALUE");
+  set_help_page(app, "usage: qconvert config [--config CFG.json] [--set /POINTER=VALUE]", "");
+  if (!parse(app, arguments)) return 0;
+  std::vector<config::Override> overrides;
+  for (const std::string& set : sets) overrides.push_back(parse_override(set));
+  if (file.empty() && overrides.empty()) {
+    print_to_stdout(config::default_json());
+    return 0;
+  }
+  Diagnostics diagnostics;
+  const config::CoreConfig resolved = file.empty()
+                                          ? config::parse("{}", "config.json", overrides, diagnostics)
+                                          : config::load(file, overrides, diagnostics);
+  for (const Problem& warning : diagnostics.warnings) log::warn(to_text(warning, "warning"));
+  print_to_stdout(config::to_json(resolved));
+  return 0;
+}
+
+}  // namespace
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> kCommands{
+      {"", "qconvert: float32 ONNX and a core-config to a quantized model and a report",
+       "qconvert MODEL.onnx --config CFG.json", convert_command},
+      {"targets", "list the targets and what they allow", "qconvert targets int8", targets_command},
+      {"schema", "print the JSON schema of the core-config", "qconvert schema", schema_command},
+      {"config", "print a full config with every default", "qconvert config", config_command},
+  };
+  return kCommands;
+}
+
+int run_command(const Arguments& arguments) {
+  const std::string word = arguments.empty() ? "" : arguments.front();
+  for (const Command& command : commands()) {
+    if (!command.name.empty() && command.name == word) {
+      return command.run(command, Arguments(arguments.begin() + 1, arguments.end()));
+    }
+  }
+  return commands().front().run(commands().front(), arguments);
+}
+
+}  // namespace qc::app

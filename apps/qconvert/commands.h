@@ -1,0 +1,24 @@
+// The subcommands in one table: a name, a sentence, an example and a function. Dispatch, --help and "did you
+// mean" are made from it; another subcommand is one row and one function.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace qc::app {
+
+using Arguments = std::vector<std::string>;
+
+struct Command {
+  std::string name;  // "" is the command without a word: the conversion
+  std::string sentence;
+  std::string example;
+  int (*run)(const Command& self, const Arguments& arguments);
+};
+
+const std::vector<Command>& commands();
+
+/// Runs the command that the first argument names, else the conversion. Returns the exit code; throws Error.
+int run_command(const Arguments& arguments);
+
+}  // namespace qc::app
