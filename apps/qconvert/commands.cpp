@@ -22,13 +22,9 @@
 namespace qc::app {
 namespace {
 
-constexpr const char* kExitCodes = "
-    exit codes : 0 done;
-1 usage or config;
-2 an input cannot be read; 3 not possible for this
-"
-    "target or format; 4 an output cannot be written; 5 a gate failed; 70 a bug; 130 interrupted
-";
+constexpr const char* kExitCodes =
+    "\nexit codes: 0 done; 1 usage or config; 2 an input cannot be read; 3 not possible for this\n"
+    "target or format; 4 an output cannot be written; 5 a gate failed; 70 a bug; 130 interrupted\n";
 
 // --- what several commands take
 // ------------------------------------------------------------------------------------
