@@ -11,27 +11,31 @@
 
 namespace qc::onnx_io {
 
-/// Reads a model file with its external data. Constant nodes become constants; initializers that are also inputs
-/// become constants and are noted in Graph::initializers_as_inputs; empty node names are made unique. Shapes are those
-/// the file states (value_info, inputs, outputs). Throws Error(kInput) naming the place: missing, empty, truncated or
-/// non-ONNX file; external data missing, too short, or outside the model's folder; unsupported opset.
+/// Reads a model file with its external data. Constant nodes become constants; initializers that are also
+/// inputs become constants and are noted in Graph::initializers_as_inputs; empty node names are made unique.
+/// Shapes are those the file states (value_info, inputs, outputs). Throws Error(kInput) naming the place:
+/// missing, empty, truncated or non-ONNX file; external data missing, too short, or outside the model's
+/// folder; unsupported opset.
 ir::Graph read(const std::filesystem::path& path, Diagnostics& diagnostics);
 /// The same from bytes (fuzzing, tests); `folder` is where external data is looked for.
 ir::Graph parse(std::string_view bytes, const std::filesystem::path& folder, Diagnostics& diagnostics);
 
-/// Problems that must stop a conversion, all at once, as Error(kInput): weights with NaN or Inf (value and node named),
-/// a model that is already quantized (QuantizeLinear, QLinear*, ...; hint), no inputs or outputs.
+/// Problems that must stop a conversion, all at once, as Error(kInput): weights with NaN or Inf (value and
+/// node named), a model that is already quantized (QuantizeLinear, QLinear*, ...; hint), no inputs or
+/// outputs.
 void check_convertible(const ir::Graph& graph, const std::filesystem::path& path);
 
-/// The float graph as it stands. `for_runtime` keeps it small and exact for our own sessions (no metadata, docs).
+/// The float graph as it stands. `for_runtime` keeps it small and exact for our own sessions (no metadata,
+/// docs).
 std::string write(const ir::Graph& graph, bool for_runtime = false);
 
 /// The quantized file: QDQ by the recipe of onnx-quantizers.md 2.10, 2.11.
-plan::Written write_qdq(const plan::QuantizedModel& model, const std::vector<std::pair<std::string, std::string>>& metadata);
+plan::Written write_qdq(const plan::QuantizedModel& model,
+                        const std::vector<std::pair<std::string, std::string>>& metadata);
 
-/// Raises the standard opset to `version` by our own rules (Softmax, BatchNormalization, Dropout, axes that became
-/// inputs, Resize, Clip, Pad, ...), in place. False with a warning naming the op when a rule is missing; the graph is
-/// then unchanged.
+/// Raises the standard opset to `version` by our own rules (Softmax, BatchNormalization, Dropout, axes that
+/// became inputs, Resize, Clip, Pad, ...), in place. False with a warning naming the op when a rule is
+/// missing; the graph is then unchanged.
 bool raise_opset(ir::Graph& graph, int64_t version, Diagnostics& diagnostics);
 
 }  // namespace qc::onnx_io

@@ -1,0 +1,136 @@
+// What must stop a conversion before it starts: every problem of the model at once, each with the node it
+// sits at.
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+
+#include "base/text.h"
+#include "onnx_io/onnx_io.h"
+
+namespace qc::onnx_io {
+namespace {
+
+constexpr size_t kNamed = 3;  // nodes named in one sentence; the rest is counted
+
+struct Unusable {
+  int64_t nan = 0, infinite = 0;
+};
+
+// IEEE layout: an exponent of all ones is infinite with an empty mantissa, NaN otherwise.
+template <typename Bits>
+Unusable count_unusable(std::span<const Bits> numbers, Bits exponent, Bits mantissa) {
+  Unusable found;
+  for (const Bits bits : numbers) {
+    if ((bits & exponent) != exponent) continue;
+    ((bits & mantissa) != 0 ? found.nan : found.infinite) += 1;
+  }
+  return found;
+}
+
+Unusable count_unusable(const ir::Tensor& tensor) {
+  switch (tensor.dtype) {
+    case ir::DType::kFloat:
+      return count_unusable<uint32_t>(tensor.as<uint32_t>(), 0x7f800000u, 0x007fffffu);
+    case ir::DType::kDouble:
+      return count_unusable<uint64_t>(tensor.as<uint64_t>(), 0x7ff0000000000000u, 0x000fffffffffffffu);
+    case ir::DType::kFloat16:
+      return count_unusable<uint16_t>(tensor.as<uint16_t>(), 0x7c00u, 0x03ffu);
+    case ir::DType::kBfloat16:
+      return count_unusable<uint16_t>(tensor.as<uint16_t>(), 0x7f80u, 0x007fu);
+    default:
+      return {};
+  }
+}
+
+// Ops in which an infinite constant can only be damage. Elsewhere it has a meaning: bounds of Clip, Max and
+// Min, attention masks in Add and Where, padding.
+constexpr std::string_view kNeedsFinite[] = {"Conv",
+                                             "ConvTranspose",
+                                             "Gemm",
+                                             "MatMul",
+                                             "BatchNormalization",
+                                             "InstanceNormalization",
+                                             "LayerNormalization",
+                                             "GroupNormalization",
+                                             "PRelu",
+                                             "Mul",
+                                             "LSTM",
+                                             "GRU",
+                                             "RNN"};
+
+bool needs_finite(const ir::Node& node) {
+  return std::any_of(std::begin(kNeedsFinite), std::end(kNeedsFinite),
+                     [&](std::string_view op) { return ir::standard_op(node, op); });
+}
+
+constexpr std::string_view kQuantizedOps[] = {"QuantizeLinear",
+                                              "DequantizeLinear",
+                                              "DynamicQuantizeLinear",
+                                              "ConvInteger",
+                                              "MatMulInteger",
+                                              "DynamicQuantizeMatMul",
+                                              "DynamicQuantizeLSTM",
+                                              "MatMulIntegerToFloat",
+                                              "MatMulInteger16",
+                                              "MatMulNBits",
+                                              "QGemm",
+                                              "QAttention",
+                                              "QEmbedLayerNormalization"};
+
+bool is_quantized_op(const ir::Node& node) {
+  return node.op_type.starts_with("QLinear") || std::find(std::begin(kQuantizedOps), std::end(kQuantizedOps),
+                                                          node.op_type) != std::end(kQuantizedOps);
+}
+
+std::string node_place(const ir::Node& node) {
+  return format("node '{}' ({})", node.name, node.op_type);
+}
+
+void check_numbers(const ir::Graph& graph, Diagnostics& diagnostics) {
+  for (const ir::Value& value : graph.values) {
+    if (!value.constant || value.consumers.empty()) continue;
+    const Unusable found = count_unusable(*value.constant);
+    if (found.nan + found.infinite == 0) continue;
+    const auto reader = std::find_if(value.consumers.begin(), value.consumers.end(), [&](ir::NodeId id) {
+      return found.nan > 0 || needs_finite(graph.nodes[static_cast<size_t>(id)]);
+    });
+    if (reader == value.consumers.end()) continue;
+    const ir::Node& node = graph.nodes[static_cast<size_t>(*reader)];
+    diagnostics.error({"bad-weights", node_place(node),
+                       format("its constant '{}' holds {} NaN and {} infinite of {} numbers", value.name,
+                              found.nan, found.infinite, value.constant->size()),
+                       "train or export the model again: no quantizer can mend numbers that are lost"});
+  }
+}
+
+void check_float(const ir::Graph& graph, const std::string& place, Diagnostics& diagnostics) {
+  std::vector<std::string> names;
+  size_t count = 0;
+  for (const ir::Node& node : graph.nodes) {
+    if (node.erased || !is_quantized_op(node)) continue;
+    if (++count <= kNamed) names.push_back(node_place(node));
+  }
+  if (count == 0) return;
+  diagnostics.error({"already-quantized", place,
+                     format("it is quantized already: {}{}", join(names, ", "),
+                            count > kNamed ? format(" and {} more", count - kNamed) : ""),
+                     "give the float32 model that this one was made from"});
+}
+
+}  // namespace
+
+void check_convertible(const ir::Graph& graph, const std::filesystem::path& path) {
+  Diagnostics diagnostics;
+  const std::string place = path.string();
+  if (graph.inputs.empty())
+    diagnostics.error({"no-inputs", place, "the model has no inputs, so nothing can be calibrated",
+                       "export it with the image as an input instead of a constant"});
+  if (graph.outputs.empty())
+    diagnostics.error(
+        {"no-outputs", place, "the model has no outputs", "export it again with its outputs named"});
+  check_float(graph, place, diagnostics);
+  check_numbers(graph, diagnostics);
+  diagnostics.throw_if_errors(Exit::kInput);
+}
+
+}  // namespace qc::onnx_io
