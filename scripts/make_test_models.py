@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Writes the small ONNX files of tests/data/models that command-line tests and fuzzers need and no editor can make.
+
+    python3 scripts/make_test_models.py      needs onnx and numpy; the result is checked in
+
+Each file has one thing that is wrong or odd about it, and its name says which.
+"""
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+FOLDER = Path(__file__).resolve().parent.parent / "tests/data/models"
+RANDOM = np.random.default_rng(7)
+
+
+def weight(name, *shape):
+    return numpy_helper.from_array(RANDOM.normal(0, 0.5, shape).astype(np.float32), name)
+
+
+def external(tensor, location):
+    """The tensor with its bytes said to be in another file."""
+    size = len(tensor.raw_data)
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", "0"), ("length", str(size))):
+        tensor.external_data.add(key=key, value=value)
+    return tensor
+
+
+def write(name, nodes, constants, inputs=(("image", [1, 3, 8, 8]),), output=("out", [1, 4, 8, 8]), domains=()):
+    graph = helper.make_graph(
+        nodes, name, [helper.make_tensor_value_info(n, TensorProto.FLOAT, dims) for n, dims in inputs],
+        [helper.make_tensor_value_info(output[0], TensorProto.FLOAT, output[1])], constants)
+    opsets = [helper.make_opsetid("", 13), *(helper.make_opsetid(domain, 1) for domain in domains)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=7)
+    (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString())
+
+
+def conv(source="image", name="first", weights="first.weight", result="out"):
+    return helper.make_node("Conv", [source, weights], [result], name=name, pads=[1, 1, 1, 1])
+
+
+def scalar(name, value, dtype=np.float32):
+    return numpy_helper.from_array(np.array(value, dtype), name)
+
+
+def main():
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    write("external_data_missing", [conv()], [external(weight("first.weight", 4, 3, 3, 3), "not_there.bin")])
+    write("external_data_outside", [conv()], [external(weight("first.weight", 4, 3, 3, 3), "../outside.bin")])
+
+    poisoned = numpy_helper.to_array(weight("first.weight", 4, 3, 3, 3)).copy()
+    poisoned[2, 1, 0, 0] = np.nan
+    write("nan_weights", [conv()], [numpy_helper.from_array(poisoned, "first.weight")])
+
+    # The logarithm of what an ordinary picture makes negative.
+    write("nan_activation",
+          [helper.make_node("Log", ["image"], ["logs"], name="logarithm"), conv("logs")], [weight("first.weight", 4, 3, 3, 3)])
+
+    write("already_qdq",
+          [helper.make_node("QuantizeLinear", ["image", "scale", "zero"], ["q"], name="quantize"),
+           helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["x"], name="dequantize"), conv("x")],
+          [weight("first.weight", 4, 3, 3, 3), scalar("scale", 0.02), scalar("zero", 128, np.uint8)])
+    write("already_qlinear",
+          [helper.make_node("QuantizeLinear", ["image", "scale", "zero"], ["q"], name="quantize"),
+           helper.make_node("QLinearConv", ["q", "scale", "zero", "w", "w_scale", "w_zero", "scale", "zero"], ["y"],
+                            name="integer_conv", pads=[1, 1, 1, 1]),
+           helper.make_node("DequantizeLinear", ["y", "scale", "zero"], ["out"], name="dequantize")],
+          [numpy_helper.from_array(RANDOM.integers(-127, 128, (4, 3, 3, 3)).astype(np.int8), "w"), scalar("w_scale", 0.01),
+           scalar("w_zero", 0, np.int8), scalar("scale", 0.02), scalar("zero", 128, np.uint8)])
+
+    write("one_channel", [conv()], [weight("first.weight", 4, 1, 3, 3)], inputs=(("image", [1, 1, 8, 8]),))
+    write("two_pictures",
+          [helper.make_node("Add", ["left", "right"], ["both"], name="join"), conv("both")], [weight("first.weight", 4, 3, 3, 3)],
+          inputs=(("left", [1, 3, 8, 8]), ("right", [1, 3, 8, 8])))
+    write("unknown_op",
+          [helper.make_node("Wobble", ["image"], ["wobbly"], name="stranger", domain="example.wobble", strength=2), conv("wobbly")],
+          [weight("first.weight", 4, 3, 3, 3)], domains=["example.wobble"])
+    for path in sorted(FOLDER.glob("*.onnx")):
+        onnx.load(path, load_external_data=False)
+        print(path.name, path.stat().st_size)
+
+
+if __name__ == "__main__":
+    main()

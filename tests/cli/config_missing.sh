@@ -1,0 +1,1 @@
+"$QCONVERT" "$SAMPLE/model.onnx" --config nowhere.json -o out

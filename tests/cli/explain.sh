@@ -1,0 +1,1 @@
+quantize_sample --explain "block2/depthwise/*"

@@ -1,0 +1,1 @@
+quantize_sample --explain blok2/add

@@ -1,0 +1,3 @@
+# A folder where the model should be.
+mkdir model.onnx
+quantize_with model.onnx "{}" --images "$SAMPLE/calib"

@@ -1,0 +1,2 @@
+# No pictures needed.
+"$QCONVERT" inspect "$SAMPLE/model.onnx"

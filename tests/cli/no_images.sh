@@ -1,0 +1,2 @@
+mkdir pictures
+quantize_with "$SAMPLE/model.onnx" "{\"representative_dataset\": {\"path\": \"pictures\"}}"

@@ -1,0 +1,2 @@
+# -q: stderr is empty, the report still stands on stdout.
+quantize_sample -q

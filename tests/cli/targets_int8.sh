@@ -1,0 +1,2 @@
+# What the target allows, op by op.
+"$QCONVERT" targets int8

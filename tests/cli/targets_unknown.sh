@@ -1,0 +1,1 @@
+"$QCONVERT" targets imt8
