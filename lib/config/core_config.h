@@ -1,6 +1,6 @@
-// The core-config as plain structs: MCT's vocabulary (mct.md section 1, names and defaults kept) and qconvert's own
-// keys. Defaults stand here and nowhere else; parsing, validation, `qconvert config`, `qconvert schema` and
-// configs/README.md all come from the one key table in keys.cpp.
+// The core-config as plain structs: MCT's vocabulary (mct.md section 1, names and defaults kept) and
+// qconvert's own keys. Defaults stand here and nowhere else; parsing, validation, `qconvert config`,
+// `qconvert schema` and configs/README.md all come from the one key table in keys.cpp.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,13 @@ struct QuantizationConfig {
   double z_threshold = std::numeric_limits<double>::infinity();  // JSON null: infinity
   double min_threshold = 1.0 / 65536;
   int64_t l_p_value = 2;
-  // The remaining fields of mct.md 1.2 are known by name: their default is accepted, any other value is refused with a
-  // sentence until the feature exists (never silently inert).
+  // On by default in MCT and taken either way, because the result is the same here (keys.cpp says why for
+  // each); kept so that the resolved config repeats what the user said.
+  bool shift_negative_activation_correction = true;
+  bool linear_collapsing = true;
+  bool residual_collapsing = true;
+  // The remaining fields of mct.md 1.2 are known by name: their default is accepted, any other value is
+  // refused with a sentence until the feature exists (never silently inert).
 };
 
 struct RepresentativeDataset {
@@ -42,22 +47,22 @@ struct RepresentativeDataset {
 
 /// Which nodes or values a rule means. Empty fields do not restrict; all that are set must match.
 struct Filter {
-  std::string name;      // glob on node names
-  std::string op_type;   // exact
+  std::string name;     // glob on node names
+  std::string op_type;  // exact
 };
 
 struct KeepFloat {
-  std::vector<std::string> names;     // globs on node names
+  std::vector<std::string> names;  // globs on node names
   std::vector<std::string> op_types;
-  bool first = false;                 // the first weighted node in topological order
-  bool last = false;                  // the last one
+  bool first = false;  // the first weighted node in topological order
+  bool last = false;   // the last one
   bool empty() const { return names.empty() && op_types.empty() && !first && !last; }
 };
 
 struct Gates {
   std::optional<int64_t> max_file_size;  // bytes
   std::optional<double> min_sqnr_db;
-  std::optional<double> min_agreement;   // 0..1
+  std::optional<double> min_agreement;  // 0..1
 };
 
 struct Output {
@@ -67,12 +72,12 @@ struct Output {
 
 struct CoreConfig {
   RepresentativeDataset representative_dataset;
-  std::string target = "int8";               // "target_platform_capabilities": a name, or a path to a .json
+  std::string target = "int8";  // "target_platform_capabilities": a name, or a path to a .json
   QuantizationConfig quantization;
   KeepFloat keep_float;
-  bool saturation_guard = false;             // x86 without VNNI: bound adjacent weight pairs (|w0|+|w1| <= 128)
+  bool saturation_guard = false;  // x86 without VNNI: bound adjacent weight pairs (|w0|+|w1| <= 128)
   std::map<std::string, std::vector<int64_t>> input_shapes;  // input name -> dims for dynamic dimensions
-  int64_t verify_images = 16;                // calibration images held out for the accuracy figures
+  int64_t verify_images = 16;  // calibration images held out for the accuracy figures
   Gates gates;
   Output output;
 };
@@ -82,18 +87,28 @@ struct Override {
   std::string pointer, value;  // value: JSON text, or a bare word taken as a string
 };
 
-/// Parses and validates; every problem is reported at once with its JSON pointer (unknown key: nearest valid name;
-/// wrong type; impossible value; option that this version refuses, with the sentence why). `file` names the config in
-/// messages and is the base of relative paths. Throws Error(kUsage).
-CoreConfig parse(std::string_view json_text, const std::filesystem::path& file, const std::vector<Override>& overrides,
-                 Diagnostics& diagnostics);
-CoreConfig load(const std::filesystem::path& file, const std::vector<Override>& overrides, Diagnostics& diagnostics);
+/// "/json/pointer=value" as --set has it. Throws Error(kUsage) when there is no '='.
+Override parse_override(std::string_view text);
 
-/// The resolved config as JSON text (sorted keys, two-space indent), every key with its value; parse(to_json(c)) == c.
+/// Parses and validates; every problem is reported at once with its JSON pointer (unknown key: nearest valid
+/// name; wrong type; impossible value; option that this version refuses, with the sentence why). `file` names
+/// the config in messages and is the base of relative paths (dataset path, target file), also of those in
+/// `overrides`: a path from the command line is made absolute before it gets here. // and /* */ comments are
+/// allowed. Throws Error(kUsage).
+CoreConfig parse(std::string_view json_text, const std::filesystem::path& file,
+                 const std::vector<Override>& overrides, Diagnostics& diagnostics);
+CoreConfig load(const std::filesystem::path& file, const std::vector<Override>& overrides,
+                Diagnostics& diagnostics);
+
+/// The resolved config as JSON text (sorted keys, two-space indent), every key with its value;
+/// parse(to_json(c)) == c.
 std::string to_json(const CoreConfig& config);
 /// A full default config with every key, for `qconvert config`.
 std::string default_json();
 /// The JSON schema (draft 2020-12) made from the same key table, for `qconvert schema`.
 std::string schema_json();
+/// The text of configs/README.md: every key with what it takes, its default, its meaning and MCT's
+/// counterpart.
+std::string reference_markdown();
 
 }  // namespace qc::config

@@ -1,5 +1,6 @@
-// What the hardware or runtime behind a file can do, op by op, read from configs/targets/*.json (shipped ones are
-// embedded at build time; --target FILE reads another). Rules of the stages ask this table and never name an op.
+// What the hardware or runtime behind a file can do, op by op, read from configs/targets/*.json (shipped ones
+// are embedded at build time; --target FILE reads another). Rules of the stages ask this table and never name
+// an op.
 #pragma once
 
 #include <map>
@@ -12,23 +13,34 @@
 namespace qc::target {
 
 enum class OpKind {
-  kWeighted,  // Conv, Gemm, MatMul with a constant: integer weights, int32 bias
-  kCompute,   // integer kernel, inputs and output each with parameters of their own (Add, Concat, Sigmoid, ...)
-  kMove,      // moves or selects integers: output shares the input's parameters (MaxPool, Reshape, ...)
+  kWeighted,    // Conv, Gemm, MatMul with a constant: integer weights, int32 bias
+  kCompute,     // integer kernel, inputs and output each with parameters of their own (Add, Concat, Sigmoid,
+                // ...)
+  kMove,        // moves or selects integers: output shares the input's parameters (MaxPool, Reshape, ...)
   kActivation,  // Relu, Clip: disappears into its integer producer, whose output range does its work
-  kFloat,     // no integer kernel
+  kFloat,       // no integer kernel
 };
 
 struct OpRule {
   std::string op_type;
   OpKind kind = OpKind::kFloat;
-  bool float_output = false;      // kernel exists that takes integers and returns float (MatMul, Gemm)
-  bool prefer_float = false;      // an integer kernel exists and is not worth having; `sentence` says why
-  bool float_weights_int8 = true; // when it stays float its constant weights may be stored as integers
-  bool same_input_scale = false;  // all data inputs and the output share one scale (Concat on integer-only targets)
-  std::vector<int> data_inputs;   // input slots that carry quantizable activations; empty: all
+  bool float_output = false;       // kernel exists that takes integers and returns float (MatMul, Gemm)
+  bool prefer_float = false;       // an integer kernel exists and is not worth having; `sentence` says why
+  bool float_weights_int8 = true;  // when it stays float its constant weights may be stored as integers
+  bool same_input_scale =
+      false;  // all data inputs and the output share one scale (Concat on integer-only targets)
+  std::vector<int> data_inputs;             // input slots that carry quantizable activations; empty: all
   std::map<std::string, std::string> when;  // attribute -> required value ("mode": "nearest"): else kFloat
-  std::string sentence;           // why, for people: error text, `qconvert targets NAME`, reports
+  std::string sentence;                     // why, for people: error text, `qconvert targets NAME`, reports
+};
+
+/// Time of a node in nanoseconds on one thread: node + mac * MACs + element * max(input, output elements).
+struct LinearCost {
+  double node = 0, mac = 0, element = 0;
+};
+/// The same node on integers and in float. Only differences steer the placement.
+struct OpCost {
+  LinearCost integer, floating;
 };
 
 /// Quantizer of one kind of tensor.
@@ -46,19 +58,30 @@ struct TargetSpec {
   Scheme activations{8, false, false, false, false, false};
   Scheme weights{8, true, true, false, true, true};
   int bias_bits = 32;
-  bool float_islands = true;                        // ops may stay float
-  std::map<std::string, OpRule> ops;                // by op type; an op without a rule is kFloat
+  bool float_islands = true;          // ops may stay float
+  std::map<std::string, OpRule> ops;  // by op type; an op without a rule is kFloat
+  /// Measured times by op type, or "Conv:depthwise" and "Conv:pointwise" for those shapes; "*" for ops
+  /// without an entry. "QuantizeLinear" and "DequantizeLinear" (floating part) are the prices of changing
+  /// sides.
+  std::map<std::string, OpCost> costs;
   std::map<std::string, std::pair<double, double>> known_ranges;  // op type -> output range ("Softmax": 0..1)
 };
 
 const OpRule& rule_for(const TargetSpec& target, std::string_view op_type);  // a kFloat rule if there is none
+/// "weighted", "compute", "move", "activation", "float": as the JSON spells them.
+const char* kind_text(OpKind kind);
 
-/// A shipped target by name, or a JSON file when `name_or_path` ends in .json. Throws Error(kUsage): unknown name (the
-/// nearest one offered), unreadable file, unknown keys or wrong types with JSON pointers, all at once.
+/// A shipped target by name, or a JSON file when `name_or_path` ends in .json. Throws Error(kUsage): unknown
+/// name (the nearest one offered), unreadable file, unknown keys or wrong types with JSON pointers, all at
+/// once. A file may begin with "based_on": NAME and then says only what differs from that shipped target,
+/// field by field; "ops": {"Mul": null} takes a rule away, and so the op's integer kernel.
 TargetSpec load(const std::string& name_or_path);
+/// The same from text; `label` names the file in messages, `fallback_name` the target if the text does not.
+TargetSpec parse(std::string_view json_text, const std::string& label, const std::string& fallback_name);
 std::vector<std::string> shipped_names();
 /// What it allows, for `qconvert targets NAME`: text made from the same sentences that errors use.
 std::string describe(const TargetSpec& target);
+/// Complete, without "based_on"; parse() reads it back.
 std::string to_json(const TargetSpec& target);
 
 }  // namespace qc::target

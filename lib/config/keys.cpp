@@ -1,0 +1,522 @@
+// See keys.h. Names, defaults and meanings of MCT's options: mct.md section 1 (defaults stand in
+// core_config.h; those of options that this version does not honour stand here, as the first accepted value).
+#include "config/keys.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <type_traits>
+
+#include "config/values.h"
+
+namespace qc::config {
+namespace {
+
+// --- between JSON and the fields' types
+// --------------------------------------------------------------------------
+void read(const Json& v, bool& field) {
+  field = v.get<bool>();
+}
+void read(const Json& v, int64_t& field) {
+  field = static_cast<int64_t>(v.get<double>());
+}
+void read(const Json& v, double& field) {
+  field = v.is_number() ? v.get<double>() : HUGE_VAL;
+}  // null, "inf"
+void read(const Json& v, std::string& field) {
+  field = v.is_null() ? std::string() : v.get<std::string>();
+}
+void read(const Json& v, std::filesystem::path& field) {
+  field = v.is_null() ? std::string() : v.get<std::string>();
+}
+void read(const Json& v, std::vector<std::string>& field) {
+  field = v.get<std::vector<std::string>>();
+}
+void read(const Json& v, std::vector<float>& field) {
+  field = v.is_array() ? v.get<std::vector<float>>() : std::vector<float>{v.get<float>()};
+}
+void read(const Json& v, std::optional<double>& field) {
+  field.reset();
+  if (v.is_number()) field = v.get<double>();
+}
+void read(const Json& v, std::optional<int64_t>& field) {  // sizes
+  field.reset();
+  if (v.is_string()) field = parse_size(v.get<std::string>());
+  if (v.is_number()) field = static_cast<int64_t>(v.get<double>());
+}
+void read(const Json& v, std::optional<std::array<int64_t, 2>>& field) {
+  field.reset();
+  if (v.is_array())
+    field = {static_cast<int64_t>(v[0].get<double>()), static_cast<int64_t>(v[1].get<double>())};
+}
+void read(const Json& v, std::map<std::string, std::vector<int64_t>>& field) {
+  field.clear();
+  for (const auto& [name, dims] : v.items())
+    for (const Json& dim : dims) field[name].push_back(static_cast<int64_t>(dim.get<double>()));
+}
+
+Json write(double field) {
+  return std::isinf(field) ? Json() : Json(field);
+}
+Json write(const std::string& field) {
+  return field.empty() ? Json() : Json(field);
+}
+Json write(const std::filesystem::path& field) {
+  return write(field.string());
+}
+Json write(const std::vector<float>& field) {
+  Json list = Json::array();
+  for (const float number : field) list.push_back(short_decimal(number));
+  return field.size() == 1 ? list[0] : list;
+}
+template <class T>
+Json write(const std::optional<T>& field) {
+  return field ? Json(*field) : Json();
+}
+template <class T>
+Json write(const T& field) {
+  return Json(field);
+}
+
+template <class Reference>
+Binding bind(Reference reference) {
+  return {[reference](CoreConfig& config, const Json& value) { read(value, reference(config)); },
+          [reference](const CoreConfig& config) { return write(reference(config)); }};
+}
+
+template <class Reference>
+Binding bind_choice(const std::vector<Choice>& choices, Reference reference) {
+  return {[=](CoreConfig& config, const Json& value) {
+            for (const Choice& choice : choices)
+              if (value.is_null() || value == choice.name || (choice.by_number && value == choice.value)) {
+                auto& field = reference(config);
+                field = static_cast<std::remove_reference_t<decltype(field)>>(choice.value);
+                return;
+              }
+          },
+          [=](const CoreConfig& config) {
+            for (const Choice& choice : choices)
+              if (static_cast<int>(reference(config)) == choice.value) return Json(choice.name);
+            return Json();  // a layout that nobody has set
+          }};
+}
+
+#define FIELD(path)           \
+  [](auto& config) -> auto& { \
+    return config.path;       \
+  }
+
+// --- rows
+// --------------------------------------------------------------------------------------------------------
+constexpr const char* kOwn = "";
+constexpr double kMaxBytes = 1e15;
+
+Key row(const char* pointer, Kind kind, double low, double high, Binding field, const char* meaning,
+        const char* mct) {
+  Key key;
+  key.pointer = pointer;
+  key.kind = kind;
+  key.low = low;
+  key.high = high;
+  key.field = std::move(field);
+  key.meaning = meaning;
+  key.mct = mct;
+  return key;
+}
+
+Key nullable(Key key) {
+  key.nullable = true;
+  return key;
+}
+
+template <class Reference>
+Key boolean(const char* pointer, Reference field, const char* meaning, const char* mct) {
+  return row(pointer, Kind::kBool, 0, 1, bind(field), meaning, mct);
+}
+
+template <class Reference>
+Key choice(const char* pointer, Reference field, const std::vector<Choice>& choices, const char* meaning,
+           const char* mct) {
+  Key key = row(pointer, Kind::kChoice, 0, 0, bind_choice(choices, field), meaning, mct);
+  key.choices = choices;
+  return key;
+}
+
+Key fixed(const char* pointer, const char* accepted, const char* refusal, const char* meaning,
+          const char* mct) {
+  Key key = row(pointer, Kind::kFixed, 0, 0, {}, meaning, mct);
+  key.accepted = accepted;
+  key.refusal = refusal;
+  return key;
+}
+
+const std::vector<Choice> kErrorMethods{{"NOCLIPPING", 0, true, ""},
+                                        {"MSE", 1, true, ""},
+                                        {"MAE", 2, true, ""},
+                                        {"KL", 4, true, ""},
+                                        {"LP", 5, true, ""},
+                                        {"HMSE", 6, true,
+                                         "HMSE weighs the error by second derivatives, which qconvert does "
+                                         "not compute (MCT itself takes it inside GPTQ "
+                                         "only); MSE is the nearest method"}};
+const std::vector<Choice> kColors{{"RGB", static_cast<int>(images::Color::kRgb), false, ""},
+                                  {"BGR", static_cast<int>(images::Color::kBgr), false, ""},
+                                  {"GRAY", static_cast<int>(images::Color::kGray), false, ""},
+                                  {"RGBA", static_cast<int>(images::Color::kRgba), false, ""},
+                                  {"BGRA", static_cast<int>(images::Color::kBgra), false, ""}};
+const std::vector<Choice> kInterpolations{
+    {"bilinear", static_cast<int>(images::Interpolation::kBilinear), false, ""},
+    {"bicubic", static_cast<int>(images::Interpolation::kBicubic), false, ""},
+    {"nearest", static_cast<int>(images::Interpolation::kNearest), false, ""}};
+const std::vector<Choice> kLayouts{{"NCHW", static_cast<int>(images::Layout::kNchw), false, ""},
+                                   {"NHWC", static_cast<int>(images::Layout::kNhwc), false, ""}};
+
+void add_dataset(std::vector<Key>& t) {
+  const char* kData = "representative_data_gen";
+  t.push_back(nullable(
+      row("/representative_dataset/path", Kind::kPath, 0, 0, bind(FIELD(representative_dataset.path)),
+          "Folder of calibration pictures (or .npy, .npz, .pb tensors), relative to this file; "
+          "--images wins over it.",
+          kData)));
+  t.push_back(row("/representative_dataset/max_images", Kind::kInteger, 1, 1e7,
+                  bind(FIELD(representative_dataset.max_images)),
+                  "Use at most this many files, the first ones in sorted order.", kData));
+  t.push_back(row(
+      "/representative_dataset/batch_size", Kind::kInteger, 1, 1024,
+      bind(FIELD(representative_dataset.batch_size)),
+      "Images a run, where the model's batch dimension is free; the statistics do not depend on it.", kData));
+  t.push_back(choice(
+      "/representative_dataset/on_bad_image", FIELD(representative_dataset.skip_bad_images),
+      {{"error", 0, false, ""}, {"skip", 1, false, ""}},
+      "What an unreadable image does: stop (all of them are listed), or be left out with a warning.", kOwn));
+  t.push_back(nullable(row("/representative_dataset/input", Kind::kText, 0, 0,
+                           bind(FIELD(representative_dataset.input)),
+                           "Name of the model's input that takes the image; null: it is found.", kOwn)));
+}
+
+void add_preprocess(std::vector<Key>& t) {
+  const auto at = FIELD(representative_dataset.preprocess);
+  t.push_back(choice(
+      "/representative_dataset/preprocess/color", FIELD(representative_dataset.preprocess.color), kColors,
+      "Channel order fed to the model; GRAY as Pillow's L, alpha of an opaque image is 255.", kOwn));
+  Key resize =
+      nullable(row("/representative_dataset/preprocess/resize", Kind::kResize, 0, 0, {},
+                   "How a picture is brought to size; null: stretched to the model's size, with a warning. A "
+                   "letterbox keeps the aspect ratio on a canvas of colour pad; fixed_height is for lines of "
+                   "text, filled on the right with zeros.",
+                   kOwn));
+  resize.field = {[at](CoreConfig& config, const Json& value) { set_resize(value, at(config)); },
+                  [at](const CoreConfig& config) { return get_resize(at(config)); }};
+  t.push_back(std::move(resize));
+  t.push_back(row("/representative_dataset/preprocess/multiple_of", Kind::kInteger, 1, 1024,
+                  bind(FIELD(representative_dataset.preprocess.multiple_of)),
+                  "With resize \"none\": crop bottom and right to multiples of this.", kOwn));
+  t.push_back(choice("/representative_dataset/preprocess/interpolation",
+                     FIELD(representative_dataset.preprocess.interpolation), kInterpolations,
+                     "Resampling filter.", kOwn));
+  t.push_back(boolean("/representative_dataset/preprocess/antialias",
+                      FIELD(representative_dataset.preprocess.antialias),
+                      "true resizes as Pillow and torchvision do, false as OpenCV does.", kOwn));
+  t.push_back(nullable(row("/representative_dataset/preprocess/center_crop", Kind::kPair, 1, 16384,
+                           bind(FIELD(representative_dataset.preprocess.center_crop)),
+                           "Height and width cut out of the middle after resizing.", kOwn)));
+  t.push_back(
+      row("/representative_dataset/preprocess/mean", Kind::kNumbers, -1e6, 1e6,
+          bind(FIELD(representative_dataset.preprocess.mean)),
+          "x = (pixel - mean) / std with pixels from 0 to 255; one number, or one a channel in the model's "
+          "channel order.",
+          kOwn));
+  t.push_back(row("/representative_dataset/preprocess/std", Kind::kNumbers, 1e-6, 1e6,
+                  bind(FIELD(representative_dataset.preprocess.std)),
+                  "See mean; for pixels from 0 to 1 write 255.", kOwn));
+  t.push_back(nullable(choice("/representative_dataset/preprocess/layout",
+                              FIELD(representative_dataset.preprocess.layout), kLayouts,
+                              "Order of the input's dimensions; null: found from the model.", kOwn)));
+}
+
+void add_quantization(std::vector<Key>& t) {
+  t.push_back(choice("/quantization_config/activation_error_method",
+                     FIELD(quantization.activation_error_method), kErrorMethods,
+                     "What the search for activation ranges makes small.",
+                     "QuantizationConfig.activation_error_method"));
+  t.push_back(choice("/quantization_config/weights_error_method", FIELD(quantization.weights_error_method),
+                     kErrorMethods, "What the search for weight ranges makes small.",
+                     "QuantizationConfig.weights_error_method"));
+  t.push_back(
+      boolean("/quantization_config/weights_bias_correction", FIELD(quantization.weights_bias_correction),
+              "Correct biases by the mean shift that quantized weights cause; kept only where it helps.",
+              "QuantizationConfig.weights_bias_correction"));
+  t.push_back(
+      nullable(row("/quantization_config/z_threshold", Kind::kNumber, 1e-3, HUGE_VAL,
+                   bind(FIELD(quantization.z_threshold)),
+                   "Leave out activations further than this many standard deviations from the mean; null or "
+                   "\"inf\": none.",
+                   "QuantizationConfig.z_threshold")));
+  t.push_back(row("/quantization_config/min_threshold", Kind::kNumber, 1e-30, 1e6,
+                  bind(FIELD(quantization.min_threshold)), "No range is made smaller than this.",
+                  "QuantizationConfig.min_threshold"));
+  t.push_back(row("/quantization_config/l_p_value", Kind::kInteger, 1, 16,
+                  bind(FIELD(quantization.l_p_value)), "The power p of the method LP.",
+                  "QuantizationConfig.l_p_value"));
+  t.push_back(
+      boolean("/quantization_config/shift_negative_activation_correction",
+              FIELD(quantization.shift_negative_activation_correction),
+              "Shift activations with a small negative part. Taken either way: on a target with zero points, "
+              "as all shipped ones are, the zero point does the same.",
+              "QuantizationConfig.shift_negative_activation_correction"));
+  t.push_back(
+      boolean("/quantization_config/linear_collapsing", FIELD(quantization.linear_collapsing),
+              "Merge a convolution with the 1x1 convolution after it. Taken either way: this version leaves "
+              "such pairs apart, each with integers of its own.",
+              "QuantizationConfig.linear_collapsing"));
+  t.push_back(
+      boolean("/quantization_config/residual_collapsing", FIELD(quantization.residual_collapsing),
+              "Merge an identity skip into the convolution beside it. Taken either way: this version leaves "
+              "the Add in place, which has an integer kernel.",
+              "QuantizationConfig.residual_collapsing"));
+}
+
+void add_quantization_refused(std::vector<Key>& t) {
+  const char* kNoShift =
+      "there is no shift to tune: the zero point of the activations does what shift-negative does";
+  t.push_back(
+      fixed("/quantization_config/relu_bound_to_power_of_2", "[false]",
+            "activation scales are not bound to powers of two here, so a ReLU6 already uses its whole range",
+            "Rescale convolutions around a ReLU6 so that its bound becomes 8.",
+            "QuantizationConfig.relu_bound_to_power_of_2"));
+  t.push_back(fixed("/quantization_config/weights_second_moment_correction", "[false]",
+                    "this version does not re-estimate variances; weights_bias_correction corrects the mean",
+                    "Re-estimate BatchNorm statistics of the quantized model.",
+                    "QuantizationConfig.weights_second_moment_correction"));
+  t.push_back(fixed("/quantization_config/input_scaling", "[false]",
+                    "the scale and zero point of the input are free here, so its whole range is used already",
+                    "Scale the model's input to the full threshold.", "QuantizationConfig.input_scaling"));
+  t.push_back(fixed("/quantization_config/softmax_shift", "[false]",
+                    "the zero point in front of a Softmax centres its input already",
+                    "Centre the logits before a Softmax.", "QuantizationConfig.softmax_shift"));
+  t.push_back(fixed("/quantization_config/activation_channel_equalization", "[false]",
+                    "this version does not rescale channels; weights have a scale for every channel instead",
+                    "Scale channels between two convolutions to like deviations.",
+                    "QuantizationConfig.activation_channel_equalization"));
+  t.push_back(fixed("/quantization_config/shift_negative_ratio", "[0.05]", kNoShift,
+                    "Shift where the negative part is at most this share of the range.",
+                    "QuantizationConfig.shift_negative_ratio"));
+  t.push_back(fixed("/quantization_config/shift_negative_threshold_recalculation", "[false]", kNoShift,
+                    "Search the range again after shifting.",
+                    "QuantizationConfig.shift_negative_threshold_recalculation"));
+  t.push_back(fixed("/quantization_config/shift_negative_params_search", "[false]", kNoShift,
+                    "Search range and shift together.", "QuantizationConfig.shift_negative_params_search"));
+  t.push_back(
+      fixed("/quantization_config/concat_threshold_update", "[false]",
+            "the inputs of a Concat keep ranges of their own here: the integer kernel takes unlike scales",
+            "Give the producers of a Concat the range of its output.",
+            "QuantizationConfig.concat_threshold_update"));
+  t.push_back(
+      fixed("/quantization_config/activation_bias_correction", "[false]",
+            "this version corrects the shift of weights and activations together, by weights_bias_correction",
+            "Correct biases by the mean shift that quantized activations cause.",
+            "QuantizationConfig.activation_bias_correction"));
+  t.push_back(fixed("/quantization_config/activation_bias_correction_threshold", "[0.0]",
+                    "it belongs to activation_bias_correction, which this version does not have",
+                    "Skip layers whose relative shift is below this.",
+                    "QuantizationConfig.activation_bias_correction_threshold"));
+  t.push_back(fixed(
+      "/quantization_config/custom_tpc_opset_to_layer", "[null]",
+      "it maps Python layers to operator sets; rules for an ONNX op belong into a target file, under ops",
+      "Operator sets of framework layers.", "QuantizationConfig.custom_tpc_opset_to_layer"));
+}
+
+void add_mixed_precision(std::vector<Key>& t) {
+  const char* kEight =
+      "this version writes 8 bits everywhere, so there are no widths to search for; keep_float leaves chosen "
+      "layers in "
+      "float";
+  const char* kFunction = "it is a Python function, which JSON cannot hold";
+  const auto add = [&](const char* name, const char* accepted, const char* refusal, const char* meaning) {
+    Key key = fixed("", accepted, refusal, meaning, "");
+    key.pointer = std::string("/mixed_precision_config/") + name;
+    key.mct = std::string("MixedPrecisionQuantizationConfig.") + name;
+    t.push_back(std::move(key));
+  };
+  add("num_of_images", "[32]", kEight, "Images for the sensitivity of layers.");
+  add("distance_weighting_method", "[null, \"AVG\"]", kEight,
+      "How distances at several layers are combined.");
+  add("compute_distance_fn", "[null]", kFunction, "Distance of two activations.");
+  add("configuration_overwrite", "[null]", kEight, "Candidate of every layer, given by hand.");
+  add("num_interest_points_factor", "[1.0]", kEight, "Share of the layers that distances are taken at.");
+  add("use_hessian_based_scores", "[false]", kEight, "Weigh layers by second derivatives.");
+  add("norm_scores", "[true]", kEight, "Normalise those weights (MCT never reads it).");
+  add("refine_mp_solution", "[true]", kEight, "Raise widths greedily after the solver.");
+  add("metric_normalization_threshold", "[1e10]", kEight,
+      "Divide the sensitivities when one is larger than this.");
+  add("hessian_batch_size", "[32]", kEight, "Images a step for second derivatives.");
+  add("metric_normalization", "[\"NONE\"]", kEight, "Divide a layer's sensitivities by that of one width.");
+  add("metric_epsilon", "[1e-6]", kEight, "Least difference between two widths of a layer.");
+  add("exp_distance_weighting_sigma", "[0.1]", kEight, "Sigma of the weighting method EXP.");
+  add("custom_metric_fn", "[null]", kFunction, "Replaces the whole sensitivity.");
+  const char* kBudget =
+      "a finite budget switches mixed precision on, and this version writes 8 bits everywhere; to bound the "
+      "file, set "
+      "/gates/max_file_size";
+  const auto resource = [&](const char* name, const char* meaning) {
+    Key key = fixed("", "[null, \"inf\"]", kBudget, meaning, "");
+    key.pointer = std::string("/target_resource_utilization/") + name;
+    key.mct = std::string("ResourceUtilization.") + name;
+    t.push_back(std::move(key));
+  };
+  resource("weights_memory", "Bytes of all weights.");
+  resource("activation_memory", "Bytes of the activations alive at one time.");
+  resource("total_memory", "Both together.");
+  resource("bops", "Bit operations of one run.");
+}
+
+void add_rules(std::vector<Key>& t) {
+  t.push_back(fixed("/bit_width_config", "[[], {}, null]",
+                    "this version writes 8 bits everywhere; keep_float leaves chosen layers in float",
+                    "Widths of chosen layers, set by hand.", "BitWidthConfig"));
+  t.push_back(fixed("/debug_config/network_editor", "[[], null]",
+                    "this version has no editor rules; keep_float leaves chosen layers in float",
+                    "Rules that change the quantization of chosen layers.", "DebugConfig.network_editor"));
+  t.push_back(fixed("/debug_config/analyze_similarity", "[false]",
+                    "there is no TensorBoard here; the report has the error of every layer",
+                    "Plots of the similarity with the float model.", "DebugConfig.analyze_similarity"));
+  t.push_back(fixed("/debug_config/simulate_scheduler", "[false]",
+                    "there is no scheduler to simulate for this target", "Compute schedule in the metadata.",
+                    "DebugConfig.simulate_scheduler"));
+  t.push_back(fixed(
+      "/debug_config/bypass", "[false]",
+      "a model left as it is needs no conversion; \"keep_float\": {\"names\": [\"*\"]} keeps every layer "
+      "in float",
+      "Give the float model back untouched.", "DebugConfig.bypass"));
+  const auto gptq = [&](const char* name, const char* accepted, const char* meaning) {
+    Key key =
+        fixed("", accepted,
+              "this version trains nothing (GPTQ); set gptq_config to null, weights_bias_correction stays",
+              meaning, "");
+    key.pointer = std::string("/gptq_config/") + name;
+    key.mct = std::string("GradientPTQConfig.") + name;
+    t.push_back(std::move(key));
+  };
+  gptq("n_epochs", "[null]", "Passes over the data.");
+  gptq("loss", "[null]", "Loss function.");
+  gptq("log_function", "[null]", "Called in every step.");
+  gptq("optimizer", "[null]", "Optimizer of the rounding.");
+  gptq("optimizer_rest", "[null]", "Optimizer of everything else.");
+  gptq("train_bias", "[true, null]", "Train biases too.");
+  gptq("rounding_type", "[\"SoftQuantizer\", 1, null]", "How rounding is relaxed.");
+  gptq("regularization_factor", "[null]", "Weight of the rounding's regularization.");
+  gptq("use_hessian_based_weights", "[true, null]", "Weigh layers by second derivatives.");
+  gptq("use_hessian_sample_attention", "[true, null]", "Weigh samples by second derivatives.");
+  gptq("hessian_batch_size", "[32, null]", "Images a step for second derivatives.");
+  gptq("gradual_activation_quantization", "[true, null]",
+       "Switch activation quantization on little by little.");
+}
+
+void add_own(std::vector<Key>& t) {
+  t.push_back(row("/keep_float/names", Kind::kTexts, 0, 0, bind(FIELD(keep_float.names)),
+                  "Layers left in float, by node name; * and ? match as in file names.", "network_editor"));
+  t.push_back(row("/keep_float/op_types", Kind::kTexts, 0, 0, bind(FIELD(keep_float.op_types)),
+                  "Op types left in float (\"Add\").", "network_editor"));
+  t.push_back(boolean("/keep_float/first", FIELD(keep_float.first),
+                      "Leave the first layer with weights in float.", kOwn));
+  t.push_back(boolean("/keep_float/last", FIELD(keep_float.last),
+                      "Leave the last layer with weights in float.", kOwn));
+  t.push_back(
+      boolean("/saturation_guard", FIELD(saturation_guard),
+              "Bound neighbouring weights so that 16-bit sums cannot saturate on x86 processors without VNNI "
+              "(up to one bit of the weights); the report says either way what is at risk.",
+              kOwn));
+  t.push_back(row("/input_shapes", Kind::kShapes, 1, 1 << 20, bind(FIELD(input_shapes)),
+                  "Sizes for inputs whose dimensions the model leaves open: {\"name\": [1, 3, 224, 224]}.",
+                  kOwn));
+  t.push_back(row("/verify_images", Kind::kInteger, 1, 1e5, bind(FIELD(verify_images)),
+                  "Calibration images held out to measure the accuracy of the written file.", kOwn));
+  t.push_back(nullable(row("/gates/max_file_size", Kind::kSize, 1, kMaxBytes,
+                           bind(FIELD(gates.max_file_size)), "Exit 5 if the written file is larger.", kOwn)));
+  t.push_back(
+      nullable(row("/gates/min_sqnr_db", Kind::kNumber, 0, 200, bind(FIELD(gates.min_sqnr_db)),
+                   "Exit 5 if the worst output's signal to noise ratio against float is lower (dB).", kOwn)));
+  t.push_back(nullable(row(
+      "/gates/min_agreement", Kind::kNumber, 0, 1, bind(FIELD(gates.min_agreement)),
+      "Exit 5 if the most likely class is float's on a smaller share of the images (classifiers).", kOwn)));
+  Key formats =
+      row("/output/formats", Kind::kTexts, 1, 0, bind(FIELD(output.formats)), "What to write.", kOwn);
+  formats.choices = {{"onnx", 0, false, ""},
+                     {"tflite", 0, false, "this version writes ONNX only; take \"tflite\" out of the list"}};
+  t.push_back(std::move(formats));
+  t.push_back(nullable(row("/output/onnx_name", Kind::kFileName, 0, 0, bind(FIELD(output.onnx_name)),
+                           "File name of the model in the output folder; null: <model>.quant.onnx.", kOwn)));
+  t.push_back(
+      nullable(row("/output/report_name", Kind::kFileName, 0, 0, bind(FIELD(output.report_name)),
+                   "File name of the report in the output folder; null: <model>.report.json.", kOwn)));
+}
+
+std::vector<Key> make_keys() {
+  std::vector<Key> table;
+  table.push_back(
+      row("/$schema", Kind::kIgnored, 0, 0, {}, "The schema that an editor checks this file with.", kOwn));
+  table.push_back(
+      row("/target_platform_capabilities", Kind::kText, 0, 0, bind(FIELD(target)),
+          "What the file has to run on: a name that `qconvert targets` lists, or a .json file of rules, "
+          "relative to this file.",
+          "target_platform_capabilities"));
+  add_dataset(table);
+  add_preprocess(table);
+  add_quantization(table);
+  add_quantization_refused(table);
+  add_own(table);
+  add_mixed_precision(table);
+  add_rules(table);
+  return table;
+}
+#undef FIELD
+
+}  // namespace
+
+const std::vector<Key>& keys() {
+  static const std::vector<Key> table = make_keys();
+  return table;
+}
+
+const std::vector<Group>& groups() {
+  static const std::vector<Group> table{
+      {"", "The file", "CoreConfig"},
+      {"/representative_dataset", "Where calibration images come from", "representative_data_gen"},
+      {"/representative_dataset/preprocess",
+       "From a picture to the model's input, in this order: color, resize, center_crop, mean and std, layout",
+       ""},
+      {"/quantization_config", "How parameters are chosen", "QuantizationConfig"},
+      {"/keep_float", "What stays in float", ""},
+      {"/gates", "When to fail", ""},
+      {"/output", "What is written", ""},
+      {"/mixed_precision_config", "Search for widths (not in this version)",
+       "MixedPrecisionQuantizationConfig"},
+      {"/target_resource_utilization", "Budgets for the search (not in this version)", "ResourceUtilization"},
+      {"/debug_config", "Editing and debugging", "DebugConfig"},
+      {"/gptq_config", "Training of the rounding (not in this version)", "GradientPTQConfig", true}};
+  return table;
+}
+
+const Key* find_key(const std::string& pointer) {
+  const auto key =
+      std::find_if(keys().begin(), keys().end(), [&](const Key& k) { return k.pointer == pointer; });
+  return key == keys().end() ? nullptr : &*key;
+}
+
+bool is_group(const std::string& pointer) {
+  return std::any_of(groups().begin(), groups().end(), [&](const Group& g) { return g.pointer == pointer; });
+}
+
+std::vector<std::string> member_names(const std::string& group) {
+  std::vector<std::string> names;
+  const auto add = [&](const std::string& pointer) {
+    if (pointer.size() > group.size() && pointer.rfind('/') == group.size() &&
+        pointer.compare(0, group.size(), group) == 0)
+      names.push_back(pointer.substr(group.size() + 1));
+  };
+  for (const Key& key : keys()) add(key.pointer);
+  for (const Group& other : groups()) add(other.pointer);
+  return names;
+}
+
+}  // namespace qc::config

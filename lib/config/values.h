@@ -1,0 +1,46 @@
+// What each kind of key takes: the check, its words for people and its JSON schema, side by side for every
+// kind.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/keys.h"
+
+namespace qc::config {
+
+/// Receives what is wrong: pointer, code, cause, remedy.
+using Complain =
+    std::function<void(const std::string& pointer, const char* code, std::string cause, std::string remedy)>;
+
+/// Complains about everything that is wrong with `value` at `pointer`; true when nothing is.
+bool check(const Key& key, const Json& value, const std::string& pointer, const Complain& complain);
+
+/// "a whole number from 1 to 1024": for messages and the reference.
+std::string allowed(const Key& key);
+
+/// The key's JSON schema without its description.
+Json schema(const Key& key);
+
+/// The default, taken from a fresh CoreConfig (kFixed: the first accepted value).
+Json default_value(const Key& key);
+
+/// "3 MB", "1.5 kB", "1 MiB", "700" or "700 B" -> bytes; nothing if it is none of these or not a whole
+/// positive count.
+std::optional<int64_t> parse_size(std::string_view text);
+
+// resize.cpp: the value of "resize", a choice between forms with fields of their own.
+bool check_resize(const Json& value, const std::string& pointer, const Complain& complain);
+void set_resize(const Json& value, images::Preprocess& preprocess);
+Json get_resize(const images::Preprocess& preprocess);
+std::string allowed_resize();
+Json schema_resize();
+
+/// A float as the shortest decimal that reads back the same (JSON has doubles: 123.675, not
+/// 123.67500305175781).
+double short_decimal(float value);
+
+}  // namespace qc::config

@@ -1,0 +1,161 @@
+// See target.h: looking rules up, finding the shipped files, printing.
+#include "target/target.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "json/strict_json.h"
+#include "target/shipped.h"
+
+namespace qc::target {
+namespace {
+
+using json::Json;
+
+struct KindWord {
+  OpKind kind;
+  const char* word;
+  const char* heading;
+};
+constexpr std::array kKinds{
+    KindWord{OpKind::kWeighted, "weighted", "Computed in integers, with integer weights"},
+    KindWord{OpKind::kCompute, "compute", "Computed in integers"},
+    KindWord{OpKind::kMove, "move", "Moves integers; output and input share one scale"},
+    KindWord{OpKind::kActivation, "activation", "Disappears into the integer op before it"},
+    KindWord{OpKind::kFloat, "float", "Stays in float"}};
+
+std::string scheme_text(const Scheme& s) {
+  std::string text = format("{}int{}, {}", s.is_signed ? "" : "u", s.bits,
+                            s.symmetric ? "symmetric (no zero point)" : "asymmetric (with zero point)");
+  text += s.per_channel ? ", a scale for each output channel" : ", one scale a tensor";
+  if (s.power_of_two) text += ", scales are powers of two";
+  if (s.narrow_range) text += format(", from -{} on", (int64_t{1} << (s.bits - 1)) - 1);
+  return text;
+}
+
+std::string rule_text(const OpRule& rule) {
+  std::string notes;
+  for (const auto& [attribute, value] : rule.when) notes += format(" Only with {} = {}.", attribute, value);
+  if (rule.same_input_scale) notes += " Inputs and output share one scale.";
+  if (rule.prefer_float) notes += " Left in float.";
+  return rule.sentence + notes;
+}
+
+// Ops of one kind that share a text stand on one line.
+std::string kind_section(const TargetSpec& target, const KindWord& kind) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> lines;
+  for (const auto& [op_type, rule] : target.ops) {
+    if (rule.kind != kind.kind) continue;
+    // The same sentence about another op differs in the op's name alone.
+    std::string text = rule_text(rule);
+    for (size_t at = text.find(op_type + "."); at != std::string::npos; at = text.find(op_type + ".", at + 1))
+      text.replace(at, op_type.size(), "them");
+    const auto line =
+        std::find_if(lines.begin(), lines.end(), [&](const auto& l) { return l.first == text; });
+    if (line == lines.end())
+      lines.push_back({text, {op_type}});
+    else
+      line->second.push_back(op_type);
+  }
+  std::string section = lines.empty() ? "" : format("\n{}\n", kind.heading);
+  for (auto& [text, ops] : lines) {
+    if (ops.size() == 1) text = rule_text(target.ops.at(ops[0]));
+    section += format("  {}\n      {}\n", join(ops, ", "), text);
+  }
+  return section;
+}
+
+Json scheme_json(const Scheme& s) {
+  return {{"bits", s.bits},
+          {"signed", s.is_signed},
+          {"symmetric", s.symmetric},
+          {"power_of_two", s.power_of_two},
+          {"per_channel", s.per_channel},
+          {"narrow_range", s.narrow_range}};
+}
+
+Json rule_json(const OpRule& rule) {
+  return {{"kind", kind_text(rule.kind)},
+          {"float_output", rule.float_output},
+          {"prefer_float", rule.prefer_float},
+          {"float_weights_int8", rule.float_weights_int8},
+          {"same_input_scale", rule.same_input_scale},
+          {"data_inputs", rule.data_inputs},
+          {"when", rule.when},
+          {"sentence", rule.sentence}};
+}
+
+}  // namespace
+
+const char* kind_text(OpKind kind) {
+  return std::find_if(kKinds.begin(), kKinds.end(), [&](const KindWord& k) { return k.kind == kind; })->word;
+}
+
+const OpRule& rule_for(const TargetSpec& target, std::string_view op_type) {
+  // Nothing is known about the op, so its constants are left alone too.
+  static const OpRule kUnknown{
+      "", OpKind::kFloat, false, false, false, false, {}, {}, "The target has no rule for this op."};
+  const auto rule = target.ops.find(std::string(op_type));
+  return rule == target.ops.end() ? kUnknown : rule->second;
+}
+
+std::vector<std::string> shipped_names() {
+  std::vector<std::string> names;
+  for (const ShippedFile& file : shipped_files()) names.emplace_back(file.name);
+  return names;
+}
+
+TargetSpec load(const std::string& name_or_path) {
+  for (const ShippedFile& file : shipped_files())
+    if (file.name == name_or_path) return parse(file.text, "target " + name_or_path, name_or_path);
+  const std::filesystem::path path = name_or_path;
+  if (path.extension() != ".json") {
+    const std::vector<std::string> names = shipped_names();
+    const std::string meant = name_or_path.size() <= 100 ? nearest(name_or_path, names) : std::string();
+    const std::string list = "there are " + join(names, ", ") + ", or name a .json file of rules";
+    throw Error(Exit::kUsage, {"unknown-target", "target '" + name_or_path + "'", "no target has this name",
+                               meant.empty() ? list : format("did you mean \"{}\"? ", meant) + list});
+  }
+  std::string text;
+  try {
+    text = read_file(path);
+  } catch (const Error& error) {
+    throw Error(Exit::kUsage, {"cannot-read", "target " + name_or_path, error.problems.at(0).cause,
+                               "check the path, or name a shipped target: " + join(shipped_names(), ", ")});
+  }
+  return parse(text, name_or_path, path.stem().string());
+}
+
+std::string describe(const TargetSpec& target) {
+  std::string text = format("{}\n  {}\n\n", target.name, target.description);
+  text += format("  activations  {}\n  weights      {}\n  biases       int{}\n",
+                 scheme_text(target.activations), scheme_text(target.weights), target.bias_bits);
+  text += format("  float        {}\n", target.float_islands ? "ops may stay in float beside integer ones"
+                                                             : "no op may stay in float");
+  std::vector<std::string> ranges;
+  for (const auto& [op_type, range] : target.known_ranges)
+    ranges.push_back(format("{} {} to {}", op_type, range.first, range.second));
+  if (!ranges.empty()) text += format("  known ranges {}\n", join(ranges, ", "));
+  for (const KindWord& kind : kKinds) text += kind_section(target, kind);
+  return text;
+}
+
+std::string to_json(const TargetSpec& target) {
+  Json ops = Json::object(), ranges = Json::object();
+  for (const auto& [op_type, rule] : target.ops) ops[op_type] = rule_json(rule);
+  for (const auto& [op_type, range] : target.known_ranges) ranges[op_type] = {range.first, range.second};
+  return json::pretty({{"name", target.name},
+                       {"description", target.description},
+                       {"activations", scheme_json(target.activations)},
+                       {"weights", scheme_json(target.weights)},
+                       {"bias_bits", target.bias_bits},
+                       {"float_islands", target.float_islands},
+                       {"known_ranges", ranges},
+                       {"ops", ops}});
+}
+
+}  // namespace qc::target
