@@ -58,13 +58,12 @@ std::string shorten(std::string_view text, size_t width) {
 }
 
 std::string figure(double value, int decimals) {
-  if (std::isnan(value)) return "-";
-  if (std::isinf(value)) return value > 0 ? "exact" : "-inf";
-  return format("{:.{}f}", value, decimals);
+  return std::isfinite(value) ? format("{:.{}f}", value, decimals) : "-";
 }
 
 std::string decibel(double value) {
-  return std::isfinite(value) ? figure(value, 1) + " dB" : figure(value, 1);
+  if (std::isnan(value)) return "-";
+  return value >= kExactDb ? "exact" : figure(value, 1) + " dB";
 }
 
 std::string counted(int64_t count, std::string_view noun) {

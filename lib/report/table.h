@@ -20,9 +20,12 @@ std::string columns(const std::vector<Row>& rows, std::string_view alignment, in
 /// At most `width` characters: the middle gives way to "..." because node names differ at both ends.
 std::string shorten(std::string_view text, size_t width);
 
-/// Fixed decimals; NaN (not measured) is "-", infinity (not a bit differs) is "exact".
+/// Fixed decimals; what is not a number was not measured: "-".
 std::string figure(double value, int decimals);
-/// figure() with one decimal and " dB" where it is a number.
+
+/// From here on no noise was measured at all: the cap of simulate::Power::sqnr_db.
+inline constexpr double kExactDb = 200;
+/// "24.3 dB"; "exact" from kExactDb on; "-" when not measured.
 std::string decibel(double value);
 
 /// "1 node", "2 nodes".

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "report/json_values.h"
 #include "report/report.h"
+#include "report/table.h"
 
 namespace qc::report {
 
@@ -64,7 +65,7 @@ json file_value(const FileBytes& file, int64_t float_size) {
   for (const auto& [kind, bytes] : bytes_by_kind(file)) kinds[kind] = bytes;
   const double ratio =
       float_size > 0 ? static_cast<double>(file.size) / static_cast<double>(float_size) : NAN;
-  return {{"file", file_name(file.name)}, {"format", file.format},  {"bytes", file.size},
+  return {{"file", file_name(file.name)}, {"format", file.format},  {"size", file.size},
           {"ratio", number(ratio)},       {"bytes_by_kind", kinds}, {"rows", rows}};
 }
 
@@ -73,7 +74,7 @@ json outputs_value(const std::vector<OutputAccuracy>& outputs) {
   for (const OutputAccuracy& output : outputs) {
     values.push_back({{"output", output.output},
                       {"sqnr_db", number(output.sqnr_db)},
-                      {"exact", std::isinf(output.sqnr_db) && output.sqnr_db > 0},
+                      {"exact", output.sqnr_db >= kExactDb},
                       {"cosine", number(output.cosine)},
                       {"before_softmax", output.before_softmax}});
   }
@@ -155,7 +156,7 @@ std::string to_json(const Report& report) {
   json document = {{"schema_version", kSchemaVersion},
                    {"qconvert_version", report.qconvert_version},
                    {"runtime_version", report.runtime_version},
-                   {"model", {{"file", file_name(report.model)}, {"bytes", report.float_size}}},
+                   {"model", {{"file", file_name(report.model)}, {"size", report.float_size}}},
                    {"target", file_name(report.target)},
                    {"config", config_value(report)},
                    {"config_hash", report.config_hash},

@@ -233,6 +233,17 @@ std::string remarks(const Report& report, bool verbose) {
   return text;
 }
 
+// Without a written file the plan itself is what was asked for (--dry-run).
+std::string plan(const Report& report) {
+  if (!report.files.empty() || report.nodes.empty()) return "";
+  std::vector<Row> rows{{"plan", "op", "runs in", "why"}};
+  for (const NodeRow& row : report.nodes) {
+    const std::string why = row.detail.empty() ? row.reason : format("{}: {}", row.reason, row.detail);
+    rows.push_back({"  " + shorten(row.node, kNameWidth), row.op_type, row.compute, why});
+  }
+  return "\n" + columns(rows, "llll", 0);
+}
+
 std::string timings(const Report& report) {
   std::vector<Row> rows;
   for (const Timing& timing : report.timings)
@@ -244,7 +255,8 @@ std::string timings(const Report& report) {
 
 std::string to_text(const Report& report, bool verbose) {
   std::string text = head(report, verbose) + sizes(report) + bytes(report) + accuracy(report, verbose);
-  text += worst_layers(report, verbose) + integer_coverage(report) + stayed_float(report, verbose);
+  text +=
+      plan(report) + worst_layers(report, verbose) + integer_coverage(report) + stayed_float(report, verbose);
   text += changes(report) + saturation(report) + remarks(report, verbose);
   if (verbose) text += timings(report);
   return text;
