@@ -1,0 +1,274 @@
+// See inspect.h.
+#include "inspect.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "ir/ops.h"
+#include "normalize/normalize.h"
+#include "onnx_io/onnx_io.h"
+#include "plan/quant_plan.h"
+#include "quantized_nodes.h"
+#include "run/ort_runner.h"
+#include "select/capability.h"
+#include "target/target.h"
+
+namespace qc {
+namespace {
+
+const ir::Value& value_of(const ir::Graph& graph, ir::ValueId id) {
+  return graph.values[static_cast<size_t>(id)];
+}
+const ir::Node& node_of(const ir::Graph& graph, ir::NodeId id) {
+  return graph.nodes[static_cast<size_t>(id)];
+}
+
+std::string shape_text(const ir::Value& value) {
+  if (!value.has_shape) return "";
+  std::vector<std::string> dims;
+  for (size_t i = 0; i < value.dims.size(); ++i) {
+    const std::string symbol = i < value.dim_params.size() ? value.dim_params[i] : "";
+    dims.push_back(value.dims[i] >= 0 ? std::to_string(value.dims[i]) : symbol.empty() ? "?" : symbol);
+  }
+  return "[" + join(dims, ",") + "]";
+}
+
+std::string op_text(const ir::Node& node) {
+  return node.domain.empty() || node.domain == "ai.onnx" ? node.op_type : node.domain + "." + node.op_type;
+}
+
+report::Port port(const ir::Graph& graph, ir::ValueId id) {
+  const ir::Value& value = value_of(graph, id);
+  return {value.name, ir::name_of(value.dtype), value.has_shape ? shape_text(value) : "?"};
+}
+
+int64_t bytes_of(int64_t elements, int64_t bits) {
+  return (elements * bits + 7) / 8;
+}
+
+// --- activations
+// -------------------------------------------------------------------------------------------------
+
+// Elements with the batch counted as 1; nothing when another dimension is free or the shape is unknown.
+std::optional<int64_t> static_elements(const ir::Value& value) {
+  if (!value.has_shape || ir::bits_of(value.dtype) == 0) return std::nullopt;
+  int64_t count = 1;
+  for (size_t i = 0; i < value.dims.size(); ++i) {
+    if (value.dims[i] < 0 && i > 0) return std::nullopt;
+    count *= value.dims[i] < 0 ? 1 : value.dims[i];
+  }
+  return count;
+}
+
+struct Peak {
+  std::optional<int64_t> bytes;
+  ir::NodeId node = ir::kNone;
+};
+
+// The most bytes of activations alive at once when the nodes run in topological order: a value lives from its
+// producer to its last reader, graph outputs to the end. `float_bits`: what an element of a float32 value
+// takes.
+Peak peak_activations(const ir::Graph& graph, const std::vector<ir::NodeId>& order, int64_t float_bits) {
+  std::map<ir::ValueId, int64_t> sizes, readers;
+  int64_t alive = 0;
+  bool known = true;
+  const auto start = [&](ir::ValueId id) {
+    if (id == ir::kNone || value_of(graph, id).constant || sizes.contains(id)) return;
+    const ir::Value& value = value_of(graph, id);
+    const std::optional<int64_t> elements = static_elements(value);
+    known = known && elements.has_value();
+    sizes[id] = bytes_of(elements.value_or(0),
+                         value.dtype == ir::DType::kFloat ? float_bits : ir::bits_of(value.dtype));
+    readers[id] = static_cast<int64_t>(value.consumers.size()) + (ir::is_output(graph, id) ? 1 : 0);
+    alive += sizes[id];
+  };
+  const auto leave = [&](ir::ValueId id) {
+    if (id != ir::kNone && readers.contains(id) && --readers[id] == 0) alive -= sizes[id];
+  };
+  Peak peak{alive, ir::kNone};
+  for (const ir::ValueId id : graph.inputs) start(id);
+  for (const ir::NodeId id : order) {
+    const ir::Node& node = node_of(graph, id);
+    for (const ir::ValueId out : node.outputs) start(out);
+    if (alive > *peak.bytes) peak = {alive, id};
+    for (const ir::ValueId in : node.inputs) leave(in);
+    for (const ir::ValueId in : node.captures) leave(in);
+    for (const ir::ValueId out : node.outputs) {
+      if (out != ir::kNone && readers[out] == 0) alive -= sizes[out];
+    }
+  }
+  return known ? peak : Peak{};
+}
+
+// --- what the target could do
+// --------------------------------------------------------------------------------------
+
+struct Fate {
+  bool integer = false;
+  std::string reason;
+};
+
+// By the file's node names. Asked of the rewritten graph, because that is what a conversion quantizes: a
+// BatchNormalization behind a Conv has become part of it.
+std::map<std::string, Fate> fates(const ir::Graph& rewritten, const target::TargetSpec& target) {
+  const std::vector<select::Capability> all = select::capabilities(rewritten, target, {});
+  std::map<std::string, Fate> fates;
+  for (const ir::NodeId id : ir::topological_order(rewritten)) {
+    const ir::Node& node = node_of(rewritten, id);
+    const select::Capability& ability = all[static_cast<size_t>(id)];
+    Fate fate{ability.ability != select::Ability::kFloatOnly, ""};
+    if (!fate.integer) {
+      fate.reason = ability.detail.empty() ? plan::reason_text(ability.reason) : ability.detail;
+      while (!fate.reason.empty() && fate.reason.back() == '.') fate.reason.pop_back();
+    }
+    fates[node.name] = fate;
+    for (const std::string& origin : node.origin) {
+      if (origin != node.name)
+        fates[origin] = {fate.integer, fate.integer ? "becomes part of " + node.name : fate.reason};
+    }
+  }
+  return fates;
+}
+
+ir::Graph rewritten(const ir::Graph& graph, const run::Doors& doors, std::vector<std::string>& notes) {
+  ir::Graph copy = graph;
+  run::OrtRunnerFactory runners(doors);
+  Diagnostics diagnostics;
+  try {
+    normalize::normalize(copy, runners, {}, diagnostics);
+    return copy;
+  } catch (const Error& error) {
+    notes.push_back("the float rewrites were not tried: " + error.problems.front().cause);
+    return graph;
+  }
+}
+
+// --- the rows
+// --------------------------------------------------------------------------------------------------------
+
+// Constants that a node is the first to read, those behind a DequantizeLinear counted to the node behind it.
+void add_constants(const ir::Graph& graph, const ir::Node& node, std::set<ir::ValueId>& seen,
+                   report::InspectedNode& row) {
+  for (const ir::ValueId id : node.inputs) {
+    if (id == ir::kNone) continue;
+    const ir::Value& value = value_of(graph, id);
+    if (value.constant) {
+      if (!seen.insert(id).second) continue;
+      const int64_t bits = ir::bits_of(value.constant->dtype);
+      row.constant_bytes += bytes_of(value.constant->size(), bits);
+      const bool number =
+          bits > 0 && value.constant->dtype != ir::DType::kInt64 && value.constant->dtype != ir::DType::kBool;
+      row.parameters += number ? value.constant->size() : 0;
+    } else if (value.producer != ir::kNone) {
+      const ir::Node& before = node_of(graph, value.producer);
+      if (!is_quantization_op(node) && ir::standard_op(before, "DequantizeLinear"))
+        add_constants(graph, before, seen, row);
+    }
+  }
+}
+
+// Its constants with the weight as integers and a float32 scale for each channel.
+int64_t quantized_bytes(const ir::Graph& graph, const ir::Node& node, const report::InspectedNode& row,
+                        const target::TargetSpec& target) {
+  const ir::WeightTraits* traits = ir::weight_traits(graph, node);
+  if (!traits || row.constant_bytes == 0) return row.constant_bytes;
+  if (!row.could_be_integer && !target::rule_for(target, node.op_type).float_weights_int8)
+    return row.constant_bytes;
+  const ir::Tensor& weight = *ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
+  const int axis = ir::output_channel_axis(graph, node);
+  const int64_t scales = target.weights.per_channel && axis >= 0 ? weight.dims[static_cast<size_t>(axis)] : 1;
+  const int64_t saved = bytes_of(weight.size(), ir::bits_of(weight.dtype)) -
+                        bytes_of(weight.size(), target.weights.bits) - 4 * scales;
+  return std::max<int64_t>(0, row.constant_bytes - saved);
+}
+
+std::vector<report::InspectedNode> rows_of(const ir::Graph& graph, const std::vector<ir::NodeId>& order,
+                                           const target::TargetSpec& target,
+                                           const std::map<std::string, Fate>& fates, bool quantized) {
+  std::vector<report::InspectedNode> rows;
+  std::set<ir::ValueId> seen;
+  for (const ir::NodeId id : order) {
+    const ir::Node& node = node_of(graph, id);
+    report::InspectedNode row;
+    row.node = node.name;
+    row.op_type = op_text(node);
+    if (!node.outputs.empty() && node.outputs[0] != ir::kNone)
+      row.output_shape = shape_text(value_of(graph, node.outputs[0]));
+    if (const int64_t macs = ir::macs(graph, node); macs > 0) row.macs = macs;
+    // A DequantizeLinear of a constant belongs to the node that reads the weight.
+    const bool unpacks = ir::standard_op(node, "DequantizeLinear") && ir::constant_input(graph, node, 0);
+    if (!unpacks) add_constants(graph, node, seen, row);
+    if (quantized) {
+      row.weight_params = weight_params(graph, node);
+      row.output_params = output_params(graph, node);
+      row.quantized_bytes = row.constant_bytes;
+    } else {
+      const auto fate = fates.find(node.name);
+      row.could_be_integer = fate != fates.end() && fate->second.integer;
+      row.reason = fate == fates.end() ? "folded away before quantization" : fate->second.reason;
+      row.quantized_bytes = quantized_bytes(graph, node, row, target);
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<std::pair<std::string, int64_t>> histogram(const std::vector<report::InspectedNode>& rows) {
+  std::map<std::string, int64_t> counts;
+  for (const report::InspectedNode& row : rows) ++counts[row.op_type];
+  std::vector<std::pair<std::string, int64_t>> ordered(counts.begin(), counts.end());
+  std::stable_sort(ordered.begin(), ordered.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  return ordered;
+}
+
+}  // namespace
+
+report::Inspection inspect(const std::filesystem::path& model, const std::string& target_name) {
+  const target::TargetSpec target = target::load(target_name);
+  Diagnostics diagnostics;
+  ir::Graph graph = onnx_io::read(model, diagnostics);
+  report::Inspection found;
+  for (const Problem& warning : diagnostics.warnings)
+    found.notes.push_back(warning.place + ": " + warning.cause);
+  const run::Doors doors{
+      [](const ir::Graph& g) { return onnx_io::write(g, true); },
+      [&](std::string_view bytes) { return onnx_io::parse(bytes, model.parent_path(), diagnostics); }};
+  try {
+    run::infer_shapes(graph, doors);
+  } catch (const Error& error) {
+    found.notes.push_back("shapes are those of the file alone: " + error.problems.front().cause);
+  }
+  found.model = model.string();
+  found.file_size = static_cast<int64_t>(std::filesystem::file_size(model));
+  found.opset = ir::opset(graph);
+  found.ir_version = graph.ir_version;
+  found.producer = graph.producer_name + (graph.producer_version.empty() ? "" : " " + graph.producer_version);
+  found.quantized = is_quantized(graph);
+  for (const ir::ValueId id : graph.inputs) found.inputs.push_back(port(graph, id));
+  for (const ir::ValueId id : graph.outputs) found.outputs.push_back(port(graph, id));
+  if (!graph.initializers_as_inputs.empty()) {
+    found.notes.push_back(format("{} initializers are inputs as well; a conversion makes them constants",
+                                 graph.initializers_as_inputs.size()));
+  }
+
+  const std::vector<ir::NodeId> order = ir::topological_order(graph);
+  std::map<std::string, Fate> by_name;
+  if (!found.quantized) {
+    found.target = target.name;
+    found.target_description = target.description;
+    by_name = fates(rewritten(graph, doors, found.notes), target);
+  }
+  found.nodes = rows_of(graph, order, target, by_name, found.quantized);
+  found.ops = histogram(found.nodes);
+  const Peak peak = peak_activations(graph, order, ir::bits_of(ir::DType::kFloat));
+  found.peak_activations = peak.bytes;
+  if (peak.node != ir::kNone) found.peak_node = node_of(graph, peak.node).name;
+  found.peak_activations_quantized = peak_activations(graph, order, target.activations.bits).bytes;
+  return found;
+}
+
+}  // namespace qc

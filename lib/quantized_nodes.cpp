@@ -1,0 +1,130 @@
+// See quantized_nodes.h. The slots are those of the ONNX standard and of ONNX Runtime's
+// docs/ContribOperators.md.
+#include "quantized_nodes.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+
+namespace qc {
+namespace {
+
+// QOperator ops: where the weight and its scale stand (kNone: no weight), and the output's scale (zero point
+// next).
+struct QuantizedOp {
+  std::string_view op_type;
+  int weight, weight_scale, output_scale;
+};
+
+constexpr std::array<QuantizedOp, 14> kQuantizedOps{{
+    {"QLinearConv", 3, 4, 6},
+    {"QLinearMatMul", 3, 4, 6},
+    {"QGemm", 3, 4, 7},
+    {"QLinearAdd", ir::kNone, ir::kNone, 6},
+    {"QLinearMul", ir::kNone, ir::kNone, 6},
+    {"QLinearSigmoid", ir::kNone, ir::kNone, 3},
+    {"QLinearLeakyRelu", ir::kNone, ir::kNone, 3},
+    {"QLinearGlobalAveragePool", ir::kNone, ir::kNone, 3},
+    {"QLinearAveragePool", ir::kNone, ir::kNone, 3},
+    {"QLinearReduceMean", ir::kNone, ir::kNone, 3},
+    {"QLinearSoftmax", ir::kNone, ir::kNone, 3},
+    {"QLinearConcat", ir::kNone, ir::kNone, 0},
+    {"QLinearWhere", ir::kNone, ir::kNone, 7},
+    {"MatMulIntegerToFloat", 1, 3, ir::kNone},
+}};
+
+constexpr std::array<std::string_view, 6> kOtherOps{"QuantizeLinear",        "DequantizeLinear",
+                                                    "DynamicQuantizeLinear", "DynamicQuantizeMatMul",
+                                                    "MatMulInteger",         "ConvInteger"};
+
+const QuantizedOp* find(const ir::Node& node) {
+  const auto same = [&](const QuantizedOp& op) { return node.op_type == op.op_type; };
+  const auto found = std::find_if(kQuantizedOps.begin(), kQuantizedOps.end(), same);
+  return found == kQuantizedOps.end() ? nullptr : &*found;
+}
+
+const ir::Node* producer(const ir::Graph& graph, ir::ValueId value) {
+  if (value == ir::kNone) return nullptr;
+  const ir::NodeId node = graph.values[static_cast<size_t>(value)].producer;
+  return node == ir::kNone ? nullptr : &graph.nodes[static_cast<size_t>(node)];
+}
+
+ir::ValueId input(const ir::Node& node, size_t slot) {
+  return slot < node.inputs.size() ? node.inputs[slot] : ir::kNone;
+}
+
+std::string params_text(const ir::Graph& graph, const char* type, ir::ValueId scale, ir::ValueId zero_point) {
+  if (scale == ir::kNone) return "";
+  const std::optional<ir::Tensor>& scales = graph.values[static_cast<size_t>(scale)].constant;
+  if (!scales) return format("{}, scale made while running", type);
+  if (scales->size() != 1) return format("{}, {} scales", type, scales->size());
+  const std::optional<double> zero = zero_point == ir::kNone ? 0.0 : ir::scalar_constant(graph, zero_point);
+  return format("{} scale {:.6g} zero_point {:.0f}", type, ir::scalar_constant(graph, scale).value_or(0),
+                zero.value_or(0));
+}
+
+const char* type_of(const ir::Graph& graph, ir::ValueId value, const char* fallback) {
+  if (value == ir::kNone) return fallback;
+  const ir::Value& v = graph.values[static_cast<size_t>(value)];
+  const ir::DType type = v.constant ? v.constant->dtype : v.dtype;
+  return type == ir::DType::kUndefined ? fallback : ir::name_of(type);
+}
+
+}  // namespace
+
+bool is_quantization_op(const ir::Node& node) {
+  return find(node) || std::find(kOtherOps.begin(), kOtherOps.end(), node.op_type) != kOtherOps.end();
+}
+
+bool is_quantized(const ir::Graph& graph) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                     [](const ir::Node& node) { return !node.erased && is_quantization_op(node); });
+}
+
+const ir::Tensor* stored_constant(const ir::Graph& graph, const ir::Node& node, size_t slot) {
+  if (const ir::Tensor* direct = ir::constant_input(graph, node, slot)) return direct;
+  const ir::Node* before = producer(graph, input(node, slot));
+  return before && ir::standard_op(*before, "DequantizeLinear") ? ir::constant_input(graph, *before, 0)
+                                                                : nullptr;
+}
+
+std::string weight_params(const ir::Graph& graph, const ir::Node& node) {
+  if (const QuantizedOp* op = find(node)) {
+    if (op->weight == ir::kNone) return "";
+    const ir::ValueId weight = input(node, static_cast<size_t>(op->weight));
+    const size_t scale = static_cast<size_t>(op->weight_scale);
+    return params_text(graph, type_of(graph, weight, "integers"), input(node, scale), input(node, scale + 1));
+  }
+  if (is_quantization_op(node)) return "";
+  // The largest operand that a DequantizeLinear unpacks: a bias beside it is smaller.
+  const ir::Node* unpack = nullptr;
+  int64_t most = 0;
+  for (const ir::ValueId value : node.inputs) {
+    const ir::Node* before = producer(graph, value);
+    if (!before || !ir::standard_op(*before, "DequantizeLinear")) continue;
+    const ir::Tensor* integers = ir::constant_input(graph, *before, 0);
+    if (integers && integers->size() > most) unpack = before, most = integers->size();
+  }
+  return unpack ? params_text(graph, type_of(graph, unpack->inputs[0], "integers"), input(*unpack, 1),
+                              input(*unpack, 2))
+                : "";
+}
+
+std::string output_params(const ir::Graph& graph, const ir::Node& node) {
+  if (const QuantizedOp* op = find(node)) {
+    if (op->output_scale == ir::kNone) return "";
+    const size_t scale = static_cast<size_t>(op->output_scale);
+    return params_text(graph, type_of(graph, input(node, scale + 1), "uint8"), input(node, scale),
+                       input(node, scale + 1));
+  }
+  if (is_quantization_op(node) || node.outputs.empty() || node.outputs[0] == ir::kNone) return "";
+  for (const ir::NodeId reader : graph.values[static_cast<size_t>(node.outputs[0])].consumers) {
+    const ir::Node& next = graph.nodes[static_cast<size_t>(reader)];
+    if (ir::standard_op(next, "QuantizeLinear"))
+      return params_text(graph, type_of(graph, input(next, 2), "uint8"), input(next, 1), input(next, 2));
+  }
+  return "";
+}
+
+}  // namespace qc

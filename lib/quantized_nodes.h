@@ -1,0 +1,23 @@
+// Reading quantization back from a file, QDQ or QOperator, whoever wrote it: where the integers of a node's
+// weight and the scale of its output stand. For showing only; qconvert never changes quantized files.
+#pragma once
+
+#include <string>
+
+#include "ir/graph.h"
+
+namespace qc {
+
+/// QuantizeLinear, DequantizeLinear or one of the QLinear ops.
+bool is_quantization_op(const ir::Node& node);
+bool is_quantized(const ir::Graph& graph);
+
+/// The constant behind input `slot`, looking through one DequantizeLinear; nullptr if there is none.
+const ir::Tensor* stored_constant(const ir::Graph& graph, const ir::Node& node, size_t slot);
+
+/// "int8, 32 scales" or "int8 scale 0.0123": how the node's weight is stored; "" where it is float or absent.
+std::string weight_params(const ir::Graph& graph, const ir::Node& node);
+/// "uint8 scale 0.0235 zero_point 128": how the node's first output is quantized; "" where it stays float.
+std::string output_params(const ir::Graph& graph, const ir::Node& node);
+
+}  // namespace qc

@@ -1,0 +1,206 @@
+// See inspection.h.
+#include "report/inspection.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/text.h"
+#include "report/json_values.h"
+#include "report/table.h"
+
+namespace qc::report {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kNameWidth = 44, kReasonWidth = 72, kOpTypes = 12;
+constexpr int64_t kReasons = 8;
+
+struct Sums {
+  int64_t parameters = 0, constant_bytes = 0, quantized_bytes = 0, macs = 0, could_be_integer = 0;
+};
+
+Sums sums_of(const Inspection& inspection) {
+  Sums sums;
+  for (const InspectedNode& node : inspection.nodes) {
+    sums.parameters += node.parameters;
+    sums.constant_bytes += node.constant_bytes;
+    sums.quantized_bytes += node.quantized_bytes;
+    sums.macs += node.macs.value_or(0);
+    sums.could_be_integer += node.could_be_integer;
+  }
+  return sums;
+}
+
+std::string file_name(const std::string& path) {
+  return std::filesystem::path(path).filename().string();
+}
+std::string bytes_text(int64_t bytes) {
+  return human_bytes(static_cast<double>(bytes));
+}
+std::string bytes_text(const std::optional<int64_t>& bytes) {
+  return bytes ? bytes_text(*bytes) : "?";
+}
+
+// "302 M", as papers give it.
+std::string count_text(int64_t count) {
+  const double x = static_cast<double>(count);
+  if (count < 1000) return format("{}", count);
+  if (count < 1'000'000) return format("{:.1f} k", x / 1e3);
+  return count < 1'000'000'000 ? format("{:.2f} M", x / 1e6) : format("{:.2f} G", x / 1e9);
+}
+
+std::string head(const Inspection& found) {
+  std::string text = format("{}   {}, opset {}, IR {}", file_name(found.model), bytes_text(found.file_size),
+                            found.opset, found.ir_version);
+  if (!found.producer.empty()) text += ", by " + found.producer;
+  text += found.quantized ? ", quantized\n" : "\n";
+  std::vector<Row> rows;
+  for (const Port& port : found.inputs) rows.push_back({"input", port.name, port.type, port.shape});
+  for (const Port& port : found.outputs) rows.push_back({"output", port.name, port.type, port.shape});
+  text += columns(rows, "llll");
+  std::vector<std::string> ops;
+  for (const auto& [op, count] : found.ops) ops.push_back(format("{} {}", count, op));
+  if (ops.size() > kOpTypes) {
+    const size_t left = ops.size() - kOpTypes;
+    ops.resize(kOpTypes);
+    ops.push_back(counted(static_cast<int64_t>(left), "other op") + " (all in --report json)");
+  }
+  return text +
+         format("  {}: {}\n", counted(static_cast<int64_t>(found.nodes.size()), "node"), join(ops, ", "));
+}
+
+std::string sizes(const Inspection& found) {
+  const Sums sums = sums_of(found);
+  std::vector<Row> rows;
+  if (found.quantized) {
+    rows = {{"size", "as stored"},
+            {"  constants", bytes_text(sums.constant_bytes)},
+            {"  activations alive at once", bytes_text(found.peak_activations)}};
+  } else {
+    rows = {{"size", "float", found.target},
+            {"  constants", bytes_text(sums.constant_bytes), bytes_text(sums.quantized_bytes)},
+            {"  activations alive at once", bytes_text(found.peak_activations),
+             bytes_text(found.peak_activations_quantized)}};
+  }
+  std::string text = "\n" + columns(rows, "lrr", 0);
+  if (!found.peak_node.empty()) text += format("  (most of them at {})\n", found.peak_node);
+  text += format("  {} parameters", count_text(sums.parameters));
+  return text + (sums.macs > 0 ? format(", {} multiply-accumulates\n", count_text(sums.macs)) : "\n");
+}
+
+std::string abilities(const Inspection& found) {
+  if (found.quantized || found.target.empty()) return "";
+  std::vector<std::pair<std::string, std::vector<const InspectedNode*>>> reasons;
+  for (const InspectedNode& node : found.nodes) {
+    if (node.could_be_integer) continue;
+    const auto same = [&](const auto& entry) { return entry.first == node.reason; };
+    auto entry = std::find_if(reasons.begin(), reasons.end(), same);
+    if (entry == reasons.end()) entry = reasons.insert(reasons.end(), {node.reason, {}});
+    entry->second.push_back(&node);
+  }
+  const auto larger = [](const auto& a, const auto& b) { return a.second.size() > b.second.size(); };
+  std::stable_sort(reasons.begin(), reasons.end(), larger);
+  std::string text = format("\ntarget {}: {} of {} nodes can run on integers\n", found.target,
+                            sums_of(found).could_be_integer, found.nodes.size());
+  int64_t shown = 0;
+  for (const auto& [reason, nodes] : reasons) {
+    if (++shown > kReasons) break;
+    const std::string example = shorten(nodes.front()->node, kNameWidth);
+    text += format("  {} not: {} ({} {}{})\n", nodes.size(), reason, nodes.front()->op_type, example,
+                   nodes.size() > 1 ? ", ..." : "");
+  }
+  const int64_t hidden = static_cast<int64_t>(reasons.size()) - kReasons;
+  return hidden > 0
+             ? text + format("  and {} (--report json has everything)\n", counted(hidden, "more reason"))
+             : text;
+}
+
+std::string layers(const Inspection& found, bool verbose) {
+  std::vector<Row> rows{{"layers", "op", "output", "parameters", "MACs",
+                         found.quantized ? "weights" : "integers", found.quantized ? "output values" : ""}};
+  for (const InspectedNode& node : found.nodes) {
+    if (!verbose && node.parameters == 0 && !node.macs) continue;
+    rows.push_back({"  " + shorten(node.node, kNameWidth), node.op_type,
+                    node.output_shape.empty() ? "?" : node.output_shape,
+                    node.parameters ? count_text(node.parameters) : "",
+                    node.macs ? count_text(*node.macs) : ""});
+    if (found.quantized) {
+      rows.back().insert(rows.back().end(), {node.weight_params, node.output_params});
+    } else {
+      rows.back().insert(rows.back().end(),
+                         {node.could_be_integer ? "yes" : "no", shorten(node.reason, kReasonWidth)});
+    }
+  }
+  const std::string hidden = rows.size() <= found.nodes.size() ? "  (nodes without weights: -v)\n" : "";
+  return "\n" + columns(rows, "lllrrll", 0) + hidden;
+}
+
+json port_value(const Port& port) {
+  return {{"name", port.name}, {"type", port.type}, {"shape", port.shape}};
+}
+
+json optional_value(const std::optional<int64_t>& value) {
+  return value ? json(*value) : json(nullptr);
+}
+
+json node_value(const InspectedNode& node, bool quantized) {
+  json value = {{"node", node.node},
+                {"op_type", node.op_type},
+                {"output_shape", node.output_shape.empty() ? json(nullptr) : json(node.output_shape)},
+                {"macs", optional_value(node.macs)},
+                {"parameters", node.parameters},
+                {"constant_bytes", node.constant_bytes}};
+  if (quantized) {
+    value["weight_params"] = node.weight_params;
+    value["output_params"] = node.output_params;
+  } else {
+    value["quantized_bytes"] = node.quantized_bytes;
+    value["could_be_integer"] = node.could_be_integer;
+    value["reason"] = node.reason;
+  }
+  return value;
+}
+
+}  // namespace
+
+std::string to_text(const Inspection& found, bool verbose) {
+  std::string text = head(found) + sizes(found) + abilities(found) + layers(found, verbose);
+  if (!found.notes.empty()) text += "\nnotes\n";
+  for (const std::string& note : found.notes) text += format("  {}\n", note);
+  return text;
+}
+
+std::string to_json(const Inspection& found) {
+  const Sums sums = sums_of(found);
+  json inputs = json::array(), outputs = json::array(), nodes = json::array(), ops = json::object();
+  for (const Port& port : found.inputs) inputs.push_back(port_value(port));
+  for (const Port& port : found.outputs) outputs.push_back(port_value(port));
+  for (const auto& [op, count] : found.ops) ops[op] = count;
+  for (const InspectedNode& node : found.nodes) nodes.push_back(node_value(node, found.quantized));
+  json document = {{"schema_version", 1},
+                   {"model", {{"file", file_name(found.model)}, {"size", found.file_size}}},
+                   {"opset", found.opset},
+                   {"ir_version", found.ir_version},
+                   {"producer", found.producer},
+                   {"quantized", found.quantized},
+                   {"inputs", inputs},
+                   {"outputs", outputs},
+                   {"ops", ops},
+                   {"parameters", sums.parameters},
+                   {"macs", sums.macs},
+                   {"constant_bytes", sums.constant_bytes},
+                   {"peak_activation_bytes", optional_value(found.peak_activations)},
+                   {"peak_node", found.peak_node},
+                   {"nodes", nodes},
+                   {"notes", found.notes}};
+  if (!found.quantized) {
+    document["target"] = found.target;
+    document["could_be_integer"] = sums.could_be_integer;
+    document["quantized_constant_bytes"] = sums.quantized_bytes;
+    document["quantized_peak_activation_bytes"] = optional_value(found.peak_activations_quantized);
+  }
+  return print(document);
+}
+
+}  // namespace qc::report
