@@ -1,6 +1,15 @@
-// Where calibration and evaluation inputs come from: a folder of pictures (decoded, resized, cropped, normalised as
-// Pillow and torchvision would) or of tensors (.npy, .npz, .pb). Index access, thread-safe, the same for every thread
-// count: files are listed in sorted order and cut to max_images afterwards.
+// Where calibration and evaluation inputs come from: a folder of pictures (decoded, resized, cropped,
+// normalised as Pillow would) or of tensors. Index access, thread-safe, the same for every thread count:
+// files are listed in the order of their names' bytes and cut to max_images afterwards.
+//   pictures  .jpg .jpeg .png .webp .bmp .ppm .pgm
+//   .npy      one input, one file an image
+//   .npz      several inputs, keyed by their names, one file an image
+//   .pb       ONNX TensorProtos: one input, one file an image; or folders test_data_set_* with input_0.pb,
+//   input_1.pb, ...
+//             in the order of the model's inputs, one folder an image
+// Tensors may come with or without the batch dimension; float64, integers and bools become float32 where the
+// model takes float32. Names are not case-sensitive in their ending; hidden files are ignored; subfolders are
+// not searched.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +34,12 @@ struct InputSpec {
 struct SourceOptions {
   std::filesystem::path folder;
   int64_t max_images = 500;
-  bool skip_bad = false;        // false: every unreadable file is listed in one Error(kInput)
+  bool skip_bad = false;  // false: every unreadable file is listed in one Error(kInput)
   Preprocess preprocess;
-  std::string image_input;      // "": the only input, or the only rank-4 input, or an error that lists them
+  std::string image_input;  // "": the only input, or the only rank-4 input, or an error that lists them
+  std::filesystem::path other_inputs;  // .npz with the inputs that a folder of pictures does not give, the
+                                       // same for every picture; "": none
+  int threads = 1;  // for the checks of open_folder()
 };
 
 class ImageSource {
@@ -36,13 +48,17 @@ class ImageSource {
   virtual int64_t size() const = 0;
   virtual std::string name(int64_t index) const = 0;  // file name, for messages
   /// The tensors of one image with batch 1, in the order of the InputSpecs. Thread-safe.
-  /// Throws Error(kInput) naming the file if it cannot be decoded now although it could be listed.
+  /// Throws Error(kInput) if the file cannot be decoded although it could be listed; then all the others are
+  /// tried as well, so that the error names every bad file.
   virtual std::vector<ir::Tensor> load(int64_t index) const = 0;
 };
 
-/// Lists the folder and checks every file's header (not its pixels). Throws Error(kInput): folder missing or empty, no
-/// supported files, unreadable files (all of them), channels that do not fit the input, a tensor file without a needed
-/// key, several image inputs. Warnings (default preprocessing, files skipped) go to `diagnostics`.
-std::unique_ptr<ImageSource> open_folder(const SourceOptions& options, const std::vector<InputSpec>& inputs, Diagnostics& diagnostics);
+/// Lists the folder and checks every file's header and end (not its pixels, unless the end looks cut off or
+/// `skip_bad` is set: then everything is read once). Throws Error(kInput): folder missing or empty, no
+/// supported files or two kinds of them, unreadable files (all of them), channels or sizes that do not fit
+/// the input, a tensor file without a needed key, inputs that nothing gives. Warnings (default preprocessing,
+/// files skipped) go to `diagnostics`.
+std::unique_ptr<ImageSource> open_folder(const SourceOptions& options, const std::vector<InputSpec>& inputs,
+                                         Diagnostics& diagnostics);
 
 }  // namespace qc::images

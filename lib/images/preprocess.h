@@ -21,7 +21,7 @@ enum class Layout { kUnset, kNchw, kNhwc };
 /// round() below is Python's: halves go to the even neighbour.
 ///
 /// JSON of each resize kind, sizes as [h, w]:
-///   kUnset        key absent: stretch to the model's size, and a warning says so
+///   kUnset        key absent: with center_crop the same as kNone, else stretch to the model's size, and a warning says so
 ///   kNone         "none", with the sibling key "multiple_of"; a picture smaller than center_crop is first enlarged
 ///                 to cover it: sides max(crop, round(side * k)), k = max(crop_w / w, crop_h / h)
 ///   kShortSide    {"short_side": s}: sides max(s, round(side * k)), k = s / min(w, h)
