@@ -27,8 +27,11 @@ install_missing() {
   done
   [ ${#missing[@]} -eq 0 ] && return
   say "installing Debian packages: ${missing[*]}"
-  as_root apt-get update -qq >&2 || say "apt-get update had complaints; going on with the lists at hand"
+  local log
+  log=$(mktemp)
+  as_root apt-get update -qq >"$log" 2>&1 || say "apt-get update had complaints; going on with the lists at hand"
   as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}" >&2 ||
-    die "apt-get could not install: ${missing[*]}"
+    apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}" >>"$log" 2>&1 ||
+    { cat "$log" >&2; rm -f "$log"; die "apt-get could not install: ${missing[*]}"; }
+  rm -f "$log"
 }
