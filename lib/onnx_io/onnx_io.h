@@ -29,9 +29,23 @@ void check_convertible(const ir::Graph& graph, const std::filesystem::path& path
 /// docs).
 std::string write(const ir::Graph& graph, bool for_runtime = false);
 
-/// The quantized file: QDQ by the recipe of onnx-quantizers.md 2.10, 2.11.
+struct QdqOptions {
+  /// Initializers of this many bytes in all go into a second file under this name (Written::external_*;
+  /// pieces then cover both files): one ONNX file ends at 2 GiB.
+  std::string external_name = "model.onnx.data";
+  int64_t external_above = 1'900'000'000;
+  /// Every node gets a name, also those without one in the file and the new ones: for judging what a runtime
+  /// makes of each. Costs bytes, changes nothing else.
+  bool name_all_nodes = false;
+};
+
+/// The quantized file: Q -> DQ after every quantized activation, integer initializers behind DequantizeLinear
+/// for integer nodes and behind Cast and Mul for float nodes (folded at load). Follows the plan and decides
+/// nothing. Names of inputs, outputs and nodes stay; a value X gives X_q (integers) and X_d (dequantized), a
+/// quantized output y has its float original in y_f.
 plan::Written write_qdq(const plan::QuantizedModel& model,
-                        const std::vector<std::pair<std::string, std::string>>& metadata);
+                        const std::vector<std::pair<std::string, std::string>>& metadata,
+                        const QdqOptions& options = {});
 
 /// Raises the standard opset to `version` by our own rules (Softmax, BatchNormalization, Dropout, axes that
 /// became inputs, Resize, Clip, Pad, ...), in place. False with a warning naming the op when a rule is
