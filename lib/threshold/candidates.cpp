@@ -15,18 +15,26 @@ using plan::Compute;
 
 Method method_of(config::ErrorMethod method) {
   switch (method) {
-    case config::ErrorMethod::kNoClipping: return Method::kNoClipping;
-    case config::ErrorMethod::kMae: return Method::kMae;
-    case config::ErrorMethod::kKl: return Method::kKl;
-    case config::ErrorMethod::kLp: return Method::kLp;
-    default: return Method::kMse;  // HMSE is refused by the config
+    case config::ErrorMethod::kNoClipping:
+      return Method::kNoClipping;
+    case config::ErrorMethod::kMae:
+      return Method::kMae;
+    case config::ErrorMethod::kKl:
+      return Method::kKl;
+    case config::ErrorMethod::kLp:
+      return Method::kLp;
+    default:
+      return Method::kMse;  // HMSE is refused by the config
   }
 }
 
-Options options_for(const target::Scheme& scheme, config::ErrorMethod method, const config::QuantizationConfig& config) {
+Options options_for(const target::Scheme& scheme, config::ErrorMethod method,
+                    const config::QuantizationConfig& config) {
   Options options;
   options.method = method_of(method);
-  options.quantizer = scheme.power_of_two ? Quantizer::kPowerOfTwo : scheme.symmetric ? Quantizer::kSymmetric : Quantizer::kUniform;
+  options.quantizer = scheme.power_of_two ? Quantizer::kPowerOfTwo
+                      : scheme.symmetric  ? Quantizer::kSymmetric
+                                          : Quantizer::kUniform;
   options.bits = scheme.bits;
   options.narrow_range = scheme.narrow_range;
   options.signed_integers = scheme.is_signed;
@@ -47,21 +55,24 @@ std::pair<double, double> bounds_of(const ir::Graph& graph, const ir::Node& node
   if (node.op_type == "Relu") return {0.0, infinity};
   double low = ir::float_attribute(node, "min", -static_cast<float>(infinity));
   double high = ir::float_attribute(node, "max", static_cast<float>(infinity));
-  if (node.inputs.size() > 1 && node.inputs[1] != ir::kNone) low = ir::scalar_constant(graph, node.inputs[1]).value_or(-infinity);
-  if (node.inputs.size() > 2 && node.inputs[2] != ir::kNone) high = ir::scalar_constant(graph, node.inputs[2]).value_or(infinity);
+  if (node.inputs.size() > 1 && node.inputs[1] != ir::kNone)
+    low = ir::scalar_constant(graph, node.inputs[1]).value_or(-infinity);
+  if (node.inputs.size() > 2 && node.inputs[2] != ir::kNone)
+    high = ir::scalar_constant(graph, node.inputs[2]).value_or(infinity);
   return {low, high};
 }
 
-// ONNX Runtime drops a Relu or Clip only if the integers' whole range lies inside its bounds, compared in float32:
-// shrink the scale by the few units in the last place that rounding may have put it outside.
+// ONNX Runtime drops a Relu or Clip only if the integers' whole range lies inside its bounds, compared in
+// float32: shrink the scale by the few units in the last place that rounding may have put it outside.
 void keep_inside(quant::QuantParams& params, double low, double high) {
   if (params.scales.size() != 1) return;
   for (int i = 0; i < 64 && (quant::range_min(params) < low || quant::range_max(params) > high); ++i)
     params.scales[0] = std::nextafter(params.scales[0], 0.0f);
 }
 
-plan::Candidate search_group(const ir::Graph& graph, const std::vector<ir::ValueId>& members, const plan::StatsTable& stats,
-                             const target::TargetSpec& target, const Options& options) {
+plan::Candidate search_group(const ir::Graph& graph, const std::vector<ir::ValueId>& members,
+                             const plan::StatsTable& stats, const target::TargetSpec& target,
+                             const Options& options) {
   plan::Candidate candidate;
   plan::TensorStats joined;
   std::vector<ir::ValueId> sources;
@@ -71,8 +82,10 @@ plan::Candidate search_group(const ir::Graph& graph, const std::vector<ir::Value
       sources.push_back(v);
     }
   const ir::Node* maker = sources.size() == 1 ? producer_of(graph, sources[0]) : nullptr;
-  if (const auto known = maker ? target.known_ranges.find(maker->op_type) : target.known_ranges.end(); known != target.known_ranges.end()) {
-    candidate.params = quant::asymmetric_params(known->second.first, known->second.second, options.bits, options.signed_integers);
+  if (const auto known = maker ? target.known_ranges.find(maker->op_type) : target.known_ranges.end();
+      known != target.known_ranges.end()) {
+    candidate.params = quant::asymmetric_params(known->second.first, known->second.second, options.bits,
+                                                options.signed_integers);
     candidate.note = "known range of " + maker->op_type;
     return candidate;
   }
@@ -94,19 +107,22 @@ int64_t bytes_of(const ir::Tensor& tensor, const quant::QuantParams& params) {
 
 }  // namespace
 
-plan::Candidates activation_candidates(const ir::Graph& graph, const plan::QuantPlan& plan, const plan::StatsTable& stats,
-                                       const target::TargetSpec& target, const config::QuantizationConfig& config) {
+plan::Candidates activation_candidates(const ir::Graph& graph, const plan::QuantPlan& plan,
+                                       const plan::StatsTable& stats, const target::TargetSpec& target,
+                                       const config::QuantizationConfig& config) {
   const Options options = options_for(target.activations, config.activation_error_method, config);
   std::map<ir::ValueId, std::vector<ir::ValueId>> groups;
   for (size_t v = 0; v < plan.values.size(); ++v)
     if (plan.values[v].quantized) groups[plan.values[v].scale_group].push_back(static_cast<ir::ValueId>(v));
   plan::Candidates candidates;
-  for (const auto& [group, members] : groups) candidates[group] = {search_group(graph, members, stats, target, options)};
+  for (const auto& [group, members] : groups)
+    candidates[group] = {search_group(graph, members, stats, target, options)};
   return candidates;
 }
 
-plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan& plan, const target::TargetSpec& target,
-                                   const config::QuantizationConfig& config, int threads) {
+plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan& plan,
+                                   const target::TargetSpec& target, const config::QuantizationConfig& config,
+                                   int threads) {
   const Options options = options_for(target.weights, config.weights_error_method, config);
   plan::Candidates candidates;
   for (const ir::NodeId id : ir::topological_order(graph)) {
@@ -127,11 +143,14 @@ plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan
     const target::OpRule& rule = target::rule_for(target, node.op_type);
     if (rule.kind == target::OpKind::kActivation) continue;
     for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
-      const bool data = rule.data_inputs.empty() || std::find(rule.data_inputs.begin(), rule.data_inputs.end(), static_cast<int>(slot)) != rule.data_inputs.end();
+      const bool data = rule.data_inputs.empty() ||
+                        std::find(rule.data_inputs.begin(), rule.data_inputs.end(), static_cast<int>(slot)) !=
+                            rule.data_inputs.end();
       const ir::Tensor* operand = ir::constant_input(graph, node, slot);
       if (!data || !operand || operand->dtype != ir::DType::kFloat || operand->size() == 0) continue;
       const auto [low, high] = std::minmax_element(operand->as<float>().begin(), operand->as<float>().end());
-      const quant::QuantParams params = quant::asymmetric_params(*low, *high, target.activations.bits, target.activations.is_signed);
+      const quant::QuantParams params =
+          quant::asymmetric_params(*low, *high, target.activations.bits, target.activations.is_signed);
       candidates[node.inputs[slot]] = {{params, 0, bytes_of(*operand, params), "constant operand"}};
     }
   }

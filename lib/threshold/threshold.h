@@ -1,6 +1,7 @@
 // The threshold search: from what calibration saw (histograms) or from the weights themselves to quantization
-// parameters. Methods, quantizers and their errors as in MCT (mct.md 2.4), found exactly where MCT iterates: never a
-// larger error than MCT's own search on the same data.
+// parameters. Methods, quantizers and their errors as in MCT (mct.md 2.4), found exactly where MCT iterates:
+// never a larger error than MCT's own search on the same data, for widths up to 10 bits; wider ones are not
+// searched but take the whole range, because their steps are finer than a histogram's bins.
 #pragma once
 
 #include <cstdint>
@@ -23,29 +24,42 @@ struct Options {
   Method method = Method::kMse;
   Quantizer quantizer = Quantizer::kUniform;
   int bits = 8;
-  bool narrow_range = false;          // symmetric signed: integers in -qmax..qmax
+  bool narrow_range = false;  // symmetric signed: integers in -qmax..qmax
   Signedness signedness = Signedness::kAuto;
   /// kUniform only: type of the integers. The ranges are the same; the zero point differs.
   bool signed_integers = false;
   double z_threshold = std::numeric_limits<double>::infinity();  // outlier cut on histograms (mct.md 2.4)
   double min_threshold = 1.0 / 65536;
-  int p = 2;                          // kLp
+  int p = 2;  // kLp
 };
 
 struct Chosen {
   quant::QuantParams params;
-  double error = 0;  // of the method, per element
+  double error =
+      0;  // of the method, per element (NOCLIPPING: squared; KL: the divergence, mean over channels)
 };
 
 /// Activation parameters from a histogram (bin centres; prefix sums make one candidate O(levels)).
-/// An empty histogram or a single value gives the degenerate parameters of quant::asymmetric_params.
+/// Nothing seen, or nothing but zeros: scale 1 and the zero point of quant::asymmetric_params(0, 0).
+/// Statistics without a histogram: [min, max] without clipping. Without negative values kUniform always has
+/// zero point qmin.
 Chosen search(const plan::TensorStats& stats, const Options& options);
 
-/// Weight parameters, per tensor (axis < 0) or per channel along `axis`, from the values themselves. Threads over
-/// channels; the same result for every thread count. Channels of zeros get scale 1... see .cpp.
-Chosen search(std::span<const float> values, std::span<const int64_t> dims, int axis, const Options& options, int threads);
+/// Weight parameters, per tensor (axis < 0) or per channel along `axis`, from the values themselves (finite).
+/// Threads over channels; the same result for every thread count. Weights are signed unless kUnsigned is
+/// asked for. A channel of zeros takes the median scale of the others (1 where all are zero).
+Chosen search(std::span<const float> values, std::span<const int64_t> dims, int axis, const Options& options,
+              int threads);
 
-/// Names for config and help ("MSE", "KL", ...).
+struct MethodInfo {
+  std::string_view name;  // as in a config
+  Method method;
+  std::string_view sentence;
+};
+
+/// The one table of methods: config, help and validation read it.
+std::span<const MethodInfo> methods();
+/// Its names ("MSE", "KL", ...).
 std::span<const std::string_view> method_names();
 
 }  // namespace qc::threshold

@@ -1,0 +1,244 @@
+// See landscape.h.
+#include "threshold/landscape.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "threshold/passes.h"
+
+namespace qc::threshold {
+namespace {
+
+// The walk over scales. Between neighbours the largest level moves by kStep * levels, less than the valleys
+// of the error are wide in that place for the widths that are searched; the rest is left to refinement.
+constexpr double kStep = 0.006;
+constexpr size_t kRefined = 12;  // valleys refined
+constexpr int kMaxRefits = 12;
+constexpr int kShrinks = 6, kShrinkPoints = 8;
+constexpr size_t kWalked = 64;            // so few samples are looked at one by one
+constexpr double kDeepest = 1.0 / 65536;  // smallest scale looked at, in covering scales
+
+constexpr double kRounder = 6755399441055744.0;  // 1.5 * 2^52, see quant_params.cpp
+
+int64_t level_of(double x, double scale) {
+  return static_cast<int64_t>(std::floor(x / scale + 0.5));
+}
+
+/// First scale of the downward walk. With few levels or few samples a scale beyond the covering one can win,
+/// because then single values decide; never beyond the scale that sends everything to 0.
+double first_scale(const Samples& samples, const Family& family, double covering) {
+  const double absolute = std::max(-samples.min, samples.max);
+  const double beyond = family.span < 16 || samples.size() <= 128 ? 4.0 : 1.25;
+  return std::min(2.001 * absolute, beyond * covering);
+}
+
+}  // namespace
+
+Landscape::Landscape(const Samples& samples, const Family& family, int p)
+    : samples_(samples), family_(family), p_(p) {}
+
+void Landscape::locate_cells(double scale, int64_t first, int64_t last) {
+  first_ = first;
+  last_ = last;
+  const auto cells = static_cast<size_t>(last - first + 1);
+  begins_.resize(cells + 1);
+  middles_.resize(cells + 1);
+  const size_t n = samples_.size();
+  if (samples_.pitch > 0 &&
+      n > kWalked) {  // a sample beside a boundary may get the other level: both err alike there
+    const double per_pitch = 1.0 / samples_.pitch,
+                 origin = samples_.x[n / 2] * per_pitch - static_cast<double>(n / 2);
+    const auto limit = static_cast<double>(n);
+    const auto index = [&](double place) {
+      return static_cast<size_t>(
+          static_cast<int64_t>(std::clamp(place * per_pitch - origin + 1.0, 0.0, limit)));
+    };
+    for (size_t c = 0; c <= cells; ++c) {
+      const double k = static_cast<double>(first + static_cast<int64_t>(c));
+      begins_[c] = index((k - 0.5) * scale);
+      if (p_ == 1) middles_[c] = index(k * scale);
+    }
+  } else if (n > 8 * cells) {
+    const auto index = [&](double place) {
+      return static_cast<size_t>(std::lower_bound(samples_.x.begin(), samples_.x.end(), place) -
+                                 samples_.x.begin());
+    };
+    for (size_t c = 0; c <= cells; ++c) {
+      const double k = static_cast<double>(first + static_cast<int64_t>(c));
+      begins_[c] = index((k - 0.5) * scale);
+      if (p_ == 1) middles_[c] = index(k * scale);
+    }
+  } else {
+    size_t i = 0;
+    for (size_t c = 0; c <= cells; ++c) {
+      const double k = static_cast<double>(first + static_cast<int64_t>(c));
+      while (i < n && samples_.x[i] < (k - 0.5) * scale) ++i;
+      begins_[c] = i;
+      while (p_ == 1 && i < n && samples_.x[i] < k * scale) ++i;
+      middles_[c] = i;
+    }
+  }
+  before_.resize(cells + 1);
+  before_[0] = 0;
+  for (size_t c = 0; c < cells; ++c) {
+    const double level = static_cast<double>(first + static_cast<int64_t>(c)) * scale;
+    before_[c + 1] = before_[c] + piece_error(begins_[c], middles_[c], begins_[c + 1], level);
+  }
+}
+
+double Landscape::piece_error(size_t begin, size_t middle, size_t end, double level) const {
+  const Moments &a = samples_.before[begin], &c = samples_.before[end];
+  if (p_ == 2) {
+    const double count = c.count - a.count, sum = c.sum - a.sum, squares = c.squares - a.squares;
+    return std::max(0.0, squares - level * (2 * sum - level * count));
+  }
+  const Moments& b = samples_.before[middle];
+  return level * (b.count - a.count) - (b.sum - a.sum) + (c.sum - b.sum) - level * (c.count - b.count);
+}
+
+size_t Landscape::begin_of(int64_t k) const {
+  if (k < first_) return 0;
+  return k > last_ + 1 ? samples_.size() : begins_[static_cast<size_t>(k - first_)];
+}
+
+size_t Landscape::middle_of(int64_t k) const {
+  if (k < first_) return 0;
+  return k > last_ + 1 ? samples_.size() : middles_[static_cast<size_t>(k - first_)];
+}
+
+double Landscape::window_error(double scale, int64_t low) const {
+  const int64_t high = low + family_.span;
+  const auto running = [&](int64_t k) {
+    return before_[static_cast<size_t>(std::clamp(k, first_, last_ + 1) - first_)];
+  };
+  const double below = piece_error(0, middle_of(low), begin_of(low + 1), static_cast<double>(low) * scale);
+  const double above =
+      piece_error(begin_of(high), middle_of(high), samples_.size(), static_cast<double>(high) * scale);
+  return below + (running(high) - running(low + 1)) + above;
+}
+
+Found Landscape::best_window(double scale) {
+  if (p_ > 2) return descend(scale);
+  const int64_t bottom = level_of(samples_.min, scale), top = level_of(samples_.max, scale);
+  const int64_t first = std::max(bottom, family_.low_min),
+                last = std::min(top, family_.low_max + family_.span);
+  locate_cells(scale, first, std::max(first, last));
+  // Windows that leave a side free while the other clips are never better than their neighbours; where
+  // nothing is clipped all are equal, and the middle one leaves room on both sides for what calibration has
+  // not seen.
+  int64_t begin = std::min(bottom, top - family_.span), end = std::max(bottom, top - family_.span);
+  if (top - bottom <= family_.span) begin = end = begin + (end - begin) / 2;
+  begin = std::clamp(begin, family_.low_min, family_.low_max);
+  end = std::clamp(end, family_.low_min, family_.low_max);
+  Found best;
+  for (int64_t low = begin; low <= end; ++low) {
+    const double error = window_error(scale, low);
+    if (low == begin || error < best.error) best = {{scale, low, low + family_.span}, error};
+  }
+  return best;
+}
+
+double Landscape::direct_error(const Grid& grid) const {
+  const auto low = static_cast<double>(grid.low), high = static_cast<double>(grid.high);
+  double total = 0;
+  for (size_t i = 0; i < samples_.size(); ++i) {
+    const double z = (std::clamp(samples_.x[i] / grid.scale, low, high) + kRounder) - kRounder;
+    total += samples_.weight[i] * power(std::abs(samples_.x[i] - z * grid.scale), p_);
+  }
+  return total;
+}
+
+int64_t Landscape::nearest_low(double scale) const {
+  const double range = samples_.max - samples_.min;
+  const double share = tilt_ < 0 ? tilt_ : std::min(0.0, samples_.min) / std::max(range, scale);
+  return std::clamp(static_cast<int64_t>(std::nearbyint(share * static_cast<double>(family_.span))),
+                    family_.low_min, family_.low_max);
+}
+
+/// Downhill over windows of one scale: the clipping errors of both ends are convex in `low`.
+Found Landscape::descend(double scale) {
+  const auto at = [&](int64_t low) {
+    const Grid grid{scale, low, low + family_.span};
+    return Found{grid, direct_error(grid)};
+  };
+  Found best = at(nearest_low(scale));
+  for (const int64_t step : {int64_t{8}, int64_t{-8}, int64_t{1}, int64_t{-1}})
+    while (best.grid.low + step >= family_.low_min && best.grid.low + step <= family_.low_max) {
+      const Found next = at(best.grid.low + step);
+      if (!(next.error < best.error)) break;
+      best = next;
+    }
+  tilt_ = static_cast<double>(best.grid.low) / static_cast<double>(family_.span);
+  return best;
+}
+
+double Landscape::refit_scale(const Grid& grid) const {
+  double cross = 0, squares = 0;
+  for (int64_t k = std::max(grid.low, first_); k <= std::min(grid.high, last_); ++k) {
+    const Moments& a = samples_.before[k == grid.low ? 0 : begin_of(k)];
+    const Moments& b = samples_.before[k == grid.high ? samples_.size() : begin_of(k + 1)];
+    const auto z = static_cast<double>(k);
+    cross += z * (b.sum - a.sum);
+    squares += z * z * (b.count - a.count);
+  }
+  return squares > 0 ? cross / squares : 0;
+}
+
+namespace {
+
+/// p = 2: refit and choose the window again until nothing moves. The error never rises.
+Found settle(Landscape& landscape, const Family& family, Found best) {
+  for (int i = 0; i < kMaxRefits; ++i) {
+    best = landscape.best_window(best.grid.scale);
+    const double scale = std::max(landscape.refit_scale(best.grid), family.scale_floor);
+    if (std::abs(scale - best.grid.scale) <= 1e-9 * scale) break;
+    const Found next = landscape.best_window(scale);
+    if (!(next.error < best.error)) break;
+    best = next;
+  }
+  return best;
+}
+
+/// Other p: look around the best scale in ever smaller circles.
+Found shrink(Landscape& landscape, const Family& family, Found best) {
+  double radius = kStep;
+  for (int round = 0; round < kShrinks; ++round, radius *= 2.0 / kShrinkPoints) {
+    const double center = best.grid.scale;
+    for (int i = -kShrinkPoints / 2; i <= kShrinkPoints / 2; ++i) {
+      const double scale = center * (1.0 + radius * 2.0 * i / kShrinkPoints);
+      if (i == 0 || scale < family.scale_floor) continue;
+      const Found next = landscape.best_window(scale);
+      if (next.error < best.error) best = next;
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+std::vector<Found> deepest(const Samples& samples, const Family& family, int p) {
+  const double covering = covering_scale(family, samples.min, samples.max);
+  Landscape landscape(samples, family, p);
+  std::vector<Found> seen;
+  double least = 0;
+  const double start = std::max(first_scale(samples, family, covering), family.scale_floor);
+  for (double scale = start; scale >= family.scale_floor && scale > kDeepest * covering;
+       scale *= 1.0 - kStep) {
+    seen.push_back(landscape.best_window(scale));
+    least = seen.size() == 1 ? seen[0].error : std::min(least, seen.back().error);
+    // What is not clipped errs by half a step at most; the rest is clipping, and smaller scales clip more.
+    const double rounding = samples.total() * power(scale / 2, p);
+    if (seen.back().error - rounding > least) break;
+  }
+  const size_t refined = std::min(kRefined, seen.size());
+  std::partial_sort(seen.begin(), seen.begin() + static_cast<std::ptrdiff_t>(refined), seen.end(),
+                    [](const Found& a, const Found& b) { return a.error < b.error; });
+  seen.resize(refined);
+  for (Found& found : seen)
+    found = p == 2 ? settle(landscape, family, found) : shrink(landscape, family, found);
+  std::stable_sort(seen.begin(), seen.end(),
+                   [](const Found& a, const Found& b) { return a.error < b.error; });
+  return seen;
+}
+
+}  // namespace qc::threshold

@@ -1,0 +1,153 @@
+// See passes.h. The innermost loops run over a fixed number of lanes, each with its own sum, which the
+// compiler turns into vectors of whatever width the machine has. Rounding by a constant as in
+// quant_params.cpp. Values that do not fill the lanes are padded with zeros, which have no error and no
+// weight.
+#include "threshold/passes.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "quant/vector_clones.h"
+
+namespace qc::threshold {
+namespace {
+
+constexpr int kLanes = 16;
+constexpr int64_t kFlush = 64 * kLanes;  // values summed in float before going to double
+constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23
+
+/// Bounds of a grid's levels and its scale, as the loops want them.
+struct Steps {
+  float scale, low, high;
+};
+
+inline float nearest_level(float v, const Steps& steps) {
+  v = v > steps.low ? v : steps.low;
+  v = v < steps.high ? v : steps.high;
+  return (v + kRounder) - kRounder;
+}
+
+double sum_of(const double* lanes) {
+  double total = 0;
+  for (int i = 0; i < kLanes; ++i) total += lanes[i];
+  return total;
+}
+
+/// Calls block(first of kLanes values) for all values, the last ones from a padded copy.
+template <typename Block>
+inline __attribute__((always_inline)) void for_each_block(const float* values, int64_t count,
+                                                          const Block& block) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) block(values + i);
+  if (i == count) return;
+  float padded[kLanes] = {};
+  std::memcpy(padded, values + i, static_cast<size_t>(count - i) * sizeof(float));
+  block(padded);
+}
+
+QC_VECTOR_CLONES double squares_of(const float* values, int64_t count) {
+  double total[kLanes] = {};
+  for_each_block(values, count, [&](const float* x) {
+    for (int l = 0; l < kLanes; ++l) total[l] += static_cast<double>(x[l]) * static_cast<double>(x[l]);
+  });
+  return sum_of(total);
+}
+
+QC_VECTOR_CLONES void range_of(const float* values, int64_t count, float* min, float* max) {
+  float low[kLanes], high[kLanes];
+  for (int l = 0; l < kLanes; ++l) low[l] = high[l] = values[0];
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    for (int l = 0; l < kLanes; ++l) {
+      const float x = values[i + l];
+      low[l] = x < low[l] ? x : low[l];
+      high[l] = x > high[l] ? x : high[l];
+    }
+  for (; i < count; ++i) {
+    low[0] = std::min(low[0], values[i]);
+    high[0] = std::max(high[0], values[i]);
+  }
+  *min = *std::min_element(low, low + kLanes);
+  *max = *std::max_element(high, high + kLanes);
+}
+
+QC_VECTOR_CLONES double scan(const float* values, int64_t count, const Steps& given) {
+  const Steps steps = given;
+  const float inverse = 1.0f / steps.scale;
+  double total[kLanes] = {};
+  for (int64_t start = 0; start < count; start += kFlush) {
+    float part[kLanes] = {};
+    for_each_block(values + start, std::min(kFlush, count - start), [&](const float* x) {
+      for (int l = 0; l < kLanes; ++l) {
+        const float d = x[l] - nearest_level(x[l] * inverse, steps) * steps.scale;
+        part[l] += d * d;
+      }
+    });
+    for (int l = 0; l < kLanes; ++l) total[l] += static_cast<double>(part[l]);
+  }
+  return sum_of(total);
+}
+
+QC_VECTOR_CLONES void fit(const float* values, int64_t count, const Steps& given, Refit* result) {
+  const Steps steps = given;
+  const float inverse = 1.0f / steps.scale;
+  double cross[kLanes] = {}, squares[kLanes] = {};
+  for_each_block(values, count, [&](const float* x) {
+    for (int l = 0; l < kLanes; ++l) {
+      const auto z = static_cast<double>(nearest_level(x[l] * inverse, steps));
+      cross[l] += static_cast<double>(x[l]) * z;
+      squares[l] += z * z;
+    }
+  });
+  *result = {sum_of(cross), sum_of(squares)};
+}
+
+QC_VECTOR_CLONES double exact(const float* values, int64_t count, const Steps& given, int p) {
+  const Steps steps = given;
+  const auto scale = static_cast<double>(steps.scale);
+  double total[kLanes] = {};
+  for_each_block(values, count, [&](const float* x) {
+    double d[kLanes], e[kLanes];
+    for (int l = 0; l < kLanes; ++l) {
+      const auto z = static_cast<double>(nearest_level(x[l] / steps.scale, steps));
+      d[l] = static_cast<double>(x[l]) - z * scale;
+      d[l] = d[l] < 0 ? -d[l] : d[l];
+      e[l] = d[l];
+    }
+    for (int k = 1; k < p; ++k)
+      for (int l = 0; l < kLanes; ++l) e[l] *= d[l];
+    for (int l = 0; l < kLanes; ++l) total[l] += e[l];
+  });
+  return sum_of(total);
+}
+
+Steps steps_of(const Grid& grid) {
+  return {static_cast<float>(grid.scale), static_cast<float>(grid.low), static_cast<float>(grid.high)};
+}
+
+}  // namespace
+
+Extent extent_of(std::span<const float> values) {
+  Extent extent;
+  if (values.empty()) return extent;
+  const auto count = static_cast<int64_t>(values.size());
+  range_of(values.data(), count, &extent.min, &extent.max);
+  extent.squares = squares_of(values.data(), count);
+  return extent;
+}
+
+double scan_squared_error(std::span<const float> values, const Grid& grid) {
+  return scan(values.data(), static_cast<int64_t>(values.size()), steps_of(grid));
+}
+
+Refit refit(std::span<const float> values, const Grid& grid) {
+  Refit result;
+  fit(values.data(), static_cast<int64_t>(values.size()), steps_of(grid), &result);
+  return result;
+}
+
+double exact_error(std::span<const float> values, const Grid& grid, int p) {
+  return exact(values.data(), static_cast<int64_t>(values.size()), steps_of(grid), p);
+}
+
+}  // namespace qc::threshold
