@@ -1,8 +1,9 @@
-// Float rewrites: the same function with fewer, plainer nodes, so that the stages after it meet one spelling of each
-// idea. One file a rewrite, the order in normalize.cpp. Every rewrite is checked numerically on a calibration input and
-// undone with a warning if it changes an output.
+// Float rewrites: the same function with fewer, plainer nodes, so that the stages after it meet one spelling
+// of each idea. One file a rewrite, the order in normalize.cpp. The result is checked numerically on a
+// calibration input; a rewrite that changes an output is found, undone and named in a warning.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,18 +16,33 @@
 namespace qc::normalize {
 
 struct Options {
-  std::vector<ir::Tensor> check_inputs;  // one calibration input per graph input; empty: rewrites are not checked
-  double tolerance = 1e-3;               // of max |output change| / max |output|
+  std::vector<ir::Tensor>
+      check_inputs;         // one calibration input per graph input; empty: rewrites are not checked
+  double tolerance = 1e-3;  // of max |output change| / max |output|, for each output by itself
+  /// Fills in types and shapes that follow from what is known (run::infer_shapes). Called before each round,
+  /// because folded constants settle further shapes; empty: rewrites see the shapes that the graph comes
+  /// with.
+  std::function<void(ir::Graph&)> infer_shapes;
 };
 
 struct Applied {
   std::string rewrite;
-  int count = 0;       // matches rewritten
-  double change = 0;   // measured max |output change| / max |output|; 0 when not checked
-  bool undone = false;
+  int count = 0;  // matches rewritten, of all rounds
+  double change =
+      0;  // measured on the worst output; of all rewrites together unless one was undone; 0: not checked
+  bool undone = false;  // count is then what it would have rewritten
 };
 
-/// Runs every rewrite in order, until nothing changes. Returns what was done, for the report.
-std::vector<Applied> normalize(ir::Graph& graph, run::RunnerFactory& runners, const Options& options, Diagnostics& diagnostics);
+/// A row of the table of rewrites, for help texts and the report.
+struct RewriteInfo {
+  std::string_view name;
+  std::string_view what;  // one sentence
+};
+std::span<const RewriteInfo> rewrites();
+
+/// Runs every rewrite in order, until nothing changes. Returns what was done, in table order, for the report.
+/// Inputs and outputs keep their order and names; a value that keeps its name keeps its meaning.
+std::vector<Applied> normalize(ir::Graph& graph, run::RunnerFactory& runners, const Options& options,
+                               Diagnostics& diagnostics);
 
 }  // namespace qc::normalize

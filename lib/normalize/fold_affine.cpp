@@ -1,0 +1,41 @@
+// Mul, Div, Add or Sub with a constant for each channel (or one for all) behind Conv, ConvTranspose, Gemm or
+// MatMul: Paddle and CNTK write biases this way, others learned scales. Into the weights, one node after the
+// other.
+#include "normalize/edit.h"
+#include "normalize/linear.h"
+#include "normalize/rewrites.h"
+
+namespace qc::normalize {
+namespace {
+
+struct Match {
+  ir::NodeId node;
+  Linear linear;
+  ScaleShift map;
+};
+
+std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
+  const ir::Node& node = node_at(graph, id);
+  for (size_t slot = 0; slot < node.inputs.size() && node.inputs.size() == 2; ++slot) {
+    const auto linear = linear_before(graph, node.inputs[slot]);
+    if (!linear) continue;
+    const auto map =
+        channel_map_at(graph, id, slot, linear->out_channels, linear->rank, linear->channel_axis);
+    if (map) return Match{id, *linear, *map};
+  }
+  return std::nullopt;
+}
+
+bool transform(ir::Graph& graph, const Match& m) {
+  if (!fold_behind(graph, m.linear, m.map.scale, m.map.shift)) return false;
+  take_over(graph, m.linear.node, m.node);
+  return true;
+}
+
+}  // namespace
+
+int fold_affine(ir::Graph& graph) {
+  return rewrite_all<Match>(graph, match, transform);
+}
+
+}  // namespace qc::normalize

@@ -1,0 +1,32 @@
+// Recognising functions spelled as several nodes; the result type is plan::Idiom. Used by rewrites here, and
+// by the pipeline, which hands the list to planning.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "ir/graph.h"
+#include "plan/idioms.h"
+
+namespace qc::normalize {
+
+/// Every idiom of the graph, in topological order of its last node; no node belongs to two.
+std::vector<plan::Idiom> recognise(const ir::Graph& graph);
+
+/// The idiom that ends in this node, or nullopt.
+std::optional<plan::Idiom> hard_swish_at(const ir::Graph& graph, ir::NodeId last);
+std::optional<plan::Idiom> silu_at(const ir::Graph& graph, ir::NodeId last);
+std::optional<plan::Idiom> gelu_at(const ir::Graph& graph, ir::NodeId last);  // both kinds
+std::optional<plan::Idiom> attention_at(const ir::Graph& graph, ir::NodeId last);
+
+/// LayerNorm with what its rewrite needs besides the group.
+struct LayerNorm {
+  plan::Idiom idiom;
+  int64_t axis = -1;  // first normalized axis; negative, counted from the end
+  float epsilon = 0;
+  ir::ValueId gamma = ir::kNone, beta = ir::kNone;  // constants as the file has them
+};
+/// The one whose division by the standard deviation is this node; scale and shift behind it are taken along.
+std::optional<LayerNorm> layer_norm_at(const ir::Graph& graph, ir::NodeId division);
+
+}  // namespace qc::normalize

@@ -1,0 +1,60 @@
+// Transpose of a Transpose is one Transpose, or none where they cancel (models that came from NHWC
+// frameworks).
+#include <numeric>
+
+#include "normalize/edit.h"
+#include "normalize/rewrites.h"
+
+namespace qc::normalize {
+namespace {
+
+struct Match {
+  ir::NodeId outer, inner;
+  Dims perm;  // of both together
+  bool cancels;
+};
+
+/// The permutation; without the attribute it reverses, and the rank must be known.
+std::optional<Dims> perm_of(const ir::Graph& graph, const ir::Node& node) {
+  const Dims perm = ir::ints_attribute(node, "perm");
+  if (!perm.empty()) return perm;
+  const int64_t rank = rank_of(graph, node.inputs[0]);
+  if (rank < 0) return std::nullopt;
+  Dims reversed(static_cast<size_t>(rank));
+  std::iota(reversed.rbegin(), reversed.rend(), 0);
+  return reversed;
+}
+
+std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
+  const ir::Node& node = node_at(graph, id);
+  if (!ir::standard_op(node, "Transpose")) return std::nullopt;
+  const ir::NodeId inner = producer_if(graph, node.inputs[0], "Transpose");
+  if (inner == ir::kNone) return std::nullopt;
+  const auto second = perm_of(graph, node), first = perm_of(graph, node_at(graph, inner));
+  if (!first || !second || first->size() != second->size()) return std::nullopt;
+  Match m{id, inner, {}, true};
+  for (const int64_t p : *second) m.perm.push_back(first->at(static_cast<size_t>(p)));
+  for (size_t i = 0; i < m.perm.size(); ++i) m.cancels = m.cancels && m.perm[i] == static_cast<int64_t>(i);
+  if (m.cancels)
+    return can_bypass(graph, id, node_at(graph, inner).inputs[0]) ? std::optional(m) : std::nullopt;
+  return sole_consumer(graph, node.inputs[0]) != ir::kNone ? std::optional(m) : std::nullopt;
+}
+
+bool transform(ir::Graph& graph, const Match& m) {
+  const ir::ValueId x = node_at(graph, m.inner).inputs[0];
+  if (m.cancels) {
+    bypass(graph, m.outer, x);
+    return true;
+  }
+  absorb_origin(graph, m.outer, m.inner);
+  become(graph, m.outer, "Transpose", {x}, {{"perm", m.perm}});
+  return true;
+}
+
+}  // namespace
+
+int merge_transposes(ir::Graph& graph) {
+  return rewrite_all<Match>(graph, match, transform);
+}
+
+}  // namespace qc::normalize

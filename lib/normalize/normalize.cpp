@@ -1,0 +1,259 @@
+// See normalize.h. The table below is the order of rewrites. Checking costs two sessions as long as all is
+// well: the graph as it came and the graph as it is in the end. Only if these differ everything is done again
+// from a copy, one rewrite at a time with a check behind each.
+#include "normalize/normalize.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "normalize/edit.h"
+#include "normalize/rewrites.h"
+
+namespace qc::normalize {
+namespace {
+
+using ir::Graph;
+using ir::Tensor;
+
+using Rewrite = int (*)(Graph&, run::RunnerFactory&);
+
+/// Most rewrites need no runtime.
+template <int (*kRewrite)(Graph&)>
+int plain(Graph& graph, run::RunnerFactory&) {
+  return kRewrite(graph);
+}
+
+struct Row {
+  RewriteInfo info;
+  Rewrite apply;
+};
+
+// Constants and shapes first, because everything else asks for them; then one spelling for each idea; then
+// scales and shifts into weights, backwards before forwards (forwards mixes the scales of input channels into
+// one filter, which is harder to quantize). Sub and Div go last: until then they are what idioms are
+// recognised by.
+constexpr Row kTable[] = {
+    {{"fold_shapes", "Shape arithmetic with a fixed result becomes a constant."}, plain<fold_shapes>},
+    {{"fold_constants", "What depends on constants alone is computed once."}, fold_constants},
+    {{"remove_no_ops", "Nodes that hand their input on unchanged are removed."}, plain<remove_no_ops>},
+    {{"merge_transposes", "A Transpose of a Transpose becomes one, or none."}, plain<merge_transposes>},
+    {{"merge_reshapes", "A Reshape takes over the layout nodes in front of it."}, plain<merge_reshapes>},
+    {{"explicit_pads", "auto_pad becomes explicit pads."}, plain<explicit_pads>},
+    {{"fold_pad", "A Pad becomes the padding of the convolution or pool behind it."}, plain<fold_pad>},
+    {{"flatten_to_reshape", "Flatten becomes Reshape."}, plain<flatten_to_reshape>},
+    {{"pool_globally", "A mean over all of space becomes GlobalAveragePool."}, plain<pool_globally>},
+    {{"plain_activations", "Clip, Min, Max and Relu become one range, spelled Relu or Clip."},
+     plain<plain_activations>},
+    {{"spell_sigmoid", "1 / (1 + exp(-x)) becomes Sigmoid."}, plain<spell_sigmoid>},
+    {{"spell_hard_swish", "HardSwish becomes HardSigmoid and Mul, in whatever way it is written."},
+     plain<spell_hard_swish>},
+    {{"spell_layer_norm", "LayerNorm taken apart becomes LayerNormalization."}, plain<spell_layer_norm>},
+    {{"spell_gelu", "GELU taken apart becomes Gelu."}, plain<spell_gelu>},
+    {{"plain_gemm", "Gemm loses alpha, beta and transA."}, plain<plain_gemm>},
+    {{"matmul_to_gemm", "MatMul and the Add of its bias become Gemm."}, plain<matmul_to_gemm>},
+    {{"fold_batch_norm", "BatchNormalization becomes part of the weights before it."},
+     plain<fold_batch_norm>},
+    {{"fold_affine", "A constant scale or shift becomes part of the weights before it."}, plain<fold_affine>},
+    {{"fold_hard_sigmoid", "HardSigmoid behind a convolution becomes a Clip."}, plain<fold_hard_sigmoid>},
+    {{"fold_forward", "A constant scale or shift becomes part of the weights behind it."},
+     plain<fold_forward>},
+    {{"plain_arithmetic", "Subtracting or dividing by a constant becomes Add or Mul."},
+     plain<plain_arithmetic>},
+};
+constexpr size_t kRewrites = std::size(kTable);
+
+/// Rewrites enable each other; the longest chains met in real models settle in four rounds.
+constexpr int kMostRounds = 10;
+
+/// Sees the graph after each rewrite that changed something and may put it back; false: it did.
+using Inspect = std::function<bool(size_t row, int count)>;
+
+void apply_all(Graph& graph, run::RunnerFactory& runners, const Options& options, const Inspect& inspect) {
+  std::array<bool, kRewrites> disabled{};
+  for (int round = 0; round < kMostRounds; ++round) {
+    if (options.infer_shapes) options.infer_shapes(graph);
+    bool changed = false;
+    for (size_t row = 0; row < kRewrites; ++row) {
+      if (disabled[row]) continue;
+      const int count = kTable[row].apply(graph, runners);
+      if (count == 0) continue;
+      ir::remove_dead(graph);
+      if (inspect(row, count))
+        changed = true;
+      else
+        disabled[row] = true;
+    }
+    if (!changed) break;
+  }
+}
+
+/// Numbers of any plain type as double; empty for the others.
+std::vector<double> numbers_of(const Tensor& tensor) {
+  const auto widened = [](auto values) { return std::vector<double>(values.begin(), values.end()); };
+  switch (tensor.dtype) {
+    case ir::DType::kFloat:
+      return widened(tensor.as<float>());
+    case ir::DType::kDouble:
+      return widened(tensor.as<double>());
+    case ir::DType::kInt64:
+      return widened(tensor.as<int64_t>());
+    case ir::DType::kInt32:
+      return widened(tensor.as<int32_t>());
+    case ir::DType::kUint8:
+    case ir::DType::kBool:
+      return widened(tensor.as<uint8_t>());
+    case ir::DType::kInt8:
+      return widened(tensor.as<int8_t>());
+    default:
+      return {};
+  }
+}
+
+/// max |a - b| / max |a|; infinite when shapes differ, or when a number on one side alone is not finite.
+double change_between(const Tensor& before, const Tensor& after) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (before.dtype != after.dtype || before.dims != after.dims) return kInfinity;
+  const std::vector<double> a = numbers_of(before), b = numbers_of(after);
+  double largest = 0, change = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) {
+      if (std::isfinite(a[i])) largest = std::max(largest, std::abs(a[i]));
+      continue;
+    }
+    if (!std::isfinite(a[i]) || !std::isfinite(b[i])) return kInfinity;
+    largest = std::max(largest, std::abs(a[i]));
+    change = std::max(change, std::abs(a[i] - b[i]));
+  }
+  return change == 0 ? 0 : largest == 0 ? kInfinity : change / largest;
+}
+
+/// Knows the outputs of the graph as it came.
+class Checker {
+ public:
+  Checker(const Graph& graph, run::RunnerFactory& runners, const Options& options)
+      : runners_(runners), inputs_(options.check_inputs) {
+    if (!inputs_.empty() && repeatable(graph)) before_ = runners_.make(graph, {}, {})->run(inputs_);
+  }
+  bool active() const { return before_.has_value(); }
+
+  /// The worst output's change; infinite when the runtime refuses the graph.
+  double change(const Graph& graph) const {
+    double worst = 0;
+    try {
+      const std::vector<Tensor> after = runners_.make(graph, {}, {})->run(inputs_);
+      for (size_t i = 0; i < after.size(); ++i)
+        worst = std::max(worst, change_between(before_->at(i), after[i]));
+    } catch (const Error& error) {
+      log::debug(format("the rewritten graph does not run: {}", error.what()));
+      worst = std::numeric_limits<double>::infinity();
+    }
+    return worst;
+  }
+
+ private:
+  /// Random numbers differ from run to run: nothing to compare.
+  static bool repeatable(const Graph& graph) {
+    constexpr std::string_view kRandom[] = {"RandomNormal",      "RandomUniform", "RandomNormalLike",
+                                            "RandomUniformLike", "Multinomial",   "Bernoulli"};
+    return std::none_of(graph.nodes.begin(), graph.nodes.end(), [&](const ir::Node& node) {
+      return !node.erased &&
+             std::find(std::begin(kRandom), std::end(kRandom), node.op_type) != std::end(kRandom);
+    });
+  }
+
+  run::RunnerFactory& runners_;
+  const std::vector<Tensor>& inputs_;
+  std::optional<std::vector<Tensor>> before_;
+};
+
+/// Adds up what each row did.
+class Tally {
+ public:
+  void add(size_t row, int count) { rows_[row].count += count; }
+  Applied& at(size_t row) { return rows_[row]; }
+  std::vector<Applied> result() const {
+    std::vector<Applied> done;
+    for (size_t row = 0; row < kRewrites; ++row)
+      if (rows_[row].count > 0) {
+        done.push_back(rows_[row]);
+        done.back().rewrite = kTable[row].info.name;
+      }
+    return done;
+  }
+
+ private:
+  std::array<Applied, kRewrites> rows_{};
+};
+
+/// One rewrite at a time, a check behind each; the guilty are undone and not tried again.
+std::vector<Applied> apply_checked(Graph& graph, run::RunnerFactory& runners, const Options& options,
+                                   const Checker& checker, Diagnostics& diagnostics) {
+  Tally tally;
+  Graph good = graph;
+  apply_all(graph, runners, options, [&](size_t row, int count) {
+    const double change = checker.change(graph);
+    Applied& entry = tally.at(row);
+    if (change <= options.tolerance) {
+      tally.add(row, count);
+      entry.change = std::max(entry.change, change);
+      good = graph;
+      return true;
+    }
+    graph = good;
+    entry = {"", count, change, true};
+    diagnostics.warning(
+        {"rewrite-undone", format("graph '{}'", graph.name),
+         format("the rewrite {} would change an output by {:.2g} of its largest value; it was undone",
+                kTable[row].info.name, change),
+         "nothing needs to be done; please report it with the model, if it can be shared"});
+    return false;
+  });
+  return tally.result();
+}
+
+}  // namespace
+
+std::span<const RewriteInfo> rewrites() {
+  static constexpr auto kInfos = [] {
+    std::array<RewriteInfo, kRewrites> infos{};
+    for (size_t row = 0; row < kRewrites; ++row) infos[row] = kTable[row].info;
+    return infos;
+  }();
+  return kInfos;
+}
+
+std::vector<Applied> normalize(Graph& graph, run::RunnerFactory& runners, const Options& options,
+                               Diagnostics& diagnostics) {
+  const Checker checker(graph, runners, options);
+  const Graph original = graph;
+  Tally tally;
+  bool sound = true;
+  try {
+    apply_all(graph, runners, options, [&](size_t row, int count) {
+      tally.add(row, count);
+      return true;
+    });
+  } catch (const Error&) {  // the runtime refused a rewritten graph
+    if (!checker.active()) throw;
+    sound = false;
+  }
+  std::vector<Applied> done = tally.result();
+  if (checker.active() && !done.empty()) {
+    const double change = sound ? checker.change(graph) : std::numeric_limits<double>::infinity();
+    for (Applied& entry : done) entry.change = change;
+    if (change > options.tolerance) {
+      graph = original;
+      done = apply_checked(graph, runners, options, checker, diagnostics);
+    }
+  }
+  ir::remove_dead(graph);
+  ir::verify(graph);
+  return done;
+}
+
+}  // namespace qc::normalize

@@ -1,0 +1,38 @@
+// Every rewrite, each in the file of its name. All return how many matches they rewrote; 0 means that the
+// graph is as it was. They may leave nodes that nobody reads: the driver removes those. The order is in
+// normalize.cpp.
+#pragma once
+
+#include "ir/graph.h"
+#include "run/runner.h"
+
+namespace qc::normalize {
+
+// --- what is known before any image is seen
+int fold_shapes(ir::Graph& graph);
+int fold_constants(ir::Graph& graph, run::RunnerFactory& runners);
+int remove_no_ops(ir::Graph& graph);
+int merge_transposes(ir::Graph& graph);
+int merge_reshapes(ir::Graph& graph);
+
+// --- one spelling for each idea
+int explicit_pads(ir::Graph& graph);
+int fold_pad(ir::Graph& graph);
+int flatten_to_reshape(ir::Graph& graph);
+int pool_globally(ir::Graph& graph);
+int plain_activations(ir::Graph& graph);
+int spell_sigmoid(ir::Graph& graph);
+int spell_hard_swish(ir::Graph& graph);
+int spell_layer_norm(ir::Graph& graph);
+int spell_gelu(ir::Graph& graph);
+int plain_gemm(ir::Graph& graph);
+int matmul_to_gemm(ir::Graph& graph);
+
+// --- scales and shifts into weights
+int fold_batch_norm(ir::Graph& graph);
+int fold_affine(ir::Graph& graph);
+int fold_hard_sigmoid(ir::Graph& graph);
+int fold_forward(ir::Graph& graph);
+int plain_arithmetic(ir::Graph& graph);
+
+}  // namespace qc::normalize

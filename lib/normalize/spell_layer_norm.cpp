@@ -1,0 +1,56 @@
+// LayerNorm taken apart (ReduceMean, Sub, Pow, ReduceMean, Add, Sqrt, Div, Mul, Add) as one
+// LayerNormalization, where the opset has it (17). Older files keep their nodes: ONNX Runtime joins them
+// itself at load, and recognise() reports them.
+#include "normalize/edit.h"
+#include "normalize/idioms.h"
+#include "normalize/rewrites.h"
+
+namespace qc::normalize {
+namespace {
+
+struct Match {
+  LayerNorm norm;
+  Dims normalized;  // sizes of the normalized axes
+};
+
+std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
+  if (ir::opset(graph) < 17) return std::nullopt;
+  const auto norm = layer_norm_at(graph, id);
+  if (!norm || norm->idiom.nodes.size() == 1) return std::nullopt;
+  const ir::Value& x = value_at(graph, norm->idiom.inputs[0]);
+  const auto count = static_cast<size_t>(-norm->axis);
+  if (x.dtype != ir::DType::kFloat || !x.has_shape || x.dims.size() < count) return std::nullopt;
+  Match m{*norm, Dims(x.dims.end() - static_cast<std::ptrdiff_t>(count), x.dims.end())};
+  for (const int64_t d : m.normalized)
+    if (d < 1) return std::nullopt;
+  return m;
+}
+
+bool transform(ir::Graph& graph, const Match& m) {
+  const ir::NodeId last = value_at(graph, m.norm.idiom.output).producer;
+  for (const ir::NodeId id : m.norm.idiom.nodes)
+    if (id != last) absorb_origin(graph, last, id);
+  const std::string name = node_at(graph, last).name;
+  const auto parameter = [&](ir::ValueId value, const char* suffix) {
+    if (value == ir::kNone) {
+      const std::vector<float> ones(static_cast<size_t>(ir::element_count(m.normalized)), 1.0f);
+      return ir::add_constant(graph, name + suffix, float_tensor(ones, m.normalized));
+    }
+    ir::Tensor tensor = *value_at(graph, value).constant;
+    if (tensor.dims == m.normalized) return value;
+    tensor.dims = m.normalized;  // leading ones dropped
+    return ir::add_constant(graph, value_at(graph, value).name, std::move(tensor));
+  };
+  std::vector<ir::ValueId> inputs = {m.norm.idiom.inputs[0], parameter(m.norm.gamma, "/scale")};
+  if (m.norm.beta != ir::kNone) inputs.push_back(parameter(m.norm.beta, "/bias"));
+  become(graph, last, "LayerNormalization", inputs, {{"axis", m.norm.axis}, {"epsilon", m.norm.epsilon}});
+  return true;
+}
+
+}  // namespace
+
+int spell_layer_norm(ir::Graph& graph) {
+  return rewrite_all<Match>(graph, match, transform);
+}
+
+}  // namespace qc::normalize

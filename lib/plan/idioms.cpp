@@ -1,0 +1,24 @@
+// See idioms.h.
+#include "plan/idioms.h"
+
+namespace qc::plan {
+
+const char* name_of(IdiomKind kind) {
+  switch (kind) {
+    case IdiomKind::kHardSwish:
+      return "HardSwish";
+    case IdiomKind::kSilu:
+      return "SiLU";
+    case IdiomKind::kGelu:
+      return "GELU";
+    case IdiomKind::kGeluTanh:
+      return "GELU (tanh)";
+    case IdiomKind::kLayerNorm:
+      return "LayerNorm";
+    case IdiomKind::kAttention:
+      return "attention";
+  }
+  return "unknown";
+}
+
+}  // namespace qc::plan
