@@ -87,12 +87,12 @@ Binding bind(Reference reference) {
 template <class Reference>
 Binding bind_choice(const std::vector<Choice>& choices, Reference reference) {
   return {[=](CoreConfig& config, const Json& value) {
+            auto& field = reference(config);
+            using Field = std::remove_reference_t<decltype(field)>;
+            if (value.is_null()) field = Field{};  // the enum's "unset"
             for (const Choice& choice : choices)
-              if (value.is_null() || value == choice.name || (choice.by_number && value == choice.value)) {
-                auto& field = reference(config);
-                field = static_cast<std::remove_reference_t<decltype(field)>>(choice.value);
-                return;
-              }
+              if (value == choice.name || (choice.by_number && value == choice.value))
+                field = static_cast<Field>(choice.value);
           },
           [=](const CoreConfig& config) {
             for (const Choice& choice : choices)

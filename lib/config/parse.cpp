@@ -157,6 +157,10 @@ void apply_overrides(json::Document& document, const std::vector<Override>& over
       while (line != document.lines.end() && line->first.compare(0, below.size(), below) == 0)
         line = document.lines.erase(line);
       document.lines[item.pointer] = json::kCommandLine;
+      for (std::string above = item.pointer; above.rfind('/') > 0;) {  // and the objects made on the way
+        above.resize(above.rfind('/'));
+        document.lines.try_emplace(above, json::kCommandLine);
+      }
     }
   }
 }

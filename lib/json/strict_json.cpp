@@ -142,7 +142,8 @@ void print(const Json& value, int indent, std::string& out) {
     return scalar.dump(-1, ' ', false, Json::error_handler_t::replace);
   };
   const std::string pad(static_cast<size_t>(indent) + 2, ' ');
-  const bool flat = std::none_of(value.begin(), value.end(), [](const Json& v) { return v.is_structured(); });
+  const bool flat =
+      std::none_of(value.begin(), value.end(), [](const Json& v) { return v.is_structured() && !v.empty(); });
   if (value.is_object() && !value.empty()) {
     out += "{\n";
     for (auto member = value.begin(); member != value.end(); ++member) {

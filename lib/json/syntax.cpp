@@ -27,29 +27,54 @@ bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-Mistake look_at(std::string_view text, const Stop& stop) {
+bool is_letter(char c) {
+  return std::isalpha(static_cast<unsigned char>(c)) != 0;
+}
+
+// Where the string that ends (or breaks off) before `end` begins.
+size_t string_start(std::string_view text, size_t end) {
+  for (size_t at = end; at-- > 0;) {
+    size_t backslashes = 0;
+    while (backslashes < at && text[at - 1 - backslashes] == '\\') ++backslashes;
+    if (text[at] == '"' && backslashes % 2 == 0) return at;
+  }
+  return 0;
+}
+
+// Where the offending token begins; the parser only says where it stopped.
+size_t token_start(std::string_view text, const Stop& stop) {
+  const auto says = [&](std::string_view words) { return stop.message.find(words) != std::string::npos; };
   const size_t end = std::min(stop.position, text.size());
-  size_t start = end - std::min(end, stop.token.size());
-  while (start < text.size() && is_blank(text[start])) ++start;
+  if (says("end of input;") || end == 0) return end;
+  if (says("closing '*/'")) return text.rfind("/*");
+  if (says("invalid comment")) return end - std::min<size_t>(end, 2);
+  if (says("invalid string")) return string_start(text, end);
+  if (says("unexpected string")) return string_start(text, end - 1);
+  if (says("number")) return end - std::min(end, stop.token.size());
+  // true, false, null or a word that begins like them: the parser has gone past its first letter.
+  size_t start = end - 1;
+  while (start > 0 && is_letter(text[start - 1])) --start;
+  return std::string_view("tfn").find(text[start]) == std::string_view::npos ? end - 1 : start;
+}
+
+Mistake look_at(std::string_view text, const Stop& stop) {
+  const size_t start = token_start(text, stop);
   size_t previous = start;
   while (previous > 0 && is_blank(text[previous - 1])) --previous;
   size_t word_end = start;
-  while (word_end < text.size() &&
-         (std::isalnum(static_cast<unsigned char>(text[word_end])) || text[word_end] == '_'))
-    ++word_end;
-  const bool letter = start < text.size() && std::isalpha(static_cast<unsigned char>(text[start]));
+  while (word_end < text.size() && (is_letter(text[word_end]) || text[word_end] == '_')) ++word_end;
   return {text,
           stop,
           start,
           start < text.size() ? text[start] : '\0',
           previous > 0 ? text[previous - 1] : '\0',
-          letter ? std::string(text.substr(start, std::min<size_t>(word_end - start, 40))) : std::string()};
+          std::string(text.substr(start, std::min<size_t>(word_end - start, 40)))};
 }
 
 struct Row {
   bool (*matches)(const Mistake&);
   const char* cause;
-  const char* remedy;  // {} is replaced by the word or the bracket
+  const char* remedy;  // <> is replaced by the word or the bracket
 };
 
 struct WordForm {
@@ -88,7 +113,7 @@ constexpr std::array kRows{
     Row{[](const Mistake& m) { return m.says("UTF-8") || m.says("BOM"); }, "the text is not UTF-8",
         "save the file in UTF-8"},
     Row{[](const Mistake& m) { return m.says("unexpected end of input"); }, "the file ends too early",
-        "add the missing {}"},
+        "add the missing <>"},
     Row{[](const Mistake& m) { return m.first == '\''; }, "a string stands in single quotes",
         "put strings and keys in double quotes"},
     Row{[](const Mistake& m) { return m.before == ',' && (m.first == '}' || m.first == ']'); },
@@ -104,7 +129,7 @@ constexpr std::array kRows{
     Row{[](const Mistake& m) { return m.says("object key"); }, "a key is expected here",
         "write \"key\": value, or close the object with }"},
     Row{[](const Mistake& m) { return !json_word(m.word).empty(); }, "JSON spells this word otherwise",
-        "write {}"},
+        "write <>"},
     Row{[](const Mistake& m) { return !m.word.empty(); }, "a word stands without quotes",
         "put it in double quotes"},
     Row{[](const Mistake& m) { return m.says("number overflow"); }, "the number is too large",
@@ -112,23 +137,27 @@ constexpr std::array kRows{
     Row{[](const Mistake& m) { return m.says("invalid number") || m.first == '+' || m.first == '.'; },
         "this is no JSON number", "write numbers as 12, -3, 0.5 or 1e-3"},
     Row{[](const Mistake& m) {
-          return m.says("expected ','") || m.says("expected '}'") || m.says("expected ']'");
+          return m.says("; expected ','") || m.says("; expected '}'") || m.says("; expected ']'");
         },
         "a comma or a closing bracket is missing before this",
-        "put a comma between the values, or add the missing {}"},
+        "put a comma between the values, or add the missing <>"},
     Row{[](const Mistake&) { return true; }, "a value is expected here",
         "write a string, a number, true, false, null, a list or an object"}};
 
 std::string with_word(std::string_view remedy, const std::string& word) {
   std::string text(remedy);
-  if (const size_t hole = text.find("{}"); hole != std::string::npos && !word.empty())
+  if (const size_t hole = text.find("<>"); hole != std::string::npos && !word.empty())
     text.replace(hole, 2, word);
   return text;
 }
 
 }  // namespace
 
-Problem syntax_problem(std::string_view text, const std::string& label, const Stop& stop) {
+Problem syntax_problem(std::string_view text, const std::string& label, const Stop& where) {
+  Stop stop = where;
+  // The message quotes the text; a quoted "number" must not be taken for the parser's word.
+  if (const size_t quote = stop.message.find("; last read: '"); quote != std::string::npos)
+    stop.message.erase(quote, stop.message.rfind('\'') - quote);
   const Mistake mistake = look_at(text, stop);
   const std::string_view head = text.substr(0, mistake.start);
   const auto line = 1 + std::count(head.begin(), head.end(), '\n');

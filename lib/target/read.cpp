@@ -183,7 +183,7 @@ TargetSpec parse(std::string_view json_text, const std::string& label, const std
   read_ranges(root, target);
   root.finish();
   if (root.present()) check_together(root, target);
-  if (root.present() && target.ops.empty())
+  if (root.present() && target.ops.empty() && diagnostics.errors.empty())
     root.problem(root.pointer("ops"), "missing-key", "the target has no rule for any op",
                  "add \"based_on\": \"int8\", or rules under \"ops\"");
   diagnostics.throw_if_errors(Exit::kUsage);

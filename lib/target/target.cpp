@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -41,30 +42,52 @@ std::string rule_text(const OpRule& rule) {
   std::string notes;
   for (const auto& [attribute, value] : rule.when) notes += format(" Only with {} = {}.", attribute, value);
   if (rule.same_input_scale) notes += " Inputs and output share one scale.";
-  if (rule.prefer_float) notes += " Left in float.";
   return rule.sentence + notes;
 }
 
-// Ops of one kind that share a text stand on one line.
-std::string kind_section(const TargetSpec& target, const KindWord& kind) {
-  std::vector<std::pair<std::string, std::vector<std::string>>> lines;
-  for (const auto& [op_type, rule] : target.ops) {
-    if (rule.kind != kind.kind) continue;
-    // The same sentence about another op differs in the op's name alone.
-    std::string text = rule_text(rule);
-    for (size_t at = text.find(op_type + "."); at != std::string::npos; at = text.find(op_type + ".", at + 1))
-      text.replace(at, op_type.size(), "them");
-    const auto line =
-        std::find_if(lines.begin(), lines.end(), [&](const auto& l) { return l.first == text; });
-    if (line == lines.end())
-      lines.push_back({text, {op_type}});
-    else
-      line->second.push_back(op_type);
+// The rule's text with the op's own name taken out, so that ops with the same rule are found equal.
+std::string without_name(const OpRule& rule) {
+  std::string text = rule_text(rule);
+  const auto letter = [&](size_t at) {
+    return at < text.size() && std::isalnum(static_cast<unsigned char>(text[at]));
+  };
+  for (size_t at = text.find(rule.op_type); at != std::string::npos; at = text.find(rule.op_type, at + 1))
+    if ((at == 0 || !letter(at - 1)) && !letter(at + rule.op_type.size()))
+      text.replace(at, rule.op_type.size(), "them");
+  return text;
+}
+
+// `text` broken at blanks, each line indented.
+std::string wrapped(const std::string& text, const std::string& indent) {
+  constexpr size_t kWidth = 100;
+  std::string lines, line;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(' ', at), text.size());
+    if (!line.empty() && indent.size() + line.size() + 1 + (end - at) > kWidth) {
+      lines += indent + line + "\n";
+      line.clear();
+    }
+    if (!line.empty()) line += ' ';
+    line += text.substr(at, end - at);
+    at = end + 1;
   }
-  std::string section = lines.empty() ? "" : format("\n{}\n", kind.heading);
-  for (auto& [text, ops] : lines) {
-    if (ops.size() == 1) text = rule_text(target.ops.at(ops[0]));
-    section += format("  {}\n      {}\n", join(ops, ", "), text);
+  return lines + indent + line + "\n";
+}
+
+// Ops of one kind that share a rule stand together.
+std::string kind_section(const TargetSpec& target, const KindWord& kind) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> entries;
+  for (const auto& [op_type, rule] : target.ops) {
+    if ((rule.prefer_float ? OpKind::kFloat : rule.kind) != kind.kind) continue;
+    const std::string text = without_name(rule);
+    auto entry = std::find_if(entries.begin(), entries.end(), [&](const auto& e) { return e.first == text; });
+    if (entry == entries.end()) entry = entries.insert(entry, {text, {}});
+    entry->second.push_back(op_type);
+  }
+  std::string section = entries.empty() ? "" : format("\n{}\n", kind.heading);
+  for (const auto& [text, ops] : entries) {
+    section += wrapped(join(ops, ", "), "  ");
+    section += wrapped(ops.size() == 1 ? rule_text(target.ops.at(ops[0])) : text, "      ");
   }
   return section;
 }
@@ -131,7 +154,7 @@ TargetSpec load(const std::string& name_or_path) {
 }
 
 std::string describe(const TargetSpec& target) {
-  std::string text = format("{}\n  {}\n\n", target.name, target.description);
+  std::string text = target.name + "\n" + wrapped(target.description, "  ") + "\n";
   text += format("  activations  {}\n  weights      {}\n  biases       int{}\n",
                  scheme_text(target.activations), scheme_text(target.weights), target.bias_bits);
   text += format("  float        {}\n", target.float_islands ? "ops may stay in float beside integer ones"
