@@ -4,34 +4,14 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
-#include <thread>
+#include <numeric>
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "base/progress.h"
 #include "ir/ops.h"
-#include "simulate/simulate.h"
 
 namespace qc::correct {
 namespace {
-
-// A layer whose bias can be corrected, and the value (bias included, activation not) where its error shows.
-struct Layer {
-  ir::NodeId node = ir::kNone;
-  ir::ValueId result = ir::kNone;
-  int axis = 1;  // of the result's channels; negative: from the end
-};
-
-std::vector<Layer> layers_of(const plan::QuantizedModel& model) {
-  std::vector<Layer> layers;
-  for (const ir::NodeId id : ir::topological_order(model.graph)) {
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
-    const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
-    if (!traits || !model.weights.count(node.inputs[static_cast<size_t>(traits->weight_slot)])) continue;
-    if (const auto place = ir::bias_place(model.graph, id)) layers.push_back({id, place->result, ir::output_axis(node)});
-  }
-  return layers;
-}
 
 quant::ChannelLayout layout_of(std::span<const int64_t> dims, int axis) {
   return quant::channel_layout(dims, axis < 0 ? axis + static_cast<int>(dims.size()) : axis);
@@ -107,28 +87,6 @@ class MeetingPoint {
   bool broken_ = false;
 };
 
-struct FloatMeans {
-  std::vector<Means> by_layer;  // [layer][image][channel]
-  int64_t largest = 0;          // elements of the largest result
-};
-
-FloatMeans float_means(const plan::QuantizedModel& model, const std::vector<Layer>& layers, run::RunnerFactory& runners,
-                       const images::ImageSource& source, std::span<const int64_t> indices, int threads) {
-  FloatMeans means;
-  means.by_layer.assign(layers.size(), Means(indices.size()));
-  std::mutex mutex;
-  std::vector<run::Tap> taps;
-  for (size_t l = 0; l < layers.size(); ++l)
-    taps.push_back({layers[l].result, [&, l](int64_t slot, std::span<const float> tensor, std::span<const int64_t> dims) {
-      means.by_layer[l][static_cast<size_t>(slot)] = channel_means(tensor, layout_of(dims, layers[l].axis));
-      const std::lock_guard<std::mutex> lock(mutex);
-      means.largest = std::max(means.largest, static_cast<int64_t>(tensor.size()));
-    }, {}});
-  const auto runner = runners.make(model.graph, std::move(taps), {});
-  parallel_for(static_cast<int64_t>(indices.size()), threads, [&](int64_t i, int) { runner->run(source.load(indices[static_cast<size_t>(i)]), i); });
-  return means;
-}
-
 void add_to_channels(std::span<float> tensor, const quant::ChannelLayout& layout, const std::vector<float>& delta) {
   float* x = tensor.data();
   for (int64_t o = 0; o < layout.outer; ++o)
@@ -136,65 +94,97 @@ void add_to_channels(std::span<float> tensor, const quant::ChannelLayout& layout
       for (int64_t i = 0; i < layout.inner; ++i) x[i] += delta[static_cast<size_t>(c)];
 }
 
-// Evenly spread over the indices.
-std::vector<int64_t> spread(std::span<const int64_t> indices, int64_t count) {
-  std::vector<int64_t> some;
-  const int64_t size = static_cast<int64_t>(indices.size());
-  for (int64_t i = 0; i < std::min(count, size); ++i) some.push_back(indices[static_cast<size_t>(i * size / std::min(count, size))]);
-  return some;
+std::map<ir::ValueId, size_t> layers_by_result(const std::vector<Layer>& layers) {
+  std::map<ir::ValueId, size_t> at;
+  for (size_t l = 0; l < layers.size(); ++l) at[layers[l].result] = l;
+  return at;
 }
 
 }  // namespace
 
-BiasDeltas measure_bias_deltas(const plan::QuantizedModel& model, run::RunnerFactory& runners, const images::ImageSource& source,
-                               std::span<const int64_t> indices, const BiasOptions& options) {
-  const std::vector<Layer> layers = layers_of(model);
-  std::vector<int64_t> chosen = spread(indices, options.most_images);
-  if (layers.empty() || chosen.empty()) return {};
-  const FloatMeans expected = float_means(model, layers, runners, source, chosen, options.threads);
+std::vector<int64_t> spread(std::span<const int64_t> indices, int64_t count) {
+  const int64_t size = static_cast<int64_t>(indices.size());
+  count = std::min(count, size);
+  std::vector<int64_t> some;
+  for (int64_t i = 0; i < count; ++i) some.push_back(indices[static_cast<size_t>(i * size / count)]);
+  return some;
+}
 
+std::vector<Layer> correctable_layers(const plan::QuantizedModel& model) {
+  std::vector<Layer> layers;
+  for (const ir::NodeId id : ir::topological_order(model.graph)) {
+    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+    const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
+    if (!traits || !model.weights.count(node.inputs[static_cast<size_t>(traits->weight_slot)])) continue;
+    if (const auto place = ir::bias_place(model.graph, id)) layers.push_back({id, place->result, ir::output_axis(node)});
+  }
+  return layers;
+}
+
+FloatMeans float_means(simulate::FloatModel& model, const std::vector<Layer>& layers, const images::ImageSource& source,
+                       std::span<const int64_t> indices, int threads) {
+  FloatMeans means;
+  means.images.assign(indices.begin(), indices.end());
+  means.by_layer.assign(layers.size(), Means(indices.size()));
+  const std::map<ir::ValueId, size_t> layer_at = layers_by_result(layers);
+  std::mutex mutex;
+  model.hook = [&](ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims) {
+    const auto at = layer_at.find(value);
+    if (at == layer_at.end()) return;
+    means.by_layer[at->second][static_cast<size_t>(slot)] = channel_means(tensor, layout_of(dims, layers[at->second].axis));
+    const std::lock_guard<std::mutex> lock(mutex);
+    means.largest = std::max(means.largest, static_cast<int64_t>(tensor.size()));
+  };
+  parallel_for(static_cast<int64_t>(indices.size()), threads, [&](int64_t i, int) { model.runner->run(source.load(indices[static_cast<size_t>(i)]), i); });
+  model.hook = {};
+  return means;
+}
+
+BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector<Layer>& layers, const FloatMeans& expected,
+                               const images::ImageSource& source, int64_t memory_limit) {
+  if (layers.empty() || expected.images.empty()) return {};
   // About three tensors of the largest size are alive in a run: input, output, and a branch.
-  const int64_t fits = options.memory_limit / std::max<int64_t>(1, 12 * expected.largest);
-  const size_t runs = static_cast<size_t>(std::clamp<int64_t>(fits, 1, static_cast<int64_t>(chosen.size())));
-  // The float means of the first `runs` of the chosen images, which are spread as well as all of them.
-  const std::vector<int64_t> used = spread(chosen, static_cast<int64_t>(runs));
-  std::vector<size_t> row(used.size());
-  for (size_t i = 0; i < used.size(); ++i) row[i] = static_cast<size_t>(std::find(chosen.begin(), chosen.end(), used[i]) - chosen.begin());
+  const int64_t fits = memory_limit / std::max<int64_t>(1, 12 * expected.largest);
+  std::vector<int64_t> rows(expected.images.size());
+  std::iota(rows.begin(), rows.end(), 0);
+  rows = spread(rows, std::clamp<int64_t>(fits, 1, static_cast<int64_t>(rows.size())));
+  std::vector<Means> means(layers.size());
+  for (size_t l = 0; l < layers.size(); ++l)
+    for (const int64_t row : rows) means[l].push_back(expected.by_layer[l][static_cast<size_t>(row)]);
 
   BiasDeltas deltas;
-  std::map<ir::ValueId, size_t> layer_at;
-  for (size_t l = 0; l < layers.size(); ++l) layer_at[layers[l].result] = l;
-  std::vector<Means> expected_used(layers.size());
-  for (size_t l = 0; l < layers.size(); ++l)
-    for (const size_t r : row) expected_used[l].push_back(expected.by_layer[l][r]);
-
-  MeetingPoint meeting(used.size());
-  const simulate::ActivationTable table = simulate::table_of(model.plan);
-  std::vector<ir::ValueId> tapped = simulate::rounded_values(model.plan);
-  for (const Layer& layer : layers)
-    if (!model.plan.values[static_cast<size_t>(layer.result)].quantized) tapped.push_back(layer.result);
-  const auto correct = [&](ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims) {
+  MeetingPoint meeting(rows.size());
+  const std::map<ir::ValueId, size_t> layer_at = layers_by_result(layers);
+  simulator.before = [&](ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims) {
     const auto at = layer_at.find(value);
     if (at == layer_at.end()) return;
     const Layer& layer = layers[at->second];
     const quant::ChannelLayout layout = layout_of(dims, layer.axis);
-    const std::vector<float> delta = meeting.meet(static_cast<size_t>(slot), channel_means(tensor, layout), expected_used[at->second]);
+    const std::vector<float> delta = meeting.meet(static_cast<size_t>(slot), channel_means(tensor, layout), means[at->second]);
     if (slot == 0) deltas[layer.node] = delta;
     add_to_channels(tensor, layout, delta);
   };
-  const auto runner = runners.make(simulate::integer_valued_graph(model), simulate::rounding_taps(tapped, table, correct), {});
   // Runs wait inside the network, so each needs a thread of its own; the processors take turns among them.
-  Progress progress("correcting", static_cast<int64_t>(layers.size()), "layers");
-  parallel_for(static_cast<int64_t>(used.size()), static_cast<int>(used.size()), [&](int64_t i, int) {
+  const int64_t runs = static_cast<int64_t>(rows.size());
+  parallel_for(runs, static_cast<int>(runs), [&](int64_t i, int) {
     try {
-      runner->run(source.load(used[static_cast<size_t>(i)]), i);
+      simulator.runner->run(source.load(expected.images[static_cast<size_t>(rows[static_cast<size_t>(i)])]), i);
     } catch (...) {
       meeting.break_up();
       throw;
     }
   });
-  progress.advance(static_cast<int64_t>(layers.size()));
+  simulator.before = {};
   return deltas;
+}
+
+simulate::Hook adding(const BiasDeltas& deltas, const std::vector<Layer>& layers) {
+  std::map<ir::ValueId, std::pair<const std::vector<float>*, int>> by_value;
+  for (const Layer& layer : layers)
+    if (const auto found = deltas.find(layer.node); found != deltas.end()) by_value[layer.result] = {&found->second, layer.axis};
+  return [by_value](ir::ValueId value, int64_t, std::span<float> tensor, std::span<const int64_t> dims) {
+    if (const auto at = by_value.find(value); at != by_value.end()) add_to_channels(tensor, layout_of(dims, at->second.second), *at->second.first);
+  };
 }
 
 }  // namespace qc::correct

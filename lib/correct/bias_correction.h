@@ -11,23 +11,43 @@
 #include "images/image_source.h"
 #include "ir/graph.h"
 #include "plan/quantized_model.h"
-#include "run/runner.h"
+#include "simulate/simulate.h"
 
 namespace qc::correct {
 
 /// By node: what to add to its bias, one number an output channel.
 using BiasDeltas = std::map<ir::NodeId, std::vector<float>>;
 
-struct BiasOptions {
-  int64_t most_images = 32;
-  int64_t memory_limit = int64_t{64} << 20;  // bytes of activations that may be alive at once
-  int threads = 1;
+/// A layer whose bias can be corrected, and the value (bias included, activation not) where its error shows.
+struct Layer {
+  ir::NodeId node = ir::kNone;
+  ir::ValueId result = ir::kNone;
+  int axis = 1;  // of the result's channels; negative: from the end
 };
+/// Every node with integer weights that has a bias or can take one, in topological order.
+std::vector<Layer> correctable_layers(const plan::QuantizedModel& model);
 
-/// Measures the deltas on some of the images `indices`. All of these images go through the quantized network side by
-/// side, in step: at each layer they wait for each other, the mean error over all is taken, and all go on corrected.
-/// One pass corrects every layer in sequence, whatever the network's shape. Does not depend on `threads`.
-BiasDeltas measure_bias_deltas(const plan::QuantizedModel& model, run::RunnerFactory& runners, const images::ImageSource& source,
-                               std::span<const int64_t> indices, const BiasOptions& options);
+/// Means of each channel of each layer's result in the float model, for some images.
+struct FloatMeans {
+  std::vector<int64_t> images;                               // indices into the source
+  std::vector<std::vector<std::vector<double>>> by_layer;    // [layer][image][channel]
+  int64_t largest = 0;                                       // elements of the largest result
+};
+/// Collects them while the float model runs on the images with these indices.
+FloatMeans float_means(simulate::FloatModel& model, const std::vector<Layer>& layers, const images::ImageSource& source,
+                       std::span<const int64_t> indices, int threads);
+
+/// Sends as many of these images as `memory_limit` (bytes of activations alive at once) allows through the quantized
+/// network side by side, in step: at each layer they wait for each other, the mean error over all is taken, and all go
+/// on corrected. One pass corrects every layer in sequence, whatever the network's shape. The simulator must tap every
+/// layer's result. The same result for every machine load.
+BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector<Layer>& layers, const FloatMeans& expected,
+                               const images::ImageSource& source, int64_t memory_limit);
+
+/// A simulator hook that adds the deltas: the model as it would be after correction.
+simulate::Hook adding(const BiasDeltas& deltas, const std::vector<Layer>& layers);
+
+/// `count` of the indices (or all), evenly spread.
+std::vector<int64_t> spread(std::span<const int64_t> indices, int64_t count);
 
 }  // namespace qc::correct

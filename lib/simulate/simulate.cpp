@@ -4,6 +4,15 @@
 #include <algorithm>
 
 namespace qc::simulate {
+namespace {
+
+run::RunnerOptions with_judged(const std::vector<Judged>& judged) {
+  run::RunnerOptions options;
+  for (const Judged& one : judged) options.extra_outputs.push_back(one.value);
+  return options;
+}
+
+}  // namespace
 
 ActivationTable table_of(const plan::QuantPlan& plan) {
   ActivationTable table(plan.values.size());
@@ -26,27 +35,48 @@ ir::Graph integer_valued_graph(const plan::QuantizedModel& model) {
   }
   for (const auto& [id, tensor] : model.biases) {
     const std::vector<int64_t> dims{static_cast<int64_t>(tensor.integers.size())};
+    const std::vector<float> bias = quant::dequantize(tensor.integers, dims, tensor.params);
     const std::string name = graph.nodes[static_cast<size_t>(id)].name + "_bias";
-    const ir::ValueId bias = ir::add_constant(graph, name, ir::make_tensor(std::span<const float>(quant::dequantize(tensor.integers, dims, tensor.params)), dims));
-    ir::set_input(graph, id, 2, bias);
+    ir::set_input(graph, id, 2, ir::add_constant(graph, name, ir::make_tensor(std::span<const float>(bias), dims)));
   }
   return graph;
 }
 
-std::vector<run::Tap> rounding_taps(const std::vector<ir::ValueId>& values, const ActivationTable& table, Before before) {
+std::unique_ptr<Simulator> make_simulator(const plan::QuantizedModel& model, run::RunnerFactory& runners,
+                                          const std::vector<ir::ValueId>& also, const std::vector<Judged>& judged) {
+  auto simulator = std::make_unique<Simulator>();
+  simulator->table = table_of(model.plan);
+  std::vector<ir::ValueId> tapped = rounded_values(model.plan);
+  tapped.insert(tapped.end(), also.begin(), also.end());
+  std::sort(tapped.begin(), tapped.end());
+  tapped.erase(std::unique(tapped.begin(), tapped.end()), tapped.end());
   std::vector<run::Tap> taps;
-  for (const ir::ValueId value : values) {
-    taps.push_back({value, {}, [value, &table, before](int64_t slot, std::span<const float> in, std::span<float> out, std::span<const int64_t> dims) {
-      if (before) {
-        if (in.data() != out.data()) std::copy(in.begin(), in.end(), out.begin());
-        before(value, slot, out, dims);
+  for (const ir::ValueId value : tapped)
+    taps.push_back({value, {}, [value, s = simulator.get()](int64_t slot, std::span<const float> in, std::span<float> out, std::span<const int64_t> dims) {
+      const auto& params = s->table[static_cast<size_t>(value)];
+      if (in.data() != out.data() && (s->before || !params)) std::copy(in.begin(), in.end(), out.begin());
+      if (s->before) {
+        s->before(value, slot, out, dims);
         in = out;
       }
-      if (const auto& params = table[static_cast<size_t>(value)]) quant::fake_quantize(in, out, *params);
-      else if (in.data() != out.data()) std::copy(in.begin(), in.end(), out.begin());
+      if (params) quant::fake_quantize(in, out, *params);
+      if (s->after) s->after(value, slot, out, dims);
     }});
-  }
-  return taps;
+  simulator->runner = runners.make(integer_valued_graph(model), std::move(taps), with_judged(judged));
+  return simulator;
+}
+
+std::unique_ptr<FloatModel> make_float_model(const ir::Graph& graph, run::RunnerFactory& runners,
+                                             const std::vector<ir::ValueId>& observed, const std::vector<Judged>& judged) {
+  auto model = std::make_unique<FloatModel>();
+  std::vector<run::Tap> taps;
+  for (const ir::ValueId value : observed)
+    taps.push_back({value, [value, m = model.get()](int64_t slot, std::span<const float> tensor, std::span<const int64_t> dims) {
+      // Hooks of the simulator may write; those of the float model only look.
+      if (m->hook) m->hook(value, slot, {const_cast<float*>(tensor.data()), tensor.size()}, dims);
+    }, {}});
+  model->runner = runners.make(graph, std::move(taps), with_judged(judged));
+  return model;
 }
 
 }  // namespace qc::simulate

@@ -1,0 +1,211 @@
+// See assemble_report.h.
+#include "assemble_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "base/text.h"
+#include "ir/ops.h"
+#include "run/ort_runner.h"
+#include "version.h"
+
+namespace qc {
+namespace {
+
+const char* compute_name(plan::Compute compute) {
+  switch (compute) {
+    case plan::Compute::kInteger:
+      return "integer";
+    case plan::Compute::kFloatIntegerWeights:
+      return "float, integer weights";
+    default:
+      return "float";
+  }
+}
+
+std::string show(const quant::QuantParams& p) {
+  return format("{}{} scale {:.6g} zero_point {}", p.is_signed ? "int" : "uint", p.bits, p.scales.at(0),
+                p.zero_points.at(0));
+}
+
+std::map<std::string, size_t> rows_by_node(const report::Report& report) {
+  std::map<std::string, size_t> rows;
+  for (size_t i = 0; i < report.nodes.size(); ++i) rows[report.nodes[i].node] = i;
+  return rows;
+}
+
+int64_t weight_bytes(const plan::QuantizedModel& model, const ir::Node& node, bool quantized) {
+  int64_t bytes = 0;
+  for (const ir::ValueId v : node.inputs) {
+    if (v == ir::kNone || !model.graph.values[static_cast<size_t>(v)].constant) continue;
+    const ir::Tensor& constant = *model.graph.values[static_cast<size_t>(v)].constant;
+    if (constant.dtype != ir::DType::kFloat) continue;
+    const auto weight = model.weights.find(v);
+    bytes += quantized && weight != model.weights.end() ? constant.size() * weight->second.params.bits / 8
+                                                        : constant.size() * 4;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+report::Report begin_report(const ConvertOptions& options, const config::CoreConfig& config,
+                            const target::TargetSpec& target, const ir::Graph& graph) {
+  report::Report report;
+  report.model = options.model.filename().string();
+  report.target = target.name;
+  report.qconvert_version = qconvert_version();
+  report.runtime_version = run::runtime_version();
+  report.config_json = config::to_json(config);
+  report.config_hash = content_hash(report.config_json);
+  for (const std::filesystem::path& folder :
+       {std::filesystem::absolute(options.model).parent_path(), config.representative_dataset.path})
+    report.folders.push_back(folder.string());
+  if (!options.config.empty())
+    report.folders.push_back(std::filesystem::absolute(options.config).parent_path().string());
+  std::error_code ignored;
+  report.float_size = static_cast<int64_t>(std::filesystem::file_size(options.model, ignored));
+  if (!graph.initializers_as_inputs.empty())
+    report.notes.push_back(
+        format("{} initializers were listed as inputs as well; they are constants in the written file",
+               graph.initializers_as_inputs.size()));
+  return report;
+}
+
+void describe_plan(report::Report& report, const ir::Graph& graph, const plan::QuantPlan& plan) {
+  report.nodes.clear();
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const plan::NodeDecision& decision = plan.nodes[static_cast<size_t>(id)];
+    report::NodeRow row;
+    row.node = node.name;
+    row.op_type = node.op_type;
+    row.compute = compute_name(decision.compute);
+    row.reason = plan::reason_text(decision.reason);
+    row.detail = decision.detail;
+    row.sqnr_db = std::nan("");
+    for (const ir::ValueId v : node.outputs) {
+      if (v == ir::kNone) continue;
+      row.outputs.push_back(graph.values[static_cast<size_t>(v)].name);
+      const plan::ValueDecision& value = plan.values[static_cast<size_t>(v)];
+      if (value.quantized && !value.params.scales.empty() && row.output_params.empty())
+        row.output_params = show(value.params);
+    }
+    report.nodes.push_back(std::move(row));
+  }
+}
+
+void describe_proof(report::Report& report, const plan::QuantizedModel& model,
+                    const std::vector<proof::Verdict>& verdicts,
+                    const std::map<ir::ValueId, double>& local_error) {
+  const std::map<std::string, size_t> rows = rows_by_node(report);
+  for (const ir::NodeId id : ir::topological_order(model.graph)) {
+    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+    report::NodeRow& row = report.nodes[rows.at(node.name)];
+    const proof::Verdict& verdict = verdicts[static_cast<size_t>(id)];
+    row.verdict = verdict.kernel;
+    row.float_bytes = weight_bytes(model, node, false);
+    row.bytes = weight_bytes(model, node, true);
+    for (const ir::ValueId v : node.outputs)
+      if (const auto found = local_error.find(v); found != local_error.end()) row.sqnr_db = found->second;
+  }
+}
+
+void describe_accuracy(report::Report& report, const std::vector<simulate::Judged>& judged,
+                       const simulate::Fidelity& simulated, const simulate::Fidelity& integer_kernels) {
+  report::Accuracy accuracy;
+  accuracy.images = integer_kernels.images;
+  for (size_t i = 0; i < judged.size(); ++i) {
+    const auto figures = [&](const simulate::Power& p) {
+      return report::OutputAccuracy{judged[i].output, p.sqnr_db(), p.mean_cosine(), judged[i].mean_free};
+    };
+    accuracy.simulated.push_back(figures(simulated.outputs[i]));
+    accuracy.integer.push_back(figures(integer_kernels.outputs[i]));
+  }
+  if (judged.size() == 1 && integer_kernels.images > 0)
+    accuracy.agreement =
+        static_cast<double>(integer_kernels.agreeing) / static_cast<double>(integer_kernels.images);
+  report.accuracy = std::move(accuracy);
+}
+
+void describe_files(report::Report& report, const OutputPaths& outputs, const plan::Written& written) {
+  report::FileBytes file;
+  file.name = outputs.onnx.filename().string();
+  file.format = "onnx";
+  file.size = static_cast<int64_t>(written.bytes.size() + written.external_bytes.size());
+  int64_t claimed = 0;
+  for (const plan::Piece& piece : written.pieces) {
+    file.rows.push_back({piece.node, piece.kind, piece.bytes});
+    claimed += piece.bytes;
+  }
+  file.rows.push_back({"", "[file structure]", file.size - claimed});
+  report::check_sum(file);
+  report.files.push_back(std::move(file));
+}
+
+void finish_report(report::Report& report, const std::vector<normalize::Applied>& applied,
+                   const quantize::Guards& guards, const config::CoreConfig& config,
+                   const calibrate::Split& split, const Diagnostics& diagnostics, const std::vector<report::Timing>& timings) {
+  for (const normalize::Applied& one : applied)
+    if (one.count > 0) report.rewrites.push_back({one.rewrite, one.count, one.undone});
+  report.saturation = {guards.risky_nodes, guards.risky_channels, config.saturation_guard};
+  if (guards.biases_raised > 0)
+    report.notes.push_back(
+        format("{} channels got a larger weight scale so that their int32 bias fits", guards.biases_raised));
+  report.calibration_images = static_cast<int64_t>(split.calibration.size());
+  report.preprocessing = images::describe(config.representative_dataset.preprocess);
+  report.warnings = diagnostics.warnings;
+  report.timings = timings;
+}
+
+bool gates_hold(const config::Gates& gates, report::Report& report) {
+  const auto add = [&](const char* name, double bound, double figure, bool held) {
+    report.gates.push_back({name, bound, figure, held});
+  };
+  if (gates.max_file_size) {
+    int64_t size = 0;
+    for (const report::FileBytes& file : report.files) size = std::max(size, file.size);
+    add("max_file_size", static_cast<double>(*gates.max_file_size), static_cast<double>(size),
+        size <= *gates.max_file_size);
+  }
+  if (gates.min_sqnr_db && report.accuracy) {
+    const double worst = report.accuracy->worst_sqnr_db();
+    add("min_sqnr_db", *gates.min_sqnr_db, worst, worst >= *gates.min_sqnr_db);
+  }
+  if (gates.min_agreement && report.accuracy) {
+    const double agreement = report.accuracy->agreement.value_or(std::nan(""));
+    add("min_agreement", *gates.min_agreement, agreement, agreement >= *gates.min_agreement);
+  }
+  return std::all_of(report.gates.begin(), report.gates.end(),
+                     [](const report::Gate& gate) { return gate.held; });
+}
+
+std::string explain(const report::Report& report, const std::vector<std::string>& globs) {
+  std::string text;
+  for (const std::string& glob : globs) {
+    bool matched = false;
+    for (const report::NodeRow& row : report.nodes) {
+      if (!glob_match(glob, row.node)) continue;
+      matched = true;
+      text += format("{} ({})\n  runs:    {}{}\n  why:     {}{}\n", row.node, row.op_type, row.compute,
+                     row.verdict.empty() ? "" : ", seen as " + row.verdict, row.reason,
+                     row.detail.empty() ? "" : ": " + row.detail);
+      if (!row.output_params.empty()) text += "  output:  " + row.output_params + "\n";
+      if (!std::isnan(row.sqnr_db)) text += format("  error:   {:.1f} dB at its output\n", row.sqnr_db);
+      if (row.float_bytes > 0)
+        text += format("  weights: {} -> {}\n", human_bytes(static_cast<double>(row.float_bytes)),
+                       human_bytes(static_cast<double>(row.bytes)));
+    }
+    if (matched) continue;
+    std::vector<std::string> names;
+    for (const report::NodeRow& row : report.nodes) names.push_back(row.node);
+    const std::string near = nearest(glob, names);
+    throw Error(Exit::kUsage, {"unknown-node", "--explain " + glob, "no node has that name",
+                               near.empty() ? "list the nodes with: qconvert inspect MODEL"
+                                            : "did you mean '" + near + "'?"});
+  }
+  return text;
+}
+
+}  // namespace qc

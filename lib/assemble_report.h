@@ -1,0 +1,45 @@
+// From the papers of a conversion to the report: plan, verdicts, accuracy and bytes as numbers and words,
+// joined by node. Beside pipeline.cpp because it reads the papers of every room.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "calibrate/calibrate.h"
+#include "config/core_config.h"
+#include "normalize/normalize.h"
+#include "pipeline.h"
+#include "plan/quantized_model.h"
+#include "prepare.h"
+#include "proof/verdict.h"
+#include "quantize/quantize.h"
+#include "report/report.h"
+#include "simulate/fidelity.h"
+#include "target/target.h"
+
+namespace qc {
+
+report::Report begin_report(const ConvertOptions& options, const config::CoreConfig& config,
+                            const target::TargetSpec& target, const ir::Graph& graph);
+/// One row a node: place, reason, parameters.
+void describe_plan(report::Report& report, const ir::Graph& graph, const plan::QuantPlan& plan);
+/// What runs, the error at each node, and weight bytes before and after.
+void describe_proof(report::Report& report, const plan::QuantizedModel& model,
+                    const std::vector<proof::Verdict>& verdicts,
+                    const std::map<ir::ValueId, double>& local_error);
+void describe_accuracy(report::Report& report, const std::vector<simulate::Judged>& judged,
+                       const simulate::Fidelity& simulated, const simulate::Fidelity& integer_kernels);
+/// Byte rows that sum to the file (checked).
+void describe_files(report::Report& report, const OutputPaths& outputs, const plan::Written& written);
+void finish_report(report::Report& report, const std::vector<normalize::Applied>& applied,
+                   const quantize::Guards& guards, const config::CoreConfig& config,
+                   const calibrate::Split& split, const Diagnostics& diagnostics, const std::vector<report::Timing>& timings);
+
+/// Evaluates the gates into the report; false if one does not hold.
+bool gates_hold(const config::Gates& gates, report::Report& report);
+/// The text of --explain: everything known about the nodes whose names match. Throws Error(kUsage) for a glob
+/// that matches no node (the nearest name offered).
+std::string explain(const report::Report& report, const std::vector<std::string>& globs);
+
+}  // namespace qc

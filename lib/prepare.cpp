@@ -1,0 +1,239 @@
+// See prepare.h.
+#include "prepare.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <system_error>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "onnx_io/onnx_io.h"
+#include "version.h"
+
+namespace qc {
+namespace {
+
+constexpr double kSameOutputs =
+    1e-4;  // of the largest output: raising the opset must not change the function
+
+// max |a - b| / max |a| over the float outputs; infinite when shapes or types differ.
+double output_change(const std::vector<ir::Tensor>& a, const std::vector<ir::Tensor>& b) {
+  if (a.size() != b.size()) return INFINITY;
+  double change = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i].dtype != b[i].dtype || a[i].dims != b[i].dims) return INFINITY;
+    if (a[i].dtype != ir::DType::kFloat) {
+      if (!ir::equal(a[i], b[i])) return INFINITY;
+      continue;
+    }
+    double largest = 0, difference = 0;
+    for (size_t k = 0; k < a[i].as<float>().size(); ++k) {
+      largest = std::max(largest, std::fabs(static_cast<double>(a[i].as<float>()[k])));
+      difference =
+          std::max(difference, std::fabs(static_cast<double>(a[i].as<float>()[k]) - b[i].as<float>()[k]));
+    }
+    change = std::max(change, difference / std::max(largest, 1e-30));
+  }
+  return change;
+}
+
+std::string stem_of(const std::filesystem::path& model) {
+  return model.stem().string();
+}
+
+}  // namespace
+
+run::Doors onnx_doors() {
+  return {[](const ir::Graph& graph) { return onnx_io::write(graph, true); },
+          [](std::string_view bytes) {
+            Diagnostics ignored;
+            return onnx_io::parse(bytes, {}, ignored);
+          }};
+}
+
+config::CoreConfig load_config(const ConvertOptions& options, Diagnostics& diagnostics) {
+  if (!options.config.empty()) return config::load(options.config, options.overrides, diagnostics);
+  return config::parse("{}", std::filesystem::current_path() / "(no config file)", options.overrides,
+                       diagnostics);
+}
+
+OutputPaths plan_outputs(const ConvertOptions& options, const config::CoreConfig& config) {
+  for (const std::string& format : config.output.formats)
+    if (format != "onnx")
+      throw Error(Exit::kUnsupported, {"unsupported-format", "output format '" + format + "'",
+                                       "this version writes ONNX only", "use --format onnx"});
+  OutputPaths paths;
+  const std::string stem = stem_of(options.model);
+  paths.onnx = options.output_folder /
+               (config.output.onnx_name.empty() ? stem + ".quant.onnx" : config.output.onnx_name);
+  paths.report = options.output_folder /
+                 (config.output.report_name.empty() ? stem + ".report.json" : config.output.report_name);
+  std::error_code same;
+  for (const std::filesystem::path& path : {paths.onnx, paths.report})
+    if (std::filesystem::equivalent(path, options.model, same))
+      throw Error(Exit::kUsage,
+                  {"overwrites-input", path.string(), "the output would replace the input model",
+                   "choose another name or folder"});
+  if (options.dry_run) return paths;
+  std::error_code failed;
+  std::filesystem::create_directories(options.output_folder, failed);
+  if (failed || ::access(options.output_folder.c_str(), W_OK | X_OK) != 0)
+    throw Error(Exit::kOutput, {"cannot-write", options.output_folder.string(),
+                                failed ? failed.message() : std::generic_category().message(errno),
+                                "choose another output folder with -o"});
+  return paths;
+}
+
+void apply_input_shapes(ir::Graph& graph, const config::CoreConfig& config) {
+  Diagnostics diagnostics;
+  std::vector<std::string> names;
+  for (const ir::ValueId v : graph.inputs) names.push_back(graph.values[static_cast<size_t>(v)].name);
+  for (const auto& [name, dims] : config.input_shapes) {
+    const std::string place = "/input_shapes/" + name;
+    const auto at = std::find(names.begin(), names.end(), name);
+    if (at == names.end()) {
+      diagnostics.error({"unknown-input", place, "the model has no input of that name",
+                         "its inputs are: " + join(names, ", ")});
+      continue;
+    }
+    ir::Value& value =
+        graph.values[static_cast<size_t>(graph.inputs[static_cast<size_t>(at - names.begin())])];
+    bool fits = !value.has_shape || value.dims.size() == dims.size();
+    for (size_t d = 0; fits && value.has_shape && d < dims.size(); ++d)
+      fits = value.dims[d] < 0 || value.dims[d] == dims[d];
+    if (!fits) {
+      diagnostics.error(
+          {"shape-mismatch", place,
+           format("[{}] does not fit the model's [{}]", fmt::join(dims, ","), fmt::join(value.dims, ",")),
+           "give as many dimensions as the model has, and its own where they are fixed"});
+      continue;
+    }
+    value.has_shape = true;
+    value.dims = dims;
+    value.dim_params.clear();
+  }
+  diagnostics.throw_if_errors(Exit::kUsage);
+}
+
+std::unique_ptr<images::ImageSource> open_images(const ir::Graph& graph, const config::CoreConfig& config,
+                                                 Diagnostics& diagnostics, int threads) {
+  const config::RepresentativeDataset& dataset = config.representative_dataset;
+  if (dataset.path.empty())
+    throw Error(Exit::kUsage, {"no-images", "/representative_dataset/path",
+                               "calibration needs a folder of images and none is named",
+                               "add it to the config or give --images DIR"});
+  std::vector<images::InputSpec> inputs;
+  for (const ir::ValueId v : graph.inputs) {
+    const ir::Value& value = graph.values[static_cast<size_t>(v)];
+    inputs.push_back({value.name, value.dtype, value.dims});
+  }
+  images::SourceOptions options;
+  options.folder = dataset.path;
+  options.max_images = dataset.max_images;
+  options.skip_bad = dataset.skip_bad_images;
+  options.preprocess = dataset.preprocess;
+  options.image_input = dataset.input;
+  options.threads = threads;
+  return images::open_folder(options, inputs, diagnostics);
+}
+
+normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, const run::Doors& doors) {
+  normalize::Options options;
+  options.check_inputs = sample;
+  options.infer_shapes = [doors](ir::Graph& graph) { run::infer_shapes(graph, doors); };
+  return options;
+}
+
+int64_t batch_size(const ir::Graph& graph, const config::CoreConfig& config) {
+  const bool free_batch = std::all_of(graph.inputs.begin(), graph.inputs.end(), [&](ir::ValueId v) {
+    const ir::Value& value = graph.values[static_cast<size_t>(v)];
+    return value.has_shape && !value.dims.empty() && value.dims[0] < 0;
+  });
+  return free_batch ? config.representative_dataset.batch_size : 1;
+}
+
+void raise_opset_checked(ir::Graph& graph, int64_t version, run::RunnerFactory& runners,
+                         const std::vector<ir::Tensor>& sample, Diagnostics& diagnostics) {
+  const int64_t before = ir::opset(graph);
+  if (before >= version || before == 0) return;
+  ir::Graph raised = graph;
+  if (!onnx_io::raise_opset(raised, version, diagnostics))
+    throw Error(Exit::kUnsupported,
+                {"opset", "opset " + std::to_string(before),
+                 format("per-channel weights need opset {}, and this model cannot be raised to it", version),
+                 format("export the model again with opset {} or newer", version)});
+  run::RunnerOptions plain;
+  plain.optimize = false;
+  const double change = output_change(runners.make(graph, {}, plain)->run(sample),
+                                      runners.make(raised, {}, plain)->run(sample));
+  if (change > kSameOutputs)
+    throw Error(Exit::kUnsupported, {"opset", format("opset {} raised to {}", before, version),
+                                     format("the outputs change by {:.2g} of their range", change),
+                                     format("export the model again with opset {} or newer", version)});
+  graph = std::move(raised);
+}
+
+ir::Graph with_shapes_of(const ir::Graph& graph, const std::vector<ir::Tensor>& sample,
+                         const run::Doors& doors) {
+  ir::Graph sized = graph;
+  bool known = true;
+  for (size_t i = 0; i < sample.size(); ++i) {
+    ir::Value& input = sized.values[static_cast<size_t>(sized.inputs[i])];
+    known = known && input.has_shape && input.dims == sample[i].dims;
+    input.has_shape = true;
+    input.dims = sample[i].dims;
+    input.dim_params.clear();
+  }
+  if (known) return sized;
+  // Outputs declare the model's free dimensions; they would contradict the sizes of the sample.
+  for (const ir::ValueId v : sized.outputs) {
+    ir::Value& output = sized.values[static_cast<size_t>(v)];
+    output.has_shape = false;
+    output.dims.clear();
+    output.dim_params.clear();
+  }
+  run::infer_shapes(sized, doors);
+  return sized;
+}
+
+simulate::Fidelity fidelity_of_file(std::string_view file, run::RunnerFactory& runners,
+                                    const images::ImageSource& source, const simulate::Reference& reference,
+                                    int threads) {
+  Diagnostics ignored;
+  ir::Graph graph = onnx_io::parse(file, {}, ignored);
+  const std::vector<simulate::Judged> judged = simulate::judged_values(graph);
+  run::RunnerOptions options;
+  for (const simulate::Judged& one : judged) options.extra_outputs.push_back(one.value);
+  const auto runner = runners.make(graph, {}, options);
+  graph = {};  // its constants are in the session now
+  return simulate::fidelity_of(*runner, source, reference, judged, threads);
+}
+
+std::vector<std::pair<std::string, std::string>> metadata_of(const config::CoreConfig& config) {
+  return {{"qconvert.version", qconvert_version()},
+          {"qconvert.config", content_hash(config::to_json(config))}};
+}
+
+std::string dump(const plan::StatsTable& stats, const ir::Graph& graph) {
+  std::string text;
+  for (const auto& [value, s] : stats)
+    text += format("stats {}: count {} min {:.9g} max {:.9g} bins {} of 2^{}\n",
+                   graph.values[static_cast<size_t>(value)].name, s.count, s.min, s.max,
+                   s.histogram.counts.size(), s.histogram.exponent);
+  return text;
+}
+
+std::string dump(const plan::Candidates& candidates, const ir::Graph& graph) {
+  std::string text;
+  for (const auto& [value, list] : candidates)
+    for (const plan::Candidate& c : list)
+      text += format("candidate {}: {}{} scale {:.9g}{} error {:.6g} bytes {} {}\n",
+                     graph.values[static_cast<size_t>(value)].name, c.params.is_signed ? "int" : "uint",
+                     c.params.bits, c.params.scales.at(0), c.params.per_channel() ? " (first of many)" : "",
+                     c.error, c.bytes, c.note);
+  return text;
+}
+
+}  // namespace qc

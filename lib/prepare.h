@@ -1,0 +1,75 @@
+// Steps of the corridor that join two or three rooms and decide nothing: config and paths, the ONNX door for
+// the runtime, images for a graph, shapes of a real run. Beside pipeline.cpp because only the corridor sees
+// all rooms.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "config/core_config.h"
+#include "images/image_source.h"
+#include "ir/graph.h"
+#include "normalize/normalize.h"
+#include "pipeline.h"
+#include "plan/candidates.h"
+#include "plan/tensor_stats.h"
+#include "run/ort_runner.h"
+#include "simulate/fidelity.h"
+
+namespace qc {
+
+/// ONNX bytes in and out for the runtime's sessions.
+run::Doors onnx_doors();
+
+/// The config file with the command line's overrides; with neither, the defaults.
+config::CoreConfig load_config(const ConvertOptions& options, Diagnostics& diagnostics);
+
+struct OutputPaths {
+  std::filesystem::path onnx, report;
+};
+/// Where the files will go. Makes the folder if it is missing; throws Error(kOutput) now rather than after
+/// the work when it cannot be written to, and Error(kUnsupported) for a format that this version does not
+/// write.
+OutputPaths plan_outputs(const ConvertOptions& options, const config::CoreConfig& config);
+
+/// Fixes dynamic dimensions that the config's input_shapes names. Throws Error(kUsage) for unknown inputs and
+/// for dimensions that contradict the model, all at once.
+void apply_input_shapes(ir::Graph& graph, const config::CoreConfig& config);
+
+/// The calibration folder, checked against the model's inputs.
+std::unique_ptr<images::ImageSource> open_images(const ir::Graph& graph, const config::CoreConfig& config,
+                                                 Diagnostics& diagnostics, int threads = 1);
+
+/// Rewrites are checked on this sample; shapes are the runtime's.
+normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, const run::Doors& doors);
+
+/// Images joined into one inference: the config's batch_size where the model's batch is free, else 1.
+int64_t batch_size(const ir::Graph& graph, const config::CoreConfig& config);
+
+/// Raises the opset to `version` if it is lower, and keeps that only if the outputs on `sample` stay the
+/// same.
+void raise_opset_checked(ir::Graph& graph, int64_t version, run::RunnerFactory& runners,
+                         const std::vector<ir::Tensor>& sample, Diagnostics& diagnostics);
+
+/// The graph with the shapes it has when it runs on `sample`: for costs, never for decisions about
+/// correctness.
+ir::Graph with_shapes_of(const ir::Graph& graph, const std::vector<ir::Tensor>& sample,
+                         const run::Doors& doors);
+
+/// The written file, in stock ONNX Runtime with all optimizations, against the float reference.
+simulate::Fidelity fidelity_of_file(std::string_view file, run::RunnerFactory& runners,
+                                    const images::ImageSource& source, const simulate::Reference& reference,
+                                    int threads);
+
+/// What goes into the written model's metadata_props beside the model's own: version and config hash.
+std::vector<std::pair<std::string, std::string>> metadata_of(const config::CoreConfig& config);
+
+/// --dump stats, --dump candidates: stable text.
+std::string dump(const plan::StatsTable& stats, const ir::Graph& graph);
+std::string dump(const plan::Candidates& candidates, const ir::Graph& graph);
+
+}  // namespace qc
