@@ -11,6 +11,7 @@
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
 #include "plan/quant_plan.h"
+#include "prepare.h"
 #include "quantized_nodes.h"
 #include "run/ort_runner.h"
 #include "select/capability.h"
@@ -234,9 +235,7 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
   report::Inspection found;
   for (const Problem& warning : diagnostics.warnings)
     found.notes.push_back(warning.place + ": " + warning.cause);
-  const run::Doors doors{
-      [](const ir::Graph& g) { return onnx_io::write(g, true); },
-      [&](std::string_view bytes) { return onnx_io::parse(bytes, model.parent_path(), diagnostics); }};
+  const run::Doors doors = onnx_doors();
   try {
     run::infer_shapes(graph, doors);
   } catch (const Error& error) {

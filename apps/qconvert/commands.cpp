@@ -12,7 +12,9 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/text.h"
+#include "compare.h"
 #include "config/core_config.h"
+#include "inspect.h"
 #include "pipeline.h"
 #include "report/table.h"
 #include "run/ort_runner.h"
@@ -25,6 +27,8 @@ namespace {
 constexpr const char* kExitCodes =
     "\nexit codes: 0 done; 1 usage or config; 2 an input cannot be read; 3 not possible for this\n"
     "target or format; 4 an output cannot be written; 5 a gate failed; 70 a bug; 130 interrupted\n";
+
+constexpr int64_t kMostCount = 1'000'000'000;
 
 // --- what several commands take
 // ------------------------------------------------------------------------------------
@@ -104,6 +108,10 @@ config::Override parse_override(const std::string& word) {
 // A target file on the command line is meant from here, not from the config's folder.
 std::string target_from_here(const std::string& target) {
   return target.ends_with(".json") ? absolute_path(target) : target;
+}
+
+config::Override images_override(const std::string& folder) {
+  return {"/representative_dataset/path", quoted(absolute_path(folder))};
 }
 
 config::Override formats_override(const std::string& list) {
@@ -190,8 +198,7 @@ ConvertOptions resolve(const ConvertLine& line) {
   options.config = line.config;
   options.output_folder = line.output;
   for (const std::string& set : line.sets) options.overrides.push_back(parse_override(set));
-  if (!line.images.empty())
-    options.overrides.push_back({"/representative_dataset/path", quoted(absolute_path(line.images))});
+  if (!line.images.empty()) options.overrides.push_back(images_override(line.images));
   if (!line.target.empty()) {
     options.overrides.push_back({"/target_platform_capabilities", quoted(target_from_here(line.target))});
   }
@@ -244,6 +251,63 @@ int convert_command(const Command& self, const Arguments& arguments) {
   }
   refuse_mistyped_command(line.model);
   return print_result(convert(resolve(line)), line.talk);
+}
+
+// --- looking at models
+// ----------------------------------------------------------------------------------------------
+
+int inspect_command(const Command& self, const Arguments& arguments) {
+  CLI::App app(self.sentence, "qconvert inspect");
+  std::string model, target = "int8";
+  Talk talk;
+  app.add_option("MODEL", model, "an ONNX model, float32 or quantized already")->required();
+  app.add_option("--target", target, "what it could be quantized for (default: int8)")
+      ->type_name("NAME|FILE.json");
+  add_talk(app, talk);
+  set_help_page(app, "usage: qconvert inspect MODEL [--target NAME|FILE.json] [--report json]", "");
+  if (!parse(app, arguments)) return 0;
+  apply(talk);
+  const report::Inspection found = inspect(model, target_from_here(target));
+  print_to_stdout(talk.json() ? report::to_json(found) : report::to_text(found, talk.verbose));
+  return 0;
+}
+
+void add_compare_options(CLI::App& app, CompareOptions& options, std::string& images) {
+  app.add_option("A", options.a, "the model to compare with, usually the float one")->required();
+  app.add_option("B", options.b, "the model to judge")->required();
+  app.add_option("--images", images, "pictures, .npy, .npz or .pb to run both on")->type_name("DIR");
+  app.add_option("--config", options.config,
+                 "core-config with the preprocessing (and images, if it names them)")
+      ->type_name("CFG.json");
+  app.add_option("--labels", options.labels, "CSV with the columns file,class_index: top-1 and top-5")
+      ->type_name("CSV");
+  app.add_option("--label-offset", options.label_offset,
+                 "added to every class_index (1: output 0 is background)")
+      ->type_name("N");
+  app.add_option("--max-images", options.max_images, "stop after so many images (default: all)")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, kMostCount).description(""));
+  app.add_option("--latency-rounds", options.latency_rounds,
+                 "timed runs of each model (default: 20; 0: no timing)")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{0}, kMostCount).description(""));
+  add_threads(app, options.threads);
+}
+
+int compare_command(const Command& self, const Arguments& arguments) {
+  CLI::App app(self.sentence, "qconvert compare");
+  CompareOptions options;
+  std::string images;
+  Talk talk;
+  add_compare_options(app, options, images);
+  add_talk(app, talk);
+  set_help_page(app, "usage: qconvert compare A B --images DIR [--config CFG.json] [--labels CSV]", "");
+  if (!parse(app, arguments)) return 0;
+  apply(talk);
+  if (!images.empty()) options.overrides.push_back(images_override(images));
+  const report::Comparison compared = compare(options);
+  print_to_stdout(talk.json() ? report::to_json(compared) : report::to_text(compared));
+  return 0;
 }
 
 // --- what there is to know without a model
@@ -316,6 +380,10 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands{
       {"", "qconvert: float32 ONNX and a core-config to a quantized model and a report",
        "qconvert MODEL.onnx --config CFG.json", convert_command},
+      {"inspect", "layers, sizes, what a target could quantize; needs no images",
+       "qconvert inspect MODEL.onnx", inspect_command},
+      {"compare", "two models on the same images: fidelity, accuracy, speed",
+       "qconvert compare A.onnx B.onnx --images DIR", compare_command},
       {"targets", "list the targets and what they allow", "qconvert targets int8", targets_command},
       {"schema", "print the JSON schema of the core-config", "qconvert schema", schema_command},
       {"config", "print a full config with every default", "qconvert config", config_command},

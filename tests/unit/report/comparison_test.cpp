@@ -1,0 +1,95 @@
+// What inspect and compare print, from hand-made numbers.
+#include "report/comparison.h"
+
+#include <catch2/catch.hpp>
+
+#include "report/inspection.h"
+#include "support/golden.h"
+
+using namespace qc;
+using namespace qc::report;
+
+namespace {
+
+Comparison sample_comparison() {
+  Comparison c;
+  c.model_a = "/data/net.onnx";
+  c.model_b = "out/net.quant.onnx";
+  c.preprocessing = "RGB, stretch to 224x224";
+  c.size_a = 10428586;
+  c.size_b = 2712345;
+  c.images = 1000;
+  c.outputs = {{"prob", "prob", 24.3456789, 0.99876, 1.23456789, true}};
+  c.agreement = 0.955;
+  c.labelled = LabelledAccuracy{998, 0.839, 0.833, 0.959, 0.957, 10, 4, -0.006, -0.0133, 0.0015};
+  c.latency = Latency{20, 9.25, 4.5, 9.25 / 4.5};
+  c.notes = {"2 of 1000 images have no label, the first is 'x.jpg'"};
+  return c;
+}
+
+InspectedNode node(std::string name, std::string op, std::string shape, int64_t parameters, bool integer,
+                   std::string reason) {
+  InspectedNode row;
+  row.node = std::move(name);
+  row.op_type = std::move(op);
+  row.output_shape = std::move(shape);
+  row.parameters = parameters;
+  row.constant_bytes = parameters * 4;
+  row.quantized_bytes = integer ? parameters : parameters * 4;
+  row.could_be_integer = integer;
+  row.reason = std::move(reason);
+  return row;
+}
+
+Inspection sample_inspection() {
+  Inspection found;
+  found.model = "/data/net.onnx";
+  found.target = "int8";
+  found.file_size = 123456;
+  found.opset = 13;
+  found.ir_version = 8;
+  found.producer = "pytorch 2.1";
+  found.inputs = {{"input", "float32", "[batch,3,224,224]"}};
+  found.outputs = {{"prob", "float32", "[batch,1000]"}};
+  found.ops = {{"Conv", 1}, {"Softmax", 1}, {"Wobble", 1}};
+  found.nodes = {node("conv1", "Conv", "[batch,32,112,112]", 864, true, ""),
+                 node("softmax", "Softmax", "[batch,1000]", 0, false, "rounds every probability to 1/255"),
+                 node("wobble", "my.Wobble", "", 12, false, "op of domain 'my'")};
+  found.nodes[0].macs = 10838016;
+  found.peak_activations = 6422528;
+  found.peak_activations_quantized = 1605632;
+  found.peak_node = "conv1";
+  found.notes = {"3 initializers are inputs as well; a conversion makes them constants"};
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("a comparison prints as the golden text and JSON", "[report]") {
+  test::check_golden("report/comparison.txt", to_text(sample_comparison()));
+  test::check_golden("report/comparison.json", to_json(sample_comparison()));
+}
+
+TEST_CASE("a comparison of what is no classifier has no class lines", "[report]") {
+  Comparison c = sample_comparison();
+  c.agreement.reset();
+  c.labelled.reset();
+  c.latency.reset();
+  c.outputs[0].sqnr_db = 200;
+  c.outputs[0].output_b = "renamed";
+  test::check_golden("report/comparison.plain.txt", to_text(c));
+}
+
+TEST_CASE("an inspection prints as the golden text and JSON", "[report]") {
+  test::check_golden("report/inspection.txt", to_text(sample_inspection(), false));
+  test::check_golden("report/inspection.json", to_json(sample_inspection()));
+}
+
+TEST_CASE("an inspection of a quantized file shows bits and scales, and no target", "[report]") {
+  Inspection found = sample_inspection();
+  found.quantized = true;
+  found.peak_activations.reset();
+  found.nodes[0].weight_params = "int8, 32 scales";
+  found.nodes[0].output_params = "uint8 scale 0.0235294 zero_point 0";
+  test::check_golden("report/inspection.quantized.txt", to_text(found, true));
+}
