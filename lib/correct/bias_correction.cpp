@@ -179,11 +179,17 @@ BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector
 }
 
 simulate::Hook adding(const BiasDeltas& deltas, const std::vector<Layer>& layers) {
-  std::map<ir::ValueId, std::pair<const std::vector<float>*, int>> by_value;
+  struct Shift {
+    std::vector<float> delta;
+    int axis;
+  };
+  std::map<ir::ValueId, Shift> by_value;
   for (const Layer& layer : layers)
-    if (const auto found = deltas.find(layer.node); found != deltas.end()) by_value[layer.result] = {&found->second, layer.axis};
-  return [by_value](ir::ValueId value, int64_t, std::span<float> tensor, std::span<const int64_t> dims) {
-    if (const auto at = by_value.find(value); at != by_value.end()) add_to_channels(tensor, layout_of(dims, at->second.second), *at->second.first);
+    if (const auto found = deltas.find(layer.node); found != deltas.end())
+      by_value[layer.result] = {found->second, layer.axis};
+  return [shifts = std::move(by_value)](ir::ValueId value, int64_t, std::span<float> tensor, std::span<const int64_t> dims) {
+    const auto at = shifts.find(value);
+    if (at != shifts.end()) add_to_channels(tensor, layout_of(dims, at->second.axis), at->second.delta);
   };
 }
 
