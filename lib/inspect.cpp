@@ -140,6 +140,7 @@ ir::Graph rewritten(const ir::Graph& graph, const run::Doors& doors, std::vector
   Diagnostics diagnostics;
   try {
     normalize::normalize(copy, runners, {}, diagnostics);
+    run::infer_shapes(copy, doors);
     return copy;
   } catch (const Error& error) {
     notes.push_back("the float rewrites were not tried: " + error.problems.front().cause);
@@ -198,10 +199,13 @@ std::vector<report::InspectedNode> rows_of(const ir::Graph& graph, const std::ve
     row.op_type = op_text(node);
     if (!node.outputs.empty() && node.outputs[0] != ir::kNone)
       row.output_shape = shape_text(value_of(graph, node.outputs[0]));
-    if (const int64_t macs = ir::macs(graph, node); macs > 0) row.macs = macs;
+    if (const int64_t macs = macs_of(graph, node); macs > 0) row.macs = macs;
     // A DequantizeLinear of a constant belongs to the node that reads the weight.
     const bool unpacks = ir::standard_op(node, "DequantizeLinear") && ir::constant_input(graph, node, 0);
     if (!unpacks) add_constants(graph, node, seen, row);
+    // A scale and a zero point are no parameters of the network.
+    if (ir::standard_op(node, "QuantizeLinear") || ir::standard_op(node, "DequantizeLinear"))
+      row.parameters = 0;
     if (quantized) {
       row.weight_params = weight_params(graph, node);
       row.output_params = output_params(graph, node);
@@ -256,17 +260,21 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
 
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
   std::map<std::string, Fate> by_name;
+  ir::Graph measured = graph;
   if (!found.quantized) {
     found.target = target.name;
     found.target_description = target.description;
-    by_name = fates(rewritten(graph, doors, found.notes), target);
+    measured = rewritten(graph, doors, found.notes);
+    by_name = fates(measured, target);
   }
   found.nodes = rows_of(graph, order, target, by_name, found.quantized);
   found.ops = histogram(found.nodes);
-  const Peak peak = peak_activations(graph, order, ir::bits_of(ir::DType::kFloat));
+  const std::vector<ir::NodeId> measured_order = ir::topological_order(measured);
+  const Peak peak = peak_activations(measured, measured_order, ir::bits_of(ir::DType::kFloat));
   found.peak_activations = peak.bytes;
-  if (peak.node != ir::kNone) found.peak_node = node_of(graph, peak.node).name;
-  found.peak_activations_quantized = peak_activations(graph, order, target.activations.bits).bytes;
+  if (peak.node != ir::kNone) found.peak_node = node_of(measured, peak.node).name;
+  found.peak_activations_quantized =
+      peak_activations(measured, measured_order, target.activations.bits).bytes;
   return found;
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "ir/ops.h"
 
 namespace qc {
 namespace {
@@ -13,25 +14,25 @@ namespace {
 // QOperator ops: where the weight and its scale stand (kNone: no weight), and the output's scale (zero point
 // next).
 struct QuantizedOp {
-  std::string_view op_type;
+  std::string_view op_type, float_op;
   int weight, weight_scale, output_scale;
 };
 
 constexpr std::array<QuantizedOp, 14> kQuantizedOps{{
-    {"QLinearConv", 3, 4, 6},
-    {"QLinearMatMul", 3, 4, 6},
-    {"QGemm", 3, 4, 7},
-    {"QLinearAdd", ir::kNone, ir::kNone, 6},
-    {"QLinearMul", ir::kNone, ir::kNone, 6},
-    {"QLinearSigmoid", ir::kNone, ir::kNone, 3},
-    {"QLinearLeakyRelu", ir::kNone, ir::kNone, 3},
-    {"QLinearGlobalAveragePool", ir::kNone, ir::kNone, 3},
-    {"QLinearAveragePool", ir::kNone, ir::kNone, 3},
-    {"QLinearReduceMean", ir::kNone, ir::kNone, 3},
-    {"QLinearSoftmax", ir::kNone, ir::kNone, 3},
-    {"QLinearConcat", ir::kNone, ir::kNone, 0},
-    {"QLinearWhere", ir::kNone, ir::kNone, 7},
-    {"MatMulIntegerToFloat", 1, 3, ir::kNone},
+    {"QLinearConv", "Conv", 3, 4, 6},
+    {"QLinearMatMul", "MatMul", 3, 4, 6},
+    {"QGemm", "Gemm", 3, 4, 7},
+    {"QLinearAdd", "Add", ir::kNone, ir::kNone, 6},
+    {"QLinearMul", "Mul", ir::kNone, ir::kNone, 6},
+    {"QLinearSigmoid", "Sigmoid", ir::kNone, ir::kNone, 3},
+    {"QLinearLeakyRelu", "LeakyRelu", ir::kNone, ir::kNone, 3},
+    {"QLinearGlobalAveragePool", "GlobalAveragePool", ir::kNone, ir::kNone, 3},
+    {"QLinearAveragePool", "AveragePool", ir::kNone, ir::kNone, 3},
+    {"QLinearReduceMean", "ReduceMean", ir::kNone, ir::kNone, 3},
+    {"QLinearSoftmax", "Softmax", ir::kNone, ir::kNone, 3},
+    {"QLinearConcat", "Concat", ir::kNone, ir::kNone, 0},
+    {"QLinearWhere", "Where", ir::kNone, ir::kNone, 7},
+    {"MatMulIntegerToFloat", "MatMul", 1, 3, ir::kNone},
 }};
 
 constexpr std::array<std::string_view, 6> kOtherOps{"QuantizeLinear",        "DequantizeLinear",
@@ -52,6 +53,14 @@ const ir::Node* producer(const ir::Graph& graph, ir::ValueId value) {
 
 ir::ValueId input(const ir::Node& node, size_t slot) {
   return slot < node.inputs.size() ? node.inputs[slot] : ir::kNone;
+}
+
+// The constant behind an input, looking through one DequantizeLinear; nullptr if there is none.
+const ir::Tensor* stored_constant(const ir::Graph& graph, const ir::Node& node, size_t slot) {
+  if (const ir::Tensor* direct = ir::constant_input(graph, node, slot)) return direct;
+  const ir::Node* before = producer(graph, input(node, slot));
+  return before && ir::standard_op(*before, "DequantizeLinear") ? ir::constant_input(graph, *before, 0)
+                                                                : nullptr;
 }
 
 std::string params_text(const ir::Graph& graph, const char* type, ir::ValueId scale, ir::ValueId zero_point) {
@@ -82,11 +91,16 @@ bool is_quantized(const ir::Graph& graph) {
                      [](const ir::Node& node) { return !node.erased && is_quantization_op(node); });
 }
 
-const ir::Tensor* stored_constant(const ir::Graph& graph, const ir::Node& node, size_t slot) {
-  if (const ir::Tensor* direct = ir::constant_input(graph, node, slot)) return direct;
-  const ir::Node* before = producer(graph, input(node, slot));
-  return before && ir::standard_op(*before, "DequantizeLinear") ? ir::constant_input(graph, *before, 0)
-                                                                : nullptr;
+int64_t macs_of(const ir::Graph& graph, const ir::Node& node) {
+  if (const int64_t known = ir::macs(graph, node); known > 0) return known;
+  const QuantizedOp* op = find(node);
+  const std::string_view family = op ? op->float_op : std::string_view(node.op_type);
+  if (family != "Conv" && family != "Gemm" && family != "MatMul") return 0;
+  const ir::Tensor* weight = stored_constant(graph, node, op ? static_cast<size_t>(op->weight) : 1);
+  if (!weight || weight->dims.size() < 2) return 0;
+  const bool channels_first = family == "Conv" || (family == "Gemm" && ir::int_attribute(node, "transB", 0));
+  const int64_t channels = channels_first ? weight->dims[0] : weight->dims.back();
+  return ir::elements(graph, node.outputs[0]) * (weight->size() / std::max<int64_t>(1, channels));
 }
 
 std::string weight_params(const ir::Graph& graph, const ir::Node& node) {

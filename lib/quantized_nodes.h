@@ -2,6 +2,7 @@
 // weight and the scale of its output stand. For showing only; qconvert never changes quantized files.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "ir/graph.h"
@@ -12,8 +13,8 @@ namespace qc {
 bool is_quantization_op(const ir::Node& node);
 bool is_quantized(const ir::Graph& graph);
 
-/// The constant behind input `slot`, looking through one DequantizeLinear; nullptr if there is none.
-const ir::Tensor* stored_constant(const ir::Graph& graph, const ir::Node& node, size_t slot);
+/// Multiply-accumulates of one run as ir::macs, also where the weight is stored as integers; 0 when unknown.
+int64_t macs_of(const ir::Graph& graph, const ir::Node& node);
 
 /// "int8, 32 scales" or "int8 scale 0.0123": how the node's weight is stored; "" where it is float or absent.
 std::string weight_params(const ir::Graph& graph, const ir::Node& node);

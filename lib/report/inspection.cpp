@@ -84,7 +84,7 @@ std::string sizes(const Inspection& found) {
              bytes_text(found.peak_activations_quantized)}};
   }
   std::string text = "\n" + columns(rows, "lrr", 0);
-  if (!found.peak_node.empty()) text += format("  (most of them at {})\n", found.peak_node);
+  if (!found.peak_node.empty()) text += format("  (the peak is at {})\n", found.peak_node);
   text += format("  {} parameters", count_text(sums.parameters));
   return text + (sums.macs > 0 ? format(", {} multiply-accumulates\n", count_text(sums.macs)) : "\n");
 }
