@@ -104,7 +104,7 @@ void describe_proof(report::Report& report, const plan::QuantizedModel& model,
     const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
     report::NodeRow& row = report.nodes[rows.at(node.name)];
     const proof::Verdict& verdict = verdicts[static_cast<size_t>(id)];
-    row.verdict = verdict.kernel;
+    row.verdict = verdict.kernel + (verdict.integer || verdict.gone ? "" : " (float)");
     row.float_bytes = weight_bytes(model, node, false);
     row.bytes = weight_bytes(model, node, true);
     for (const ir::ValueId v : node.outputs)
