@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "threshold/passes.h"
+#include "threshold/sweep.h"
 
 namespace qc::threshold {
 namespace {
@@ -12,8 +13,11 @@ namespace {
 // The walk over scales. Between neighbours the largest level moves by kStep * levels, less than the valleys
 // of the error are wide in that place for the widths that are searched; the rest is left to refinement.
 constexpr double kStep = 0.006;
-constexpr size_t kRefined = 12;  // valleys refined
-constexpr int kMaxRefits = 12;
+constexpr double kCellWidth = 3e-4;  // of the sweeps, relative
+constexpr size_t kSharpened = 6;     // valleys looked at closely
+constexpr int kMaxTurns = 4;         // changes of window while doing so
+constexpr size_t kFew = 128;         // samples: all scales are swept, for single values decide
+constexpr size_t kShrunk = 32;
 constexpr int kShrinks = 6, kShrinkPoints = 8;
 constexpr size_t kWalked = 64;            // so few samples are looked at one by one
 constexpr double kDeepest = 1.0 / 65536;  // smallest scale looked at, in covering scales
@@ -28,7 +32,7 @@ int64_t level_of(double x, double scale) {
 /// because then single values decide; never beyond the scale that sends everything to 0.
 double first_scale(const Samples& samples, const Family& family, double covering) {
   const double absolute = std::max(-samples.min, samples.max);
-  const double beyond = family.span < 16 || samples.size() <= 128 ? 4.0 : 1.25;
+  const double beyond = family.span < 16 || samples.size() <= kFew ? 4.0 : 1.25;
   return std::min(2.001 * absolute, beyond * covering);
 }
 
@@ -172,36 +176,88 @@ Found Landscape::descend(double scale) {
   return best;
 }
 
-double Landscape::refit_scale(const Grid& grid) const {
-  double cross = 0, squares = 0;
-  for (int64_t k = std::max(grid.low, first_); k <= std::min(grid.high, last_); ++k) {
-    const Moments& a = samples_.before[k == grid.low ? 0 : begin_of(k)];
-    const Moments& b = samples_.before[k == grid.high ? samples_.size() : begin_of(k + 1)];
-    const auto z = static_cast<double>(k);
-    cross += z * (b.sum - a.sum);
-    squares += z * z * (b.count - a.count);
-  }
-  return squares > 0 ? cross / squares : 0;
-}
-
 namespace {
 
-/// p = 2: refit and choose the window again until nothing moves. The error never rises.
-Found settle(Landscape& landscape, const Family& family, Found best) {
-  for (int i = 0; i < kMaxRefits; ++i) {
-    best = landscape.best_window(best.grid.scale);
-    const double scale = std::max(landscape.refit_scale(best.grid), family.scale_floor);
-    if (std::abs(scale - best.grid.scale) <= 1e-9 * scale) break;
-    const Found next = landscape.best_window(scale);
-    if (!(next.error < best.error)) break;
-    best = next;
+/// One scale of the coarse walk and its best window.
+using Walk = std::vector<Found>;
+
+/// Downwards from the largest scale that can win, until clipping alone errs more than the best scale so far.
+Walk walk_scales(Landscape& landscape, const Samples& samples, const Family& family, int p, double step) {
+  const double covering = covering_scale(family, samples.min, samples.max);
+  Walk walk;
+  double least = 0;
+  for (double scale = first_scale(samples, family, covering); scale > kDeepest * covering; scale *= 1.0 - step) {
+    walk.push_back(landscape.best_window(std::max(scale, family.scale_floor)));
+    least = walk.size() == 1 ? walk[0].error : std::min(least, walk.back().error);
+    // What is not clipped errs by half a step at most; the rest is clipping, and smaller scales clip more.
+    const double rounding = samples.total() * power(scale / 2, p);
+    if (walk.back().error - rounding > least || scale <= family.scale_floor) break;
   }
-  return best;
+  return walk;
 }
 
-/// Other p: look around the best scale in ever smaller circles.
-Found shrink(Landscape& landscape, const Family& family, Found best) {
-  double radius = kStep;
+/// How much a neighbouring scale may be better by the luck of rounding (symmetric.cpp), with the number of samples that
+/// carry the weight (Kish) for n.
+double luck_of(const Samples& samples) {
+  double squares = 0;
+  for (const double w : samples.weight) squares += w * w;
+  const double carrying = samples.total() * samples.total() / squares;
+  return samples.size() <= kFew ? INFINITY : 1.1 + 6 * 0.9 / std::sqrt(std::max(carrying, static_cast<double>(kFew)));
+}
+
+struct WindowValley {
+  int64_t low;
+  Valley valley;
+};
+
+/// Sweeps every stretch of the walk that has one best window and is good enough somewhere.
+std::vector<WindowValley> sweep_walk(const Series& series, const Walk& walk, const Family& family, int p, double enough) {
+  std::vector<WindowValley> valleys;
+  for (size_t begin = 0; begin < walk.size();) {
+    const int64_t low = walk[begin].grid.low;
+    size_t end = begin;
+    double least = INFINITY;
+    for (; end < walk.size() && walk[end].grid.low == low; ++end) least = std::min(least, walk[end].error);
+    if (least <= enough) {
+      Bracket bracket{walk[end - 1].grid.scale * (1 - kStep), walk[begin].grid.scale * (1 + kStep)};
+      bracket.smallest = std::max(bracket.smallest, family.scale_floor);
+      bracket.largest = std::max(bracket.largest, bracket.smallest * (1 + kStep));
+      const auto cells = static_cast<int>(std::log(bracket.largest / bracket.smallest) / kCellWidth) + 1;
+      for (const Valley& valley : sweep(series, low, low + family.span, bracket, cells, p, kSharpened))
+        valleys.push_back({low, valley});
+    }
+    begin = end;
+  }
+  const size_t kept = std::min(kSharpened, valleys.size());
+  std::partial_sort(valleys.begin(), valleys.begin() + static_cast<std::ptrdiff_t>(kept), valleys.end(),
+                    [](const WindowValley& a, const WindowValley& b) { return a.valley.error < b.valley.error; });
+  valleys.resize(kept);
+  return valleys;
+}
+
+std::vector<Found> deepest_by_sweep(const Samples& samples, const Family& family, int p) {
+  Landscape landscape(samples, family, p);
+  const Walk walk = walk_scales(landscape, samples, family, p, kStep);
+  const std::vector<float> x(samples.x.begin(), samples.x.end());
+  const Series series{x, samples.weight};
+  double least = INFINITY;
+  for (const Found& found : walk) least = std::min(least, found.error);
+  std::vector<Found> found = {walk.back()};
+  for (WindowValley& next : sweep_walk(series, walk, family, p, least * luck_of(samples))) {
+    for (int turn = 0; turn < kMaxTurns; ++turn) {
+      next.valley = sharpen(series, next.low, next.low + family.span, next.valley, p);
+      next.valley.scale = std::max(next.valley.scale, family.scale_floor);
+      const Found here = landscape.best_window(next.valley.scale);
+      found.push_back({{next.valley.scale, next.low, next.low + family.span}, next.valley.error});
+      if (here.grid.low == next.low || !(here.error < next.valley.error)) break;
+      next = {here.grid.low, {next.valley.scale, here.error, kStep / 8}};
+    }
+  }
+  return found;
+}
+
+/// Other p: look around a scale in ever smaller circles.
+Found shrink(Landscape& landscape, const Family& family, Found best, double radius) {
   for (int round = 0; round < kShrinks; ++round, radius *= 2.0 / kShrinkPoints) {
     const double center = best.grid.scale;
     for (int i = -kShrinkPoints / 2; i <= kShrinkPoints / 2; ++i) {
@@ -214,31 +270,22 @@ Found shrink(Landscape& landscape, const Family& family, Found best) {
   return best;
 }
 
+std::vector<Found> deepest_by_walk(const Samples& samples, const Family& family, int p) {
+  const double step = samples.size() <= kFew ? kStep / 8 : kStep / 2;
+  Landscape landscape(samples, family, p);
+  Walk walk = walk_scales(landscape, samples, family, p, step);
+  const size_t refined = std::min(kShrunk, walk.size());
+  std::partial_sort(walk.begin(), walk.begin() + static_cast<std::ptrdiff_t>(refined), walk.end(),
+                    [](const Found& a, const Found& b) { return a.error < b.error; });
+  walk.resize(refined);
+  for (Found& found : walk) found = shrink(landscape, family, found, step);
+  return walk;
+}
+
 }  // namespace
 
 std::vector<Found> deepest(const Samples& samples, const Family& family, int p) {
-  const double covering = covering_scale(family, samples.min, samples.max);
-  Landscape landscape(samples, family, p);
-  std::vector<Found> seen;
-  double least = 0;
-  const double start = std::max(first_scale(samples, family, covering), family.scale_floor);
-  for (double scale = start; scale >= family.scale_floor && scale > kDeepest * covering;
-       scale *= 1.0 - kStep) {
-    seen.push_back(landscape.best_window(scale));
-    least = seen.size() == 1 ? seen[0].error : std::min(least, seen.back().error);
-    // What is not clipped errs by half a step at most; the rest is clipping, and smaller scales clip more.
-    const double rounding = samples.total() * power(scale / 2, p);
-    if (seen.back().error - rounding > least) break;
-  }
-  const size_t refined = std::min(kRefined, seen.size());
-  std::partial_sort(seen.begin(), seen.begin() + static_cast<std::ptrdiff_t>(refined), seen.end(),
-                    [](const Found& a, const Found& b) { return a.error < b.error; });
-  seen.resize(refined);
-  for (Found& found : seen)
-    found = p == 2 ? settle(landscape, family, found) : shrink(landscape, family, found);
-  std::stable_sort(seen.begin(), seen.end(),
-                   [](const Found& a, const Found& b) { return a.error < b.error; });
-  return seen;
+  return p <= kSweptPower ? deepest_by_sweep(samples, family, p) : deepest_by_walk(samples, family, p);
 }
 
 }  // namespace qc::threshold

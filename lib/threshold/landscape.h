@@ -26,9 +26,6 @@ class Landscape {
 
   /// The best window of this scale.
   Found best_window(double scale);
-  /// p = 2: the scale that fits the assignment of the last best window best (passes.h, Refit); 0 where every
-  /// sample is at level 0.
-  double refit_scale(const Grid& last) const;
   /// The error of one grid, sample by sample.
   double direct_error(const Grid& grid) const;
 
@@ -52,8 +49,7 @@ class Landscape {
   std::vector<double> before_;
 };
 
-/// The best grids found, nearest to the best first; each is a local minimum within float32 precision (p = 2)
-/// or to about 1e-6 of the scale. Never empty for samples that are not all 0.
+/// The best grids found, each the bottom of a valley, in no order. Never empty for samples that are not all 0.
 std::vector<Found> deepest(const Samples& samples, const Family& family, int p);
 
 }  // namespace qc::threshold

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "quant/vector_clones.h"
+#include "threshold/sweep.h"
 
 namespace qc::threshold {
 namespace {
@@ -71,16 +72,19 @@ QC_VECTOR_CLONES void range_of(const float* values, int64_t count, float* min, f
   *max = *std::max_element(high, high + kLanes);
 }
 
-QC_VECTOR_CLONES double scan(const float* values, int64_t count, const Steps& given) {
-  const Steps steps = given;
+template <int p>
+inline __attribute__((always_inline)) double scan(const float* values, int64_t count, const Steps& steps) {
   const float inverse = 1.0f / steps.scale;
   double total[kLanes] = {};
   for (int64_t start = 0; start < count; start += kFlush) {
     float part[kLanes] = {};
     for_each_block(values + start, std::min(kFlush, count - start), [&](const float* x) {
       for (int l = 0; l < kLanes; ++l) {
-        const float d = x[l] - nearest_level(x[l] * inverse, steps) * steps.scale;
-        part[l] += d * d;
+        float d = x[l] - nearest_level(x[l] * inverse, steps) * steps.scale;
+        d = d < 0 ? -d : d;
+        float e = d;
+        for (int k = 1; k < p; ++k) e *= d;
+        part[l] += e;
       }
     });
     for (int l = 0; l < kLanes; ++l) total[l] += static_cast<double>(part[l]);
@@ -88,19 +92,12 @@ QC_VECTOR_CLONES double scan(const float* values, int64_t count, const Steps& gi
   return sum_of(total);
 }
 
-QC_VECTOR_CLONES void fit(const float* values, int64_t count, const Steps& given, Refit* result) {
-  const Steps steps = given;
-  const float inverse = 1.0f / steps.scale;
-  double cross[kLanes] = {}, squares[kLanes] = {};
-  for_each_block(values, count, [&](const float* x) {
-    for (int l = 0; l < kLanes; ++l) {
-      const auto z = static_cast<double>(nearest_level(x[l] * inverse, steps));
-      cross[l] += static_cast<double>(x[l]) * z;
-      squares[l] += z * z;
-    }
-  });
-  *result = {sum_of(cross), sum_of(squares)};
-}
+using Scan = double (*)(const float*, int64_t, Steps);
+QC_VECTOR_CLONES double scan_1(const float* x, int64_t count, Steps steps) { return scan<1>(x, count, steps); }
+QC_VECTOR_CLONES double scan_2(const float* x, int64_t count, Steps steps) { return scan<2>(x, count, steps); }
+QC_VECTOR_CLONES double scan_3(const float* x, int64_t count, Steps steps) { return scan<3>(x, count, steps); }
+QC_VECTOR_CLONES double scan_4(const float* x, int64_t count, Steps steps) { return scan<4>(x, count, steps); }
+constexpr Scan kScan[kSweptPower] = {scan_1, scan_2, scan_3, scan_4};
 
 QC_VECTOR_CLONES double exact(const float* values, int64_t count, const Steps& given, int p) {
   const Steps steps = given;
@@ -136,14 +133,8 @@ Extent extent_of(std::span<const float> values) {
   return extent;
 }
 
-double scan_squared_error(std::span<const float> values, const Grid& grid) {
-  return scan(values.data(), static_cast<int64_t>(values.size()), steps_of(grid));
-}
-
-Refit refit(std::span<const float> values, const Grid& grid) {
-  Refit result;
-  fit(values.data(), static_cast<int64_t>(values.size()), steps_of(grid), &result);
-  return result;
+double scan_error(std::span<const float> values, const Grid& grid, int p) {
+  return kScan[p - 1](values.data(), static_cast<int64_t>(values.size()), steps_of(grid));
 }
 
 double exact_error(std::span<const float> values, const Grid& grid, int p) {

@@ -16,15 +16,8 @@ struct Extent {
 };
 Extent extent_of(std::span<const float> values);
 
-/// Sum of squared errors, in float with short partial sums: about six digits, for scanning.
-double scan_squared_error(std::span<const float> values, const Grid& grid);
-
-/// With every value's level z fixed, sum (x - s z)^2 is least at s = xz / zz; repeating it never raises the
-/// error.
-struct Refit {
-  double xz = 0, zz = 0;
-};
-Refit refit(std::span<const float> values, const Grid& grid);
+/// Sum of |x - x'|^p in float with short partial sums: about six digits, for scanning.
+double scan_error(std::span<const float> values, const Grid& grid, int p);
 
 /// Sum of |x - x'|^p with the levels that quant::quantize chooses and x' = z * scale, all in double. p = 1,
 /// 2, ...

@@ -1,150 +1,188 @@
 // See sweep.h.
 //
-// For u = 1 / scale the level of a value x goes from k-1 to k at u = (k - 1/2) / |x|: equally spaced events.
-// Between events the assignment z of all values is fixed, and the best scale for it is (x.z)/(z.z) with the
-// error x.x - (x.z)^2/(z.z). So the events of all values are dropped into narrow cells of u, and running sums
-// over the cells give the exact optimum for the assignment at every cell's edge. The best of them are
-// polished by refitting. An event in a neighbouring cell, by rounding, does no harm: at the event both levels
-// err alike.
+// Let u = 1 / scale and h = floor(2 |x| u), at most twice the outermost level. While h of every value stands still, so
+// do all levels z = (h + 1) / 2 and all signs of |x| - z * scale (even h: the value is above its level), and the error
+// is a polynomial in the scale s: sum sign^p (|x| - z s)^p = sum over j of (p over j) (-s)^j M_j with the moments
+// M_j = sum sign^p |x|^(p-j) z^j. h of a value steps at equally spaced u. So the changes of the moments at all steps of
+// all values are dropped into narrow cells of u, and running sums over the cells give the error at every cell's edge;
+// for p = 2 even the best scale for the levels at that edge, M_1 / M_2. A step dropped into a neighbouring cell, by
+// rounding, does no harm: the error is continuous there.
 #include "threshold/sweep.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <cstring>
+
+#include "quant/vector_clones.h"
 
 namespace qc::threshold {
 namespace {
 
-constexpr int kCells = 512, kCellsOfFew = 2048;
-constexpr size_t kFew = 128;  // values: all scales are swept, for single values decide
-constexpr size_t kValleys = 3;
-constexpr int kMaxRefits = 10;
-constexpr double kFineStep = 0.96, kCoarseStep = 0.8, kFineUntil = 0.5;
+constexpr int kLanes = 16;
+constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23, see quant_params.cpp
+constexpr int kSharpCells = 512;
+// Relative radius at which sharpening ends. A float32 scale is not finer than 1e-7; for squared errors much less will
+// do, because few values step within the bracket and the best scale of each assignment comes in closed form.
+constexpr double kSharpSquared = 1e-5, kSharpOther = 1e-7;
 
-/// Scales, the larger first.
-struct Bracket {
-  double largest, smallest;
+constexpr int kMoments = kSweptPower + 1;
+
+/// Moments at the left edge of the bracket, then changes by cell.
+struct Moment {
+  double m[kMoments] = {};
 };
 
-/// Sums of x.z and z.z: at the left edge of the bracket, then changes by cell.
-struct Change {
-  double xz = 0, zz = 0;
+struct Work {
+  const float* x;
+  const double* weight;
+  int64_t count;
+  float negative, positive;  // outermost levels of either side
+  double begin, end;         // of u
+  double* cells;             // p + 1 moments each
+  double cells_per_u;
+  int64_t last_cell;
 };
 
-double squares_left(double xx, const Change& sums) {
-  return sums.zz > 0 ? xx - sums.xz * sums.xz / sums.zz : xx;
-}
+inline __attribute__((always_inline)) float floor_of(float v) { return ((v - 0.5f) + kRounder) - kRounder; }
 
-Grid grid_at(double scale, const Family& family) {
-  return {scale, family.low_min, family.low_min + family.span};
-}
-
-/// Where the best scale can be, from a coarse walk downwards. The error at a neighbouring scale differs by
-/// the luck of rounding, about 0.9 / sqrt(n) of itself (the spread of the square of a uniform error), so
-/// everything within six times that of the best stays in.
-Bracket find_bracket(std::span<const float> values, const Family& family, double covering, double absolute) {
-  const auto n = static_cast<double>(values.size());
-  const double beyond = values.size() <= kFew ? INFINITY : family.span < 16 ? 4.0 : 1.25;
-  const double start =
-      std::min(2.001 * absolute, beyond * covering);  // above the first, all values are at level 0
-  std::vector<std::pair<double, double>> seen;        // scale, error
-  double least = 0;
-  for (double scale = std::max(start, family.scale_floor); scale >= family.scale_floor;
-       scale *= scale > kFineUntil * covering ? kFineStep : kCoarseStep) {
-    const double error = scan_squared_error(values, grid_at(scale, family));
-    seen.emplace_back(scale, error);
-    least = seen.size() == 1 ? error : std::min(least, error);
-    // What is not clipped errs by half a step at most; the rest is clipping, and smaller scales clip more.
-    if (!(error - n * scale * scale / 4 <= least)) break;
-  }
-  const double enough = values.size() <= kFew ? INFINITY : least * (1.1 + 6 * 0.9 / std::sqrt(n));
-  const auto good = [&](const auto& entry) { return entry.second <= enough; };
-  const auto first = std::find_if(seen.begin(), seen.end(), good);
-  const auto last = std::find_if(seen.rbegin(), seen.rend(), good);
-  Bracket bracket{start, seen.back().first};
-  if (first != seen.end()) {
-    bracket.largest = first == seen.begin() ? first->first / kFineStep : std::prev(first)->first;
-    bracket.smallest = last == seen.rbegin() ? last->first * kFineStep : std::prev(last)->first;
-  }
-  bracket.smallest = std::max(bracket.smallest, family.scale_floor);
-  bracket.largest = std::max(bracket.largest, bracket.smallest * 1.0001);
-  return bracket;
-}
-
-/// Drops every value's events into cells; returns the sums at the left edge.
-Change drop_events(std::span<const float> values, const Family& family, const Bracket& bracket,
-                   std::span<Change> cells) {
-  const double begin = 1.0 / bracket.largest, end = 1.0 / bracket.smallest;
-  const double cells_per_u = static_cast<double>(cells.size() - 1) / (end - begin);
-  const auto negative = static_cast<double>(-family.low_min),
-             positive = static_cast<double>(family.low_min + family.span);
-  Change start;
-  for (const float value : values) {
-    const double x = std::abs(static_cast<double>(value));
-    const double top = value < 0 ? negative : positive;
-    const double last = std::min(top, std::floor(x * end + 0.5));
-    if (last < 1) continue;
-    const double first = std::min(top, std::floor(x * begin + 0.5));
-    start.xz += x * first;
-    start.zz += first * first;
-    const double step = cells_per_u / x;
-    double cell = (first + 0.5) * step - begin * cells_per_u;
-    double gain = 2 * first + 1;
-    for (int left = static_cast<int>(last - first); left > 0; --left) {
-      Change& change = cells[static_cast<size_t>(static_cast<int64_t>(cell))];
-      change.xz += x;
-      change.zz += gain;
-      cell += step;
-      gain += 2;
+/// Adds the steps from `h` to `end` of one value. With even p only steps to odd h count, where the level changes.
+template <int p>
+inline __attribute__((always_inline)) void drop_steps(const Work& work, double x, double weight, int h, int end) {
+  constexpr int stride = p % 2 == 0 ? 2 : 1;
+  double scaled[p + 1];  // weight * x^(p-j)
+  scaled[p] = weight;
+  for (int j = p; j > 0; --j) scaled[j - 1] = scaled[j] * x;
+  int next = h + 1;
+  if (stride == 2 && next % 2 == 0) ++next;
+  const double distance = work.cells_per_u / (2 * x);
+  double cell = std::max(0.0, next * distance - work.begin * work.cells_per_u);
+  for (; next <= end; next += stride, cell += stride * distance) {
+    double* moments = work.cells + std::min(static_cast<int64_t>(cell), work.last_cell) * (p + 1);
+    const int level = (next + 1) / 2;
+    double now = 1, then = 1;  // powers of the level after and before the step
+    for (int j = 0; j <= p; ++j, now *= level, then *= level - 1) {
+      const double step = p % 2 == 0 ? now - then : next % 2 == 0 ? 2 * now : -now - then;
+      if (p % 2 != 0 || j > 0) moments[j] += scaled[j] * step;
     }
   }
-  return start;
 }
 
-/// Refits until the scale stands still.
-double polish(std::span<const float> values, const Family& family, double scale) {
-  for (int i = 0; i < kMaxRefits; ++i) {
-    const Refit fit = refit(values, grid_at(scale, family));
-    if (!(fit.zz > 0)) break;
-    const double next = std::max(fit.xz / fit.zz, family.scale_floor);
-    const bool still = std::abs(next - scale) <= 1e-7 * scale;
-    scale = next;
-    if (still) break;
+/// Drops the steps of all values into the cells; returns the moments at the left edge.
+template <int p, bool weighted>
+inline __attribute__((always_inline)) void drop_all(const Work& work, Moment* sums) {
+  const auto begin = static_cast<float>(2 * work.begin), end = static_cast<float>(2 * work.end);
+  double lanes[p + 1][kLanes] = {};
+  for (int64_t start = 0; start < work.count; start += kLanes) {
+    const int64_t here = std::min<int64_t>(kLanes, work.count - start);
+    float value[kLanes] = {};
+    double weight[kLanes] = {};
+    std::memcpy(value, work.x + start, static_cast<size_t>(here) * sizeof(float));
+    if (weighted) std::memcpy(weight, work.weight + start, static_cast<size_t>(here) * sizeof(double));
+    float x[kLanes], h[kLanes], last[kLanes];
+    float moved = 0;
+    for (int l = 0; l < kLanes; ++l) {
+      x[l] = value[l] < 0 ? -value[l] : value[l];
+      const float top = 2 * (value[l] < 0 ? work.negative : work.positive);
+      const float a = x[l] * begin, b = x[l] * end;
+      h[l] = floor_of(a < top ? a : top);
+      last[l] = floor_of(b < top ? b : top);
+      h[l] = h[l] > 0 ? h[l] : 0;
+    }
+    for (int l = 0; l < kLanes; ++l) moved += last[l] > h[l] ? 1.0f : 0.0f;
+    double term[kLanes], level[kLanes];
+    for (int l = 0; l < kLanes; ++l) {
+      level[l] = static_cast<double>(floor_of((h[l] + 1.5f) * 0.5f));
+      const bool below = p % 2 != 0 && h[l] - 2 * floor_of(h[l] * 0.5f + 0.25f) > 0.5f;
+      term[l] = (below ? -1.0 : 1.0) * (weighted ? weight[l] : 1.0);
+    }
+    for (int j = 0; j <= p; ++j)  // from z^0 x^p on; `term` holds sign * weight * z^j
+      for (int l = 0; l < kLanes; ++l) {
+        double moment = term[l];
+        for (int k = j; k < p; ++k) moment *= static_cast<double>(x[l]);
+        lanes[j][l] += moment;
+        term[l] *= level[l];
+      }
+    if (moved == 0) continue;
+    for (int l = 0; l < kLanes; ++l)
+      if (last[l] > h[l])
+        drop_steps<p>(work, static_cast<double>(x[l]), weighted ? weight[l] : 1.0, static_cast<int>(h[l]),
+                      static_cast<int>(last[l]));
   }
-  return scale;
+  for (int j = 0; j <= p; ++j)
+    for (int l = 0; l < kLanes; ++l) sums->m[j] += lanes[j][l];
+}
+
+using Drop = void (*)(const Work&, Moment*);
+QC_VECTOR_CLONES void drop_1(const Work& work, Moment* sums) { drop_all<1, false>(work, sums); }
+QC_VECTOR_CLONES void drop_2(const Work& work, Moment* sums) { drop_all<2, false>(work, sums); }
+QC_VECTOR_CLONES void drop_3(const Work& work, Moment* sums) { drop_all<3, false>(work, sums); }
+QC_VECTOR_CLONES void drop_4(const Work& work, Moment* sums) { drop_all<4, false>(work, sums); }
+QC_VECTOR_CLONES void drop_weighted_1(const Work& work, Moment* sums) { drop_all<1, true>(work, sums); }
+QC_VECTOR_CLONES void drop_weighted_2(const Work& work, Moment* sums) { drop_all<2, true>(work, sums); }
+QC_VECTOR_CLONES void drop_weighted_3(const Work& work, Moment* sums) { drop_all<3, true>(work, sums); }
+QC_VECTOR_CLONES void drop_weighted_4(const Work& work, Moment* sums) { drop_all<4, true>(work, sums); }
+constexpr Drop kDrop[2][kSweptPower] = {{drop_1, drop_2, drop_3, drop_4},
+                                        {drop_weighted_1, drop_weighted_2, drop_weighted_3, drop_weighted_4}};
+
+/// p = 2: the best that the levels at this edge can do. Other p: the error at the edge.
+Valley bottom_of(const Moment& sums, double u, int p) {
+  const double* m = sums.m;
+  if (p == 2) return m[2] > 0 ? Valley{m[1] / m[2], m[0] - m[1] * m[1] / m[2], 0} : Valley{1 / u, m[0], 0};
+  constexpr double kBinomial[kMoments][kMoments] = {{1}, {1, 1}, {1, 2, 1}, {1, 3, 3, 1}, {1, 4, 6, 4, 1}};
+  double error = 0;
+  for (int j = p; j >= 0; --j) error = kBinomial[p][j] * m[j] - error / u;
+  return {1 / u, error, 0};
 }
 
 }  // namespace
 
-std::vector<double> deepest_scales(std::span<const float> values, const Extent& extent,
-                                   const Family& family) {
-  const auto low = static_cast<double>(extent.min), high = static_cast<double>(extent.max);
-  const double covering = covering_scale(family, low, high);
-  const Bracket bracket = find_bracket(values, family, covering, std::max(-low, high));
+std::vector<Valley> sweep(const Series& series, int64_t low, int64_t high, const Bracket& bracket, int cells, int p,
+                          size_t count) {
+  thread_local std::vector<double> storage;
+  const auto stride = static_cast<size_t>(p) + 1;
+  storage.assign((static_cast<size_t>(cells) + 1) * stride, 0.0);
+  Work work{series.x.data(),
+            series.weight.data(),
+            static_cast<int64_t>(series.x.size()),
+            static_cast<float>(-low),
+            static_cast<float>(high),
+            1 / bracket.largest,
+            1 / bracket.smallest,
+            storage.data(),
+            0,
+            cells};
+  work.cells_per_u = cells / (work.end - work.begin);
+  Moment sums;
+  kDrop[series.weight.empty() ? 0 : 1][p - 1](work, &sums);
 
-  std::array<Change, kCellsOfFew + 1> storage{};
-  const std::span<Change> cells(storage.data(), (values.size() <= kFew ? kCellsOfFew : kCells) + 1);
-  Change sums = drop_events(values, family, bracket, cells);
-  std::array<double, kCellsOfFew + 2> left{}, scales{};
-  for (size_t i = 0; i <= cells.size(); ++i) {
-    left[i] = squares_left(extent.squares, sums);
-    scales[i] = sums.zz > 0 ? sums.xz / sums.zz : bracket.largest;
-    if (i == cells.size()) break;
-    sums.xz += cells[i].xz;
-    sums.zz += cells[i].zz;
+  thread_local std::vector<Valley> edges;
+  edges.clear();
+  for (int i = 0; i <= cells; ++i) {
+    edges.push_back(bottom_of(sums, work.begin + i / work.cells_per_u, p));
+    for (size_t j = 0; j < stride; ++j) sums.m[j] += storage[static_cast<size_t>(i) * stride + j];
   }
-
-  // Valleys: cells not above their neighbours.
-  std::vector<size_t> valleys;
-  for (size_t i = 0; i <= cells.size(); ++i)
-    if ((i == 0 || left[i] < left[i - 1]) && (i == cells.size() || left[i] <= left[i + 1]))
-      valleys.push_back(i);
-  const size_t kept = std::min(kValleys, valleys.size());
+  std::vector<Valley> valleys;
+  const size_t n = edges.size();
+  for (size_t i = 0; i < n; ++i) {
+    if ((i > 0 && edges[i].error >= edges[i - 1].error) || (i + 1 < n && edges[i].error > edges[i + 1].error)) continue;
+    edges[i].radius = 1.5 * bracket.largest / work.cells_per_u;
+    valleys.push_back(edges[i]);
+  }
+  const size_t kept = std::min(count, valleys.size());
   std::partial_sort(valleys.begin(), valleys.begin() + static_cast<std::ptrdiff_t>(kept), valleys.end(),
-                    [&](size_t a, size_t b) { return left[a] != left[b] ? left[a] < left[b] : a < b; });
-  std::vector<double> best;
-  for (size_t i = 0; i < kept; ++i)
-    best.push_back(polish(values, family, std::max(scales[valleys[i]], family.scale_floor)));
+                    [](const Valley& a, const Valley& b) { return a.error != b.error ? a.error < b.error : a.scale > b.scale; });
+  valleys.resize(kept);
+  return valleys;
+}
+
+Valley sharpen(const Series& series, int64_t low, int64_t high, const Valley& valley, int p) {
+  Valley best = valley;
+  while (best.radius > (p == 2 ? kSharpSquared : kSharpOther)) {
+    const Bracket bracket{best.scale * (1 - best.radius), best.scale * (1 + best.radius)};
+    const Valley next = sweep(series, low, high, bracket, kSharpCells, p, 1)[0];
+    if (next.error < best.error) best = next;
+    best.radius = next.radius;
+  }
   return best;
 }
 

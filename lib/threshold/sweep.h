@@ -1,17 +1,38 @@
-// The squared-error search for weights on a symmetric grid, where most of the time of a run would go: exact
-// over all scales of a bracket at the price of a few dozen passes over the values, without sorting them.
+// The error of one window of levels at (nearly) every scale of a bracket, at the price of a few dozen passes over the
+// data and without sorting them: the engine behind "never worse than MCT", which samples the same function at a few
+// hundred places.
 #pragma once
 
 #include <span>
 #include <vector>
 
 #include "threshold/grid.h"
-#include "threshold/passes.h"
 
 namespace qc::threshold {
 
-/// Scales at the bottom of the deepest valleys of the squared error (one window only: family.low_min ==
-/// low_max). `extent` is extent_of(values), not all 0.
-std::vector<double> deepest_scales(std::span<const float> values, const Extent& extent, const Family& family);
+/// Largest p of |x - x'|^p that is swept: beyond, the sums of a sweep cancel too much.
+constexpr int kSweptPower = 4;
+
+struct Series {
+  std::span<const float> x;
+  std::span<const double> weight;  // empty: 1 each
+};
+
+struct Bracket {
+  double smallest = 0, largest = 0;  // scales
+};
+
+struct Valley {
+  double scale = 0;
+  double error = 0;     // summed |x - x'|^p
+  double radius = 0;    // relative: how far the bottom may be from `scale`
+};
+
+/// Local minima over the bracket, the deepest first, at most `count`.
+std::vector<Valley> sweep(const Series& series, int64_t low, int64_t high, const Bracket& bracket, int cells, int p,
+                          size_t count);
+
+/// The bottom of a valley, from ever narrower sweeps.
+Valley sharpen(const Series& series, int64_t low, int64_t high, const Valley& valley, int p);
 
 }  // namespace qc::threshold

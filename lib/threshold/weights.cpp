@@ -10,6 +10,7 @@
 #include "threshold/choose.h"
 #include "threshold/samples.h"
 #include "threshold/sweep.h"
+#include "threshold/symmetric.h"
 
 namespace qc::threshold {
 namespace {
@@ -30,8 +31,8 @@ std::vector<Grid> candidates_of(std::span<const float> values, const Extent& ext
   std::vector<Grid> grids = {
       covering_grid(family, static_cast<double>(extent.min), static_cast<double>(extent.max))};
   const int p = error_power(options);
-  if (options.quantizer == Quantizer::kSymmetric && p == 2) {
-    for (const double scale : deepest_scales(values, extent, family))
+  if (options.quantizer == Quantizer::kSymmetric && p <= kSweptPower) {
+    for (const double scale : deepest_scales(values, extent, family, p))
       grids.push_back({scale, family.low_min, family.low_min + family.span});
   } else {
     const Samples samples = value_samples(values);
