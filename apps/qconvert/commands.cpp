@@ -96,15 +96,6 @@ std::string quoted(const std::string& text) {
   return json + "\"";
 }
 
-config::Override parse_override(const std::string& word) {
-  const size_t equals = word.find('=');
-  if (word.empty() || word[0] != '/' || equals == std::string::npos) {
-    throw Error(Exit::kUsage, {"usage", "--set " + word, "it must be a JSON pointer, '=' and a value",
-                               "for example --set /representative_dataset/max_images=100"});
-  }
-  return {word.substr(0, equals), word.substr(equals + 1)};
-}
-
 // A target file on the command line is meant from here, not from the config's folder.
 std::string target_from_here(const std::string& target) {
   return target.ends_with(".json") ? absolute_path(target) : target;
@@ -197,7 +188,7 @@ ConvertOptions resolve(const ConvertLine& line) {
   options.model = line.model;
   options.config = line.config;
   options.output_folder = line.output;
-  for (const std::string& set : line.sets) options.overrides.push_back(parse_override(set));
+  for (const std::string& set : line.sets) options.overrides.push_back(config::parse_override(set));
   if (!line.images.empty()) options.overrides.push_back(images_override(line.images));
   if (!line.target.empty()) {
     options.overrides.push_back({"/target_platform_capabilities", quoted(target_from_here(line.target))});
@@ -360,7 +351,7 @@ int config_command(const Command& self, const Arguments& arguments) {
   set_help_page(app, "usage: qconvert config [--config CFG.json] [--set /POINTER=VALUE]", "");
   if (!parse(app, arguments)) return 0;
   std::vector<config::Override> overrides;
-  for (const std::string& set : sets) overrides.push_back(parse_override(set));
+  for (const std::string& set : sets) overrides.push_back(config::parse_override(set));
   if (file.empty() && overrides.empty()) {
     print_to_stdout(config::default_json());
     return 0;

@@ -13,6 +13,8 @@
 namespace qc::config {
 namespace {
 
+constexpr size_t kMaxTexts = 1000;  // each is compared with all others
+
 /// Where a value stands and who hears about it.
 struct Site {
   const Key& key;
@@ -117,8 +119,7 @@ bool check_choice(const Json& value, const Site& site) {
 bool check_texts(const Json& value, const Site& site) {
   if (!value.is_array()) return site.wrong_type(value);
   if (static_cast<double>(value.size()) < site.key.low) return site.bad_value(value, "is empty");
-  Key element = site.key;  // each element as if it stood alone
-  element.nullable = false;
+  if (value.size() > kMaxTexts) return site.bad_value(value, format("has more than {} elements", kMaxTexts));
   bool good = true;
   for (size_t i = 0; i < value.size(); ++i) {
     const std::string pointer = json::child(site.pointer, std::to_string(i));
@@ -238,8 +239,11 @@ Json schema_choice(const Key& key) {
 Json schema_texts(const Key& key) {
   Json element{{"type", "string"}, {"minLength", 1}};
   if (!key.choices.empty()) element = schema_choice(key);
-  return {
-      {"type", "array"}, {"items", element}, {"minItems", static_cast<int>(key.low)}, {"uniqueItems", true}};
+  return {{"type", "array"},
+          {"items", element},
+          {"minItems", static_cast<int>(key.low)},
+          {"maxItems", kMaxTexts},
+          {"uniqueItems", true}};
 }
 Json schema_numbers(const Key& key) {
   const Json one = bounds(key, "number");
@@ -302,7 +306,7 @@ std::string say_pair(const Key& key) {
   return "[height, width], each " + range_text(key);
 }
 std::string say_size(const Key&) {
-  return "bytes, or a string like \"3 MB\", \"500 kB\", \"1 MiB\"";
+  return "a number of bytes, or a string like \"3 MB\", \"500 kB\", \"1 MiB\"";
 }
 std::string say_path(const Key&) {
   return "a path";
