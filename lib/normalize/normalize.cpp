@@ -114,12 +114,17 @@ std::vector<double> numbers_of(const Tensor& tensor) {
   }
 }
 
+/// Outputs smaller than this are compared with it: a Sigmoid far in its tail comes in steps of 6e-8 from ONNX
+/// Runtime's kernel, and a map of nothing but tails (a detector that sees nothing) would never agree with
+/// itself.
+constexpr double kSmallestOutput = 1e-3;
+
 /// max |a - b| / max |a|; infinite when shapes differ, or when a number on one side alone is not finite.
 double change_between(const Tensor& before, const Tensor& after) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   if (before.dtype != after.dtype || before.dims != after.dims) return kInfinity;
   const std::vector<double> a = numbers_of(before), b = numbers_of(after);
-  double largest = 0, change = 0;
+  double largest = kSmallestOutput, change = 0;
   for (size_t i = 0; i < a.size(); ++i) {
     if (a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) {
       if (std::isfinite(a[i])) largest = std::max(largest, std::abs(a[i]));
@@ -129,7 +134,7 @@ double change_between(const Tensor& before, const Tensor& after) {
     largest = std::max(largest, std::abs(a[i]));
     change = std::max(change, std::abs(a[i] - b[i]));
   }
-  return change == 0 ? 0 : largest == 0 ? kInfinity : change / largest;
+  return change / largest;
 }
 
 /// Knows the outputs of the graph as it came.

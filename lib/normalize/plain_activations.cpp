@@ -1,6 +1,6 @@
-// Relu, Clip, Min and Max with constants are all one thing, a range; nested ones are one range. [0, infinity)
-// is spelled Relu, everything else Clip, nothing at all where both ends are open. PRelu with one slope is
-// LeakyRelu, which has an integer kernel.
+// Relu, Clip, Min and Max with constants (and a difference of two Relus) are all one thing, a range; nested
+// ones are one range. [0, infinity) is spelled Relu, everything else Clip, nothing at all where both ends are
+// open. PRelu with one slope is LeakyRelu, which has an integer kernel.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -40,12 +40,25 @@ std::optional<Range> extremum_at(const Graph& graph, const Node& node) {
   return std::nullopt;
 }
 
+/// relu(x) - relu(x - c) with c > 0: how TensorFlow spells a Relu with a largest value, min(relu(x), c).
+std::optional<Range> difference_at(const Graph& graph, const Node& node) {
+  if (!ir::standard_op(node, "Sub")) return std::nullopt;
+  const NodeId whole = producer_if(graph, node.inputs[0], "Relu"),
+               excess = producer_if(graph, node.inputs[1], "Relu");
+  if (whole == kNone || excess == kNone) return std::nullopt;
+  const ValueId x = node_at(graph, whole).inputs[0];
+  const Affine shifted = affine_of(graph, node_at(graph, excess).inputs[0], x);
+  if (shifted.x != x || shifted.a != 1 || !(shifted.b < 0) || !is_float(graph, x)) return std::nullopt;
+  return Range{x, {0, -shifted.b}};
+}
+
 std::optional<Range> range_at(const Graph& graph, NodeId id) {
   const Node& node = node_at(graph, id);
   if (ir::standard_op(node, "Relu"))
     return is_float(graph, node.inputs[0]) ? std::optional(Range{node.inputs[0], {0, kInfinity}})
                                            : std::nullopt;
   if (const auto bounds = clip_bounds(graph, id)) return Range{node.inputs[0], *bounds};
+  if (const auto range = difference_at(graph, node)) return range;
   return extremum_at(graph, node);
 }
 

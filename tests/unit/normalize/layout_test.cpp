@@ -1,0 +1,455 @@
+// Nodes that do nothing, layout ops, pads and pools.
+#include <catch2/catch.hpp>
+
+#include "normalize/rewrites.h"
+#include "support/tiny_models.h"
+#include "unit/normalize/try_rewrite.h"
+
+using namespace qc;
+using namespace qc::tiny;
+
+namespace {
+
+ir::ValueId image(ir::Graph& g, int64_t channels = 4) {
+  return input(g, "x", {2, channels, 6, 5});
+}
+
+/// Pad with constant pads (begins, then ends) in the spelling of the opset.
+ir::ValueId pad(ir::Graph& g, ir::ValueId x, Dims pads, float with = 0,
+                const std::string& mode = "constant") {
+  Dims dims = value(g, x).dims;
+  for (size_t i = 0; i < dims.size(); ++i) dims[i] += pads[i] + pads[i + dims.size()];
+  if (ir::opset(g) < 11) return node(g, "Pad", {x}, {{"mode", mode}, {"pads", pads}, {"value", with}}, dims);
+  return node(g, "Pad", {x, constant_i(g, pads), constant(g, with)}, {{"mode", mode}}, dims);
+}
+
+const Dims kAround = {0, 0, 1, 0, 0, 0, 2, 1};
+
+}  // namespace
+
+TEST_CASE("nodes that hand their input on are removed", "[normalize]") {
+  try_rewrite::check(
+      {
+          {"Identity", [](ir::Graph& g) { output(g, relu(g, node(g, "Identity", {relu(g, image(g))}))); }, 1,
+           "Relu Relu"},
+          {"Identity at a graph output",
+           [](ir::Graph& g) { output(g, node(g, "Identity", {relu(g, image(g))}), "result"); }, 1, "Relu"},
+          {"Dropout",
+           [](ir::Graph& g) {
+             output(g, relu(g, node(g, "Dropout", {image(g), constant(g, 0.5f)})));
+           },
+           1, "Relu"},
+          {"Cast to the same type",
+           [](ir::Graph& g) {
+             output(g, relu(g, node(g, "Cast", {image(g)}, {{"to", int64_t{1}}})));
+           },
+           1, "Relu"},
+          {"Reshape to the same shape",
+           [](ir::Graph& g) {
+             output(g, relu(g, reshape(g, image(g), {2, 4, 6, 5})));
+           },
+           1, "Relu"},
+          {"Reshape that keeps a free batch",
+           [](ir::Graph& g) {
+             output(g, relu(g, reshape(g, input(g, "x", {-1, 4}), {-1, 4})));
+           },
+           1, "Relu"},
+          {"Transpose in order",
+           [](ir::Graph& g) {
+             output(g, relu(g, transpose(g, image(g), {0, 1, 2, 3})));
+           },
+           1, "Relu"},
+          {"Pad of nothing", [](ir::Graph& g) { output(g, relu(g, pad(g, image(g), Dims(8, 0)))); }, 1,
+           "Relu"},
+          {"Pad of nothing, before opset 11",
+           [](ir::Graph& g) { output(g, relu(g, pad(g, image(g), Dims(8, 0)))); }, 1, "Relu", 9},
+          {"Slice of everything",
+           [](ir::Graph& g) {
+             output(g, relu(g, node(g, "Slice", {image(g), constant_i(g, {0}), constant_i(g, {99})}, {},
+                                    Dims{2, 4, 6, 5})));
+           },
+           1, "Relu"},
+          {"Concat of one", [](ir::Graph& g) { output(g, relu(g, concat(g, {image(g)}))); }, 1, "Relu"},
+          {"Expand to the same shape",
+           [](ir::Graph& g) {
+             output(g, relu(g, node(g, "Expand", {image(g), constant_i(g, {1, 5})}, {}, Dims{2, 4, 6, 5})));
+           },
+           1, "Relu"},
+          {"Mul by ones, Add of zeros, Div by one, Sub of zero",
+           [](ir::Graph& g) {
+             auto y = mul(g, constant(g, 1.0f), image(g));
+             y = add(g, y, constant(g, filled({4, 1, 1}, 0)));
+             y = node(g, "Div", {y, constant_f(g, {1})});
+             output(g, relu(g, node(g, "Sub", {y, constant(g, 0.0f)})));
+           },
+           4, "Relu"},
+          {"MaxPool of one pixel", [](ir::Graph& g) { output(g, relu(g, max_pool(g, image(g), 1, 1))); }, 1,
+           "Relu"},
+          {"Resize to the same size",
+           [](ir::Graph& g) {
+             output(g, relu(g, node(g, "Resize", {image(g), ir::kNone, constant_f(g, {1, 1, 1, 1})},
+                                    {{"mode", std::string("linear")}}, Dims{2, 4, 6, 5})));
+           },
+           1, "Relu"},
+          {"not: from input to output", [](ir::Graph& g) { output(g, node(g, "Identity", {image(g)})); }, 0,
+           "Identity"},
+          {"not: both sides are graph outputs",
+           [](ir::Graph& g) {
+             const auto y = output(g, relu(g, image(g)), "a");
+             output(g, node(g, "Identity", {y}), "b");
+           },
+           0, "Relu Identity"},
+          {"not: one minus x",
+           [](ir::Graph& g) {
+             output(g, node(g, "Sub", {constant(g, 0.0f), image(g)}));
+           },
+           0, "Sub"},
+          {"not: the ones broadcast",
+           [](ir::Graph& g) {
+             output(g, mul(g, image(g, 1), constant(g, filled({4, 1, 1}, 1))));
+           },
+           0, "Mul"},
+          {"not: a Slice backwards",
+           [](ir::Graph& g) {
+             output(g, node(g, "Slice",
+                            {image(g), constant_i(g, {5}), constant_i(g, {-99}), constant_i(g, {2}),
+                             constant_i(g, {-1})},
+                            {}, Dims{2, 4, 6, 5}));
+           },
+           0, "Slice"},
+          {"not: a Reshape that changes the shape",
+           [](ir::Graph& g) {
+             output(g, reshape(g, image(g), {2, 4, 5, 6}));
+           },
+           0, "Reshape"},
+          {"not: a Pad of something", [](ir::Graph& g) { output(g, pad(g, image(g), kAround)); }, 0, "Pad"},
+      },
+      normalize::remove_no_ops);
+}
+
+TEST_CASE("an output name survives the removal of the node that made it", "[normalize]") {
+  ir::Graph g = graph();
+  const auto middle = relu(g, image(g));
+  const auto out = output(g, node(g, "Identity", {middle}), "result");
+  output(g, node(g, "Neg", {middle}));
+  CHECK(normalize::remove_no_ops(g) == 1);
+  CHECK(producer(g, out).op_type == "Relu");
+  CHECK(producer(g, g.outputs[1]).inputs[0] == out);
+  ir::verify(g);
+}
+
+TEST_CASE("Transposes merge or cancel", "[normalize]") {
+  try_rewrite::check(
+      {
+          {"cancel",
+           [](ir::Graph& g) {
+             output(g, relu(g, transpose(g, transpose(g, image(g), {0, 3, 1, 2}), {0, 2, 3, 1})));
+           },
+           1, "Relu"},
+          {"merge",
+           [](ir::Graph& g) {
+             output(g, transpose(g, transpose(g, image(g), {0, 2, 3, 1}), {0, 2, 3, 1}));
+           },
+           1, "Transpose"},
+          {"perm left out reverses",
+           [](ir::Graph& g) { output(g, relu(g, node(g, "Transpose", {node(g, "Transpose", {image(g)})}))); },
+           1, "Relu"},
+          {"cancel although the inner one has another reader",
+           [](ir::Graph& g) {
+             const auto inner = transpose(g, image(g), {0, 2, 3, 1});
+             output(g, inner);
+             output(g, relu(g, transpose(g, inner, {0, 3, 1, 2})));
+           },
+           1, "Transpose Relu"},
+          {"not: merging would keep both",
+           [](ir::Graph& g) {
+             const auto inner = transpose(g, image(g), {0, 2, 3, 1});
+             output(g, inner);
+             output(g, transpose(g, inner, {0, 2, 3, 1}));
+           },
+           0, "Transpose Transpose"},
+          {"not: something stands between",
+           [](ir::Graph& g) {
+             output(g, transpose(g, relu(g, transpose(g, image(g), {0, 2, 3, 1})), {0, 3, 1, 2}));
+           },
+           0, "Transpose Relu Transpose"},
+      },
+      normalize::merge_transposes);
+}
+
+TEST_CASE("a Reshape takes over the layout nodes before it", "[normalize]") {
+  try_rewrite::check(
+      {
+          {"Reshape",
+           [](ir::Graph& g) {
+             output(g, reshape(g, reshape(g, image(g), {8, 30}), {2, -1}));
+           },
+           1, "Reshape"},
+          {"Flatten",
+           [](ir::Graph& g) {
+             output(g, reshape(g, flatten(g, image(g)), {4, 60}));
+           },
+           1, "Reshape"},
+          {"not: it copies a dimension",
+           [](ir::Graph& g) {
+             output(g, reshape(g, reshape(g, image(g), {8, 30}), {0, 5, 6}));
+           },
+           0, "Reshape Reshape"},
+          {"not: the inner shape is an output",
+           [](ir::Graph& g) {
+             output(g, reshape(g, output(g, reshape(g, image(g), {8, 30})), {2, -1}));
+           },
+           0, "Reshape Reshape"},
+      },
+      normalize::merge_reshapes);
+}
+
+TEST_CASE("auto_pad becomes explicit pads", "[normalize]") {
+  const auto make = [](ir::Graph& g, Dims x, int64_t kernel, int64_t stride, const char* mode) {
+    output(g, conv(g, input(g, "x", x), 3, {.kernel = kernel, .stride = stride, .pad = 0}));
+    ir::remove_attribute(g.nodes.back(), "pads");
+    ir::set_attribute(g.nodes.back(), "auto_pad", std::string(mode));
+  };
+  try_rewrite::check(
+      {
+          {"SAME_UPPER, even size",
+           [&](ir::Graph& g) {
+             make(g, {1, 2, 8, 8}, 3, 2, "SAME_UPPER");
+           },
+           1, "Conv"},
+          {"SAME_LOWER, even size",
+           [&](ir::Graph& g) {
+             make(g, {1, 2, 8, 8}, 3, 2, "SAME_LOWER");
+           },
+           1, "Conv"},
+          {"SAME_UPPER, odd size",
+           [&](ir::Graph& g) {
+             make(g, {1, 2, 7, 9}, 5, 2, "SAME_UPPER");
+           },
+           1, "Conv"},
+          {"stride larger than the kernel",
+           [&](ir::Graph& g) {
+             make(g, {1, 2, 7, 9}, 1, 2, "SAME_UPPER");
+           },
+           1, "Conv"},
+          {"VALID",
+           [&](ir::Graph& g) {
+             make(g, {1, 2, 7, 9}, 3, 2, "VALID");
+           },
+           1, "Conv"},
+          {"stride 1 needs no size",
+           [&](ir::Graph& g) {
+             make(g, {1, 2, -1, -1}, 3, 1, "SAME_UPPER");
+           },
+           1, "Conv"},
+          {"not: size unknown",
+           [&](ir::Graph& g) {
+             make(g, {1, 2, -1, -1}, 3, 2, "SAME_UPPER");
+           },
+           0, "Conv"},
+          {"not: NOTSET",
+           [&](ir::Graph& g) {
+             make(g, {1, 2, 8, 8}, 3, 2, "NOTSET");
+           },
+           0, "Conv"},
+          {"AveragePool",
+           [](ir::Graph& g) {
+             output(g, node(g, "AveragePool", {image(g)},
+                            {{"kernel_shape", Dims{3, 3}},
+                             {"strides", Dims{2, 2}},
+                             {"auto_pad", std::string("SAME_UPPER")}}));
+           },
+           1, "AveragePool"},
+      },
+      normalize::explicit_pads);
+}
+
+TEST_CASE("explicit pads say what SAME meant", "[normalize]") {
+  ir::Graph g = graph();
+  output(g, conv(g, input(g, "x", {1, 2, 8, 7}), 3, {.stride = 2}));
+  ir::set_attribute(g.nodes.back(), "auto_pad", std::string("SAME_UPPER"));
+  REQUIRE(normalize::explicit_pads(g) == 1);
+  CHECK(ir::ints_attribute(g.nodes.back(), "pads") == Dims{0, 1, 1, 1});
+  CHECK(ir::find_attribute(g.nodes.back(), "auto_pad") == nullptr);
+}
+
+TEST_CASE("a Pad becomes the padding of what follows where that is the same", "[normalize]") {
+  try_rewrite::check(
+      {
+          {"Conv", [](ir::Graph& g) { output(g, conv(g, pad(g, image(g), kAround), 3)); }, 1, "Conv"},
+          {"Conv before opset 11",
+           [](ir::Graph& g) { output(g, conv(g, pad(g, image(g), kAround), 3, {.pad = 0})); }, 1, "Conv", 9},
+          {"two convolutions",
+           [](ir::Graph& g) {
+             const auto padded = pad(g, image(g), kAround);
+             output(g, conv(g, padded, 3));
+             output(g, conv(g, padded, 3, {.kernel = 1, .pad = 0}));
+           },
+           2, "Conv Conv"},
+          {"a convolution beside another reader",
+           [](ir::Graph& g) {
+             const auto padded = pad(g, image(g), kAround);
+             output(g, conv(g, padded, 3));
+             output(g, relu(g, padded));
+           },
+           1, "Pad Conv Relu"},
+          {"AveragePool",
+           [](ir::Graph& g) {
+             output(g, average_pool(g, pad(g, image(g), {0, 0, 1, 1, 0, 0, 1, 1})));
+           },
+           1, "AveragePool"},
+          {"MaxPool behind a Relu",
+           [](ir::Graph& g) {
+             output(g, max_pool(g, pad(g, relu(g, image(g)), {0, 0, 1, 1, 0, 0, 1, 1})));
+           },
+           1, "Relu MaxPool"},
+          {"axes as an input",
+           [](ir::Graph& g) {
+             const auto x = image(g);
+             output(g, conv(g,
+                            node(g, "Pad", {x, constant_i(g, {1, 2}), constant(g, 0.0f), constant_i(g, {-1})},
+                                 {}, Dims{2, 4, 6, 8}),
+                            3));
+           },
+           1, "Conv", 18},
+          {"not: padded with ones", [](ir::Graph& g) { output(g, conv(g, pad(g, image(g), kAround, 1), 3)); },
+           0, "Pad Conv"},
+          {"not: reflected",
+           [](ir::Graph& g) { output(g, conv(g, pad(g, image(g), kAround, 0, "reflect"), 3)); }, 0,
+           "Pad Conv"},
+          {"not: channels padded",
+           [](ir::Graph& g) {
+             output(g, conv(g, pad(g, image(g), {0, 1, 0, 0, 0, 0, 0, 0}), 3));
+           },
+           0, "Pad Conv"},
+          {"not: cropped",
+           [](ir::Graph& g) {
+             output(g, conv(g, pad(g, image(g), {0, 0, -1, 0, 0, 0, 1, 0}), 3));
+           },
+           0, "Pad Conv"},
+          {"not: MaxPool of numbers below zero",
+           [](ir::Graph& g) {
+             output(g, max_pool(g, pad(g, image(g), {0, 0, 1, 1, 0, 0, 1, 1})));
+           },
+           0, "Pad MaxPool"},
+          {"not: AveragePool with padding of its own",
+           [](ir::Graph& g) {
+             output(g, average_pool(g, pad(g, image(g), {0, 0, 1, 1, 0, 0, 1, 1}), 3, 1, 1));
+           },
+           0, "Pad AveragePool"},
+          {"not: a window that misses the picture",
+           [](ir::Graph& g) {
+             output(g, max_pool(g, pad(g, relu(g, image(g)), {0, 0, 2, 2, 0, 0, 2, 2})));
+           },
+           0, "Relu Pad MaxPool"},
+      },
+      normalize::fold_pad);
+}
+
+TEST_CASE("Flatten becomes Reshape", "[normalize]") {
+  const auto make = [](ir::Graph& g, Dims x, int64_t axis) { output(g, flatten(g, input(g, "x", x), axis)); };
+  try_rewrite::check(
+      {
+          {"axis 1 with a free batch",
+           [&](ir::Graph& g) {
+             make(g, {-1, 4, 6, 5}, 1);
+           },
+           1, "Reshape"},
+          {"axis 2",
+           [&](ir::Graph& g) {
+             make(g, {2, 4, 6, 5}, 2);
+           },
+           1, "Reshape"},
+          {"axis 0",
+           [&](ir::Graph& g) {
+             make(g, {2, 4, 6, 5}, 0);
+           },
+           1, "Reshape"},
+          {"axis 2, rows free",
+           [&](ir::Graph& g) {
+             make(g, {-1, 4, 6, 5}, 2);
+           },
+           1, "Reshape"},
+          {"not: axis 2, both sides free",
+           [&](ir::Graph& g) {
+             make(g, {-1, 4, -1, 5}, 2);
+           },
+           0, "Flatten"},
+      },
+      normalize::flatten_to_reshape);
+}
+
+TEST_CASE("the mean over space becomes GlobalAveragePool", "[normalize]") {
+  const auto mean = [](ir::Graph& g, Dims x, Dims axes, int64_t keep) {
+    output(g, node(g, "ReduceMean", {input(g, "x", x)}, {{"axes", axes}, {"keepdims", keep}}));
+  };
+  try_rewrite::check(
+      {
+          {"ReduceMean",
+           [&](ir::Graph& g) {
+             mean(g, {2, 4, 6, 5}, {2, 3}, 1);
+           },
+           1, "GlobalAveragePool"},
+          {"axes from the end, dimensions dropped",
+           [&](ir::Graph& g) {
+             mean(g, {-1, 4, 6, 5}, {-1, -2}, 0);
+           },
+           1, "GlobalAveragePool Reshape"},
+          {"axes as an input",
+           [](ir::Graph& g) {
+             output(g, node(g, "ReduceMean", {image(g), constant_i(g, {2, 3})}, {}, Dims{2, 4, 1, 1}));
+           },
+           1, "GlobalAveragePool", 18},
+          {"AveragePool of the picture's size",
+           [](ir::Graph& g) {
+             output(g, node(g, "AveragePool", {image(g)}, {{"kernel_shape", Dims{6, 5}}}));
+           },
+           1, "GlobalAveragePool"},
+          {"GlobalMaxPool becomes MaxPool",
+           [](ir::Graph& g) { output(g, node(g, "GlobalMaxPool", {image(g)})); }, 1, "MaxPool"},
+          {"not: channels too",
+           [&](ir::Graph& g) {
+             mean(g, {2, 4, 6, 5}, {1, 2, 3}, 1);
+           },
+           0, "ReduceMean"},
+          {"not: NHWC",
+           [&](ir::Graph& g) {
+             mean(g, {2, 4, 6, 5}, {1, 2}, 1);
+           },
+           0, "ReduceMean"},
+          {"not: a part of the picture",
+           [](ir::Graph& g) {
+             output(g, node(g, "AveragePool", {image(g)}, {{"kernel_shape", Dims{5, 5}}}));
+           },
+           0, "AveragePool"},
+          {"not: padded",
+           [](ir::Graph& g) {
+             output(g, node(g, "AveragePool", {image(g)},
+                            {{"kernel_shape", Dims{6, 5}}, {"pads", Dims{1, 0, 0, 0}}}));
+           },
+           0, "AveragePool"},
+          {"not: GlobalMaxPool of a picture of unknown size",
+           [](ir::Graph& g) {
+             output(g, node(g, "GlobalMaxPool", {input(g, "x", {1, 4, -1, -1})}));
+           },
+           0, "GlobalMaxPool"},
+      },
+      normalize::pool_globally);
+}
+
+TEST_CASE("a rewrite that needs a shape leaves values without one alone", "[normalize]") {
+  ir::Graph g = graph();
+  auto x = node(g, "Unknown", {image(g)});
+  g.nodes.back().domain = "somebody.else";
+  g.values[static_cast<size_t>(x)].dtype = ir::DType::kFloat;
+  REQUIRE_FALSE(value(g, x).has_shape);
+  output(g, node(g, "ReduceMean", {x}, {{"axes", Dims{2, 3}}}));
+  output(g, node(g, "Flatten", {x}, {{"axis", int64_t{2}}}));
+  output(g, node(g, "GlobalMaxPool", {x}));
+  output(g, node(g, "Transpose", {node(g, "Transpose", {x})}));
+  output(g, node(g, "Reshape", {x, constant_i(g, {1, 2})}));
+  CHECK(normalize::pool_globally(g) == 0);
+  CHECK(normalize::flatten_to_reshape(g) == 0);
+  CHECK(normalize::merge_transposes(g) == 0);
+  CHECK(normalize::remove_no_ops(g) == 0);
+}
