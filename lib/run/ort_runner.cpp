@@ -4,6 +4,7 @@
 #include <onnxruntime_cxx_api.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <unordered_map>
 
@@ -18,7 +19,12 @@ namespace {
 Ort::Env& environment() {
   // Fatal only: what matters reaches the user through our own errors; the runtime's warnings about custom domains or
   // unused initializers would only puzzle.
-  static Ort::Env env(ORT_LOGGING_LEVEL_FATAL, "qconvert");
+  // Official builds of ONNX Runtime report to their makers and keep files in the temporary folder from the first
+  // environment on (seen with 1.30; DisableTelemetryEvents() comes too late for the files): qconvert does neither.
+  static Ort::Env env = [] {
+    ::setenv("ORT_DISABLE_TELEMETRY", "1", 1);
+    return Ort::Env(ORT_LOGGING_LEVEL_FATAL, "qconvert");
+  }();
   return env;
 }
 
