@@ -1,6 +1,7 @@
 // See taps.h.
 #include "run/taps.h"
 
+#include <algorithm>
 #include <exception>
 
 #include "base/text.h"
@@ -34,20 +35,22 @@ struct Kernel {
 struct ObserveKernel : Kernel {
   using Kernel::Kernel;
   void Compute(OrtKernelContext* raw) {
-    guarded(raw, [&](Ort::KernelContext& context, std::span<const float> tensor, std::span<const int64_t> dims) {
-      *context.GetOutput(0, std::vector<int64_t>{}).GetTensorMutableData<float>() = 0;
-      if (!current_failure()) tap.observe(current_slot(), tensor, dims);
-    });
+    guarded(raw,
+            [&](Ort::KernelContext& context, std::span<const float> tensor, std::span<const int64_t> dims) {
+              *context.GetOutput(0, std::vector<int64_t>{}).GetTensorMutableData<float>() = 0;
+              if (!current_failure()) tap.observe(current_slot(), tensor, dims);
+            });
   }
 };
 
 struct TransformKernel : Kernel {
   using Kernel::Kernel;
   void Compute(OrtKernelContext* raw) {
-    guarded(raw, [&](Ort::KernelContext& context, std::span<const float> tensor, std::span<const int64_t> dims) {
-      float* out = context.GetOutput(0, dims.data(), dims.size()).GetTensorMutableData<float>();
-      if (!current_failure()) tap.transform(current_slot(), tensor, {out, tensor.size()}, dims);
-    });
+    guarded(raw,
+            [&](Ort::KernelContext& context, std::span<const float> tensor, std::span<const int64_t> dims) {
+              float* out = context.GetOutput(0, dims.data(), dims.size()).GetTensorMutableData<float>();
+              if (!current_failure()) tap.transform(current_slot(), tensor, {out, tensor.size()}, dims);
+            });
   }
 };
 
@@ -82,7 +85,14 @@ struct TransformOp : TapOp<TransformOp, TransformKernel> {
   }
   const char* GetName() const { return "Transform"; }
   static OrtStatusPtr InferOutputShape(Ort::ShapeInferContext& context) {
-    return context.SetOutputShape(0, context.GetInputShape(0)).release();
+    // No shape and no dimensions look alike here: say nothing rather than "a scalar". The same for a
+    // dimension that is neither known nor named: it arrives as -1, and passed on it would be taken for a
+    // size.
+    const Ort::ShapeInferContext::Shape shape = context.GetInputShape(0);
+    const bool known = !shape.empty() && std::all_of(shape.begin(), shape.end(), [](const auto& dim) {
+      return !dim.IsInt() || dim.AsInt() >= 0;
+    });
+    return known ? context.SetOutputShape(0, shape).release() : nullptr;
   }
 };
 
@@ -111,7 +121,9 @@ struct TapOps::Ops {
 
 TapOps::TapOps(Taps taps) : ops_(std::make_unique<Ops>(std::move(taps))) {}
 TapOps::~TapOps() = default;
-void TapOps::add_to(Ort::SessionOptions& options) { options.Add(ops_->domain); }
+void TapOps::add_to(Ort::SessionOptions& options) {
+  options.Add(ops_->domain);
+}
 
 ir::Graph insert_taps(const ir::Graph& original, const Taps& taps) {
   ir::Graph graph = original;
@@ -127,14 +139,17 @@ ir::Graph insert_taps(const ir::Graph& original, const Taps& taps) {
     node.outputs = {to};
     return ir::add_node(graph, std::move(node));
   };
-  // Transforms first: they redirect the readers that exist now; observers, added after, keep the value before.
+  // Transforms first: they redirect the readers that exist now; observers, added after, keep the value
+  // before.
   for (size_t i = 0; i < taps.size(); ++i) {
     if (!taps[i].transform) continue;
     const ir::ValueId value = taps[i].value;
     const ir::ValueId changed = ir::add_value(graph, format("tap_{}", i), ir::DType::kFloat);
     const bool output = ir::is_output(graph, value);
     ir::replace_uses(graph, value, changed, true);
-    if (output) std::swap(graph.values[static_cast<size_t>(value)].name, graph.values[static_cast<size_t>(changed)].name);
+    if (output)
+      std::swap(graph.values[static_cast<size_t>(value)].name,
+                graph.values[static_cast<size_t>(changed)].name);
     add("Transform", i, value, changed);
   }
   for (size_t i = 0; i < taps.size(); ++i) {

@@ -8,12 +8,14 @@
 namespace qc::select {
 namespace {
 
+// Without a table integers win wherever the target has a kernel.
 const target::OpCost& cost_entry(const target::TargetSpec& target, const std::string& key) {
-  static const target::OpCost kNothing;
+  static const target::OpCost kUntold{{0, 0, 0}, {1, 0, 0}}, kFree;
+  if (target.costs.empty()) return key == "QuantizeLinear" || key == "DequantizeLinear" ? kFree : kUntold;
   const auto found = target.costs.find(key);
   if (found != target.costs.end()) return found->second;
   const auto fallback = target.costs.find("*");
-  return fallback != target.costs.end() ? fallback->second : kNothing;
+  return fallback != target.costs.end() ? fallback->second : kFree;
 }
 
 // Depthwise and pointwise convolutions run on kernels of their own.

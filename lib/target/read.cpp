@@ -108,6 +108,29 @@ void read_ops(const File& file, Members& root, TargetSpec& target) {
   }
 }
 
+// [node, mac, element] in nanoseconds.
+bool read_cost(const Json& value, LinearCost& cost) {
+  const bool numbers = value.is_array() && value.size() == 3 &&
+                       std::all_of(value.begin(), value.end(), [](const Json& n) { return n.is_number() && n >= 0; });
+  if (numbers) cost = {value[0].get<double>(), value[1].get<double>(), value[2].get<double>()};
+  return numbers;
+}
+
+void read_costs(Members& root, TargetSpec& target) {
+  const Json* object = root.object("costs");
+  if (!object) return;
+  for (const auto& [key, value] : object->items()) {
+    OpCost cost;
+    const bool both = value.is_object() && value.size() == 2 && value.contains("integer") && value.contains("float") &&
+                      read_cost(value["integer"], cost.integer) && read_cost(value["float"], cost.floating);
+    if (both)
+      target.costs[key] = cost;
+    else
+      root.problem(json::child(root.pointer("costs"), key), "bad-value", format("{} is no cost", json::found(value)),
+                   "write {\"integer\": [node, mac, element], \"float\": [node, mac, element]}, nanoseconds, none negative");
+  }
+}
+
 void read_ranges(Members& root, TargetSpec& target) {
   const Json* object = root.object("known_ranges");
   if (!object) return;
@@ -180,6 +203,7 @@ TargetSpec parse(std::string_view json_text, const std::string& label, const std
   root.read("bias_bits", target.bias_bits, 32, 32);
   root.read("float_islands", target.float_islands);
   read_ops(file, root, target);
+  read_costs(root, target);
   read_ranges(root, target);
   root.finish();
   if (root.present()) check_together(root, target);

@@ -168,7 +168,10 @@ std::string describe(const TargetSpec& target) {
 }
 
 std::string to_json(const TargetSpec& target) {
-  Json ops = Json::object(), ranges = Json::object();
+  Json ops = Json::object(), ranges = Json::object(), costs = Json::object();
+  const auto cost_json = [](const LinearCost& c) { return Json::array({c.node, c.mac, c.element}); };
+  for (const auto& [key, cost] : target.costs)
+    costs[key] = {{"integer", cost_json(cost.integer)}, {"float", cost_json(cost.floating)}};
   for (const auto& [op_type, rule] : target.ops) ops[op_type] = rule_json(rule);
   for (const auto& [op_type, range] : target.known_ranges) ranges[op_type] = {range.first, range.second};
   return json::pretty({{"name", target.name},
@@ -178,6 +181,7 @@ std::string to_json(const TargetSpec& target) {
                        {"bias_bits", target.bias_bits},
                        {"float_islands", target.float_islands},
                        {"known_ranges", ranges},
+                       {"costs", costs},
                        {"ops", ops}});
 }
 
