@@ -64,8 +64,7 @@ report::Report begin_report(const ConvertOptions& options, const config::CoreCon
     report.folders.push_back(folder.string());
   if (!options.config.empty())
     report.folders.push_back(std::filesystem::absolute(options.config).parent_path().string());
-  std::error_code ignored;
-  report.float_size = static_cast<int64_t>(std::filesystem::file_size(options.model, ignored));
+  report.float_size = graph.bytes_on_disk;
   if (!graph.initializers_as_inputs.empty())
     report.notes.push_back(
         format("{} initializers were listed as inputs as well; they are constants in the written file",

@@ -368,8 +368,8 @@ report::Comparison compare(const CompareOptions& options) {
 
   result.model_a = options.a.string();
   result.model_b = options.b.string();
-  result.size_a = static_cast<int64_t>(std::filesystem::file_size(options.a));
-  result.size_b = static_cast<int64_t>(std::filesystem::file_size(options.b));
+  result.size_a = a.graph.bytes_on_disk;
+  result.size_b = b.graph.bytes_on_disk;
   result.images = source->size();
   result.preprocessing = images::describe(config.representative_dataset.preprocess);
   result.outputs = summed_outputs(pairs, all);

@@ -246,7 +246,7 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
     found.notes.push_back("shapes are those of the file alone: " + error.problems.front().cause);
   }
   found.model = model.string();
-  found.file_size = static_cast<int64_t>(std::filesystem::file_size(model));
+  found.file_size = graph.bytes_on_disk;
   found.opset = ir::opset(graph);
   found.ir_version = graph.ir_version;
   found.producer = graph.producer_name + (graph.producer_version.empty() ? "" : " " + graph.producer_version);

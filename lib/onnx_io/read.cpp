@@ -335,11 +335,12 @@ void read_header(Reader& reader, onnx::ModelProto& model) {
         "export it for a newer opset, or raise it with onnx.version_converter");
 }
 
-ir::Graph to_graph(onnx::ModelProto model, const std::string& place, const std::filesystem::path& folder,
-                   Diagnostics& diagnostics) {
+ir::Graph to_graph(onnx::ModelProto model, size_t file_size, const std::string& place,
+                   const std::filesystem::path& folder, Diagnostics& diagnostics) {
   Reader reader{place, ExternalFiles(folder), diagnostics, {}, {}};
   read_header(reader, model);
   read_graph(reader, *model.mutable_graph());
+  reader.graph.bytes_on_disk = static_cast<int64_t>(file_size) + reader.files.bytes_on_disk();
   if (model.graph().ByteSizeLong() == 0) model.clear_graph();
   reader.graph.extra = bytes_or_nothing(model);
   diagnostics.throw_if_errors(Exit::kInput);
@@ -359,19 +360,23 @@ onnx::ModelProto load_proto(std::string_view bytes, const std::string& place) {
     throw Error(Exit::kInput, {code, place, cause, remedy});
   };
   if (bytes.empty()) refuse("empty-file", "the file is empty", "export or copy the model again");
-  if (const Guess guess = looks_like(bytes); !guess.what.empty())
-    refuse("not-onnx", "this is " + guess.what + ", not an ONNX model", guess.remedy);
   if (bytes.size() > INT_MAX)
     refuse("too-large", "it is larger than 2 GiB, which the ONNX format does not allow for one file",
            "save it with external data (onnx.save_model(..., save_as_external_data=True))");
   onnx::ModelProto model;
-  if (!model.ParsePartialFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+  const bool parsed = model.ParsePartialFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  // Only what is no model is looked at for what it may be instead: every signature could stand in a model by
+  // chance.
+  if (const Guess guess = parsed && model.has_graph() ? Guess() : looks_like(bytes); !guess.what.empty())
+    refuse("not-onnx", "this is " + guess.what + ", not an ONNX model", guess.remedy);
+  if (!parsed) {
     const std::string cut = truncation(bytes);
     refuse("damaged", cut.empty() ? "it is not a valid ONNX file" : cut, "copy or export the model again");
   }
-  if (!model.has_graph())
+  if (!model.has_graph()) {
     refuse("no-graph", "it holds no graph: it is not an ONNX model, or only its beginning",
            "check that this is the model's file");
+  }
   return model;
 }
 
@@ -408,12 +413,15 @@ class FileView {
 
 ir::Graph read(const std::filesystem::path& path, Diagnostics& diagnostics) {
   const std::filesystem::path parent = path.parent_path();
-  onnx::ModelProto model = load_proto(FileView(path).bytes(), path.string());
-  return to_graph(std::move(model), path.string(), parent.empty() ? "." : parent, diagnostics);
+  std::optional<FileView> file(path);
+  const size_t size = file->bytes().size();
+  onnx::ModelProto model = load_proto(file->bytes(), path.string());
+  file.reset();  // the message holds everything now
+  return to_graph(std::move(model), size, path.string(), parent.empty() ? "." : parent, diagnostics);
 }
 
 ir::Graph parse(std::string_view bytes, const std::filesystem::path& folder, Diagnostics& diagnostics) {
-  return to_graph(load_proto(bytes, "the model"), "the model", folder, diagnostics);
+  return to_graph(load_proto(bytes, "the model"), bytes.size(), "the model", folder, diagnostics);
 }
 
 }  // namespace qc::onnx_io

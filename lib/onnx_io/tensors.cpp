@@ -117,6 +117,12 @@ ExternalFiles::~ExternalFiles() {
     if (file.fd >= 0) ::close(file.fd);
 }
 
+int64_t ExternalFiles::bytes_on_disk() const {
+  int64_t bytes = 0;
+  for (const auto& [location, file] : files_) bytes += file.size;
+  return bytes;
+}
+
 ExternalFiles::File& ExternalFiles::open(const std::string& location) {
   namespace fs = std::filesystem;
   const auto [it, fresh] = files_.try_emplace(location);

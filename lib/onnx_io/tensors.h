@@ -33,6 +33,8 @@ class ExternalFiles {
   /// cannot be opened).
   std::optional<std::string> read(const std::string& location, int64_t offset, int64_t length,
                                   const std::string& place, Diagnostics& diagnostics);
+  /// Of the files that were read, whole.
+  int64_t bytes_on_disk() const;
 
  private:
   struct File {

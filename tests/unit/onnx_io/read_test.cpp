@@ -372,7 +372,9 @@ TEST_CASE("external data is read from its files, at its offsets", "[onnx_io]") {
   tensor->add_dims(1);
   make_external(*tensor, "a.bin", "8", "4");
   Diagnostics diagnostics;
-  const ir::Graph read = onnx_io::read(folder.put("model/m.onnx", model.SerializeAsString()), diagnostics);
+  const std::string file = model.SerializeAsString();
+  const ir::Graph read = onnx_io::read(folder.put("model/m.onnx", file), diagnostics);
+  CHECK(read.bytes_on_disk == static_cast<int64_t>(file.size()) + 12 + 8);
   CHECK(read.values[1].constant->as<float>()[0] == 3);
   CHECK(named(read, "d").constant->as<float>()[1] == 6);
   CHECK(named(read, "e").constant->as<float>()[0] == 4);
