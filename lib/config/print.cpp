@@ -73,16 +73,16 @@ constexpr const char* kIntroduction =
     R"(<!-- Written by lib/config/print.cpp from the key table; a test compares. QC_UPDATE_GOLDEN=1 rewrites it. -->
 # The core-config
 
-A JSON file; `//` and `/* */` comments are allowed. Every key is optional. A key that is not listed here is an error, and so
-is a value that cannot be honoured: nothing is ignored in silence. Paths are relative to the file itself.
+A JSON file; `//` and `/* */` comments are allowed. Every key is optional. A key that is not listed here is an
+error, and so is a value that cannot be honoured: nothing is ignored in silence. Paths are relative to the file.
 
-- `qconvert config` prints a full default config, `qconvert schema` the JSON schema (`core-config.schema.json` here; name it
-  in `"$schema"` and an editor completes and checks while you type).
-- `--set /json/pointer=value` overrides one key from the command line and makes missing objects on its way. The value is
-  JSON, or a bare word: `--set /quantization_config/z_threshold=8 --set /output/onnx_name=small.onnx`.
-- The names, values and defaults of `quantization_config`, `mixed_precision_config`, `target_resource_utilization`,
-  `bit_width_config`, `debug_config` and `gptq_config` are those of Sony's Model Compression Toolkit (MCT). What this version
-  does not do takes MCT's inactive value only, and anything else is refused with the reason given below.
+- `qconvert config` prints a full default config, `qconvert schema` the JSON schema (`core-config.schema.json`
+  here; name it in `"$schema"` and an editor completes and checks while you type).
+- `--set /json/pointer=value` overrides one key from the command line and makes missing objects on its way. The
+  value is JSON or a bare word: `--set /quantization_config/z_threshold=8 --set /output/onnx_name=small.onnx`.
+- Names, values and defaults of `quantization_config`, `mixed_precision_config`, `target_resource_utilization`,
+  `bit_width_config`, `debug_config` and `gptq_config` are those of Sony's Model Compression Toolkit (MCT). What
+  this version does not do takes MCT's inactive value only; anything else is refused with the reason given below.
 
 Ready configs in this folder; `targets/` holds what `--target` knows (`qconvert targets NAME` explains one):
 

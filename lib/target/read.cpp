@@ -110,8 +110,9 @@ void read_ops(const File& file, Members& root, TargetSpec& target) {
 
 // [node, mac, element] in nanoseconds.
 bool read_cost(const Json& value, LinearCost& cost) {
-  const bool numbers = value.is_array() && value.size() == 3 &&
-                       std::all_of(value.begin(), value.end(), [](const Json& n) { return n.is_number() && n >= 0; });
+  const bool numbers =
+      value.is_array() && value.size() == 3 &&
+      std::all_of(value.begin(), value.end(), [](const Json& n) { return n.is_number() && n >= 0; });
   if (numbers) cost = {value[0].get<double>(), value[1].get<double>(), value[2].get<double>()};
   return numbers;
 }
@@ -121,13 +122,16 @@ void read_costs(Members& root, TargetSpec& target) {
   if (!object) return;
   for (const auto& [key, value] : object->items()) {
     OpCost cost;
-    const bool both = value.is_object() && value.size() == 2 && value.contains("integer") && value.contains("float") &&
-                      read_cost(value["integer"], cost.integer) && read_cost(value["float"], cost.floating);
+    const bool both = value.is_object() && value.size() == 2 && value.contains("integer") &&
+                      value.contains("float") && read_cost(value["integer"], cost.integer) &&
+                      read_cost(value["float"], cost.floating);
     if (both)
       target.costs[key] = cost;
     else
-      root.problem(json::child(root.pointer("costs"), key), "bad-value", format("{} is no cost", json::found(value)),
-                   "write {\"integer\": [node, mac, element], \"float\": [node, mac, element]}, nanoseconds, none negative");
+      root.problem(json::child(root.pointer("costs"), key), "bad-value",
+                   format("{} is no cost", json::found(value)),
+                   "write {\"integer\": [node, mac, element], \"float\": [node, mac, element]}, nanoseconds, "
+                   "none negative");
   }
 }
 
