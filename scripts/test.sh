@@ -79,6 +79,7 @@ fuzzers() {
   local failed=0
   fuzz_one onnx_bytes tests/data/models tests/fuzz/found/onnx_bytes || failed=1
   fuzz_one config configs tests/data/sample tests/fuzz/found/config || failed=1
+  fuzz_one image tests/data/images_unit/pictures tests/data/images_unit/tensors tests/fuzz/found/image || failed=1
   return $failed
 }
 

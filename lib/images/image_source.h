@@ -39,7 +39,7 @@ struct SourceOptions {
   std::string image_input;  // "": the only input, or the only rank-4 input, or an error that lists them
   std::filesystem::path other_inputs;  // .npz with the inputs that a folder of pictures does not give, the
                                        // same for every picture; "": none
-  int threads = 1;  // for the checks of open_folder()
+  int threads = 1;                     // for the checks of open_folder()
 };
 
 class ImageSource {

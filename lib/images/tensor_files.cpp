@@ -108,9 +108,9 @@ std::vector<ZipEntry> zip_entries(std::string_view bytes, const std::string& pla
   constexpr size_t kEndSize = 22, kEntrySize = 46;
   const size_t end = bytes.rfind("PK\5\6"sv);
   if (end == std::string_view::npos) broken(place, "it is not a whole zip archive (no directory at its end)");
+  if (bytes.size() - end < kEndSize) broken(place, "the file is truncated");
   const uint32_t count = number(bytes, end + 10, 2, place);
   size_t at = number(bytes, end + 16, 4, place);
-  number(bytes, end, kEndSize, place);
   std::vector<ZipEntry> entries;
   for (uint32_t i = 0; i < count; ++i) {
     if (number(bytes, at, 4, place) != 0x02014b50) broken(place, "its zip directory is damaged");
