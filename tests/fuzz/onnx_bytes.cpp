@@ -1,5 +1,6 @@
-// Any bytes as a model: reading either refuses with a proper error or gives a sound graph that can be written and read
-// again. External data is looked for in a folder that does not exist, so no input can reach a file of this machine.
+// Any bytes as a model: reading either refuses with a proper error or gives a sound graph that can be
+// written, read again to the same bytes, and raised or left alone. External data is looked for in a folder
+// that does not exist, so no input can reach a file of this machine.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -25,6 +26,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   qc::ir::dump(graph);
   const std::string written = qc::onnx_io::write(graph);
   const qc::ir::Graph again = qc::onnx_io::parse(written, "/nonexistent", diagnostics);
-  if (again.inputs.size() != graph.inputs.size() || again.outputs.size() != graph.outputs.size()) std::abort();
+  if (qc::onnx_io::write(again) != written) std::abort();
+  for (const int64_t version : {13, 21}) {
+    if (qc::onnx_io::raise_opset(graph, version, diagnostics)) qc::ir::verify(graph);
+  }
   return 0;
 }

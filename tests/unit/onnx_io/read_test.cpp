@@ -484,6 +484,13 @@ TEST_CASE("a file that is no ONNX model is named for what it is", "[onnx_io]") {
   CHECK(error_of([&] { onnx_io::read(folder.path, diagnostics); }).find("folder") != std::string::npos);
 }
 
+TEST_CASE("a model is a model even if its bytes look like something else", "[onnx_io]") {
+  onnx::ModelProto model = add_model();
+  model.set_producer_name("TFL3WEBP");  // stands at byte 4, where these signatures are looked for
+  REQUIRE(model.SerializeAsString().substr(4, 8) == "TFL3WEBP");
+  CHECK(parse(model).nodes.size() == 1);
+}
+
 TEST_CASE("a graph that does not fit into one file says so before it is built", "[onnx_io]") {
   ir::Graph graph = parse(add_model());
   const ir::Tensor large = ir::make_tensor(ir::DType::kUint8, std::string(1 << 27, '\0'), {1 << 27});
