@@ -62,11 +62,17 @@ std::pair<double, double> bounds_of(const ir::Graph& graph, const ir::Node& node
   return {low, high};
 }
 
-// ONNX Runtime drops a Relu or Clip only if the integers' whole range lies inside its bounds, compared in
-// float32: shrink the scale by the few units in the last place that rounding may have put it outside.
+// ONNX Runtime drops a Relu or Clip only if the integers' whole range lies inside its bounds, compared in float32. The
+// best range may reach a little past a bound (half a step of the topmost level), so it is drawn in.
 void keep_inside(quant::QuantParams& params, double low, double high) {
   if (params.scales.size() != 1) return;
-  for (int i = 0; i < 64 && (quant::range_min(params) < low || quant::range_max(params) > high); ++i)
+  const double above = static_cast<double>(params.qmax()) - params.zero_points[0];
+  const double below = static_cast<double>(params.qmin()) - params.zero_points[0];
+  double scale = params.scales[0];
+  if (above > 0) scale = std::min(scale, high / above);
+  if (below < 0) scale = std::min(scale, low / below);
+  params.scales[0] = static_cast<float>(scale);
+  while (quant::range_min(params) < low || quant::range_max(params) > high)
     params.scales[0] = std::nextafter(params.scales[0], 0.0f);
 }
 
