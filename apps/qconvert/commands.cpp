@@ -71,6 +71,12 @@ void apply(const Talk& talk) {
   set_progress_style(talk.quiet || talk.no_progress ? ProgressStyle::kNone : default_progress_style());
 }
 
+void warn(const Problem& warning) {
+  std::string text = to_text(warning, "warning");
+  text.pop_back();  // the log ends its lines itself
+  log::warn(text);
+}
+
 void add_threads(CLI::App& app, int& threads) {
   app.add_option("--threads", threads, "processors to use (default: all)")
       ->type_name("N")
@@ -209,6 +215,7 @@ int print_result(const ConvertResult& result, const Talk& talk) {
   const std::string asked = result.dumped + result.explained;
   if (talk.json()) {
     if (!asked.empty()) log::warn(asked);
+    for (const Problem& warning : result.report.warnings) warn(warning);
     print_to_stdout(report::to_json(result.report));
   } else {
     std::string text = asked + (asked.empty() ? "" : "\n") + report::to_text(result.report, talk.verbose);
@@ -360,7 +367,7 @@ int config_command(const Command& self, const Arguments& arguments) {
   const config::CoreConfig resolved = file.empty()
                                           ? config::parse("{}", "config.json", overrides, diagnostics)
                                           : config::load(file, overrides, diagnostics);
-  for (const Problem& warning : diagnostics.warnings) log::warn(to_text(warning, "warning"));
+  for (const Problem& warning : diagnostics.warnings) warn(warning);
   print_to_stdout(config::to_json(resolved));
   return 0;
 }
