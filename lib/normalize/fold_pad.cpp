@@ -99,6 +99,7 @@ std::optional<Match> match(const Graph& graph, NodeId id) {
   if (!value || !added) return std::nullopt;
   const Dims own = ir::ints_attribute(node, "pads", Dims(2 * spatial, 0));
   const size_t rank = spatial + 2;
+  if (own.size() != 2 * spatial) return std::nullopt;
   if (added->at(0) + added->at(1) + added->at(rank) + added->at(rank + 1) != 0) return std::nullopt;
   for (size_t i = 0; i < spatial; ++i) m.pads.push_back(own[i] + added->at(i + 2));
   for (size_t i = 0; i < spatial; ++i) m.pads.push_back(own[i + spatial] + added->at(i + 2 + rank));

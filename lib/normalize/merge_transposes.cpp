@@ -1,5 +1,6 @@
 // Transpose of a Transpose is one Transpose, or none where they cancel (models that came from NHWC
 // frameworks).
+#include <algorithm>
 #include <numeric>
 
 #include "normalize/edit.h"
@@ -14,10 +15,15 @@ struct Match {
   bool cancels;
 };
 
-/// The permutation; without the attribute it reverses, and the rank must be known.
+/// The permutation; without the attribute it reverses, and the rank must be known. nullopt also for nonsense.
 std::optional<Dims> perm_of(const ir::Graph& graph, const ir::Node& node) {
   const Dims perm = ir::ints_attribute(node, "perm");
-  if (!perm.empty()) return perm;
+  if (!perm.empty()) {
+    Dims counted(perm.size());
+    std::iota(counted.begin(), counted.end(), 0);
+    return std::is_permutation(perm.begin(), perm.end(), counted.begin()) ? std::optional(perm)
+                                                                          : std::nullopt;
+  }
   const int64_t rank = rank_of(graph, node.inputs[0]);
   if (rank < 0) return std::nullopt;
   Dims reversed(static_cast<size_t>(rank));

@@ -47,6 +47,8 @@ constexpr Row kTable[] = {
     {{"fold_pad", "A Pad becomes the padding of the convolution or pool behind it."}, plain<fold_pad>},
     {{"flatten_to_reshape", "Flatten becomes Reshape."}, plain<flatten_to_reshape>},
     {{"pool_globally", "A mean over all of space becomes GlobalAveragePool."}, plain<pool_globally>},
+    {{"softmax_in_place", "Softmax between two Reshapes works on its input as it is."},
+     plain<softmax_in_place>},
     {{"plain_activations", "Clip, Min, Max and Relu become one range, spelled Relu or Clip."},
      plain<plain_activations>},
     {{"spell_sigmoid", "1 / (1 + exp(-x)) becomes Sigmoid."}, plain<spell_sigmoid>},
@@ -176,6 +178,43 @@ class Checker {
   std::optional<std::vector<Tensor>> before_;
 };
 
+/// Inputs that rewrites may rely on; the runtime would refuse such a node as well, but later and in other
+/// words.
+struct Arity {
+  size_t inputs;
+  std::string_view op_types;  // between blanks
+};
+constexpr Arity kArities[] = {
+    {1,
+     " AveragePool BatchNormalization Cast Clip Concat Dropout Erf Exp Expand Flatten Gelu GlobalAveragePool"
+     " GlobalMaxPool HardSigmoid HardSwish Identity LayerNormalization Max MaxPool Mean Min Neg Pad "
+     "Reciprocal"
+     " ReduceMean Relu Resize Shape Sigmoid Size Slice Softmax Split Sqrt Squeeze Sum Swish Tanh Tile "
+     "Transpose"
+     " Unsqueeze Upsample "},
+    {2, " Add Conv ConvTranspose Div Gather Gemm MatMul Mul PRelu Pow Sub "},
+};
+
+void check_arities(const Graph& graph) {
+  Diagnostics problems;
+  for (const ir::Node& node : graph.nodes) {
+    if (node.erased || !ir::standard_op(node, node.op_type)) continue;
+    for (const Arity& arity : kArities) {
+      if (arity.op_types.find(" " + node.op_type + " ") == std::string_view::npos) continue;
+      const auto given = static_cast<size_t>(std::find(node.inputs.begin(), node.inputs.end(), ir::kNone) -
+                                             node.inputs.begin());
+      if (given < arity.inputs)
+        problems.error({"bad-node", format("node '{}' ({})", node.name, node.op_type),
+                        format("it has {} of the {} inputs that it needs", given, arity.inputs),
+                        "export the model again"});
+      if (node.outputs.empty() || node.outputs[0] == ir::kNone)
+        problems.error({"bad-node", format("node '{}' ({})", node.name, node.op_type), "it has no output",
+                        "export the model again"});
+    }
+  }
+  problems.throw_if_errors(Exit::kInput);
+}
+
 /// Adds up what each row did.
 class Tally {
  public:
@@ -234,6 +273,7 @@ std::span<const RewriteInfo> rewrites() {
 
 std::vector<Applied> normalize(Graph& graph, run::RunnerFactory& runners, const Options& options,
                                Diagnostics& diagnostics) {
+  check_arities(graph);
   const Checker checker(graph, runners, options);
   const Graph original = graph;
   Tally tally;

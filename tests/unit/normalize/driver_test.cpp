@@ -145,6 +145,23 @@ TEST_CASE("a node that nobody understands rides along", "[normalize]") {
   CHECK(value(g, producer(g, g.outputs[0]).captures[0]).name == value(g, inner).name);
 }
 
+TEST_CASE("nodes with too few inputs are named, all at once", "[normalize]") {
+  ir::Graph g = graph();
+  const auto x = input(g, "x", {1, 4, 8, 8});
+  output(g, node(g, "Sub", {x}, {}, Dims{1, 4, 8, 8}));
+  output(g, node(g, "Relu", {}, {}, Dims{1, 4, 8, 8}));
+  FakeRunners runners([](const std::string&) { return 1.0f; });
+  Diagnostics diagnostics;
+  try {
+    normalize::normalize(g, runners, {}, diagnostics);
+    FAIL("nothing was thrown");
+  } catch (const Error& error) {
+    CHECK(error.exit == Exit::kInput);
+    CHECK(error.problems.size() == 2);
+    CHECK(error.problems[0].place == "node 'Sub' (Sub)");
+  }
+}
+
 TEST_CASE("every rewrite has a name of its own and a sentence", "[normalize]") {
   std::vector<std::string_view> names;
   for (const auto& info : normalize::rewrites()) {
@@ -152,5 +169,5 @@ TEST_CASE("every rewrite has a name of its own and a sentence", "[normalize]") {
     CHECK(info.what.ends_with("."));
     names.push_back(info.name);
   }
-  CHECK(names.size() == 21);
+  CHECK(names.size() == 22);
 }

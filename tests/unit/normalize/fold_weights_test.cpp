@@ -296,6 +296,27 @@ TEST_CASE("a scale or shift goes into the weights behind it where that is exact"
              output(g, conv(g, node(g, "Div", {image(g), constant(g, 255.0f)}), 6));
            },
            1, "Conv"},
+          {"a scale before two convolutions",
+           [](ir::Graph& g) {
+             const auto scaled = mul(g, image(g), per_channel(g, 4));
+             output(g, conv(g, scaled, 6));
+             output(g, conv(g, scaled, 3, {.groups = 1}, 30));
+           },
+           1, "Conv Conv"},
+          {"scale and shift before one that pads and one that does not",
+           [](ir::Graph& g) {
+             const auto shifted = add(g, mul(g, image(g), per_channel(g, 4)), per_channel(g, 4, 8));
+             output(g, conv(g, shifted, 6, {.pad = 0}));
+             output(g, conv(g, shifted, 6, {}, 30));
+           },
+           1, "Conv Add Conv"},
+          {"weights that two readers share",
+           [](ir::Graph& g) {
+             const auto scaled = mul(g, image(g), per_channel(g, 4));
+             const auto first = output(g, conv(g, scaled, 6));
+             output(g, node(g, "Conv", {scaled, producer(g, first).inputs[1]}));
+           },
+           1, "Conv Conv"},
           {"not: shift before a padded Conv",
            [](ir::Graph& g) { output(g, conv(g, add(g, image(g), per_channel(g, 4)), 6)); }, 0, "Add Conv"},
           {"not: BatchNormalization before a padded Conv",

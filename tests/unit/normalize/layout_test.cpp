@@ -437,6 +437,47 @@ TEST_CASE("the mean over space becomes GlobalAveragePool", "[normalize]") {
       normalize::pool_globally);
 }
 
+TEST_CASE("a Softmax along rows that are the last dimension works in place", "[normalize]") {
+  const auto make = [](ir::Graph& g, Dims rows, Dims back, int64_t axis = -1) {
+    output(g, reshape(g, softmax(g, reshape(g, input(g, "x", {2, 3, 5}), rows), axis), back), "scores");
+  };
+  try_rewrite::check(
+      {
+          {"rows",
+           [&](ir::Graph& g) {
+             make(g, {6, 5}, {2, 3, 5});
+           },
+           1, "Softmax"},
+          {"axis counted from the front",
+           [&](ir::Graph& g) {
+             make(g, {6, 5}, {2, 3, 5}, 1);
+           },
+           1, "Softmax"},
+          {"Flatten",
+           [](ir::Graph& g) {
+             const auto x = input(g, "x", {2, 3, 5});
+             output(g, reshape(g, softmax(g, flatten(g, x, 2)), {2, 3, 5}));
+           },
+           1, "Softmax"},
+          {"not: longer rows",
+           [&](ir::Graph& g) {
+             make(g, {2, 15}, {2, 3, 5});
+           },
+           0, "Reshape Softmax Reshape"},
+          {"not: along the columns",
+           [&](ir::Graph& g) {
+             make(g, {6, 5}, {2, 3, 5}, 0);
+           },
+           0, "Reshape Softmax Reshape"},
+          {"not: back to another shape",
+           [&](ir::Graph& g) {
+             make(g, {6, 5}, {3, 2, 5});
+           },
+           0, "Reshape Softmax Reshape"},
+      },
+      normalize::softmax_in_place);
+}
+
 TEST_CASE("a rewrite that needs a shape leaves values without one alone", "[normalize]") {
   ir::Graph g = graph();
   auto x = node(g, "Unknown", {image(g)});
