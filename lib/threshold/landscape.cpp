@@ -202,7 +202,7 @@ double luck_of(const Samples& samples) {
   double squares = 0;
   for (const double w : samples.weight) squares += w * w;
   const double carrying = samples.total() * samples.total() / squares;
-  return samples.size() <= kFew ? INFINITY : 1.1 + 6 * 0.9 / std::sqrt(std::max(carrying, static_cast<double>(kFew)));
+  return samples.size() <= kFew ? INFINITY : 1.03 + 4.5 * 0.9 / std::sqrt(std::max(carrying, static_cast<double>(kFew)));
 }
 
 struct WindowValley {

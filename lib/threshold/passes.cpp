@@ -46,14 +46,6 @@ inline __attribute__((always_inline)) void for_each_block(const float* values, i
   block(padded);
 }
 
-QC_VECTOR_CLONES double squares_of(const float* values, int64_t count) {
-  double total[kLanes] = {};
-  for_each_block(values, count, [&](const float* x) {
-    for (int l = 0; l < kLanes; ++l) total[l] += static_cast<double>(x[l]) * static_cast<double>(x[l]);
-  });
-  return sum_of(total);
-}
-
 QC_VECTOR_CLONES void range_of(const float* values, int64_t count, float* min, float* max) {
   float low[kLanes], high[kLanes];
   for (int l = 0; l < kLanes; ++l) low[l] = high[l] = values[0];
@@ -127,9 +119,7 @@ Steps steps_of(const Grid& grid) {
 Extent extent_of(std::span<const float> values) {
   Extent extent;
   if (values.empty()) return extent;
-  const auto count = static_cast<int64_t>(values.size());
-  range_of(values.data(), count, &extent.min, &extent.max);
-  extent.squares = squares_of(values.data(), count);
+  range_of(values.data(), static_cast<int64_t>(values.size()), &extent.min, &extent.max);
   return extent;
 }
 

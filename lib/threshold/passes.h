@@ -9,10 +9,9 @@
 
 namespace qc::threshold {
 
-/// Smallest and largest value and the sum of squares.
+/// Smallest and largest value.
 struct Extent {
   float min = 0, max = 0;
-  double squares = 0;
 };
 Extent extent_of(std::span<const float> values);
 

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "quant/vector_clones.h"
 
@@ -20,7 +19,7 @@ namespace {
 
 constexpr int kLanes = 16;
 constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23, see quant_params.cpp
-constexpr int kSharpCells = 512;
+constexpr int64_t kFewestCells = 64, kMostCells = 4096;  // of a sharpening sweep
 // Relative radius at which sharpening ends. A float32 scale is not finer than 1e-7; for squared errors much less will
 // do, because few values step within the bracket and the best scale of each assignment comes in closed form.
 constexpr double kSharpSquared = 1e-5, kSharpOther = 1e-7;
@@ -38,76 +37,103 @@ struct Work {
   int64_t count;
   float negative, positive;  // outermost levels of either side
   double begin, end;         // of u
-  double* cells;             // p + 1 moments each
+  double* cells;             // see kStride
   double cells_per_u;
   int64_t last_cell;
 };
 
 inline __attribute__((always_inline)) float floor_of(float v) { return ((v - 0.5f) + kRounder) - kRounder; }
 
+/// A cell holds the changes of M_0..M_p; with p = 2, where M_0 does not change, of M_1 and M_2.
+template <int p>
+constexpr int kStride = p == 2 ? 2 : p + 1;
+
 /// Adds the steps from `h` to `end` of one value. With even p only steps to odd h count, where the level changes.
 template <int p>
 inline __attribute__((always_inline)) void drop_steps(const Work& work, double x, double weight, int h, int end) {
   constexpr int stride = p % 2 == 0 ? 2 : 1;
-  double scaled[p + 1];  // weight * x^(p-j)
-  scaled[p] = weight;
-  for (int j = p; j > 0; --j) scaled[j - 1] = scaled[j] * x;
+  double* const cells = work.cells;
+  const int64_t last_cell = work.last_cell;
   int next = h + 1;
   if (stride == 2 && next % 2 == 0) ++next;
   const double distance = work.cells_per_u / (2 * x);
   double cell = std::max(0.0, next * distance - work.begin * work.cells_per_u);
-  for (; next <= end; next += stride, cell += stride * distance) {
-    double* moments = work.cells + std::min(static_cast<int64_t>(cell), work.last_cell) * (p + 1);
-    const int level = (next + 1) / 2;
-    double now = 1, then = 1;  // powers of the level after and before the step
-    for (int j = 0; j <= p; ++j, now *= level, then *= level - 1) {
-      const double step = p % 2 == 0 ? now - then : next % 2 == 0 ? 2 * now : -now - then;
-      if (p % 2 != 0 || j > 0) moments[j] += scaled[j] * step;
+  const auto here = [&] { return cells + std::min(static_cast<int64_t>(cell), last_cell) * kStride<p>; };
+  if constexpr (p == 2) {
+    const double cross = weight * x;
+    double levels = weight * next;  // z^2 - (z-1)^2 = 2 z - 1
+    for (; next <= end; next += 2, cell += 2 * distance, levels += 2 * weight) {
+      double* moments = here();
+      moments[0] += cross;
+      moments[1] += levels;
+    }
+  } else {
+    double scaled[p + 1];  // weight * x^(p-j)
+    scaled[p] = weight;
+    for (int j = p; j > 0; --j) scaled[j - 1] = scaled[j] * x;
+    for (; next <= end; next += stride, cell += stride * distance) {
+      double* moments = here();
+      const int level = (next + 1) / 2;
+      double now = 1, then = 1;  // powers of the level after and before the step
+      for (int j = 0; j <= p; ++j, now *= level, then *= level - 1)
+        moments[j] += scaled[j] * (p % 2 == 0 ? now - then : next % 2 == 0 ? 2 * now : -now - then);
     }
   }
 }
 
-/// Drops the steps of all values into the cells; returns the moments at the left edge.
+/// kLanes values: their moments at the left edge, and their steps.
+template <int p, bool weighted>
+inline __attribute__((always_inline)) void drop_block(const Work& work, const float* value, const double* weight,
+                                                      double (&lanes)[p + 1][kLanes]) {
+  const auto begin = static_cast<float>(2 * work.begin), end = static_cast<float>(2 * work.end);
+  float x[kLanes], h[kLanes], last[kLanes], above[kLanes];
+  for (int l = 0; l < kLanes; ++l) {
+    x[l] = value[l] < 0 ? -value[l] : value[l];
+    const float top = 2 * (value[l] < 0 ? work.negative : work.positive);
+    const float a = x[l] * begin, b = x[l] * end;
+    h[l] = floor_of(a < top ? a : top);
+    last[l] = floor_of(b < top ? b : top);
+    h[l] = h[l] > 0 ? h[l] : 0;
+    above[l] = p % 2 == 0 ? 1 : 1 - 2 * (h[l] - 2 * floor_of(h[l] * 0.5f + 0.25f));  // -1 for odd h
+  }
+  for (int l = 0; l < kLanes; ++l) {
+    const auto wide = static_cast<double>(x[l]), z = static_cast<double>(floor_of((h[l] + 1.5f) * 0.5f));
+    const double w = weighted ? weight[l] : 1.0;
+    if constexpr (p == 2) {
+      lanes[0][l] += w * wide * wide;
+      lanes[1][l] += w * wide * z;
+      lanes[2][l] += w * z * z;
+    } else {
+      double term = static_cast<double>(above[l]) * w;
+      for (int j = 0; j <= p; ++j, term *= z) {
+        double moment = term;
+        for (int k = j; k < p; ++k) moment *= wide;
+        lanes[j][l] += moment;
+      }
+    }
+  }
+  int moved = 0;
+  for (int l = 0; l < kLanes; ++l) moved |= last[l] > h[l] ? 1 : 0;
+  if (moved == 0) return;
+  for (int l = 0; l < kLanes; ++l)
+    if (last[l] > h[l])
+      drop_steps<p>(work, static_cast<double>(x[l]), weighted ? weight[l] : 1.0, static_cast<int>(h[l]),
+                    static_cast<int>(last[l]));
+}
+
+/// Drops the steps of all values into the cells; gives the moments at the left edge.
 template <int p, bool weighted>
 inline __attribute__((always_inline)) void drop_all(const Work& work, Moment* sums) {
-  const auto begin = static_cast<float>(2 * work.begin), end = static_cast<float>(2 * work.end);
   double lanes[p + 1][kLanes] = {};
-  for (int64_t start = 0; start < work.count; start += kLanes) {
-    const int64_t here = std::min<int64_t>(kLanes, work.count - start);
-    float value[kLanes] = {};
-    double weight[kLanes] = {};
-    std::memcpy(value, work.x + start, static_cast<size_t>(here) * sizeof(float));
-    if (weighted) std::memcpy(weight, work.weight + start, static_cast<size_t>(here) * sizeof(double));
-    float x[kLanes], h[kLanes], last[kLanes];
-    float moved = 0;
-    for (int l = 0; l < kLanes; ++l) {
-      x[l] = value[l] < 0 ? -value[l] : value[l];
-      const float top = 2 * (value[l] < 0 ? work.negative : work.positive);
-      const float a = x[l] * begin, b = x[l] * end;
-      h[l] = floor_of(a < top ? a : top);
-      last[l] = floor_of(b < top ? b : top);
-      h[l] = h[l] > 0 ? h[l] : 0;
-    }
-    for (int l = 0; l < kLanes; ++l) moved += last[l] > h[l] ? 1.0f : 0.0f;
-    double term[kLanes], level[kLanes];
-    for (int l = 0; l < kLanes; ++l) {
-      level[l] = static_cast<double>(floor_of((h[l] + 1.5f) * 0.5f));
-      const bool below = p % 2 != 0 && h[l] - 2 * floor_of(h[l] * 0.5f + 0.25f) > 0.5f;
-      term[l] = (below ? -1.0 : 1.0) * (weighted ? weight[l] : 1.0);
-    }
-    for (int j = 0; j <= p; ++j)  // from z^0 x^p on; `term` holds sign * weight * z^j
-      for (int l = 0; l < kLanes; ++l) {
-        double moment = term[l];
-        for (int k = j; k < p; ++k) moment *= static_cast<double>(x[l]);
-        lanes[j][l] += moment;
-        term[l] *= level[l];
-      }
-    if (moved == 0) continue;
-    for (int l = 0; l < kLanes; ++l)
-      if (last[l] > h[l])
-        drop_steps<p>(work, static_cast<double>(x[l]), weighted ? weight[l] : 1.0, static_cast<int>(h[l]),
-                      static_cast<int>(last[l]));
+  int64_t i = 0;
+  for (; i + kLanes <= work.count; i += kLanes) drop_block<p, weighted>(work, work.x + i, work.weight + i, lanes);
+  float value[kLanes] = {};
+  double weight[kLanes] = {};
+  for (int64_t l = 0; i + l < work.count; ++l) {
+    value[l] = work.x[i + l];
+    if (weighted) weight[l] = work.weight[i + l];
   }
+  drop_block<p, weighted>(work, value, weight, lanes);
   for (int j = 0; j <= p; ++j)
     for (int l = 0; l < kLanes; ++l) sums->m[j] += lanes[j][l];
 }
@@ -124,14 +150,51 @@ QC_VECTOR_CLONES void drop_weighted_4(const Work& work, Moment* sums) { drop_all
 constexpr Drop kDrop[2][kSweptPower] = {{drop_1, drop_2, drop_3, drop_4},
                                         {drop_weighted_1, drop_weighted_2, drop_weighted_3, drop_weighted_4}};
 
-/// p = 2: the best that the levels at this edge can do. Other p: the error at the edge.
-Valley bottom_of(const Moment& sums, double u, int p) {
-  const double* m = sums.m;
-  if (p == 2) return m[2] > 0 ? Valley{m[1] / m[2], m[0] - m[1] * m[1] / m[2], 0} : Valley{1 / u, m[0], 0};
+/// The error at every cell's edge and the scale where it is: for p = 2 the best scale for the levels at that edge, for
+/// other p the edge itself.
+struct Edges {
+  std::vector<double> error, scale;
+
+  void resize(int cells) {
+    error.resize(static_cast<size_t>(cells) + 1);
+    scale.resize(error.size());
+  }
+};
+
+QC_VECTOR_CLONES void best_squared(double squares, double edge, int64_t count, double* __restrict cross_to_error,
+                                   double* __restrict levels_to_scale) {
+  for (int64_t i = 0; i < count; ++i) {
+    const double cross = cross_to_error[i], levels = levels_to_scale[i];
+    const double scale = levels > 0 ? cross / levels : edge;
+    cross_to_error[i] = squares - cross * (levels > 0 ? scale : 0.0);
+    levels_to_scale[i] = scale;
+  }
+}
+
+void find_squared_edges(const Work& work, const Moment& sums, Edges& edges) {
+  double cross = sums.m[1], levels = sums.m[2];
+  const double* change = work.cells;
+  for (size_t i = 0; i < edges.error.size(); ++i, change += kStride<2>) {
+    edges.error[i] = cross;
+    edges.scale[i] = levels;
+    cross += change[0];
+    levels += change[1];
+  }
+  best_squared(sums.m[0], 1 / work.begin, static_cast<int64_t>(edges.error.size()), edges.error.data(), edges.scale.data());
+}
+
+void find_edges(const Work& work, Moment sums, int p, Edges& edges) {
   constexpr double kBinomial[kMoments][kMoments] = {{1}, {1, 1}, {1, 2, 1}, {1, 3, 3, 1}, {1, 4, 6, 4, 1}};
-  double error = 0;
-  for (int j = p; j >= 0; --j) error = kBinomial[p][j] * m[j] - error / u;
-  return {1 / u, error, 0};
+  const double* change = work.cells;
+  double* m = sums.m;
+  for (size_t i = 0; i < edges.error.size(); ++i) {
+    const double scale = 1 / (work.begin + static_cast<double>(i) / work.cells_per_u);
+    double error = 0;
+    for (int j = p; j >= 0; --j) error = kBinomial[p][j] * m[j] - error * scale;
+    edges.error[i] = error;
+    edges.scale[i] = scale;
+    for (int j = 0; j <= p; ++j) m[j] += *change++;
+  }
 }
 
 }  // namespace
@@ -139,7 +202,7 @@ Valley bottom_of(const Moment& sums, double u, int p) {
 std::vector<Valley> sweep(const Series& series, int64_t low, int64_t high, const Bracket& bracket, int cells, int p,
                           size_t count) {
   thread_local std::vector<double> storage;
-  const auto stride = static_cast<size_t>(p) + 1;
+  const auto stride = static_cast<size_t>(p == 2 ? kStride<2> : p + 1);
   storage.assign((static_cast<size_t>(cells) + 1) * stride, 0.0);
   Work work{series.x.data(),
             series.weight.data(),
@@ -155,19 +218,18 @@ std::vector<Valley> sweep(const Series& series, int64_t low, int64_t high, const
   Moment sums;
   kDrop[series.weight.empty() ? 0 : 1][p - 1](work, &sums);
 
-  thread_local std::vector<Valley> edges;
-  edges.clear();
-  for (int i = 0; i <= cells; ++i) {
-    edges.push_back(bottom_of(sums, work.begin + i / work.cells_per_u, p));
-    for (size_t j = 0; j < stride; ++j) sums.m[j] += storage[static_cast<size_t>(i) * stride + j];
-  }
+  thread_local Edges edges;
+  edges.resize(cells);
+  if (p == 2)
+    find_squared_edges(work, sums, edges);
+  else
+    find_edges(work, sums, p, edges);
   std::vector<Valley> valleys;
-  const size_t n = edges.size();
-  for (size_t i = 0; i < n; ++i) {
-    if ((i > 0 && edges[i].error >= edges[i - 1].error) || (i + 1 < n && edges[i].error > edges[i + 1].error)) continue;
-    edges[i].radius = 1.5 * bracket.largest / work.cells_per_u;
-    valleys.push_back(edges[i]);
-  }
+  const std::vector<double>& error = edges.error;
+  const double radius = 1.5 * bracket.largest / work.cells_per_u;
+  for (size_t i = 0; i < error.size(); ++i)
+    if ((i == 0 || error[i] < error[i - 1]) && (i + 1 == error.size() || error[i] <= error[i + 1]))
+      valleys.push_back({edges.scale[i], error[i], radius});
   const size_t kept = std::min(count, valleys.size());
   std::partial_sort(valleys.begin(), valleys.begin() + static_cast<std::ptrdiff_t>(kept), valleys.end(),
                     [](const Valley& a, const Valley& b) { return a.error != b.error ? a.error < b.error : a.scale > b.scale; });
@@ -177,9 +239,10 @@ std::vector<Valley> sweep(const Series& series, int64_t low, int64_t high, const
 
 Valley sharpen(const Series& series, int64_t low, int64_t high, const Valley& valley, int p) {
   Valley best = valley;
+  const int64_t cells = std::clamp(static_cast<int64_t>(series.x.size()) / 4, kFewestCells, kMostCells);
   while (best.radius > (p == 2 ? kSharpSquared : kSharpOther)) {
     const Bracket bracket{best.scale * (1 - best.radius), best.scale * (1 + best.radius)};
-    const Valley next = sweep(series, low, high, bracket, kSharpCells, p, 1)[0];
+    const Valley next = sweep(series, low, high, bracket, static_cast<int>(cells), p, 1)[0];
     if (next.error < best.error) best = next;
     best.radius = next.radius;
   }

@@ -12,19 +12,21 @@ namespace {
 constexpr size_t kFew = 128;  // values: all scales are swept, for single values decide
 constexpr int kCells = 512, kCellsOfFew = 2048;
 constexpr size_t kValleys = 4;
-constexpr double kFineStep = 0.96, kCoarseStep = 0.8, kFineUntil = 0.5;
+constexpr double kFineStep = 0.96, kFineStepOfFewLevels = 0.9, kCoarseStep = 0.8, kFineUntil = 0.5;
+constexpr int64_t kFewLevels = 16;
 
 Grid grid_at(double scale, const Family& family) { return {scale, family.low_min, family.low_min + family.span}; }
 
 /// Where the best scale can be. The error at a neighbouring scale differs by the luck of rounding, about 0.9 / sqrt(n)
-/// of itself (the spread of the square of a uniform error), so everything within six times that of the best stays in.
+/// of itself (the spread of the square of a uniform error), so everything within 4.5 times that of the best stays in.
 Bracket find_bracket(std::span<const float> values, const Family& family, double covering, double absolute, int p) {
   const auto n = static_cast<double>(values.size());
-  const double beyond = values.size() <= kFew ? INFINITY : family.span < 16 ? 4.0 : 1.25;
+  const double beyond = values.size() <= kFew ? INFINITY : family.span < kFewLevels ? 2.0 : 1.25;
   const double start = std::min(2.001 * absolute, beyond * covering);  // above the first, all values are at level 0
+  const double step = family.span < kFewLevels ? kFineStepOfFewLevels : kFineStep;
   std::vector<std::pair<double, double>> seen;                         // scale, error
   double least = 0;
-  for (double scale = start;; scale *= scale > kFineUntil * covering ? kFineStep : kCoarseStep) {
+  for (double scale = start;; scale *= scale > kFineUntil * covering ? step : kCoarseStep) {
     scale = std::max(scale, family.scale_floor);
     const double error = scan_error(values, grid_at(scale, family), p);
     seen.emplace_back(scale, error);
@@ -32,14 +34,14 @@ Bracket find_bracket(std::span<const float> values, const Family& family, double
     // What is not clipped errs by half a step at most; the rest is clipping, and smaller scales clip more.
     if (!(error - n * power(scale / 2, p) <= least) || scale == family.scale_floor) break;
   }
-  const double enough = values.size() <= kFew ? INFINITY : least * (1.1 + 6 * 0.9 / std::sqrt(n));
+  const double enough = values.size() <= kFew ? INFINITY : least * (1.03 + 4.5 * 0.9 / std::sqrt(n));
   const auto good = [&](const auto& entry) { return entry.second <= enough; };
   const auto first = std::find_if(seen.begin(), seen.end(), good);
   const auto last = std::find_if(seen.rbegin(), seen.rend(), good);
   Bracket bracket{seen.back().first, start};
   if (first != seen.end()) {
-    bracket.largest = first == seen.begin() ? first->first / kFineStep : std::prev(first)->first;
-    bracket.smallest = last == seen.rbegin() ? last->first * kFineStep : std::prev(last)->first;
+    bracket.largest = first == seen.begin() ? first->first / step : std::prev(first)->first;
+    bracket.smallest = last == seen.rbegin() ? last->first * step : std::prev(last)->first;
   }
   bracket.smallest = std::max(bracket.smallest, family.scale_floor);
   bracket.largest = std::max(bracket.largest, bracket.smallest * 1.0001);
@@ -53,9 +55,17 @@ std::vector<double> deepest_scales(std::span<const float> values, const Extent& 
   const Series series{values, {}};
   const int64_t low = family.low_min, high = low + family.span;
   const Bracket bracket = find_bracket(values, family, covering_scale(family, min, max), std::max(-min, max), p);
-  std::vector<double> scales = {bracket.smallest};  // where a valley lies below the floor
-  for (const Valley& valley : sweep(series, low, high, bracket, values.size() <= kFew ? kCellsOfFew : kCells, p, kValleys))
-    scales.push_back(sharpen(series, low, high, valley, p).scale);
+  std::vector<double> scales;
+  if (bracket.smallest <= family.scale_floor) scales.push_back(family.scale_floor);  // a valley may lie below
+  const int cells = values.size() <= kFew ? kCellsOfFew : kCells;
+  const std::vector<Valley> valleys = sweep(series, low, high, bracket, cells, p, kValleys);
+  // Within a cell the outermost level moves by `drift` steps, an average value by a quarter of that; next to the error
+  // of rounding, 1/12, that is how much lower a valley can be than the edges of its cell tell.
+  const double drift = valleys[0].radius / 1.5 * static_cast<double>(std::max(-low, high));
+  const double rivals = valleys[0].error * (1 + 1.5 * drift * drift);
+  for (const Valley& valley : valleys)
+    if (values.size() <= kFew || p != 2 || valley.error <= rivals)
+      scales.push_back(sharpen(series, low, high, valley, p).scale);
   return scales;
 }
 
