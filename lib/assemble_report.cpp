@@ -58,7 +58,7 @@ report::Report begin_report(const ConvertOptions& options, const config::CoreCon
   report.qconvert_version = qconvert_version();
   report.runtime_version = run::runtime_version();
   report.config_json = config::to_json(config);
-  report.config_hash = content_hash(report.config_json);
+  report.config_hash = config::hash(config);
   for (const std::filesystem::path& folder :
        {std::filesystem::absolute(options.model).parent_path(), config.representative_dataset.path})
     report.folders.push_back(folder.string());
@@ -145,7 +145,8 @@ void describe_files(report::Report& report, const OutputPaths& outputs, const pl
 
 void finish_report(report::Report& report, const std::vector<normalize::Applied>& applied,
                    const quantize::Guards& guards, const config::CoreConfig& config,
-                   const calibrate::Split& split, const Diagnostics& diagnostics, const std::vector<report::Timing>& timings) {
+                   const calibrate::Split& split, const Diagnostics& diagnostics,
+                   const std::vector<report::Timing>& timings) {
   for (const normalize::Applied& one : applied)
     if (one.count > 0) report.rewrites.push_back({one.rewrite, one.count, one.undone});
   report.saturation = {guards.risky_nodes, guards.risky_channels, config.saturation_guard};

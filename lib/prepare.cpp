@@ -212,8 +212,7 @@ simulate::Fidelity fidelity_of_file(std::string_view file, run::RunnerFactory& r
 }
 
 std::vector<std::pair<std::string, std::string>> metadata_of(const config::CoreConfig& config) {
-  return {{"qconvert.version", qconvert_version()},
-          {"qconvert.config", content_hash(config::to_json(config))}};
+  return {{"qconvert.version", qconvert_version()}, {"qconvert.config", config::hash(config)}};
 }
 
 std::string dump(const plan::StatsTable& stats, const ir::Graph& graph) {

@@ -1,6 +1,6 @@
-// See calibrate.h. Histograms, minima and maxima do not depend on the order of images, so every worker has its own
-// and they are merged at the end. Sums of channels do depend on it (floating point), so each image's sums wait until
-// all earlier images have been added.
+// See calibrate.h. Histograms, minima and maxima do not depend on the order of images, so every worker has
+// its own and they are merged at the end. Sums of channels do depend on it (floating point), so each image's
+// sums wait until all earlier images have been added.
 #include "calibrate/calibrate.h"
 
 #include <algorithm>
@@ -106,56 +106,89 @@ std::vector<ir::Tensor> load_batch(const images::ImageSource& source, std::span<
   for (size_t k = 1; k < indices.size(); ++k) {
     const std::vector<ir::Tensor> next = source.load(indices[k]);
     for (size_t i = 0; i < joined.size(); ++i) {
-      if (!std::equal(next[i].dims.begin() + 1, next[i].dims.end(), joined[i].dims.begin() + 1, joined[i].dims.end()))
-        throw Error(Exit::kInput, {"batch-shape", source.name(indices[k]), "its shape differs from the image before it in the batch",
+      if (!std::equal(next[i].dims.begin() + 1, next[i].dims.end(), joined[i].dims.begin() + 1,
+                      joined[i].dims.end()))
+        throw Error(Exit::kInput, {"batch-shape", source.name(indices[k]),
+                                   "its shape differs from the image before it in the batch",
                                    "set /representative_dataset/batch_size to 1"});
       joined[i].dims[0] += next[i].dims[0];
       bytes[i] += *next[i].bytes;
     }
   }
-  for (size_t i = 0; i < joined.size(); ++i) joined[i] = ir::make_tensor(joined[i].dtype, std::move(bytes[i]), joined[i].dims);
+  for (size_t i = 0; i < joined.size(); ++i)
+    joined[i] = ir::make_tensor(joined[i].dtype, std::move(bytes[i]), joined[i].dims);
   return joined;
+}
+
+// Of each requested value: how many nodes stand before its producer; 0 for inputs.
+std::vector<size_t> ranks(const ir::Graph& graph, std::span<const plan::StatRequest> requests) {
+  std::vector<size_t> of_node(graph.nodes.size(), 0);
+  size_t place = 0;
+  for (const ir::NodeId node : ir::topological_order(graph)) of_node[static_cast<size_t>(node)] = ++place;
+  std::vector<size_t> rank;
+  for (const plan::StatRequest& request : requests) {
+    const ir::NodeId producer = graph.values[static_cast<size_t>(request.value)].producer;
+    rank.push_back(producer == ir::kNone ? 0 : of_node[static_cast<size_t>(producer)]);
+  }
+  return rank;
 }
 
 }  // namespace
 
-plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners, const images::ImageSource& source,
-                           std::span<const int64_t> indices, std::span<const plan::StatRequest> requests, const Options& options) {
+plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
+                           const images::ImageSource& source, std::span<const int64_t> indices,
+                           std::span<const plan::StatRequest> requests, const Options& options) {
   const int64_t batch = std::max<int64_t>(1, options.batch_size);
   const int64_t runs = (static_cast<int64_t>(indices.size()) + batch - 1) / batch;
   const size_t workers = static_cast<size_t>(std::max(1, options.threads));
   std::vector<std::vector<Seen>> seen(workers, std::vector<Seen>(requests.size()));
   std::vector<std::vector<ChannelSums>> sums(workers);
-  std::vector<std::string> image(workers);
-  const bool any_channels = std::any_of(requests.begin(), requests.end(), [](const auto& r) { return r.per_channel; });
+  const bool any_channels =
+      std::any_of(requests.begin(), requests.end(), [](const auto& r) { return r.per_channel; });
   OrderedSums ordered(requests.size());
+  constexpr size_t kNobody = std::numeric_limits<size_t>::max();
+  std::vector<size_t> culprit(workers, kNobody);
+  const std::vector<size_t> rank = ranks(graph, requests);
 
   std::vector<run::Tap> taps;
   for (size_t r = 0; r < requests.size(); ++r) {
     const plan::StatRequest& request = requests[r];
-    taps.push_back({request.value, [&, r](int64_t slot, std::span<const float> tensor, std::span<const int64_t> dims) {
-      if (tensor.empty()) return;
-      const size_t worker = static_cast<size_t>(slot);
-      const Range range = range_of(tensor);
-      if (!range.finite)
-        throw Error(Exit::kInput, {"not-finite", place_of(graph, requests[r].value), "it gives NaN or infinity on image '" + image[worker] + "'",
-                                   "check preprocess.mean and preprocess.std against what the model was trained with, and that image"});
-      Seen& s = seen[worker][r];
-      s.count += tensor.size();
-      s.min = std::min(s.min, range.min);
-      s.max = std::max(s.max, range.max);
-      if (requests[r].histogram) s.histogram.add(tensor, range);
-      if (requests[r].per_channel) sums[worker][r] = channel_sums(tensor, dims, requests[r].channel_axis);
-    }, {}});
+    taps.push_back({request.value,
+                    [&, r](int64_t slot, std::span<const float> tensor, std::span<const int64_t> dims) {
+                      if (tensor.empty()) return;
+                      const size_t worker = static_cast<size_t>(slot);
+                      const Range range = range_of(tensor);
+                      if (!range.finite) {  // what came first in the graph is to blame; the runtime's own
+                                            // order is another one
+                        size_t& blamed = culprit[worker];
+                        if (blamed == kNobody || rank[r] < rank[blamed]) blamed = r;
+                        return;
+                      }
+                      Seen& s = seen[worker][r];
+                      s.count += tensor.size();
+                      s.min = std::min(s.min, range.min);
+                      s.max = std::max(s.max, range.max);
+                      if (requests[r].histogram) s.histogram.add(tensor, range);
+                      if (requests[r].per_channel)
+                        sums[worker][r] = channel_sums(tensor, dims, requests[r].channel_axis);
+                    },
+                    {}});
   }
   const auto runner = runners.make(graph, std::move(taps), {});
   Progress progress("calibrating", static_cast<int64_t>(indices.size()), "images");
   parallel_for(runs, options.threads, [&](int64_t i, int worker) {
     const int64_t first = i * batch;
-    const auto these = indices.subspan(static_cast<size_t>(first), static_cast<size_t>(std::min<int64_t>(batch, static_cast<int64_t>(indices.size()) - first)));
-    image[static_cast<size_t>(worker)] = source.name(these[0]);
+    const auto these = indices.subspan(
+        static_cast<size_t>(first),
+        static_cast<size_t>(std::min<int64_t>(batch, static_cast<int64_t>(indices.size()) - first)));
     sums[static_cast<size_t>(worker)].assign(requests.size(), {});
     runner->run(load_batch(source, these), worker);
+    const size_t blamed = culprit[static_cast<size_t>(worker)];
+    if (blamed != kNobody)
+      throw Error(Exit::kInput, {"not-finite", place_of(graph, requests[blamed].value),
+                                 format("it gives NaN or infinity on image '{}'", source.name(these[0])),
+                                 "check preprocess.mean and preprocess.std against what the model was "
+                                 "trained with, and that image"});
     if (any_channels) ordered.add(i, std::move(sums[static_cast<size_t>(worker)]));
     progress.advance(static_cast<int64_t>(these.size()));
   });
@@ -177,7 +210,8 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners, 
     }
     stats.histogram = histogram.result();
     const ChannelSums& total = ordered.total(r);
-    for (const double sum : total.sum) stats.channel_mean.push_back(sum / static_cast<double>(total.per_channel));
+    for (const double sum : total.sum)
+      stats.channel_mean.push_back(sum / static_cast<double>(total.per_channel));
     stats.channel_min = total.min;
     stats.channel_max = total.max;
     table.emplace(requests[r].value, std::move(stats));

@@ -1,5 +1,6 @@
-// One streaming pass over the calibration images: decoding, resizing, inference and statistics of one image happen on
-// one thread, images side by side, so decoding overlaps with inference and memory does not grow with their number.
+// One streaming pass over the calibration images: decoding, resizing, inference and statistics of one image
+// happen on one thread, images side by side, so decoding overlaps with inference and memory does not grow
+// with their number.
 #pragma once
 
 #include <cstdint>
@@ -18,14 +19,15 @@ struct Options {
   int64_t batch_size = 1;  // images joined into one inference; 1 unless the model's batch is free
 };
 
-/// Runs `graph` on the images with the given indices and returns what was asked about each value. The result does not
-/// depend on the thread count. Throws Error(kInput) naming node and image when an activation is NaN or infinite, or
-/// when the runtime refuses an input.
-plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners, const images::ImageSource& source,
-                           std::span<const int64_t> indices, std::span<const plan::StatRequest> requests, const Options& options);
+/// Runs `graph` on the images with the given indices and returns what was asked about each value. The result
+/// does not depend on the thread count. Throws Error(kInput) naming node and image when an activation is NaN
+/// or infinite, or when the runtime refuses an input.
+plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
+                           const images::ImageSource& source, std::span<const int64_t> indices,
+                           std::span<const plan::StatRequest> requests, const Options& options);
 
-/// Splits [0, count) into images to calibrate on and images held out for the accuracy figures: at most `held_out`,
-/// never more than a fifth, spread evenly. With fewer than 5 images both lists hold all of them.
+/// Splits [0, count) into images to calibrate on and images held out for the accuracy figures: at most
+/// `held_out`, never more than a fifth, spread evenly. With fewer than 5 images both lists hold all of them.
 struct Split {
   std::vector<int64_t> calibration, held_out;
 };

@@ -1,5 +1,6 @@
-// See histogram.h. The inner loops are plain so that the compiler vectorises them; target_clones picks the widest unit
-// of the machine at load. Powers of two scale exactly and floor is exact, so every CPU counts alike.
+// See histogram.h. The inner loops are plain so that the compiler vectorises them; target_clones picks the
+// widest unit of the machine at load. Powers of two scale exactly and floor is exact, so every CPU counts
+// alike.
 #include "calibrate/histogram.h"
 
 #include <algorithm>
@@ -47,19 +48,24 @@ QC_CLONES void bin_loop(const float* x, int n, float inverse_width, int32_t firs
   for (int i = 0; i < n; ++i) bins[i] = static_cast<int32_t>(std::floor(x[i] * inverse_width)) - first;
 }
 
-// Smallest exponent for which [min, max] spans at most kBins bins and bin numbers fit a float's 24 bits exactly.
+// Smallest exponent for which [min, max] spans at most kBins bins and bin numbers fit a float's 24 bits
+// exactly.
 int exponent_for(float min, float max) {
   const float largest = std::max(std::fabs(min), std::fabs(max));
   if (largest == 0.0f) return -120;
   int exponent = std::max(std::ilogb(largest) - 22, -120);
   const double span = static_cast<double>(max) - min;
   if (span > 0) exponent = std::max(exponent, std::ilogb(span / kBins) - 1);
-  while (std::floor(std::ldexp(static_cast<double>(max), -exponent)) - std::floor(std::ldexp(static_cast<double>(min), -exponent)) >= kBins)
+  while (std::floor(std::ldexp(static_cast<double>(max), -exponent)) -
+             std::floor(std::ldexp(static_cast<double>(min), -exponent)) >=
+         kBins)
     ++exponent;
   return exponent;
 }
 
-int64_t bin_of(float value, int exponent) { return static_cast<int64_t>(std::floor(std::ldexp(static_cast<double>(value), -exponent))); }
+int64_t bin_of(float value, int exponent) {
+  return static_cast<int64_t>(std::floor(std::ldexp(static_cast<double>(value), -exponent)));
+}
 
 }  // namespace
 
@@ -77,14 +83,16 @@ void StreamingHistogram::make_room(float min, float max) {
   const float low = fresh ? min : std::min(min, min_), high = fresh ? max : std::max(max, max_);
   const int exponent = fresh ? exponent_for(low, high) : std::max(exponent_, exponent_for(low, high));
   const int64_t first = bin_of(low, exponent);
-  const bool fits = !fresh && exponent == exponent_ && first >= first_ && bin_of(high, exponent) < first_ + kBins;
+  const bool fits =
+      !fresh && exponent == exponent_ && first >= first_ && bin_of(high, exponent) < first_ + kBins;
   min_ = low;
   max_ = high;
   if (fits) return;
   std::vector<uint64_t> counts(kBins, 0);
   for (int64_t i = 0; i < static_cast<int64_t>(counts_.size()); ++i)
     if (counts_[static_cast<size_t>(i)] != 0)
-      counts[static_cast<size_t>(((first_ + i) >> (exponent - exponent_)) - first)] += counts_[static_cast<size_t>(i)];
+      counts[static_cast<size_t>(((first_ + i) >> (exponent - exponent_)) - first)] +=
+          counts_[static_cast<size_t>(i)];
   counts_ = std::move(counts);
   exponent_ = exponent;
   first_ = first;
@@ -120,7 +128,8 @@ void StreamingHistogram::add(std::span<const float> values, const Range& range) 
   if (!direct)
     for (int b = 0; b < kBins; ++b) {
       const size_t s = static_cast<size_t>(b);
-      counts_[s] += uint64_t{scratch_[s]} + scratch_[kBins + s] + scratch_[2 * kBins + s] + scratch_[3 * kBins + s];
+      counts_[s] +=
+          uint64_t{scratch_[s]} + scratch_[kBins + s] + scratch_[2 * kBins + s] + scratch_[3 * kBins + s];
     }
 }
 
@@ -130,7 +139,8 @@ void StreamingHistogram::merge(const StreamingHistogram& other) {
   // make_room's exponent is at least the other's: its grid is the one of a wider range.
   for (int64_t i = 0; i < kBins; ++i)
     if (other.counts_[static_cast<size_t>(i)] != 0)
-      counts_[static_cast<size_t>(((other.first_ + i) >> (exponent_ - other.exponent_)) - first_)] += other.counts_[static_cast<size_t>(i)];
+      counts_[static_cast<size_t>(((other.first_ + i) >> (exponent_ - other.exponent_)) - first_)] +=
+          other.counts_[static_cast<size_t>(i)];
 }
 
 uint64_t StreamingHistogram::count() const {

@@ -1,5 +1,5 @@
-// The streaming histogram: exact counts in fixed memory, mergeable, and the same whatever the order of the data. See
-// plan::Histogram for the grid; ptq-accuracy notes call this "range doubling".
+// The streaming histogram: exact counts in fixed memory, mergeable, and the same whatever the order of the
+// data. See plan::Histogram for the grid; ptq-accuracy notes call this "range doubling".
 #pragma once
 
 #include <array>
@@ -34,9 +34,10 @@ class StreamingHistogram {
   void make_room(float min, float max);  // widens the grid until [min, max] fits
 
   int exponent_ = 0;
-  int64_t first_ = 0;                 // absolute index of counts_[0]
-  std::vector<uint64_t> counts_;      // empty or plan::Histogram::kBins
-  std::vector<uint32_t> scratch_;     // several tables side by side: consecutive equal values must not wait for each other
+  int64_t first_ = 0;             // absolute index of counts_[0]
+  std::vector<uint64_t> counts_;  // empty or plan::Histogram::kBins
+  std::vector<uint32_t>
+      scratch_;  // several tables side by side: consecutive equal values must not wait for each other
   float min_ = 0, max_ = 0;
 };
 

@@ -103,6 +103,9 @@ CoreConfig load(const std::filesystem::path& file, const std::vector<Override>& 
 /// The resolved config as JSON text (sorted keys, two-space indent), every key with its value;
 /// parse(to_json(c)) == c.
 std::string to_json(const CoreConfig& config);
+/// Names what was asked for, in file metadata and reports: folders are left out, so that the same conversion
+/// has the same name wherever the files lie.
+std::string hash(const CoreConfig& config);
 /// A full default config with every key, for `qconvert config`.
 std::string default_json();
 /// The JSON schema (draft 2020-12) made from the same key table, for `qconvert schema`.

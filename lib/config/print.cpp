@@ -94,6 +94,13 @@ std::string to_json(const CoreConfig& config) {
   return json::pretty(tree_of(config));
 }
 
+std::string hash(const CoreConfig& config) {
+  CoreConfig bare = config;
+  bare.representative_dataset.path = config.representative_dataset.path.filename();
+  bare.target = std::filesystem::path(config.target).filename().string();
+  return content_hash(to_json(bare));
+}
+
 std::string default_json() {
   return to_json(CoreConfig());
 }

@@ -1,3 +1,3 @@
-# Nothing is written, and no pictures are needed.
-"$QCONVERT" "$SAMPLE/model.onnx" --dry-run -o out
+# Nothing is written, and the pictures are not read.
+"$QCONVERT" "$SAMPLE/model.onnx" --config "$SAMPLE/config.json" --dry-run --images "$DATA" -o out
 test ! -e out

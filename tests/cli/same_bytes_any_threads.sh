@@ -3,7 +3,8 @@ for run in "first --threads 1" "second --threads 1" "third --threads 2" "fourth 
   set -- $run
   folder=$1
   shift
-  "$QCONVERT" "$SAMPLE/model.onnx" --config "$SAMPLE/config.json" -o "$folder" --set /representative_dataset/max_images=40 "$@" > "$folder.txt"
+  "$QCONVERT" "$SAMPLE/model.onnx" --config "$SAMPLE/config.json" -o "$folder" --set /representative_dataset/max_images=40 "$@" |
+    grep -v "^written:" > "$folder.txt"
 done
 for other in second third fourth; do
   diff -r first "$other" || fail "first and $other differ"
