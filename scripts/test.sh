@@ -17,7 +17,6 @@ for option in "$@"; do
   esac
 done
 jobs=$(nproc)
-fuzz_seconds=60
 
 # --- stages ---------------------------------------------------------------------------------------------------------
 set_up() {
@@ -59,28 +58,9 @@ fuzzers_build() {
   scripts/build.sh build-fuzz fuzzers -DQCONVERT_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++ \
     -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1" -DCMAKE_CXX_FLAGS=-Wno-unknown-warning-option
 }
-fuzz_one() {
-  local name=$1 found=$PWD/build-fuzz/found
-  shift
-  mkdir -p "build-fuzz/corpus/$name" "$found"
-  local seeds=("build-fuzz/corpus/$name") seed
-  for seed in "$@"; do
-    [ ! -e "$seed" ] || seeds+=("$seed")
-  done
-  UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0 \
-    build-fuzz/tests/"fuzz_$name" -max_total_time=$fuzz_seconds -timeout=20 -rss_limit_mb=4096 -max_len=65536 \
-    -print_final_stats=1 -verbosity=0 -artifact_prefix="$found/$name-" "${seeds[@]}" 2> "build-fuzz/$name.log"
-  local code=$?
-  grep -E 'number_of_executed_units|average_exec_per_sec' "build-fuzz/$name.log"
-  [ $code -eq 0 ] || { tail -n 60 "build-fuzz/$name.log"; echo "inputs that broke it are in $found; keep them in tests/fuzz/found/$name"; }
-  return $code
-}
 fuzzers() {
-  local failed=0
-  fuzz_one onnx_bytes tests/data/models tests/fuzz/found/onnx_bytes || failed=1
-  fuzz_one config configs tests/data/sample tests/fuzz/found/config || failed=1
-  fuzz_one image tests/data/images_unit/pictures tests/data/images_unit/tensors tests/fuzz/found/image || failed=1
-  return $failed
+  ctest --test-dir build-fuzz -j "$jobs" --output-on-failure -R '^fuzz\..*\.search$' ||
+    { echo "inputs that broke a target are in build-fuzz/found/*/broken; keep them in tests/fuzz/found/<target>"; return 1; }
 }
 
 real_models() {
@@ -113,7 +93,7 @@ if stage "Release build" release_build; then
 fi
 stage "build with address and undefined sanitizers" sanitized_build && stage "tests, sanitized" sanitized_tests
 if [ "$fuzz" = true ]; then
-  stage "fuzzers' build" fuzzers_build && stage "fuzzers, $fuzz_seconds s each" fuzzers
+  stage "fuzzers' build" fuzzers_build && stage "fuzzers, a minute each" fuzzers
 else
   not_run "fuzzers (--fuzz)"
 fi
