@@ -110,13 +110,12 @@ std::vector<int64_t> spread(std::span<const int64_t> indices, int64_t count) {
   return some;
 }
 
-std::vector<Layer> correctable_layers(const plan::QuantizedModel& model) {
+std::vector<Layer> correctable_layers(const ir::Graph& graph, const plan::QuantPlan& plan) {
   std::vector<Layer> layers;
-  for (const ir::NodeId id : ir::topological_order(model.graph)) {
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
-    const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
-    if (!traits || !model.weights.count(node.inputs[static_cast<size_t>(traits->weight_slot)])) continue;
-    if (const auto place = ir::bias_place(model.graph, id)) layers.push_back({id, place->result, ir::output_axis(node)});
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    if (plan.nodes[static_cast<size_t>(id)].compute == plan::Compute::kFloat || !ir::weight_traits(graph, node)) continue;
+    if (const auto place = ir::bias_place(graph, id)) layers.push_back({id, place->result, ir::output_axis(node)});
   }
   return layers;
 }

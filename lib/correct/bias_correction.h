@@ -25,7 +25,7 @@ struct Layer {
   int axis = 1;  // of the result's channels; negative: from the end
 };
 /// Every node with integer weights that has a bias or can take one, in topological order.
-std::vector<Layer> correctable_layers(const plan::QuantizedModel& model);
+std::vector<Layer> correctable_layers(const ir::Graph& graph, const plan::QuantPlan& plan);
 
 /// Means of each channel of each layer's result in the float model, for some images.
 struct FloatMeans {

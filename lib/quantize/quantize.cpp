@@ -104,6 +104,17 @@ plan::IntegerTensor quantize_bias(const ir::Tensor& bias, double input_scale, co
   return tensor;
 }
 
+// Some reader wants the constant's integers: an integer node, or a float node whose weight it is.
+bool stored_as_integers(const ir::Graph& graph, const plan::QuantPlan& plan, ir::ValueId value) {
+  const std::vector<ir::NodeId>& readers = graph.values[static_cast<size_t>(value)].consumers;
+  return std::any_of(readers.begin(), readers.end(), [&](ir::NodeId id) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const Compute compute = plan.nodes[static_cast<size_t>(id)].compute;
+    const ir::WeightTraits* traits = ir::weight_traits(graph, node);
+    return compute == Compute::kInteger || (compute == Compute::kFloatIntegerWeights && traits && node.inputs[static_cast<size_t>(traits->weight_slot)] == value);
+  });
+}
+
 const plan::Candidate& candidate_for(const plan::Candidates& candidates, const ir::Graph& graph, ir::ValueId value) {
   const auto found = candidates.find(value);
   if (found == candidates.end() || found->second.empty())
@@ -120,6 +131,7 @@ plan::QuantizedModel quantize(const ir::Graph& graph, const plan::QuantPlan& pla
   model.graph = graph;
   model.plan = plan;
   for (const auto& [value, candidates] : weights) {
+    if (!stored_as_integers(graph, plan, value)) continue;
     const ir::Tensor& constant = *graph.values[static_cast<size_t>(value)].constant;
     model.weights[value] = {candidate_for(weights, graph, value).params, quant::quantize(constant.as<float>(), constant.dims, candidates.front().params)};
   }

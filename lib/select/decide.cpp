@@ -111,17 +111,10 @@ plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target
   return plan;
 }
 
-std::vector<plan::StatRequest> requests(const ir::Graph& graph, const plan::QuantPlan& plan) {
+std::vector<plan::StatRequest> requests(const plan::QuantPlan& plan) {
   std::vector<plan::StatRequest> wanted;
   for (size_t v = 0; v < plan.values.size(); ++v) {
-    const plan::ValueDecision& decision = plan.values[v];
-    if (!decision.quantized) continue;
-    // What a move makes holds only elements that its input, in the same group, holds as well.
-    const ir::NodeId producer = graph.values[v].producer;
-    const ir::ValueId source = producer == ir::kNone ? ir::kNone : graph.nodes[static_cast<size_t>(producer)].inputs.at(0);
-    const bool moved = source != ir::kNone && plan.values[static_cast<size_t>(source)].quantized &&
-                       plan.values[static_cast<size_t>(source)].scale_group == decision.scale_group;
-    if (!moved) wanted.push_back({static_cast<ir::ValueId>(v), true, false, 1});
+    if (plan.values[v].quantized) wanted.push_back({static_cast<ir::ValueId>(v), true, false, 1});
   }
   return wanted;
 }

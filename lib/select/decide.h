@@ -18,8 +18,9 @@ namespace qc::select {
 plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target, const std::vector<Capability>& capabilities,
                         const std::vector<bool>& integer, const std::vector<plan::NodeDecision>& why_float);
 
-/// What calibration must collect so that every rounded value of the plan can get parameters.
-std::vector<plan::StatRequest> requests(const ir::Graph& graph, const plan::QuantPlan& plan);
+/// What calibration must collect so that every rounded value of the plan can get parameters, also when a later plan
+/// takes some of its integer nodes back to float.
+std::vector<plan::StatRequest> requests(const plan::QuantPlan& plan);
 
 /// Fills in the parameters from the candidates (first width). Values of one scale group get the same. Throws
 /// Error(kBug) if a rounded value has no candidate.

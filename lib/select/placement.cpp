@@ -79,6 +79,13 @@ std::vector<bool> place(const ir::Graph& graph, const std::vector<Capability>& c
       for (const ir::NodeId reader : value.consumers) cut.add_arrow(mixed, static_cast<size_t>(reader), kForbidden);
       if (output) cut.add_arrow(mixed, cut.sink(), kForbidden);
     }
+    if (cost.rounding > 0) {
+      const size_t rounded = cut.add_vertex();
+      cut.add_arrow(rounded, cut.sink(), cost.rounding);
+      if (producer != cut.sink()) cut.add_arrow(producer, rounded, kForbidden);
+      for (const ir::NodeId reader : value.consumers)
+        cut.add_arrow(static_cast<size_t>(reader), rounded, kForbidden);
+    }
     if (cost.quantize > 0) {
       const size_t mixed = cut.add_vertex();
       cut.add_arrow(mixed, producer, cost.quantize);
@@ -100,6 +107,7 @@ double cost_of(const ir::Graph& graph, const std::vector<bool>& integer, const P
     for (const ir::NodeId reader : value.consumers) (integer[static_cast<size_t>(reader)] ? to_integer : to_float) = true;
     if (from_integer && to_float) total += costs.values[v].dequantize;
     if (!from_integer && to_integer) total += costs.values[v].quantize;
+    if (from_integer || to_integer) total += costs.values[v].rounding;
   }
   return total;
 }

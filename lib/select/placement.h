@@ -16,6 +16,7 @@ struct NodeCost {
 struct ValueCost {
   double quantize = 0;    // float producer, integer reader
   double dequantize = 0;  // integer producer, float reader or graph output
+  double rounding = 0;    // the value is rounded: its producer or one of its readers is integer
 };
 struct PlacementCosts {
   std::vector<NodeCost> nodes;    // by NodeId

@@ -82,11 +82,17 @@ plan::Candidate search_group(const ir::Graph& graph, const std::vector<ir::Value
   plan::Candidate candidate;
   plan::TensorStats joined;
   std::vector<ir::ValueId> sources;
-  for (const ir::ValueId v : members)
-    if (const auto found = stats.find(v); found != stats.end()) {
-      plan::merge(joined, found->second);
-      sources.push_back(v);
-    }
+  const auto moved = [&](ir::ValueId v) {
+    const ir::Node* node = producer_of(graph, v);
+    return node && std::find(members.begin(), members.end(), node->inputs.at(0)) != members.end();
+  };
+  for (const ir::ValueId v : members) {
+    const auto found = stats.find(v);
+    // What a move makes holds only elements that its input, in the same group, holds as well.
+    if (found == stats.end() || moved(v)) continue;
+    plan::merge(joined, found->second);
+    sources.push_back(v);
+  }
   const ir::Node* maker = sources.size() == 1 ? producer_of(graph, sources[0]) : nullptr;
   if (const auto known = maker ? target.known_ranges.find(maker->op_type) : target.known_ranges.end();
       known != target.known_ranges.end()) {
