@@ -69,14 +69,13 @@ class FolderSource : public ImageSource {
   mutable std::optional<Error> all_;
 };
 
-// --- pictures
-// ---------------------------------------------------------------------------------------------------------
+// --- pictures --------------------------------------------------------------------------------------------
 std::string read_part(const fs::path& path, int64_t from, int64_t count) {
   std::ifstream file(path, std::ios::binary);
   std::string bytes(static_cast<size_t>(count), '\0');
-  if (!file.seekg(from) || !file.read(bytes.data(), count))
-    return read_file(path).substr(0, static_cast<size_t>(count));
-  return bytes;
+  if (file.seekg(from) && file.read(bytes.data(), count)) return bytes;
+  const std::string all = read_file(path);  // says why it cannot be read; or the file has become shorter
+  return all.substr(std::min(static_cast<size_t>(from), all.size()), static_cast<size_t>(count));
 }
 
 // Headers may stand behind long metadata: first the beginning, then all of the file.
@@ -133,8 +132,7 @@ std::vector<ir::Tensor> load_picture(const Item& item, const PictureInput& input
   return others;
 }
 
-// --- tensors
-// ----------------------------------------------------------------------------------------------------------
+// --- tensors ---------------------------------------------------------------------------------------------
 const ir::Tensor& tensor_named(const NamedTensors& tensors, const InputSpec& input, const fs::path& path) {
   std::vector<std::string> keys;
   for (const auto& [key, tensor] : tensors) {
@@ -198,8 +196,7 @@ Finding check_pb(const Item& item, const Inputs& inputs) {
   return {};
 }
 
-// --- opening
-// -----------------------------------------------------------------------------------------------------------
+// --- opening ---------------------------------------------------------------------------------------------
 struct Steps {
   Load load;
   Check check;

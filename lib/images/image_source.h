@@ -5,7 +5,7 @@
 //   .npy      one input, one file an image
 //   .npz      several inputs, keyed by their names, one file an image
 //   .pb       ONNX TensorProtos: one input, one file an image; or folders test_data_set_* with input_0.pb,
-//   input_1.pb, ...
+//   ...
 //             in the order of the model's inputs, one folder an image
 // Tensors may come with or without the batch dimension; float64, integers and bools become float32 where the
 // model takes float32. Names are not case-sensitive in their ending; hidden files are ignored; subfolders are

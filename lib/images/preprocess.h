@@ -21,18 +21,18 @@ enum class Layout { kUnset, kNchw, kNhwc };
 /// round() below is Python's: halves go to the even neighbour.
 ///
 /// JSON of each resize kind, sizes as [h, w]:
-///   kUnset        key absent: with center_crop the same as kNone, else stretch to the model's size, and a
-///   warning says so kNone         "none", with the sibling key "multiple_of"; a picture smaller than
-///   center_crop is first enlarged
-///                 to cover it: sides max(crop, round(side * k)), k = max(crop_w / w, crop_h / h)
-///   kShortSide    {"short_side": s}: sides max(s, round(side * k)), k = s / min(w, h)
-///   kStretch      {"stretch": [h, w]}
-///   kLetterbox    {"letterbox": [h, w], "align": "top_left" | "center", "pad": 114}: sides round(side * k),
-///                 k = min(width / w, height / h), pasted onto a canvas of colour `pad`
-///   kFixedHeight  {"fixed_height": 48, "max_width": 192}: width min(max_width, max(1, round(w * 48 / h))) (a
-///   longer
-///                 line is squeezed), then filled on the right up to max_width with 0 AFTER mean/std, as text
-///                 line recognisers do; no center_crop
+///   kUnset: key absent. With center_crop the same as kNone, else stretch to the model's size, and a warning
+///     says so.
+///   kNone: "none", with the sibling key "multiple_of". A picture smaller than center_crop is first enlarged
+///   to
+///     cover it: sides max(crop, round(side * k)), k = max(crop_w / w, crop_h / h).
+///   kShortSide: {"short_side": s}. Sides max(s, round(side * k)), k = s / min(w, h).
+///   kStretch: {"stretch": [h, w]}.
+///   kLetterbox: {"letterbox": [h, w], "align": "top_left" | "center", "pad": 114}. Sides round(side * k),
+///     k = min(width / w, height / h), pasted onto a canvas of colour `pad`.
+///   kFixedHeight: {"fixed_height": 48, "max_width": 192}. Width min(max_width, max(1, round(w * 48 / h))) (a
+///     longer line is squeezed), then filled on the right up to max_width with 0 AFTER mean/std, as text line
+///     recognisers do; no center_crop.
 struct Preprocess {
   Color color = Color::kRgb;
   ResizeKind resize = ResizeKind::kUnset;
@@ -42,11 +42,11 @@ struct Preprocess {
   std::array<float, 4> pad{114, 114, 114, 114};  // kLetterbox, 0-255, in output channel order
   int64_t multiple_of = 1;                       // kNone: crop bottom and right to multiples of it
   Interpolation interpolation = Interpolation::kBilinear;
-  bool antialias = true;  // true: as Pillow; false: as OpenCV. Nothing to kNearest, which is Pillow's
-  std::optional<std::array<int64_t, 2>>
-      center_crop;  // h, w; left = floor((w - crop_w) / 2). Not with multiple_of
-  std::vector<float> mean{0.0f},
-      std{1.0f};                   // 0-255 units, one number or one a channel, in output channel order
+  bool antialias = true;  // true: as Pillow, false: as OpenCV (kNearest too: they take different pixels)
+  /// h, w; left = floor((w - crop_w) / 2). Not with multiple_of.
+  std::optional<std::array<int64_t, 2>> center_crop;
+  /// 0-255 units, one number or one a channel, in output channel order.
+  std::vector<float> mean{0.0f}, std{1.0f};
   Layout layout = Layout::kUnset;  // kUnset: found from the model's input
 };
 

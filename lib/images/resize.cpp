@@ -109,18 +109,18 @@ uint8_t round_off(int32_t sum) {
 }
 
 // `rows` rows of `stride` bytes, resampled to taps.first.size() columns. Middle: bytes, or unrounded sums.
-template <typename Middle, int64_t kChannels>
+template <typename Middle, int64_t Channels>
 void across(const uint8_t* in, int64_t stride, int64_t rows, const Taps& taps, Middle* out) {
   const auto width = std::ssize(taps.first);
   for (int64_t y = 0; y < rows; ++y, in += stride) {
-    for (int64_t x = 0; x < width; ++x, out += kChannels) {
+    for (int64_t x = 0; x < width; ++x, out += Channels) {
       const int32_t* weights = taps.of(x);
-      const uint8_t* pixel = in + taps.first[static_cast<size_t>(x)] * kChannels;
-      int32_t sums[kChannels] = {};
-      for (int64_t k = 0; k < taps.count[static_cast<size_t>(x)]; ++k, pixel += kChannels) {
-        for (int64_t c = 0; c < kChannels; ++c) sums[c] += pixel[c] * weights[k];
+      const uint8_t* pixel = in + taps.first[static_cast<size_t>(x)] * Channels;
+      int32_t sums[Channels] = {};
+      for (int64_t k = 0; k < taps.count[static_cast<size_t>(x)]; ++k, pixel += Channels) {
+        for (int64_t c = 0; c < Channels; ++c) sums[c] += pixel[c] * weights[k];
       }
-      for (int64_t c = 0; c < kChannels; ++c) {
+      for (int64_t c = 0; c < Channels; ++c) {
         if constexpr (sizeof(Middle) == 1) {
           out[c] = round_off(sums[c]);
         } else {
