@@ -41,8 +41,7 @@ int64_t assembled_size(const FileParts& parts);
 /// Throws Error(kOutput) beyond the 2 GiB that protobuf can hold.
 std::string assemble(const FileParts& parts);
 
-// --- graph -> messages
-// ---------------------------------------------------------------------------------------------
+// --- graph -> messages -------------------------------------------------------------------------
 
 /// Attributes, name (if it stands in the file), doc; `inputs` and `outputs` by name, "" for those left out.
 onnx::NodeProto node_message(const ir::Node& node, const std::vector<std::string>& inputs,

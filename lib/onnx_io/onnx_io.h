@@ -41,8 +41,8 @@ struct QdqOptions {
 
 /// The quantized file: Q -> DQ after every quantized activation, integer initializers behind DequantizeLinear
 /// for integer nodes and behind Cast and Mul for float nodes (folded at load). Follows the plan and decides
-/// nothing. Names of inputs, outputs and nodes stay; a value X gives X_q (integers) and X_d (dequantized), a
-/// quantized output y has its float original in y_f.
+/// nothing. Names of inputs, outputs, nodes, their results and weights stay; what is new has the shortest
+/// names there are. A quantized output y has its float original in y_f.
 plan::Written write_qdq(const plan::QuantizedModel& model,
                         const std::vector<std::pair<std::string, std::string>>& metadata,
                         const QdqOptions& options = {});

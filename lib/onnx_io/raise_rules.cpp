@@ -89,8 +89,7 @@ std::string float_to_input(Graph& g, NodeId id, const char* name, size_t slot, f
   return kDone;
 }
 
-// --- opset 9, 10
-// ---------------------------------------------------------------------------------------------------
+// --- opset 9, 10 -------------------------------------------------------------------------------
 
 std::string batch_normalization_9(Graph& g, NodeId id) {
   if (ir::int_attribute(at(g, id), "spatial", 1) == 0)
@@ -143,8 +142,7 @@ std::string upsample_10(Graph& g, NodeId id) {
   return kDone;
 }
 
-// --- opset 11, 12
-// --------------------------------------------------------------------------------------------------
+// --- opset 11, 12 ------------------------------------------------------------------------------
 
 std::string clip_11(Graph& g, NodeId id) {
   constexpr float kLargest = std::numeric_limits<float>::max();
@@ -191,8 +189,7 @@ std::string dropout_12(Graph& g, NodeId id) {
   return kDone;
 }
 
-// --- opset 13
-// ------------------------------------------------------------------------------------------------------
+// --- opset 13 ----------------------------------------------------------------------------------
 
 std::string axes_to_input(Graph& g, NodeId id) {
   return ints_to_input(g, id, "axes", 1);
@@ -250,8 +247,7 @@ std::string softmax_13(Graph& g, NodeId id) {
   return kDone;
 }
 
-// --- opset 14 to 21
-// ------------------------------------------------------------------------------------------------
+// --- opset 14 to 21 ----------------------------------------------------------------------------
 
 // Before 14 more than one output meant training: statistics of the batch instead of the stored ones.
 std::string batch_normalization_14(Graph& g, NodeId id) {

@@ -55,6 +55,7 @@ struct Writer {
   std::vector<std::pair<std::string, ir::Tensor>>
       initializers;  // written last: they may go into a second file
   std::vector<plan::Piece> node_pieces, initializer_pieces;
+  std::map<char, int64_t> counts;             // of names made for each letter
   std::set<std::string> names;                // every value name in the file
   std::map<std::string, std::string> shared;  // type, shape and bytes of a small constant -> its name
   std::map<ValueId, std::string> read_as;     // what readers of an activation read
@@ -62,15 +63,29 @@ struct Writer {
   std::map<ValueId, std::string> integers, dequantized, unfolded;  // of constants, as far as written
   bool contrib = false;
 
+  Writer(const plan::QuantizedModel& m, const QdqOptions& o)
+      : model(m), options(o), opset(ir::opset(m.graph)) {}
   const ir::Value& value(ValueId v) const { return model.graph.values[static_cast<size_t>(v)]; }
   const ir::Node& node(NodeId id) const { return model.graph.nodes[static_cast<size_t>(id)]; }
   Compute compute(NodeId id) const { return model.plan.nodes[static_cast<size_t>(id)].compute; }
   const plan::ValueDecision& decision(ValueId v) const { return model.plan.values[static_cast<size_t>(v)]; }
 };
 
-std::string fresh_name(Writer& w, const std::string& wanted) {
-  std::string name = wanted;
-  for (int k = 1; !w.names.insert(name).second; ++k) name = format("{}{}", wanted, k);
+// Names of new values are a letter and a number: they stand in the file three times each, and in a small
+// model that is more than the integers' own overhead. The letters: q quantized, d dequantized, s scale, z
+// zero point, b bias.
+std::string fresh_name(Writer& w, char letter) {
+  int64_t& count = w.counts[letter];
+  std::string name;
+  do name = letter + std::to_string(count++);
+  while (!w.names.insert(name).second);
+  return name;
+}
+
+// A new name for the float side of a value whose own name means its dequantized side.
+std::string float_name(Writer& w, const std::string& base) {
+  std::string name = base + "_f";
+  while (!w.names.insert(name).second) name += "_";
   return name;
 }
 
@@ -81,8 +96,7 @@ bool captured(const Writer& w, ValueId v) {
   });
 }
 
-// --- entries
-// -------------------------------------------------------------------------------------------------------
+// --- entries -----------------------------------------------------------------------------------
 
 void add_initializer(Writer& w, const std::string& name, ir::Tensor tensor, const std::string& label,
                      const char* kind) {
@@ -91,12 +105,12 @@ void add_initializer(Writer& w, const std::string& name, ir::Tensor tensor, cons
 }
 
 // Scales and zero points repeat all over a model: one initializer for equal content.
-std::string shared_constant(Writer& w, const char* prefix, ir::Tensor tensor, const std::string& label) {
+std::string shared_constant(Writer& w, char letter, ir::Tensor tensor, const std::string& label) {
   const std::string key =
       format("{} {} ", static_cast<int>(tensor.dtype), fmt::join(tensor.dims, ",")) + *tensor.bytes;
   std::string& name = w.shared[key];
   if (name.empty()) {
-    name = fresh_name(w, prefix);
+    name = fresh_name(w, letter);
     add_initializer(w, name, std::move(tensor), label, "scales");
   }
   return name;
@@ -137,8 +151,7 @@ ir::Node linear_node(Writer& w, const char* op_type, const QuantParams& params) 
   return node;
 }
 
-// --- parameters
-// ----------------------------------------------------------------------------------------------------
+// --- parameters --------------------------------------------------------------------------------
 
 std::vector<int64_t> parameter_dims(const QuantParams& params) {
   return params.per_channel() ? std::vector<int64_t>{static_cast<int64_t>(params.scales.size())}
@@ -147,16 +160,15 @@ std::vector<int64_t> parameter_dims(const QuantParams& params) {
 
 std::string scale_name(Writer& w, const QuantParams& params, const std::string& label) {
   return shared_constant(
-      w, "s", ir::make_tensor(std::span<const float>(params.scales), parameter_dims(params)), label);
+      w, 's', ir::make_tensor(std::span<const float>(params.scales), parameter_dims(params)), label);
 }
 
 std::string zero_point_name(Writer& w, const QuantParams& params, const std::string& label) {
   const std::string bytes = quant::pack(params.zero_points, params);
-  return shared_constant(w, "z", ir::make_tensor(stored_type(params), bytes, parameter_dims(params)), label);
+  return shared_constant(w, 'z', ir::make_tensor(stored_type(params), bytes, parameter_dims(params)), label);
 }
 
-// --- constants
-// -----------------------------------------------------------------------------------------------------
+// --- constants ---------------------------------------------------------------------------------
 
 // The initializer that holds the integers. A body that reads the constant by name still finds its floats
 // there.
@@ -167,7 +179,7 @@ const std::string& integer_initializer(Writer& w, ValueId v, const std::string& 
   if (tensor.params.bits <= 4 && w.opset < kWideTypesOpset)
     bug("constant '" + w.value(v).name + "'", format("4-bit tensors need opset {}", kWideTypesOpset));
   const bool name_taken = captured(w, v) || ir::is_output(w.model.graph, v);
-  name = name_taken ? fresh_name(w, w.value(v).name + "_q") : w.value(v).name;
+  name = name_taken ? fresh_name(w, 'q') : w.value(v).name;
   ir::Tensor packed = ir::make_tensor(stored_type(tensor.params), quant::pack(tensor.integers, tensor.params),
                                       w.value(v).constant->dims);
   add_initializer(w, name, std::move(packed), label, "weights");
@@ -179,7 +191,7 @@ const std::string& dequantized_constant(Writer& w, ValueId v, const std::string&
   if (!name.empty()) return name;
   const QuantParams& params = w.model.weights.at(v).params;
   const std::string& integers = integer_initializer(w, v, label);
-  name = fresh_name(w, w.value(v).name + "_d");
+  name = fresh_name(w, 'd');
   ir::Node node = linear_node(w, "DequantizeLinear", params);
   add_node(w, std::move(node), {integers, scale_name(w, params, label), zero_point_name(w, params, label)},
            {name}, label);
@@ -187,14 +199,14 @@ const std::string& dequantized_constant(Writer& w, ValueId v, const std::string&
 }
 
 // Float parameters shaped so that they broadcast along the axis: [C, 1, 1, 1] for axis 0 of rank 4.
-std::string broadcast_constant(Writer& w, const char* prefix, std::span<const float> values,
+std::string broadcast_constant(Writer& w, char letter, std::span<const float> values,
                                const QuantParams& params, size_t rank, const std::string& label) {
   std::vector<int64_t> dims;
   if (params.per_channel()) {
     dims.assign(rank - static_cast<size_t>(params.axis), 1);
     dims[0] = static_cast<int64_t>(values.size());
   }
-  return shared_constant(w, prefix, ir::make_tensor(values, std::move(dims)), label);
+  return shared_constant(w, letter, ir::make_tensor(values, std::move(dims)), label);
 }
 
 const std::string& unfolded_constant(Writer& w, ValueId v, const std::string& label) {
@@ -202,19 +214,18 @@ const std::string& unfolded_constant(Writer& w, ValueId v, const std::string& la
   if (!name.empty()) return name;
   const QuantParams& params = w.model.weights.at(v).params;
   const size_t rank = w.value(v).constant->dims.size();
-  const std::string& base = w.value(v).name;
-  std::string current = fresh_name(w, base + "_c");
+  std::string current = fresh_name(w, 'c');
   add_node(w, new_node("Cast", {{"to", int64_t{onnx::TensorProto::FLOAT}}}),
            {integer_initializer(w, v, label)}, {current}, label);
   if (std::any_of(params.zero_points.begin(), params.zero_points.end(), [](int32_t z) { return z != 0; })) {
     const std::vector<float> zeros(params.zero_points.begin(), params.zero_points.end());
-    const std::string shifted = fresh_name(w, base + "_o");
-    add_node(w, new_node("Sub"), {current, broadcast_constant(w, "z", zeros, params, rank, label)}, {shifted},
+    const std::string shifted = fresh_name(w, 'c');
+    add_node(w, new_node("Sub"), {current, broadcast_constant(w, 'z', zeros, params, rank, label)}, {shifted},
              label);
     current = shifted;
   }
-  name = fresh_name(w, base + "_u");
-  add_node(w, new_node("Mul"), {current, broadcast_constant(w, "s", params.scales, params, rank, label)},
+  name = fresh_name(w, 'd');
+  add_node(w, new_node("Mul"), {current, broadcast_constant(w, 's', params.scales, params, rank, label)},
            {name}, label);
   return name;
 }
@@ -222,12 +233,11 @@ const std::string& unfolded_constant(Writer& w, ValueId v, const std::string& la
 std::string dequantized_bias(Writer& w, NodeId id, const plan::IntegerTensor& bias) {
   const ir::Node& node = w.node(id);
   const ValueId v = node.inputs.size() > 2 ? node.inputs[2] : kNone;
-  const std::string base = v == kNone ? w.written_as.at(node.outputs[0]) + "_b" : w.value(v).name;
   const int64_t count = static_cast<int64_t>(bias.integers.size());
   // Gemm takes [1, N] as well: the vector means the same and has the axis that the scales run along.
   const bool vector = bias.params.per_channel() || v == kNone;
   const std::vector<int64_t> dims = vector ? std::vector<int64_t>{count} : w.value(v).constant->dims;
-  const std::string name = fresh_name(w, base + "_q"), result = fresh_name(w, base + "_d");
+  const std::string name = fresh_name(w, 'b'), result = fresh_name(w, 'd');
   add_initializer(w, name, ir::make_tensor(DType::kInt32, quant::pack(bias.integers, bias.params), dims),
                   node.name, "bias");
   add_node(w, linear_node(w, "DequantizeLinear", bias.params), {name, scale_name(w, bias.params, node.name)},
@@ -235,20 +245,19 @@ std::string dequantized_bias(Writer& w, NodeId id, const plan::IntegerTensor& bi
   return result;
 }
 
-// --- activations
-// ---------------------------------------------------------------------------------------------------
+// --- activations -------------------------------------------------------------------------------
 
 // The stored type saturates by itself; a range narrower than the type must be cut before.
 std::string clipped(Writer& w, const std::string& input, const QuantParams& params,
                     const std::string& label) {
   const QuantParams stored = activation_storage(params);
   if (params.qmin() == stored.qmin() && params.qmax() == stored.qmax()) return input;
-  const std::string result = fresh_name(w, input + "_c");
+  const std::string result = fresh_name(w, 'c');
   const float low = quant::range_min(params), high = quant::range_max(params);
   if (w.opset >= kClipInputsOpset)
     add_node(w, new_node("Clip"),
-             {input, shared_constant(w, "c", ir::scalar(low), label),
-              shared_constant(w, "c", ir::scalar(high), label)},
+             {input, shared_constant(w, 'c', ir::scalar(low), label),
+              shared_constant(w, 'c', ir::scalar(high), label)},
              {result}, label);
   else
     add_node(w, new_node("Clip", {{"min", low}, {"max", high}}), {input}, {result}, label);
@@ -261,7 +270,7 @@ void add_quantize(Writer& w, ValueId v, const std::string& label) {
     bug("value '" + w.value(v).name + "'", "an activation needs one scale");
   const QuantParams stored = activation_storage(params);
   const std::string scale = scale_name(w, stored, label), zero = zero_point_name(w, stored, label);
-  const std::string integers = fresh_name(w, w.value(v).name + "_q");
+  const std::string integers = fresh_name(w, 'q');
   add_node(w, linear_node(w, "QuantizeLinear", stored),
            {clipped(w, w.written_as.at(v), params, label), scale, zero}, {integers}, label);
   add_node(w, linear_node(w, "DequantizeLinear", stored), {integers, scale, zero}, {w.read_as.at(v)}, label);
@@ -279,9 +288,9 @@ void name_activations(Writer& w) {
     const bool read = !value.consumers.empty() || (!input && ir::is_output(graph, v));
     if (!w.decision(v).quantized || !read) continue;
     if (!input && (ir::is_output(graph, v) || captured(w, v)))
-      w.written_as[v] = fresh_name(w, value.name + "_f");
+      w.written_as[v] = float_name(w, value.name);
     else
-      w.read_as[v] = fresh_name(w, value.name + "_d");
+      w.read_as[v] = fresh_name(w, 'd');
   }
 }
 
@@ -289,8 +298,7 @@ bool has_pair(const Writer& w, ValueId v) {
   return w.written_as.at(v) != w.read_as.at(v);
 }
 
-// --- the graph
-// -----------------------------------------------------------------------------------------------------
+// --- the graph ---------------------------------------------------------------------------------
 
 std::string input_name(Writer& w, NodeId id, size_t slot) {
   const ir::Node& node = w.node(id);
@@ -381,32 +389,15 @@ plan::Written finish(Writer& w, const std::vector<std::pair<std::string, std::st
 plan::Written write_qdq(const plan::QuantizedModel& model,
                         const std::vector<std::pair<std::string, std::string>>& metadata,
                         const QdqOptions& options) {
-  Writer w{model,
-           options,
-           ir::opset(model.graph),
-           {},
-           {},
-           {},
-           {},
-           names_in_bodies(model.graph),
-           {},
-           {},
-           {},
-           {},
-           {},
-           {},
-           false};
+  Writer w(model, options);
   if (model.plan.nodes.size() != model.graph.nodes.size() ||
       model.plan.values.size() != model.graph.values.size())
     bug("the quantized model", "its plan does not cover its graph");
+  w.names = names_in_bodies(model.graph);
   for (const ir::Value& value : model.graph.values) w.names.insert(value.name);
   name_activations(w);
   for (const ValueId v : model.graph.inputs)
-    if (has_pair(w, v))
-      add_quantize(w, v,
-                   model.graph.values[static_cast<size_t>(v)].consumers.empty()
-                       ? ""
-                       : w.node(w.value(v).consumers.front()).name);
+    if (has_pair(w, v)) add_quantize(w, v, w.node(w.value(v).consumers.front()).name);
   for (const NodeId id : ir::topological_order(model.graph)) add_graph_node(w, id);
   add_float_constants(w);
   return finish(w, metadata);
