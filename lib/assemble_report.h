@@ -34,7 +34,8 @@ void describe_accuracy(report::Report& report, const std::vector<simulate::Judge
 void describe_files(report::Report& report, const OutputPaths& outputs, const plan::Written& written);
 void finish_report(report::Report& report, const std::vector<normalize::Applied>& applied,
                    const quantize::Guards& guards, const config::CoreConfig& config,
-                   const calibrate::Split& split, const Diagnostics& diagnostics, const std::vector<report::Timing>& timings);
+                   const calibrate::Split& split, const Diagnostics& diagnostics,
+                   const std::vector<report::Timing>& timings);
 
 /// Evaluates the gates into the report; false if one does not hold.
 bool gates_hold(const config::Gates& gates, report::Report& report);

@@ -23,8 +23,9 @@ std::vector<ir::ValueId> results_of(const std::vector<correct::Layer>& layers) {
 
 }  // namespace
 
-FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan, run::RunnerFactory& runners, const images::ImageSource& source,
-                             const calibrate::Split& split, const config::CoreConfig& config, int threads) {
+FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan, run::RunnerFactory& runners,
+                             const images::ImageSource& source, const calibrate::Split& split,
+                             const config::CoreConfig& config, int threads) {
   FloatAnswers answers;
   answers.judged = simulate::judged_values(graph);
   if (config.quantization.weights_bias_correction) answers.layers = correct::correctable_layers(graph, plan);
@@ -34,25 +35,33 @@ FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan
   std::sort(observed.begin(), observed.end());
   observed.erase(std::unique(observed.begin(), observed.end()), observed.end());
   answers.model = simulate::make_float_model(graph, runners, observed, answers.judged);
-  answers.held_out = simulate::reference_of(*answers.model->runner, source, split.held_out, answers.judged.size(), threads);
+  answers.held_out =
+      simulate::reference_of(*answers.model->runner, source, split.held_out, answers.judged.size(), threads);
   if (!answers.layers.empty())
-    answers.means = correct::float_means(*answers.model, answers.layers, source, correct::spread(split.calibration, kCorrectionImages), threads);
+    answers.means = correct::float_means(*answers.model, answers.layers, source,
+                                         correct::spread(split.calibration, kCorrectionImages), threads);
   return answers;
 }
 
-Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan::Candidates& weights, const FloatAnswers& answers,
-                run::RunnerFactory& runners, const images::ImageSource& source, const config::CoreConfig& config, int threads) {
+Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan::Candidates& weights,
+                const FloatAnswers& answers, run::RunnerFactory& runners, const images::ImageSource& source,
+                const config::CoreConfig& config, int threads) {
   Attempt tried;
   tried.model = quantize::quantize(graph, plan, weights, {config.saturation_guard}, tried.guards);
-  tried.simulator = simulate::make_simulator(tried.model, runners, results_of(answers.layers), answers.judged);
-  const auto measure = [&] { return simulate::fidelity_of(*tried.simulator->runner, source, answers.held_out, answers.judged, threads); };
+  tried.simulator =
+      simulate::make_simulator(tried.model, runners, results_of(answers.layers), answers.judged);
+  const auto measure = [&] {
+    return simulate::fidelity_of(*tried.simulator->runner, source, answers.held_out, answers.judged, threads);
+  };
   tried.fidelity = measure();
   if (answers.layers.empty()) return tried;
-  const auto deltas = correct::measure_bias_deltas(*tried.simulator, answers.layers, answers.means, source, kCorrectionMemory);
+  const auto deltas = correct::measure_bias_deltas(*tried.simulator, answers.layers, answers.means, source,
+                                                   kCorrectionMemory);
   tried.simulator->before = correct::adding(deltas, answers.layers);
   const simulate::Fidelity corrected = measure();
   const bool better = corrected.worst_db() > tried.fidelity.worst_db();
-  tried.corrections.push_back({"sequential bias correction", better, tried.fidelity.worst_db(), corrected.worst_db()});
+  tried.corrections.push_back(
+      {"sequential bias correction", better, tried.fidelity.worst_db(), corrected.worst_db()});
   if (better) {
     quantize::add_to_biases(tried.model, deltas);
     tried.fidelity = corrected;
@@ -62,12 +71,16 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
   return tried;
 }
 
-std::optional<select::Refined> refine_placement(const ir::Graph& graph, const std::vector<select::Capability>& capabilities,
-                                                const select::PlacementCosts& time, Attempt& fastest, const FloatAnswers& answers,
-                                                const images::ImageSource& source, const calibrate::Split& split, int threads) {
+std::optional<select::Refined> refine_placement(const ir::Graph& graph,
+                                                const std::vector<select::Capability>& capabilities,
+                                                const select::PlacementCosts& time, Attempt& fastest,
+                                                const FloatAnswers& answers,
+                                                const images::ImageSource& source,
+                                                const calibrate::Split& split, int threads) {
   const plan::QuantPlan& plan = fastest.model.plan;
   std::map<ir::ValueId, std::vector<ir::ValueId>> groups;
-  for (const ir::ValueId v : simulate::rounded_values(plan)) groups[plan.values[static_cast<size_t>(v)].scale_group].push_back(v);
+  for (const ir::ValueId v : simulate::rounded_values(plan))
+    groups[plan.values[static_cast<size_t>(v)].scale_group].push_back(v);
   if (groups.empty() || answers.judged.empty()) return std::nullopt;
 
   select::MeasuredNoise noise;
@@ -77,7 +90,8 @@ std::optional<select::Refined> refine_placement(const ir::Graph& graph, const st
     members.push_back(values);
   }
   std::vector<std::vector<ir::Tensor>> inputs;
-  for (const int64_t image : correct::spread(split.calibration, kProbeImages)) inputs.push_back(source.load(image));
+  for (const int64_t image : correct::spread(split.calibration, kProbeImages))
+    inputs.push_back(source.load(image));
   noise.ratios = simulate::rounding_noise(*fastest.simulator, members, inputs, answers.judged, threads);
 
   // What remains when no activation is rounded: the measured total less what the probes explain.
@@ -92,20 +106,24 @@ std::optional<select::Refined> refine_placement(const ir::Graph& graph, const st
   return refined;
 }
 
-std::vector<plan::NodeDecision> reasons_in_float(const std::vector<bool>& fastest, const std::vector<bool>& integer) {
+std::vector<plan::NodeDecision> reasons_in_float(const std::vector<bool>& fastest,
+                                                 const std::vector<bool>& integer) {
   std::vector<plan::NodeDecision> reasons(integer.size());
   for (size_t n = 0; n < integer.size(); ++n) {
     reasons[n].reason = fastest[n] && !integer[n] ? plan::Reason::kAccuracy : plan::Reason::kIsland;
-    if (reasons[n].reason == plan::Reason::kAccuracy) reasons[n].detail = "measured: rounding here costs the outputs more than its time is worth";
+    if (reasons[n].reason == plan::Reason::kAccuracy)
+      reasons[n].detail = "measured: rounding here costs the outputs more than its time is worth";
   }
   return reasons;
 }
 
-std::map<ir::ValueId, double> error_by_value(FloatAnswers& answers, Attempt& attempt, const images::ImageSource& source) {
+std::map<ir::ValueId, double> error_by_value(FloatAnswers& answers, Attempt& attempt,
+                                             const images::ImageSource& source) {
   simulate::Samples expected, rounded;
   answers.model->hook = simulate::sampling(expected);
   attempt.simulator->after = simulate::sampling(rounded);
-  for (int64_t i = 0; i < std::min<int64_t>(kErrorImages, static_cast<int64_t>(answers.held_out.images.size())); ++i) {
+  for (int64_t i = 0;
+       i < std::min<int64_t>(kErrorImages, static_cast<int64_t>(answers.held_out.images.size())); ++i) {
     const std::vector<ir::Tensor> inputs = source.load(answers.held_out.images[static_cast<size_t>(i)]);
     answers.model->runner->run(inputs, i);
     attempt.simulator->runner->run(inputs, i);

@@ -1,5 +1,5 @@
-// One whole try of a plan: integers, simulation, bias correction, and how far the outputs end up from float. The
-// corridor tries the fastest placement and, where that hurts, the refined one.
+// One whole try of a plan: integers, simulation, bias correction, and how far the outputs end up from float.
+// The corridor tries the fastest placement and, where that hurts, the refined one.
 #pragma once
 
 #include <map>
@@ -27,38 +27,46 @@ namespace qc {
 /// The float model's answers, taken once for all attempts.
 struct FloatAnswers {
   std::vector<simulate::Judged> judged;
-  simulate::Reference held_out;      // outputs on held-out images
-  correct::FloatMeans means;         // of every layer that may be corrected; empty when correction is off
+  simulate::Reference held_out;  // outputs on held-out images
+  correct::FloatMeans means;     // of every layer that may be corrected; empty when correction is off
   std::vector<correct::Layer> layers;
   std::unique_ptr<simulate::FloatModel> model;
 };
 
 struct Attempt {
-  plan::QuantizedModel model;        // biases corrected where that was kept
+  plan::QuantizedModel model;  // biases corrected where that was kept
   quantize::Guards guards;
-  simulate::Fidelity fidelity;       // in simulation, on held-out images
+  simulate::Fidelity fidelity;  // in simulation, on held-out images
   std::vector<report::Correction> corrections;
   std::unique_ptr<simulate::Simulator> simulator;  // acts as `model` does
 };
 
 /// Runs the float model on the held-out and on some calibration images.
-FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan, run::RunnerFactory& runners, const images::ImageSource& source,
-                             const calibrate::Split& split, const config::CoreConfig& config, int threads);
+FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan, run::RunnerFactory& runners,
+                             const images::ImageSource& source, const calibrate::Split& split,
+                             const config::CoreConfig& config, int threads);
 
 /// A correction that does not bring the worst output closer on held-out images is left out.
-Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan::Candidates& weights, const FloatAnswers& answers,
-                run::RunnerFactory& runners, const images::ImageSource& source, const config::CoreConfig& config, int threads);
+Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan::Candidates& weights,
+                const FloatAnswers& answers, run::RunnerFactory& runners, const images::ImageSource& source,
+                const config::CoreConfig& config, int threads);
 
-/// A placement that gives up some speed for accuracy, from the noise that each rounded value is measured to cause at
-/// the outputs (two calibration images). Nothing when the fastest placement stands.
-std::optional<select::Refined> refine_placement(const ir::Graph& graph, const std::vector<select::Capability>& capabilities,
-                                                const select::PlacementCosts& time, Attempt& fastest, const FloatAnswers& answers,
-                                                const images::ImageSource& source, const calibrate::Split& split, int threads);
+/// A placement that gives up some speed for accuracy, from the noise that each rounded value is measured to
+/// cause at the outputs (two calibration images). Nothing when the fastest placement stands.
+std::optional<select::Refined> refine_placement(const ir::Graph& graph,
+                                                const std::vector<select::Capability>& capabilities,
+                                                const select::PlacementCosts& time, Attempt& fastest,
+                                                const FloatAnswers& answers,
+                                                const images::ImageSource& source,
+                                                const calibrate::Split& split, int threads);
 
-/// Why each node is in float (by NodeId): not worth its conversions in the fastest placement, or taken back since.
-std::vector<plan::NodeDecision> reasons_in_float(const std::vector<bool>& fastest, const std::vector<bool>& integer);
+/// Why each node is in float (by NodeId): not worth its conversions in the fastest placement, or taken back
+/// since.
+std::vector<plan::NodeDecision> reasons_in_float(const std::vector<bool>& fastest,
+                                                 const std::vector<bool>& integer);
 
 /// The error at every rounded value, in dB, from two of the held-out images.
-std::map<ir::ValueId, double> error_by_value(FloatAnswers& answers, Attempt& attempt, const images::ImageSource& source);
+std::map<ir::ValueId, double> error_by_value(FloatAnswers& answers, Attempt& attempt,
+                                             const images::ImageSource& source);
 
 }  // namespace qc

@@ -92,9 +92,11 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here every node has its fastest place: integers where the target has a kernel and they pay.
   const std::vector<select::Capability> capabilities = select::capabilities(graph, target, config.keep_float);
-  const select::PlacementCosts time = select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
+  const select::PlacementCosts time =
+      select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
   const std::vector<bool> fastest = select::place(graph, capabilities, time);
-  plan::QuantPlan plan = select::outline(graph, target, capabilities, fastest, reasons_in_float(fastest, fastest));
+  plan::QuantPlan plan =
+      select::outline(graph, target, capabilities, fastest, reasons_in_float(fastest, fastest));
   watch.lap("place");
   if (options.dry_run) {
     describe_plan(result.report, graph, plan);
@@ -112,7 +114,8 @@ ConvertResult convert(const ConvertOptions& options) {
   const plan::Candidates weights =
       threshold::weight_candidates(graph, plan, target, config.quantization, threads);
   const auto complete = [&](plan::QuantPlan& outlined) {
-    const plan::Candidates activations = threshold::activation_candidates(graph, outlined, stats, target, config.quantization);
+    const plan::Candidates activations =
+        threshold::activation_candidates(graph, outlined, stats, target, config.quantization);
     select::decide(outlined, graph, activations);
     return activations;
   };
@@ -126,14 +129,19 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("correct");
 
   // From here nodes whose integers cost more accuracy than they are worth are in float again.
-  if (const auto refined = refine_placement(graph, capabilities, time, best, answers, *source, split, threads)) {
-    plan::QuantPlan second = select::outline(graph, target, capabilities, refined->integer, reasons_in_float(fastest, refined->integer));
+  if (const auto refined =
+          refine_placement(graph, capabilities, time, best, answers, *source, split, threads)) {
+    plan::QuantPlan second = select::outline(graph, target, capabilities, refined->integer,
+                                             reasons_in_float(fastest, refined->integer));
     complete(second);
     Attempt again = attempt(graph, second, weights, answers, runners, *source, config, threads);
     const bool better = again.fidelity.worst_db() > best.fidelity.worst_db();
-    again.corrections.push_back({"placement by measured noise", better, best.fidelity.worst_db(), again.fidelity.worst_db()});
-    if (better) best = std::move(again);
-    else best.corrections.push_back(again.corrections.back());
+    again.corrections.push_back(
+        {"placement by measured noise", better, best.fidelity.worst_db(), again.fidelity.worst_db()});
+    if (better)
+      best = std::move(again);
+    else
+      best.corrections.push_back(again.corrections.back());
   }
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
   watch.lap("refine");

@@ -4,7 +4,8 @@
 namespace qc {
 
 std::string to_text(const Problem& problem, const char* severity) {
-  std::string text = std::string(severity) + "[" + problem.code + "] " + problem.place + "\n  why:    " + problem.cause + "\n";
+  std::string text = std::string(severity) + "[" + problem.code + "] " + problem.place +
+                     "\n  why:    " + problem.cause + "\n";
   if (!problem.remedy.empty()) text += "  remedy: " + problem.remedy + "\n";
   return text;
 }

@@ -1,5 +1,6 @@
-// Errors as data. A problem cannot be built without its place, its cause and a remedy; a stage collects all of its
-// problems in Diagnostics and stops once, so that the user mends everything in one go (mold's "checkpoint").
+// Errors as data. A problem cannot be built without its place, its cause and a remedy; a stage collects all
+// of its problems in Diagnostics and stops once, so that the user mends everything in one go (mold's
+// "checkpoint").
 #pragma once
 
 #include <exception>

@@ -7,11 +7,13 @@
 
 namespace qc {
 
-/// The whole file. Throws Error(kInput) naming the path and the reason (missing, a folder, not readable, ...).
+/// The whole file. Throws Error(kInput) naming the path and the reason (missing, a folder, not readable,
+/// ...).
 std::string read_file(const std::filesystem::path& path);
 
-/// Writes beside `path` under a temporary name, flushes, renames. Throws Error(kOutput) naming the path and the
-/// reason (folder missing, no permission, disk full, ...) and leaves neither the file nor the temporary one.
+/// Writes beside `path` under a temporary name, flushes, renames. Throws Error(kOutput) naming the path and
+/// the reason (folder missing, no permission, disk full, ...) and leaves neither the file nor the temporary
+/// one.
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
 
 /// A fresh file name in the system's temporary folder; the file is removed when this goes out of scope.

@@ -26,7 +26,9 @@ void install_interrupt_handler() {
 }
 
 void throw_if_interrupted() {
-  if (interrupted) throw Error(Exit::kInterrupted, {"interrupted", "this run", "it was stopped by a signal; no output was written", "start it again"});
+  if (interrupted)
+    throw Error(Exit::kInterrupted, {"interrupted", "this run",
+                                     "it was stopped by a signal; no output was written", "start it again"});
 }
 
 }  // namespace qc

@@ -1,4 +1,5 @@
-// Ctrl-C as a flag that long loops ask for, so that temporary files are removed and nothing half-written stays.
+// Ctrl-C as a flag that long loops ask for, so that temporary files are removed and nothing half-written
+// stays.
 #pragma once
 
 namespace qc {

@@ -1,4 +1,5 @@
-// Log lines for people and machines, on stderr; stdout belongs to the report. The only user of spdlog is log.cpp.
+// Log lines for people and machines, on stderr; stdout belongs to the report. The only user of spdlog is
+// log.cpp.
 #pragma once
 
 #include <string>

@@ -17,12 +17,18 @@ using Clock = std::chrono::steady_clock;
 
 ProgressStyle current_style = ProgressStyle::kNone;  // tests and libraries are silent unless asked
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 }  // namespace
 
-void set_progress_style(ProgressStyle style) { current_style = style; }
-ProgressStyle default_progress_style() { return ::isatty(STDERR_FILENO) ? ProgressStyle::kBar : ProgressStyle::kPlain; }
+void set_progress_style(ProgressStyle style) {
+  current_style = style;
+}
+ProgressStyle default_progress_style() {
+  return ::isatty(STDERR_FILENO) ? ProgressStyle::kBar : ProgressStyle::kPlain;
+}
 
 struct Progress::State {
   std::string what, unit;
@@ -35,9 +41,11 @@ struct Progress::State {
     const double rate = static_cast<double>(done) / elapsed;
     const int width = 28;
     const int filled = total > 0 ? static_cast<int>(width * done / total) : width;
-    std::string line = format("\r{:<13} [{}{}] {}/{} {}  {:.0f}/s", what, std::string(static_cast<size_t>(filled), '#'),
-                              std::string(static_cast<size_t>(width - filled), '.'), done, total, unit, rate);
-    line += last ? format("  {:.1f} s", elapsed) : format("  {:.0f} s left", static_cast<double>(total - done) / std::max(rate, 1e-9));
+    std::string line =
+        format("\r{:<13} [{}{}] {}/{} {}  {:.0f}/s", what, std::string(static_cast<size_t>(filled), '#'),
+               std::string(static_cast<size_t>(width - filled), '.'), done, total, unit, rate);
+    line += last ? format("  {:.1f} s", elapsed)
+                 : format("  {:.0f} s left", static_cast<double>(total - done) / std::max(rate, 1e-9));
     line += "\033[K";
     if (last) line += "\n";
     std::fputs(line.c_str(), stderr);
@@ -50,7 +58,8 @@ Progress::Progress(std::string what, int64_t total, std::string unit) : state_(s
   state_->what = std::move(what);
   state_->unit = std::move(unit);
   state_->total = total;
-  if (current_style == ProgressStyle::kPlain) log::info(format("{}: {} {}", state_->what, total, state_->unit));
+  if (current_style == ProgressStyle::kPlain)
+    log::info(format("{}: {} {}", state_->what, total, state_->unit));
 }
 
 Progress::~Progress() {
@@ -58,7 +67,8 @@ Progress::~Progress() {
   if (current_style == ProgressStyle::kBar) state_->draw(true);
   if (current_style == ProgressStyle::kPlain) {
     const double elapsed = std::max(1e-9, seconds_since(state_->start));
-    log::debug(format("{}: {} of {} {} in {:.2f} s", state_->what, state_->done, state_->total, state_->unit, elapsed));
+    log::debug(format("{}: {} of {} {} in {:.2f} s", state_->what, state_->done, state_->total, state_->unit,
+                      elapsed));
   }
 }
 

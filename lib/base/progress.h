@@ -1,5 +1,5 @@
-// Progress on stderr: a bar with rate and time left on a terminal, a plain line at the start and the end elsewhere,
-// nothing with --no-progress or -q.
+// Progress on stderr: a bar with rate and time left on a terminal, a plain line at the start and the end
+// elsewhere, nothing with --no-progress or -q.
 #pragma once
 
 #include <cstdint>

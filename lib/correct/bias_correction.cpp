@@ -29,7 +29,8 @@ std::vector<double> channel_means(std::span<const float> tensor, const quant::Ch
         for (int j = 0; j < 8; ++j) part[j] += x[i + j];
       for (; i < layout.inner; ++i) part[0] += x[i];
       x += layout.inner;
-      means[static_cast<size_t>(c)] += ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+      means[static_cast<size_t>(c)] +=
+          ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
     }
   for (double& mean : means) mean /= static_cast<double>(layout.outer * layout.inner);
   return means;
@@ -37,8 +38,8 @@ std::vector<double> channel_means(std::span<const float> tensor, const quant::Ch
 
 using Means = std::vector<std::vector<double>>;  // by image, by channel
 
-// Where the runs of all images wait for each other. Runs meet the layers in the same order, because they execute the
-// same session sequentially.
+// Where the runs of all images wait for each other. Runs meet the layers in the same order, because they
+// execute the same session sequentially.
 class MeetingPoint {
  public:
   explicit MeetingPoint(size_t runs) : runs_(runs), means_(runs) {}
@@ -56,7 +57,8 @@ class MeetingPoint {
       const int64_t round = round_;
       all_here_.wait(lock, [&] { return round_ != round || broken_; });
     }
-    if (broken_) throw Error(Exit::kBug, {"lost-company", "bias correction", "another image of the group failed", ""});
+    if (broken_)
+      throw Error(Exit::kBug, {"lost-company", "bias correction", "another image of the group failed", ""});
     return delta_;
   }
 
@@ -87,7 +89,8 @@ class MeetingPoint {
   bool broken_ = false;
 };
 
-void add_to_channels(std::span<float> tensor, const quant::ChannelLayout& layout, const std::vector<float>& delta) {
+void add_to_channels(std::span<float> tensor, const quant::ChannelLayout& layout,
+                     const std::vector<float>& delta) {
   float* x = tensor.data();
   for (int64_t o = 0; o < layout.outer; ++o)
     for (int64_t c = 0; c < layout.channels; ++c, x += layout.inner)
@@ -114,14 +117,17 @@ std::vector<Layer> correctable_layers(const ir::Graph& graph, const plan::QuantP
   std::vector<Layer> layers;
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-    if (plan.nodes[static_cast<size_t>(id)].compute == plan::Compute::kFloat || !ir::weight_traits(graph, node)) continue;
-    if (const auto place = ir::bias_place(graph, id)) layers.push_back({id, place->result, ir::output_axis(node)});
+    if (plan.nodes[static_cast<size_t>(id)].compute == plan::Compute::kFloat ||
+        !ir::weight_traits(graph, node))
+      continue;
+    if (const auto place = ir::bias_place(graph, id))
+      layers.push_back({id, place->result, ir::output_axis(node)});
   }
   return layers;
 }
 
-FloatMeans float_means(simulate::FloatModel& model, const std::vector<Layer>& layers, const images::ImageSource& source,
-                       std::span<const int64_t> indices, int threads) {
+FloatMeans float_means(simulate::FloatModel& model, const std::vector<Layer>& layers,
+                       const images::ImageSource& source, std::span<const int64_t> indices, int threads) {
   FloatMeans means;
   means.images.assign(indices.begin(), indices.end());
   means.by_layer.assign(layers.size(), Means(indices.size()));
@@ -130,17 +136,20 @@ FloatMeans float_means(simulate::FloatModel& model, const std::vector<Layer>& la
   model.hook = [&](ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims) {
     const auto at = layer_at.find(value);
     if (at == layer_at.end()) return;
-    means.by_layer[at->second][static_cast<size_t>(slot)] = channel_means(tensor, layout_of(dims, layers[at->second].axis));
+    means.by_layer[at->second][static_cast<size_t>(slot)] =
+        channel_means(tensor, layout_of(dims, layers[at->second].axis));
     const std::lock_guard<std::mutex> lock(mutex);
     means.largest = std::max(means.largest, static_cast<int64_t>(tensor.size()));
   };
-  parallel_for(static_cast<int64_t>(indices.size()), threads, [&](int64_t i, int) { model.runner->run(source.load(indices[static_cast<size_t>(i)]), i); });
+  parallel_for(static_cast<int64_t>(indices.size()), threads,
+               [&](int64_t i, int) { model.runner->run(source.load(indices[static_cast<size_t>(i)]), i); });
   model.hook = {};
   return means;
 }
 
-BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector<Layer>& layers, const FloatMeans& expected,
-                               const images::ImageSource& source, int64_t memory_limit) {
+BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector<Layer>& layers,
+                               const FloatMeans& expected, const images::ImageSource& source,
+                               int64_t memory_limit) {
   if (layers.empty() || expected.images.empty()) return {};
   // About three tensors of the largest size are alive in a run: input, output, and a branch.
   const int64_t fits = memory_limit / std::max<int64_t>(1, 12 * expected.largest);
@@ -154,12 +163,14 @@ BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector
   BiasDeltas deltas;
   MeetingPoint meeting(rows.size());
   const std::map<ir::ValueId, size_t> layer_at = layers_by_result(layers);
-  simulator.before = [&](ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims) {
+  simulator.before = [&](ir::ValueId value, int64_t slot, std::span<float> tensor,
+                         std::span<const int64_t> dims) {
     const auto at = layer_at.find(value);
     if (at == layer_at.end()) return;
     const Layer& layer = layers[at->second];
     const quant::ChannelLayout layout = layout_of(dims, layer.axis);
-    const std::vector<float> delta = meeting.meet(static_cast<size_t>(slot), channel_means(tensor, layout), means[at->second]);
+    const std::vector<float> delta =
+        meeting.meet(static_cast<size_t>(slot), channel_means(tensor, layout), means[at->second]);
     if (slot == 0) deltas[layer.node] = delta;
     add_to_channels(tensor, layout, delta);
   };
@@ -167,7 +178,8 @@ BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector
   const int64_t runs = static_cast<int64_t>(rows.size());
   parallel_for(runs, static_cast<int>(runs), [&](int64_t i, int) {
     try {
-      simulator.runner->run(source.load(expected.images[static_cast<size_t>(rows[static_cast<size_t>(i)])]), i);
+      simulator.runner->run(source.load(expected.images[static_cast<size_t>(rows[static_cast<size_t>(i)])]),
+                            i);
     } catch (...) {
       meeting.break_up();
       throw;
@@ -186,7 +198,8 @@ simulate::Hook adding(const BiasDeltas& deltas, const std::vector<Layer>& layers
   for (const Layer& layer : layers)
     if (const auto found = deltas.find(layer.node); found != deltas.end())
       by_value[layer.result] = {found->second, layer.axis};
-  return [shifts = std::move(by_value)](ir::ValueId value, int64_t, std::span<float> tensor, std::span<const int64_t> dims) {
+  return [shifts = std::move(by_value)](ir::ValueId value, int64_t, std::span<float> tensor,
+                                        std::span<const int64_t> dims) {
     const auto at = shifts.find(value);
     if (at != shifts.end()) add_to_channels(tensor, layout_of(dims, at->second.axis), at->second.delta);
   };

@@ -1,6 +1,6 @@
-// Sequential bias correction (ptq-accuracy 2.6): b' = b + E[float output] - E[quantized output], layer by layer in graph
-// order, every layer seeing what the layers before it, already corrected, hand it. It removes the mean of the weight
-// error and of all upstream activation error at once.
+// Sequential bias correction (ptq-accuracy 2.6): b' = b + E[float output] - E[quantized output], layer by
+// layer in graph order, every layer seeing what the layers before it, already corrected, hand it. It removes
+// the mean of the weight error and of all upstream activation error at once.
 #pragma once
 
 #include <cstdint>
@@ -29,20 +29,21 @@ std::vector<Layer> correctable_layers(const ir::Graph& graph, const plan::QuantP
 
 /// Means of each channel of each layer's result in the float model, for some images.
 struct FloatMeans {
-  std::vector<int64_t> images;                               // indices into the source
-  std::vector<std::vector<std::vector<double>>> by_layer;    // [layer][image][channel]
-  int64_t largest = 0;                                       // elements of the largest result
+  std::vector<int64_t> images;                             // indices into the source
+  std::vector<std::vector<std::vector<double>>> by_layer;  // [layer][image][channel]
+  int64_t largest = 0;                                     // elements of the largest result
 };
 /// Collects them while the float model runs on the images with these indices.
-FloatMeans float_means(simulate::FloatModel& model, const std::vector<Layer>& layers, const images::ImageSource& source,
-                       std::span<const int64_t> indices, int threads);
+FloatMeans float_means(simulate::FloatModel& model, const std::vector<Layer>& layers,
+                       const images::ImageSource& source, std::span<const int64_t> indices, int threads);
 
-/// Sends as many of these images as `memory_limit` (bytes of activations alive at once) allows through the quantized
-/// network side by side, in step: at each layer they wait for each other, the mean error over all is taken, and all go
-/// on corrected. One pass corrects every layer in sequence, whatever the network's shape. The simulator must tap every
-/// layer's result. The same result for every machine load.
-BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector<Layer>& layers, const FloatMeans& expected,
-                               const images::ImageSource& source, int64_t memory_limit);
+/// Sends as many of these images as `memory_limit` (bytes of activations alive at once) allows through the
+/// quantized network side by side, in step: at each layer they wait for each other, the mean error over all
+/// is taken, and all go on corrected. One pass corrects every layer in sequence, whatever the network's
+/// shape. The simulator must tap every layer's result. The same result for every machine load.
+BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector<Layer>& layers,
+                               const FloatMeans& expected, const images::ImageSource& source,
+                               int64_t memory_limit);
 
 /// A simulator hook that adds the deltas: the model as it would be after correction.
 simulate::Hook adding(const BiasDeltas& deltas, const std::vector<Layer>& layers);

@@ -29,7 +29,8 @@ void unlink_consumer(Graph& graph, ValueId value, NodeId node) {
 
 template <typename Items>
 std::string unique_name(const Items& items, std::string_view wanted) {
-  // Linear scans are fine for a few names; generated names carry a counter that starts at the container's size.
+  // Linear scans are fine for a few names; generated names carry a counter that starts at the container's
+  // size.
   const std::string base(wanted.empty() ? "unnamed" : wanted);
   const auto taken = [&](const std::string& name) {
     return std::any_of(items.begin(), items.end(), [&](const auto& item) { return item.name == name; });
@@ -54,7 +55,8 @@ std::string show_dims(const Value& value) {
   std::vector<std::string> parts;
   for (size_t i = 0; i < value.dims.size(); ++i)
     parts.push_back(value.dims[i] >= 0 ? std::to_string(value.dims[i])
-                    : i < value.dim_params.size() && !value.dim_params[i].empty() ? value.dim_params[i] : "?");
+                    : i < value.dim_params.size() && !value.dim_params[i].empty() ? value.dim_params[i]
+                                                                                  : "?");
   return "[" + join(parts, ",") + "]";
 }
 
@@ -66,7 +68,9 @@ std::string show_attribute(const Attribute& attribute) {
     std::string operator()(const std::vector<int64_t>& v) const { return format("[{}]", fmt::join(v, ",")); }
     std::string operator()(const std::vector<float>& v) const { return format("[{}]", fmt::join(v, ",")); }
     std::string operator()(const std::vector<std::string>& v) const { return "[" + join(v, ",") + "]"; }
-    std::string operator()(const Tensor& t) const { return format("{}[{}]", name_of(t.dtype), fmt::join(t.dims, ",")); }
+    std::string operator()(const Tensor& t) const {
+      return format("{}[{}]", name_of(t.dtype), fmt::join(t.dims, ","));
+    }
     std::string operator()(const OpaqueAttribute&) const { return "<body>"; }
   };
   return attribute.name + "=" + std::visit(Show{}, attribute.value);
@@ -93,7 +97,9 @@ std::vector<NodeId> topological_order(const Graph& graph) {
   std::vector<int> waiting(graph.nodes.size(), 0);
   std::priority_queue<NodeId, std::vector<NodeId>, std::greater<>> ready;
   size_t live = 0;
-  const auto produced = [&](ValueId v) { return v != kNone && graph.values[static_cast<size_t>(v)].producer != kNone; };
+  const auto produced = [&](ValueId v) {
+    return v != kNone && graph.values[static_cast<size_t>(v)].producer != kNone;
+  };
   for (NodeId id = 0; id < static_cast<NodeId>(graph.nodes.size()); ++id) {
     const Node& node = graph.nodes[static_cast<size_t>(id)];
     if (node.erased) continue;
@@ -115,7 +121,8 @@ std::vector<NodeId> topological_order(const Graph& graph) {
     }
   }
   if (order.size() != live)
-    throw Error(Exit::kInput, {"cyclic-graph", "graph '" + graph.name + "'", "its nodes form a cycle", "export the model again"});
+    throw Error(Exit::kInput, {"cyclic-graph", "graph '" + graph.name + "'", "its nodes form a cycle",
+                               "export the model again"});
   return order;
 }
 
@@ -124,8 +131,12 @@ const Attribute* find_attribute(const Node& node, std::string_view name) {
     if (attribute.name == name) return &attribute;
   return nullptr;
 }
-int64_t int_attribute(const Node& node, std::string_view name, int64_t fallback) { return attribute_or(node, name, fallback); }
-float float_attribute(const Node& node, std::string_view name, float fallback) { return attribute_or(node, name, fallback); }
+int64_t int_attribute(const Node& node, std::string_view name, int64_t fallback) {
+  return attribute_or(node, name, fallback);
+}
+float float_attribute(const Node& node, std::string_view name, float fallback) {
+  return attribute_or(node, name, fallback);
+}
 std::string string_attribute(const Node& node, std::string_view name, std::string_view fallback) {
   return attribute_or(node, name, std::string(fallback));
 }
@@ -144,11 +155,16 @@ std::optional<double> scalar_constant(const Graph& graph, ValueId value) {
   const auto& constant = graph.values[static_cast<size_t>(value)].constant;
   if (!constant || constant->size() != 1 || !constant->bytes) return std::nullopt;
   switch (constant->dtype) {
-    case DType::kFloat: return constant->as<float>()[0];
-    case DType::kDouble: return constant->as<double>()[0];
-    case DType::kInt64: return static_cast<double>(constant->as<int64_t>()[0]);
-    case DType::kInt32: return constant->as<int32_t>()[0];
-    default: return std::nullopt;
+    case DType::kFloat:
+      return constant->as<float>()[0];
+    case DType::kDouble:
+      return constant->as<double>()[0];
+    case DType::kInt64:
+      return static_cast<double>(constant->as<int64_t>()[0]);
+    case DType::kInt32:
+      return constant->as<int32_t>()[0];
+    default:
+      return std::nullopt;
   }
 }
 
@@ -234,7 +250,8 @@ void erase_node(Graph& graph, NodeId id) {
   for (const ValueId v : node.inputs) unlink_consumer(graph, v, id);
   for (const ValueId v : node.captures) unlink_consumer(graph, v, id);
   for (const ValueId v : node.outputs)
-    if (v != kNone && graph.values[static_cast<size_t>(v)].producer == id) graph.values[static_cast<size_t>(v)].producer = kNone;
+    if (v != kNone && graph.values[static_cast<size_t>(v)].producer == id)
+      graph.values[static_cast<size_t>(v)].producer = kNone;
   node.erased = true;
 }
 
@@ -261,7 +278,8 @@ void remove_dead(Graph& graph) {
     if (!read) erase_node(graph, *it);
   }
   for (size_t v = 0; v < graph.values.size(); ++v)
-    if (graph.values[v].constant && graph.values[v].consumers.empty() && !is_output(graph, static_cast<ValueId>(v)))
+    if (graph.values[v].constant && graph.values[v].consumers.empty() &&
+        !is_output(graph, static_cast<ValueId>(v)))
       graph.values[v].constant.reset();
 }
 
@@ -283,7 +301,8 @@ void verify(const Graph& graph) {
       if (v == kNone) continue;
       if (!valid(v)) broken("node '" + node.name + "'", "an output id is out of range");
       if (graph.values[static_cast<size_t>(v)].producer != id)
-        broken("value '" + graph.values[static_cast<size_t>(v)].name + "'", "its producer is not the node that lists it");
+        broken("value '" + graph.values[static_cast<size_t>(v)].name + "'",
+               "its producer is not the node that lists it");
     }
   }
   names.clear();
@@ -292,17 +311,21 @@ void verify(const Graph& graph) {
     if (!names.insert(value.name).second) broken("value '" + value.name + "'", "two values have this name");
     std::vector<NodeId> listed = value.consumers;
     std::sort(listed.begin(), listed.end());
-    if (listed != consumers[v]) broken("value '" + value.name + "'", "its consumer list does not match the nodes");
+    if (listed != consumers[v])
+      broken("value '" + value.name + "'", "its consumer list does not match the nodes");
     if (value.producer != kNone && graph.nodes[static_cast<size_t>(value.producer)].erased)
       broken("value '" + value.name + "'", "its producer is erased");
-    if (value.producer != kNone && value.constant) broken("value '" + value.name + "'", "it is a constant and has a producer");
-    if (!listed.empty() && value.producer == kNone && !value.constant && !is_input(graph, static_cast<ValueId>(v)))
+    if (value.producer != kNone && value.constant)
+      broken("value '" + value.name + "'", "it is a constant and has a producer");
+    if (!listed.empty() && value.producer == kNone && !value.constant &&
+        !is_input(graph, static_cast<ValueId>(v)))
       broken("value '" + value.name + "'", "it is read but nothing produces it");
   }
   for (const ValueId v : graph.outputs) {
     if (!valid(v)) broken("graph outputs", "an id is out of range");
     const Value& value = graph.values[static_cast<size_t>(v)];
-    if (value.producer == kNone && !value.constant && !is_input(graph, v)) broken("output '" + value.name + "'", "nothing produces it");
+    if (value.producer == kNone && !value.constant && !is_input(graph, v))
+      broken("output '" + value.name + "'", "nothing produces it");
   }
   topological_order(graph);
 }
@@ -312,7 +335,8 @@ std::string dump(const Graph& graph) {
   const auto show = [&](ValueId v) -> std::string {
     if (v == kNone) return "-";
     const Value& value = graph.values[static_cast<size_t>(v)];
-    return format("{}:{}{}{}", value.name, value.constant ? "const " : "", name_of(value.dtype), show_dims(value));
+    return format("{}:{}{}{}", value.name, value.constant ? "const " : "", name_of(value.dtype),
+                  show_dims(value));
   };
   for (const ValueId v : graph.inputs) text += "input  " + show(v) + "\n";
   for (const NodeId id : topological_order(graph)) {
@@ -321,7 +345,8 @@ std::string dump(const Graph& graph) {
     for (const ValueId v : node.inputs) ins.push_back(show(v));
     for (const ValueId v : node.outputs) outs.push_back(show(v));
     for (const Attribute& attribute : node.attributes) attributes.push_back(show_attribute(attribute));
-    text += format("{} {}{}({}) -> {}", node.name, node.domain.empty() ? "" : node.domain + ".", node.op_type, join(ins, ", "), join(outs, ", "));
+    text += format("{} {}{}({}) -> {}", node.name, node.domain.empty() ? "" : node.domain + ".", node.op_type,
+                   join(ins, ", "), join(outs, ", "));
     if (!attributes.empty()) text += " {" + join(attributes, " ") + "}";
     text += "\n";
   }

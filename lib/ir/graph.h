@@ -1,6 +1,7 @@
-// The model as qconvert thinks of it: nodes and values in two vectors, edges as integer ids, constants as shared
-// immutable bytes. Names are kept for people and for the file; nothing inside looks things up by name.
-// Ops we do not understand are ordinary nodes: their attributes ride along as bytes and are written back unchanged.
+// The model as qconvert thinks of it: nodes and values in two vectors, edges as integer ids, constants as
+// shared immutable bytes. Names are kept for people and for the file; nothing inside looks things up by name.
+// Ops we do not understand are ordinary nodes: their attributes ride along as bytes and are written back
+// unchanged.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,8 @@
 
 namespace qc::ir {
 
-using NodeId = int32_t;   // index into Graph::nodes
-using ValueId = int32_t;  // index into Graph::values
+using NodeId = int32_t;               // index into Graph::nodes
+using ValueId = int32_t;              // index into Graph::values
 inline constexpr int32_t kNone = -1;  // no node / an omitted optional input or output
 
 /// A serialized onnx.AttributeProto: graphs (If, Loop, Scan bodies), sparse tensors and the like.
@@ -34,36 +35,38 @@ struct Attribute {
 };
 
 struct Node {
-  std::string name;    // unique; made at load where the file had none
+  std::string name;  // unique; made at load where the file had none
   std::string op_type;
-  std::string domain;  // "" is the standard ONNX domain
+  std::string domain;                 // "" is the standard ONNX domain
   std::vector<Attribute> attributes;  // in file order
   std::vector<ValueId> inputs;        // kNone: optional input left out
   std::vector<ValueId> outputs;       // kNone: optional output left out
   std::vector<ValueId> captures;      // outer values that the bodies in opaque attributes read by name
   std::vector<std::string> origin;    // names of the file's nodes that this one came from; empty: itself
   std::string doc;
-  bool named_in_file = false;         // false: the name was made at load and is not written back
+  bool named_in_file = false;  // false: the name was made at load and is not written back
   bool erased = false;
-  std::string extra;                  // serialized NodeProto of fields we have no place for (newer ONNX); written back
+  std::string extra;  // serialized NodeProto of fields we have no place for (newer ONNX); written back
 };
 
 struct Value {
-  std::string name;             // unique
+  std::string name;  // unique
   DType dtype = DType::kUndefined;
-  bool has_shape = false;       // false: rank unknown, dims empty
-  std::vector<int64_t> dims;    // -1: not fixed (see dim_params)
+  bool has_shape = false;               // false: rank unknown, dims empty
+  std::vector<int64_t> dims;            // -1: not fixed (see dim_params)
   std::vector<std::string> dim_params;  // same length as dims or empty; symbolic names ("batch"), "" if none
   std::optional<Tensor> constant;       // an initializer
-  NodeId producer = kNone;      // kNone: graph input, initializer, or nothing
-  std::vector<NodeId> consumers;  // a node stands here once per input slot that reads the value, captures included
-  std::string extra;            // serialized ValueInfoProto of what is not said above (denotations, sequence types, docs)
+  NodeId producer = kNone;              // kNone: graph input, initializer, or nothing
+  std::vector<NodeId>
+      consumers;  // a node stands here once per input slot that reads the value, captures included
+  std::string
+      extra;  // serialized ValueInfoProto of what is not said above (denotations, sequence types, docs)
 };
 
 struct Graph {
   std::string name;
   std::string doc;
-  std::vector<Node> nodes;      // ids are stable; erased ones stay as holes. Use topological_order() to walk.
+  std::vector<Node> nodes;  // ids are stable; erased ones stay as holes. Use topological_order() to walk.
   std::vector<Value> values;
   std::vector<ValueId> inputs;  // true inputs only; initializers that are also inputs are constants
   std::vector<ValueId> outputs;
@@ -72,26 +75,29 @@ struct Graph {
   std::string producer_name, producer_version, model_domain, model_doc;
   int64_t model_version = 0;
   std::vector<std::pair<std::string, std::string>> metadata;  // metadata_props, in file order
-  std::vector<std::string> functions;          // serialized FunctionProtos
+  std::vector<std::string> functions;                         // serialized FunctionProtos
   std::vector<std::string> initializers_as_inputs;  // names that the file listed as inputs too (IR 3 style)
-  int64_t bytes_on_disk = 0;    // of the file it was read from, external data files included
-  std::string extra;  // serialized ModelProto of fields we have no place for (training, annotations, newer ONNX)
+  int64_t bytes_on_disk = 0;  // of the file it was read from, external data files included
+  std::string
+      extra;  // serialized ModelProto of fields we have no place for (training, annotations, newer ONNX)
 };
 
 /// Version of the standard domain (0 if the graph imports none).
 int64_t opset(const Graph& graph);
 void set_opset(Graph& graph, int64_t version);
 
-// --- reading ---------------------------------------------------------------------------------------------------
-/// Live nodes, producers before consumers; among the ready ones the lowest id first, so the order is reproducible.
-/// Throws Error(kInput) when the graph has a cycle.
+// --- reading
+// ---------------------------------------------------------------------------------------------------
+/// Live nodes, producers before consumers; among the ready ones the lowest id first, so the order is
+/// reproducible. Throws Error(kInput) when the graph has a cycle.
 std::vector<NodeId> topological_order(const Graph& graph);
 
 const Attribute* find_attribute(const Node& node, std::string_view name);
 int64_t int_attribute(const Node& node, std::string_view name, int64_t fallback);
 float float_attribute(const Node& node, std::string_view name, float fallback);
 std::string string_attribute(const Node& node, std::string_view name, std::string_view fallback);
-std::vector<int64_t> ints_attribute(const Node& node, std::string_view name, std::vector<int64_t> fallback = {});
+std::vector<int64_t> ints_attribute(const Node& node, std::string_view name,
+                                    std::vector<int64_t> fallback = {});
 
 /// The constant that feeds input `slot`, or nullptr (no such input, or not constant).
 const Tensor* constant_input(const Graph& graph, const Node& node, size_t slot);
@@ -105,14 +111,16 @@ NodeId find_node(const Graph& graph, std::string_view name);    // kNone if abse
 /// True for the standard ONNX domain ("" or "ai.onnx").
 bool standard_op(const Node& node, std::string_view op_type);
 
-// --- changing: these keep producers and consumers right ----------------------------------------------------------
-ValueId add_value(Graph& graph, std::string_view wanted_name, DType dtype);          // name made unique
-ValueId add_constant(Graph& graph, std::string_view wanted_name, Tensor tensor);     // name made unique
+// --- changing: these keep producers and consumers right
+// ----------------------------------------------------------
+ValueId add_value(Graph& graph, std::string_view wanted_name, DType dtype);       // name made unique
+ValueId add_constant(Graph& graph, std::string_view wanted_name, Tensor tensor);  // name made unique
 /// Adds the node (name made unique) and links its inputs, captures and outputs.
 NodeId add_node(Graph& graph, Node node);
-void set_input(Graph& graph, NodeId node, size_t slot, ValueId value);  // grows the input list with kNone if needed
-/// Every reader of `from` (graph outputs too when `outputs` is set) reads `to` instead. Captured values are named
-/// inside opaque bodies: those readers keep `from`, and false is returned.
+void set_input(Graph& graph, NodeId node, size_t slot,
+               ValueId value);  // grows the input list with kNone if needed
+/// Every reader of `from` (graph outputs too when `outputs` is set) reads `to` instead. Captured values are
+/// named inside opaque bodies: those readers keep `from`, and false is returned.
 bool replace_uses(Graph& graph, ValueId from, ValueId to, bool outputs = false);
 /// Unlinks and marks erased. Its outputs keep existing without a producer.
 void erase_node(Graph& graph, NodeId node);
@@ -121,13 +129,15 @@ void remove_attribute(Node& node, std::string_view name);
 /// Removes nodes whose outputs nobody reads, then constants nobody reads (their bytes are released).
 void remove_dead(Graph& graph);
 
-/// The inverse of removing a producer and giving its output to another: makes `node` produce `value` in output slot
-/// `slot` (used when a rewrite must keep a graph output's name).
+/// The inverse of removing a producer and giving its output to another: makes `node` produce `value` in
+/// output slot `slot` (used when a rewrite must keep a graph output's name).
 void set_output(Graph& graph, NodeId node, size_t slot, ValueId value);
 
-// --- checking and showing ------------------------------------------------------------------------------------------
-/// Throws Error(kBug) naming the first broken invariant: dangling ids, a producer that does not list the value, a
-/// consumer list that does not match, duplicate names, an output without producer. Called between stages.
+// --- checking and showing
+// ------------------------------------------------------------------------------------------
+/// Throws Error(kBug) naming the first broken invariant: dangling ids, a producer that does not list the
+/// value, a consumer list that does not match, duplicate names, an output without producer. Called between
+/// stages.
 void verify(const Graph& graph);
 
 /// One line a node in topological order: stable text for golden tests and `--dump`.

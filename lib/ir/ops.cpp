@@ -20,7 +20,8 @@ const WeightTraits* weight_traits(const Graph& graph, const Node& node) {
   for (const WeightTraits& traits : kWeighted) {
     if (!standard_op(node, traits.op_type)) continue;
     const Tensor* weight = constant_input(graph, node, static_cast<size_t>(traits.weight_slot));
-    const bool usable = weight && weight->dtype == DType::kFloat && weight->dims.size() >= 2 && weight->size() > 0 &&
+    const bool usable = weight && weight->dtype == DType::kFloat && weight->dims.size() >= 2 &&
+                        weight->size() > 0 &&
                         !constant_input(graph, node, static_cast<size_t>(traits.data_slot));
     return usable ? &traits : nullptr;
   }
@@ -35,7 +36,9 @@ int output_channel_axis(const Graph& graph, const Node& node) {
   return weight ? static_cast<int>(weight->dims.size()) - 1 : -1;
 }
 
-int output_axis(const Node& node) { return node.op_type == "Conv" || node.op_type == "ConvTranspose" ? 1 : -1; }
+int output_axis(const Node& node) {
+  return node.op_type == "Conv" || node.op_type == "ConvTranspose" ? 1 : -1;
+}
 
 std::optional<BiasPlace> bias_place(const Graph& graph, NodeId id) {
   const Node& node = graph.nodes[static_cast<size_t>(id)];
@@ -53,7 +56,8 @@ std::optional<BiasPlace> bias_place(const Graph& graph, NodeId id) {
   const Tensor* weight = constant_input(graph, node, 1);
   for (const int slot : {0, 1}) {
     const Tensor* bias = constant_input(graph, add, static_cast<size_t>(slot));
-    if (bias && weight && bias->dtype == DType::kFloat && bias->dims.size() == 1 && bias->dims[0] == weight->dims.back())
+    if (bias && weight && bias->dtype == DType::kFloat && bias->dims.size() == 1 &&
+        bias->dims[0] == weight->dims.back())
       return BiasPlace{reader, slot, add.outputs[0]};
   }
   return std::nullopt;
@@ -74,7 +78,9 @@ int64_t macs(const Graph& graph, const Node& node) {
   if (!traits) {
     if (!standard_op(node, "MatMul") || node.inputs.size() < 2) return 0;
     const Value& a = graph.values[static_cast<size_t>(node.inputs[0])];
-    return a.has_shape && !a.dims.empty() ? elements(graph, node.outputs[0]) * std::max<int64_t>(1, a.dims.back()) : 0;
+    return a.has_shape && !a.dims.empty()
+               ? elements(graph, node.outputs[0]) * std::max<int64_t>(1, a.dims.back())
+               : 0;
   }
   const Tensor& weight = *constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
   if (node.op_type == "ConvTranspose")  // every input element meets the weights of its channel

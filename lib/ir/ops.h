@@ -10,25 +10,25 @@ namespace qc::ir {
 
 struct WeightTraits {
   std::string_view op_type;
-  int data_slot;    // the activation that the weight multiplies
+  int data_slot;  // the activation that the weight multiplies
   int weight_slot;
-  int bias_slot;    // kNone: the op takes no bias
+  int bias_slot;  // kNone: the op takes no bias
 };
 
-/// Traits of a node of the standard domain that multiplies an activation by a *constant float* weight; nullptr if the
-/// op is none of those or its weight is not constant here.
+/// Traits of a node of the standard domain that multiplies an activation by a *constant float* weight;
+/// nullptr if the op is none of those or its weight is not constant here.
 const WeightTraits* weight_traits(const Graph& graph, const Node& node);
 
-/// The weight's dimension that runs along the output channels: Conv 0, ConvTranspose 1, Gemm 0 with transB else 1,
-/// MatMul the last. -1 for a MatMul with a vector.
+/// The weight's dimension that runs along the output channels: Conv 0, ConvTranspose 1, Gemm 0 with transB
+/// else 1, MatMul the last. -1 for a MatMul with a vector.
 int output_channel_axis(const Graph& graph, const Node& node);
 
 /// The output's dimension that holds the channels: 1 for Conv and ConvTranspose, the last for Gemm and MatMul
 /// (as a negative index: -1).
 int output_axis(const Node& node);
 
-/// The node's bias as a constant: slot 2 of Conv and Gemm, or the constant vector of the Add that alone reads a MatMul.
-/// `node` and `slot` say where it stands (slot kNone: there is none yet).
+/// The node's bias as a constant: slot 2 of Conv and Gemm, or the constant vector of the Add that alone reads
+/// a MatMul. `node` and `slot` say where it stands (slot kNone: there is none yet).
 struct BiasPlace {
   NodeId node = kNone;
   int slot = kNone;

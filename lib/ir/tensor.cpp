@@ -17,37 +17,74 @@ Tensor from_values(DType type, std::span<const T> values, std::vector<int64_t> d
 
 int bits_of(DType type) {
   switch (type) {
-    case DType::kUint4: case DType::kInt4: return 4;
-    case DType::kUint8: case DType::kInt8: case DType::kBool: return 8;
-    case DType::kUint16: case DType::kInt16: case DType::kFloat16: case DType::kBfloat16: return 16;
-    case DType::kFloat: case DType::kInt32: case DType::kUint32: return 32;
-    case DType::kInt64: case DType::kUint64: case DType::kDouble: case DType::kComplex64: return 64;
-    case DType::kComplex128: return 128;
-    default: return 0;
+    case DType::kUint4:
+    case DType::kInt4:
+      return 4;
+    case DType::kUint8:
+    case DType::kInt8:
+    case DType::kBool:
+      return 8;
+    case DType::kUint16:
+    case DType::kInt16:
+    case DType::kFloat16:
+    case DType::kBfloat16:
+      return 16;
+    case DType::kFloat:
+    case DType::kInt32:
+    case DType::kUint32:
+      return 32;
+    case DType::kInt64:
+    case DType::kUint64:
+    case DType::kDouble:
+    case DType::kComplex64:
+      return 64;
+    case DType::kComplex128:
+      return 128;
+    default:
+      return 0;
   }
 }
 
 const char* name_of(DType type) {
   switch (type) {
-    case DType::kFloat: return "float32";
-    case DType::kUint8: return "uint8";
-    case DType::kInt8: return "int8";
-    case DType::kUint16: return "uint16";
-    case DType::kInt16: return "int16";
-    case DType::kInt32: return "int32";
-    case DType::kInt64: return "int64";
-    case DType::kString: return "string";
-    case DType::kBool: return "bool";
-    case DType::kFloat16: return "float16";
-    case DType::kDouble: return "float64";
-    case DType::kUint32: return "uint32";
-    case DType::kUint64: return "uint64";
-    case DType::kComplex64: return "complex64";
-    case DType::kComplex128: return "complex128";
-    case DType::kBfloat16: return "bfloat16";
-    case DType::kUint4: return "uint4";
-    case DType::kInt4: return "int4";
-    default: return "unknown";
+    case DType::kFloat:
+      return "float32";
+    case DType::kUint8:
+      return "uint8";
+    case DType::kInt8:
+      return "int8";
+    case DType::kUint16:
+      return "uint16";
+    case DType::kInt16:
+      return "int16";
+    case DType::kInt32:
+      return "int32";
+    case DType::kInt64:
+      return "int64";
+    case DType::kString:
+      return "string";
+    case DType::kBool:
+      return "bool";
+    case DType::kFloat16:
+      return "float16";
+    case DType::kDouble:
+      return "float64";
+    case DType::kUint32:
+      return "uint32";
+    case DType::kUint64:
+      return "uint64";
+    case DType::kComplex64:
+      return "complex64";
+    case DType::kComplex128:
+      return "complex128";
+    case DType::kBfloat16:
+      return "bfloat16";
+    case DType::kUint4:
+      return "uint4";
+    case DType::kInt4:
+      return "int4";
+    default:
+      return "unknown";
   }
 }
 
@@ -60,13 +97,27 @@ int64_t element_count(std::span<const int64_t> dims) {
 Tensor make_tensor(DType type, std::string raw_bytes, std::vector<int64_t> dims) {
   return {type, std::move(dims), std::make_shared<const std::string>(std::move(raw_bytes)), {}};
 }
-Tensor make_tensor(std::span<const float> v, std::vector<int64_t> dims) { return from_values(DType::kFloat, v, std::move(dims)); }
-Tensor make_tensor(std::span<const int64_t> v, std::vector<int64_t> dims) { return from_values(DType::kInt64, v, std::move(dims)); }
-Tensor make_tensor(std::span<const int32_t> v, std::vector<int64_t> dims) { return from_values(DType::kInt32, v, std::move(dims)); }
-Tensor make_tensor(std::span<const int8_t> v, std::vector<int64_t> dims) { return from_values(DType::kInt8, v, std::move(dims)); }
-Tensor make_tensor(std::span<const uint8_t> v, std::vector<int64_t> dims) { return from_values(DType::kUint8, v, std::move(dims)); }
-Tensor scalar(float value) { return make_tensor(std::span<const float>(&value, 1), {}); }
-Tensor scalar(int64_t value) { return make_tensor(std::span<const int64_t>(&value, 1), {}); }
+Tensor make_tensor(std::span<const float> v, std::vector<int64_t> dims) {
+  return from_values(DType::kFloat, v, std::move(dims));
+}
+Tensor make_tensor(std::span<const int64_t> v, std::vector<int64_t> dims) {
+  return from_values(DType::kInt64, v, std::move(dims));
+}
+Tensor make_tensor(std::span<const int32_t> v, std::vector<int64_t> dims) {
+  return from_values(DType::kInt32, v, std::move(dims));
+}
+Tensor make_tensor(std::span<const int8_t> v, std::vector<int64_t> dims) {
+  return from_values(DType::kInt8, v, std::move(dims));
+}
+Tensor make_tensor(std::span<const uint8_t> v, std::vector<int64_t> dims) {
+  return from_values(DType::kUint8, v, std::move(dims));
+}
+Tensor scalar(float value) {
+  return make_tensor(std::span<const float>(&value, 1), {});
+}
+Tensor scalar(int64_t value) {
+  return make_tensor(std::span<const int64_t>(&value, 1), {});
+}
 
 bool equal(const Tensor& a, const Tensor& b) {
   if (a.dtype != b.dtype || a.dims != b.dims || a.opaque_proto != b.opaque_proto) return false;

@@ -11,9 +11,25 @@ namespace qc::ir {
 
 /// Numbered as onnx.TensorProto.DataType, so that types we do not compute with ride along unchanged.
 enum class DType : int32_t {
-  kUndefined = 0, kFloat = 1, kUint8 = 2, kInt8 = 3, kUint16 = 4, kInt16 = 5, kInt32 = 6, kInt64 = 7, kString = 8,
-  kBool = 9, kFloat16 = 10, kDouble = 11, kUint32 = 12, kUint64 = 13, kComplex64 = 14, kComplex128 = 15,
-  kBfloat16 = 16, kUint4 = 21, kInt4 = 22,
+  kUndefined = 0,
+  kFloat = 1,
+  kUint8 = 2,
+  kInt8 = 3,
+  kUint16 = 4,
+  kInt16 = 5,
+  kInt32 = 6,
+  kInt64 = 7,
+  kString = 8,
+  kBool = 9,
+  kFloat16 = 10,
+  kDouble = 11,
+  kUint32 = 12,
+  kUint64 = 13,
+  kComplex64 = 14,
+  kComplex128 = 15,
+  kBfloat16 = 16,
+  kUint4 = 21,
+  kInt4 = 22,
 };
 
 /// Bits of one element: 4 for the packed types, 0 for strings and unknown types.
@@ -25,9 +41,10 @@ int64_t element_count(std::span<const int64_t> dims);
 
 struct Tensor {
   DType dtype = DType::kUndefined;
-  std::vector<int64_t> dims;                  // rank 0: a scalar
-  std::shared_ptr<const std::string> bytes;   // never null for a constant that was read; packed for 4-bit types
-  std::string opaque_proto;                   // strings and other types without raw bytes: the serialized TensorProto
+  std::vector<int64_t> dims;  // rank 0: a scalar
+  std::shared_ptr<const std::string>
+      bytes;                 // never null for a constant that was read; packed for 4-bit types
+  std::string opaque_proto;  // strings and other types without raw bytes: the serialized TensorProto
 
   int64_t size() const { return element_count(dims); }
   template <typename T>

@@ -8,9 +8,12 @@ namespace {
 
 const char* name_of(Compute compute) {
   switch (compute) {
-    case Compute::kInteger: return "integer";
-    case Compute::kFloatIntegerWeights: return "float, integer weights";
-    case Compute::kFloat: return "float";
+    case Compute::kInteger:
+      return "integer";
+    case Compute::kFloatIntegerWeights:
+      return "float, integer weights";
+    case Compute::kFloat:
+      return "float";
   }
   return "?";
 }
@@ -25,15 +28,24 @@ std::string show(const quant::QuantParams& p) {
 
 const char* reason_text(Reason reason) {
   switch (reason) {
-    case Reason::kTarget: return "integer kernel";
-    case Reason::kNoIntegerKernel: return "the target has no integer kernel for it";
-    case Reason::kUserKeepFloat: return "kept in float by the config";
-    case Reason::kIsland: return "between float neighbours, converting would cost more time than integers gain";
-    case Reason::kAccuracy: return "integers would cost too much accuracy";
-    case Reason::kUnlikeRanges: return "its inputs have ranges that one scale cannot hold";
-    case Reason::kResidualStream: return "residual stream of a transformer";
-    case Reason::kNotFloat: return "not a float32 activation";
-    case Reason::kNoStatistics: return "calibration never saw it";
+    case Reason::kTarget:
+      return "integer kernel";
+    case Reason::kNoIntegerKernel:
+      return "the target has no integer kernel for it";
+    case Reason::kUserKeepFloat:
+      return "kept in float by the config";
+    case Reason::kIsland:
+      return "between float neighbours, converting would cost more time than integers gain";
+    case Reason::kAccuracy:
+      return "integers would cost too much accuracy";
+    case Reason::kUnlikeRanges:
+      return "its inputs have ranges that one scale cannot hold";
+    case Reason::kResidualStream:
+      return "residual stream of a transformer";
+    case Reason::kNotFloat:
+      return "not a float32 activation";
+    case Reason::kNoStatistics:
+      return "calibration never saw it";
   }
   return "?";
 }
@@ -48,7 +60,8 @@ std::string dump(const QuantPlan& plan, const ir::Graph& graph) {
                    decision.detail.empty() ? "" : " " + decision.detail);
   }
   for (size_t v = 0; v < plan.values.size(); ++v)
-    if (plan.values[v].quantized) text += format("value {}: {}\n", graph.values[v].name, show(plan.values[v].params));
+    if (plan.values[v].quantized)
+      text += format("value {}: {}\n", graph.values[v].name, show(plan.values[v].params));
   return text;
 }
 

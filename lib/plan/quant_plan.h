@@ -1,5 +1,5 @@
-// Paper 3: one decision and its reason for every node and every value. The plan is a value: printable, comparable, the
-// same for every writer. Writers only follow it.
+// Paper 3: one decision and its reason for every node and every value. The plan is a value: printable,
+// comparable, the same for every writer. Writers only follow it.
 #pragma once
 
 #include <string>
@@ -15,17 +15,17 @@ enum class Reason {
   kTarget,           // the target computes this op in integers
   kNoIntegerKernel,  // the target has no integer kernel for it
   kUserKeepFloat,    // keep_float, bit_width_config or the network editor
-  kIsland,           // integers possible, but between float neighbours Quantize/Dequantize cost more than they gain
-  kAccuracy,         // integers possible, but they would hurt; the detail has the measurement or the rule
-  kUnlikeRanges,     // a Concat or Add of ranges that one scale cannot hold (boxes with scores, coordinates)
-  kResidualStream,   // the residual stream of a transformer
-  kNotFloat,         // not a float32 value, or a constant the op needs as it is
-  kNoStatistics,     // calibration never saw the value
+  kIsland,    // integers possible, but between float neighbours Quantize/Dequantize cost more than they gain
+  kAccuracy,  // integers possible, but they would hurt; the detail has the measurement or the rule
+  kUnlikeRanges,    // a Concat or Add of ranges that one scale cannot hold (boxes with scores, coordinates)
+  kResidualStream,  // the residual stream of a transformer
+  kNotFloat,        // not a float32 value, or a constant the op needs as it is
+  kNoStatistics,    // calibration never saw the value
 };
 const char* reason_text(Reason reason);
 
 enum class Compute {
-  kInteger,       // all data inputs quantized, integer kernel
+  kInteger,              // all data inputs quantized, integer kernel
   kFloatIntegerWeights,  // float kernel; weights stored as integers, unfolded once at load (Cast + Mul)
   kFloat,
 };
@@ -34,12 +34,12 @@ struct NodeDecision {
   Compute compute = Compute::kFloat;
   bool float_output = false;  // integer kernel with a float result (MatMul, Gemm without an output Quantize)
   Reason reason = Reason::kNoIntegerKernel;
-  std::string detail;         // figures and names, one sentence or empty
+  std::string detail;  // figures and names, one sentence or empty
 };
 
 struct ValueDecision {
-  bool quantized = false;       // activation: Q -> DQ stands after its producer; constant: stored as integers
-  quant::QuantParams params;    // meaningful when quantized
+  bool quantized = false;     // activation: Q -> DQ stands after its producer; constant: stored as integers
+  quant::QuantParams params;  // meaningful when quantized
   ir::ValueId scale_group = ir::kNone;  // representative of the same-scale group; itself when alone
   Reason reason = Reason::kNotFloat;
   std::string detail;

@@ -1,6 +1,6 @@
 // Paper 4: what both writers take. The float graph after normalization, the plan, and the integers.
-// A weight read by two nodes is one value and stands here once; a bias belongs to a node, because its scale is
-// (scale of that node's input) * (scale of that node's weight).
+// A weight read by two nodes is one value and stands here once; a bias belongs to a node, because its scale
+// is (scale of that node's input) * (scale of that node's weight).
 #pragma once
 
 #include <cstdint>
@@ -19,16 +19,17 @@ struct IntegerTensor {
 };
 
 struct QuantizedModel {
-  ir::Graph graph;   // constants keep their float values (bias-corrected where correction was kept)
+  ir::Graph graph;  // constants keep their float values (bias-corrected where correction was kept)
   QuantPlan plan;
-  std::map<ir::ValueId, IntegerTensor> weights;  // every constant stored as integers, of integer and float nodes alike
-  std::map<ir::NodeId, IntegerTensor> biases;    // int32 bias of an integer Conv or Gemm (input slot 2)
+  std::map<ir::ValueId, IntegerTensor>
+      weights;  // every constant stored as integers, of integer and float nodes alike
+  std::map<ir::NodeId, IntegerTensor> biases;  // int32 bias of an integer Conv or Gemm (input slot 2)
 };
 
 /// Bytes of a written file, born with a label (node, kind). `node` is "" for what belongs to no node.
 struct Piece {
   std::string node;
-  std::string kind;   // "weights", "bias", "scales", "constants", "graph"
+  std::string kind;  // "weights", "bias", "scales", "constants", "graph"
   int64_t bytes = 0;
 };
 

@@ -6,9 +6,15 @@
 
 namespace qc::plan {
 
-double Histogram::width() const { return std::ldexp(1.0, exponent); }
-double Histogram::left_edge(size_t bin) const { return static_cast<double>(first_bin + static_cast<int64_t>(bin)) * width(); }
-double Histogram::center(size_t bin) const { return left_edge(bin) + 0.5 * width(); }
+double Histogram::width() const {
+  return std::ldexp(1.0, exponent);
+}
+double Histogram::left_edge(size_t bin) const {
+  return static_cast<double>(first_bin + static_cast<int64_t>(bin)) * width();
+}
+double Histogram::center(size_t bin) const {
+  return left_edge(bin) + 0.5 * width();
+}
 
 namespace {
 
@@ -22,11 +28,14 @@ Histogram coarsened(const Histogram& from, int exponent) {
   const int64_t last = (from.first_bin + static_cast<int64_t>(from.counts.size()) - 1) >> shift;
   to.counts.assign(static_cast<size_t>(last - to.first_bin + 1), 0);
   for (size_t i = 0; i < from.counts.size(); ++i)
-    to.counts[static_cast<size_t>(((from.first_bin + static_cast<int64_t>(i)) >> shift) - to.first_bin)] += from.counts[i];
+    to.counts[static_cast<size_t>(((from.first_bin + static_cast<int64_t>(i)) >> shift) - to.first_bin)] +=
+        from.counts[i];
   return to;
 }
 
-int64_t end_bin(const Histogram& h) { return h.first_bin + static_cast<int64_t>(h.counts.size()); }
+int64_t end_bin(const Histogram& h) {
+  return h.first_bin + static_cast<int64_t>(h.counts.size());
+}
 
 }  // namespace
 
@@ -53,7 +62,8 @@ void merge(TensorStats& stats, const TensorStats& other) {
     sum.first_bin = first;
     sum.counts.assign(static_cast<size_t>(end - first), 0);
     for (const Histogram* h : {&a, &b})
-      for (size_t i = 0; i < h->counts.size(); ++i) sum.counts[static_cast<size_t>(h->first_bin - first) + i] += h->counts[i];
+      for (size_t i = 0; i < h->counts.size(); ++i)
+        sum.counts[static_cast<size_t>(h->first_bin - first) + i] += h->counts[i];
     stats.histogram = std::move(sum);
     return;
   }

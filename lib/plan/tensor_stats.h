@@ -1,5 +1,5 @@
-// Paper 1: what calibration saw. One TensorStats a requested value; mergeable, exact, and independent of the order in
-// which images arrive, so that the thread count cannot change a byte of the output.
+// Paper 1: what calibration saw. One TensorStats a requested value; mergeable, exact, and independent of the
+// order in which images arrive, so that the thread count cannot change a byte of the output.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,9 @@
 namespace qc::plan {
 
 /// Counts on an absolute grid: bin i covers [(first_bin + i) * 2^exponent, (first_bin + i + 1) * 2^exponent).
-/// The width is the smallest power of two for which [min, max] of everything seen fits in kBins bins, so counts are
-/// exact and the result does not depend on order (range doubling merges bins 2i and 2i+1 of the absolute grid).
+/// The width is the smallest power of two for which [min, max] of everything seen fits in kBins bins, so
+/// counts are exact and the result does not depend on order (range doubling merges bins 2i and 2i+1 of the
+/// absolute grid).
 struct Histogram {
   static constexpr int kBins = 2048;
   int exponent = 0;
@@ -25,15 +26,16 @@ struct Histogram {
 };
 
 struct TensorStats {
-  uint64_t count = 0;         // elements seen
-  float min = 0, max = 0;     // over everything seen
-  Histogram histogram;        // empty counts when not asked for
+  uint64_t count = 0;      // elements seen
+  float min = 0, max = 0;  // over everything seen
+  Histogram histogram;     // empty counts when not asked for
   // Per channel (axis 1 of NCHW and N x C, last axis otherwise), empty when not asked for:
   std::vector<double> channel_mean;
   std::vector<float> channel_min, channel_max;
 };
 
-/// Adds what `other` saw to `stats` (values that share one scale). Exact: both grids are absolute. Channels are dropped.
+/// Adds what `other` saw to `stats` (values that share one scale). Exact: both grids are absolute. Channels
+/// are dropped.
 void merge(TensorStats& stats, const TensorStats& other);
 
 /// What a stage wants to know about a value.

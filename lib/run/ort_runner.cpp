@@ -17,10 +17,10 @@ namespace qc::run {
 namespace {
 
 Ort::Env& environment() {
-  // Fatal only: what matters reaches the user through our own errors; the runtime's warnings about custom domains or
-  // unused initializers would only puzzle.
-  // Official builds of ONNX Runtime report to their makers and keep files in the temporary folder from the first
-  // environment on (seen with 1.30; DisableTelemetryEvents() comes too late for the files): qconvert does neither.
+  // Fatal only: what matters reaches the user through our own errors; the runtime's warnings about custom
+  // domains or unused initializers would only puzzle. Official builds of ONNX Runtime report to their makers
+  // and keep files in the temporary folder from the first environment on (seen with 1.30;
+  // DisableTelemetryEvents() comes too late for the files): qconvert does neither.
   static Ort::Env env = [] {
     ::setenv("ORT_DISABLE_TELEMETRY", "1", 1);
     return Ort::Env(ORT_LOGGING_LEVEL_FATAL, "qconvert");
@@ -28,8 +28,12 @@ Ort::Env& environment() {
   return env;
 }
 
-ir::DType from_ort(ONNXTensorElementDataType type) { return static_cast<ir::DType>(type); }
-ONNXTensorElementDataType to_ort(ir::DType type) { return static_cast<ONNXTensorElementDataType>(type); }
+ir::DType from_ort(ONNXTensorElementDataType type) {
+  return static_cast<ir::DType>(type);
+}
+ONNXTensorElementDataType to_ort(ir::DType type) {
+  return static_cast<ONNXTensorElementDataType>(type);
+}
 
 [[noreturn]] void refuse(Exit exit, const std::string& place, const std::string& words) {
   throw Error(exit, {"runtime-refused", place, "ONNX Runtime says: " + words,
@@ -39,16 +43,19 @@ ONNXTensorElementDataType to_ort(ir::DType type) { return static_cast<ONNXTensor
 Ort::Value wrap(const ir::Tensor& tensor, const Ort::MemoryInfo& memory) {
   // ONNX Runtime takes a mutable pointer and never writes through an input.
   void* data = const_cast<char*>(tensor.bytes->data());
-  return Ort::Value::CreateTensor(memory, data, tensor.bytes->size(), tensor.dims.data(), tensor.dims.size(), to_ort(tensor.dtype));
+  return Ort::Value::CreateTensor(memory, data, tensor.bytes->size(), tensor.dims.data(), tensor.dims.size(),
+                                  to_ort(tensor.dtype));
 }
 
 ir::Tensor unwrap(const Ort::Value& value) {
   if (!value.IsTensor()) refuse(Exit::kInput, "model outputs", "an output is not a tensor");
   const auto info = value.GetTensorTypeAndShapeInfo();
   const ir::DType type = from_ort(info.GetElementType());
-  if (ir::bits_of(type) < 8) refuse(Exit::kInput, "model outputs", "an output has a type that has no plain bytes");
+  if (ir::bits_of(type) < 8)
+    refuse(Exit::kInput, "model outputs", "an output has a type that has no plain bytes");
   const size_t size = info.GetElementCount() * static_cast<size_t>(ir::bits_of(type)) / 8;
-  return ir::make_tensor(type, std::string(static_cast<const char*>(value.GetTensorRawData()), size), info.GetShape());
+  return ir::make_tensor(type, std::string(static_cast<const char*>(value.GetTensorRawData()), size),
+                         info.GetShape());
 }
 
 class OrtRunner : public ModelRunner {
@@ -56,8 +63,10 @@ class OrtRunner : public ModelRunner {
   OrtRunner(std::unique_ptr<TapOps> ops, Ort::Session session, size_t returned)
       : ops_(std::move(ops)), session_(std::move(session)), returned_(returned) {
     Ort::AllocatorWithDefaultOptions allocator;
-    for (size_t i = 0; i < session_.GetInputCount(); ++i) input_names_.emplace_back(session_.GetInputNameAllocated(i, allocator).get());
-    for (size_t i = 0; i < session_.GetOutputCount(); ++i) output_names_.emplace_back(session_.GetOutputNameAllocated(i, allocator).get());
+    for (size_t i = 0; i < session_.GetInputCount(); ++i)
+      input_names_.emplace_back(session_.GetInputNameAllocated(i, allocator).get());
+    for (size_t i = 0; i < session_.GetOutputCount(); ++i)
+      output_names_.emplace_back(session_.GetOutputNameAllocated(i, allocator).get());
     if (returned_ == 0) returned_ = output_names_.size();
     for (const std::string& name : input_names_) inputs_.push_back(name.c_str());
     for (const std::string& name : output_names_) outputs_.push_back(name.c_str());
@@ -71,11 +80,13 @@ class OrtRunner : public ModelRunner {
     current_failure() = nullptr;
     std::vector<Ort::Value> results;
     try {
-      results = session_.Run(Ort::RunOptions{nullptr}, inputs_.data(), feeds.data(), feeds.size(), outputs_.data(), outputs_.size());
+      results = session_.Run(Ort::RunOptions{nullptr}, inputs_.data(), feeds.data(), feeds.size(),
+                             outputs_.data(), outputs_.size());
     } catch (const Ort::Exception& e) {
       if (!current_failure()) refuse(Exit::kInput, "running the model", e.what());
     }
-    if (const std::exception_ptr failure = std::exchange(current_failure(), nullptr)) std::rethrow_exception(failure);
+    if (const std::exception_ptr failure = std::exchange(current_failure(), nullptr))
+      std::rethrow_exception(failure);
     std::vector<ir::Tensor> tensors;
     for (size_t i = 0; i < returned_; ++i) tensors.push_back(unwrap(results[i]));
     return tensors;
@@ -98,7 +109,8 @@ Ort::SessionOptions session_options(int threads, GraphOptimizationLevel level) {
   return options;
 }
 
-Ort::Session open(std::string_view model, const Ort::SessionOptions& options, Exit exit, const std::string& place) {
+Ort::Session open(std::string_view model, const Ort::SessionOptions& options, Exit exit,
+                  const std::string& place) {
   try {
     return {environment(), model.data(), model.size(), options};
   } catch (const Ort::Exception& e) {
@@ -107,11 +119,13 @@ Ort::Session open(std::string_view model, const Ort::SessionOptions& options, Ex
 }
 
 void look_for_external_data_in(Ort::SessionOptions& options, const std::string& folder) {
-  if (!folder.empty()) options.AddConfigEntry("session.model_external_initializers_file_folder_path", folder.c_str());
+  if (!folder.empty())
+    options.AddConfigEntry("session.model_external_initializers_file_folder_path", folder.c_str());
 }
 
 // Type and shape of every session output, in order.
-void read_output_types(const Ort::Session& session, ir::Graph& graph, const std::vector<ir::ValueId>& values) {
+void read_output_types(const Ort::Session& session, ir::Graph& graph,
+                       const std::vector<ir::ValueId>& values) {
   for (size_t i = 0; i < values.size(); ++i) {
     const Ort::TypeInfo type = session.GetOutputTypeInfo(i);
     if (type.GetONNXType() != ONNX_TYPE_TENSOR) continue;
@@ -130,18 +144,23 @@ void read_output_types(const Ort::Session& session, ir::Graph& graph, const std:
 
 }  // namespace
 
-std::unique_ptr<ModelRunner> OrtRunnerFactory::make(const ir::Graph& graph, std::vector<Tap> taps, const RunnerOptions& options) {
+std::unique_ptr<ModelRunner> OrtRunnerFactory::make(const ir::Graph& graph, std::vector<Tap> taps,
+                                                    const RunnerOptions& options) {
   ir::Graph tapped = graph;
   for (const ir::ValueId extra : options.extra_outputs) tapped.outputs.push_back(extra);
   const size_t returned = tapped.outputs.size();
   tapped = insert_taps(tapped, taps);
   auto ops = std::make_unique<TapOps>(std::move(taps));
-  Ort::SessionOptions session = session_options(options.threads_per_run, options.optimize ? ORT_ENABLE_ALL : ORT_DISABLE_ALL);
+  Ort::SessionOptions session =
+      session_options(options.threads_per_run, options.optimize ? ORT_ENABLE_ALL : ORT_DISABLE_ALL);
   ops->add_to(session);
-  return std::make_unique<OrtRunner>(std::move(ops), open(doors_.write(tapped), session, Exit::kInput, "graph '" + graph.name + "'"), returned);
+  return std::make_unique<OrtRunner>(
+      std::move(ops), open(doors_.write(tapped), session, Exit::kInput, "graph '" + graph.name + "'"),
+      returned);
 }
 
-std::unique_ptr<ModelRunner> run_bytes(std::string_view model, int threads_per_run, const std::string& folder) {
+std::unique_ptr<ModelRunner> run_bytes(std::string_view model, int threads_per_run,
+                                       const std::string& folder) {
   Ort::SessionOptions options = session_options(threads_per_run, ORT_ENABLE_ALL);
   look_for_external_data_in(options, folder);
   return std::make_unique<OrtRunner>(nullptr, open(model, options, Exit::kInput, "the model"), 0);
@@ -149,15 +168,17 @@ std::unique_ptr<ModelRunner> run_bytes(std::string_view model, int threads_per_r
 
 std::unique_ptr<ModelRunner> run_file(const std::string& path, int threads_per_run) {
   try {
-    return std::make_unique<OrtRunner>(nullptr, Ort::Session(environment(), path.c_str(), session_options(threads_per_run, ORT_ENABLE_ALL)), 0);
+    return std::make_unique<OrtRunner>(
+        nullptr, Ort::Session(environment(), path.c_str(), session_options(threads_per_run, ORT_ENABLE_ALL)),
+        0);
   } catch (const Ort::Exception& e) {
     refuse(Exit::kInput, path, e.what());
   }
 }
 
 ir::Graph optimized_graph(std::string_view model, const Doors& doors, const std::string& folder) {
-  // The levels below kernel selection for one CPU's memory layout: the names of the kernels are final here, and the
-  // dump can be loaded again.
+  // The levels below kernel selection for one CPU's memory layout: the names of the kernels are final here,
+  // and the dump can be loaded again.
   const TemporaryFile dump(".onnx");
   Ort::SessionOptions options = session_options(1, ORT_ENABLE_EXTENDED);
   options.SetOptimizedModelFilePath(dump.path().c_str());
@@ -171,7 +192,8 @@ void infer_shapes(ir::Graph& graph, const Doors& doors) {
   ir::Graph skeleton = graph;
   for (size_t v = 0; v < skeleton.values.size(); ++v) {
     ir::Value& value = skeleton.values[v];
-    const bool large = value.constant && value.constant->dtype == ir::DType::kFloat && value.constant->size() > kSmall;
+    const bool large =
+        value.constant && value.constant->dtype == ir::DType::kFloat && value.constant->size() > kSmall;
     if (!large || ir::is_output(skeleton, static_cast<ir::ValueId>(v))) continue;
     value.constant.reset();
     skeleton.inputs.push_back(static_cast<ir::ValueId>(v));
@@ -182,11 +204,14 @@ void infer_shapes(ir::Graph& graph, const Doors& doors) {
       if (v != ir::kNone && !ir::is_output(graph, v)) asked.push_back(v);
   skeleton.outputs = asked;
   const std::string bytes = doors.write(skeleton);
-  const Ort::Session session = open(bytes, session_options(1, ORT_DISABLE_ALL), Exit::kInput, "graph '" + graph.name + "'");
+  const Ort::Session session =
+      open(bytes, session_options(1, ORT_DISABLE_ALL), Exit::kInput, "graph '" + graph.name + "'");
   read_output_types(session, graph, asked);
 }
 
-std::string runtime_version() { return OrtGetApiBase()->GetVersionString(); }
+std::string runtime_version() {
+  return OrtGetApiBase()->GetVersionString();
+}
 
 int64_t newest_opset(const Doors& doors) {
   static const int64_t newest = [&] {
@@ -196,7 +221,8 @@ int64_t newest_opset(const Doors& doors) {
       graph.name = "opset";
       graph.ir_version = 8;
       ir::set_opset(graph, version + 1);
-      const ir::ValueId in = ir::add_value(graph, "x", ir::DType::kFloat), out = ir::add_value(graph, "y", ir::DType::kFloat);
+      const ir::ValueId in = ir::add_value(graph, "x", ir::DType::kFloat),
+                        out = ir::add_value(graph, "y", ir::DType::kFloat);
       graph.inputs = {in};
       graph.outputs = {out};
       ir::Node node;

@@ -1,5 +1,6 @@
-// ONNX Runtime behind the ModelRunner interface: the only inference engine. Taps become nodes of our own domain inside
-// the graph, so statistics and fake quantization happen while the model runs and no activation is ever kept.
+// ONNX Runtime behind the ModelRunner interface: the only inference engine. Taps become nodes of our own
+// domain inside the graph, so statistics and fake quantization happen while the model runs and no activation
+// is ever kept.
 #pragma once
 
 #include <functional>
@@ -13,7 +14,8 @@
 
 namespace qc::run {
 
-/// How graphs become model bytes and back; the pipeline hands over the ONNX door (run does not know protobuf).
+/// How graphs become model bytes and back; the pipeline hands over the ONNX door (run does not know
+/// protobuf).
 struct Doors {
   std::function<std::string(const ir::Graph&)> write;
   std::function<ir::Graph(std::string_view)> read;
@@ -22,7 +24,8 @@ struct Doors {
 class OrtRunnerFactory : public RunnerFactory {
  public:
   explicit OrtRunnerFactory(Doors doors) : doors_(std::move(doors)) {}
-  std::unique_ptr<ModelRunner> make(const ir::Graph& graph, std::vector<Tap> taps, const RunnerOptions& options) override;
+  std::unique_ptr<ModelRunner> make(const ir::Graph& graph, std::vector<Tap> taps,
+                                    const RunnerOptions& options) override;
 
  private:
   Doors doors_;
@@ -30,16 +33,18 @@ class OrtRunnerFactory : public RunnerFactory {
 
 /// A runner of a file as it stands, the way any user of stock ONNX Runtime would load it (all optimizations).
 /// `folder`: where external data lies. Inputs and outputs in the file's own order.
-std::unique_ptr<ModelRunner> run_bytes(std::string_view model, int threads_per_run, const std::string& folder = "");
+std::unique_ptr<ModelRunner> run_bytes(std::string_view model, int threads_per_run,
+                                       const std::string& folder = "");
 std::unique_ptr<ModelRunner> run_file(const std::string& path, int threads_per_run);
 
-/// The model after ONNX Runtime's own graph optimizations (all levels, the kernels that will really run), written by
-/// ONNX Runtime and read back. Throws Error(kBug) with the runtime's words when it refuses the model.
+/// The model after ONNX Runtime's own graph optimizations (all levels, the kernels that will really run),
+/// written by ONNX Runtime and read back. Throws Error(kBug) with the runtime's words when it refuses the
+/// model.
 ir::Graph optimized_graph(std::string_view model, const Doors& doors, const std::string& folder = "");
 
-/// Fills dtype and shape of every value from ONNX Runtime's shape inference (any opset it knows). Large constants are
-/// left out of the model that is asked, so this costs milliseconds. Throws Error(kInput) with the runtime's words when
-/// the runtime cannot load the model: then nothing else can be done with it either.
+/// Fills dtype and shape of every value from ONNX Runtime's shape inference (any opset it knows). Large
+/// constants are left out of the model that is asked, so this costs milliseconds. Throws Error(kInput) with
+/// the runtime's words when the runtime cannot load the model: then nothing else can be done with it either.
 void infer_shapes(ir::Graph& graph, const Doors& doors);
 
 /// "1.30.0"

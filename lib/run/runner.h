@@ -1,5 +1,6 @@
-// Running models, as the stages see it: a graph goes in, named tensors come out, and taps look at or change tensors
-// inside the graph while it runs. The ONNX Runtime implementation is ort_runner.h; tests put fakes here.
+// Running models, as the stages see it: a graph goes in, named tensors come out, and taps look at or change
+// tensors inside the graph while it runs. The ONNX Runtime implementation is ort_runner.h; tests put fakes
+// here.
 #pragma once
 
 #include <cstdint>
@@ -13,15 +14,17 @@
 
 namespace qc::run {
 
-/// Called on the thread that called ModelRunner::run(), once for every tapped tensor of that run. `slot` is the number
-/// given to run(). Must be safe to call from several runs at once.
-using Observer = std::function<void(int64_t slot, std::span<const float> tensor, std::span<const int64_t> dims)>;
+/// Called on the thread that called ModelRunner::run(), once for every tapped tensor of that run. `slot` is
+/// the number given to run(). Must be safe to call from several runs at once.
+using Observer =
+    std::function<void(int64_t slot, std::span<const float> tensor, std::span<const int64_t> dims)>;
 /// As an Observer, but every reader of the value inside the graph sees `out` (same shape) instead of `in`.
 /// in and out may be the same memory.
-using Transformer = std::function<void(int64_t slot, std::span<const float> in, std::span<float> out, std::span<const int64_t> dims)>;
+using Transformer = std::function<void(int64_t slot, std::span<const float> in, std::span<float> out,
+                                       std::span<const int64_t> dims)>;
 
-/// Exactly one of the two is set. float32 values only. One transformer a value at the most; observers of a transformed
-/// value see it before the change.
+/// Exactly one of the two is set. float32 values only. One transformer a value at the most; observers of a
+/// transformed value see it before the change.
 struct Tap {
   ir::ValueId value = ir::kNone;
   Observer observe;
@@ -37,8 +40,9 @@ struct RunnerOptions {
 class ModelRunner {
  public:
   virtual ~ModelRunner() = default;
-  /// One inference. `inputs` in the order of Graph::inputs; returns the graph outputs in order, then extra_outputs.
-  /// Thread-safe. Throws Error(kInput) with the runtime's own words when the model cannot run on these inputs.
+  /// One inference. `inputs` in the order of Graph::inputs; returns the graph outputs in order, then
+  /// extra_outputs. Thread-safe. Throws Error(kInput) with the runtime's own words when the model cannot run
+  /// on these inputs.
   virtual std::vector<ir::Tensor> run(std::span<const ir::Tensor> inputs, int64_t slot = 0) = 0;
 };
 
@@ -46,7 +50,8 @@ class ModelRunner {
 class RunnerFactory {
  public:
   virtual ~RunnerFactory() = default;
-  virtual std::unique_ptr<ModelRunner> make(const ir::Graph& graph, std::vector<Tap> taps, const RunnerOptions& options) = 0;
+  virtual std::unique_ptr<ModelRunner> make(const ir::Graph& graph, std::vector<Tap> taps,
+                                            const RunnerOptions& options) = 0;
 };
 
 }  // namespace qc::run

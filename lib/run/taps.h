@@ -1,6 +1,7 @@
-// Taps as custom operators. Private to this room (ort_runner.cpp): a tapped graph gets nodes `qconvert.Observe`
-// (tensor -> one float, so that nothing is copied) and `qconvert.Transform` (tensor -> tensor, in place where ONNX
-// Runtime allows), whose attribute `tap` says which function of the session is called.
+// Taps as custom operators. Private to this room (ort_runner.cpp): a tapped graph gets nodes
+// `qconvert.Observe` (tensor -> one float, so that nothing is copied) and `qconvert.Transform` (tensor ->
+// tensor, in place where ONNX Runtime allows), whose attribute `tap` says which function of the session is
+// called.
 #pragma once
 
 #include <onnxruntime_cxx_api.h>

@@ -14,17 +14,23 @@ namespace {
 using plan::Reason;
 using target::OpKind;
 
-const ir::Value& value_of(const ir::Graph& graph, ir::ValueId v) { return graph.values[static_cast<size_t>(v)]; }
+const ir::Value& value_of(const ir::Graph& graph, ir::ValueId v) {
+  return graph.values[static_cast<size_t>(v)];
+}
 
-Capability no(Reason reason, std::string detail = {}) { return {Ability::kFloatOnly, reason, std::move(detail)}; }
+Capability no(Reason reason, std::string detail = {}) {
+  return {Ability::kFloatOnly, reason, std::move(detail)};
+}
 
 // The rule's conditions on attributes ("mode": "nearest"); the first that does not hold, or "".
 std::string unmet_condition(const ir::Node& node, const target::OpRule& rule) {
   for (const auto& [name, wanted] : rule.when) {
     const ir::Attribute* attribute = ir::find_attribute(node, name);
     std::string found;
-    if (attribute && std::holds_alternative<std::string>(attribute->value)) found = std::get<std::string>(attribute->value);
-    if (attribute && std::holds_alternative<int64_t>(attribute->value)) found = std::to_string(std::get<int64_t>(attribute->value));
+    if (attribute && std::holds_alternative<std::string>(attribute->value))
+      found = std::get<std::string>(attribute->value);
+    if (attribute && std::holds_alternative<int64_t>(attribute->value))
+      found = std::to_string(std::get<int64_t>(attribute->value));
     if (!attribute) continue;  // the rules are written for each op's default
     if (found != wanted) return format("{}={} has no integer kernel, {}={} has", name, found, name, wanted);
   }
@@ -37,7 +43,8 @@ Capability weighted(const ir::Graph& graph, const ir::Node& node) {
   const ir::Tensor* bias = ir::constant_input(graph, node, 2);
   if (has_bias && !bias) return no(Reason::kNoIntegerKernel, "its bias is not a constant");
   if (node.op_type == "Gemm") {
-    const bool plain = ir::float_attribute(node, "alpha", 1) == 1.0f && ir::float_attribute(node, "beta", 1) == 1.0f &&
+    const bool plain = ir::float_attribute(node, "alpha", 1) == 1.0f &&
+                       ir::float_attribute(node, "beta", 1) == 1.0f &&
                        ir::int_attribute(node, "transA", 0) == 0;
     if (!plain) return no(Reason::kNoIntegerKernel, "alpha, beta or transA are not the plain ones");
   }
@@ -53,18 +60,23 @@ Capability activation(const ir::Graph& graph, const ir::Node& node, const std::v
   if (value.producer == ir::kNone || value.consumers.size() != 1 || ir::is_output(graph, in))
     return no(Reason::kNoIntegerKernel, "it does not directly follow the one node it could disappear into");
   const Capability& producer = so_far[static_cast<size_t>(value.producer)];
-  if (producer.ability != Ability::kInteger) return no(Reason::kNoIntegerKernel, "the node before it is in float");
+  if (producer.ability != Ability::kInteger)
+    return no(Reason::kNoIntegerKernel, "the node before it is in float");
   for (const size_t slot : {size_t{1}, size_t{2}})
-    if (slot < node.inputs.size() && node.inputs[slot] != ir::kNone && !ir::scalar_constant(graph, node.inputs[slot]))
+    if (slot < node.inputs.size() && node.inputs[slot] != ir::kNone &&
+        !ir::scalar_constant(graph, node.inputs[slot]))
       return no(Reason::kNoIntegerKernel, "its bounds are not constants");
   return {Ability::kFollows, Reason::kTarget, {}};
 }
 
-Capability capability(const ir::Graph& graph, const ir::Node& node, const target::TargetSpec& target, const std::vector<Capability>& so_far) {
-  if (!node.domain.empty() && node.domain != "ai.onnx") return no(Reason::kNoIntegerKernel, "op of domain '" + node.domain + "'");
+Capability capability(const ir::Graph& graph, const ir::Node& node, const target::TargetSpec& target,
+                      const std::vector<Capability>& so_far) {
+  if (!node.domain.empty() && node.domain != "ai.onnx")
+    return no(Reason::kNoIntegerKernel, "op of domain '" + node.domain + "'");
   const target::OpRule& rule = target::rule_for(target, node.op_type);
   if (rule.kind == OpKind::kFloat) return no(Reason::kNoIntegerKernel, rule.sentence);
-  if (node.outputs.empty() || node.outputs[0] == ir::kNone || !node.captures.empty()) return no(Reason::kNotFloat);
+  if (node.outputs.empty() || node.outputs[0] == ir::kNone || !node.captures.empty())
+    return no(Reason::kNotFloat);
   for (const ir::ValueId out : node.outputs)
     if (out != ir::kNone && value_of(graph, out).dtype != ir::DType::kFloat) return no(Reason::kNotFloat);
   bool any_activation = false;
@@ -75,34 +87,43 @@ Capability capability(const ir::Graph& graph, const ir::Node& node, const target
     any_activation |= !in.constant.has_value();
   }
   if (!any_activation) return no(Reason::kNotFloat, "it computes on constants only");
-  if (const std::string unmet = unmet_condition(node, rule); !unmet.empty()) return no(Reason::kNoIntegerKernel, unmet);
+  if (const std::string unmet = unmet_condition(node, rule); !unmet.empty())
+    return no(Reason::kNoIntegerKernel, unmet);
   if (rule.prefer_float) return no(Reason::kAccuracy, rule.sentence);
   switch (rule.kind) {
     case OpKind::kWeighted:
-      if (node.op_type == "MatMul" && !ir::weight_traits(graph, node)) return {Ability::kInteger, Reason::kTarget, {}};
+      if (node.op_type == "MatMul" && !ir::weight_traits(graph, node))
+        return {Ability::kInteger, Reason::kTarget, {}};
       return weighted(graph, node);
-    case OpKind::kActivation: return activation(graph, node, so_far);
-    default: return {Ability::kInteger, Reason::kTarget, {}};
+    case OpKind::kActivation:
+      return activation(graph, node, so_far);
+    default:
+      return {Ability::kInteger, Reason::kTarget, {}};
   }
 }
 
 void apply_keep_float(const ir::Graph& graph, const config::KeepFloat& keep, std::vector<Capability>& all) {
   Diagnostics diagnostics;
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
-  const auto keep_node = [&](ir::NodeId id, const std::string& why) { all[static_cast<size_t>(id)] = no(Reason::kUserKeepFloat, why); };
+  const auto keep_node = [&](ir::NodeId id, const std::string& why) {
+    all[static_cast<size_t>(id)] = no(Reason::kUserKeepFloat, why);
+  };
   const auto check = [&](bool matched, const std::string& key, const std::string& what, auto text_of) {
     if (matched) return;
     std::vector<std::string> names;
     for (const ir::NodeId id : order) names.push_back(text_of(graph.nodes[static_cast<size_t>(id)]));
     const std::string near = nearest(what, names);
-    diagnostics.error({"matches-nothing", "/keep_float/" + key, "'" + what + "' matches no node" + (near.empty() ? "" : "; nearest: '" + near + "'"),
+    diagnostics.error({"matches-nothing", "/keep_float/" + key,
+                       "'" + what + "' matches no node" + (near.empty() ? "" : "; nearest: '" + near + "'"),
                        "list the nodes with: qconvert inspect MODEL"});
   };
   for (const std::string& glob : keep.names) {
     bool matched = false;
     for (const ir::NodeId id : order) {
       const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-      const bool hit = glob_match(glob, node.name) || std::any_of(node.origin.begin(), node.origin.end(), [&](const std::string& o) { return glob_match(glob, o); });
+      const bool hit = glob_match(glob, node.name) ||
+                       std::any_of(node.origin.begin(), node.origin.end(),
+                                   [&](const std::string& o) { return glob_match(glob, o); });
       if (hit) keep_node(id, "keep_float names '" + glob + "'"), matched = true;
     }
     check(matched, "names", glob, [](const ir::Node& n) { return n.name; });
@@ -110,7 +131,8 @@ void apply_keep_float(const ir::Graph& graph, const config::KeepFloat& keep, std
   for (const std::string& type : keep.op_types) {
     bool matched = false;
     for (const ir::NodeId id : order)
-      if (graph.nodes[static_cast<size_t>(id)].op_type == type) keep_node(id, "keep_float lists op type " + type), matched = true;
+      if (graph.nodes[static_cast<size_t>(id)].op_type == type)
+        keep_node(id, "keep_float lists op type " + type), matched = true;
     check(matched, "op_types", type, [](const ir::Node& n) { return n.op_type; });
   }
   std::vector<ir::NodeId> weighted_nodes;
@@ -124,7 +146,8 @@ void apply_keep_float(const ir::Graph& graph, const config::KeepFloat& keep, std
     Capability& c = all[static_cast<size_t>(id)];
     if (c.ability != Ability::kFollows) continue;
     const ir::NodeId producer = value_of(graph, graph.nodes[static_cast<size_t>(id)].inputs[0]).producer;
-    if (all[static_cast<size_t>(producer)].ability == Ability::kFloatOnly) c = no(Reason::kNoIntegerKernel, "the node before it is in float");
+    if (all[static_cast<size_t>(producer)].ability == Ability::kFloatOnly)
+      c = no(Reason::kNoIntegerKernel, "the node before it is in float");
   }
 }
 
@@ -138,7 +161,8 @@ std::vector<size_t> data_slots(const ir::Node& node, const target::OpRule& rule)
   return slots;
 }
 
-std::vector<Capability> capabilities(const ir::Graph& graph, const target::TargetSpec& target, const config::KeepFloat& keep_float) {
+std::vector<Capability> capabilities(const ir::Graph& graph, const target::TargetSpec& target,
+                                     const config::KeepFloat& keep_float) {
   std::vector<Capability> all(graph.nodes.size());
   for (const ir::NodeId id : ir::topological_order(graph))
     all[static_cast<size_t>(id)] = capability(graph, graph.nodes[static_cast<size_t>(id)], target, all);

@@ -1,5 +1,5 @@
-// What could be integers at all: for every node, whether the target has an integer kernel for exactly this node, and
-// if not, why. Rules come from the target's table; nothing here knows a model.
+// What could be integers at all: for every node, whether the target has an integer kernel for exactly this
+// node, and if not, why. Rules come from the target's table; nothing here knows a model.
 #pragma once
 
 #include <string>
@@ -24,10 +24,13 @@ struct Capability {
   std::string detail;
 };
 
-/// By NodeId. Throws Error(kUsage) listing keep_float globs and op types that match no node (nearest names offered).
-std::vector<Capability> capabilities(const ir::Graph& graph, const target::TargetSpec& target, const config::KeepFloat& keep_float);
+/// By NodeId. Throws Error(kUsage) listing keep_float globs and op types that match no node (nearest names
+/// offered).
+std::vector<Capability> capabilities(const ir::Graph& graph, const target::TargetSpec& target,
+                                     const config::KeepFloat& keep_float);
 
-/// Input slots of a node that carry quantizable tensors (activations or constant operands), by the target's rule.
+/// Input slots of a node that carry quantizable tensors (activations or constant operands), by the target's
+/// rule.
 std::vector<size_t> data_slots(const ir::Node& node, const target::OpRule& rule);
 
 }  // namespace qc::select

@@ -31,7 +31,8 @@ int64_t largest_tensor(const ir::Graph& graph, const ir::Node& node) {
   int64_t largest = 0;
   for (const ir::ValueId v : node.outputs) largest = std::max(largest, ir::elements(graph, v));
   for (const ir::ValueId v : node.inputs)
-    if (v != ir::kNone && !graph.values[static_cast<size_t>(v)].constant) largest = std::max(largest, ir::elements(graph, v));
+    if (v != ir::kNone && !graph.values[static_cast<size_t>(v)].constant)
+      largest = std::max(largest, ir::elements(graph, v));
   return largest;
 }
 
@@ -41,7 +42,8 @@ double time_of(const target::LinearCost& cost, int64_t macs, int64_t elements) {
 
 }  // namespace
 
-PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>& capabilities, const target::TargetSpec& target) {
+PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>& capabilities,
+                          const target::TargetSpec& target) {
   PlacementCosts costs;
   costs.nodes.resize(sized.nodes.size());
   costs.values.resize(sized.values.size());
@@ -53,14 +55,16 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
     const int64_t macs = ir::macs(sized, node), elements = largest_tensor(sized, node);
     costs.nodes[n] = {time_of(entry.integer, macs, elements), time_of(entry.floating, macs, elements)};
   }
-  const target::LinearCost quantize = cost_entry(target, "QuantizeLinear").floating, dequantize = cost_entry(target, "DequantizeLinear").floating;
+  const target::LinearCost quantize = cost_entry(target, "QuantizeLinear").floating,
+                           dequantize = cost_entry(target, "DequantizeLinear").floating;
   for (size_t v = 0; v < sized.values.size(); ++v) {
     const ir::Value& value = sized.values[v];
     if (value.constant || value.dtype != ir::DType::kFloat) continue;
     const int64_t elements = ir::elements(sized, static_cast<ir::ValueId>(v));
     costs.values[v] = {time_of(quantize, 0, elements), time_of(dequantize, 0, elements)};
     // An integer kernel that can hand out floats needs no conversion behind it.
-    if (value.producer != ir::kNone && target::rule_for(target, sized.nodes[static_cast<size_t>(value.producer)].op_type).float_output)
+    if (value.producer != ir::kNone &&
+        target::rule_for(target, sized.nodes[static_cast<size_t>(value.producer)].op_type).float_output)
       costs.values[v].dequantize = 0;
   }
   return costs;

@@ -1,5 +1,5 @@
-// What a placement costs in time, from the target's table of measured times: decisions come from data, never from a
-// clock during a conversion, so the same input gives the same bytes.
+// What a placement costs in time, from the target's table of measured times: decisions come from data, never
+// from a clock during a conversion, so the same input gives the same bytes.
 #pragma once
 
 #include "ir/graph.h"
@@ -10,6 +10,7 @@
 namespace qc::select {
 
 /// Nanoseconds on one thread. `sized`: the graph with the shapes of a real run (see run::infer_shapes).
-PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>& capabilities, const target::TargetSpec& target);
+PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>& capabilities,
+                          const target::TargetSpec& target);
 
 }  // namespace qc::select

@@ -1,4 +1,5 @@
-// See decide.h. Scale groups are found by union-find: an op that only moves integers ties its output to its input.
+// See decide.h. Scale groups are found by union-find: an op that only moves integers ties its output to its
+// input.
 #include "select/decide.h"
 
 #include <algorithm>
@@ -18,7 +19,8 @@ class Groups {
  public:
   explicit Groups(size_t count) : parent_(count) { std::iota(parent_.begin(), parent_.end(), 0); }
   ir::ValueId find(ir::ValueId v) {
-    while (parent_[static_cast<size_t>(v)] != v) v = parent_[static_cast<size_t>(v)] = parent_[static_cast<size_t>(parent_[static_cast<size_t>(v)])];
+    while (parent_[static_cast<size_t>(v)] != v)
+      v = parent_[static_cast<size_t>(v)] = parent_[static_cast<size_t>(parent_[static_cast<size_t>(v)])];
     return v;
   }
   void join(ir::ValueId a, ir::ValueId b) {
@@ -31,16 +33,20 @@ class Groups {
   std::vector<ir::ValueId> parent_;
 };
 
-bool float_activation(const ir::Value& value) { return value.dtype == ir::DType::kFloat && !value.constant; }
+bool float_activation(const ir::Value& value) {
+  return value.dtype == ir::DType::kFloat && !value.constant;
+}
 
 // True when every reader of the node's result is in float, so that an integer node may hand out floats.
 bool only_float_readers(const ir::Graph& graph, const ir::Node& node, const std::vector<bool>& integer) {
   const ir::Value& out = graph.values[static_cast<size_t>(node.outputs[0])];
-  return std::none_of(out.consumers.begin(), out.consumers.end(), [&](ir::NodeId reader) { return integer[static_cast<size_t>(reader)]; });
+  return std::none_of(out.consumers.begin(), out.consumers.end(),
+                      [&](ir::NodeId reader) { return integer[static_cast<size_t>(reader)]; });
 }
 
-plan::NodeDecision decision_for(const ir::Graph& graph, const ir::Node& node, const target::OpRule& rule, const Capability& capability,
-                                bool integer, const std::vector<bool>& all, const plan::NodeDecision& why_float) {
+plan::NodeDecision decision_for(const ir::Graph& graph, const ir::Node& node, const target::OpRule& rule,
+                                const Capability& capability, bool integer, const std::vector<bool>& all,
+                                const plan::NodeDecision& why_float) {
   plan::NodeDecision decision;
   if (integer) {
     decision.compute = Compute::kInteger;
@@ -51,16 +57,19 @@ plan::NodeDecision decision_for(const ir::Graph& graph, const ir::Node& node, co
   // A float weight of a few elements is smaller than the nodes that would unfold it.
   constexpr int64_t kWorthwhile = 128;
   const ir::WeightTraits* traits = ir::weight_traits(graph, node);
-  const bool fold = traits && rule.float_weights_int8 && ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot))->size() >= kWorthwhile;
+  const bool fold =
+      traits && rule.float_weights_int8 &&
+      ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot))->size() >= kWorthwhile;
   decision.compute = fold ? Compute::kFloatIntegerWeights : Compute::kFloat;
   decision.reason = capability.ability == Ability::kFloatOnly ? capability.reason : why_float.reason;
   decision.detail = capability.ability == Ability::kFloatOnly ? capability.detail : why_float.detail;
   return decision;
 }
 
-// A value is rounded when an integer node makes it or reads it as data, unless the maker's follower rounds instead or
-// the maker hands out floats.
-void mark_rounded(const ir::Graph& graph, const target::TargetSpec& target, const std::vector<Capability>& capabilities, plan::QuantPlan& plan) {
+// A value is rounded when an integer node makes it or reads it as data, unless the maker's follower rounds
+// instead or the maker hands out floats.
+void mark_rounded(const ir::Graph& graph, const target::TargetSpec& target,
+                  const std::vector<Capability>& capabilities, plan::QuantPlan& plan) {
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const plan::NodeDecision& decision = plan.nodes[static_cast<size_t>(id)];
     if (decision.compute != Compute::kInteger) continue;
@@ -69,7 +78,8 @@ void mark_rounded(const ir::Graph& graph, const target::TargetSpec& target, cons
     const target::OpRule& rule = target::rule_for(target, node.op_type);
     for (const size_t slot : data_slots(node, rule)) {
       if (follows || slot >= node.inputs.size() || node.inputs[slot] == ir::kNone) continue;
-      if (float_activation(graph.values[static_cast<size_t>(node.inputs[slot])])) plan.values[static_cast<size_t>(node.inputs[slot])].quantized = true;
+      if (float_activation(graph.values[static_cast<size_t>(node.inputs[slot])]))
+        plan.values[static_cast<size_t>(node.inputs[slot])].quantized = true;
     }
     for (const ir::ValueId out : node.outputs)
       if (out != ir::kNone && !decision.float_output) plan.values[static_cast<size_t>(out)].quantized = true;
@@ -79,14 +89,16 @@ void mark_rounded(const ir::Graph& graph, const target::TargetSpec& target, cons
 
 }  // namespace
 
-plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target, const std::vector<Capability>& capabilities,
-                        const std::vector<bool>& integer, const std::vector<plan::NodeDecision>& why_float) {
+plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target,
+                        const std::vector<Capability>& capabilities, const std::vector<bool>& integer,
+                        const std::vector<plan::NodeDecision>& why_float) {
   plan::QuantPlan plan;
   plan.nodes.resize(graph.nodes.size());
   plan.values.resize(graph.values.size());
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const size_t n = static_cast<size_t>(id);
-    plan.nodes[n] = decision_for(graph, graph.nodes[n], target::rule_for(target, graph.nodes[n].op_type), capabilities[n], integer[n], integer, why_float[n]);
+    plan.nodes[n] = decision_for(graph, graph.nodes[n], target::rule_for(target, graph.nodes[n].op_type),
+                                 capabilities[n], integer[n], integer, why_float[n]);
   }
   mark_rounded(graph, target, capabilities, plan);
 
@@ -97,7 +109,9 @@ plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target
     const target::OpRule& rule = target::rule_for(target, node.op_type);
     if (rule.kind != target::OpKind::kMove && !rule.same_input_scale) continue;
     for (const size_t slot : data_slots(node, rule)) {
-      if (slot >= node.inputs.size() || node.inputs[slot] == ir::kNone || graph.values[static_cast<size_t>(node.inputs[slot])].constant) continue;
+      if (slot >= node.inputs.size() || node.inputs[slot] == ir::kNone ||
+          graph.values[static_cast<size_t>(node.inputs[slot])].constant)
+        continue;
       for (const ir::ValueId out : node.outputs)
         if (out != ir::kNone) groups.join(node.inputs[slot], out);
     }
@@ -125,7 +139,9 @@ void decide(plan::QuantPlan& plan, const ir::Graph& graph, const plan::Candidate
     if (!decision.quantized) continue;
     const auto found = candidates.find(decision.scale_group);
     if (found == candidates.end() || found->second.empty())
-      throw Error(Exit::kBug, {"no-candidate", "value '" + graph.values[v].name + "'", "it is to be rounded and has no parameters", "please report this with the model"});
+      throw Error(Exit::kBug,
+                  {"no-candidate", "value '" + graph.values[v].name + "'",
+                   "it is to be rounded and has no parameters", "please report this with the model"});
     decision.params = found->second.front().params;
     decision.detail = found->second.front().note;
   }

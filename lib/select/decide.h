@@ -1,5 +1,5 @@
-// From a placement to a plan: who is integer, which values are rounded, which of them must share one scale, and in the
-// end with which parameters.
+// From a placement to a plan: who is integer, which values are rounded, which of them must share one scale,
+// and in the end with which parameters.
 #pragma once
 
 #include <vector>
@@ -13,13 +13,14 @@
 
 namespace qc::select {
 
-/// A plan without parameters: `integer` says where each node runs (by NodeId). Nodes that could be integer and are not
-/// get `why_float` as reason.
-plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target, const std::vector<Capability>& capabilities,
-                        const std::vector<bool>& integer, const std::vector<plan::NodeDecision>& why_float);
+/// A plan without parameters: `integer` says where each node runs (by NodeId). Nodes that could be integer
+/// and are not get `why_float` as reason.
+plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target,
+                        const std::vector<Capability>& capabilities, const std::vector<bool>& integer,
+                        const std::vector<plan::NodeDecision>& why_float);
 
-/// What calibration must collect so that every rounded value of the plan can get parameters, also when a later plan
-/// takes some of its integer nodes back to float.
+/// What calibration must collect so that every rounded value of the plan can get parameters, also when a
+/// later plan takes some of its integer nodes back to float.
 std::vector<plan::StatRequest> requests(const plan::QuantPlan& plan);
 
 /// Fills in the parameters from the candidates (first width). Values of one scale group get the same. Throws

@@ -1,5 +1,6 @@
-// Where integers pay: every node integer or float, chosen by an exact minimum cut. Each node costs time in either
-// place (and error, in integers); each value costs a conversion where a float node and an integer node meet.
+// Where integers pay: every node integer or float, chosen by an exact minimum cut. Each node costs time in
+// either place (and error, in integers); each value costs a conversion where a float node and an integer node
+// meet.
 #pragma once
 
 #include <vector>
@@ -23,10 +24,11 @@ struct PlacementCosts {
   std::vector<ValueCost> values;  // by ValueId
 };
 
-/// By NodeId: true = integer. The assignment of least total cost among those that keep float-only nodes in float and
-/// followers with their producers. Each value converts once for all of its readers. Exact: s-t minimum cut
-/// (Boykov and Kolmogorov 2004, as in Boost.Graph).
-std::vector<bool> place(const ir::Graph& graph, const std::vector<Capability>& capabilities, const PlacementCosts& costs);
+/// By NodeId: true = integer. The assignment of least total cost among those that keep float-only nodes in
+/// float and followers with their producers. Each value converts once for all of its readers. Exact: s-t
+/// minimum cut (Boykov and Kolmogorov 2004, as in Boost.Graph).
+std::vector<bool> place(const ir::Graph& graph, const std::vector<Capability>& capabilities,
+                        const PlacementCosts& costs);
 
 /// The cost of an assignment under the same model; for tests and reports.
 double cost_of(const ir::Graph& graph, const std::vector<bool>& integer, const PlacementCosts& costs);

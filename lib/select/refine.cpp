@@ -11,7 +11,8 @@ namespace {
 bool rounded(const ir::Graph& graph, ir::ValueId v, const std::vector<bool>& integer) {
   const ir::Value& value = graph.values[static_cast<size_t>(v)];
   const auto is_integer = [&](ir::NodeId n) { return n != ir::kNone && integer[static_cast<size_t>(n)]; };
-  return is_integer(value.producer) || std::any_of(value.consumers.begin(), value.consumers.end(), is_integer);
+  return is_integer(value.producer) ||
+         std::any_of(value.consumers.begin(), value.consumers.end(), is_integer);
 }
 
 double predicted_db(const ir::Graph& graph, const MeasuredNoise& noise, const std::vector<bool>& integer) {
@@ -25,12 +26,15 @@ double predicted_db(const ir::Graph& graph, const MeasuredNoise& noise, const st
 
 }  // namespace
 
-Refined refine(const ir::Graph& graph, const std::vector<Capability>& capabilities, const PlacementCosts& time, const MeasuredNoise& noise, const Goal& goal) {
+Refined refine(const ir::Graph& graph, const std::vector<Capability>& capabilities,
+               const PlacementCosts& time, const MeasuredNoise& noise, const Goal& goal) {
   const auto at = [&](double lambda) {
     PlacementCosts costs = time;
     for (size_t g = 0; g < noise.values.size(); ++g) {
       const std::vector<double>& ratios = noise.ratios[g];
-      if (!ratios.empty()) costs.values[static_cast<size_t>(noise.values[g])].rounding += lambda * *std::max_element(ratios.begin(), ratios.end());
+      if (!ratios.empty())
+        costs.values[static_cast<size_t>(noise.values[g])].rounding +=
+            lambda * *std::max_element(ratios.begin(), ratios.end());
     }
     Refined refined;
     refined.integer = place(graph, capabilities, costs);
@@ -42,11 +46,13 @@ Refined refine(const ir::Graph& graph, const std::vector<Capability>& capabiliti
   const Refined fastest = at(0);
   Refined chosen = fastest;
   std::optional<Refined> reaching;
-  // From "a nanosecond is worth more than any noise" to "one percent of noise is worth a second", four steps a decade.
+  // From "a nanosecond is worth more than any noise" to "one percent of noise is worth a second", four steps
+  // a decade.
   constexpr int kSteps = 48;
   for (int step = 0; step <= kSteps; ++step) {
     const Refined tried = at(std::pow(10.0, 1.0 + 10.0 * step / kSteps));
-    if (tried.time <= fastest.time * (1 + goal.time_slack) && tried.predicted_db > chosen.predicted_db) chosen = tried;
+    if (tried.time <= fastest.time * (1 + goal.time_slack) && tried.predicted_db > chosen.predicted_db)
+      chosen = tried;
     if (tried.reaches_goal && (!reaching || tried.time < reaching->time)) reaching = tried;
   }
   return !chosen.reaches_goal && reaching ? *reaching : chosen;

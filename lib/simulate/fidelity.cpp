@@ -12,8 +12,10 @@ namespace {
 
 // Ops that pass every element on, so that the value before them can be judged instead.
 bool passes_through(const ir::Node& node) {
-  constexpr const char* kOps[] = {"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "QuantizeLinear", "DequantizeLinear"};
-  return std::any_of(std::begin(kOps), std::end(kOps), [&](const char* op) { return ir::standard_op(node, op); });
+  constexpr const char* kOps[] = {"Identity",  "Reshape", "Flatten",        "Squeeze",
+                                  "Unsqueeze", "Cast",    "QuantizeLinear", "DequantizeLinear"};
+  return std::any_of(std::begin(kOps), std::end(kOps),
+                     [&](const char* op) { return ir::standard_op(node, op); });
 }
 
 int64_t argmax(const ir::Tensor& tensor) {
@@ -48,12 +50,18 @@ std::vector<Judged> judged_values(const ir::Graph& graph) {
   return judged;
 }
 
-double Power::sqnr_db() const { return noise <= signal * 1e-20 ? 200.0 : 10.0 * std::log10(std::max(signal, 1e-300) / noise); }
-double Power::mean_cosine() const { return images ? cosine / static_cast<double>(images) : 1.0; }
+double Power::sqnr_db() const {
+  return noise <= signal * 1e-20 ? 200.0 : 10.0 * std::log10(std::max(signal, 1e-300) / noise);
+}
+double Power::mean_cosine() const {
+  return images ? cosine / static_cast<double>(images) : 1.0;
+}
 
 Power compare(const ir::Tensor& reference, const ir::Tensor& tensor, bool mean_free) {
   if (reference.dims != tensor.dims)
-    throw Error(Exit::kBug, {"shape-changed", "an output", "the quantized model gives another shape than the float model", "please report this with the model"});
+    throw Error(Exit::kBug,
+                {"shape-changed", "an output", "the quantized model gives another shape than the float model",
+                 "please report this with the model"});
   const std::span<const float> a = reference.as<float>(), b = tensor.as<float>();
   double mean_a = 0, mean_b = 0;
   if (mean_free && !a.empty()) {
@@ -70,8 +78,10 @@ Power compare(const ir::Tensor& reference, const ir::Tensor& tensor, bool mean_f
     ab += x * y;
     bb += y * y;
   }
-  if (!std::isfinite(power.noise)) power.noise = 1e300;  // NaN or infinity from quantization: as bad as it gets
-  power.cosine = power.signal > 0 && bb > 0 ? ab / std::sqrt(power.signal * bb) : (power.noise == 0 ? 1.0 : 0.0);
+  if (!std::isfinite(power.noise))
+    power.noise = 1e300;  // NaN or infinity from quantization: as bad as it gets
+  power.cosine =
+      power.signal > 0 && bb > 0 ? ab / std::sqrt(power.signal * bb) : (power.noise == 0 ? 1.0 : 0.0);
   power.images = 1;
   return power;
 }
@@ -89,8 +99,8 @@ double Fidelity::worst_db() const {
   return worst;
 }
 
-Reference reference_of(run::ModelRunner& runner, const images::ImageSource& source, std::span<const int64_t> indices, size_t judged,
-                       int threads, int64_t byte_limit) {
+Reference reference_of(run::ModelRunner& runner, const images::ImageSource& source,
+                       std::span<const int64_t> indices, size_t judged, int threads, int64_t byte_limit) {
   Reference reference;
   if (indices.empty()) return reference;
   const auto judge = [&](int64_t image) {
@@ -101,12 +111,17 @@ Reference reference_of(run::ModelRunner& runner, const images::ImageSource& sour
   reference.judged.push_back(judge(indices[0]));
   int64_t bytes = 0;
   for (const ir::Tensor& tensor : reference.judged[0]) bytes += static_cast<int64_t>(tensor.bytes->size());
-  const int64_t affordable = std::clamp<int64_t>(byte_limit / std::max<int64_t>(1, bytes), 2, static_cast<int64_t>(indices.size()));
+  const int64_t affordable =
+      std::clamp<int64_t>(byte_limit / std::max<int64_t>(1, bytes), 2, static_cast<int64_t>(indices.size()));
   const int64_t count = std::min<int64_t>(affordable, static_cast<int64_t>(indices.size()));
   // Evenly spread over the indices, the first one always among them.
-  for (int64_t i = 0; i < count; ++i) reference.images.push_back(indices[static_cast<size_t>(i * static_cast<int64_t>(indices.size()) / count)]);
+  for (int64_t i = 0; i < count; ++i)
+    reference.images.push_back(
+        indices[static_cast<size_t>(i * static_cast<int64_t>(indices.size()) / count)]);
   reference.judged.resize(static_cast<size_t>(count));
-  parallel_for(count - 1, threads, [&](int64_t i, int) { reference.judged[static_cast<size_t>(i + 1)] = judge(reference.images[static_cast<size_t>(i + 1)]); });
+  parallel_for(count - 1, threads, [&](int64_t i, int) {
+    reference.judged[static_cast<size_t>(i + 1)] = judge(reference.images[static_cast<size_t>(i + 1)]);
+  });
   return reference;
 }
 
@@ -116,10 +131,12 @@ Fidelity fidelity_of(run::ModelRunner& runner, const images::ImageSource& source
   std::vector<std::vector<Power>> by_image(static_cast<size_t>(count));
   std::vector<char> same(static_cast<size_t>(count), 0);
   parallel_for(count, threads, [&](int64_t i, int worker) {
-    const std::vector<ir::Tensor> results = runner.run(source.load(reference.images[static_cast<size_t>(i)]), worker);
+    const std::vector<ir::Tensor> results =
+        runner.run(source.load(reference.images[static_cast<size_t>(i)]), worker);
     const auto tensors = last(results, judged.size());
     const std::vector<ir::Tensor>& expected = reference.judged[static_cast<size_t>(i)];
-    for (size_t j = 0; j < judged.size(); ++j) by_image[static_cast<size_t>(i)].push_back(compare(expected[j], tensors[j], judged[j].mean_free));
+    for (size_t j = 0; j < judged.size(); ++j)
+      by_image[static_cast<size_t>(i)].push_back(compare(expected[j], tensors[j], judged[j].mean_free));
     same[static_cast<size_t>(i)] = !judged.empty() && argmax(expected[0]) == argmax(tensors[0]);
   });
   Fidelity fidelity;

@@ -1,6 +1,6 @@
-// How far a quantized model is from its float model: signal-to-noise of every output, pooled over images, at the place
-// where it can be judged. An output that ends in Softmax is judged at its mean-free logits: probabilities hide errors
-// that the next network or threshold will see.
+// How far a quantized model is from its float model: signal-to-noise of every output, pooled over images, at
+// the place where it can be judged. An output that ends in Softmax is judged at its mean-free logits:
+// probabilities hide errors that the next network or threshold will see.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,9 @@
 namespace qc::simulate {
 
 struct Judged {
-  ir::ValueId value = ir::kNone;   // float32
-  std::string output;              // the graph output it stands for
-  bool mean_free = false;          // logits before a Softmax: the mean of each image is no signal
+  ir::ValueId value = ir::kNone;  // float32
+  std::string output;             // the graph output it stands for
+  bool mean_free = false;         // logits before a Softmax: the mean of each image is no signal
 };
 
 /// One entry for each float32 graph output, in order; outputs that are not float32 are left out.
@@ -27,26 +27,28 @@ std::vector<Judged> judged_values(const ir::Graph& graph);
 struct Power {
   double signal = 0, noise = 0, cosine = 0;
   int64_t images = 0;
-  double sqnr_db() const;      // 10 log10(signal / noise), at most 200
+  double sqnr_db() const;  // 10 log10(signal / noise), at most 200
   double mean_cosine() const;
 };
 Power compare(const ir::Tensor& reference, const ir::Tensor& tensor, bool mean_free);
 void add(Power& sum, const Power& one);
 
 struct Fidelity {
-  std::vector<Power> outputs;      // as judged_values
+  std::vector<Power> outputs;        // as judged_values
   int64_t agreeing = 0, images = 0;  // images whose first judged output has the same argmax
   double worst_db() const;
 };
 
-/// Float results of some images, kept to compare with. Bytes are bounded: fewer images are kept when outputs are large.
+/// Float results of some images, kept to compare with. Bytes are bounded: fewer images are kept when outputs
+/// are large.
 struct Reference {
-  std::vector<int64_t> images;                    // indices into the source
-  std::vector<std::vector<ir::Tensor>> judged;    // by image, by judged value
+  std::vector<int64_t> images;                  // indices into the source
+  std::vector<std::vector<ir::Tensor>> judged;  // by image, by judged value
 };
 /// `runner` must return the judged values as its last results (RunnerOptions::extra_outputs).
-Reference reference_of(run::ModelRunner& runner, const images::ImageSource& source, std::span<const int64_t> indices,
-                       size_t judged, int threads, int64_t byte_limit = int64_t{48} << 20);
+Reference reference_of(run::ModelRunner& runner, const images::ImageSource& source,
+                       std::span<const int64_t> indices, size_t judged, int threads,
+                       int64_t byte_limit = int64_t{48} << 20);
 Fidelity fidelity_of(run::ModelRunner& runner, const images::ImageSource& source, const Reference& reference,
                      const std::vector<Judged>& judged, int threads);
 

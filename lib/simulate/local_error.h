@@ -1,4 +1,5 @@
-// The error at every tapped value, from a spread of its elements: which layers hurt most, without keeping activations.
+// The error at every tapped value, from a spread of its elements: which layers hurt most, without keeping
+// activations.
 #pragma once
 
 #include <map>

@@ -9,11 +9,14 @@
 namespace qc::simulate {
 namespace {
 
-std::vector<std::vector<ir::Tensor>> judged_outputs(Simulator& simulator, const std::vector<std::vector<ir::Tensor>>& inputs, size_t judged, int threads) {
+std::vector<std::vector<ir::Tensor>> judged_outputs(Simulator& simulator,
+                                                    const std::vector<std::vector<ir::Tensor>>& inputs,
+                                                    size_t judged, int threads) {
   std::vector<std::vector<ir::Tensor>> outputs(inputs.size());
   parallel_for(static_cast<int64_t>(inputs.size()), threads, [&](int64_t i, int worker) {
     std::vector<ir::Tensor> results = simulator.runner->run(inputs[static_cast<size_t>(i)], worker);
-    outputs[static_cast<size_t>(i)].assign(results.end() - static_cast<std::ptrdiff_t>(judged), results.end());
+    outputs[static_cast<size_t>(i)].assign(results.end() - static_cast<std::ptrdiff_t>(judged),
+                                           results.end());
   });
   return outputs;
 }
@@ -21,7 +24,8 @@ std::vector<std::vector<ir::Tensor>> judged_outputs(Simulator& simulator, const 
 }  // namespace
 
 NoiseRatios rounding_noise(Simulator& simulator, const std::vector<std::vector<ir::ValueId>>& groups,
-                           const std::vector<std::vector<ir::Tensor>>& inputs, const std::vector<Judged>& judged, int threads) {
+                           const std::vector<std::vector<ir::Tensor>>& inputs,
+                           const std::vector<Judged>& judged, int threads) {
   const ActivationTable full = simulator.table;
   std::fill(simulator.table.begin(), simulator.table.end(), std::nullopt);
   const auto base = judged_outputs(simulator, inputs, judged.size(), threads);
@@ -34,7 +38,8 @@ NoiseRatios rounding_noise(Simulator& simulator, const std::vector<std::vector<i
     std::vector<double> ratio;
     for (size_t j = 0; j < judged.size(); ++j) {
       Power sum;
-      for (size_t i = 0; i < inputs.size(); ++i) add(sum, compare(base[i][j], rounded[i][j], judged[j].mean_free));
+      for (size_t i = 0; i < inputs.size(); ++i)
+        add(sum, compare(base[i][j], rounded[i][j], judged[j].mean_free));
       ratio.push_back(sum.noise / std::max(sum.signal, 1e-300));
     }
     ratios.push_back(std::move(ratio));

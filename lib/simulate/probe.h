@@ -1,5 +1,5 @@
-// What rounding one value costs at the outputs, measured: everything else in float (weights as their integers), one
-// scale group after another, in one session.
+// What rounding one value costs at the outputs, measured: everything else in float (weights as their
+// integers), one scale group after another, in one session.
 #pragma once
 
 #include <vector>
@@ -12,8 +12,10 @@ namespace qc::simulate {
 /// Noise power over signal power, by group and judged output.
 using NoiseRatios = std::vector<std::vector<double>>;
 
-/// `inputs`: the tensors of each probe image. The simulator's table is restored afterwards; hooks stay in force.
+/// `inputs`: the tensors of each probe image. The simulator's table is restored afterwards; hooks stay in
+/// force.
 NoiseRatios rounding_noise(Simulator& simulator, const std::vector<std::vector<ir::ValueId>>& groups,
-                           const std::vector<std::vector<ir::Tensor>>& inputs, const std::vector<Judged>& judged, int threads);
+                           const std::vector<std::vector<ir::Tensor>>& inputs,
+                           const std::vector<Judged>& judged, int threads);
 
 }  // namespace qc::simulate

@@ -62,8 +62,9 @@ std::pair<double, double> bounds_of(const ir::Graph& graph, const ir::Node& node
   return {low, high};
 }
 
-// ONNX Runtime drops a Relu or Clip only if the integers' whole range lies inside its bounds, compared in float32. The
-// best range may reach a little past a bound (half a step of the topmost level), so it is drawn in.
+// ONNX Runtime drops a Relu or Clip only if the integers' whole range lies inside its bounds, compared in
+// float32. The best range may reach a little past a bound (half a step of the topmost level), so it is drawn
+// in.
 void keep_inside(quant::QuantParams& params, double low, double high) {
   if (params.scales.size() != 1) return;
   const double above = static_cast<double>(params.qmax()) - params.zero_points[0];
