@@ -1,4 +1,5 @@
-// The corridor: one conversion from model and config to files and report. pipeline.cpp reads like a table of contents.
+// The corridor: one conversion from model and config to files and report. pipeline.cpp reads like a table of
+// contents.
 #pragma once
 
 #include <filesystem>
@@ -13,21 +14,21 @@ namespace qc {
 /// What the command line says; everything else is in the config.
 struct ConvertOptions {
   std::filesystem::path model;
-  std::filesystem::path config;              // empty: defaults
-  std::vector<config::Override> overrides;   // --set, and what --images, --target, --format say
+  std::filesystem::path config;             // empty: defaults
+  std::vector<config::Override> overrides;  // --set, and what --images, --target, --format say
   std::filesystem::path output_folder = ".";
-  int threads = 0;                           // 0: all
-  bool dry_run = false;                      // the plan that would be tried, no images, no files
-  std::vector<std::string> explain;          // node names (globs)
-  std::vector<std::string> dump;             // stage names, see dump_stages()
+  int threads = 0;                   // 0: all
+  bool dry_run = false;              // the plan that would be tried, no images, no files
+  std::vector<std::string> explain;  // node names (globs)
+  std::vector<std::string> dump;     // stage names, see dump_stages()
 };
 
 struct ConvertResult {
   report::Report report;
   std::vector<std::filesystem::path> written;
-  std::string explained;  // text of --explain
-  std::string dumped;     // text of --dump
-  bool gates_hold = true; // false: exit 5
+  std::string explained;   // text of --explain
+  std::string dumped;      // text of --dump
+  bool gates_hold = true;  // false: exit 5
 };
 
 /// "read", "normalize", "stats", "candidates", "plan".

@@ -163,6 +163,14 @@ std::optional<double> scalar_constant(const Graph& graph, ValueId value) {
       return static_cast<double>(constant->as<int64_t>()[0]);
     case DType::kInt32:
       return constant->as<int32_t>()[0];
+    case DType::kInt16:
+      return constant->as<int16_t>()[0];
+    case DType::kUint16:
+      return constant->as<uint16_t>()[0];
+    case DType::kInt8:
+      return constant->as<int8_t>()[0];
+    case DType::kUint8:
+      return constant->as<uint8_t>()[0];
     default:
       return std::nullopt;
   }

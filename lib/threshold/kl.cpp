@@ -65,6 +65,7 @@ Slice slice_of(const KlHistogram& h, double range_min, double range_max) {
 std::vector<Bin> quantized_bins(const KlHistogram& h, const Slice& slice, const Grid& grid) {
   std::vector<Bin> bins;
   const auto low = static_cast<double>(grid.low), high = static_cast<double>(grid.high);
+  const double per_step = 1 / grid.scale;
   const auto first = std::lower_bound(h.filled.begin(), h.filled.end(), slice.first);
   const auto last = std::lower_bound(first, h.filled.end(), slice.last);
   bins.reserve(static_cast<size_t>(last - first) + 2);
@@ -77,7 +78,7 @@ std::vector<Bin> quantized_bins(const KlHistogram& h, const Slice& slice, const 
     mass = 0;
   };
   for (auto bin = first; bin != last; ++bin) {
-    const double own = (std::clamp(h.place(*bin) / grid.scale, low, high) + kRounder) - kRounder;
+    const double own = (std::clamp(h.place(*bin) * per_step, low, high) + kRounder) - kRounder;
     if (own != level) finish_level();
     level = own;
     mass += h.counts[*bin];
@@ -94,6 +95,11 @@ void add_clipped(std::vector<Bin>& bins, const KlHistogram& h, const Slice& slic
   if (above > 0 && bins.back().index != slice.last - 1) bins.push_back({slice.last - 1, 0, 0});
   bins.front().data += below;
   bins.back().data += above;
+}
+
+/// log(1 - x); a series where that is exact.
+double log_1m(double x) {
+  return x < 1e-4 ? -x * (1 + x * (0.5 + x * (1.0 / 3 + x * 0.25))) : std::log1p(-x);
 }
 
 /// The best grid seen. Only what a file can hold is judged.
@@ -183,6 +189,7 @@ KlHistogram::KlHistogram(double first_place, double bin_width, std::vector<doubl
     : first(first_place), width(bin_width), counts(std::move(bin_counts)), before(counts.size() + 1) {
   for (size_t i = 0; i < counts.size(); ++i) {
     if (counts[i] > 0) filled.push_back(i);
+    log_counts.push_back(counts[i] > 0 ? std::log(counts[i]) : 0.0);
     before[i + 1] = before[i] + counts[i];
   }
 }
@@ -224,11 +231,17 @@ double kl_error(const KlHistogram& h, const Grid& grid, double range_min, double
   }
   const Smoothing smooth_data(data.least / data.total, count, data.filled);
   const Smoothing smooth_quantized(quantized.least / quantized.total, count, quantized.filled);
-  double divergence = 0;
+  // Logarithms are what this costs: those of the counts are known, and a level's bins share theirs.
+  const double log_total = std::log(data.total), reduced = smooth_data.reduction * data.total;
+  double divergence = 0, share = -1, log_quantized = 0;
   for (const Bin& bin : bins) {
-    const double p = smooth_data(bin.data / data.total),
-                 q = smooth_quantized(bin.quantized / quantized.total);
-    divergence += p * std::log(p / q);
+    if (bin.quantized != share) log_quantized = std::log(smooth_quantized(bin.quantized / quantized.total));
+    share = bin.quantized;
+    const double p = smooth_data(bin.data / data.total);
+    const bool clipped = bin.data != h.counts[bin.index];
+    const double log_data =
+        clipped ? std::log(p) : h.log_counts[bin.index] - log_total + log_1m(reduced / bin.data);
+    divergence += p * (log_data - log_quantized);
   }
   const auto empty = static_cast<double>(count - bins.size());
   return divergence + empty * smooth_data.empty * std::log(smooth_data.empty / smooth_quantized.empty);

@@ -19,6 +19,7 @@ struct KlHistogram {
   double first, width;
   std::vector<double> counts, before;  // before: running sums, one more than counts
   std::vector<size_t> filled;          // bins with counts
+  std::vector<double> log_counts;      // 0 for empty bins
 
   double place(size_t bin) const { return first + static_cast<double>(bin) * width; }
 };

@@ -186,7 +186,8 @@ Walk walk_scales(Landscape& landscape, const Samples& samples, const Family& fam
   const double covering = covering_scale(family, samples.min, samples.max);
   Walk walk;
   double least = 0;
-  for (double scale = first_scale(samples, family, covering); scale > kDeepest * covering; scale *= 1.0 - step) {
+  for (double scale = first_scale(samples, family, covering); scale > kDeepest * covering;
+       scale *= 1.0 - step) {
     walk.push_back(landscape.best_window(std::max(scale, family.scale_floor)));
     least = walk.size() == 1 ? walk[0].error : std::min(least, walk.back().error);
     // What is not clipped errs by half a step at most; the rest is clipping, and smaller scales clip more.
@@ -196,13 +197,21 @@ Walk walk_scales(Landscape& landscape, const Samples& samples, const Family& fam
   return walk;
 }
 
-/// How much a neighbouring scale may be better by the luck of rounding (symmetric.cpp), with the number of samples that
-/// carry the weight (Kish) for n.
+/// How much a neighbouring scale may be better by the luck of rounding (symmetric.cpp). For n the number of
+/// samples that carry the weight (Kish), without the heaviest, which often is 0 after a Relu and errs little
+/// anywhere.
 double luck_of(const Samples& samples) {
-  double squares = 0;
-  for (const double w : samples.weight) squares += w * w;
-  const double carrying = samples.total() * samples.total() / squares;
-  return samples.size() <= kFew ? INFINITY : 1.03 + 4.5 * 0.9 / std::sqrt(std::max(carrying, static_cast<double>(kFew)));
+  if (samples.size() <= kFew) return INFINITY;
+  double sum = 0, squares = 0, heaviest = 0;
+  for (const double w : samples.weight) {
+    sum += w;
+    squares += w * w;
+    heaviest = std::max(heaviest, w);
+  }
+  sum -= heaviest;
+  squares -= heaviest * heaviest;
+  const double carrying = squares > 0 ? std::max(1.0, sum * sum / squares) : 1.0;
+  return 1.03 + 4.5 * 0.9 / std::sqrt(carrying);
 }
 
 struct WindowValley {
@@ -211,7 +220,8 @@ struct WindowValley {
 };
 
 /// Sweeps every stretch of the walk that has one best window and is good enough somewhere.
-std::vector<WindowValley> sweep_walk(const Series& series, const Walk& walk, const Family& family, int p, double enough) {
+std::vector<WindowValley> sweep_walk(const Series& series, const Walk& walk, const Family& family, int p,
+                                     double enough) {
   std::vector<WindowValley> valleys;
   for (size_t begin = 0; begin < walk.size();) {
     const int64_t low = walk[begin].grid.low;
@@ -229,8 +239,9 @@ std::vector<WindowValley> sweep_walk(const Series& series, const Walk& walk, con
     begin = end;
   }
   const size_t kept = std::min(kSharpened, valleys.size());
-  std::partial_sort(valleys.begin(), valleys.begin() + static_cast<std::ptrdiff_t>(kept), valleys.end(),
-                    [](const WindowValley& a, const WindowValley& b) { return a.valley.error < b.valley.error; });
+  std::partial_sort(
+      valleys.begin(), valleys.begin() + static_cast<std::ptrdiff_t>(kept), valleys.end(),
+      [](const WindowValley& a, const WindowValley& b) { return a.valley.error < b.valley.error; });
   valleys.resize(kept);
   return valleys;
 }

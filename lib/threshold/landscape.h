@@ -49,7 +49,8 @@ class Landscape {
   std::vector<double> before_;
 };
 
-/// The best grids found, each the bottom of a valley, in no order. Never empty for samples that are not all 0.
+/// The best grids found, each the bottom of a valley, in no order. Never empty for samples that are not all
+/// 0.
 std::vector<Found> deepest(const Samples& samples, const Family& family, int p);
 
 }  // namespace qc::threshold

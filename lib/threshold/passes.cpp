@@ -85,10 +85,18 @@ inline __attribute__((always_inline)) double scan(const float* values, int64_t c
 }
 
 using Scan = double (*)(const float*, int64_t, Steps);
-QC_VECTOR_CLONES double scan_1(const float* x, int64_t count, Steps steps) { return scan<1>(x, count, steps); }
-QC_VECTOR_CLONES double scan_2(const float* x, int64_t count, Steps steps) { return scan<2>(x, count, steps); }
-QC_VECTOR_CLONES double scan_3(const float* x, int64_t count, Steps steps) { return scan<3>(x, count, steps); }
-QC_VECTOR_CLONES double scan_4(const float* x, int64_t count, Steps steps) { return scan<4>(x, count, steps); }
+QC_VECTOR_CLONES double scan_1(const float* x, int64_t count, Steps steps) {
+  return scan<1>(x, count, steps);
+}
+QC_VECTOR_CLONES double scan_2(const float* x, int64_t count, Steps steps) {
+  return scan<2>(x, count, steps);
+}
+QC_VECTOR_CLONES double scan_3(const float* x, int64_t count, Steps steps) {
+  return scan<3>(x, count, steps);
+}
+QC_VECTOR_CLONES double scan_4(const float* x, int64_t count, Steps steps) {
+  return scan<4>(x, count, steps);
+}
 constexpr Scan kScan[kSweptPower] = {scan_1, scan_2, scan_3, scan_4};
 
 QC_VECTOR_CLONES double exact(const float* values, int64_t count, const Steps& given, int p) {

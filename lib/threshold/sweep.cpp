@@ -1,12 +1,13 @@
 // See sweep.h.
 //
-// Let u = 1 / scale and h = floor(2 |x| u), at most twice the outermost level. While h of every value stands still, so
-// do all levels z = (h + 1) / 2 and all signs of |x| - z * scale (even h: the value is above its level), and the error
-// is a polynomial in the scale s: sum sign^p (|x| - z s)^p = sum over j of (p over j) (-s)^j M_j with the moments
-// M_j = sum sign^p |x|^(p-j) z^j. h of a value steps at equally spaced u. So the changes of the moments at all steps of
-// all values are dropped into narrow cells of u, and running sums over the cells give the error at every cell's edge;
-// for p = 2 even the best scale for the levels at that edge, M_1 / M_2. A step dropped into a neighbouring cell, by
-// rounding, does no harm: the error is continuous there.
+// Let u = 1 / scale and h = floor(2 |x| u), at most twice the outermost level. While h of every value stands
+// still, so do all levels z = (h + 1) / 2 and all signs of |x| - z * scale (even h: the value is above its
+// level), and the error is a polynomial in the scale s: sum sign^p (|x| - z s)^p = sum over j of (p over j)
+// (-s)^j M_j with the moments M_j = sum sign^p |x|^(p-j) z^j. h of a value steps at equally spaced u. So the
+// changes of the moments at all steps of all values are dropped into narrow cells of u, and running sums over
+// the cells give the error at every cell's edge; for p = 2 even the best scale for the levels at that edge,
+// M_1 / M_2. A step dropped into a neighbouring cell, by rounding, does no harm: the error is continuous
+// there.
 #include "threshold/sweep.h"
 
 #include <algorithm>
@@ -18,10 +19,11 @@ namespace qc::threshold {
 namespace {
 
 constexpr int kLanes = 16;
-constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23, see quant_params.cpp
+constexpr float kRounder = 12582912.0f;                  // 1.5 * 2^23, see quant_params.cpp
 constexpr int64_t kFewestCells = 64, kMostCells = 4096;  // of a sharpening sweep
-// Relative radius at which sharpening ends. A float32 scale is not finer than 1e-7; for squared errors much less will
-// do, because few values step within the bracket and the best scale of each assignment comes in closed form.
+// Relative radius at which sharpening ends. A float32 scale is not finer than 1e-7; for squared errors much
+// less will do, because few values step within the bracket and the best scale of each assignment comes in
+// closed form.
 constexpr double kSharpSquared = 1e-5, kSharpOther = 1e-7;
 
 constexpr int kMoments = kSweptPower + 1;
@@ -42,15 +44,19 @@ struct Work {
   int64_t last_cell;
 };
 
-inline __attribute__((always_inline)) float floor_of(float v) { return ((v - 0.5f) + kRounder) - kRounder; }
+inline __attribute__((always_inline)) float floor_of(float v) {
+  return ((v - 0.5f) + kRounder) - kRounder;
+}
 
 /// A cell holds the changes of M_0..M_p; with p = 2, where M_0 does not change, of M_1 and M_2.
 template <int p>
 constexpr int kStride = p == 2 ? 2 : p + 1;
 
-/// Adds the steps from `h` to `end` of one value. With even p only steps to odd h count, where the level changes.
+/// Adds the steps from `h` to `end` of one value. With even p only steps to odd h count, where the level
+/// changes.
 template <int p>
-inline __attribute__((always_inline)) void drop_steps(const Work& work, double x, double weight, int h, int end) {
+inline __attribute__((always_inline)) void drop_steps(const Work& work, double x, double weight, int h,
+                                                      int end) {
   constexpr int stride = p % 2 == 0 ? 2 : 1;
   double* const cells = work.cells;
   const int64_t last_cell = work.last_cell;
@@ -83,8 +89,8 @@ inline __attribute__((always_inline)) void drop_steps(const Work& work, double x
 
 /// kLanes values: their moments at the left edge, and their steps.
 template <int p, bool weighted>
-inline __attribute__((always_inline)) void drop_block(const Work& work, const float* value, const double* weight,
-                                                      double (&lanes)[p + 1][kLanes]) {
+inline __attribute__((always_inline)) void drop_block(const Work& work, const float* value,
+                                                      const double* weight, double (&lanes)[p + 1][kLanes]) {
   const auto begin = static_cast<float>(2 * work.begin), end = static_cast<float>(2 * work.end);
   float x[kLanes], h[kLanes], last[kLanes], above[kLanes];
   for (int l = 0; l < kLanes; ++l) {
@@ -126,7 +132,8 @@ template <int p, bool weighted>
 inline __attribute__((always_inline)) void drop_all(const Work& work, Moment* sums) {
   double lanes[p + 1][kLanes] = {};
   int64_t i = 0;
-  for (; i + kLanes <= work.count; i += kLanes) drop_block<p, weighted>(work, work.x + i, work.weight + i, lanes);
+  for (; i + kLanes <= work.count; i += kLanes)
+    drop_block<p, weighted>(work, work.x + i, work.weight + i, lanes);
   float value[kLanes] = {};
   double weight[kLanes] = {};
   for (int64_t l = 0; i + l < work.count; ++l) {
@@ -139,19 +146,35 @@ inline __attribute__((always_inline)) void drop_all(const Work& work, Moment* su
 }
 
 using Drop = void (*)(const Work&, Moment*);
-QC_VECTOR_CLONES void drop_1(const Work& work, Moment* sums) { drop_all<1, false>(work, sums); }
-QC_VECTOR_CLONES void drop_2(const Work& work, Moment* sums) { drop_all<2, false>(work, sums); }
-QC_VECTOR_CLONES void drop_3(const Work& work, Moment* sums) { drop_all<3, false>(work, sums); }
-QC_VECTOR_CLONES void drop_4(const Work& work, Moment* sums) { drop_all<4, false>(work, sums); }
-QC_VECTOR_CLONES void drop_weighted_1(const Work& work, Moment* sums) { drop_all<1, true>(work, sums); }
-QC_VECTOR_CLONES void drop_weighted_2(const Work& work, Moment* sums) { drop_all<2, true>(work, sums); }
-QC_VECTOR_CLONES void drop_weighted_3(const Work& work, Moment* sums) { drop_all<3, true>(work, sums); }
-QC_VECTOR_CLONES void drop_weighted_4(const Work& work, Moment* sums) { drop_all<4, true>(work, sums); }
+QC_VECTOR_CLONES void drop_1(const Work& work, Moment* sums) {
+  drop_all<1, false>(work, sums);
+}
+QC_VECTOR_CLONES void drop_2(const Work& work, Moment* sums) {
+  drop_all<2, false>(work, sums);
+}
+QC_VECTOR_CLONES void drop_3(const Work& work, Moment* sums) {
+  drop_all<3, false>(work, sums);
+}
+QC_VECTOR_CLONES void drop_4(const Work& work, Moment* sums) {
+  drop_all<4, false>(work, sums);
+}
+QC_VECTOR_CLONES void drop_weighted_1(const Work& work, Moment* sums) {
+  drop_all<1, true>(work, sums);
+}
+QC_VECTOR_CLONES void drop_weighted_2(const Work& work, Moment* sums) {
+  drop_all<2, true>(work, sums);
+}
+QC_VECTOR_CLONES void drop_weighted_3(const Work& work, Moment* sums) {
+  drop_all<3, true>(work, sums);
+}
+QC_VECTOR_CLONES void drop_weighted_4(const Work& work, Moment* sums) {
+  drop_all<4, true>(work, sums);
+}
 constexpr Drop kDrop[2][kSweptPower] = {{drop_1, drop_2, drop_3, drop_4},
                                         {drop_weighted_1, drop_weighted_2, drop_weighted_3, drop_weighted_4}};
 
-/// The error at every cell's edge and the scale where it is: for p = 2 the best scale for the levels at that edge, for
-/// other p the edge itself.
+/// The error at every cell's edge and the scale where it is: for p = 2 the best scale for the levels at that
+/// edge, for other p the edge itself.
 struct Edges {
   std::vector<double> error, scale;
 
@@ -161,8 +184,8 @@ struct Edges {
   }
 };
 
-QC_VECTOR_CLONES void best_squared(double squares, double edge, int64_t count, double* __restrict cross_to_error,
-                                   double* __restrict levels_to_scale) {
+QC_VECTOR_CLONES void best_squared(double squares, double edge, int64_t count,
+                                   double* __restrict cross_to_error, double* __restrict levels_to_scale) {
   for (int64_t i = 0; i < count; ++i) {
     const double cross = cross_to_error[i], levels = levels_to_scale[i];
     const double scale = levels > 0 ? cross / levels : edge;
@@ -180,7 +203,8 @@ void find_squared_edges(const Work& work, const Moment& sums, Edges& edges) {
     cross += change[0];
     levels += change[1];
   }
-  best_squared(sums.m[0], 1 / work.begin, static_cast<int64_t>(edges.error.size()), edges.error.data(), edges.scale.data());
+  best_squared(sums.m[0], 1 / work.begin, static_cast<int64_t>(edges.error.size()), edges.error.data(),
+               edges.scale.data());
 }
 
 void find_edges(const Work& work, Moment sums, int p, Edges& edges) {
@@ -199,8 +223,8 @@ void find_edges(const Work& work, Moment sums, int p, Edges& edges) {
 
 }  // namespace
 
-std::vector<Valley> sweep(const Series& series, int64_t low, int64_t high, const Bracket& bracket, int cells, int p,
-                          size_t count) {
+std::vector<Valley> sweep(const Series& series, int64_t low, int64_t high, const Bracket& bracket, int cells,
+                          int p, size_t count) {
   thread_local std::vector<double> storage;
   const auto stride = static_cast<size_t>(p == 2 ? kStride<2> : p + 1);
   storage.assign((static_cast<size_t>(cells) + 1) * stride, 0.0);
@@ -232,7 +256,9 @@ std::vector<Valley> sweep(const Series& series, int64_t low, int64_t high, const
       valleys.push_back({edges.scale[i], error[i], radius});
   const size_t kept = std::min(count, valleys.size());
   std::partial_sort(valleys.begin(), valleys.begin() + static_cast<std::ptrdiff_t>(kept), valleys.end(),
-                    [](const Valley& a, const Valley& b) { return a.error != b.error ? a.error < b.error : a.scale > b.scale; });
+                    [](const Valley& a, const Valley& b) {
+                      return a.error != b.error ? a.error < b.error : a.scale > b.scale;
+                    });
   valleys.resize(kept);
   return valleys;
 }

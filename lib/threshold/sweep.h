@@ -1,6 +1,6 @@
-// The error of one window of levels at (nearly) every scale of a bracket, at the price of a few dozen passes over the
-// data and without sorting them: the engine behind "never worse than MCT", which samples the same function at a few
-// hundred places.
+// The error of one window of levels at (nearly) every scale of a bracket, at the price of a few dozen passes
+// over the data and without sorting them: the engine behind "never worse than MCT", which samples the same
+// function at a few hundred places.
 #pragma once
 
 #include <span>
@@ -24,13 +24,13 @@ struct Bracket {
 
 struct Valley {
   double scale = 0;
-  double error = 0;     // summed |x - x'|^p
-  double radius = 0;    // relative: how far the bottom may be from `scale`
+  double error = 0;   // summed |x - x'|^p
+  double radius = 0;  // relative: how far the bottom may be from `scale`
 };
 
 /// Local minima over the bracket, the deepest first, at most `count`.
-std::vector<Valley> sweep(const Series& series, int64_t low, int64_t high, const Bracket& bracket, int cells, int p,
-                          size_t count);
+std::vector<Valley> sweep(const Series& series, int64_t low, int64_t high, const Bracket& bracket, int cells,
+                          int p, size_t count);
 
 /// The bottom of a valley, from ever narrower sweeps.
 Valley sharpen(const Series& series, int64_t low, int64_t high, const Valley& valley, int p);

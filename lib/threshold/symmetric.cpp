@@ -15,16 +15,21 @@ constexpr size_t kValleys = 4;
 constexpr double kFineStep = 0.96, kFineStepOfFewLevels = 0.9, kCoarseStep = 0.8, kFineUntil = 0.5;
 constexpr int64_t kFewLevels = 16;
 
-Grid grid_at(double scale, const Family& family) { return {scale, family.low_min, family.low_min + family.span}; }
+Grid grid_at(double scale, const Family& family) {
+  return {scale, family.low_min, family.low_min + family.span};
+}
 
-/// Where the best scale can be. The error at a neighbouring scale differs by the luck of rounding, about 0.9 / sqrt(n)
-/// of itself (the spread of the square of a uniform error), so everything within 4.5 times that of the best stays in.
-Bracket find_bracket(std::span<const float> values, const Family& family, double covering, double absolute, int p) {
+/// Where the best scale can be. The error at a neighbouring scale differs by the luck of rounding, about 0.9
+/// / sqrt(n) of itself (the spread of the square of a uniform error), so everything within 4.5 times that of
+/// the best stays in.
+Bracket find_bracket(std::span<const float> values, const Family& family, double covering, double absolute,
+                     int p) {
   const auto n = static_cast<double>(values.size());
   const double beyond = values.size() <= kFew ? INFINITY : family.span < kFewLevels ? 2.0 : 1.25;
-  const double start = std::min(2.001 * absolute, beyond * covering);  // above the first, all values are at level 0
+  const double start =
+      std::min(2.001 * absolute, beyond * covering);  // above the first, all values are at level 0
   const double step = family.span < kFewLevels ? kFineStepOfFewLevels : kFineStep;
-  std::vector<std::pair<double, double>> seen;                         // scale, error
+  std::vector<std::pair<double, double>> seen;  // scale, error
   double least = 0;
   for (double scale = start;; scale *= scale > kFineUntil * covering ? step : kCoarseStep) {
     scale = std::max(scale, family.scale_floor);
@@ -50,17 +55,19 @@ Bracket find_bracket(std::span<const float> values, const Family& family, double
 
 }  // namespace
 
-std::vector<double> deepest_scales(std::span<const float> values, const Extent& extent, const Family& family, int p) {
+std::vector<double> deepest_scales(std::span<const float> values, const Extent& extent, const Family& family,
+                                   int p) {
   const auto min = static_cast<double>(extent.min), max = static_cast<double>(extent.max);
   const Series series{values, {}};
   const int64_t low = family.low_min, high = low + family.span;
-  const Bracket bracket = find_bracket(values, family, covering_scale(family, min, max), std::max(-min, max), p);
+  const Bracket bracket =
+      find_bracket(values, family, covering_scale(family, min, max), std::max(-min, max), p);
   std::vector<double> scales;
   if (bracket.smallest <= family.scale_floor) scales.push_back(family.scale_floor);  // a valley may lie below
   const int cells = values.size() <= kFew ? kCellsOfFew : kCells;
   const std::vector<Valley> valleys = sweep(series, low, high, bracket, cells, p, kValleys);
-  // Within a cell the outermost level moves by `drift` steps, an average value by a quarter of that; next to the error
-  // of rounding, 1/12, that is how much lower a valley can be than the edges of its cell tell.
+  // Within a cell the outermost level moves by `drift` steps, an average value by a quarter of that; next to
+  // the error of rounding, 1/12, that is how much lower a valley can be than the edges of its cell tell.
   const double drift = valleys[0].radius / 1.5 * static_cast<double>(std::max(-low, high));
   const double rivals = valleys[0].error * (1 + 1.5 * drift * drift);
   for (const Valley& valley : valleys)

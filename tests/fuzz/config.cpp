@@ -1,5 +1,5 @@
-// Any bytes as a core-config: parsing either refuses with a usage error or gives a config whose printed form is a config
-// again, the same one.
+// Any bytes as a core-config: parsing either refuses with a usage error or gives a config whose printed form
+// is a config again, the same one.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// Runs a fuzz target over files and folders given as arguments: what the fuzzers start from and what they once found
-// stays tested in every build, with every compiler.
+// Runs a fuzz target over files and folders given as arguments: what the fuzzers start from and what they
+// once found stays tested in every build, with every compiler.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -1,0 +1,36 @@
+// Small text helpers that messages and reports lean on.
+#include "base/text.h"
+
+#include <catch2/catch.hpp>
+
+using namespace qc;
+
+TEST_CASE("glob patterns match whole texts") {
+  const auto [pattern, text, matches] = GENERATE(table<std::string, std::string, bool>({
+      {"head/*", "head/box/conv", true},
+      {"head/*", "ahead/box", false},
+      {"*conv?", "block/conv1", true},
+      {"*conv?", "block/conv12", false},
+      {"", "", true},
+      {"**", "x", true},
+      {"a*b*c", "aXXbYYc", true},
+      {"a*b*c", "aXXbYY", false},
+  }));
+  CAPTURE(pattern, text);
+  CHECK(glob_match(pattern, text) == matches);
+}
+
+TEST_CASE("the nearest name is offered only when it can be meant") {
+  const std::vector<std::string> names{"activation_error_method", "weights_error_method", "gates"};
+  CHECK(nearest("activation_eror_method", names) == "activation_error_method");
+  CHECK(nearest("GATES", names) == "gates");
+  CHECK(nearest("somethingelse", names).empty());
+}
+
+TEST_CASE("bytes for people and hashes for machines") {
+  CHECK(human_bytes(999) == "999 B");
+  CHECK(human_bytes(45600) == "45.6 kB");
+  CHECK(human_bytes(1234567) == "1.23 MB");
+  CHECK(content_hash("") == "cbf29ce484222325");  // FNV-1a offset basis
+  CHECK(content_hash("a") != content_hash("b"));
+}

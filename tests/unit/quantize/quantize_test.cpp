@@ -1,0 +1,117 @@
+// Integers and their guards.
+#include "quantize/quantize.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "base/error.h"
+#include "support/tiny_models.h"
+
+using namespace qc;
+
+namespace {
+
+struct Made {
+  ir::Graph graph = tiny::graph();
+  plan::QuantPlan plan;
+  plan::Candidates weights;
+  ir::NodeId conv = 0;
+  ir::ValueId weight = ir::kNone;
+};
+
+// One integer Conv with input scale 0.01 and a weight scale of 0.001 in each of its 4 channels.
+Made one_conv() {
+  Made made;
+  const ir::ValueId x = tiny::input(made.graph, "x", {1, 8, 6, 6});
+  const ir::ValueId y = tiny::conv(made.graph, x, 4);
+  tiny::output(made.graph, y, "y");
+  made.plan.nodes.resize(1);
+  made.plan.nodes[0].compute = plan::Compute::kInteger;
+  made.plan.values.resize(made.graph.values.size());
+  auto& input = made.plan.values[static_cast<size_t>(x)];
+  input.quantized = true;
+  input.params = quant::asymmetric_params(0, 2.55, 8, false);
+  made.weight = made.graph.nodes[0].inputs[1];
+  quant::QuantParams params;
+  params.is_signed = params.narrow_range = true;
+  params.axis = 0;
+  params.scales.assign(4, 0.001f);
+  params.zero_points.assign(4, 0);
+  made.weights[made.weight] = {{params, 0, 0, {}}};
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("a bias has the scale of its input times its weight") {
+  const Made made = one_conv();
+  quantize::Guards guards;
+  const plan::QuantizedModel model = quantize::quantize(made.graph, made.plan, made.weights, {}, guards);
+  const plan::IntegerTensor& bias = model.biases.at(made.conv);
+  const std::span<const float> b = ir::constant_input(made.graph, made.graph.nodes[0], 2)->as<float>();
+  for (size_t c = 0; c < 4; ++c) {
+    CHECK(bias.params.scales[c] == 0.01f * 0.001f);
+    CHECK(std::fabs(bias.integers[c] * static_cast<double>(bias.params.scales[c]) - b[c]) <=
+          0.5 * bias.params.scales[c] * 1.001);
+  }
+  CHECK(guards.biases_raised == 0);
+}
+
+TEST_CASE("a bias that would overflow raises its channel's weight scale and no other") {
+  Made made = one_conv();
+  made.graph.values[static_cast<size_t>(made.graph.nodes[0].inputs[2])].constant =
+      ir::make_tensor(std::vector<float>{0.1f, 20000.0f, -0.1f, -30000.0f}, {4});
+  quantize::Guards guards;
+  const plan::QuantizedModel model = quantize::quantize(made.graph, made.plan, made.weights, {}, guards);
+  const auto& scales = model.weights.at(made.weight).params.scales;
+  CHECK(guards.biases_raised == 2);
+  CHECK(scales[0] == 0.001f);
+  CHECK(scales[2] == 0.001f);
+  CHECK(scales[1] > 0.001f);
+  const plan::IntegerTensor& bias = model.biases.at(made.conv);
+  for (const size_t c : {size_t{1}, size_t{3}}) {
+    CHECK(std::abs(static_cast<int64_t>(bias.integers[c])) <= 1 << 30);
+    CHECK(bias.integers[c] * static_cast<double>(bias.params.scales[c]) ==
+          Approx(c == 1 ? 20000 : -30000).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("the saturation guard bounds neighbouring weights, and without it they are counted") {
+  Made made = one_conv();
+  quantize::Guards open, guarded;
+  quantize::quantize(made.graph, made.plan, made.weights, {false}, open);
+  CHECK(open.risky_nodes == 1);
+  CHECK(open.risky_channels == 4);
+  const plan::QuantizedModel model = quantize::quantize(made.graph, made.plan, made.weights, {true}, guarded);
+  CHECK(guarded.pairs_bounded == 4);
+  CHECK(guarded.risky_channels == 0);
+  const auto& w = model.weights.at(made.weight).integers;  // [4, 8, 3, 3]
+  for (size_t o = 0; o < 4; ++o)
+    for (size_t i = 0; i + 1 < 8; ++i)
+      for (size_t k = 0; k < 9; ++k) {
+        const int a = w[(o * 8 + i) * 9 + k], b = w[(o * 8 + i + 1) * 9 + k];
+        if ((a < 0) == (b < 0)) CHECK(std::abs(a) + std::abs(b) <= 128);
+      }
+}
+
+TEST_CASE("a correction changes biases and leaves weights alone, also where there was no bias") {
+  Made made = one_conv();
+  quantize::Guards guards;
+  plan::QuantizedModel model = quantize::quantize(made.graph, made.plan, made.weights, {}, guards);
+  const auto weights = model.weights.at(made.weight).integers;
+  const auto before = model.biases.at(made.conv).integers;
+  quantize::add_to_biases(model, {{made.conv, {0.0f, 0.001f, -0.001f, 0.5f}}});
+  const auto& after = model.biases.at(made.conv).integers;
+  CHECK(after[0] == before[0]);
+  CHECK(std::abs(after[1] - before[1] - 100) <= 1);
+  CHECK(std::abs(after[2] - before[2] + 100) <= 1);
+  CHECK(model.weights.at(made.weight).integers == weights);
+  ir::verify(model.graph);
+}
+
+TEST_CASE("a constant that no reader wants as integers stays float") {
+  Made made = one_conv();
+  made.plan.nodes[0].compute = plan::Compute::kFloat;
+  quantize::Guards guards;
+  CHECK(quantize::quantize(made.graph, made.plan, made.weights, {}, guards).weights.empty());
+}

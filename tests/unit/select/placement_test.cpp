@@ -1,0 +1,156 @@
+// The minimum cut against brute force, and what a plan's outline follows from a placement.
+#include "select/placement.h"
+
+#include <catch2/catch.hpp>
+#include <random>
+
+#include "base/error.h"
+#include "select/decide.h"
+#include "select/refine.h"
+#include "support/tiny_models.h"
+
+using namespace qc;
+using select::Ability;
+using select::Capability;
+
+namespace {
+
+struct Case {
+  ir::Graph graph = tiny::graph();
+  std::vector<Capability> capabilities;
+  select::PlacementCosts costs;
+};
+
+// A random graph of elementwise nodes with random costs; some nodes can only be float.
+Case random_case(unsigned seed, int nodes) {
+  std::mt19937 random(seed);
+  const auto number = [&](int below) { return static_cast<int>(random() % static_cast<unsigned>(below)); };
+  Case c;
+  std::vector<ir::ValueId> values{tiny::input(c.graph, "x", {1, 4})};
+  for (int i = 0; i < nodes; ++i) {
+    const ir::ValueId a = values[static_cast<size_t>(number(static_cast<int>(values.size())))];
+    const ir::ValueId b = values[static_cast<size_t>(number(static_cast<int>(values.size())))];
+    values.push_back(tiny::add(c.graph, a, b));
+  }
+  for (size_t v = 1; v < values.size(); ++v)
+    if (c.graph.values[static_cast<size_t>(values[v])].consumers.empty()) tiny::output(c.graph, values[v]);
+  for (size_t n = 0; n < c.graph.nodes.size(); ++n) {
+    c.capabilities.push_back(
+        {number(4) == 0 ? Ability::kFloatOnly : Ability::kInteger, plan::Reason::kNoIntegerKernel, {}});
+    c.costs.nodes.push_back({static_cast<double>(number(50)), static_cast<double>(number(90))});
+  }
+  for (size_t v = 0; v < c.graph.values.size(); ++v)
+    c.costs.values.push_back(
+        {static_cast<double>(number(30)), static_cast<double>(number(30)), static_cast<double>(number(20))});
+  return c;
+}
+
+double brute_force(const Case& c) {
+  const size_t n = c.graph.nodes.size();
+  double best = 1e300;
+  for (unsigned mask = 0; mask < 1u << n; ++mask) {
+    std::vector<bool> integer(n);
+    bool allowed = true;
+    for (size_t i = 0; i < n; ++i) {
+      integer[i] = mask >> i & 1;
+      allowed = allowed && !(integer[i] && c.capabilities[i].ability == Ability::kFloatOnly);
+    }
+    if (allowed) best = std::min(best, select::cost_of(c.graph, integer, c.costs));
+  }
+  return best;
+}
+
+}  // namespace
+
+TEST_CASE("the cut is as cheap as the best of all placements") {
+  for (unsigned seed = 0; seed < 60; ++seed) {
+    const Case c = random_case(seed, 2 + static_cast<int>(seed % 11));
+    const std::vector<bool> integer = select::place(c.graph, c.capabilities, c.costs);
+    for (size_t n = 0; n < integer.size(); ++n)
+      if (c.capabilities[n].ability == Ability::kFloatOnly) CHECK_FALSE(integer[n]);
+    CHECK(select::cost_of(c.graph, integer, c.costs) == Approx(brute_force(c)));
+  }
+}
+
+TEST_CASE("a Relu stays with the node it disappears into") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
+  tiny::output(g, tiny::relu(g, tiny::conv(g, x, 4)));
+  const std::vector<Capability> capabilities{{Ability::kInteger, {}, {}}, {Ability::kFollows, {}, {}}};
+  select::PlacementCosts costs;
+  costs.values.resize(g.values.size());
+  for (const double integer_time : {1.0, 100.0}) {
+    costs.nodes = {{integer_time, 10}, {0, 0}};
+    const std::vector<bool> integer = select::place(g, capabilities, costs);
+    CHECK(integer[0] == (integer_time < 10));
+    CHECK(integer[1] == integer[0]);
+  }
+}
+
+TEST_CASE("the value between a node and its follower is not rounded, moves share one scale") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
+  const ir::ValueId c = tiny::conv(g, x, 4), r = tiny::relu(g, c), p = tiny::max_pool(g, r),
+                    y = tiny::conv(g, p, 2);
+  tiny::output(g, y, "y");
+  const target::TargetSpec target = target::load("int8");
+  const auto capabilities = select::capabilities(g, target, {});
+  const std::vector<bool> all(g.nodes.size(), true);
+  const plan::QuantPlan plan =
+      select::outline(g, target, capabilities, all, std::vector<plan::NodeDecision>(g.nodes.size()));
+  const auto at = [&](ir::ValueId v) { return plan.values[static_cast<size_t>(v)]; };
+  CHECK(at(x).quantized);
+  CHECK_FALSE(at(c).quantized);
+  CHECK(at(r).quantized);
+  CHECK(at(p).quantized);
+  CHECK(at(r).scale_group == at(p).scale_group);
+  CHECK(at(x).scale_group != at(r).scale_group);
+  CHECK(at(y).quantized);
+}
+
+TEST_CASE("an integer Gemm hands out floats when only floats are wanted") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 16});
+  const ir::ValueId y = tiny::gemm(g, x, 4);
+  tiny::output(g, y, "y");
+  const target::TargetSpec target = target::load("int8");
+  const auto capabilities = select::capabilities(g, target, {});
+  const plan::QuantPlan plan =
+      select::outline(g, target, capabilities, {true}, std::vector<plan::NodeDecision>(1));
+  CHECK(plan.nodes[0].float_output);
+  CHECK_FALSE(plan.values[static_cast<size_t>(y)].quantized);
+}
+
+TEST_CASE("keep_float that matches nothing names the nearest node") {
+  ir::Graph g = tiny::graph();
+  tiny::output(g, tiny::conv(g, tiny::input(g, "x", {1, 3, 8, 8}), 4));
+  g.nodes[0].name = "head/box";
+  config::KeepFloat keep;
+  keep.names = {"head/bix"};
+  REQUIRE_THROWS_WITH(select::capabilities(g, target::load("int8"), keep),
+                      Catch::Contains("head/box") && Catch::Contains("/keep_float/names"));
+  keep.names = {"head/*"};
+  CHECK(select::capabilities(g, target::load("int8"), keep)[0].reason == plan::Reason::kUserKeepFloat);
+}
+
+TEST_CASE("refining gives up time only for accuracy") {
+  // Two branches of equal time gain; rounding the first one's result is a thousand times noisier.
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
+  const ir::ValueId a = tiny::conv(g, x, 4), b = tiny::conv(g, x, 4);
+  tiny::output(g, a, "a"), tiny::output(g, b, "b");
+  const std::vector<Capability> capabilities(2, {Ability::kInteger, {}, {}});
+  select::PlacementCosts time;
+  time.nodes.assign(2, {100, 300});
+  time.values.assign(g.values.size(), {});
+  const select::MeasuredNoise noise{{a, b}, {{0.1, 0}, {0, 1e-4}}, {0, 0}};
+  const select::Refined kept = select::refine(g, capabilities, time, noise, {5, 0.05});
+  CHECK(kept.integer == std::vector<bool>{true, true});
+  const select::Refined refined = select::refine(g, capabilities, time, noise, {30, 0.05});
+  CHECK(refined.integer == std::vector<bool>{false, true});
+  CHECK(refined.reaches_goal);
+  CHECK(refined.predicted_db == Approx(40));
+  const select::Refined hopeless =
+      select::refine(g, capabilities, time, {{a, b}, {{0.1, 0}, {0, 1e-4}}, {1, 1}}, {30, 0.05});
+  CHECK(hopeless.integer == std::vector<bool>{true, true});
+}
