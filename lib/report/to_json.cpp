@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <string_view>
 
 #include "base/text.h"
 #include "report/json_values.h"
@@ -26,21 +27,36 @@ namespace {
 
 constexpr int kSchemaVersion = 1;
 
-// "/data/models/" in a text is this machine's business: the same conversion elsewhere must give the same
-// bytes.
-std::string without_folders(std::string text, const std::vector<std::string>& folders) {
-  for (const std::string& folder : folders) {
-    if (folder.size() < 2) continue;  // "/" and "." would eat node names
-    const std::string prefix = folder.back() == '/' ? folder : folder + "/";
-    for (size_t at = text.find(prefix); at != std::string::npos; at = text.find(prefix, at))
-      text.erase(at, prefix.size());
-  }
-  return text;
-}
-
 std::string file_name(const std::string& path) {
   const std::filesystem::path whole(path);
   return (whole.has_filename() ? whole.filename() : whole.parent_path().filename()).string();
+}
+
+// Is this the end of a path, so that "/data/cal" is not found in "/data/calib"?
+bool ends_path(const std::string& text, size_t at) {
+  return at >= text.size() || std::string_view(" :;,'\")").find(text[at]) != std::string_view::npos;
+}
+
+// "/data/models/" in a text is this machine's business: the same conversion elsewhere must give the same
+// bytes.
+std::string without_folders(std::string text, const std::vector<std::string>& folders) {
+  for (std::string folder : folders) {
+    while (folder.ends_with('/')) folder.pop_back();
+    if (folder.size() < 2) continue;  // "/" and "." would eat node names
+    const std::string name = file_name(folder);
+    for (size_t at = text.find(folder); at != std::string::npos; at = text.find(folder, at)) {
+      const size_t end = at + folder.size();
+      if (end < text.size() && text[end] == '/') {
+        text.erase(at, folder.size() + 1);
+      } else if (ends_path(text, end)) {
+        text.replace(at, folder.size(), name);
+        at += name.size();
+      } else {
+        at = end;
+      }
+    }
+  }
+  return text;
 }
 
 json config_value(const Report& report) {

@@ -145,7 +145,7 @@ std::vector<FloatGroup> float_groups(const Report& report, bool verbose) {
     if (on_integer_kernel(row)) continue;
     const bool planned = row.compute == "integer";
     const std::string reason =
-        planned ? "meant for integers, but the runtime chose " + row.verdict : row.reason;
+        planned ? "meant for integers, but the runtime has no kernel for them here" : row.reason;
     const auto same = [&](const FloatGroup& group) { return group.reason == reason; };
     auto group = std::find_if(groups.begin(), groups.end(), same);
     if (group == groups.end()) group = groups.insert(groups.end(), {reason, 0, {}, {}});

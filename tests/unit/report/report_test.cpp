@@ -143,6 +143,19 @@ TEST_CASE("the JSON report shows neither time nor this machine's folders", "[rep
   CHECK(to_json(report) == json);
 }
 
+TEST_CASE("folders are cut from texts as folders, never as parts of names", "[report]") {
+  Report report = sample_report();
+  report.folders = {"/data/cal/", "/data/models"};
+  report.notes = {"/data/cal: empty", "in /data/cal/x.jpg", "see /data/calib/y.jpg", "'/data/models'",
+                  "/data/cal"};
+  const std::string json = to_json(report);
+  for (const char* kept :
+       {"\"cal: empty\"", "\"in x.jpg\"", "\"see /data/calib/y.jpg\"", "\"'models'\"", "\"cal\""}) {
+    INFO(kept);
+    CHECK(json.find(kept) != std::string::npos);
+  }
+}
+
 TEST_CASE("names that are not UTF-8 do not stop the JSON report", "[report]") {
   Report report = sample_report();
   report.nodes[0].node = "caf\xe9";

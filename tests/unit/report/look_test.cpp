@@ -1,0 +1,160 @@
+// inspect and compare on real files: the sample, and tiny graphs written for the purpose.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "compare.h"
+#include "inspect.h"
+#include "onnx_io/onnx_io.h"
+#include "quantized_nodes.h"
+#include "support/tiny_models.h"
+
+using namespace qc;
+
+namespace {
+
+const std::filesystem::path kSample = std::filesystem::path(QCONVERT_TESTS) / "data" / "sample";
+
+const report::InspectedNode& row(const report::Inspection& found, const std::string& name) {
+  const auto same = [&](const report::InspectedNode& node) { return node.node == name; };
+  const auto at = std::find_if(found.nodes.begin(), found.nodes.end(), same);
+  REQUIRE(at != found.nodes.end());
+  return *at;
+}
+
+// x -> Q -> DQ -> Conv (int8 weight behind DQ) -> Q -> DQ -> y
+ir::Graph quantized_conv() {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
+  const auto pair = [&](ir::ValueId value, float scale) {
+    const ir::ValueId s = tiny::constant(g, ir::scalar(scale));
+    const ir::ValueId z = tiny::constant(g, ir::make_tensor(ir::DType::kUint8, std::string(1, '\x80'), {}));
+    return tiny::node(g, "DequantizeLinear", {tiny::node(g, "QuantizeLinear", {value, s, z}), s, z});
+  };
+  const std::vector<int8_t> integers(4 * 3 * 3 * 3, 5);
+  const ir::ValueId w = tiny::constant(g, ir::make_tensor(integers, {4, 3, 3, 3}));
+  const ir::ValueId scales = tiny::constant_f(g, {0.1f, 0.2f, 0.3f, 0.4f});
+  const ir::ValueId zeros = tiny::constant(g, ir::make_tensor(std::vector<int8_t>(4, 0), {4}));
+  const ir::ValueId weight =
+      tiny::node(g, "DequantizeLinear", {w, scales, zeros}, {{"axis", int64_t{0}}}, tiny::Dims{4, 3, 3, 3});
+  const ir::ValueId y = tiny::node(g, "Conv", {pair(x, 0.5f), weight},
+                                   {{"kernel_shape", std::vector<int64_t>{3, 3}}}, tiny::Dims{1, 4, 6, 6});
+  tiny::output(g, pair(y, 0.25f), "y");
+  return g;
+}
+
+std::filesystem::path write(const ir::Graph& graph, const TemporaryFile& file) {
+  write_file_atomically(file.path(), onnx_io::write(graph));
+  return file.path();
+}
+
+CompareOptions sample_against(const std::filesystem::path& b) {
+  CompareOptions options;
+  options.a = kSample / "model.onnx";
+  options.b = b;
+  options.config = kSample / "config.json";
+  options.max_images = 12;
+  options.latency_rounds = 0;
+  options.threads = 2;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("inspect counts what is in the sample and what becomes of it", "[inspect]") {
+  const report::Inspection found = inspect(kSample / "model.onnx", "int8");
+  CHECK_FALSE(found.quantized);
+  CHECK(found.file_size == static_cast<int64_t>(std::filesystem::file_size(kSample / "model.onnx")));
+  CHECK(found.inputs.at(0).shape == "[batch,3,32,32]");
+  const report::InspectedNode& conv = row(found, "stem/conv");
+  CHECK(conv.parameters == 16 * 3 * 3 * 3);
+  CHECK(conv.constant_bytes == conv.parameters * 4);
+  CHECK(conv.quantized_bytes == conv.parameters + 16 * 4);  // int8 and a float scale for each channel
+  CHECK(conv.macs == int64_t{16 * 3 * 3 * 3} * 32 * 32);
+  CHECK(conv.could_be_integer);
+  CHECK(row(found, "stem/norm").reason == "becomes part of stem/conv");
+  CHECK_FALSE(row(found, "block3/depthwise/hardsigmoid").could_be_integer);
+  CHECK(found.peak_activations == 4 * found.peak_activations_quantized.value());
+}
+
+TEST_CASE("inspect knows the most bytes of activations alive at once", "[inspect]") {
+  // x (4 x 16) lives until the Add: at the second Relu x, a and b are alive, at the Add x, b and the sum.
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 4, 4, 4});
+  const ir::ValueId a = tiny::node(g, "Sigmoid", {x}), b = tiny::node(g, "Tanh", {a});
+  tiny::output(g, tiny::node(g, "Add", {x, b}), "y");
+  const TemporaryFile file(".onnx");
+  const report::Inspection found = inspect(write(g, file), "int8");
+  CHECK(found.peak_activations == 3 * 64 * 4);
+  CHECK(found.peak_activations_quantized == 3 * 64);
+}
+
+TEST_CASE("inspect shows bits and scales of a quantized file", "[inspect]") {
+  const ir::Graph g = quantized_conv();
+  CHECK(is_quantized(g));
+  const TemporaryFile file(".onnx");
+  const report::Inspection found = inspect(write(g, file), "int8");
+  CHECK(found.quantized);
+  const auto conv = std::find_if(found.nodes.begin(), found.nodes.end(),
+                                 [](const auto& node) { return node.op_type == "Conv"; });
+  REQUIRE(conv != found.nodes.end());
+  CHECK(conv->weight_params == "int8, 4 scales");
+  CHECK(conv->output_params == "uint8 scale 0.25 zero_point 128");
+  CHECK(conv->macs == 4 * 27 * 36);
+  CHECK(conv->constant_bytes == 4 * 27 + 4 * 4 + 4);  // integers, scales, zero points
+}
+
+TEST_CASE("a model compared with itself is exact and agrees", "[compare]") {
+  CompareOptions options = sample_against(kSample / "model.onnx");
+  options.labels = kSample / "labels.csv";
+  const report::Comparison same = compare(options);
+  CHECK(same.images == 12);
+  CHECK(same.outputs.at(0).sqnr_db >= 200);
+  CHECK(same.outputs.at(0).max_abs_error == 0);
+  CHECK(same.agreement == 1.0);
+  REQUIRE(same.labelled);
+  CHECK(same.labelled->images == 12);
+  CHECK(same.labelled->difference == 0);
+}
+
+TEST_CASE("compare does not depend on the thread count", "[compare]") {
+  ir::Graph other = [] {
+    Diagnostics ignored;
+    return onnx_io::read(kSample / "model.onnx", ignored);
+  }();
+  for (ir::Value& value : other.values) {  // the first weight ten per cent larger
+    if (!value.constant || value.constant->dtype != ir::DType::kFloat || value.constant->dims.size() != 4)
+      continue;
+    std::vector<float> larger(value.constant->as<float>().begin(), value.constant->as<float>().end());
+    for (float& w : larger) w *= 1.1f;
+    value.constant = ir::make_tensor(larger, value.constant->dims);
+    break;
+  }
+  const TemporaryFile file(".onnx");
+  CompareOptions options = sample_against(write(other, file));
+  const report::Comparison two = compare(options);
+  options.threads = 1;
+  CHECK(report::to_json(compare(options)) == report::to_json(two));
+  CHECK(two.outputs.at(0).sqnr_db < 60);
+  CHECK(two.outputs.at(0).max_abs_error > 0);
+}
+
+TEST_CASE("models whose ends do not correspond are told apart with both lists", "[compare]") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "image", {1, 3, 32, 32});
+  tiny::output(g, tiny::relu(g, x), "boxes");
+  tiny::output(g, tiny::node(g, "Sigmoid", {x}), "scores");
+  const TemporaryFile file(".onnx");
+  try {
+    compare(sample_against(write(g, file)));
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(error.exit == Exit::kInput);
+    const std::string cause = error.problems.at(0).cause;
+    CHECK(cause.find("'logits'") != std::string::npos);
+    CHECK(cause.find("'boxes'") != std::string::npos);
+    CHECK(cause.find("'scores'") != std::string::npos);
+  }
+}
