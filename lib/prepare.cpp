@@ -139,6 +139,23 @@ std::unique_ptr<images::ImageSource> open_images(const ir::Graph& graph, const c
   return images::open_folder(options, inputs, diagnostics);
 }
 
+std::vector<ir::Tensor> blank_inputs(const ir::Graph& graph, const config::CoreConfig& config) {
+  constexpr int64_t kUsualSize = 224;
+  const auto size = images::fixed_size(config.representative_dataset.preprocess);
+  std::vector<ir::Tensor> inputs;
+  for (const ir::ValueId v : graph.inputs) {
+    const ir::Value& value = graph.values[static_cast<size_t>(v)];
+    std::vector<int64_t> dims = value.dims;
+    int64_t free_sides = 0;
+    for (size_t d = 0; d < dims.size(); ++d)
+      if (dims[d] < 0)
+        dims[d] = d == 0 ? 1 : size ? (*size)[static_cast<size_t>(free_sides++ % 2)] : kUsualSize;
+    const int64_t bytes = ir::element_count(dims) * ir::bits_of(value.dtype) / 8;
+    inputs.push_back(ir::make_tensor(value.dtype, std::string(static_cast<size_t>(bytes), '\0'), dims));
+  }
+  return inputs;
+}
+
 normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, const run::Doors& doors) {
   normalize::Options options;
   options.check_inputs = sample;

@@ -44,6 +44,9 @@ void apply_input_shapes(ir::Graph& graph, const config::CoreConfig& config);
 std::unique_ptr<images::ImageSource> open_images(const ir::Graph& graph, const config::CoreConfig& config,
                                                  Diagnostics& diagnostics, int threads = 1);
 
+/// Zeros for every input, free dimensions 1 for the batch and the preprocessing's size (or 224) elsewhere.
+std::vector<ir::Tensor> blank_inputs(const ir::Graph& graph, const config::CoreConfig& config);
+
 /// Rewrites are checked on this sample; shapes are the runtime's.
 normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, const run::Doors& doors);
 

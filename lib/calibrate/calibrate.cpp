@@ -4,6 +4,7 @@
 #include "calibrate/calibrate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <mutex>
 
@@ -120,17 +121,37 @@ std::vector<ir::Tensor> load_batch(const images::ImageSource& source, std::span<
   return joined;
 }
 
-// Of each requested value: how many nodes stand before its producer; 0 for inputs.
-std::vector<size_t> ranks(const ir::Graph& graph, std::span<const plan::StatRequest> requests) {
-  std::vector<size_t> of_node(graph.nodes.size(), 0);
-  size_t place = 0;
-  for (const ir::NodeId node : ir::topological_order(graph)) of_node[static_cast<size_t>(node)] = ++place;
-  std::vector<size_t> rank;
-  for (const plan::StatRequest& request : requests) {
-    const ir::NodeId producer = graph.values[static_cast<size_t>(request.value)].producer;
-    rank.push_back(producer == ir::kNone ? 0 : of_node[static_cast<size_t>(producer)]);
-  }
-  return rank;
+bool has_nan(const ir::Tensor& tensor) {
+  if (tensor.dtype != ir::DType::kFloat) return false;
+  const auto values = tensor.as<float>();
+  return std::any_of(values.begin(), values.end(), [](float x) { return std::isnan(x); });
+}
+
+// The error for inputs that make some value NaN or infinite: runs them once more, looking at every value,
+// because the first node that does it need not be one that statistics were asked for.
+Error not_finite(const ir::Graph& graph, run::RunnerFactory& runners, const std::vector<ir::Tensor>& inputs,
+                 const std::string& image) {
+  std::vector<ir::ValueId> values = graph.inputs;
+  for (const ir::NodeId node : ir::topological_order(graph))
+    for (const ir::ValueId value : graph.nodes[static_cast<size_t>(node)].outputs)
+      if (value != ir::kNone) values.push_back(value);
+  std::erase_if(values, [&](ir::ValueId value) {
+    return graph.values[static_cast<size_t>(value)].dtype != ir::DType::kFloat;
+  });
+  size_t blamed = values.size();  // position in graph order; the runtime's own order is another one
+  std::vector<run::Tap> taps;
+  for (size_t i = 0; i < values.size(); ++i)
+    taps.push_back({values[i],
+                    [&blamed, i](int64_t, std::span<const float> tensor, std::span<const int64_t>) {
+                      if (!tensor.empty() && !range_of(tensor).finite) blamed = std::min(blamed, i);
+                    },
+                    {}});
+  runners.make(graph, std::move(taps), {})->run(inputs);
+  return {
+      Exit::kInput,
+      {"not-finite", blamed < values.size() ? place_of(graph, values[blamed]) : "the model",
+       format("it gives NaN or infinity on image '{}'", image),
+       "check preprocess.mean and preprocess.std against what the model was trained with, and that image"}};
 }
 
 }  // namespace
@@ -146,9 +167,7 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
   const bool any_channels =
       std::any_of(requests.begin(), requests.end(), [](const auto& r) { return r.per_channel; });
   OrderedSums ordered(requests.size());
-  constexpr size_t kNobody = std::numeric_limits<size_t>::max();
-  std::vector<size_t> culprit(workers, kNobody);
-  const std::vector<size_t> rank = ranks(graph, requests);
+  std::vector<char> broken(workers, false);  // this worker's run met NaN or infinity
 
   std::vector<run::Tap> taps;
   for (size_t r = 0; r < requests.size(); ++r) {
@@ -158,10 +177,8 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
                       if (tensor.empty()) return;
                       const size_t worker = static_cast<size_t>(slot);
                       const Range range = range_of(tensor);
-                      if (!range.finite) {  // what came first in the graph is to blame; the runtime's own
-                                            // order is another one
-                        size_t& blamed = culprit[worker];
-                        if (blamed == kNobody || rank[r] < rank[blamed]) blamed = r;
+                      if (!range.finite) {
+                        broken[worker] = true;
                         return;
                       }
                       Seen& s = seen[worker][r];
@@ -182,13 +199,10 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
         static_cast<size_t>(first),
         static_cast<size_t>(std::min<int64_t>(batch, static_cast<int64_t>(indices.size()) - first)));
     sums[static_cast<size_t>(worker)].assign(requests.size(), {});
-    runner->run(load_batch(source, these), worker);
-    const size_t blamed = culprit[static_cast<size_t>(worker)];
-    if (blamed != kNobody)
-      throw Error(Exit::kInput, {"not-finite", place_of(graph, requests[blamed].value),
-                                 format("it gives NaN or infinity on image '{}'", source.name(these[0])),
-                                 "check preprocess.mean and preprocess.std against what the model was "
-                                 "trained with, and that image"});
+    const std::vector<ir::Tensor> inputs = load_batch(source, these);
+    const std::vector<ir::Tensor> outputs = runner->run(inputs, worker);
+    if (broken[static_cast<size_t>(worker)] || std::any_of(outputs.begin(), outputs.end(), has_nan))
+      throw not_finite(graph, runners, inputs, source.name(these[0]));
     if (any_channels) ordered.add(i, std::move(sums[static_cast<size_t>(worker)]));
     progress.advance(static_cast<int64_t>(these.size()));
   });
