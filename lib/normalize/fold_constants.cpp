@@ -22,7 +22,8 @@ using ir::NodeId;
 using ir::ValueId;
 
 /// A result may have this many times the bytes of the constants it comes from (weights stored as int4 or
-/// float16 and widened: 8), and this much on top.
+/// float16 and widened: 8), and this much on top. Measured on a face detector whose channels are padded by
+/// Concat with ConstantOfShape: 248 kB instead of 395 kB, with the same placement and the same accuracy.
 constexpr size_t kTimesLarger = 8;
 constexpr size_t kBytesLarger = 16 * 1024;
 
