@@ -60,6 +60,7 @@ Found choose_divergence(const KlHistogram& histogram, const Family& family, cons
     const std::optional<Grid> grid = least_divergence(histogram, family, min, max);
     best = grid ? Found{*grid, divergence(*grid)} : Found{{}, INFINITY};
   }
+  best.error = std::max(best.error, 0.0);  // below by rounding only
   if (std::isfinite(best.error)) return best;
   return {unclipped_grid(family, options, min, max, threshold), 0};
 }

@@ -121,8 +121,8 @@ struct Best {
 };
 
 constexpr int kWalkPoints = 30, kWalkSteps = 20, kNarrowEvery = 4;  // mct.md 2.4, symmetric, histogram
-constexpr int kRowPoints = 256;
-constexpr int kRangePoints = 12, kRangeSteps = 30;  // mct.md 2.4, uniform, histogram
+constexpr int kRowPoints = 1024, kCloser = 8, kCloserPoints = 32;   // an even row, and a look around its best
+constexpr int kRangePoints = 12, kRangeSteps = 30;                  // mct.md 2.4, uniform, histogram
 constexpr double kLowFactor = 0.7, kHighFactor = 1.2;
 
 double between(double low, double high, int i, int points) {
@@ -149,8 +149,20 @@ void walk_thresholds(Best& best, double start) {
       high = std::max(high * 0.98, 1.03);
     }
   }
+}
+
+/// An even row of thresholds, and finer ones beside the best of them.
+void scan_thresholds(Best& best, double start) {
+  const double steps = best.family.threshold_steps, apart = kHighFactor * start / kRowPoints;
+  std::vector<std::pair<double, int>> row;
   for (int i = 1; i <= kRowPoints; ++i)
-    best.consider(kHighFactor * start * i / kRowPoints / steps, best.family.low_min);
+    row.emplace_back(best.consider(apart * i / steps, best.family.low_min), i);
+  std::partial_sort(row.begin(), row.begin() + kCloser, row.end());
+  for (int r = 0; r < kCloser; ++r)
+    for (int i = 1 - kCloserPoints; i < kCloserPoints; ++i)
+      best.consider(
+          apart * (row[static_cast<size_t>(r)].second + static_cast<double>(i) / kCloserPoints) / steps,
+          best.family.low_min);
 }
 
 void walk_ranges(Best& best, double min, double max) {
@@ -258,10 +270,12 @@ double kl_error(const KlHistogram& histogram, const Family& family, const Grid& 
 std::optional<Grid> least_divergence(const KlHistogram& histogram, const Family& family, double min,
                                      double max) {
   Best best{histogram, family, {}, kInfinite};
-  if (family.threshold_steps == 0)
-    walk_ranges(best, min, max);
-  else
-    walk_thresholds(best, std::max(std::max(-min, max), family.scale_floor * family.threshold_steps));
+  if (family.threshold_steps == 0) walk_ranges(best, min, max);
+  if (family.threshold_steps > 0) {
+    const double start = std::max(std::max(-min, max), family.scale_floor * family.threshold_steps);
+    walk_thresholds(best, start);
+    scan_thresholds(best, start);
+  }
   return best.grid;
 }
 

@@ -28,11 +28,25 @@ int64_t level_of(double x, double scale) {
   return static_cast<int64_t>(std::floor(x / scale + 0.5));
 }
 
+/// The number of samples that carry the weight (Kish), without the heaviest, which often is 0 after a Relu
+/// and errs little anywhere.
+double carrying_samples(const Samples& samples) {
+  double sum = 0, squares = 0, heaviest = 0;
+  for (const double w : samples.weight) {
+    sum += w;
+    squares += w * w;
+    heaviest = std::max(heaviest, w);
+  }
+  sum -= heaviest;
+  squares -= heaviest * heaviest;
+  return squares > 0 ? std::max(1.0, sum * sum / squares) : 1.0;
+}
+
 /// First scale of the downward walk. With few levels or few samples a scale beyond the covering one can win,
 /// because then single values decide; never beyond the scale that sends everything to 0.
 double first_scale(const Samples& samples, const Family& family, double covering) {
   const double absolute = std::max(-samples.min, samples.max);
-  const double beyond = family.span < 16 || samples.size() <= kFew ? 4.0 : 1.25;
+  const double beyond = family.span < 16 || carrying_samples(samples) <= kFew ? 4.0 : 1.25;
   return std::min(2.001 * absolute, beyond * covering);
 }
 
@@ -197,21 +211,9 @@ Walk walk_scales(Landscape& landscape, const Samples& samples, const Family& fam
   return walk;
 }
 
-/// How much a neighbouring scale may be better by the luck of rounding (symmetric.cpp). For n the number of
-/// samples that carry the weight (Kish), without the heaviest, which often is 0 after a Relu and errs little
-/// anywhere.
+/// How much a neighbouring scale may be better by the luck of rounding (symmetric.cpp).
 double luck_of(const Samples& samples) {
-  if (samples.size() <= kFew) return INFINITY;
-  double sum = 0, squares = 0, heaviest = 0;
-  for (const double w : samples.weight) {
-    sum += w;
-    squares += w * w;
-    heaviest = std::max(heaviest, w);
-  }
-  sum -= heaviest;
-  squares -= heaviest * heaviest;
-  const double carrying = squares > 0 ? std::max(1.0, sum * sum / squares) : 1.0;
-  return 1.03 + 4.5 * 0.9 / std::sqrt(carrying);
+  return samples.size() <= kFew ? INFINITY : 1.03 + 4.5 * 0.9 / std::sqrt(carrying_samples(samples));
 }
 
 struct WindowValley {

@@ -46,8 +46,9 @@ inline __attribute__((always_inline)) void for_each_block(const float* values, i
   block(padded);
 }
 
-QC_VECTOR_CLONES void range_of(const float* values, int64_t count, float* min, float* max) {
+QC_VECTOR_CLONES void range_of(const float* values, int64_t count, Extent* extent) {
   float low[kLanes], high[kLanes];
+  int32_t filled[kLanes] = {};
   for (int l = 0; l < kLanes; ++l) low[l] = high[l] = values[0];
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes)
@@ -55,13 +56,16 @@ QC_VECTOR_CLONES void range_of(const float* values, int64_t count, float* min, f
       const float x = values[i + l];
       low[l] = x < low[l] ? x : low[l];
       high[l] = x > high[l] ? x : high[l];
+      filled[l] += x != 0 ? 1 : 0;
     }
   for (; i < count; ++i) {
     low[0] = std::min(low[0], values[i]);
     high[0] = std::max(high[0], values[i]);
+    filled[0] += values[i] != 0 ? 1 : 0;
   }
-  *min = *std::min_element(low, low + kLanes);
-  *max = *std::max_element(high, high + kLanes);
+  extent->min = *std::min_element(low, low + kLanes);
+  extent->max = *std::max_element(high, high + kLanes);
+  for (int l = 0; l < kLanes; ++l) extent->filled += filled[l];
 }
 
 template <int p>
@@ -127,7 +131,7 @@ Steps steps_of(const Grid& grid) {
 Extent extent_of(std::span<const float> values) {
   Extent extent;
   if (values.empty()) return extent;
-  range_of(values.data(), static_cast<int64_t>(values.size()), &extent.min, &extent.max);
+  range_of(values.data(), static_cast<int64_t>(values.size()), &extent);
   return extent;
 }
 

@@ -9,9 +9,10 @@
 
 namespace qc::threshold {
 
-/// Smallest and largest value.
+/// Smallest and largest value, and how many are not 0.
 struct Extent {
   float min = 0, max = 0;
+  int64_t filled = 0;
 };
 Extent extent_of(std::span<const float> values);
 

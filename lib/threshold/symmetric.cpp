@@ -9,7 +9,7 @@
 namespace qc::threshold {
 namespace {
 
-constexpr size_t kFew = 128;  // values: all scales are swept, for single values decide
+constexpr int64_t kFew = 128;  // values that are not 0: all scales are swept, for single values decide
 constexpr int kCells = 512, kCellsOfFew = 2048;
 constexpr size_t kValleys = 4;
 constexpr double kFineStep = 0.96, kFineStepOfFewLevels = 0.9, kCoarseStep = 0.8, kFineUntil = 0.5;
@@ -22,10 +22,11 @@ Grid grid_at(double scale, const Family& family) {
 /// Where the best scale can be. The error at a neighbouring scale differs by the luck of rounding, about 0.9
 /// / sqrt(n) of itself (the spread of the square of a uniform error), so everything within 4.5 times that of
 /// the best stays in.
-Bracket find_bracket(std::span<const float> values, const Family& family, double covering, double absolute,
-                     int p) {
-  const auto n = static_cast<double>(values.size());
-  const double beyond = values.size() <= kFew ? INFINITY : family.span < kFewLevels ? 2.0 : 1.25;
+Bracket find_bracket(std::span<const float> values, const Extent& extent, const Family& family, int p) {
+  const auto min = static_cast<double>(extent.min), max = static_cast<double>(extent.max);
+  const auto n = static_cast<double>(extent.filled);
+  const double covering = covering_scale(family, min, max), absolute = std::max(-min, max);
+  const double beyond = extent.filled <= kFew ? INFINITY : family.span < kFewLevels ? 2.0 : 1.25;
   const double start =
       std::min(2.001 * absolute, beyond * covering);  // above the first, all values are at level 0
   const double step = family.span < kFewLevels ? kFineStepOfFewLevels : kFineStep;
@@ -39,7 +40,7 @@ Bracket find_bracket(std::span<const float> values, const Family& family, double
     // What is not clipped errs by half a step at most; the rest is clipping, and smaller scales clip more.
     if (!(error - n * power(scale / 2, p) <= least) || scale == family.scale_floor) break;
   }
-  const double enough = values.size() <= kFew ? INFINITY : least * (1.03 + 4.5 * 0.9 / std::sqrt(n));
+  const double enough = extent.filled <= kFew ? INFINITY : least * (1.03 + 4.5 * 0.9 / std::sqrt(n));
   const auto good = [&](const auto& entry) { return entry.second <= enough; };
   const auto first = std::find_if(seen.begin(), seen.end(), good);
   const auto last = std::find_if(seen.rbegin(), seen.rend(), good);
@@ -57,21 +58,19 @@ Bracket find_bracket(std::span<const float> values, const Family& family, double
 
 std::vector<double> deepest_scales(std::span<const float> values, const Extent& extent, const Family& family,
                                    int p) {
-  const auto min = static_cast<double>(extent.min), max = static_cast<double>(extent.max);
   const Series series{values, {}};
   const int64_t low = family.low_min, high = low + family.span;
-  const Bracket bracket =
-      find_bracket(values, family, covering_scale(family, min, max), std::max(-min, max), p);
+  const Bracket bracket = find_bracket(values, extent, family, p);
   std::vector<double> scales;
   if (bracket.smallest <= family.scale_floor) scales.push_back(family.scale_floor);  // a valley may lie below
-  const int cells = values.size() <= kFew ? kCellsOfFew : kCells;
+  const int cells = extent.filled <= kFew ? kCellsOfFew : kCells;
   const std::vector<Valley> valleys = sweep(series, low, high, bracket, cells, p, kValleys);
   // Within a cell the outermost level moves by `drift` steps, an average value by a quarter of that; next to
   // the error of rounding, 1/12, that is how much lower a valley can be than the edges of its cell tell.
   const double drift = valleys[0].radius / 1.5 * static_cast<double>(std::max(-low, high));
   const double rivals = valleys[0].error * (1 + 1.5 * drift * drift);
   for (const Valley& valley : valleys)
-    if (values.size() <= kFew || p != 2 || valley.error <= rivals)
+    if (extent.filled <= kFew || p != 2 || valley.error <= rivals)
       scales.push_back(sharpen(series, low, high, valley, p).scale);
   return scales;
 }
