@@ -199,7 +199,9 @@ std::vector<report::InspectedNode> rows_of(const ir::Graph& graph, const std::ve
     row.op_type = op_text(node);
     if (!node.outputs.empty() && node.outputs[0] != ir::kNone)
       row.output_shape = shape_text(value_of(graph, node.outputs[0]));
-    if (const int64_t macs = macs_of(graph, node); macs > 0) row.macs = macs;
+    const bool fixed = !node.outputs.empty() && node.outputs[0] != ir::kNone &&
+                       static_elements(value_of(graph, node.outputs[0])).has_value();
+    if (const int64_t macs = macs_of(graph, node); macs > 0 && fixed) row.macs = macs;
     // A DequantizeLinear of a constant belongs to the node that reads the weight.
     const bool unpacks = ir::standard_op(node, "DequantizeLinear") && ir::constant_input(graph, node, 0);
     if (!unpacks) add_constants(graph, node, seen, row);
@@ -230,6 +232,17 @@ std::vector<std::pair<std::string, int64_t>> histogram(const std::vector<report:
   return ordered;
 }
 
+// Nothing when a node multiplies and adds an unknown number of times.
+std::optional<int64_t> total_macs(const ir::Graph& graph, const std::vector<ir::NodeId>& order,
+                                  const std::vector<report::InspectedNode>& rows) {
+  int64_t total = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!rows[i].macs && multiplies(node_of(graph, order[i]))) return std::nullopt;
+    total += rows[i].macs.value_or(0);
+  }
+  return total;
+}
+
 }  // namespace
 
 report::Inspection inspect(const std::filesystem::path& model, const std::string& target_name) {
@@ -253,7 +266,9 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
   found.quantized = is_quantized(graph);
   for (const ir::ValueId id : graph.inputs) found.inputs.push_back(port(graph, id));
   for (const ir::ValueId id : graph.outputs) found.outputs.push_back(port(graph, id));
-  if (!graph.initializers_as_inputs.empty()) {
+  const auto said = [](const Problem& warning) { return warning.code == "constant-inputs"; };
+  if (!graph.initializers_as_inputs.empty() &&
+      std::none_of(diagnostics.warnings.begin(), diagnostics.warnings.end(), said)) {
     found.notes.push_back(format("{} initializers are inputs as well; a conversion makes them constants",
                                  graph.initializers_as_inputs.size()));
   }
@@ -269,6 +284,7 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
   }
   found.nodes = rows_of(graph, order, target, by_name, found.quantized);
   found.ops = histogram(found.nodes);
+  found.macs = total_macs(graph, order, found.nodes);
   const std::vector<ir::NodeId> measured_order = ir::topological_order(measured);
   const Peak peak = peak_activations(measured, measured_order, ir::bits_of(ir::DType::kFloat));
   found.peak_activations = peak.bytes;

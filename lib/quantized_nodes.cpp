@@ -91,6 +91,12 @@ bool is_quantized(const ir::Graph& graph) {
                      [](const ir::Node& node) { return !node.erased && is_quantization_op(node); });
 }
 
+bool multiplies(const ir::Node& node) {
+  const QuantizedOp* op = find(node);
+  const std::string_view family = op ? op->float_op : std::string_view(node.op_type);
+  return family == "Conv" || family == "ConvTranspose" || family == "Gemm" || family == "MatMul";
+}
+
 int64_t macs_of(const ir::Graph& graph, const ir::Node& node) {
   if (const int64_t known = ir::macs(graph, node); known > 0) return known;
   const QuantizedOp* op = find(node);

@@ -13,6 +13,8 @@ namespace qc {
 bool is_quantization_op(const ir::Node& node);
 bool is_quantized(const ir::Graph& graph);
 
+/// Conv, ConvTranspose, Gemm, MatMul or one of their integer forms.
+bool multiplies(const ir::Node& node);
 /// Multiply-accumulates of one run as ir::macs, also where the weight is stored as integers; 0 when unknown.
 int64_t macs_of(const ir::Graph& graph, const ir::Node& node);
 

@@ -1,8 +1,6 @@
 // See comparison.h.
 #include "report/comparison.h"
 
-#include <filesystem>
-
 #include "base/text.h"
 #include "report/json_values.h"
 #include "report/table.h"
@@ -14,9 +12,6 @@ using nlohmann::json;
 
 constexpr size_t kNameWidth = 44;
 
-std::string file_name(const std::string& path) {
-  return std::filesystem::path(path).filename().string();
-}
 std::string percent(double share) {
   return figure(share * 100, 2) + " %";
 }

@@ -2,7 +2,6 @@
 #include "report/inspection.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "base/text.h"
 #include "report/json_values.h"
@@ -17,7 +16,7 @@ constexpr size_t kNameWidth = 44, kReasonWidth = 72, kOpTypes = 12;
 constexpr int64_t kReasons = 8;
 
 struct Sums {
-  int64_t parameters = 0, constant_bytes = 0, quantized_bytes = 0, macs = 0, could_be_integer = 0;
+  int64_t parameters = 0, constant_bytes = 0, quantized_bytes = 0, could_be_integer = 0;
 };
 
 Sums sums_of(const Inspection& inspection) {
@@ -26,15 +25,11 @@ Sums sums_of(const Inspection& inspection) {
     sums.parameters += node.parameters;
     sums.constant_bytes += node.constant_bytes;
     sums.quantized_bytes += node.quantized_bytes;
-    sums.macs += node.macs.value_or(0);
     sums.could_be_integer += node.could_be_integer;
   }
   return sums;
 }
 
-std::string file_name(const std::string& path) {
-  return std::filesystem::path(path).filename().string();
-}
 std::string bytes_text(int64_t bytes) {
   return human_bytes(static_cast<double>(bytes));
 }
@@ -86,7 +81,7 @@ std::string sizes(const Inspection& found) {
   std::string text = "\n" + columns(rows, "lrr", 0);
   if (!found.peak_node.empty()) text += format("  (the peak is at {})\n", found.peak_node);
   text += format("  {} parameters", count_text(sums.parameters));
-  return text + (sums.macs > 0 ? format(", {} multiply-accumulates\n", count_text(sums.macs)) : "\n");
+  return text + format(", {} multiply-accumulates\n", found.macs ? count_text(*found.macs) : "?");
 }
 
 std::string abilities(const Inspection& found) {
@@ -188,7 +183,7 @@ std::string to_json(const Inspection& found) {
                    {"outputs", outputs},
                    {"ops", ops},
                    {"parameters", sums.parameters},
-                   {"macs", sums.macs},
+                   {"macs", optional_value(found.macs)},
                    {"constant_bytes", sums.constant_bytes},
                    {"peak_activation_bytes", optional_value(found.peak_activations)},
                    {"peak_node", found.peak_node},

@@ -37,6 +37,7 @@ struct Inspection {
   std::vector<InspectedNode> nodes;                                     // topological order
   std::optional<int64_t> peak_activations, peak_activations_quantized;  // bytes alive at once, batch 1
   std::string peak_node;
+  std::optional<int64_t> macs;  // of one run with batch 1; none: a size of a layer is not fixed
   std::vector<std::string> notes;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "base/text.h"
 
@@ -64,6 +65,11 @@ std::string figure(double value, int decimals) {
 std::string decibel(double value) {
   if (std::isnan(value)) return "-";
   return value >= kExactDb ? "exact" : figure(value, 1) + " dB";
+}
+
+std::string file_name(const std::string& path) {
+  const std::filesystem::path whole(path);
+  return (whole.has_filename() ? whole.filename() : whole.parent_path().filename()).string();
 }
 
 std::string counted(int64_t count, std::string_view noun) {

@@ -28,6 +28,9 @@ inline constexpr double kExactDb = 200;
 /// "24.3 dB"; "exact" from kExactDb on; "-" when not measured.
 std::string decibel(double value);
 
+/// The last part of a path: reports do not show where a machine keeps its files.
+std::string file_name(const std::string& path);
+
 /// "1 node", "2 nodes".
 std::string counted(int64_t count, std::string_view noun);
 

@@ -2,7 +2,6 @@
 // order.
 #include <cmath>
 #include <cstdlib>
-#include <filesystem>
 #include <string_view>
 
 #include "base/text.h"
@@ -26,11 +25,6 @@ std::string print(const json& document) {
 namespace {
 
 constexpr int kSchemaVersion = 1;
-
-std::string file_name(const std::string& path) {
-  const std::filesystem::path whole(path);
-  return (whole.has_filename() ? whole.filename() : whole.parent_path().filename()).string();
-}
 
 // Is this the end of a path, so that "/data/cal" is not found in "/data/calib"?
 bool ends_path(const std::string& text, size_t at) {

@@ -3,7 +3,6 @@
 // over the rows.
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <map>
 
 #include "base/text.h"
@@ -29,8 +28,7 @@ Cut cut(size_t total, size_t limit, bool verbose, std::string_view noun) {
 }
 
 std::string head(const Report& report, bool verbose) {
-  std::string text =
-      format("{} -> {}", std::filesystem::path(report.model).filename().string(), report.target);
+  std::string text = format("{} -> {}", file_name(report.model), report.target);
   text += format("   (qconvert {}, ONNX Runtime {})\n", report.qconvert_version, report.runtime_version);
   if (report.calibration_images > 0) {
     text += format("calibrated on {}", counted(report.calibration_images, "image"));

@@ -59,6 +59,7 @@ Inspection sample_inspection() {
   found.peak_activations = 6422528;
   found.peak_activations_quantized = 1605632;
   found.peak_node = "conv1";
+  found.macs = 10838016;
   found.notes = {"3 initializers are inputs as well; a conversion makes them constants"};
   return found;
 }
@@ -89,6 +90,7 @@ TEST_CASE("an inspection of a quantized file shows bits and scales, and no targe
   Inspection found = sample_inspection();
   found.quantized = true;
   found.peak_activations.reset();
+  found.macs.reset();
   found.nodes[0].weight_params = "int8, 32 scales";
   found.nodes[0].output_params = "uint8 scale 0.0235294 zero_point 0";
   test::check_golden("report/inspection.quantized.txt", to_text(found, true));
