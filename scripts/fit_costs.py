@@ -1,162 +1,186 @@
 #!/usr/bin/env python3
 """Fits the "costs" of a target file from ONNX Runtime's own profiles: time of an op on integers and in float.
 
-  scripts/fit_costs.py FLOAT.onnx:INTEGER.onnx ...      (needs the Python packages onnxruntime, onnx and numpy)
+  scripts/fit_costs.py MODEL.onnx:CONFIG.json ...      (needs the Python packages onnxruntime, onnx, numpy and scipy)
 
-Each pair is a float model and the same model written with integers wherever there is a kernel (a target without
-"costs" does that). Every model runs on one thread on a random input; each node's time is the least of many runs, its
-work comes from the shapes in the profile: MACs, and elements of the largest tensor. Per op class the least squares fit
+Every model is converted twice by build/qconvert, once with integers wherever there is a kernel and once with everything
+in float, and both files run on one thread on a random input. A node's time is the least of many runs, less what
+profiling itself adds; its work comes from the shapes in the profile and from the weights in the optimised graph, in the
+same terms as lib/select/costs.cpp:
 
-    time [ns] = node + mac * MACs + element * elements         (none negative, relative error)
+  node    1
+  mac     multiply-accumulates with the output channels of a group rounded up to whole vectors of 16 (depthwise: whole
+          vectors only; pooling: outputs times window)
+  tail    positions times output channels beyond whole vectors (depthwise: times window)
+  patch   positions times window, for windows larger than one
+  input, output    elements
+  weight  elements of the constant operand
+  far     elements of input and output beyond 2^19, which no cache close to the core holds
 
-is printed as JSON for configs/targets/*.json, with the median relative error of each fit on stderr.
+Per class and side a non-negative fit of least absolute relative error is printed as JSON for configs/targets/*.json;
+the median and the 90 % quantile of the error go to stderr.
 """
 import collections
-import glob
 import json
 import os
+import subprocess
 import sys
 import tempfile
 
 import numpy as np
 import onnx
 import onnxruntime as ort
+from scipy.optimize import nnls
 
-RUNS = 30
-# Kernel seen in the optimised graph -> the class that the table speaks of, and its side.
-KERNELS = {
-    "Conv": ("Conv", "float"), "FusedConv": ("Conv", "float"), "QLinearConv": ("Conv", "integer"),
-    "Gemm": ("Gemm", "float"), "FusedGemm": ("Gemm", "float"), "QGemm": ("Gemm", "integer"),
-    "MatMul": ("MatMul", "float"), "FusedMatMul": ("MatMul", "float"),
-    "QLinearMatMul": ("MatMul", "integer"), "MatMulIntegerToFloat": ("MatMul", "integer"),
-}
-SAME = ["Add", "Mul", "Concat", "Sigmoid", "AveragePool", "GlobalAveragePool", "LeakyRelu", "Softmax", "Where"]
-MOVES = ["MaxPool", "Reshape", "Transpose", "Slice", "Split", "Squeeze", "Unsqueeze", "DepthToSpace", "Resize", "Gather", "Flatten"]
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+QCONVERT = os.environ.get("QCONVERT", os.path.join(ROOT, "build", "qconvert"))
+RUNS = 40
+PROFILING_US = 1.9  # what a node's time grows by when it is profiled
+VECTOR, NEAR = 16, 1 << 19
+TERMS = ["node", "mac", "tail", "patch", "input", "output", "weight", "far"]
+WEIGHT_SLOT = {"QLinearConv": 3, "QLinearMatMul": 3, "QGemm": 3}
+# Kernel in the optimised graph -> the class that the table speaks of.
+CLASS = {"FusedConv": "Conv", "QLinearConv": "Conv", "Gemm": "MatMul", "FusedGemm": "MatMul", "QGemm": "MatMul", "FusedMatMul": "MatMul",
+         "QLinearMatMul": "MatMul", "MatMulIntegerToFloat": "MatMul", "NhwcMaxPool": "MaxPool", "Upsample": "Resize"}
+CLASSES = {"Conv", "MatMul", "Add", "Mul", "Concat", "Sigmoid", "AveragePool", "GlobalAveragePool", "LeakyRelu", "Where",
+           "MaxPool", "Reshape", "Transpose", "Slice", "Split", "DepthToSpace", "Resize", "Gather", "QuantizeLinear",
+           "DequantizeLinear", "ReorderInput", "ReorderOutput", "ReduceMax", "ConvTranspose", "Softmax"}
 
 
-def input_feed(session):
-    rng = np.random.default_rng(0)
-    feed = {}
-    for i in session.get_inputs():
-        shape = [d if isinstance(d, int) and d > 0 else (1 if k == 0 else 192) for k, d in enumerate(i.shape)]
-        feed[i.name] = rng.uniform(-1, 1, shape).astype(np.float32)
-    return feed
+def shape(entry):
+    return next(iter(entry.values())) if entry else []
+
+
+def is_integer(entry):
+    return bool(entry) and next(iter(entry)) in ("uint8", "int8")
+
+
+def count(dims):
+    return int(np.prod(dims)) if dims else 1
+
+
+def up(channels):
+    return -(-channels // VECTOR) * VECTOR
 
 
 def profile(path):
-    """{(node name, op): (least ns, input shapes, output shapes, input types)}"""
+    """[(op, attributes, input types and shapes, output types and shapes, weight dims, microseconds)]"""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     options.enable_profiling = True
     with tempfile.TemporaryDirectory() as folder:
         options.profile_file_prefix = os.path.join(folder, "p")
+        options.optimized_model_filepath = os.path.join(folder, "optimized.onnx")
         session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        feed = input_feed(session)
+        rng = np.random.default_rng(0)
+        feed = {i.name: rng.uniform(-1, 1, [d if isinstance(d, int) and d > 0 else (1 if k == 0 else 320) for k, d in enumerate(i.shape)])
+                .astype(np.float32) for i in session.get_inputs()}
         for _ in range(RUNS):
             session.run(None, feed)
-        events = json.load(open(session.end_profiling()))
-    seen = {}
+        with open(session.end_profiling()) as f:
+            events = json.load(f)
+        graph = onnx.load(options.optimized_model_filepath).graph
+    constants = {i.name: list(i.dims) for i in graph.initializer}
+    nodes = {n.name: n for n in graph.node}
+    best = {}
     for e in events:
-        if e.get("cat") != "Node" or not e["name"].endswith("_kernel_time"):
-            continue
-        a = e["args"]
-        if not a.get("op_name") or not a.get("output_type_shape"):
-            continue
-        key = (e["name"], a["op_name"])
-        ns = e["dur"] * 1000.0
-        if key not in seen or ns < seen[key][0]:
-            seen[key] = (ns, a.get("input_type_shape", []), a["output_type_shape"])
-    return seen
+        if e.get("cat") == "Node" and e["name"].endswith("_kernel_time") and "op_name" in e["args"]:
+            name = e["name"][:-len("_kernel_time")]
+            if name not in best or e["dur"] < best[name][0]:
+                best[name] = (e["dur"], e["args"])
+    rows = []
+    for name, (us, a) in best.items():
+        node = nodes.get(name)
+        attributes = {x.name: onnx.helper.get_attribute_value(x) for x in node.attribute} if node else {}
+        slot = WEIGHT_SLOT.get(a["op_name"], 1)
+        weight = constants.get(node.input[slot]) if node and len(node.input) > slot else None
+        rows.append((a["op_name"], attributes, a.get("input_type_shape", []), a.get("output_type_shape", []), weight,
+                     max(us - PROFILING_US, 0.3)))
+    return rows
 
 
-def first_shape(entry):
-    return next(iter(entry.values()))
-
-
-def count(shape):
-    return int(np.prod(shape)) if shape else 1
-
-
-def weight_shape(inputs, op):
-    shapes = [(next(iter(i)), first_shape(i)) for i in inputs]
-    slot = {"QLinearConv": 3, "QLinearMatMul": 3, "QGemm": 3, "MatMulIntegerToFloat": 1}.get(op, 1)
-    return shapes[slot][1] if slot < len(shapes) else []
-
-
-def classify(op, inputs, outputs):
-    out = first_shape(outputs[0])
-    elements = max([count(out)] + [count(first_shape(i)) for i in inputs if next(iter(i)) in ("float", "uint8", "int8")
-                                   and (op not in KERNELS or i is inputs[0])])
-    integer = any(next(iter(i)) in ("uint8", "int8") for i in inputs[:1] + outputs[:1])
-    if op in KERNELS:
-        name, side = KERNELS[op]
-        w = weight_shape(inputs, op)
-        if name == "Conv":
-            if len(w) != 4:
-                return None
-            if w[1] == 1 and w[0] > 1 and len(first_shape(inputs[0])) == 4 and max(first_shape(inputs[0])[1:]) >= 1 and w[0] % 1 == 0:
-                cin = first_shape(inputs[0])[1] if side == "float" else None
-                if cin != 1:
-                    name = "Conv:depthwise"
-            elif w[2] == 1 and w[3] == 1:
-                name = "Conv:pointwise"
-            macs = count(out) * w[1] * w[2] * w[3]
-        else:
-            macs = count(out) * (first_shape(inputs[0])[-1] if first_shape(inputs[0]) else 1)
-        return name, side, macs, elements
-    base = op[7:] if op.startswith("QLinear") else op
-    if base in SAME:
-        return base, "integer" if op.startswith("QLinear") else "float", 0, elements
-    if op in MOVES:
-        return op, "integer" if integer else "float", 0, elements
-    if op in ("QuantizeLinear", "DequantizeLinear"):
-        return op, "float", 0, elements
-    return None
+def work(name, attributes, ins, outs, weight):
+    """(class, amounts by TERMS), or None for a shape that tells nothing"""
+    inputs = max([count(shape(i)) for i in ins] or [1]) if name in ("Add", "Mul", "Where") else count(shape(ins[0]))
+    outputs = sum(count(shape(o)) for o in outs)
+    amounts = dict.fromkeys(TERMS, 0)
+    amounts.update(node=1, input=inputs, output=outputs, far=max(0, inputs + outputs - NEAR))
+    if name == "Conv":
+        if not weight or len(weight) != 4:
+            return None
+        group, out = attributes.get("group", 1), shape(outs[0])
+        # Blocked layouts pad the channels: positions come from the spatial sizes.
+        positions = outputs // weight[0] if outputs % weight[0] == 0 else count(out[:1]) * out[2] * out[3]
+        window, channels = weight[2] * weight[3], weight[0] // group
+        amounts.update(patch=positions * window if window > 1 else 0, weight=count(weight))
+        if weight[1] == 1 and group > 1:
+            amounts.update(mac=positions * window * (weight[0] // VECTOR * VECTOR), tail=positions * window * (weight[0] % VECTOR))
+            return "Conv:depthwise", amounts
+        amounts.update(mac=positions * window * weight[1] * up(channels) * group, tail=positions * (channels % VECTOR) * group)
+        return "Conv:pointwise" if window == 1 else "Conv", amounts
+    if name == "MatMul":
+        a, out = shape(ins[0]), shape(outs[0])
+        if not a or not out:
+            return None
+        amounts.update(mac=outputs // out[-1] * a[-1] * up(out[-1]), tail=outputs // out[-1] * (out[-1] % VECTOR),
+                       weight=count(weight) if weight else 0)
+    if name in ("MaxPool", "AveragePool"):
+        amounts.update(mac=outputs * count(attributes.get("kernel_shape", [1])))
+    return name, amounts
 
 
 def fit(samples):
-    """Non-negative weighted least squares with three terms, by trying every subset of terms."""
-    a = np.array([[1.0, m, e] for m, e, _ in samples])
-    t = np.array([s[2] for s in samples])
-    weight = 1.0 / np.maximum(t, 1000.0)
-    best = None
-    for mask in range(1, 8):
-        cols = [c for c in range(3) if mask >> c & 1 and a[:, c].any()]
-        if not cols:
-            continue
-        x, *_ = np.linalg.lstsq(a[:, cols] * weight[:, None], t * weight, rcond=None)
-        if (x < 0).any():
-            continue
-        full = np.zeros(3)
-        full[cols] = x
-        error = (np.abs(a @ full - t) * weight).sum()
-        if best is None or error < best[0]:
-            best = (error, full)
-    return best[1], float(np.median(np.abs(a @ best[1] - t) / np.maximum(t, 1000.0)))
+    """Least absolute relative error, by re-weighted non-negative least squares."""
+    a = np.array([[s[0][t] for t in TERMS] for s in samples], float)
+    t = np.array([s[1] for s in samples]) * 1000
+    relative = 1 / np.maximum(t, 5000)
+    scale = a.max(0) + 1e-9
+    weights = relative.copy()
+    for _ in range(25):
+        x, _ = nnls(a / scale * weights[:, None], t * weights)
+        x = x / scale
+        error = np.abs(a @ x - t) * relative
+        weights = relative / np.sqrt(np.maximum(error, 0.03))
+    return {k: float(f"{v:.3g}") for k, v in zip(TERMS, x) if v * s_max(a, k) > 1}, error
+
+
+def s_max(a, term):
+    return a[:, TERMS.index(term)].max()
+
+
+def convert(model, config, folder):
+    """The two files of one model."""
+    full = os.path.join(folder, "full.json")
+    with open(full, "w") as f:
+        json.dump({"based_on": "int8", "costs": None}, f)
+    for side, extra in (("integer", ["--target", full]), ("float", ["--set", '/keep_float/names=["*"]'])):
+        out = os.path.join(folder, side)
+        subprocess.run([QCONVERT, model, "--config", config, "-o", out, "-q", "--no-progress", *extra], check=True, stdout=subprocess.DEVNULL)
+        yield os.path.join(out, os.path.splitext(os.path.basename(model))[0] + ".quant.onnx")
 
 
 def main():
     samples = collections.defaultdict(list)
     for pair in sys.argv[1:]:
-        for path in pair.split(":"):
-            for (_, op), (ns, inputs, outputs) in profile(path).items():
-                found = classify(op, inputs, outputs)
-                if found:
-                    name, side, macs, elements = found
-                    samples[name, side].append((macs, elements, ns))
-    table = {}
-    for name in sorted({k[0] for k in samples}):
-        entry = {}
-        for side in ("integer", "float"):
-            if not samples.get((name, side)):
-                entry[side] = [0, 0, 0]
-                continue
-            x, error = fit(samples[name, side])
-            entry[side] = [float(f"{v:.3g}") for v in x]
-            print(f"{name:20} {side:8} {len(samples[name, side]):5} samples, median error {100 * error:.0f} %", file=sys.stderr)
-        table[name] = entry
-    print(json.dumps(table, indent=1))
+        model, config = pair.rsplit(":", 1)
+        with tempfile.TemporaryDirectory() as folder:
+            for path in convert(model, config, folder):
+                for op, attributes, ins, outs, weight, us in profile(path):
+                    name = CLASS.get(op, op[len("QLinear"):] if op.startswith("QLinear") else op)
+                    if name not in CLASSES or not outs or not ins or attributes.get("mode") in (b"linear", b"cubic"):
+                        continue
+                    side = "integer" if is_integer(ins[0]) or is_integer(outs[0]) else "float"
+                    found = work(name, attributes, ins, outs, weight)
+                    if found:
+                        samples[found[0], side].append((found[1], us))
+        print(f"profiled {model}", file=sys.stderr)
+    table = collections.defaultdict(dict)
+    for (name, side), rows in sorted(samples.items()):
+        table[name][side], error = fit(rows)
+        print(f"{name:20} {side:8} {len(rows):5} nodes, {sum(r[1] for r in rows):9.0f} us, error: median {100 * np.median(error):3.0f} %, "
+              f"90 % below {100 * np.quantile(error, 0.9):3.0f} %", file=sys.stderr)
+    print("{\n" + ",\n".join(f'  {json.dumps(k)}: {json.dumps(v)}' for k, v in table.items()) + "\n}")
 
 
 if __name__ == "__main__":

@@ -312,6 +312,12 @@ const Json* Members::object(const char* key) {
 const Json* Members::list(const char* key) {
   return take(key, &Json::is_array, "a list");
 }
+bool Members::is_null(const char* key) {
+  if (!object_ || !object_->contains(key) || !(*object_)[key].is_null()) return false;
+  ignore(key);
+  return true;
+}
+
 void Members::ignore(const char* key) {
   take(key);
 }

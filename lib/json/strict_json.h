@@ -59,6 +59,8 @@ class Members {
   /// nullptr when absent or of another type; `what` names the type in the message ("an object").
   const Json* object(const char* key);
   const Json* list(const char* key);
+  /// The member is there and says null; such a member counts as asked for.
+  bool is_null(const char* key);
   void ignore(const char* key);
   /// Reports members that no call above asked for.
   void finish();

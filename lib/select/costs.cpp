@@ -2,45 +2,127 @@
 #include "select/costs.h"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
 
 #include "ir/ops.h"
 
 namespace qc::select {
 namespace {
 
+using target::kVector, target::Work, target::WorkTable;
+
 // Without a table integers win wherever the target has a kernel.
 const target::OpCost& cost_entry(const target::TargetSpec& target, const std::string& key) {
-  static const target::OpCost kUntold{{0, 0, 0}, {1, 0, 0}}, kFree;
-  if (target.costs.empty()) return key == "QuantizeLinear" || key == "DequantizeLinear" ? kFree : kUntold;
+  static const target::OpCost kUntold{{}, {1}}, kFree;
+  if (target.costs.empty()) return key.find("uantizeLinear") != std::string::npos ? kFree : kUntold;
   const auto found = target.costs.find(key);
   if (found != target.costs.end()) return found->second;
   const auto fallback = target.costs.find("*");
   return fallback != target.costs.end() ? fallback->second : kFree;
 }
 
+// A convolution's weight, when its sizes are known.
+const ir::Tensor* image_kernel(const ir::Graph& graph, const ir::Node& node) {
+  if (!ir::standard_op(node, "Conv")) return nullptr;
+  const ir::Tensor* weight = ir::constant_input(graph, node, 1);
+  return weight && weight->dims.size() >= 3 ? weight : nullptr;
+}
+
+int64_t window_of(const ir::Tensor& kernel) {
+  return std::accumulate(kernel.dims.begin() + 2, kernel.dims.end(), int64_t{1}, std::multiplies<>());
+}
+
+bool is_depthwise(const ir::Node& node, const ir::Tensor& kernel) {
+  return kernel.dims[1] == 1 && ir::int_attribute(node, "group", 1) > 1;
+}
+
 // Depthwise and pointwise convolutions run on kernels of their own.
 std::string cost_key(const ir::Graph& graph, const ir::Node& node) {
-  if (!ir::standard_op(node, "Conv")) return node.op_type;
-  const ir::Tensor* weight = ir::constant_input(graph, node, 1);
-  if (!weight || weight->dims.size() != 4) return node.op_type;
-  if (weight->dims[1] == 1 && ir::int_attribute(node, "group", 1) > 1) return "Conv:depthwise";
-  return weight->dims[2] == 1 && weight->dims[3] == 1 ? "Conv:pointwise" : node.op_type;
+  const ir::Tensor* kernel = image_kernel(graph, node);
+  if (!kernel) return node.op_type;
+  if (is_depthwise(node, *kernel)) return "Conv:depthwise";
+  return window_of(*kernel) == 1 ? "Conv:pointwise" : "Conv";
 }
 
-int64_t largest_tensor(const ir::Graph& graph, const ir::Node& node) {
-  int64_t largest = 0;
-  for (const ir::ValueId v : node.outputs) largest = std::max(largest, ir::elements(graph, v));
-  for (const ir::ValueId v : node.inputs)
-    if (v != ir::kNone && !graph.values[static_cast<size_t>(v)].constant)
-      largest = std::max(largest, ir::elements(graph, v));
-  return largest;
+double whole_vectors(double channels) {
+  return std::ceil(channels / kVector) * kVector;
 }
 
-double time_of(const target::LinearCost& cost, int64_t macs, int64_t elements) {
-  return cost.node + cost.mac * static_cast<double>(macs) + cost.element * static_cast<double>(elements);
+double& at(WorkTable& table, Work term) {
+  return table[static_cast<size_t>(term)];
+}
+
+void add_convolution(const ir::Node& node, const ir::Tensor& kernel, WorkTable& work) {
+  const double window = static_cast<double>(window_of(kernel)), outputs = static_cast<double>(kernel.dims[0]),
+               positions = at(work, Work::kOutput) / outputs;
+  const int64_t groups = ir::int_attribute(node, "group", 1), per_group = kernel.dims[0] / groups,
+                beyond = (is_depthwise(node, kernel) ? kernel.dims[0] : per_group) % kVector;
+  at(work, Work::kWeight) = static_cast<double>(kernel.size());
+  if (window > 1) at(work, Work::kPatch) = positions * window;
+  if (is_depthwise(node, kernel)) {
+    at(work, Work::kMac) = positions * window * (outputs - static_cast<double>(beyond));
+    at(work, Work::kTail) = positions * window * static_cast<double>(beyond);
+    return;
+  }
+  const double each = static_cast<double>(groups);
+  at(work, Work::kMac) = positions * window * static_cast<double>(kernel.dims[1]) *
+                         whole_vectors(static_cast<double>(per_group)) * each;
+  at(work, Work::kTail) = positions * static_cast<double>(beyond) * each;
+}
+
+void add_product(const ir::Graph& graph, const ir::Node& node, WorkTable& work) {
+  const ir::Value& out = graph.values[static_cast<size_t>(node.outputs[0])];
+  const double macs = static_cast<double>(ir::macs(graph, node));
+  if (out.dims.empty() || out.dims.back() <= 0) return;
+  const double columns = static_cast<double>(out.dims.back());
+  at(work, Work::kMac) = macs / columns * whole_vectors(columns);
+  at(work, Work::kTail) = at(work, Work::kOutput) / columns * static_cast<double>(out.dims.back() % kVector);
+  if (const ir::Tensor* weight = ir::constant_input(graph, node, 1))
+    at(work, Work::kWeight) = static_cast<double>(weight->size());
+}
+
+void add_pooling(const ir::Node& node, WorkTable& work) {
+  double window = 1;
+  for (const int64_t size : ir::ints_attribute(node, "kernel_shape")) window *= static_cast<double>(size);
+  at(work, Work::kMac) = at(work, Work::kOutput) * window;
+}
+
+double time_of(const WorkTable& each, const WorkTable& work) {
+  return std::inner_product(each.begin(), each.end(), work.begin(), 0.0);
+}
+
+WorkTable conversion_of(int64_t elements) {
+  WorkTable work{};
+  at(work, Work::kNode) = 1;
+  at(work, Work::kInput) = at(work, Work::kOutput) = static_cast<double>(elements);
+  at(work, Work::kFar) = static_cast<double>(std::max<int64_t>(0, 2 * elements - target::kNear));
+  return work;
 }
 
 }  // namespace
+
+WorkTable work_of(const ir::Graph& sized, const ir::Node& node) {
+  WorkTable work{};
+  int64_t input = 0, output = 0;
+  for (const ir::ValueId v : node.outputs)
+    if (v != ir::kNone) output += ir::elements(sized, v);
+  for (const ir::ValueId v : node.inputs)
+    if (v != ir::kNone && !sized.values[static_cast<size_t>(v)].constant)
+      input = std::max(input, ir::elements(sized, v));
+  at(work, Work::kNode) = 1;
+  at(work, Work::kInput) = static_cast<double>(input);
+  at(work, Work::kOutput) = static_cast<double>(output);
+  at(work, Work::kFar) = static_cast<double>(std::max<int64_t>(0, input + output - target::kNear));
+  if (const ir::Tensor* kernel = image_kernel(sized, node))
+    add_convolution(node, *kernel, work);
+  else if (ir::standard_op(node, "Gemm") || ir::standard_op(node, "MatMul"))
+    add_product(sized, node, work);
+  else if (ir::standard_op(node, "MaxPool") || ir::standard_op(node, "AveragePool"))
+    add_pooling(node, work);
+  return work;
+}
 
 PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>& capabilities,
                           const target::TargetSpec& target) {
@@ -52,16 +134,16 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
     const ir::Node& node = sized.nodes[n];
     if (capabilities[n].ability != Ability::kInteger) continue;  // followers cost nothing on either side
     const target::OpCost& entry = cost_entry(target, cost_key(sized, node));
-    const int64_t macs = ir::macs(sized, node), elements = largest_tensor(sized, node);
-    costs.nodes[n] = {time_of(entry.integer, macs, elements), time_of(entry.floating, macs, elements)};
+    const WorkTable work = work_of(sized, node);
+    costs.nodes[n] = {time_of(entry.integer, work), time_of(entry.floating, work)};
   }
-  const target::LinearCost quantize = cost_entry(target, "QuantizeLinear").floating,
-                           dequantize = cost_entry(target, "DequantizeLinear").floating;
   for (size_t v = 0; v < sized.values.size(); ++v) {
     const ir::Value& value = sized.values[v];
     if (value.constant || value.dtype != ir::DType::kFloat) continue;
-    const int64_t elements = ir::elements(sized, static_cast<ir::ValueId>(v));
-    costs.values[v] = {time_of(quantize, 0, elements), time_of(dequantize, 0, elements)};
+    const std::string form = value.dims.size() == 4 ? ":4d" : "";
+    const WorkTable work = conversion_of(ir::elements(sized, static_cast<ir::ValueId>(v)));
+    costs.values[v] = {time_of(cost_entry(target, "QuantizeLinear" + form).floating, work),
+                       time_of(cost_entry(target, "DequantizeLinear" + form).floating, work)};
     // An integer kernel that can hand out floats needs no conversion behind it.
     if (value.producer != ir::kNone &&
         target::rule_for(target, sized.nodes[static_cast<size_t>(value.producer)].op_type).float_output)

@@ -108,16 +108,22 @@ void read_ops(const File& file, Members& root, TargetSpec& target) {
   }
 }
 
-// [node, mac, element] in nanoseconds.
-bool read_cost(const Json& value, LinearCost& cost) {
-  const bool numbers =
-      value.is_array() && value.size() == 3 &&
-      std::all_of(value.begin(), value.end(), [](const Json& n) { return n.is_number() && n >= 0; });
-  if (numbers) cost = {value[0].get<double>(), value[1].get<double>(), value[2].get<double>()};
-  return numbers;
+// {"node": ns, "mac": ns, ...}; terms that are not named cost nothing.
+bool read_cost(const Json& value, WorkTable& cost) {
+  if (!value.is_object()) return false;
+  for (const auto& [name, ns] : value.items()) {
+    const auto term = std::find(kWorkNames.begin(), kWorkNames.end(), name);
+    if (term == kWorkNames.end() || !ns.is_number() || ns < 0) return false;
+    cost[static_cast<size_t>(term - kWorkNames.begin())] = ns.get<double>();
+  }
+  return true;
 }
 
 void read_costs(Members& root, TargetSpec& target) {
+  if (root.is_null("costs")) {  // no table: integers wherever there is a kernel
+    target.costs.clear();
+    return;
+  }
   const Json* object = root.object("costs");
   if (!object) return;
   for (const auto& [key, value] : object->items()) {
@@ -130,8 +136,9 @@ void read_costs(Members& root, TargetSpec& target) {
     else
       root.problem(json::child(root.pointer("costs"), key), "bad-value",
                    format("{} is no cost", json::found(value)),
-                   "write {\"integer\": [node, mac, element], \"float\": [node, mac, element]}, nanoseconds, "
-                   "none negative");
+                   format("write {{\"integer\": {{...}}, \"float\": {{...}}}} with nanoseconds, none "
+                          "negative, for any of {}",
+                          join(std::vector<std::string>(kWorkNames.begin(), kWorkNames.end()), ", ")));
   }
 }
 

@@ -169,7 +169,12 @@ std::string describe(const TargetSpec& target) {
 
 std::string to_json(const TargetSpec& target) {
   Json ops = Json::object(), ranges = Json::object(), costs = Json::object();
-  const auto cost_json = [](const LinearCost& c) { return Json::array({c.node, c.mac, c.element}); };
+  const auto cost_json = [](const WorkTable& cost) {
+    Json terms = Json::object();
+    for (size_t t = 0; t < cost.size(); ++t)
+      if (cost[t] > 0) terms[std::string(kWorkNames[t])] = cost[t];
+    return terms;
+  };
   for (const auto& [key, cost] : target.costs)
     costs[key] = {{"integer", cost_json(cost.integer)}, {"float", cost_json(cost.floating)}};
   for (const auto& [op_type, rule] : target.ops) ops[op_type] = rule_json(rule);

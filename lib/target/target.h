@@ -3,6 +3,8 @@
 // an op.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -34,13 +36,26 @@ struct OpRule {
   std::string sentence;                     // why, for people: error text, `qconvert targets NAME`, reports
 };
 
-/// Time of a node in nanoseconds on one thread: node + mac * MACs + element * max(input, output elements).
-struct LinearCost {
-  double node = 0, mac = 0, element = 0;
+/// What a node's time is made of; the names are those of target files, the amounts those of
+/// select::work_of().
+enum class Work {
+  kNode,    // 1
+  kMac,     // multiply-accumulates, channels rounded to whole vectors of kVector
+  kTail,    // results in channels beyond whole vectors
+  kPatch,   // positions times window, for windows larger than one
+  kInput,   // elements of the largest input
+  kOutput,  // elements of all outputs
+  kWeight,  // elements of the constant operand
+  kFar,     // elements of input and output beyond kNear, which no cache close to the core holds
 };
+inline constexpr std::array<std::string_view, 8> kWorkNames{"node",  "mac",    "tail",   "patch",
+                                                            "input", "output", "weight", "far"};
+inline constexpr int64_t kVector = 16, kNear = int64_t{1} << 19;
+/// By Work: how much of each a node does, or nanoseconds for one of each on one thread.
+using WorkTable = std::array<double, kWorkNames.size()>;
 /// The same node on integers and in float. Only differences steer the placement.
 struct OpCost {
-  LinearCost integer, floating;
+  WorkTable integer{}, floating{};
 };
 
 /// Quantizer of one kind of tensor.
@@ -62,7 +77,7 @@ struct TargetSpec {
   std::map<std::string, OpRule> ops;  // by op type; an op without a rule is kFloat
   /// Measured times by op type, or "Conv:depthwise" and "Conv:pointwise" for those shapes; "*" for ops
   /// without an entry. "QuantizeLinear" and "DequantizeLinear" (floating part) are the prices of changing
-  /// sides.
+  /// sides; with ":4d" those of image tensors, which change their layout as well.
   std::map<std::string, OpCost> costs;
   std::map<std::string, std::pair<double, double>> known_ranges;  // op type -> output range ("Softmax": 0..1)
 };

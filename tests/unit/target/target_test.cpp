@@ -150,11 +150,13 @@ TEST_CASE("a file may say only what differs from a shipped target") {
 
 TEST_CASE("costs are read and printed back") {
   const TargetSpec t = target::parse(
-      R"({"based_on": "int8", "costs": {"Add": {"integer": [1, 0, 0.5], "float": [2, 0, 0.25]}}})", "t.json",
-      "t");
-  CHECK(t.costs.at("Add").integer.element == 0.5);
-  CHECK(t.costs.at("Add").floating.node == 2);
-  CHECK(target::parse(target::to_json(t), "t.json", "t").costs.at("Add").floating.element == 0.25);
+      R"({"based_on": "int8", "costs": {"Add": {"integer": {"node": 1, "output": 0.5}, "float": {"node": 2, "output": 0.25}}}})",
+      "t.json", "t");
+  CHECK(t.costs.at("Add").integer[static_cast<size_t>(target::Work::kOutput)] == 0.5);
+  CHECK(t.costs.at("Add").floating[static_cast<size_t>(target::Work::kNode)] == 2);
+  CHECK(target::parse(target::to_json(t), "t.json", "t").costs.at("Add").floating ==
+        t.costs.at("Add").floating);
+  CHECK(target::parse(R"({"based_on": "int8", "costs": null})", "t.json", "t").costs.empty());
 }
 
 TEST_CASE("a target file is found by its path and takes its name from it") {
@@ -168,46 +170,46 @@ struct Mistake {
 };
 
 TEST_CASE("a mistake in a target file has its pointer, cause and remedy") {
-  const auto m = GENERATE(
-      Mistake{"{\"based_on\": \"imt8\"}", "unknown-target", "/based_on", "imt8", "\"int8\""},
-      Mistake{"{\"based_on\": \"int8\", \"weigths\": {}}", "unknown-key", "/weigths", "unknown",
-              "\"weights\""},
-      Mistake{"{\"based_on\": \"int8\", \"weights\": 8}", "wrong-type", "/weights", "found the number 8",
-              "an object"},
-      Mistake{"{\"based_on\": \"int8\", \"weights\": {\"bits\": 4}}", "bad-value", "/weights/bits",
-              "not possible", "from 8 to 8"},
-      Mistake{"{\"based_on\": \"int8\", \"weights\": {\"bits\": 8.5}}", "wrong-type", "/weights/bits", "8.5",
-              "whole number"},
-      Mistake{"{\"based_on\": \"int8\", \"weights\": {\"symmetric\": false}}", "bad-value", "/weights",
-              "zero points", "true"},
-      Mistake{"{\"based_on\": \"int8\", \"activations\": {\"per_channel\": true}}", "bad-value",
-              "/activations", "channel", "false"},
-      Mistake{"{\"based_on\": \"int8\", \"ops\": {\"Conv\": {\"kind\": \"weigthed\"}}}", "bad-value",
-              "/ops/Conv/kind", "weigthed", "weighted"},
-      Mistake{"{\"based_on\": \"int8\", \"ops\": {\"Conv\": {\"knd\": \"move\"}}}", "unknown-key",
-              "/ops/Conv/knd", "unknown", "\"kind\""},
-      Mistake{"{\"based_on\": \"int8\", \"ops\": {\"New\": {\"kind\": \"move\"}}}", "missing-key", "/ops/New",
-              "sentence", "add"},
-      Mistake{"{\"based_on\": \"int8\", \"ops\": {\"Conv\": {\"data_inputs\": [0, 0]}}}", "bad-value",
-              "/ops/Conv/data_inputs", "slot", "whole numbers"},
-      Mistake{"{\"based_on\": \"int8\", \"ops\": {\"Conv\": {\"data_inputs\": [-1]}}}", "bad-value",
-              "/ops/Conv/data_inputs", "-1", "whole numbers"},
-      Mistake{"{\"based_on\": \"int8\", \"ops\": {\"Conv\": {\"when\": {\"group\": 1}}}}", "wrong-type",
-              "/ops/Conv/when/group", "number 1", "as text"},
-      Mistake{"{\"based_on\": \"int8\", \"known_ranges\": {\"X\": [1, 0]}}", "bad-value", "/known_ranges/X",
-              "no range", "[0, 1]"},
-      Mistake{"{\"based_on\": \"int8\", \"ops\": {\"Conv\": 3}}", "wrong-type", "/ops/Conv",
-              "found the number 3", "key"},
-      Mistake{"{\"based_on\": \"int8\", \"costs\": {\"Add\": {\"integer\": [1, 2, 3]}}}", "bad-value",
-              "/costs/Add", "no cost", "\"float\": [node"},
-      Mistake{
-          "{\"based_on\": \"int8\", \"costs\": {\"Add\": {\"integer\": [1, 2, 3], \"float\": [1, -2, 3]}}}",
-          "bad-value", "/costs/Add", "no cost", "none negative"},
-      Mistake{"[]", "wrong-type", "t.json", "expected an object", "key"},
-      Mistake{"{}", "missing-key", "/ops", "no rule", "based_on"},
-      Mistake{"{\"based_on\": \"int8\", \"name\": \"a\", \"name\": \"b\"}", "duplicate-key", "/name", "twice",
-              "one of them"},
-      Mistake{"{,}", "json-syntax", "t.json:1:2", "key is expected", "close"});
+  const auto m =
+      GENERATE(Mistake{"{\"based_on\": \"imt8\"}", "unknown-target", "/based_on", "imt8", "\"int8\""},
+               Mistake{"{\"based_on\": \"int8\", \"weigths\": {}}", "unknown-key", "/weigths", "unknown",
+                       "\"weights\""},
+               Mistake{"{\"based_on\": \"int8\", \"weights\": 8}", "wrong-type", "/weights",
+                       "found the number 8", "an object"},
+               Mistake{"{\"based_on\": \"int8\", \"weights\": {\"bits\": 4}}", "bad-value", "/weights/bits",
+                       "not possible", "from 8 to 8"},
+               Mistake{"{\"based_on\": \"int8\", \"weights\": {\"bits\": 8.5}}", "wrong-type",
+                       "/weights/bits", "8.5", "whole number"},
+               Mistake{"{\"based_on\": \"int8\", \"weights\": {\"symmetric\": false}}", "bad-value",
+                       "/weights", "zero points", "true"},
+               Mistake{"{\"based_on\": \"int8\", \"activations\": {\"per_channel\": true}}", "bad-value",
+                       "/activations", "channel", "false"},
+               Mistake{"{\"based_on\": \"int8\", \"ops\": {\"Conv\": {\"kind\": \"weigthed\"}}}", "bad-value",
+                       "/ops/Conv/kind", "weigthed", "weighted"},
+               Mistake{"{\"based_on\": \"int8\", \"ops\": {\"Conv\": {\"knd\": \"move\"}}}", "unknown-key",
+                       "/ops/Conv/knd", "unknown", "\"kind\""},
+               Mistake{"{\"based_on\": \"int8\", \"ops\": {\"New\": {\"kind\": \"move\"}}}", "missing-key",
+                       "/ops/New", "sentence", "add"},
+               Mistake{"{\"based_on\": \"int8\", \"ops\": {\"Conv\": {\"data_inputs\": [0, 0]}}}",
+                       "bad-value", "/ops/Conv/data_inputs", "slot", "whole numbers"},
+               Mistake{"{\"based_on\": \"int8\", \"ops\": {\"Conv\": {\"data_inputs\": [-1]}}}", "bad-value",
+                       "/ops/Conv/data_inputs", "-1", "whole numbers"},
+               Mistake{"{\"based_on\": \"int8\", \"ops\": {\"Conv\": {\"when\": {\"group\": 1}}}}",
+                       "wrong-type", "/ops/Conv/when/group", "number 1", "as text"},
+               Mistake{"{\"based_on\": \"int8\", \"known_ranges\": {\"X\": [1, 0]}}", "bad-value",
+                       "/known_ranges/X", "no range", "[0, 1]"},
+               Mistake{"{\"based_on\": \"int8\", \"ops\": {\"Conv\": 3}}", "wrong-type", "/ops/Conv",
+                       "found the number 3", "key"},
+               Mistake{"{\"based_on\": \"int8\", \"costs\": {\"Add\": {\"integer\": {\"node\": 1}}}}",
+                       "bad-value", "/costs/Add", "no cost", "node, mac"},
+               Mistake{"{\"based_on\": \"int8\", \"costs\": {\"Add\": {\"integer\": {\"node\": 1}, "
+                       "\"float\": {\"node\": -2}}}}",
+                       "bad-value", "/costs/Add", "no cost", "none negative"},
+               Mistake{"[]", "wrong-type", "t.json", "expected an object", "key"},
+               Mistake{"{}", "missing-key", "/ops", "no rule", "based_on"},
+               Mistake{"{\"based_on\": \"int8\", \"name\": \"a\", \"name\": \"b\"}", "duplicate-key", "/name",
+                       "twice", "one of them"},
+               Mistake{"{,}", "json-syntax", "t.json:1:2", "key is expected", "close"});
   CAPTURE(m.text);
   try {
     target::parse(m.text, "t.json", "t");
