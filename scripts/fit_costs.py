@@ -15,6 +15,8 @@ same terms as lib/select/costs.cpp:
   patch   positions times window, for windows larger than one
   input, output    elements
   weight  elements of the constant operand
+  loose   multiply-accumulates of convolutions whose channels are no multiple of 4
+  thin    multiply-accumulates of convolutions with fewer than 16 input channels in a group (not depthwise)
   far     elements of input and output beyond 2^19, which no cache close to the core holds
 
 Per class and side a non-negative fit of least absolute relative error is printed as JSON for configs/targets/*.json;
@@ -36,15 +38,15 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 QCONVERT = os.environ.get("QCONVERT", os.path.join(ROOT, "build", "qconvert"))
 RUNS = 40
 PROFILING_US = 1.9  # what a node's time grows by when it is profiled
-VECTOR, NEAR = 16, 1 << 19
-TERMS = ["node", "mac", "tail", "patch", "input", "output", "weight", "far"]
+VECTOR, BLOCK, NEAR = 16, 4, 1 << 19
+TERMS = ["node", "mac", "tail", "patch", "input", "output", "weight", "loose", "thin", "far"]
 WEIGHT_SLOT = {"QLinearConv": 3, "QLinearMatMul": 3, "QGemm": 3}
 # Kernel in the optimised graph -> the class that the table speaks of.
 CLASS = {"FusedConv": "Conv", "QLinearConv": "Conv", "Gemm": "MatMul", "FusedGemm": "MatMul", "QGemm": "MatMul", "FusedMatMul": "MatMul",
          "QLinearMatMul": "MatMul", "MatMulIntegerToFloat": "MatMul", "NhwcMaxPool": "MaxPool", "Upsample": "Resize"}
 CLASSES = {"Conv", "MatMul", "Add", "Mul", "Concat", "Sigmoid", "AveragePool", "GlobalAveragePool", "LeakyRelu", "Where",
            "MaxPool", "Reshape", "Transpose", "Slice", "Split", "DepthToSpace", "Resize", "Gather", "QuantizeLinear",
-           "DequantizeLinear", "ReorderInput", "ReorderOutput", "ReduceMax", "ConvTranspose", "Softmax"}
+           "DequantizeLinear", "ReorderInput", "ReorderOutput", "ReduceMax", "MaxPool:planar", "ConvTranspose", "Softmax"}
 
 
 def shape(entry):
@@ -100,6 +102,10 @@ def profile(path):
     return rows
 
 
+def has_loose_channels(outputs, inputs):
+    return outputs % BLOCK != 0 or (inputs >= BLOCK and inputs % BLOCK != 0)
+
+
 def work(name, attributes, ins, outs, weight):
     """(class, amounts by TERMS), or None for a shape that tells nothing"""
     inputs = max([count(shape(i)) for i in ins] or [1]) if name in ("Add", "Mul", "Where") else count(shape(ins[0]))
@@ -112,11 +118,15 @@ def work(name, attributes, ins, outs, weight):
         group, out = attributes.get("group", 1), shape(outs[0])
         # Blocked layouts pad the channels: positions come from the spatial sizes.
         positions = outputs // weight[0] if outputs % weight[0] == 0 else count(out[:1]) * out[2] * out[3]
-        window, channels = weight[2] * weight[3], weight[0] // group
+        window, channels, inputs = weight[2] * weight[3], weight[0] // group, weight[1] * group
+        if has_loose_channels(weight[0], inputs):
+            amounts["loose"] = positions * count(weight)
         amounts.update(patch=positions * window if window > 1 else 0, weight=count(weight))
         if weight[1] == 1 and group > 1:
             amounts.update(mac=positions * window * (weight[0] // VECTOR * VECTOR), tail=positions * window * (weight[0] % VECTOR))
             return "Conv:depthwise", amounts
+        if weight[1] < VECTOR:
+            amounts["thin"] = positions * count(weight)
         amounts.update(mac=positions * window * weight[1] * up(channels) * group, tail=positions * (channels % VECTOR) * group)
         return "Conv:pointwise" if window == 1 else "Conv", amounts
     if name == "MatMul":
@@ -125,7 +135,7 @@ def work(name, attributes, ins, outs, weight):
             return None
         amounts.update(mac=outputs // out[-1] * a[-1] * up(out[-1]), tail=outputs // out[-1] * (out[-1] % VECTOR),
                        weight=count(weight) if weight else 0)
-    if name in ("MaxPool", "AveragePool"):
+    if name in ("MaxPool", "MaxPool:planar", "AveragePool"):
         amounts.update(mac=outputs * count(attributes.get("kernel_shape", [1])))
     return name, amounts
 
@@ -171,6 +181,8 @@ def main():
                     if name not in CLASSES or not outs or not ins or attributes.get("mode") in (b"linear", b"cubic"):
                         continue
                     side = "integer" if is_integer(ins[0]) or is_integer(outs[0]) else "float"
+                    if op == "MaxPool" and side == "integer":
+                        name = "MaxPool:planar"  # where no convolution's layout reaches it
                     found = work(name, attributes, ins, outs, weight)
                     if found:
                         samples[found[0], side].append((found[1], us))

@@ -38,8 +38,22 @@ bool is_depthwise(const ir::Node& node, const ir::Tensor& kernel) {
   return kernel.dims[1] == 1 && ir::int_attribute(node, "group", 1) > 1;
 }
 
+// Integer pooling is fast in the layout of integer convolutions, which reaches it only from a neighbour.
+bool beside_convolution(const ir::Graph& graph, const ir::Node& node) {
+  const auto is_convolution = [&](ir::NodeId n) {
+    return n != ir::kNone && ir::standard_op(graph.nodes[static_cast<size_t>(n)], "Conv");
+  };
+  ir::NodeId before = graph.values[static_cast<size_t>(node.inputs[0])].producer;
+  if (before != ir::kNone && !is_convolution(before) &&
+      graph.nodes[static_cast<size_t>(before)].inputs.size() == 1)
+    before = graph.values[static_cast<size_t>(graph.nodes[static_cast<size_t>(before)].inputs[0])].producer;
+  const auto& readers = graph.values[static_cast<size_t>(node.outputs[0])].consumers;
+  return is_convolution(before) || std::any_of(readers.begin(), readers.end(), is_convolution);
+}
+
 // Depthwise and pointwise convolutions run on kernels of their own.
 std::string cost_key(const ir::Graph& graph, const ir::Node& node) {
+  if (ir::standard_op(node, "MaxPool") && !beside_convolution(graph, node)) return "MaxPool:planar";
   const ir::Tensor* kernel = image_kernel(graph, node);
   if (!kernel) return node.op_type;
   if (is_depthwise(node, *kernel)) return "Conv:depthwise";
@@ -59,7 +73,11 @@ void add_convolution(const ir::Node& node, const ir::Tensor& kernel, WorkTable& 
                positions = at(work, Work::kOutput) / outputs;
   const int64_t groups = ir::int_attribute(node, "group", 1), per_group = kernel.dims[0] / groups,
                 beyond = (is_depthwise(node, kernel) ? kernel.dims[0] : per_group) % kVector;
+  const int64_t inputs = kernel.dims[1] * groups;
+  const bool first = inputs < target::kBlock;  // images have a kernel of their own
   at(work, Work::kWeight) = static_cast<double>(kernel.size());
+  if (kernel.dims[0] % target::kBlock != 0 || (!first && inputs % target::kBlock != 0))
+    at(work, Work::kLoose) = positions * static_cast<double>(kernel.size());
   if (window > 1) at(work, Work::kPatch) = positions * window;
   if (is_depthwise(node, kernel)) {
     at(work, Work::kMac) = positions * window * (outputs - static_cast<double>(beyond));
@@ -67,6 +85,7 @@ void add_convolution(const ir::Node& node, const ir::Tensor& kernel, WorkTable& 
     return;
   }
   const double each = static_cast<double>(groups);
+  if (kernel.dims[1] < kVector) at(work, Work::kThin) = positions * static_cast<double>(kernel.size());
   at(work, Work::kMac) = positions * window * static_cast<double>(kernel.dims[1]) *
                          whole_vectors(static_cast<double>(per_group)) * each;
   at(work, Work::kTail) = positions * static_cast<double>(beyond) * each;

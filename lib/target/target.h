@@ -46,11 +46,13 @@ enum class Work {
   kInput,   // elements of the largest input
   kOutput,  // elements of all outputs
   kWeight,  // elements of the constant operand
+  kLoose,   // multiply-accumulates of convolutions whose channels are no multiple of kBlock
+  kThin,    // multiply-accumulates of convolutions with fewer input channels than one vector
   kFar,     // elements of input and output beyond kNear, which no cache close to the core holds
 };
-inline constexpr std::array<std::string_view, 8> kWorkNames{"node",  "mac",    "tail",   "patch",
-                                                            "input", "output", "weight", "far"};
-inline constexpr int64_t kVector = 16, kNear = int64_t{1} << 19;
+inline constexpr std::array<std::string_view, 10> kWorkNames{"node",   "mac",    "tail",  "patch", "input",
+                                                             "output", "weight", "loose", "thin",  "far"};
+inline constexpr int64_t kVector = 16, kBlock = 4, kNear = int64_t{1} << 19;
 /// By Work: how much of each a node does, or nanoseconds for one of each on one thread.
 using WorkTable = std::array<double, kWorkNames.size()>;
 /// The same node on integers and in float. Only differences steer the placement.
@@ -75,9 +77,10 @@ struct TargetSpec {
   int bias_bits = 32;
   bool float_islands = true;          // ops may stay float
   std::map<std::string, OpRule> ops;  // by op type; an op without a rule is kFloat
-  /// Measured times by op type, or "Conv:depthwise" and "Conv:pointwise" for those shapes; "*" for ops
-  /// without an entry. "QuantizeLinear" and "DequantizeLinear" (floating part) are the prices of changing
-  /// sides; with ":4d" those of image tensors, which change their layout as well.
+  /// Measured times by op type, or "Conv:depthwise" and "Conv:pointwise" for those shapes,
+  /// "MaxPool:planar" where no convolution is next to it; "*" for ops without an entry. "QuantizeLinear" and
+  /// "DequantizeLinear" (floating part) are the prices of changing sides; with ":4d" those of image tensors,
+  /// which change their layout as well.
   std::map<std::string, OpCost> costs;
   std::map<std::string, std::pair<double, double>> known_ranges;  // op type -> output range ("Softmax": 0..1)
 };
