@@ -324,30 +324,6 @@ void add_graph_node(Writer& w, NodeId id) {
     if (v != kNone && has_pair(w, v)) add_quantize(w, v, node.name);
 }
 
-// ONNX Runtime joins a MatMul with the Add of a vector behind it to a float Gemm before it looks for
-// integers, and then multiplies in float with weights that it unfolds at every run. A constant of rank 3 is
-// left alone.
-bool follows_integer_matmul(const Writer& w, ValueId constant) {
-  const ir::Value& value = w.value(constant);
-  if (value.constant->dims.size() != 1 || value.consumers.empty()) return false;
-  return std::all_of(value.consumers.begin(), value.consumers.end(), [&](NodeId reader) {
-    const ir::Node& add = w.node(reader);
-    if (!ir::standard_op(add, "Add")) return false;
-    const ir::Value& sum = w.value(add.outputs[0]);
-    const ValueId other = add.inputs[add.inputs[0] == constant ? 1 : 0];
-    const NodeId producer = other == kNone ? kNone : w.value(other).producer;
-    return producer != kNone && ir::standard_op(w.node(producer), "MatMul") &&
-           w.compute(producer) == Compute::kInteger && !has_pair(w, other) && sum.has_shape &&
-           sum.dims.size() >= 3;
-  });
-}
-
-ir::Tensor as_written(const Writer& w, ValueId constant) {
-  ir::Tensor tensor = *w.value(constant).constant;
-  if (follows_integer_matmul(w, constant)) tensor.dims = {1, 1, tensor.dims[0]};
-  return tensor;
-}
-
 // Float constants that something still reads by their own name.
 void add_float_constants(Writer& w) {
   constexpr std::string_view kWeighted[] = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
@@ -369,7 +345,7 @@ void add_float_constants(Writer& w) {
         kind = !weighted ? "constants" : slot == 2 ? "bias" : "weights";
       }
     }
-    if (needed) add_initializer(w, value.name, as_written(w, v), label, kind);
+    if (needed) add_initializer(w, value.name, *value.constant, label, kind);
   }
 }
 
