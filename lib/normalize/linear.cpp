@@ -59,7 +59,7 @@ Channels bias_of(const Graph& graph, const Linear& linear) {
 }
 
 /// Writes weights and bias back; a bias of zeros is not added where there was none.
-bool store(Graph& graph, const Linear& linear, std::vector<float> weights, const Channels& bias) {
+bool store(Graph& graph, const Linear& linear, const std::vector<float>& weights, const Channels& bias) {
   const std::vector<float> rounded(bias.begin(), bias.end());
   const bool wanted = has_bias(node_at(graph, linear.node)) ||
                       std::any_of(rounded.begin(), rounded.end(), [](float b) { return b != 0; });
@@ -159,7 +159,7 @@ bool fold_behind(Graph& graph, const Linear& linear, const Channels& scale, cons
   });
   Channels bias = bias_of(graph, linear);
   for (size_t c = 0; c < bias.size(); ++c) bias[c] = bias[c] * scale[c] + shift[c];
-  return store(graph, linear, std::move(weights), bias);
+  return store(graph, linear, weights, bias);
 }
 
 bool fold_before(Graph& graph, const Linear& linear, const Channels& scale, const Channels& shift) {
@@ -172,7 +172,7 @@ bool fold_before(Graph& graph, const Linear& linear, const Channels& scale, cons
     weights[i] = static_cast<float>(old[i] * scale[static_cast<size_t>(at.in)]);
     bias[static_cast<size_t>(at.out)] += old[i] * shift[static_cast<size_t>(at.in)];
   });
-  return store(graph, linear, std::move(weights), bias);
+  return store(graph, linear, weights, bias);
 }
 
 bool unpadded(const Node& node) {

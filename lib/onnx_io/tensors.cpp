@@ -211,8 +211,10 @@ ir::Tensor take_tensor(onnx::TensorProto& proto, ExternalFiles& files, const std
   if (proto.data_location() == onnx::TensorProto::EXTERNAL) {
     auto data = external_bytes(proto, bits > 0 ? *expected : -1, files, place, diagnostics);
     if (!data) return ir::make_tensor(tensor.dtype, "", {0});
-    bytes = std::move(*data);
-    if (bits == 0) proto.set_raw_data(std::move(bytes));
+    if (bits > 0)
+      bytes = std::move(*data);
+    else
+      proto.set_raw_data(std::move(*data));
     proto.clear_external_data();
     proto.clear_data_location();
   } else if (bits > 0 && proto.has_raw_data()) {

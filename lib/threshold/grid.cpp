@@ -20,8 +20,9 @@ Family family_of(const Options& options, bool is_signed, double min, double max)
   const bool narrow = options.narrow_range && is_signed;
   if (narrow) --family.span;
   family.low_min = family.low_max = is_signed ? -(family.span + (narrow ? 0 : 1)) / 2 : 0;
+  const int64_t half = family.span / 2;
   family.threshold_steps =
-      narrow ? static_cast<double>(family.span / 2) : std::ldexp(1.0, options.bits - (is_signed ? 1 : 0));
+      narrow ? static_cast<double>(half) : std::ldexp(1.0, options.bits - (is_signed ? 1 : 0));
   family.scale_floor = std::max(family.scale_floor, options.min_threshold / family.threshold_steps);
   return family;
 }

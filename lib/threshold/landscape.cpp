@@ -64,8 +64,9 @@ void Landscape::locate_cells(double scale, int64_t first, int64_t last) {
   const size_t n = samples_.size();
   if (samples_.pitch > 0 &&
       n > kWalked) {  // a sample beside a boundary may get the other level: both err alike there
+    const size_t middle = n / 2;
     const double per_pitch = 1.0 / samples_.pitch,
-                 origin = samples_.x[n / 2] * per_pitch - static_cast<double>(n / 2);
+                 origin = samples_.x[middle] * per_pitch - static_cast<double>(middle);
     const auto limit = static_cast<double>(n);
     const auto index = [&](double place) {
       return static_cast<size_t>(

@@ -57,11 +57,11 @@ constexpr int kStride = p == 2 ? 2 : p + 1;
 template <int p>
 inline __attribute__((always_inline)) void drop_steps(const Work& work, double x, double weight, int h,
                                                       int end) {
-  constexpr int stride = p % 2 == 0 ? 2 : 1;
+  constexpr int kStep = p % 2 == 0 ? 2 : 1;
   double* const cells = work.cells;
   const int64_t last_cell = work.last_cell;
   int next = h + 1;
-  if (stride == 2 && next % 2 == 0) ++next;
+  if (kStep == 2 && next % 2 == 0) ++next;
   const double distance = work.cells_per_u / (2 * x);
   double cell = std::max(0.0, next * distance - work.begin * work.cells_per_u);
   const auto here = [&] { return cells + std::min(static_cast<int64_t>(cell), last_cell) * kStride<p>; };
@@ -77,7 +77,7 @@ inline __attribute__((always_inline)) void drop_steps(const Work& work, double x
     double scaled[p + 1];  // weight * x^(p-j)
     scaled[p] = weight;
     for (int j = p; j > 0; --j) scaled[j - 1] = scaled[j] * x;
-    for (; next <= end; next += stride, cell += stride * distance) {
+    for (; next <= end; next += kStep, cell += kStep * distance) {
       double* moments = here();
       const int level = (next + 1) / 2;
       double now = 1, then = 1;  // powers of the level after and before the step
