@@ -87,6 +87,7 @@ ConvertResult convert(const ConvertOptions& options) {
   const calibrate::Split split =
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
   const std::vector<ir::Tensor> sample = source ? source->load(0) : blank_inputs(graph, config);
+  run::infer_shapes(graph, doors);  // some rules of raising ask for ranks
   raise_opset_checked(graph, 13, runners, sample, diagnostics);
 
   // From here the graph is in its plainest spelling and its topology is fixed.

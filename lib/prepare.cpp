@@ -135,6 +135,7 @@ std::unique_ptr<images::ImageSource> open_images(const ir::Graph& graph, const c
   options.skip_bad = dataset.skip_bad_images;
   options.preprocess = dataset.preprocess;
   options.image_input = dataset.input;
+  options.other_inputs = dataset.other_inputs;
   options.threads = threads;
   return images::open_folder(options, inputs, diagnostics);
 }

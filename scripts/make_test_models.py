@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the small ONNX files of tests/data/models that command-line tests and fuzzers need and no editor can make.
+"""Writes the small ONNX files of tests/data/models (and tests/data/other_inputs) that command-line tests and fuzzers need and no editor can make.
 
     python3 scripts/make_test_models.py      needs onnx and numpy; the result is checked in
 
@@ -78,6 +78,13 @@ def main():
     write("unknown_op",
           [helper.make_node("Wobble", ["image"], ["wobbly"], name="stranger", domain="example.wobble", strength=2), conv("wobbly")],
           [weight("first.weight", 4, 3, 3, 3)], domains=["example.wobble"])
+    write("picture_and_gains",
+          [conv(result="c"), helper.make_node("Mul", ["c", "gains"], ["out"], name="amplify")], [weight("first.weight", 4, 3, 3, 3)],
+          inputs=(("image", ["N", 3, 8, 8]), ("gains", [4, 1, 1])), output=("out", ["N", 4, 8, 8]))
+    gains = FOLDER.parent / "other_inputs/gains.npz"
+    gains.parent.mkdir(exist_ok=True)
+    np.savez(gains, gains=np.float32([1, 2, 0.5, -1]).reshape(4, 1, 1))
+
     for path in sorted(FOLDER.glob("*.onnx")):
         onnx.load(path, load_external_data=False)
         print(path.name, path.stat().st_size)

@@ -40,8 +40,9 @@ struct RepresentativeDataset {
   std::filesystem::path path;  // resolved against the config file's folder
   int64_t max_images = 500;
   int64_t batch_size = 1;
-  bool skip_bad_images = false;  // "on_bad_image": "skip" | "error"
-  std::string input;             // name of the image input, "" = found
+  bool skip_bad_images = false;        // "on_bad_image": "skip" | "error"
+  std::string input;                   // name of the image input, "" = found
+  std::filesystem::path other_inputs;  // .npz for the inputs beside the image, resolved as `path`; "" = none
   images::Preprocess preprocess;
 };
 

@@ -192,6 +192,12 @@ void add_dataset(std::vector<Key>& t) {
   t.push_back(nullable(row("/representative_dataset/input", Kind::kText, 0, 0,
                            bind(FIELD(representative_dataset.input)),
                            "Name of the model's input that takes the image; null: it is found.", kOwn)));
+  t.push_back(
+      nullable(row("/representative_dataset/other_inputs", Kind::kPath, 0, 0,
+                   bind(FIELD(representative_dataset.other_inputs)),
+                   "An .npz with an array for every input that the picture does not feed, keyed by its "
+                   "name, the same for every picture; relative to this file.",
+                   kOwn)));
 }
 
 void add_preprocess(std::vector<Key>& t) {
