@@ -103,7 +103,7 @@ void describe_proof(report::Report& report, const plan::QuantizedModel& model,
     const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
     report::NodeRow& row = report.nodes[rows.at(node.name)];
     const proof::Verdict& verdict = verdicts[static_cast<size_t>(id)];
-    row.verdict = verdict.kernel + (verdict.integer || verdict.gone ? "" : " (float)");
+    row.verdict = verdict.kernel + (verdict.integer ? "" : " (float)");
     row.float_bytes = weight_bytes(model, node, false);
     row.bytes = weight_bytes(model, node, true);
     for (const ir::ValueId v : node.outputs)
@@ -139,6 +139,10 @@ void describe_files(report::Report& report, const OutputPaths& outputs, const pl
     claimed += piece.bytes;
   }
   file.rows.push_back({"", "[file structure]", file.size - claimed});
+  if (!written.external_name.empty())
+    report.notes.push_back(format("{} of {} are in {}, which must stay beside it",
+                                  human_bytes(static_cast<double>(written.external_bytes.size())), file.name,
+                                  written.external_name));
   report::check_sum(file);
   report.files.push_back(std::move(file));
 }

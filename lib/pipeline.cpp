@@ -64,10 +64,10 @@ ConvertResult convert(const ConvertOptions& options) {
   ConvertResult result;
   const int threads = options.threads > 0 ? options.threads : available_threads();
   const run::Doors doors = onnx_doors();
-  run::OrtRunnerFactory runners(doors);
 
   // From here the config is complete and every key in it means something.
   const config::CoreConfig config = load_config(options, diagnostics);
+  run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
   const target::TargetSpec target = target::load(config.target);
   const OutputPaths outputs = plan_outputs(options, config);
 
@@ -159,11 +159,11 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("error by layer");
 
   // From here the file exists, in memory, and stock ONNX Runtime has had its say about it.
-  const plan::Written written = onnx_io::write_qdq(best.model, metadata_of(config));
-  const ir::Graph kernels = run::optimized_graph(written.bytes, doors);
-  const std::vector<proof::Verdict> verdicts = proof::verdicts(best.model, kernels);
+  const onnx_io::QdqOptions form = qdq_options(outputs, config);
+  const plan::Written written = onnx_io::write_qdq(best.model, metadata_of(config), form);
+  const std::vector<proof::Verdict> verdicts = verdicts_of(best.model, form, doors);
   const simulate::Fidelity integer_kernels =
-      fidelity_of_file(written.bytes, runners, *source, answers.held_out, threads);
+      fidelity_of_file(written, runners, *source, answers.held_out, threads);
   watch.lap("prove");
 
   // From here nothing is decided any more: numbers, then files.
@@ -175,11 +175,12 @@ ConvertResult convert(const ConvertOptions& options) {
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
   result.explained = explain(result.report, options.explain);
   result.gates_hold = gates_hold(config.gates, result.report);
-  write_file_atomically(outputs.onnx, written.bytes);
-  if (!written.external_bytes.empty())
-    write_file_atomically(outputs.onnx.parent_path() / written.external_name, written.external_bytes);
-  write_file_atomically(outputs.report, report::to_json(result.report));
-  result.written = {outputs.onnx, outputs.report};
+  const std::string json = report::to_json(result.report);
+  std::vector<FileToWrite> files{{outputs.onnx, written.bytes}, {outputs.report, json}};
+  if (!written.external_name.empty())
+    files.insert(files.begin(), {outputs.onnx.parent_path() / written.external_name, written.external_bytes});
+  write_files_atomically(files);
+  for (const FileToWrite& file : files) result.written.push_back(file.path);
   return result;
 }
 

@@ -46,10 +46,12 @@ std::string stem_of(const std::filesystem::path& model) {
 }  // namespace
 
 run::Doors onnx_doors() {
-  return {[](const ir::Graph& graph) { return onnx_io::write(graph, true); },
-          [](std::string_view bytes) {
+  return {[](const ir::Graph& graph, std::span<const ir::ValueId> outside) {
+            return onnx_io::write(graph, true, outside);
+          },
+          [](std::string_view bytes, const std::filesystem::path& folder) {
             Diagnostics ignored;
-            return onnx_io::parse(bytes, {}, ignored);
+            return onnx_io::parse(bytes, folder, ignored);
           }};
 }
 
@@ -216,17 +218,34 @@ ir::Graph with_shapes_of(const ir::Graph& graph, const std::vector<ir::Tensor>& 
   return sized;
 }
 
-simulate::Fidelity fidelity_of_file(std::string_view file, run::RunnerFactory& runners,
+simulate::Fidelity fidelity_of_file(const plan::Written& file, run::RunnerFactory& runners,
                                     const images::ImageSource& source, const simulate::Reference& reference,
                                     int threads) {
   Diagnostics ignored;
-  ir::Graph graph = onnx_io::parse(file, {}, ignored);
+  ir::Graph graph = onnx_io::parse(file, ignored);
   const std::vector<simulate::Judged> judged = simulate::judged_values(graph);
   run::RunnerOptions options;
   for (const simulate::Judged& one : judged) options.extra_outputs.push_back(one.value);
   const auto runner = runners.make(graph, {}, options);
   graph = {};  // its constants are in the session now
   return simulate::fidelity_of(*runner, source, reference, judged, threads);
+}
+
+onnx_io::QdqOptions qdq_options(const OutputPaths& outputs, const config::CoreConfig& config) {
+  onnx_io::QdqOptions options;
+  options.external_name = outputs.onnx.filename().string() + ".data";
+  options.external_above = config.output.external_data_above.value_or(options.external_above);
+  return options;
+}
+
+std::vector<proof::Verdict> verdicts_of(const plan::QuantizedModel& model, onnx_io::QdqOptions options,
+                                        const run::Doors& doors) {
+  options.name_all_nodes = true;
+  const plan::Written named = onnx_io::write_qdq(model, {}, options);
+  const ir::Graph kernels =
+      run::optimized_graph({named.bytes, named.external_name, named.external_bytes}, doors);
+  Diagnostics ignored;
+  return proof::verdicts(model, onnx_io::parse(named, ignored), kernels);
 }
 
 std::vector<std::pair<std::string, std::string>> metadata_of(const config::CoreConfig& config) {

@@ -85,6 +85,12 @@ def main():
     gains.parent.mkdir(exist_ok=True)
     np.savez(gains, gains=np.float32([1, 2, 0.5, -1]).reshape(4, 1, 1))
 
+    # Two nodes of one name, and one of none: neither can be told apart by name.
+    write("names_missing_and_twice",
+          [conv(name="twin", result="a"), helper.make_node("Relu", ["a"], ["b"]), conv("b", "twin", "second.weight")],
+          [weight("first.weight", 16, 3, 3, 3), weight("second.weight", 16, 16, 3, 3)],
+          inputs=(("image", [1, 3, 32, 32]),), output=("out", [1, 16, 32, 32]))
+
     for path in sorted(FOLDER.glob("*.onnx")):
         onnx.load(path, load_external_data=False)
         print(path.name, path.stat().st_size)

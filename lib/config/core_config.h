@@ -69,6 +69,8 @@ struct Gates {
 struct Output {
   std::vector<std::string> formats{"onnx"};  // "onnx", "tflite"
   std::string onnx_name, report_name;        // file names; "" = <stem>.quant.onnx, <stem>.report.json
+  // Tensors of more bytes than this in all go into a second file; an ONNX file ends at 2 GiB.
+  std::optional<int64_t> external_data_above = 1'900'000'000;
 };
 
 struct CoreConfig {

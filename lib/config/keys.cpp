@@ -455,6 +455,11 @@ void add_own(std::vector<Key>& t) {
   t.push_back(
       nullable(row("/output/report_name", Kind::kFileName, 0, 0, bind(FIELD(output.report_name)),
                    "File name of the report in the output folder; null: <model>.report.json.", kOwn)));
+  t.push_back(row("/output/external_data_above", Kind::kSize, 1, 1.9e9,
+                  bind(FIELD(output.external_data_above)),
+                  "Tensors of more bytes than this in all are written as external data, into a file of the "
+                  "model's name and .data beside it: one ONNX file ends at 2 GiB.",
+                  kOwn));
 }
 
 std::vector<Key> make_keys() {

@@ -57,6 +57,7 @@ struct Writer {
   std::vector<plan::Piece> node_pieces, initializer_pieces;
   std::map<char, int64_t> counts;             // of names made for each letter
   std::set<std::string> names;                // every value name in the file
+  std::set<std::string> node_names;           // as far as new nodes get names as well
   std::map<std::string, std::string> shared;  // type, shape and bytes of a small constant -> its name
   std::map<ValueId, std::string> read_as;     // what readers of an activation read
   std::map<ValueId, std::string> written_as;  // what its producer writes
@@ -119,7 +120,10 @@ std::string shared_constant(Writer& w, char letter, ir::Tensor tensor, const std
 void add_node(Writer& w, ir::Node node, const std::vector<std::string>& inputs,
               const std::vector<std::string>& outputs, const std::string& label) {
   if (w.options.name_all_nodes) {
-    if (node.name.empty()) node.name = outputs.front();
+    if (node.name.empty()) {
+      node.name = outputs.front();
+      while (!w.node_names.insert(node.name).second) node.name += "_";
+    }
     node.named_in_file = true;
   }
   w.parts.nodes.push_back(node_entry(node_message(node, inputs, outputs)));
@@ -422,6 +426,7 @@ plan::Written write_qdq(const plan::QuantizedModel& model,
     bug("the quantized model", "its plan does not cover its graph");
   w.names = names_in_bodies(model.graph);
   for (const ir::Value& value : model.graph.values) w.names.insert(value.name);
+  for (const ir::Node& node : model.graph.nodes) w.node_names.insert(node.name);
   name_activations(w);
   for (const ValueId v : model.graph.inputs)
     if (has_pair(w, v)) add_quantize(w, v, w.node(w.value(v).consumers.front()).name);
