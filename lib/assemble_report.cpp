@@ -72,6 +72,14 @@ report::Report begin_report(const ConvertOptions& options, const config::CoreCon
   return report;
 }
 
+void describe_idioms(report::Report& report, const std::vector<plan::Idiom>& idioms) {
+  std::map<std::string, int> counts;
+  for (const plan::Idiom& idiom : idioms) ++counts[plan::name_of(idiom.kind)];
+  std::vector<std::string> parts;
+  for (const auto& [name, count] : counts) parts.push_back(format("{} {}", count, name));
+  if (!parts.empty()) report.notes.push_back("functions recognised: " + join(parts, ", "));
+}
+
 void describe_plan(report::Report& report, const ir::Graph& graph, const plan::QuantPlan& plan) {
   report.nodes.clear();
   for (const ir::NodeId id : ir::topological_order(graph)) {

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "calibrate/calibrate.h"
 #include "images/image_source.h"
+#include "normalize/idioms.h"
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
 #include "prepare.h"
@@ -75,6 +76,7 @@ ConvertResult convert(const ConvertOptions& options) {
   // can say per-channel; nothing else of the file is needed again.
   ir::Graph graph = onnx_io::read(options.model, diagnostics);
   onnx_io::check_convertible(graph, options.model);
+  check_opset_known(graph, doors, options.model);
   result.report = begin_report(options, config, target, graph);
   apply_input_shapes(graph, config);
   if (wants(options, "read")) result.dumped += ir::dump(graph);
@@ -97,7 +99,10 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("normalize");
 
   // From here every node has its fastest place: integers where the target has a kernel and they pay.
-  const std::vector<select::Capability> capabilities = select::capabilities(graph, target, config.keep_float);
+  const std::vector<plan::Idiom> idioms = normalize::recognise(graph);
+  describe_idioms(result.report, idioms);
+  const std::vector<select::Capability> capabilities =
+      select::capabilities(graph, target, config.keep_float, idioms);
   const select::PlacementCosts time =
       select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
   const std::vector<bool> fastest = select::place(graph, capabilities, time);
@@ -105,6 +110,7 @@ ConvertResult convert(const ConvertOptions& options) {
       select::outline(graph, target, capabilities, fastest, reasons_in_float(fastest, fastest));
   watch.lap("place");
   if (options.dry_run) {
+    if (wants(options, "plan")) result.dumped += plan::dump(plan, graph);
     describe_plan(result.report, graph, plan);
     return result;
   }

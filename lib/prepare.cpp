@@ -174,16 +174,31 @@ int64_t batch_size(const ir::Graph& graph, const config::CoreConfig& config) {
   return free_batch ? config.representative_dataset.batch_size : 1;
 }
 
+void check_opset_known(const ir::Graph& graph, const run::Doors& doors, const std::filesystem::path& model) {
+  constexpr int64_t kSurelyKnown = 17;
+  const int64_t opset = ir::opset(graph);
+  if (opset <= kSurelyKnown) return;
+  const int64_t newest = run::newest_opset(doors);
+  if (opset > newest)
+    throw Error(Exit::kInput,
+                {"new-opset", model.string(),
+                 format("it uses opset {}; ONNX Runtime {} knows opsets up to {}", opset,
+                        run::runtime_version(), newest),
+                 format("export it for opset {}, or build qconvert with a newer ONNX Runtime", newest)});
+}
+
 void raise_opset_checked(ir::Graph& graph, int64_t version, run::RunnerFactory& runners,
                          const std::vector<ir::Tensor>& sample, Diagnostics& diagnostics) {
   const int64_t before = ir::opset(graph);
   if (before >= version || before == 0) return;
   ir::Graph raised = graph;
-  if (!onnx_io::raise_opset(raised, version, diagnostics))
+  Diagnostics refused;
+  if (!onnx_io::raise_opset(raised, version, refused))
     throw Error(Exit::kUnsupported,
-                {"opset", "opset " + std::to_string(before),
-                 format("per-channel weights need opset {}, and this model cannot be raised to it", version),
+                {"opset", refused.warnings.at(0).place,
+                 format("per-channel weights need opset {}: {}", version, refused.warnings.at(0).cause),
                  format("export the model again with opset {} or newer", version)});
+  diagnostics.warnings.insert(diagnostics.warnings.end(), refused.warnings.begin(), refused.warnings.end());
   run::RunnerOptions plain;
   plain.optimize = false;
   const double change = output_change(runners.make(graph, {}, plain)->run(sample),

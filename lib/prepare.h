@@ -56,6 +56,9 @@ normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, cons
 /// Images joined into one inference: the config's batch_size where the model's batch is free, else 1.
 int64_t batch_size(const ir::Graph& graph, const config::CoreConfig& config);
 
+/// Throws Error(kInput) for an opset newer than the runtime knows.
+void check_opset_known(const ir::Graph& graph, const run::Doors& doors, const std::filesystem::path& model);
+
 /// Raises the opset to `version` if it is lower, and keeps that only if the outputs on `sample` stay the
 /// same.
 void raise_opset_checked(ir::Graph& graph, int64_t version, run::RunnerFactory& runners,

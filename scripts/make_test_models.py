@@ -29,11 +29,12 @@ def external(tensor, location):
     return tensor
 
 
-def write(name, nodes, constants, inputs=(("image", [1, 3, 8, 8]),), output=("out", [1, 4, 8, 8]), domains=()):
+def write(name, nodes, constants, inputs=(("image", [1, 3, 8, 8]),), output=("out", [1, 4, 8, 8]), domains=(), opset=13,
+          outputs=()):
     graph = helper.make_graph(
         nodes, name, [helper.make_tensor_value_info(n, TensorProto.FLOAT, dims) for n, dims in inputs],
-        [helper.make_tensor_value_info(output[0], TensorProto.FLOAT, output[1])], constants)
-    opsets = [helper.make_opsetid("", 13), *(helper.make_opsetid(domain, 1) for domain in domains)]
+        [helper.make_tensor_value_info(output[0], TensorProto.FLOAT, output[1]), *outputs], constants)
+    opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=7)
     (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString())
 
@@ -90,6 +91,11 @@ def main():
           [conv(name="twin", result="a"), helper.make_node("Relu", ["a"], ["b"]), conv("b", "twin", "second.weight")],
           [weight("first.weight", 16, 3, 3, 3), weight("second.weight", 16, 16, 3, 3)],
           inputs=(("image", [1, 3, 32, 32]),), output=("out", [1, 16, 32, 32]))
+
+    write("opset_of_tomorrow", [conv()], [weight("first.weight", 4, 3, 3, 3)], opset=999)
+    write("sequence_output",
+          [conv(), helper.make_node("SplitToSequence", ["out"], ["parts"], name="split", axis=1)], [weight("first.weight", 4, 3, 3, 3)],
+          outputs=[helper.make_tensor_sequence_value_info("parts", TensorProto.FLOAT, None)])
 
     for path in sorted(FOLDER.glob("*.onnx")):
         onnx.load(path, load_external_data=False)

@@ -47,12 +47,12 @@ Ort::Value wrap(const ir::Tensor& tensor, const Ort::MemoryInfo& memory) {
                                   to_ort(tensor.dtype));
 }
 
+// What is no tensor of plain numbers (sequences, strings) comes back without any.
 ir::Tensor unwrap(const Ort::Value& value) {
-  if (!value.IsTensor()) refuse(Exit::kInput, "model outputs", "an output is not a tensor");
+  if (!value.IsTensor()) return ir::make_tensor(ir::DType::kUndefined, "", {0});
   const auto info = value.GetTensorTypeAndShapeInfo();
   const ir::DType type = from_ort(info.GetElementType());
-  if (ir::bits_of(type) < 8)
-    refuse(Exit::kInput, "model outputs", "an output has a type that has no plain bytes");
+  if (ir::bits_of(type) < 8) return ir::make_tensor(ir::DType::kUndefined, "", {0});
   const size_t size = info.GetElementCount() * static_cast<size_t>(ir::bits_of(type)) / 8;
   return ir::make_tensor(type, std::string(static_cast<const char*>(value.GetTensorRawData()), size),
                          info.GetShape());
