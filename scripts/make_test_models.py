@@ -58,7 +58,8 @@ def main():
 
     # The logarithm of what an ordinary picture makes negative.
     write("nan_activation",
-          [helper.make_node("Log", ["image"], ["logs"], name="logarithm"), conv("logs")], [weight("first.weight", 4, 3, 3, 3)])
+          [helper.make_node("Log", ["image"], ["logs"], name="logarithm"), conv("logs")], [weight("first.weight", 4, 3, 3, 3)],
+          inputs=(("image", ["N", 3, 8, 8]),), output=("out", ["N", 4, 8, 8]))
 
     write("already_qdq",
           [helper.make_node("QuantizeLinear", ["image", "scale", "zero"], ["q"], name="quantize"),
