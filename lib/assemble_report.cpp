@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
+#include <set>
 
 #include "base/text.h"
 #include "ir/ops.h"
@@ -48,6 +50,18 @@ int64_t weight_bytes(const plan::QuantizedModel& model, const ir::Node& node, bo
   return bytes;
 }
 
+std::string explanation(const report::NodeRow& row) {
+  std::string text = format("{} ({})\n  runs:    {}{}\n  why:     {}{}\n", row.node, row.op_type, row.compute,
+                            row.verdict.empty() ? "" : ", seen as " + row.verdict, row.reason,
+                            row.detail.empty() ? "" : ": " + row.detail);
+  if (!row.output_params.empty()) text += "  output:  " + row.output_params + "\n";
+  if (!std::isnan(row.sqnr_db)) text += format("  error:   {:.1f} dB at its output\n", row.sqnr_db);
+  if (row.float_bytes > 0)
+    text += format("  weights: {} -> {}\n", human_bytes(static_cast<double>(row.float_bytes)),
+                   human_bytes(static_cast<double>(row.bytes)));
+  return text;
+}
+
 }  // namespace
 
 report::Report begin_report(const ConvertOptions& options, const config::CoreConfig& config,
@@ -65,6 +79,7 @@ report::Report begin_report(const ConvertOptions& options, const config::CoreCon
   if (!options.config.empty())
     report.folders.push_back(std::filesystem::absolute(options.config).parent_path().string());
   report.float_size = graph.bytes_on_disk;
+  for (const ir::Node& node : graph.nodes) report.file_nodes.push_back(node.name);
   if (!graph.initializers_as_inputs.empty())
     report.notes.push_back(
         format("{} initializers were listed as inputs as well; they are constants in the written file",
@@ -88,6 +103,8 @@ void describe_plan(report::Report& report, const ir::Graph& graph, const plan::Q
     report::NodeRow row;
     row.node = node.name;
     row.op_type = node.op_type;
+    std::copy_if(node.origin.begin(), node.origin.end(), std::back_inserter(row.made_from),
+                 [&](const std::string& name) { return name != node.name; });
     row.compute = compute_name(decision.compute);
     row.reason = plan::reason_text(decision.reason);
     row.detail = decision.detail;
@@ -196,23 +213,25 @@ bool gates_hold(const config::Gates& gates, report::Report& report) {
 std::string explain(const report::Report& report, const std::vector<std::string>& globs) {
   std::string text;
   for (const std::string& glob : globs) {
-    bool matched = false;
+    std::set<std::string> explained;
     for (const report::NodeRow& row : report.nodes) {
-      if (!glob_match(glob, row.node)) continue;
-      matched = true;
-      text += format("{} ({})\n  runs:    {}{}\n  why:     {}{}\n", row.node, row.op_type, row.compute,
-                     row.verdict.empty() ? "" : ", seen as " + row.verdict, row.reason,
-                     row.detail.empty() ? "" : ": " + row.detail);
-      if (!row.output_params.empty()) text += "  output:  " + row.output_params + "\n";
-      if (!std::isnan(row.sqnr_db)) text += format("  error:   {:.1f} dB at its output\n", row.sqnr_db);
-      if (row.float_bytes > 0)
-        text += format("  weights: {} -> {}\n", human_bytes(static_cast<double>(row.float_bytes)),
-                       human_bytes(static_cast<double>(row.bytes)));
+      std::string parts;
+      for (const std::string& name : row.made_from) {
+        if (!glob_match(glob, name)) continue;
+        explained.insert(name);
+        parts += format("{}\n  became part of {}\n", name, row.node);
+      }
+      if (parts.empty() && !glob_match(glob, row.node)) continue;
+      explained.insert(row.node);
+      text += parts + explanation(row);
     }
-    if (matched) continue;
-    std::vector<std::string> names;
-    for (const report::NodeRow& row : report.nodes) names.push_back(row.node);
-    const std::string near = nearest(glob, names);
+    for (const std::string& name : report.file_nodes) {
+      if (!glob_match(glob, name) || explained.contains(name)) continue;
+      explained.insert(name);
+      text += format("{}\n  is gone: it did nothing, or only made what is a constant now\n", name);
+    }
+    if (!explained.empty()) continue;
+    const std::string near = nearest(glob, report.file_nodes);
     throw Error(Exit::kUsage, {"unknown-node", "--explain " + glob, "no node has that name",
                                near.empty() ? "list the nodes with: qconvert inspect MODEL"
                                             : "did you mean '" + near + "'?"});

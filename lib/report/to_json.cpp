@@ -107,6 +107,7 @@ json nodes_value(const Report& report) {
                       {"op_type", row.op_type},
                       {"compute", row.compute},
                       {"integer_kernel", on_integer_kernel(row)},
+                      {"made_from", row.made_from},
                       {"verdict", row.verdict},
                       {"reason", row.reason},
                       {"detail", without_folders(row.detail, report.folders)},
