@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
+#include <set>
 
 #include "base/text.h"
 #include "ir/ops.h"
@@ -48,6 +50,18 @@ int64_t weight_bytes(const plan::QuantizedModel& model, const ir::Node& node, bo
   return bytes;
 }
 
+std::string explanation(const report::NodeRow& row) {
+  std::string text = format("{} ({})\n  runs:    {}{}\n  why:     {}{}\n", row.node, row.op_type, row.compute,
+                            row.verdict.empty() ? "" : ", seen as " + row.verdict, row.reason,
+                            row.detail.empty() ? "" : ": " + row.detail);
+  if (!row.output_params.empty()) text += "  output:  " + row.output_params + "\n";
+  if (!std::isnan(row.sqnr_db)) text += format("  error:   {:.1f} dB at its output\n", row.sqnr_db);
+  if (row.float_bytes > 0)
+    text += format("  weights: {} -> {}\n", human_bytes(static_cast<double>(row.float_bytes)),
+                   human_bytes(static_cast<double>(row.bytes)));
+  return text;
+}
+
 }  // namespace
 
 report::Report begin_report(const ConvertOptions& options, const config::CoreConfig& config,
@@ -65,11 +79,20 @@ report::Report begin_report(const ConvertOptions& options, const config::CoreCon
   if (!options.config.empty())
     report.folders.push_back(std::filesystem::absolute(options.config).parent_path().string());
   report.float_size = graph.bytes_on_disk;
+  for (const ir::Node& node : graph.nodes) report.file_nodes.push_back(node.name);
   if (!graph.initializers_as_inputs.empty())
     report.notes.push_back(
         format("{} initializers were listed as inputs as well; they are constants in the written file",
                graph.initializers_as_inputs.size()));
   return report;
+}
+
+void describe_idioms(report::Report& report, const std::vector<plan::Idiom>& idioms) {
+  std::map<std::string, int> counts;
+  for (const plan::Idiom& idiom : idioms) ++counts[plan::name_of(idiom.kind)];
+  std::vector<std::string> parts;
+  for (const auto& [name, count] : counts) parts.push_back(format("{} {}", count, name));
+  if (!parts.empty()) report.notes.push_back("functions recognised: " + join(parts, ", "));
 }
 
 void describe_plan(report::Report& report, const ir::Graph& graph, const plan::QuantPlan& plan) {
@@ -80,6 +103,8 @@ void describe_plan(report::Report& report, const ir::Graph& graph, const plan::Q
     report::NodeRow row;
     row.node = node.name;
     row.op_type = node.op_type;
+    std::copy_if(node.origin.begin(), node.origin.end(), std::back_inserter(row.made_from),
+                 [&](const std::string& name) { return name != node.name; });
     row.compute = compute_name(decision.compute);
     row.reason = plan::reason_text(decision.reason);
     row.detail = decision.detail;
@@ -103,7 +128,7 @@ void describe_proof(report::Report& report, const plan::QuantizedModel& model,
     const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
     report::NodeRow& row = report.nodes[rows.at(node.name)];
     const proof::Verdict& verdict = verdicts[static_cast<size_t>(id)];
-    row.verdict = verdict.kernel + (verdict.integer || verdict.gone ? "" : " (float)");
+    row.verdict = verdict.kernel + (verdict.integer ? "" : " (float)");
     row.float_bytes = weight_bytes(model, node, false);
     row.bytes = weight_bytes(model, node, true);
     for (const ir::ValueId v : node.outputs)
@@ -139,6 +164,10 @@ void describe_files(report::Report& report, const OutputPaths& outputs, const pl
     claimed += piece.bytes;
   }
   file.rows.push_back({"", "[file structure]", file.size - claimed});
+  if (!written.external_name.empty())
+    report.notes.push_back(format("{} of {} are in {}, which must stay beside it",
+                                  human_bytes(static_cast<double>(written.external_bytes.size())), file.name,
+                                  written.external_name));
   report::check_sum(file);
   report.files.push_back(std::move(file));
 }
@@ -184,23 +213,25 @@ bool gates_hold(const config::Gates& gates, report::Report& report) {
 std::string explain(const report::Report& report, const std::vector<std::string>& globs) {
   std::string text;
   for (const std::string& glob : globs) {
-    bool matched = false;
+    std::set<std::string> explained;
     for (const report::NodeRow& row : report.nodes) {
-      if (!glob_match(glob, row.node)) continue;
-      matched = true;
-      text += format("{} ({})\n  runs:    {}{}\n  why:     {}{}\n", row.node, row.op_type, row.compute,
-                     row.verdict.empty() ? "" : ", seen as " + row.verdict, row.reason,
-                     row.detail.empty() ? "" : ": " + row.detail);
-      if (!row.output_params.empty()) text += "  output:  " + row.output_params + "\n";
-      if (!std::isnan(row.sqnr_db)) text += format("  error:   {:.1f} dB at its output\n", row.sqnr_db);
-      if (row.float_bytes > 0)
-        text += format("  weights: {} -> {}\n", human_bytes(static_cast<double>(row.float_bytes)),
-                       human_bytes(static_cast<double>(row.bytes)));
+      std::string parts;
+      for (const std::string& name : row.made_from) {
+        if (!glob_match(glob, name)) continue;
+        explained.insert(name);
+        parts += format("{}\n  became part of {}\n", name, row.node);
+      }
+      if (parts.empty() && !glob_match(glob, row.node)) continue;
+      explained.insert(row.node);
+      text += parts + explanation(row);
     }
-    if (matched) continue;
-    std::vector<std::string> names;
-    for (const report::NodeRow& row : report.nodes) names.push_back(row.node);
-    const std::string near = nearest(glob, names);
+    for (const std::string& name : report.file_nodes) {
+      if (!glob_match(glob, name) || explained.contains(name)) continue;
+      explained.insert(name);
+      text += format("{}\n  is gone: it did nothing, or only made what is a constant now\n", name);
+    }
+    if (!explained.empty()) continue;
+    const std::string near = nearest(glob, report.file_nodes);
     throw Error(Exit::kUsage, {"unknown-node", "--explain " + glob, "no node has that name",
                                near.empty() ? "list the nodes with: qconvert inspect MODEL"
                                             : "did you mean '" + near + "'?"});

@@ -10,6 +10,7 @@
 #include "config/core_config.h"
 #include "normalize/normalize.h"
 #include "pipeline.h"
+#include "plan/idioms.h"
 #include "plan/quantized_model.h"
 #include "prepare.h"
 #include "proof/verdict.h"
@@ -22,6 +23,8 @@ namespace qc {
 
 report::Report begin_report(const ConvertOptions& options, const config::CoreConfig& config,
                             const target::TargetSpec& target, const ir::Graph& graph);
+/// Notes which functions were recognised, however they are spelled, and how often.
+void describe_idioms(report::Report& report, const std::vector<plan::Idiom>& idioms);
 /// One row a node: place, reason, parameters.
 void describe_plan(report::Report& report, const ir::Graph& graph, const plan::QuantPlan& plan);
 /// What runs, the error at each node, and weight bytes before and after.

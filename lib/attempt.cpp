@@ -2,6 +2,7 @@
 #include "attempt.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ir/ops.h"
 #include "simulate/local_error.h"
@@ -21,6 +22,15 @@ std::vector<ir::ValueId> results_of(const std::vector<correct::Layer>& layers) {
   return results;
 }
 
+bool all_finite(const simulate::Reference& reference) {
+  for (const std::vector<ir::Tensor>& image : reference.judged)
+    for (const ir::Tensor& tensor : image) {
+      const auto x = tensor.as<float>();
+      if (!std::all_of(x.begin(), x.end(), [](float v) { return std::isfinite(v); })) return false;
+    }
+  return true;
+}
+
 }  // namespace
 
 FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan, run::RunnerFactory& runners,
@@ -37,6 +47,8 @@ FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan
   answers.model = simulate::make_float_model(graph, runners, observed, answers.judged);
   answers.held_out =
       simulate::reference_of(*answers.model->runner, source, split.held_out, answers.judged.size(), threads);
+  if (!all_finite(answers.held_out))
+    throw calibrate::not_finite(graph, runners, source, answers.held_out.images);
   if (!answers.layers.empty())
     answers.means = correct::float_means(*answers.model, answers.layers, source,
                                          correct::spread(split.calibration, kCorrectionImages), threads);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "ir/ops.h"
+#include "normalize/idioms.h"
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
 #include "plan/quant_plan.h"
@@ -115,7 +116,8 @@ struct Fate {
 // By the file's node names. Asked of the rewritten graph, because that is what a conversion quantizes: a
 // BatchNormalization behind a Conv has become part of it.
 std::map<std::string, Fate> fates(const ir::Graph& rewritten, const target::TargetSpec& target) {
-  const std::vector<select::Capability> all = select::capabilities(rewritten, target, {});
+  const std::vector<select::Capability> all =
+      select::capabilities(rewritten, target, {}, normalize::recognise(rewritten));
   std::map<std::string, Fate> fates;
   for (const ir::NodeId id : ir::topological_order(rewritten)) {
     const ir::Node& node = node_of(rewritten, id);

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "calibrate/calibrate.h"
 #include "images/image_source.h"
+#include "normalize/idioms.h"
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
 #include "prepare.h"
@@ -64,10 +65,10 @@ ConvertResult convert(const ConvertOptions& options) {
   ConvertResult result;
   const int threads = options.threads > 0 ? options.threads : available_threads();
   const run::Doors doors = onnx_doors();
-  run::OrtRunnerFactory runners(doors);
 
   // From here the config is complete and every key in it means something.
   const config::CoreConfig config = load_config(options, diagnostics);
+  run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
   const target::TargetSpec target = target::load(config.target);
   const OutputPaths outputs = plan_outputs(options, config);
 
@@ -75,6 +76,7 @@ ConvertResult convert(const ConvertOptions& options) {
   // can say per-channel; nothing else of the file is needed again.
   ir::Graph graph = onnx_io::read(options.model, diagnostics);
   onnx_io::check_convertible(graph, options.model);
+  check_opset_known(graph, doors, options.model);
   result.report = begin_report(options, config, target, graph);
   apply_input_shapes(graph, config);
   if (wants(options, "read")) result.dumped += ir::dump(graph);
@@ -87,6 +89,7 @@ ConvertResult convert(const ConvertOptions& options) {
   const calibrate::Split split =
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
   const std::vector<ir::Tensor> sample = source ? source->load(0) : blank_inputs(graph, config);
+  run::infer_shapes(graph, doors);  // some rules of raising ask for ranks
   raise_opset_checked(graph, 13, runners, sample, diagnostics);
 
   // From here the graph is in its plainest spelling and its topology is fixed.
@@ -96,7 +99,10 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("normalize");
 
   // From here every node has its fastest place: integers where the target has a kernel and they pay.
-  const std::vector<select::Capability> capabilities = select::capabilities(graph, target, config.keep_float);
+  const std::vector<plan::Idiom> idioms = normalize::recognise(graph);
+  describe_idioms(result.report, idioms);
+  const std::vector<select::Capability> capabilities =
+      select::capabilities(graph, target, config.keep_float, idioms);
   const select::PlacementCosts time =
       select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
   const std::vector<bool> fastest = select::place(graph, capabilities, time);
@@ -104,6 +110,7 @@ ConvertResult convert(const ConvertOptions& options) {
       select::outline(graph, target, capabilities, fastest, reasons_in_float(fastest, fastest));
   watch.lap("place");
   if (options.dry_run) {
+    if (wants(options, "plan")) result.dumped += plan::dump(plan, graph);
     describe_plan(result.report, graph, plan);
     return result;
   }
@@ -158,11 +165,11 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("error by layer");
 
   // From here the file exists, in memory, and stock ONNX Runtime has had its say about it.
-  const plan::Written written = onnx_io::write_qdq(best.model, metadata_of(config));
-  const ir::Graph kernels = run::optimized_graph(written.bytes, doors);
-  const std::vector<proof::Verdict> verdicts = proof::verdicts(best.model, kernels);
+  const onnx_io::QdqOptions form = qdq_options(outputs, config);
+  const plan::Written written = onnx_io::write_qdq(best.model, metadata_of(config), form);
+  const std::vector<proof::Verdict> verdicts = verdicts_of(best.model, form, doors);
   const simulate::Fidelity integer_kernels =
-      fidelity_of_file(written.bytes, runners, *source, answers.held_out, threads);
+      fidelity_of_file(written, runners, *source, answers.held_out, threads);
   watch.lap("prove");
 
   // From here nothing is decided any more: numbers, then files.
@@ -174,11 +181,12 @@ ConvertResult convert(const ConvertOptions& options) {
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
   result.explained = explain(result.report, options.explain);
   result.gates_hold = gates_hold(config.gates, result.report);
-  write_file_atomically(outputs.onnx, written.bytes);
-  if (!written.external_bytes.empty())
-    write_file_atomically(outputs.onnx.parent_path() / written.external_name, written.external_bytes);
-  write_file_atomically(outputs.report, report::to_json(result.report));
-  result.written = {outputs.onnx, outputs.report};
+  const std::string json = report::to_json(result.report);
+  std::vector<FileToWrite> files{{outputs.onnx, written.bytes}, {outputs.report, json}};
+  if (!written.external_name.empty())
+    files.insert(files.begin(), {outputs.onnx.parent_path() / written.external_name, written.external_bytes});
+  write_files_atomically(files);
+  for (const FileToWrite& file : files) result.written.push_back(file.path);
   return result;
 }
 

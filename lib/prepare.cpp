@@ -46,10 +46,12 @@ std::string stem_of(const std::filesystem::path& model) {
 }  // namespace
 
 run::Doors onnx_doors() {
-  return {[](const ir::Graph& graph) { return onnx_io::write(graph, true); },
-          [](std::string_view bytes) {
+  return {[](const ir::Graph& graph, std::span<const ir::ValueId> outside) {
+            return onnx_io::write(graph, true, outside);
+          },
+          [](std::string_view bytes, const std::filesystem::path& folder) {
             Diagnostics ignored;
-            return onnx_io::parse(bytes, {}, ignored);
+            return onnx_io::parse(bytes, folder, ignored);
           }};
 }
 
@@ -135,6 +137,7 @@ std::unique_ptr<images::ImageSource> open_images(const ir::Graph& graph, const c
   options.skip_bad = dataset.skip_bad_images;
   options.preprocess = dataset.preprocess;
   options.image_input = dataset.input;
+  options.other_inputs = dataset.other_inputs;
   options.threads = threads;
   return images::open_folder(options, inputs, diagnostics);
 }
@@ -171,16 +174,31 @@ int64_t batch_size(const ir::Graph& graph, const config::CoreConfig& config) {
   return free_batch ? config.representative_dataset.batch_size : 1;
 }
 
+void check_opset_known(const ir::Graph& graph, const run::Doors& doors, const std::filesystem::path& model) {
+  constexpr int64_t kSurelyKnown = 17;
+  const int64_t opset = ir::opset(graph);
+  if (opset <= kSurelyKnown) return;
+  const int64_t newest = run::newest_opset(doors);
+  if (opset > newest)
+    throw Error(Exit::kInput,
+                {"new-opset", model.string(),
+                 format("it uses opset {}; ONNX Runtime {} knows opsets up to {}", opset,
+                        run::runtime_version(), newest),
+                 format("export it for opset {}, or build qconvert with a newer ONNX Runtime", newest)});
+}
+
 void raise_opset_checked(ir::Graph& graph, int64_t version, run::RunnerFactory& runners,
                          const std::vector<ir::Tensor>& sample, Diagnostics& diagnostics) {
   const int64_t before = ir::opset(graph);
   if (before >= version || before == 0) return;
   ir::Graph raised = graph;
-  if (!onnx_io::raise_opset(raised, version, diagnostics))
+  Diagnostics refused;
+  if (!onnx_io::raise_opset(raised, version, refused))
     throw Error(Exit::kUnsupported,
-                {"opset", "opset " + std::to_string(before),
-                 format("per-channel weights need opset {}, and this model cannot be raised to it", version),
+                {"opset", refused.warnings.at(0).place,
+                 format("per-channel weights need opset {}: {}", version, refused.warnings.at(0).cause),
                  format("export the model again with opset {} or newer", version)});
+  diagnostics.warnings.insert(diagnostics.warnings.end(), refused.warnings.begin(), refused.warnings.end());
   run::RunnerOptions plain;
   plain.optimize = false;
   const double change = output_change(runners.make(graph, {}, plain)->run(sample),
@@ -215,17 +233,34 @@ ir::Graph with_shapes_of(const ir::Graph& graph, const std::vector<ir::Tensor>& 
   return sized;
 }
 
-simulate::Fidelity fidelity_of_file(std::string_view file, run::RunnerFactory& runners,
+simulate::Fidelity fidelity_of_file(const plan::Written& file, run::RunnerFactory& runners,
                                     const images::ImageSource& source, const simulate::Reference& reference,
                                     int threads) {
   Diagnostics ignored;
-  ir::Graph graph = onnx_io::parse(file, {}, ignored);
+  ir::Graph graph = onnx_io::parse(file, ignored);
   const std::vector<simulate::Judged> judged = simulate::judged_values(graph);
   run::RunnerOptions options;
   for (const simulate::Judged& one : judged) options.extra_outputs.push_back(one.value);
   const auto runner = runners.make(graph, {}, options);
   graph = {};  // its constants are in the session now
   return simulate::fidelity_of(*runner, source, reference, judged, threads);
+}
+
+onnx_io::QdqOptions qdq_options(const OutputPaths& outputs, const config::CoreConfig& config) {
+  onnx_io::QdqOptions options;
+  options.external_name = outputs.onnx.filename().string() + ".data";
+  options.external_above = config.output.external_data_above.value_or(options.external_above);
+  return options;
+}
+
+std::vector<proof::Verdict> verdicts_of(const plan::QuantizedModel& model, onnx_io::QdqOptions options,
+                                        const run::Doors& doors) {
+  options.name_all_nodes = true;
+  const plan::Written named = onnx_io::write_qdq(model, {}, options);
+  const ir::Graph kernels =
+      run::optimized_graph({named.bytes, named.external_name, named.external_bytes}, doors);
+  Diagnostics ignored;
+  return proof::verdicts(model, onnx_io::parse(named, ignored), kernels);
 }
 
 std::vector<std::pair<std::string, std::string>> metadata_of(const config::CoreConfig& config) {

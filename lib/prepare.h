@@ -14,9 +14,12 @@
 #include "images/image_source.h"
 #include "ir/graph.h"
 #include "normalize/normalize.h"
+#include "onnx_io/onnx_io.h"
 #include "pipeline.h"
 #include "plan/candidates.h"
+#include "plan/quantized_model.h"
 #include "plan/tensor_stats.h"
+#include "proof/verdict.h"
 #include "run/ort_runner.h"
 #include "simulate/fidelity.h"
 
@@ -53,6 +56,9 @@ normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, cons
 /// Images joined into one inference: the config's batch_size where the model's batch is free, else 1.
 int64_t batch_size(const ir::Graph& graph, const config::CoreConfig& config);
 
+/// Throws Error(kInput) for an opset newer than the runtime knows.
+void check_opset_known(const ir::Graph& graph, const run::Doors& doors, const std::filesystem::path& model);
+
 /// Raises the opset to `version` if it is lower, and keeps that only if the outputs on `sample` stay the
 /// same.
 void raise_opset_checked(ir::Graph& graph, int64_t version, run::RunnerFactory& runners,
@@ -64,9 +70,17 @@ ir::Graph with_shapes_of(const ir::Graph& graph, const std::vector<ir::Tensor>& 
                          const run::Doors& doors);
 
 /// The written file, in stock ONNX Runtime with all optimizations, against the float reference.
-simulate::Fidelity fidelity_of_file(std::string_view file, run::RunnerFactory& runners,
+simulate::Fidelity fidelity_of_file(const plan::Written& file, run::RunnerFactory& runners,
                                     const images::ImageSource& source, const simulate::Reference& reference,
                                     int threads);
+
+/// How the model is written for this config; the data file is named after the model.
+onnx_io::QdqOptions qdq_options(const OutputPaths& outputs, const config::CoreConfig& config);
+
+/// What stock ONNX Runtime makes of each node of the written file. Judged on a twin in which every node has a
+/// name: names change nothing else, and nodes could not be told apart without.
+std::vector<proof::Verdict> verdicts_of(const plan::QuantizedModel& model, onnx_io::QdqOptions options,
+                                        const run::Doors& doors);
 
 /// What goes into the written model's metadata_props beside the model's own: version and config hash.
 std::vector<std::pair<std::string, std::string>> metadata_of(const config::CoreConfig& config);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the small ONNX files of tests/data/models that command-line tests and fuzzers need and no editor can make.
+"""Writes the small ONNX files of tests/data/models (and tests/data/other_inputs) that command-line tests and fuzzers need and no editor can make.
 
     python3 scripts/make_test_models.py      needs onnx and numpy; the result is checked in
 
@@ -29,11 +29,12 @@ def external(tensor, location):
     return tensor
 
 
-def write(name, nodes, constants, inputs=(("image", [1, 3, 8, 8]),), output=("out", [1, 4, 8, 8]), domains=()):
+def write(name, nodes, constants, inputs=(("image", [1, 3, 8, 8]),), output=("out", [1, 4, 8, 8]), domains=(), opset=13,
+          outputs=()):
     graph = helper.make_graph(
         nodes, name, [helper.make_tensor_value_info(n, TensorProto.FLOAT, dims) for n, dims in inputs],
-        [helper.make_tensor_value_info(output[0], TensorProto.FLOAT, output[1])], constants)
-    opsets = [helper.make_opsetid("", 13), *(helper.make_opsetid(domain, 1) for domain in domains)]
+        [helper.make_tensor_value_info(output[0], TensorProto.FLOAT, output[1]), *outputs], constants)
+    opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=7)
     (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString())
 
@@ -57,7 +58,8 @@ def main():
 
     # The logarithm of what an ordinary picture makes negative.
     write("nan_activation",
-          [helper.make_node("Log", ["image"], ["logs"], name="logarithm"), conv("logs")], [weight("first.weight", 4, 3, 3, 3)])
+          [helper.make_node("Log", ["image"], ["logs"], name="logarithm"), conv("logs")], [weight("first.weight", 4, 3, 3, 3)],
+          inputs=(("image", ["N", 3, 8, 8]),), output=("out", ["N", 4, 8, 8]))
 
     write("already_qdq",
           [helper.make_node("QuantizeLinear", ["image", "scale", "zero"], ["q"], name="quantize"),
@@ -78,6 +80,24 @@ def main():
     write("unknown_op",
           [helper.make_node("Wobble", ["image"], ["wobbly"], name="stranger", domain="example.wobble", strength=2), conv("wobbly")],
           [weight("first.weight", 4, 3, 3, 3)], domains=["example.wobble"])
+    write("picture_and_gains",
+          [conv(result="c"), helper.make_node("Mul", ["c", "gains"], ["out"], name="amplify")], [weight("first.weight", 4, 3, 3, 3)],
+          inputs=(("image", ["N", 3, 8, 8]), ("gains", [4, 1, 1])), output=("out", ["N", 4, 8, 8]))
+    gains = FOLDER.parent / "other_inputs/gains.npz"
+    gains.parent.mkdir(exist_ok=True)
+    np.savez(gains, gains=np.float32([1, 2, 0.5, -1]).reshape(4, 1, 1))
+
+    # Two nodes of one name, and one of none: neither can be told apart by name.
+    write("names_missing_and_twice",
+          [conv(name="twin", result="a"), helper.make_node("Relu", ["a"], ["b"]), conv("b", "twin", "second.weight")],
+          [weight("first.weight", 16, 3, 3, 3), weight("second.weight", 16, 16, 3, 3)],
+          inputs=(("image", [1, 3, 32, 32]),), output=("out", [1, 16, 32, 32]))
+
+    write("opset_of_tomorrow", [conv()], [weight("first.weight", 4, 3, 3, 3)], opset=999)
+    write("sequence_output",
+          [conv(), helper.make_node("SplitToSequence", ["out"], ["parts"], name="split", axis=1)], [weight("first.weight", 4, 3, 3, 3)],
+          outputs=[helper.make_tensor_sequence_value_info("parts", TensorProto.FLOAT, None)])
+
     for path in sorted(FOLDER.glob("*.onnx")):
         onnx.load(path, load_external_data=False)
         print(path.name, path.stat().st_size)

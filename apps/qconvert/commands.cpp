@@ -201,6 +201,9 @@ ConvertOptions resolve(const ConvertLine& line) {
   }
   if (!line.formats.empty()) options.overrides.push_back(formats_override(line.formats));
   for (const std::string& stage : options.dump) {
+    if (options.dry_run && (stage == "stats" || stage == "candidates"))
+      throw Error(Exit::kUsage, {"no-such-dump", "--dump " + stage,
+                                 "a dry run reads no images, so it has none", "leave out --dry-run"});
     if (std::find(dump_stages().begin(), dump_stages().end(), stage) != dump_stages().end()) continue;
     const std::string meant = nearest(stage, dump_stages());
     throw Error(Exit::kUsage, {"unknown-stage", "--dump " + stage, "there is no such stage",

@@ -35,6 +35,14 @@ int write_all(int fd, std::string_view bytes) {
   return ::fsync(fd) != 0 && errno != EINVAL && errno != EROFS ? errno : 0;
 }
 
+// A file of these bytes; 0 or the error number.
+int write_new(const std::string& path, std::string_view bytes) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) return errno;
+  const int error_number = write_all(fd, bytes);
+  return ::close(fd) != 0 && error_number == 0 ? errno : error_number;
+}
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
@@ -65,15 +73,22 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes) {
-  const std::filesystem::path temporary = path.string() + format(".{}.tmp", ::getpid());
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) cannot_write(path, errno);
-  int error_number = write_all(fd, bytes);
-  if (::close(fd) != 0 && error_number == 0) error_number = errno;
-  if (error_number == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error_number = errno;
-  if (error_number != 0) {
-    ::unlink(temporary.c_str());
+  write_files_atomically({{path, bytes}});
+}
+
+void write_files_atomically(const std::vector<FileToWrite>& files) {
+  std::vector<std::string> temporary;
+  const auto give_up = [&](const std::filesystem::path& path, int error_number) {
+    for (const std::string& name : temporary) ::unlink(name.c_str());
     cannot_write(path, error_number);
+  };
+  for (const FileToWrite& file : files) {
+    temporary.push_back(file.path.string() + format(".{}.tmp", ::getpid()));
+    if (const int error_number = write_new(temporary.back(), file.bytes)) give_up(file.path, error_number);
+  }
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (::rename(temporary[i].c_str(), files[i].path.c_str()) != 0) give_up(files[i].path, errno);
+    temporary[i] = files[i].path.string();  // what to take away should a later one fail
   }
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace qc {
 
@@ -15,6 +16,14 @@ std::string read_file(const std::filesystem::path& path);
 /// the reason (folder missing, no permission, disk full, ...) and leaves neither the file nor the temporary
 /// one.
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
+
+struct FileToWrite {
+  std::filesystem::path path;
+  std::string_view bytes;
+};
+/// The same for files that belong together: all of them are on disk under temporary names before the first
+/// one gets its own, so that a full disk leaves none of them. Renamed in the order given.
+void write_files_atomically(const std::vector<FileToWrite>& files);
 
 /// A fresh file name in the system's temporary folder; the file is removed when this goes out of scope.
 class TemporaryFile {

@@ -127,10 +127,10 @@ bool has_nan(const ir::Tensor& tensor) {
   return std::any_of(values.begin(), values.end(), [](float x) { return std::isnan(x); });
 }
 
-// The error for inputs that make some value NaN or infinite: runs them once more, looking at every value,
-// because the first node that does it need not be one that statistics were asked for.
-Error not_finite(const ir::Graph& graph, run::RunnerFactory& runners, const std::vector<ir::Tensor>& inputs,
-                 const std::string& image) {
+}  // namespace
+
+Error not_finite(const ir::Graph& graph, run::RunnerFactory& runners, const images::ImageSource& source,
+                 std::span<const int64_t> images) {
   std::vector<ir::ValueId> values = graph.inputs;
   for (const ir::NodeId node : ir::topological_order(graph))
     for (const ir::ValueId value : graph.nodes[static_cast<size_t>(node)].outputs)
@@ -146,15 +146,18 @@ Error not_finite(const ir::Graph& graph, run::RunnerFactory& runners, const std:
                       if (!tensor.empty() && !range_of(tensor).finite) blamed = std::min(blamed, i);
                     },
                     {}});
-  runners.make(graph, std::move(taps), {})->run(inputs);
+  const auto runner = runners.make(graph, std::move(taps), {});
+  int64_t image = images[0];
+  for (size_t i = 0; i < images.size() && blamed == values.size(); ++i) {
+    image = images[i];
+    runner->run(source.load(image));
+  }
   return {
       Exit::kInput,
       {"not-finite", blamed < values.size() ? place_of(graph, values[blamed]) : "the model",
-       format("it gives NaN or infinity on image '{}'", image),
+       format("it gives NaN or infinity on image '{}'", source.name(image)),
        "check preprocess.mean and preprocess.std against what the model was trained with, and that image"}};
 }
-
-}  // namespace
 
 plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
                            const images::ImageSource& source, std::span<const int64_t> indices,
@@ -202,7 +205,7 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
     const std::vector<ir::Tensor> inputs = load_batch(source, these);
     const std::vector<ir::Tensor> outputs = runner->run(inputs, worker);
     if (broken[static_cast<size_t>(worker)] || std::any_of(outputs.begin(), outputs.end(), has_nan))
-      throw not_finite(graph, runners, inputs, source.name(these[0]));
+      throw not_finite(graph, runners, source, these);
     if (any_channels) ordered.add(i, std::move(sums[static_cast<size_t>(worker)]));
     progress.advance(static_cast<int64_t>(these.size()));
   });

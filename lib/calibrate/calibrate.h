@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "base/error.h"
 #include "images/image_source.h"
 #include "ir/graph.h"
 #include "plan/tensor_stats.h"
@@ -25,6 +26,11 @@ struct Options {
 plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
                            const images::ImageSource& source, std::span<const int64_t> indices,
                            std::span<const plan::StatRequest> requests, const Options& options);
+
+/// The error for images that make some value NaN or infinite: runs them one by one, looking at every value,
+/// because the first node that does it need not be one that statistics were asked for; names node and image.
+Error not_finite(const ir::Graph& graph, run::RunnerFactory& runners, const images::ImageSource& source,
+                 std::span<const int64_t> images);
 
 /// Splits [0, count) into images to calibrate on and images held out for the accuracy figures: at most
 /// `held_out`, never more than a fifth, spread evenly. With fewer than 5 images both lists hold all of them.

@@ -40,8 +40,9 @@ struct RepresentativeDataset {
   std::filesystem::path path;  // resolved against the config file's folder
   int64_t max_images = 500;
   int64_t batch_size = 1;
-  bool skip_bad_images = false;  // "on_bad_image": "skip" | "error"
-  std::string input;             // name of the image input, "" = found
+  bool skip_bad_images = false;        // "on_bad_image": "skip" | "error"
+  std::string input;                   // name of the image input, "" = found
+  std::filesystem::path other_inputs;  // .npz for the inputs beside the image, resolved as `path`; "" = none
   images::Preprocess preprocess;
 };
 
@@ -68,6 +69,8 @@ struct Gates {
 struct Output {
   std::vector<std::string> formats{"onnx"};  // "onnx", "tflite"
   std::string onnx_name, report_name;        // file names; "" = <stem>.quant.onnx, <stem>.report.json
+  // Tensors of more bytes than this in all go into a second file; an ONNX file ends at 2 GiB.
+  std::optional<int64_t> external_data_above = 1'900'000'000;
 };
 
 struct CoreConfig {

@@ -192,6 +192,12 @@ void add_dataset(std::vector<Key>& t) {
   t.push_back(nullable(row("/representative_dataset/input", Kind::kText, 0, 0,
                            bind(FIELD(representative_dataset.input)),
                            "Name of the model's input that takes the image; null: it is found.", kOwn)));
+  t.push_back(
+      nullable(row("/representative_dataset/other_inputs", Kind::kPath, 0, 0,
+                   bind(FIELD(representative_dataset.other_inputs)),
+                   "An .npz with an array for every input that the picture does not feed, keyed by its "
+                   "name, the same for every picture; relative to this file.",
+                   kOwn)));
 }
 
 void add_preprocess(std::vector<Key>& t) {
@@ -449,6 +455,11 @@ void add_own(std::vector<Key>& t) {
   t.push_back(
       nullable(row("/output/report_name", Kind::kFileName, 0, 0, bind(FIELD(output.report_name)),
                    "File name of the report in the output folder; null: <model>.report.json.", kOwn)));
+  t.push_back(row("/output/external_data_above", Kind::kSize, 1, 1.9e9,
+                  bind(FIELD(output.external_data_above)),
+                  "Tensors of more bytes than this in all are written as external data, into a file of the "
+                  "model's name and .data beside it: one ONNX file ends at 2 GiB.",
+                  kOwn));
 }
 
 std::vector<Key> make_keys() {

@@ -210,8 +210,9 @@ void resolve_paths(CoreConfig& config, const std::filesystem::path& file) {
     return whole.has_filename() || !whole.has_relative_path() ? whole
                                                               : whole.parent_path();  // "calib/" is "calib"
   };
-  if (!config.representative_dataset.path.empty())
-    config.representative_dataset.path = resolve(config.representative_dataset.path);
+  for (std::filesystem::path* path :
+       {&config.representative_dataset.path, &config.representative_dataset.other_inputs})
+    if (!path->empty()) *path = resolve(*path);
   if (std::filesystem::path(config.target).extension() == ".json")
     config.target = resolve(config.target).string();
 }

@@ -96,7 +96,9 @@ std::string to_json(const CoreConfig& config) {
 
 std::string hash(const CoreConfig& config) {
   CoreConfig bare = config;
-  bare.representative_dataset.path = config.representative_dataset.path.filename();
+  for (std::filesystem::path* path :
+       {&bare.representative_dataset.path, &bare.representative_dataset.other_inputs})
+    *path = path->filename();
   bare.target = std::filesystem::path(config.target).filename().string();
   return content_hash(to_json(bare));
 }

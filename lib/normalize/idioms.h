@@ -1,5 +1,5 @@
 // Recognising functions spelled as several nodes; the result type is plan::Idiom. Used by rewrites here, and
-// by the pipeline, which hands the list to planning.
+// by the corridors, which hand the list to planning and report it.
 #pragma once
 
 #include <optional>

@@ -37,6 +37,22 @@ bool is_spatial_mean(const Graph& graph, const Node& node) {
   return !seen[0] && !seen[1] && std::all_of(seen.begin() + 2, seen.end(), [](bool s) { return s; });
 }
 
+// A mean that is taken off what it is the mean of, or a mean of squares: half of a LayerNorm over tokens of
+// rank 3, which looks like a mean over space and is recognised by its ReduceMeans.
+bool normalizes(const Graph& graph, const Node& mean) {
+  const ValueId x = mean.inputs[0];
+  const auto& readers = value_at(graph, mean.outputs[0]).consumers;
+  const bool subtracted = std::any_of(readers.begin(), readers.end(), [&](NodeId id) {
+    const Node& reader = node_at(graph, id);
+    return ir::standard_op(reader, "Sub") && reader.inputs[0] == x;
+  });
+  const NodeId maker = value_at(graph, x).producer;
+  if (subtracted || maker == ir::kNone) return subtracted;
+  const Node& square = node_at(graph, maker);
+  return (ir::standard_op(square, "Pow") && ir::scalar_constant(graph, square.inputs[1]) == 2.0) ||
+         (ir::standard_op(square, "Mul") && square.inputs[0] == square.inputs[1]);
+}
+
 std::optional<Dims> picture(const Graph& graph, ValueId value) {
   const ir::Value& x = value_at(graph, value);
   if (!x.has_shape || x.dims.size() < 3) return std::nullopt;
@@ -48,7 +64,8 @@ std::optional<Dims> picture(const Graph& graph, ValueId value) {
 std::optional<Match> match(const Graph& graph, NodeId id) {
   const Node& node = node_at(graph, id);
   if (ir::standard_op(node, "ReduceMean")) {
-    if (!is_float(graph, node.inputs[0]) || !is_spatial_mean(graph, node)) return std::nullopt;
+    if (!is_float(graph, node.inputs[0]) || !is_spatial_mean(graph, node) || normalizes(graph, node))
+      return std::nullopt;
     return Match{id, ir::int_attribute(node, "keepdims", 1) == 0, {}};
   }
   if (ir::standard_op(node, "AveragePool")) {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/text.h"
+
 namespace qc::onnx_io {
 namespace {
 
@@ -47,17 +49,30 @@ struct OuterNames {
   }
 };
 
-// Calls visit for every body of the node's opaque attributes, inner ones included.
-void walk_bodies(const ir::Node& node, const Visit& visit) {
-  Visit deep = [&](const onnx::GraphProto& body) {
+// Calls visit for the bodies of this attribute, inner ones included.
+void walk_deep(const onnx::AttributeProto& attribute, const Visit& visit) {
+  for_each_body(attribute, [&](const onnx::GraphProto& body) {
     visit(body);
     for (const auto& inner : body.node())
-      for (const auto& attribute : inner.attribute()) for_each_body(attribute, deep);
-  };
+      for (const auto& deeper : inner.attribute()) walk_deep(deeper, visit);
+  });
+}
+
+bool standard(const std::string& domain) {
+  return domain.empty() || domain == "ai.onnx";
+}
+
+void add_ops(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, std::set<std::string>& ops) {
+  for (const auto& node : nodes)
+    if (standard(node.domain())) ops.insert(node.op_type());
+}
+
+// Calls visit for every body of the node's opaque attributes, inner ones included.
+void walk_bodies(const ir::Node& node, const Visit& visit) {
   for (const ir::Attribute& attribute : node.attributes) {
     const auto* opaque = std::get_if<ir::OpaqueAttribute>(&attribute.value);
     onnx::AttributeProto proto;
-    if (opaque && proto.ParsePartialFromString(opaque->bytes)) for_each_body(proto, deep);
+    if (opaque && proto.ParsePartialFromString(opaque->bytes)) walk_deep(proto, visit);
   }
 }
 
@@ -79,11 +94,27 @@ std::set<std::string> names_in_bodies(const ir::Graph& graph) {
 
 std::set<std::string> ops_in_bodies(const ir::Node& node) {
   std::set<std::string> ops;
-  walk_bodies(node, [&](const onnx::GraphProto& body) {
-    for (const auto& inner : body.node())
-      if (inner.domain().empty() || inner.domain() == "ai.onnx") ops.insert(inner.op_type());
-  });
+  walk_bodies(node, [&](const onnx::GraphProto& body) { add_ops(body.node(), ops); });
   return ops;
+}
+
+Function function_in(const std::string& serialized) {
+  onnx::FunctionProto proto;
+  proto.ParsePartialFromString(serialized);
+  Function function{format("{}.{}", proto.domain(), proto.name()), {}};
+  add_ops(proto.node(), function.ops);
+  for (const auto& node : proto.node())
+    for (const auto& attribute : node.attribute())
+      walk_deep(attribute, [&](const onnx::GraphProto& body) { add_ops(body.node(), function.ops); });
+  return function;
+}
+
+std::string with_opset(const std::string& serialized, int64_t version) {
+  onnx::FunctionProto proto;
+  proto.ParsePartialFromString(serialized);
+  for (auto& import : *proto.mutable_opset_import())
+    if (standard(import.domain())) import.set_version(version);
+  return proto.SerializePartialAsString();
 }
 
 }  // namespace qc::onnx_io

@@ -25,4 +25,13 @@ std::set<std::string> names_in_bodies(const ir::Graph& graph);
 /// The op types of the standard domain inside the bodies of this node, each once, sorted.
 std::set<std::string> ops_in_bodies(const ir::Node& node);
 
+/// A model-local function (Graph::functions), as far as raising the opset has to look into it.
+struct Function {
+  std::string name;           // "domain.name"
+  std::set<std::string> ops;  // of the standard domain, bodies inside included
+};
+Function function_in(const std::string& serialized);
+/// The same function with this version of the standard domain, if it imports that.
+std::string with_opset(const std::string& serialized, int64_t version);
+
 }  // namespace qc::onnx_io

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,9 +26,13 @@ ir::Graph parse(std::string_view bytes, const std::filesystem::path& folder, Dia
 /// outputs.
 void check_convertible(const ir::Graph& graph, const std::filesystem::path& path);
 
+/// A file in memory with its external data, as write_qdq() returns it.
+ir::Graph parse(const plan::Written& file, Diagnostics& diagnostics);
+
 /// The float graph as it stands. `for_runtime` keeps it small and exact for our own sessions (no metadata,
-/// docs).
-std::string write(const ir::Graph& graph, bool for_runtime = false);
+/// docs). Constants in `outside` are named as external data of no file: whoever loads the model has them.
+std::string write(const ir::Graph& graph, bool for_runtime = false,
+                  std::span<const ir::ValueId> outside = {});
 
 struct QdqOptions {
   /// Initializers of this many bytes in all go into a second file under this name (Written::external_*;

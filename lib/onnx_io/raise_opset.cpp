@@ -31,8 +31,13 @@ std::string blocked(const ir::Node& node, int64_t from, int64_t to) {
 
 std::optional<Refusal> raise(ir::Graph& graph, int64_t from, int64_t to) {
   if (to > kNewestRaised) return Refusal{"the model", format("the rules end at opset {}", kNewestRaised)};
-  if (!graph.functions.empty())
-    return Refusal{"the model", "it has functions, which name an opset of their own"};
+  for (std::string& serialized : graph.functions) {
+    const Function function = function_in(serialized);
+    for (const std::string& op : function.ops)
+      if (!known_op(op) || changes(op, from, to))
+        return Refusal{format("function '{}'", function.name), format("it holds {}, which changed", op)};
+    serialized = with_opset(serialized, to);
+  }
   const auto original =
       static_cast<ir::NodeId>(graph.nodes.size());  // nodes added by rules are already right
   for (ir::NodeId id = 0; id < original; ++id) {

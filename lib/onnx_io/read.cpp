@@ -332,9 +332,9 @@ void read_header(Reader& reader, onnx::ModelProto& model) {
         "export it for a newer opset, or raise it with onnx.version_converter");
 }
 
-ir::Graph to_graph(onnx::ModelProto model, size_t file_size, const std::string& place,
-                   const std::filesystem::path& folder, Diagnostics& diagnostics) {
-  Reader reader{place, ExternalFiles(folder), diagnostics, {}, {}};
+ir::Graph to_graph(onnx::ModelProto model, size_t file_size, const std::string& place, ExternalFiles files,
+                   Diagnostics& diagnostics) {
+  Reader reader{place, std::move(files), diagnostics, {}, {}};
   read_header(reader, model);
   read_graph(reader, *model.mutable_graph());
   reader.graph.bytes_on_disk = static_cast<int64_t>(file_size) + reader.files.bytes_on_disk();
@@ -414,11 +414,20 @@ ir::Graph read(const std::filesystem::path& path, Diagnostics& diagnostics) {
   const size_t size = file->bytes().size();
   onnx::ModelProto model = load_proto(file->bytes(), path.string());
   file.reset();  // the message holds everything now
-  return to_graph(std::move(model), size, path.string(), parent.empty() ? "." : parent, diagnostics);
+  return to_graph(std::move(model), size, path.string(), ExternalFiles(parent.empty() ? "." : parent),
+                  diagnostics);
 }
 
 ir::Graph parse(std::string_view bytes, const std::filesystem::path& folder, Diagnostics& diagnostics) {
-  return to_graph(load_proto(bytes, "the model"), bytes.size(), "the model", folder, diagnostics);
+  return to_graph(load_proto(bytes, "the model"), bytes.size(), "the model", ExternalFiles(folder),
+                  diagnostics);
+}
+
+ir::Graph parse(const plan::Written& file, Diagnostics& diagnostics) {
+  ExternalFiles files{std::filesystem::path()};
+  if (!file.external_name.empty()) files.add(file.external_name, file.external_bytes);
+  return to_graph(load_proto(file.bytes, "the model"), file.bytes.size(), "the model", std::move(files),
+                  diagnostics);
 }
 
 }  // namespace qc::onnx_io

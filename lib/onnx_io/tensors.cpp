@@ -117,6 +117,12 @@ ExternalFiles::~ExternalFiles() {
     if (file.fd >= 0) ::close(file.fd);
 }
 
+void ExternalFiles::add(const std::string& location, std::string_view bytes) {
+  File& file = files_[location];
+  file.memory = bytes;
+  file.size = static_cast<int64_t>(bytes.size());
+}
+
 int64_t ExternalFiles::bytes_on_disk() const {
   int64_t bytes = 0;
   for (const auto& [location, file] : files_) bytes += file.size;
@@ -175,6 +181,8 @@ std::optional<std::string> ExternalFiles::read(const std::string& location, int6
                        kAskForData});
     return std::nullopt;
   }
+  if (file.memory)
+    return std::string(file.memory->substr(static_cast<size_t>(offset), static_cast<size_t>(length)));
   std::string bytes(static_cast<size_t>(length), '\0');
   for (size_t done = 0; done < bytes.size();) {
     const ssize_t n =

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -26,9 +27,12 @@ class ExternalFiles {
   /// An empty folder means that there is none (a model from memory): every external tensor is then a problem.
   explicit ExternalFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
   ~ExternalFiles();
+  ExternalFiles(ExternalFiles&&) noexcept = default;
   ExternalFiles(const ExternalFiles&) = delete;
   ExternalFiles& operator=(const ExternalFiles&) = delete;
 
+  /// A file that is in memory; `bytes` must stay as long as this.
+  void add(const std::string& location, std::string_view bytes);
   /// `length` < 0: to the end of the file. nullopt: the problem is in `diagnostics` (once for each file that
   /// cannot be opened).
   std::optional<std::string> read(const std::string& location, int64_t offset, int64_t length,
@@ -40,6 +44,7 @@ class ExternalFiles {
   struct File {
     int fd = -1;
     int64_t size = 0;
+    std::optional<std::string_view> memory;  // instead of fd
     std::string problem;  // why it cannot be used; reported with the first tensor that needs it
     bool reported = false;
   };

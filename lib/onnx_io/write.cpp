@@ -6,7 +6,7 @@
 
 namespace qc::onnx_io {
 
-std::string write(const ir::Graph& graph, bool for_runtime) {
+std::string write(const ir::Graph& graph, bool for_runtime, std::span<const ir::ValueId> outside) {
   FileParts parts;
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
@@ -18,8 +18,14 @@ std::string write(const ir::Graph& graph, bool for_runtime) {
     }
     parts.nodes.push_back(node_entry(proto));
   }
-  for (const ir::Value& value : graph.values)
-    if (value.constant) parts.initializers.push_back(initializer_entry(value.name, *value.constant));
+  std::vector<bool> named_only(graph.values.size(), false);
+  for (const ir::ValueId v : outside) named_only[static_cast<size_t>(v)] = true;
+  for (size_t v = 0; v < graph.values.size(); ++v) {
+    const ir::Value& value = graph.values[v];
+    if (!value.constant) continue;
+    parts.initializers.push_back(named_only[v] ? external_entry(value.name, *value.constant, "outside", 0)
+                                               : initializer_entry(value.name, *value.constant));
+  }
   parts.graph_rest = graph_rest(graph, values_to_describe(graph), for_runtime);
   parts.model_rest = model_rest(graph, {}, for_runtime);
   return assemble(parts);

@@ -1,7 +1,7 @@
 // Groups of nodes that together spell one well-known function. The graph keeps the nodes (ONNX Runtime has
 // its own fusions for them, and a spelled-out function runs everywhere); a stage that treats the function as
-// a whole - a float island, a fused op of another format - finds the group here. Found by normalize, read by
-// planning and writers.
+// a whole - what the runtime joins to one float kernel, a fused op of another format - finds the group here.
+// Found by normalize, read by planning and the report.
 #pragma once
 
 #include <vector>

@@ -20,6 +20,7 @@ const char* name_of(Compute compute) {
 
 std::string show(const quant::QuantParams& p) {
   std::string text = format("{}{}", p.is_signed ? "int" : "uint", p.bits);
+  if (p.scales.empty()) return text;  // an outline: which values are rounded, not yet how
   if (p.per_channel()) return text + format(" per channel (axis {}, {} scales)", p.axis, p.scales.size());
   return text + format(" scale {:.9g} zero_point {}", p.scales.at(0), p.zero_points.at(0));
 }
@@ -32,6 +33,8 @@ const char* reason_text(Reason reason) {
       return "integer kernel";
     case Reason::kNoIntegerKernel:
       return "the target has no integer kernel for it";
+    case Reason::kOneFloatKernel:
+      return "part of a function that runs as one float kernel";
     case Reason::kUserKeepFloat:
       return "kept in float by the config";
     case Reason::kIsland:

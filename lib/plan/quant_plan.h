@@ -14,6 +14,7 @@ namespace qc::plan {
 enum class Reason {
   kTarget,           // the target computes this op in integers
   kNoIntegerKernel,  // the target has no integer kernel for it
+  kOneFloatKernel,   // part of a function (plan::Idiom) that the runtime joins to one kernel if all is float
   kUserKeepFloat,    // keep_float, bit_width_config or the network editor
   kIsland,    // integers possible, but between float neighbours Quantize/Dequantize cost more than they gain
   kAccuracy,  // integers possible, but they would hurt; the detail has the measurement or the rule

@@ -50,27 +50,94 @@ bool integer_kernel(const ir::Node& node, const std::vector<bool>& integer) {
          integer[static_cast<size_t>(node.outputs[0])];
 }
 
+std::map<std::string, ir::NodeId> nodes_by_name(const ir::Graph& graph) {
+  std::map<std::string, ir::NodeId> by_name;
+  for (const ir::NodeId id : ir::topological_order(graph))
+    by_name.emplace(graph.nodes[static_cast<size_t>(id)].name, id);
+  return by_name;
+}
+
+// Finds the kernel that does a node's work.
+class Kernels {
+ public:
+  Kernels(const ir::Graph& written, const ir::Graph& optimized)
+      : written_(written),
+        optimized_(optimized),
+        written_by_name_(nodes_by_name(written)),
+        by_name_(nodes_by_name(optimized)) {
+    for (const ir::Value& value : optimized.values)
+      if (value.producer != ir::kNone) by_value_.emplace(value.name, value.producer);
+  }
+
+  /// kNone: neither the node's name nor a value that it makes is left.
+  ir::NodeId of(const std::string& name) const {
+    if (const auto found = by_name_.find(name); found != by_name_.end()) return found->second;
+    const auto node = written_by_name_.find(name);
+    if (node == written_by_name_.end()) return ir::kNone;
+    for (const ir::ValueId out : written_.nodes[static_cast<size_t>(node->second)].outputs)
+      if (const ir::NodeId kernel = out == ir::kNone ? ir::kNone : making(out); kernel != ir::kNone)
+        return kernel;
+    return ir::kNone;
+  }
+
+ private:
+  // The kernel that makes this value of the written file, or the integers that it is rounded to.
+  ir::NodeId making(ir::ValueId v) const {
+    const ir::Value& value = written_.values[static_cast<size_t>(v)];
+    if (const auto found = by_value_.find(value.name); found != by_value_.end()) return found->second;
+    for (const ir::NodeId reader : value.consumers) {
+      const ir::Node& node = written_.nodes[static_cast<size_t>(reader)];
+      if (node.op_type != "QuantizeLinear") continue;
+      const auto integers = by_value_.find(written_.values[static_cast<size_t>(node.outputs[0])].name);
+      if (integers == by_value_.end()) continue;
+      // A QuantizeLinear that is still there only rounds what another kernel made.
+      if (optimized_.nodes[static_cast<size_t>(integers->second)].op_type != "QuantizeLinear")
+        return integers->second;
+    }
+    return ir::kNone;
+  }
+
+  const ir::Graph& written_;
+  const ir::Graph& optimized_;
+  std::map<std::string, ir::NodeId> written_by_name_, by_name_, by_value_;
+};
+
+// The kernel of the first reader that has one.
+ir::NodeId kernel_behind(const ir::Graph& graph, const ir::Node& node,
+                         const std::vector<ir::NodeId>& kernels) {
+  for (const ir::ValueId out : node.outputs) {
+    if (out == ir::kNone) continue;
+    for (const ir::NodeId reader : graph.values[static_cast<size_t>(out)].consumers)
+      if (kernels[static_cast<size_t>(reader)] != ir::kNone) return kernels[static_cast<size_t>(reader)];
+  }
+  return ir::kNone;
+}
+
 }  // namespace
 
-std::vector<Verdict> verdicts(const plan::QuantizedModel& model, const ir::Graph& optimized) {
-  std::map<std::string, ir::NodeId> by_name;
-  for (const ir::NodeId id : ir::topological_order(optimized))
-    by_name.emplace(optimized.nodes[static_cast<size_t>(id)].name, id);
+std::vector<Verdict> verdicts(const plan::QuantizedModel& model, const ir::Graph& written,
+                              const ir::Graph& optimized) {
   const std::vector<bool> integer = integer_values(optimized);
+  const Kernels found(written, optimized);
+  std::vector<ir::NodeId> kernels(model.graph.nodes.size(), ir::kNone);
   std::vector<Verdict> all(model.graph.nodes.size());
-  for (const ir::NodeId id : ir::topological_order(model.graph)) {
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
-    Verdict& verdict = all[static_cast<size_t>(id)];
-    const auto found = by_name.find(node.name);
-    if (found == by_name.end()) {
-      verdict.gone = true;
-      verdict.kernel = "fused";
-      verdict.integer = model.plan.nodes[static_cast<size_t>(id)].compute == plan::Compute::kInteger;
+  const std::vector<ir::NodeId> order = ir::topological_order(model.graph);
+  for (auto id = order.rbegin(); id != order.rend(); ++id) {  // readers first: see kernel_behind()
+    const ir::Node& node = model.graph.nodes[static_cast<size_t>(*id)];
+    Verdict& verdict = all[static_cast<size_t>(*id)];
+    ir::NodeId& kernel_id = kernels[static_cast<size_t>(*id)];
+    kernel_id = found.of(node.name);
+    if (kernel_id == ir::kNone) kernel_id = kernel_behind(model.graph, node, kernels);
+    if (kernel_id == ir::kNone) {
+      verdict = {true, true, "folded at load"};
       continue;
     }
-    const ir::Node& kernel = optimized.nodes[static_cast<size_t>(found->second)];
-    verdict.kernel = kernel.op_type;
+    const ir::Node& kernel = optimized.nodes[static_cast<size_t>(kernel_id)];
+    verdict.gone = kernel.name != node.name;
     verdict.integer = integer_kernel(kernel, integer);
+    const bool made_up = ir::find_node(model.graph, kernel.name) == ir::kNone;
+    verdict.kernel =
+        !verdict.gone ? kernel.op_type : "fused into " + (made_up ? kernel.op_type : kernel.name);
   }
   return all;
 }

@@ -11,12 +11,15 @@
 namespace qc::proof {
 
 struct Verdict {
-  bool integer = false;  // runs on an integer kernel, or moves integers
-  bool gone = false;     // fused away or folded at load
-  std::string kernel;    // "QLinearConv", "Conv", "fused", ...
+  bool integer = false;  // runs on an integer kernel, moves integers, or is nothing at all any more
+  bool gone = false;     // fused into another node's kernel, or folded at load
+  std::string kernel;    // "QLinearConv", "Conv", "fused into conv1", "folded at load"
 };
 
-/// By NodeId of model.graph. `optimized`: the optimised graph of the written file.
-std::vector<Verdict> verdicts(const plan::QuantizedModel& model, const ir::Graph& optimized);
+/// By NodeId of model.graph. `written`: the written file, every node of it named
+/// (QdqOptions::name_all_nodes); `optimized`: what the runtime made of it. Kernels keep the name of a node or
+/// the name of a value; a node of which neither is left belongs to the kernel behind it.
+std::vector<Verdict> verdicts(const plan::QuantizedModel& model, const ir::Graph& written,
+                              const ir::Graph& optimized);
 
 }  // namespace qc::proof

@@ -51,6 +51,7 @@ struct NodeRow {
   std::string
       verdict;  // kernel seen in the optimised graph ("QLinearConv", "fused into conv1", "Conv (float)")
   std::string reason, detail;
+  std::vector<std::string> made_from;  // nodes of the file that became part of it, itself left out
   std::vector<std::string> outputs;    // value names
   std::string output_params;           // "uint8 scale 0.0235 zero_point 0" or ""
   double sqnr_db = 0;                  // at this node's output in simulation; NaN when not measured
@@ -94,7 +95,8 @@ struct Report {
   int64_t calibration_images = 0;
   std::vector<FileBytes> files;
   std::optional<Accuracy> accuracy;
-  std::vector<NodeRow> nodes;  // topological order
+  std::vector<NodeRow> nodes;           // topological order
+  std::vector<std::string> file_nodes;  // names in the file as it was read; not in the JSON
   std::vector<Rewrite> rewrites;
   std::vector<Correction> corrections;
   SaturationRisk saturation;

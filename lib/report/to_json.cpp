@@ -56,15 +56,15 @@ std::string without_folders(std::string text, const std::vector<std::string>& fo
 json config_value(const Report& report) {
   json config = json::parse(report.config_json, nullptr, false);
   if (config.is_discarded()) return nullptr;
-  // The two keys that hold paths.
+  // The keys that hold paths.
   const auto shorten_path = [](json& value) {
     if (value.is_string() && value.get<std::string>().find('/') != std::string::npos)
       value = file_name(value);
   };
-  if (config.contains("/representative_dataset/path"_json_pointer)) {
-    shorten_path(config["/representative_dataset/path"_json_pointer]);
-  }
-  if (config.contains("target_platform_capabilities")) shorten_path(config["target_platform_capabilities"]);
+  for (const auto& key :
+       {"/representative_dataset/path"_json_pointer, "/representative_dataset/other_inputs"_json_pointer,
+        "/target_platform_capabilities"_json_pointer})
+    if (config.contains(key)) shorten_path(config[key]);
   return config;
 }
 
@@ -107,6 +107,7 @@ json nodes_value(const Report& report) {
                       {"op_type", row.op_type},
                       {"compute", row.compute},
                       {"integer_kernel", on_integer_kernel(row)},
+                      {"made_from", row.made_from},
                       {"verdict", row.verdict},
                       {"reason", row.reason},
                       {"detail", without_folders(row.detail, report.folders)},

@@ -47,12 +47,12 @@ Ort::Value wrap(const ir::Tensor& tensor, const Ort::MemoryInfo& memory) {
                                   to_ort(tensor.dtype));
 }
 
+// What is no tensor of plain numbers (sequences, strings) comes back without any.
 ir::Tensor unwrap(const Ort::Value& value) {
-  if (!value.IsTensor()) refuse(Exit::kInput, "model outputs", "an output is not a tensor");
+  if (!value.IsTensor()) return ir::make_tensor(ir::DType::kUndefined, "", {0});
   const auto info = value.GetTensorTypeAndShapeInfo();
   const ir::DType type = from_ort(info.GetElementType());
-  if (ir::bits_of(type) < 8)
-    refuse(Exit::kInput, "model outputs", "an output has a type that has no plain bytes");
+  if (ir::bits_of(type) < 8) return ir::make_tensor(ir::DType::kUndefined, "", {0});
   const size_t size = info.GetElementCount() * static_cast<size_t>(ir::bits_of(type)) / 8;
   return ir::make_tensor(type, std::string(static_cast<const char*>(value.GetTensorRawData()), size),
                          info.GetShape());
@@ -60,8 +60,12 @@ ir::Tensor unwrap(const Ort::Value& value) {
 
 class OrtRunner : public ModelRunner {
  public:
-  OrtRunner(std::unique_ptr<TapOps> ops, Ort::Session session, size_t returned)
-      : ops_(std::move(ops)), session_(std::move(session)), returned_(returned) {
+  OrtRunner(std::unique_ptr<TapOps> ops, std::vector<ir::Tensor> outside, Ort::Session session,
+            size_t returned)
+      : ops_(std::move(ops)),
+        outside_(std::move(outside)),
+        session_(std::move(session)),
+        returned_(returned) {
     Ort::AllocatorWithDefaultOptions allocator;
     for (size_t i = 0; i < session_.GetInputCount(); ++i)
       input_names_.emplace_back(session_.GetInputNameAllocated(i, allocator).get());
@@ -93,7 +97,8 @@ class OrtRunner : public ModelRunner {
   }
 
  private:
-  std::unique_ptr<TapOps> ops_;  // must outlive the session
+  std::unique_ptr<TapOps> ops_;      // must outlive the session
+  std::vector<ir::Tensor> outside_;  // constants that the session reads in place
   Ort::Session session_;
   size_t returned_;
   std::vector<std::string> input_names_, output_names_;
@@ -118,9 +123,35 @@ Ort::Session open(std::string_view model, const Ort::SessionOptions& options, Ex
   }
 }
 
-void look_for_external_data_in(Ort::SessionOptions& options, const std::string& folder) {
-  if (!folder.empty())
-    options.AddConfigEntry("session.model_external_initializers_file_folder_path", folder.c_str());
+// Constants that do not fit into the model's bytes, large ones first to last; none where all fit.
+std::vector<ir::ValueId> constants_outside(const ir::Graph& graph, int64_t one_part) {
+  constexpr size_t kLarge = 1024;  // smaller ones are what shape inference reads
+  int64_t total = 0;
+  std::vector<ir::ValueId> large;
+  for (size_t v = 0; v < graph.values.size(); ++v) {
+    const auto& constant = graph.values[v].constant;
+    if (!constant || !constant->bytes) continue;
+    total += static_cast<int64_t>(constant->bytes->size());
+    if (constant->bytes->size() >= kLarge) large.push_back(static_cast<ir::ValueId>(v));
+  }
+  return total > one_part ? large : std::vector<ir::ValueId>{};
+}
+
+// Hands the constants to the session beside the model's bytes; they are returned to be kept as long as it.
+std::vector<ir::Tensor> add_outside(Ort::SessionOptions& options, const ir::Graph& graph,
+                                    const std::vector<ir::ValueId>& outside) {
+  const Ort::MemoryInfo memory = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
+  std::vector<ir::Tensor> kept;
+  std::vector<std::string> names;
+  std::vector<Ort::Value> values;
+  for (const ir::ValueId v : outside) {
+    const ir::Value& value = graph.values[static_cast<size_t>(v)];
+    kept.push_back(*value.constant);
+    names.push_back(value.name);
+    values.push_back(wrap(kept.back(), memory));
+  }
+  if (!names.empty()) options.AddExternalInitializers(names, values);
+  return kept;
 }
 
 // Type and shape of every session output, in order.
@@ -154,37 +185,38 @@ std::unique_ptr<ModelRunner> OrtRunnerFactory::make(const ir::Graph& graph, std:
   Ort::SessionOptions session =
       session_options(options.threads_per_run, options.optimize ? ORT_ENABLE_ALL : ORT_DISABLE_ALL);
   ops->add_to(session);
+  const std::vector<ir::ValueId> outside = constants_outside(tapped, one_part_);
+  std::vector<ir::Tensor> kept = add_outside(session, tapped, outside);
   return std::make_unique<OrtRunner>(
-      std::move(ops), open(doors_.write(tapped), session, Exit::kInput, "graph '" + graph.name + "'"),
-      returned);
-}
-
-std::unique_ptr<ModelRunner> run_bytes(std::string_view model, int threads_per_run,
-                                       const std::string& folder) {
-  Ort::SessionOptions options = session_options(threads_per_run, ORT_ENABLE_ALL);
-  look_for_external_data_in(options, folder);
-  return std::make_unique<OrtRunner>(nullptr, open(model, options, Exit::kInput, "the model"), 0);
+      std::move(ops), std::move(kept),
+      open(doors_.write(tapped, outside), session, Exit::kInput, "graph '" + graph.name + "'"), returned);
 }
 
 std::unique_ptr<ModelRunner> run_file(const std::string& path, int threads_per_run) {
   try {
     return std::make_unique<OrtRunner>(
-        nullptr, Ort::Session(environment(), path.c_str(), session_options(threads_per_run, ORT_ENABLE_ALL)),
-        0);
+        nullptr, std::vector<ir::Tensor>{},
+        Ort::Session(environment(), path.c_str(), session_options(threads_per_run, ORT_ENABLE_ALL)), 0);
   } catch (const Ort::Exception& e) {
     refuse(Exit::kInput, path, e.what());
   }
 }
 
-ir::Graph optimized_graph(std::string_view model, const Doors& doors, const std::string& folder) {
+ir::Graph optimized_graph(const ModelBytes& file, const Doors& doors) {
   // The levels below kernel selection for one CPU's memory layout: the names of the kernels are final here,
   // and the dump can be loaded again.
-  const TemporaryFile dump(".onnx");
+  const TemporaryFile dump(".onnx"), dumped_data(".onnx.data");
   Ort::SessionOptions options = session_options(1, ORT_ENABLE_EXTENDED);
   options.SetOptimizedModelFilePath(dump.path().c_str());
-  look_for_external_data_in(options, folder);
-  open(model, options, Exit::kBug, "the written file");
-  return doors.read(read_file(dump.path()));
+  if (!file.external_name.empty()) {
+    // The runtime takes a mutable pointer and only reads.
+    options.AddExternalInitializersFromFilesInMemory(
+        {file.external_name}, {const_cast<char*>(file.external.data())}, {file.external.size()});
+    options.AddConfigEntry("session.optimized_model_external_initializers_file_name",
+                           dumped_data.path().filename().c_str());
+  }
+  open(file.model, options, Exit::kBug, "the written file");
+  return doors.read(read_file(dump.path()), dump.path().parent_path());
 }
 
 void infer_shapes(ir::Graph& graph, const Doors& doors) {
@@ -203,7 +235,7 @@ void infer_shapes(ir::Graph& graph, const Doors& doors) {
     for (const ir::ValueId v : skeleton.nodes[static_cast<size_t>(id)].outputs)
       if (v != ir::kNone && !ir::is_output(graph, v)) asked.push_back(v);
   skeleton.outputs = asked;
-  const std::string bytes = doors.write(skeleton);
+  const std::string bytes = doors.write(skeleton, {});
   const Ort::Session session =
       open(bytes, session_options(1, ORT_DISABLE_ALL), Exit::kInput, "graph '" + graph.name + "'");
   read_output_types(session, graph, asked);
@@ -231,7 +263,7 @@ int64_t newest_opset(const Doors& doors) {
       node.outputs = {out};
       ir::add_node(graph, std::move(node));
       try {
-        run_bytes(doors.write(graph), 1);
+        open(doors.write(graph, {}), session_options(1, ORT_DISABLE_ALL), Exit::kInput, "opset");
       } catch (const Error&) {
         break;
       }

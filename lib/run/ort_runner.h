@@ -3,8 +3,10 @@
 // is ever kept.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,30 +19,42 @@ namespace qc::run {
 /// How graphs become model bytes and back; the pipeline hands over the ONNX door (run does not know
 /// protobuf).
 struct Doors {
-  std::function<std::string(const ir::Graph&)> write;
-  std::function<ir::Graph(std::string_view)> read;
+  /// Constants listed in `outside` are named in the model as external data, without their bytes.
+  std::function<std::string(const ir::Graph& graph, std::span<const ir::ValueId> outside)> write;
+  /// `folder`: where external data lies.
+  std::function<ir::Graph(std::string_view model, const std::filesystem::path& folder)> read;
 };
+
+/// Model bytes end at 2 GiB. Graphs with more bytes of constants than this get to the runtime in two parts.
+inline constexpr int64_t kOnePart = 1'900'000'000;
 
 class OrtRunnerFactory : public RunnerFactory {
  public:
-  explicit OrtRunnerFactory(Doors doors) : doors_(std::move(doors)) {}
+  explicit OrtRunnerFactory(Doors doors, int64_t one_part = kOnePart)
+      : doors_(std::move(doors)), one_part_(one_part) {}
   std::unique_ptr<ModelRunner> make(const ir::Graph& graph, std::vector<Tap> taps,
                                     const RunnerOptions& options) override;
 
  private:
   Doors doors_;
+  int64_t one_part_;
 };
 
 /// A runner of a file as it stands, the way any user of stock ONNX Runtime would load it (all optimizations).
-/// `folder`: where external data lies. Inputs and outputs in the file's own order.
-std::unique_ptr<ModelRunner> run_bytes(std::string_view model, int threads_per_run,
-                                       const std::string& folder = "");
+/// Inputs and outputs in the file's own order.
 std::unique_ptr<ModelRunner> run_file(const std::string& path, int threads_per_run);
+
+/// A file that is not on disk yet, with the one file of external data it may have (name "": none).
+struct ModelBytes {
+  std::string_view model;
+  std::string external_name;
+  std::string_view external;
+};
 
 /// The model after ONNX Runtime's own graph optimizations (all levels, the kernels that will really run),
 /// written by ONNX Runtime and read back. Throws Error(kBug) with the runtime's words when it refuses the
 /// model.
-ir::Graph optimized_graph(std::string_view model, const Doors& doors, const std::string& folder = "");
+ir::Graph optimized_graph(const ModelBytes& file, const Doors& doors);
 
 /// Fills dtype and shape of every value from ONNX Runtime's shape inference (any opset it knows). Large
 /// constants are left out of the model that is asked, so this costs milliseconds. Throws Error(kInput) with

@@ -102,6 +102,20 @@ Capability capability(const ir::Graph& graph, const ir::Node& node, const target
   }
 }
 
+// ONNX Runtime has one float kernel for each of these and joins their nodes at load, unless something stands
+// between them: integers inside would cost the kernel and gain nothing.
+void keep_whole(const std::vector<plan::Idiom>& idioms, std::vector<Capability>& all) {
+  for (const plan::Idiom& idiom : idioms) {
+    const bool joined = idiom.kind == plan::IdiomKind::kGelu || idiom.kind == plan::IdiomKind::kGeluTanh ||
+                        idiom.kind == plan::IdiomKind::kLayerNorm;
+    if (!joined || idiom.nodes.size() == 1) continue;
+    for (const ir::NodeId id : idiom.nodes)
+      all[static_cast<size_t>(id)] =
+          no(Reason::kOneFloatKernel,
+             format("{}, whose nodes the runtime joins at load", plan::name_of(idiom.kind)));
+  }
+}
+
 void apply_keep_float(const ir::Graph& graph, const config::KeepFloat& keep, std::vector<Capability>& all) {
   Diagnostics diagnostics;
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
@@ -162,10 +176,12 @@ std::vector<size_t> data_slots(const ir::Node& node, const target::OpRule& rule)
 }
 
 std::vector<Capability> capabilities(const ir::Graph& graph, const target::TargetSpec& target,
-                                     const config::KeepFloat& keep_float) {
+                                     const config::KeepFloat& keep_float,
+                                     const std::vector<plan::Idiom>& idioms) {
   std::vector<Capability> all(graph.nodes.size());
   for (const ir::NodeId id : ir::topological_order(graph))
     all[static_cast<size_t>(id)] = capability(graph, graph.nodes[static_cast<size_t>(id)], target, all);
+  keep_whole(idioms, all);
   apply_keep_float(graph, keep_float, all);
   return all;
 }

@@ -7,6 +7,7 @@
 
 #include "config/core_config.h"
 #include "ir/graph.h"
+#include "plan/idioms.h"
 #include "plan/quant_plan.h"
 #include "target/target.h"
 
@@ -24,10 +25,12 @@ struct Capability {
   std::string detail;
 };
 
-/// By NodeId. Throws Error(kUsage) listing keep_float globs and op types that match no node (nearest names
-/// offered).
+/// By NodeId. `idioms`: the graph's functions spelled as several nodes; those that the runtime joins to one
+/// float kernel stay whole. Throws Error(kUsage) listing keep_float globs and op types that match no node
+/// (nearest names offered).
 std::vector<Capability> capabilities(const ir::Graph& graph, const target::TargetSpec& target,
-                                     const config::KeepFloat& keep_float);
+                                     const config::KeepFloat& keep_float,
+                                     const std::vector<plan::Idiom>& idioms = {});
 
 /// Input slots of a node that carry quantizable tensors (activations or constant operands), by the target's
 /// rule.

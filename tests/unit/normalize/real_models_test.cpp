@@ -11,6 +11,7 @@
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
+#include "prepare.h"
 #include "run/ort_runner.h"
 #include "support/tiny_models.h"
 #include "unit/onnx_io/ort_try.h"
@@ -18,14 +19,6 @@
 using namespace qc;
 
 namespace {
-
-run::Doors doors() {
-  return {[](const ir::Graph& graph) { return onnx_io::write(graph, true); },
-          [](std::string_view bytes) {
-            Diagnostics diagnostics;
-            return onnx_io::parse(bytes, "", diagnostics);
-          }};
-}
 
 int64_t live_nodes(const ir::Graph& graph) {
   return static_cast<int64_t>(ir::topological_order(graph).size());
@@ -77,17 +70,17 @@ std::vector<ir::Tensor> values_inside(const ir::Graph& graph, const std::vector<
   run::RunnerOptions options;
   options.optimize = false;
   for (const std::string& name : names) options.extra_outputs.push_back(ir::find_value(graph, name));
-  auto all = run::OrtRunnerFactory(doors()).make(graph, {}, options)->run(inputs);
+  auto all = run::OrtRunnerFactory(onnx_doors()).make(graph, {}, options)->run(inputs);
   return {all.begin() + static_cast<std::ptrdiff_t>(graph.outputs.size()), all.end()};
 }
 
 /// What must hold for a model as it was read, or raised to the opset that the pipeline works at.
 void check_model(const std::string& path, const ir::Graph& original) {
   const std::string file = read_file(path);
-  run::OrtRunnerFactory runners(doors());
+  run::OrtRunnerFactory runners(onnx_doors());
   normalize::Options options;
   options.check_inputs = ort_try::random_inputs(file);
-  options.infer_shapes = [](ir::Graph& graph) { run::infer_shapes(graph, doors()); };
+  options.infer_shapes = [](ir::Graph& graph) { run::infer_shapes(graph, onnx_doors()); };
   Diagnostics diagnostics;
   ir::Graph graph = original;
   const auto applied = normalize::normalize(graph, runners, options, diagnostics);
@@ -137,7 +130,7 @@ TEST_CASE("real models keep their outputs through normalization", "[normalize][r
     ir::Graph graph = onnx_io::read(path, diagnostics);
     check_model(path, graph);
     if (ir::opset(graph) >= 13) continue;
-    run::infer_shapes(graph, doors());  // Softmax is raised without detours where its rank is known
+    run::infer_shapes(graph, onnx_doors());  // Softmax is raised without detours where its rank is known
     REQUIRE(onnx_io::raise_opset(graph, 13, diagnostics));
     check_model(path, graph);
   }

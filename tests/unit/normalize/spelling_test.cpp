@@ -373,6 +373,14 @@ TEST_CASE("LayerNorm is recognised in every spelling", "[normalize]") {
   check_recognised(kLayerNorm, plan::IdiomKind::kLayerNorm, {2, 3, 8});
 }
 
+TEST_CASE("the means of a LayerNorm over tokens are not taken for means over space", "[normalize]") {
+  for (const Spelling& spelling : kLayerNorm) {
+    ir::Graph g = graph();
+    output(g, spelling.build(g, input(g, "x", {2, 3, 8})));
+    CHECK(normalize::pool_globally(g) == 0);
+  }
+}
+
 TEST_CASE("LayerNorm becomes LayerNormalization from opset 17 on", "[normalize]") {
   check_rewritten(kLayerNorm, normalize::spell_layer_norm, "LayerNormalization", {2, 3, 8}, 17);
   ir::Graph g = graph(16);

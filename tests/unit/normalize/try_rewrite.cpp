@@ -5,17 +5,14 @@
 #include <catch2/catch.hpp>
 
 #include "onnx_io/onnx_io.h"
+#include "prepare.h"
 #include "support/tiny_models.h"
 #include "unit/onnx_io/ort_try.h"
 
 namespace qc::try_rewrite {
 
 run::Doors doors() {
-  return {[](const ir::Graph& graph) { return onnx_io::write(graph, true); },
-          [](std::string_view bytes) {
-            Diagnostics diagnostics;
-            return onnx_io::parse(bytes, "", diagnostics);
-          }};
+  return onnx_doors();
 }
 
 std::vector<ir::Tensor> random_inputs(const ir::Graph& graph) {

@@ -342,6 +342,46 @@ TEST_CASE("ops outside the standard domain are nobody's business here", "[onnx_i
   CHECK(ir::opset(g) == 13);
 }
 
+TEST_CASE("functions are raised with the model as long as their ops did not change", "[onnx_io][opset]") {
+  const auto with_function = [](const std::string& op) {
+    Graph g = tiny::graph(12);
+    g.opset_imports.emplace_back("mine", 1);
+    const ValueId y = one(g, "Wrapped", {tiny::input(g, "x", {2, 6})});
+    g.nodes.back().domain = "mine";
+    tiny::output(g, y, "y");
+    onnx::FunctionProto function;
+    function.set_domain("mine");
+    function.set_name("Wrapped");
+    function.add_input("a");
+    function.add_output("b");
+    auto* import = function.add_opset_import();
+    import->set_version(12);
+    auto* node = function.add_node();
+    node->set_op_type(op);
+    node->add_input("a");
+    node->add_output("b");
+    g.functions.push_back(function.SerializeAsString());
+    return g;
+  };
+  Graph g = with_function("Sigmoid");
+  const auto inputs = ort_try::random_inputs(onnx_io::write(g));
+  const auto expected = ort_try::run(onnx_io::write(g), inputs);
+  Diagnostics diagnostics;
+  REQUIRE(onnx_io::raise_opset(g, 13, diagnostics));
+  onnx::FunctionProto raised;
+  REQUIRE(raised.ParseFromString(g.functions[0]));
+  CHECK(raised.opset_import(0).version() == 13);
+  CHECK(ir::equal(ort_try::run(onnx_io::write(g), inputs)[0], expected[0]));
+
+  Graph changed = with_function("Softmax");
+  const std::vector<std::string> before = changed.functions;
+  CHECK_FALSE(onnx_io::raise_opset(changed, 13, diagnostics));
+  CHECK(changed.functions == before);
+  REQUIRE(diagnostics.warnings.size() == 1);
+  CHECK(diagnostics.warnings[0].place == "function 'mine.Wrapped'");
+  CHECK_THAT(diagnostics.warnings[0].cause, Catch::Contains("Softmax"));
+}
+
 TEST_CASE("real models raised to 13, 17 and 21 compute what they did", "[onnx_io][opset][real]") {
   for (const std::string& path : ort_try::real_models()) {
     Diagnostics diagnostics;

@@ -415,6 +415,29 @@ TEST_CASE("the same plan gives the same bytes, and the pieces say where they are
         std::vector<std::pair<std::string, std::string>>{{"author", "me"}, {"qconvert", "1"}});
 }
 
+TEST_CASE("an integer MatMul stays one beside the Add of its bias", "[onnx_io][qdq]") {
+  // As a vector the bias would be joined with the MatMul to a float Gemm at load.
+  for (const bool shared : {false, true}) {
+    CAPTURE(shared);
+    ir::Graph g = tiny::graph();
+    const auto x = tiny::input(g, "x", {1, 6, 32});
+    const auto w = tiny::constant(g, tiny::random_tensor({32, 24}, 3), "w");
+    const auto b = tiny::constant(g, tiny::random_tensor({24}, 4), "b");
+    const auto product = tiny::matmul(g, x, w);
+    tiny::output(g, tiny::node(g, "Add", {b, product}, {}, tiny::Dims{1, 6, 24}), "y");
+    if (shared) tiny::output(g, tiny::node(g, "Mul", {b, b}, {}, tiny::Dims{24}), "b2");
+    Planned p(g);
+    p.activation(x).integer(producer(g, product), -1);
+    const Outcome outcome = judge(p);
+    check_numbers(outcome);
+    CHECK_THAT(outcome.ops, Catch::Contains("MatMulIntegerToFloat"));
+    CHECK_THAT(outcome.ops, !Catch::Contains("Gemm"));
+    const auto sum = std::accumulate(outcome.written.pieces.begin(), outcome.written.pieces.end(), int64_t{0},
+                                     [](int64_t s, const auto& piece) { return s + piece.bytes; });
+    CHECK(sum <= static_cast<int64_t>(outcome.written.bytes.size()));
+  }
+}
+
 TEST_CASE("names of all nodes are written when they are asked for", "[onnx_io][qdq]") {
   ir::Graph g = tiny::graph();
   const auto x = tiny::input(g, "x", {1, 3, 8, 8});

@@ -133,6 +133,24 @@ TEST_CASE("keep_float that matches nothing names the nearest node") {
   CHECK(select::capabilities(g, target::load("int8"), keep)[0].reason == plan::Reason::kUserKeepFloat);
 }
 
+TEST_CASE("a function that the runtime joins to one float kernel stays whole") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
+  const ir::ValueId c = tiny::conv(g, x, 4), half = tiny::mul(g, c, tiny::constant(g, 0.5f)),
+                    sum = tiny::add(g, half, c);
+  tiny::output(g, tiny::mul(g, sum, c));
+  const auto abilities = [&](plan::IdiomKind kind) {
+    return select::capabilities(g, target::load("int8"), {}, {{kind, {1, 2, 3}, {c}, g.outputs[0]}});
+  };
+  const auto gelu = abilities(plan::IdiomKind::kGelu), silu = abilities(plan::IdiomKind::kSilu);
+  for (const size_t n : {1, 2, 3}) {
+    CHECK(gelu[n].ability == Ability::kFloatOnly);
+    CHECK(gelu[n].reason == plan::Reason::kOneFloatKernel);
+    CHECK(silu[n].ability == Ability::kInteger);  // runs as QLinearSigmoid and QLinearMul
+  }
+  CHECK(gelu[0].ability == Ability::kInteger);
+}
+
 TEST_CASE("refining gives up time only for accuracy") {
   // Two branches of equal time gain; rounding the first one's result is a thousand times noisier.
   ir::Graph g = tiny::graph();
