@@ -101,7 +101,13 @@ def quantize(job):
 
     with tempfile.TemporaryDirectory() as work:
         ready = os.path.join(work, "ready.onnx")
-        quant_pre_process(raised(job["model"], work), ready)
+        source = raised(job["model"], work)
+        try:
+            quant_pre_process(source, ready)
+        except Exception as problem:  # what its documentation advises for models that this step cannot follow
+            if "symbolic shape inference" not in str(problem):
+                raise
+            quant_pre_process(source, ready, skip_symbolic_shape=True)
         quantize_static(ready, job["out"], Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
                         weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8,
                         calibrate_method=CalibrationMethod.MinMax)
