@@ -24,7 +24,8 @@ from real_data import QCONVERT, ROOT, data_folder, link_all, list_models, prepro
 
 WORK = os.path.join(ROOT, "build", "bench")
 PLAIN = os.environ.get("PLAIN_INFERENCE", os.path.join(ROOT, "build", "tests", "bench", "plain_inference"))
-PEER = [os.environ.get("PEER_PYTHON", os.path.join(WORK, "venv", "bin", "python")), os.path.join(ROOT, "scripts", "bench_peers.py")]
+PEER = [os.path.abspath(os.environ.get("PEER_PYTHON", os.path.join(WORK, "venv", "bin", "python"))),
+        os.path.join(ROOT, "scripts", "bench_peers.py")]
 
 SPEED_TO_PEER = 0.95       # at least
 RUN_TO_PEER = 0.5          # at most, as all below
@@ -48,10 +49,15 @@ class Bounds:
 
 
 def peer(command, job):
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+    with tempfile.TemporaryDirectory() as work:  # it leaves files where it runs
+        return run(*PEER, command, write_job(job, work), folder=work)
+
+
+def write_job(job, folder):
+    path = os.path.join(folder, "job.json")
+    with open(path, "w") as f:
         json.dump(job, f)
-        f.flush()
-        return run(*PEER, command, f.name)
+    return path
 
 
 def peer_job(model, data, out):
@@ -95,8 +101,8 @@ def our_file(model, data):
 
 
 def bench_speed(data, models, options, bounds):
-    print(f"\nspeed of the written file, one thread: at least {SPEED_TO_PEER} of the peer's (times in ms and speed ratios: by the median and"
-          " by the least of all rounds; the least decides, as the rest of the machine disturbs it least)")
+    print(f"\nspeed of the written file, one thread: at least {SPEED_TO_PEER} of the peer's (times in ms and speed ratios, by the median"
+          " and by the least\nof all rounds; the least decides, as the rest of the machine disturbs it least)")
     print(f"{'model':32} {'float':>15} {'ours':>15} {'peer':>15} {'to float':>11} {'to peer':>11} rounds")
     for model in models:
         files = {"float": path_of(data, model), "ours": our_file(model, data)}
@@ -136,10 +142,10 @@ class Measured(NamedTuple):
     out: str
 
 
-def measured(command):
+def measured(command, folder=None):
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=out, stderr=err)
+        process = subprocess.Popen(command, stdout=out, stderr=err, cwd=folder)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -174,13 +180,11 @@ def bench_run(data, models, options, bounds):
     print(f"\nwhole run, 100 pictures, against the peer's: at most {RUN_TO_PEER} (seconds: median and least of {options.runs}, by turns)")
     for model in models:
         with tempfile.TemporaryDirectory() as work:
-            job = os.path.join(work, "job.json")
-            with open(job, "w") as f:
-                json.dump(peer_job(model, data, os.path.join(work, "peer.onnx")), f)
+            job = write_job(peer_job(model, data, os.path.join(work, "peer.onnx")), work)
             config = write_config(os.path.join(work, "config.json"), model, link_all(split_of(data, model)[0], os.path.join(work, "calib")))
             ours, theirs = [], []
             for turn in range(options.runs + 1):  # the first warms the file cache
-                pair = measured(convert_command(model, data, config, work, options)), measured([*PEER, "quantize", job])
+                pair = measured(convert_command(model, data, config, work, options)), measured([*PEER, "quantize", job], work)
                 if turn:
                     ours.append(pair[0])
                     theirs.append(pair[1])

@@ -62,8 +62,9 @@ def link_all(files, folder):
     return folder
 
 
-def run(*command):
-    done = subprocess.run(command, capture_output=True, text=True)
+def run(*command, folder=None):
+    """What the command printed; it runs in `folder` (default: here). RuntimeError when it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     if done.returncode:
         raise RuntimeError(f"exit {done.returncode}: {done.stderr.strip()[-600:]}")
     return done.stdout
