@@ -177,6 +177,7 @@ def plain_command(model, data, config, options):
 
 
 def bench_run(data, models, options, bounds):
+    models = [m for m in models if peer_file(m, data)[0]]  # no race against a peer that does not finish
     print(f"\nwhole run, 100 pictures, against the peer's: at most {RUN_TO_PEER} (seconds: median and least of {options.runs}, by turns)")
     for model in models:
         with tempfile.TemporaryDirectory() as work:
