@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+"""Figures that depend on the machine: speed, time and memory, each against a yardstick measured beside it; see bench.sh.
+
+Only ratios mean anything, and only on a machine that does little else. What is measured against what:
+    speed         the written file against the float model and the peer's file, one thread, round-robin in one process
+    run           a whole run of qconvert against one of the peer, 100 pictures, two threads, by turns
+    calibration   the calibration stage on 500 pictures against plain_inference: decode, resize, float inference
+    memory        peak of a whole run against that of plain_inference; 1000 pictures against 100
+The peer is ONNX Runtime's own quantizer (bench_peers.py).
+"""
+import argparse
+import hashlib
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from typing import NamedTuple
+
+from real_data import QCONVERT, ROOT, data_folder, link_all, list_models, preprocess_of, run, split_of, write_config
+
+WORK = os.path.join(ROOT, "build", "bench")
+PLAIN = os.environ.get("PLAIN_INFERENCE", os.path.join(ROOT, "build", "tests", "bench", "plain_inference"))
+PEER = [os.path.abspath(os.environ.get("PEER_PYTHON", os.path.join(WORK, "venv", "bin", "python"))),
+        os.path.join(ROOT, "scripts", "bench_peers.py")]
+
+SPEED_TO_PEER = 0.95       # at least
+RUN_TO_PEER = 0.5          # at most, as all below
+CALIBRATION_TO_PLAIN = 1.5
+MEMORY_ABOVE_PLAIN = 100   # MB
+MEMORY_GROWTH = 0.10
+WHOLE_RUN = "mobilenet_v1_0.75_224"
+HELD_OUT = 16              # /verify_images: taken out of the calibration pictures
+
+
+class Bounds:
+    """Counts what was met."""
+
+    def __init__(self):
+        self.met = self.short = 0
+
+    def judge(self, holds):
+        self.met += holds
+        self.short += not holds
+        return "MET" if holds else "SHORT"
+
+
+def peer(command, job):
+    with tempfile.TemporaryDirectory() as work:  # it leaves files where it runs
+        return run(*PEER, command, write_job(job, work), folder=work)
+
+
+def write_job(job, folder):
+    path = os.path.join(folder, "job.json")
+    with open(path, "w") as f:
+        json.dump(job, f)
+    return path
+
+
+def peer_job(model, data, out):
+    return {"model": path_of(data, model), "out": out, "images": split_of(data, model)[0], "preprocess": preprocess_of(model),
+            "input": model["inputs"][0]["name"]}
+
+
+def path_of(data, model):
+    return os.path.join(data, "models", model["file"])
+
+
+def peer_file(model, data):
+    """(path, None) or (None, why there is none); kept from run to run."""
+    folder = os.path.join(WORK, "peer")
+    os.makedirs(folder, exist_ok=True)
+    out, failed = (os.path.join(folder, model["name"] + end) for end in (".onnx", ".failed"))
+    if not os.path.exists(out) and not os.path.exists(failed):
+        try:
+            peer("quantize", peer_job(model, data, out + ".part"))
+            os.replace(out + ".part", out)
+        except RuntimeError as problem:
+            with open(failed, "w") as f:
+                f.write(str(problem).splitlines()[-1])
+    if os.path.exists(out):
+        return out, None
+    with open(failed) as f:
+        return None, f.read()
+
+
+def our_file(model, data):
+    """Written anew when the binary has changed."""
+    with open(QCONVERT, "rb") as f:
+        version = hashlib.sha256(f.read()).hexdigest()[:12]
+    folder = os.path.join(WORK, "ours", version)
+    out = os.path.join(folder, os.path.splitext(model["file"])[0] + ".quant.onnx")
+    if not os.path.exists(out):
+        with tempfile.TemporaryDirectory() as work:
+            config = write_config(os.path.join(work, "config.json"), model, link_all(split_of(data, model)[0], os.path.join(work, "calib")))
+            run(QCONVERT, path_of(data, model), "--config", config, "-o", folder, "-q", "--no-progress")
+    return out
+
+
+def bench_speed(data, models, options, bounds):
+    print(f"\nspeed of the written file, one thread: at least {SPEED_TO_PEER} of the peer's (times in ms and speed ratios, by the median"
+          " and by the least\nof all rounds; the least decides, as the rest of the machine disturbs it least)")
+    print(f"{'model':32} {'float':>15} {'ours':>15} {'peer':>15} {'to float':>11} {'to peer':>11} rounds")
+    for model in models:
+        files = {"float": path_of(data, model), "ours": our_file(model, data)}
+        theirs, why = peer_file(model, data)
+        if theirs:
+            files["peer"] = theirs
+        figures = json.loads(peer("speed", {"files": files, "input": model["inputs"][0]["name"], "image": split_of(data, model)[1][0],
+                                            "preprocess": preprocess_of(model), "cpu": options.cpu, "rounds": options.rounds,
+                                            "seconds": options.seconds}))
+        why = why or figures["peer"].get("failed")
+        lost = [figures[name]["failed"] for name in ("float", "ours") if "failed" in figures[name]]
+        if lost:
+            print(f"{model['name']:32} {bounds.judge(False)}: {lost[0]}", flush=True)
+            continue
+
+        def time_of(name):
+            f = figures.get(name, {})
+            return f"{f['median']:7.3f} {f['min']:7.3f}" if "median" in f else f"{'-':>15}"
+
+        def ratio(name, how):
+            return figures[name][how] / figures["ours"][how]
+
+        line = (f"{model['name']:32} {time_of('float')} {time_of('ours')} {time_of('peer')} "
+                f"{ratio('float', 'median'):5.2f} {ratio('float', 'min'):5.2f} ")
+        if why:
+            print(line + f"{'-':>11} {figures['ours']['rounds']:6}  the peer has no file that loads: {why}", flush=True)
+        else:
+            print(line + f"{ratio('peer', 'median'):5.2f} {ratio('peer', 'min'):5.2f} {figures['ours']['rounds']:6}  "
+                  + bounds.judge(ratio("peer", "min") >= SPEED_TO_PEER), flush=True)
+
+
+class Measured(NamedTuple):
+    """A whole process. Where other work shares the machine, compare processor time rather than seconds."""
+    seconds: float
+    cpu_seconds: float
+    peak: float  # MB
+    out: str
+
+
+def measured(command, folder=None):
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdout=out, stderr=err, cwd=folder)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            err.seek(0)
+            raise RuntimeError(f"exit {process.returncode}: {err.read().decode().strip()[-600:]}")
+        out.seek(0)
+        return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6, out.read().decode())
+
+
+def repeated(files, count, folder):
+    """A folder with `count` links, the files over and over."""
+    os.makedirs(folder)
+    for i in range(count):
+        os.symlink(files[i % len(files)], os.path.join(folder, f"{i:05}" + os.path.splitext(files[i % len(files)])[1]))
+    return folder
+
+
+def convert_command(model, data, config, work, options):
+    return [QCONVERT, path_of(data, model), "--config", config, "-o", os.path.join(work, "out"), "-v", "--no-progress", "--threads",
+            str(options.threads)]
+
+
+def plain_command(model, data, config, options):
+    """Takes the input's shape from models.json, so that its memory is the runtime's and the pictures' alone."""
+    image = model["inputs"][0]
+    dims = ",".join(str(d) if isinstance(d, int) else "-1" for d in image["shape"])
+    return [PLAIN, path_of(data, model), config, image["name"], dims, str(options.threads)]
+
+
+def bench_run(data, models, options, bounds):
+    models = [m for m in models if peer_file(m, data)[0]]  # no race against a peer that does not finish
+    print(f"\nwhole run, 100 pictures, against the peer's: at most {RUN_TO_PEER} (seconds: median and least of {options.runs}, by turns)")
+    for model in models:
+        with tempfile.TemporaryDirectory() as work:
+            job = write_job(peer_job(model, data, os.path.join(work, "peer.onnx")), work)
+            config = write_config(os.path.join(work, "config.json"), model, link_all(split_of(data, model)[0], os.path.join(work, "calib")))
+            ours, theirs = [], []
+            for turn in range(options.runs + 1):  # the first warms the file cache
+                pair = measured(convert_command(model, data, config, work, options)), measured([*PEER, "quantize", job], work)
+                if turn:
+                    ours.append(pair[0])
+                    theirs.append(pair[1])
+        figures = []  # seconds: median, least; processor time: median
+        for runs in (ours, theirs):
+            seconds = [r.seconds for r in runs]
+            figures.append((statistics.median(seconds), min(seconds), statistics.median(r.cpu_seconds for r in runs)))
+        ratio, least, cpu = (a / b for a, b in zip(*figures))
+        print(f"{model['name']:32} ours {figures[0][0]:.2f} {figures[0][1]:.2f}  peer {figures[1][0]:.2f} {figures[1][1]:.2f}"
+              f"  ratio {ratio:.2f} (least {least:.2f}, processor time {cpu:.2f})  {bounds.judge(ratio <= RUN_TO_PEER)}", flush=True)
+
+
+def stage_seconds(text, stage):
+    return float(re.search(rf"^ *{stage} +([\d.]+) s$", text.split("\ntime\n")[1], re.MULTILINE)[1])
+
+
+def bench_calibration(data, models, options, bounds):
+    print(f"\ncalibration of 500 pictures against decode, resize and float inference: at most {CALIBRATION_TO_PLAIN} (seconds: median and"
+          f" least of {options.runs}, by turns)")
+    for model in models:
+        files = split_of(data, model)[0]
+        with tempfile.TemporaryDirectory() as work:
+            config = write_config(os.path.join(work, "config.json"), model, repeated(files, 500 + HELD_OUT, os.path.join(work, "calib")),
+                                  max_images=500 + HELD_OUT)
+            plain_config = write_config(os.path.join(work, "plain.json"), model, repeated(files, 500, os.path.join(work, "plain")))
+            stage, plain = [], []
+            for turn in range(options.runs + 1):
+                pair = (stage_seconds(measured(convert_command(model, data, config, work, options)).out, "calibrate"),
+                        json.loads(measured(plain_command(model, data, plain_config, options)).out)["seconds"])
+                if turn:
+                    stage.append(pair[0])
+                    plain.append(pair[1])
+        ratio, least = statistics.median(stage) / statistics.median(plain), min(stage) / min(plain)
+        print(f"{model['name']:32} calibration {statistics.median(stage):.2f} {min(stage):.2f}  plain {statistics.median(plain):.2f}"
+              f" {min(plain):.2f}  ratio {ratio:.2f} (least {least:.2f})  {bounds.judge(ratio <= CALIBRATION_TO_PLAIN)}", flush=True)
+
+
+def bench_memory(data, models, options, bounds):
+    print(f"\npeak memory in MB: a whole run at most {MEMORY_ABOVE_PLAIN} above plain inference; 1000 pictures within "
+          f"{100 * MEMORY_GROWTH:.0f} % of 100")
+    for model in models:
+        files = split_of(data, model)[0]
+        peak = {}
+        with tempfile.TemporaryDirectory() as work:
+            for count in (100, 1000):
+                config = write_config(os.path.join(work, f"{count}.json"), model, repeated(files, count, os.path.join(work, str(count))),
+                                      max_images=count)
+                peak["plain", count] = measured(plain_command(model, data, config, options)).peak
+                peak["run", count] = measured(convert_command(model, data, config, work, options)).peak
+        above = peak["run", 100] - peak["plain", 100]
+        growth = peak["run", 1000] / peak["run", 100] - 1
+        print(f"{model['name']:32} run {peak['run', 100]:.0f}  plain {peak['plain', 100]:.0f}  above {above:+.0f}  "
+              f"{bounds.judge(above <= MEMORY_ABOVE_PLAIN)};  1000 pictures: run {peak['run', 1000]:.0f}  plain {peak['plain', 1000]:.0f}"
+              f"  growth {100 * growth:+.1f} %  {bounds.judge(abs(growth) <= MEMORY_GROWTH)}", flush=True)
+
+
+# name -> (what does it, the models it takes when none are named; None: all)
+BENCHES = {
+    "speed": (bench_speed, None),
+    "run": (bench_run, [WHOLE_RUN]),
+    "calibration": (bench_calibration, [WHOLE_RUN]),
+    "memory": (bench_memory, [WHOLE_RUN, "mlsd_tiny_320"]),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bench", nargs="*", default=list(BENCHES), metavar="BENCH", help="which of the four; default: all")
+    parser.add_argument("--models", nargs="+", metavar="MODEL", help="default: every model for speed, one or two for the others")
+    parser.add_argument("--cpu", type=int, help="keep the speed bench on this processor")
+    parser.add_argument("--rounds", type=int, default=31, help="of the speed bench, at least")
+    parser.add_argument("--seconds", type=float, default=6, help="more rounds while they take less than this a model")
+    parser.add_argument("--runs", type=int, default=5, help="of whole processes")
+    parser.add_argument("--threads", type=int, default=2, help="of whole processes")
+    options = parser.parse_args()
+    unknown = [b for b in options.bench if b not in BENCHES]
+    if unknown:
+        parser.error(f"no bench '{unknown[0]}': {', '.join(BENCHES)}")
+    data = data_folder()
+    models = {m["name"]: m for m in list_models(data)}
+    bounds = Bounds()
+    for name in options.bench:
+        bench, usual = BENCHES[name]
+        bench(data, [models[m] for m in options.models or usual or models], options, bounds)
+    print(f"\nbounds met {bounds.met}, short {bounds.short}")
+
+
+if __name__ == "__main__":
+    main()
