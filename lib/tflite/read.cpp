@@ -98,7 +98,7 @@ void read_buffers(Reader& reader) {
 int64_t bytes_wanted(const Tensor& tensor) {
   const int64_t bits = ir::bits_of(tensor.dtype);
   int64_t count = 1;
-  for (const int64_t dim : tensor.dims) {
+  for (const int64_t dim : tensor.shape) {
     if (dim < 0) return -1;
     if (__builtin_mul_overflow(count, dim, &count)) return -1;
   }
@@ -137,7 +137,7 @@ Tensor read_tensor(Reader& reader, const wire::Tensor& from, const std::string& 
   if (row != std::end(kTypes)) tensor.dtype = row->dtype;
   tensor.type = wire::EnumNameTensorType(from.type());
   if (tensor.type.empty()) tensor.type = format("type {}", static_cast<int>(from.type()));
-  tensor.dims = list_of<int64_t>(from.shape());
+  tensor.shape = tensor.dims = list_of<int64_t>(from.shape());
   if (std::any_of(tensor.dims.begin(), tensor.dims.end(), [](int64_t dim) { return dim < 0; }))
     reader.problem("shape", where, format("shape [{}] has a negative size", fmt::join(tensor.dims, ",")));
   if (size_of(from.shape_signature()) > 0) {
