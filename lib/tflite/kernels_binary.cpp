@@ -1,0 +1,163 @@
+// Element by element on two values that are broadcast to the output's shape.
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+#include "tflite/kernels.h"
+
+namespace qc::tflite::kernels {
+namespace {
+
+// For every element of the output where it stands in the value; dimensions of size 1 repeat.
+std::vector<int64_t> broadcast_index(const Call& call, const Value& value) {
+  const auto &out = call.out[0]->shape(), &in = value.shape();
+  require(call, in.size() <= out.size(), "its shapes do not fit");
+  const std::vector<int64_t> dense = strides_of(in);
+  std::vector<int64_t> strides(out.size(), 0), counter(out.size(), 0);
+  for (size_t i = 1; i <= in.size(); ++i) {
+    const int64_t size = in[in.size() - i];
+    require(call, size == 1 || size == out[out.size() - i], "its shapes do not fit");
+    if (size != 1) strides[out.size() - i] = dense[in.size() - i];
+  }
+  std::vector<int64_t> index(static_cast<size_t>(call.out[0]->size()));
+  int64_t at = 0;
+  for (int64_t& entry : index) {
+    entry = at;
+    for (size_t d = out.size(); d-- > 0;) {
+      at += strides[d];
+      if (++counter[d] < out[d]) break;
+      at -= strides[d] * out[d];
+      counter[d] = 0;
+    }
+  }
+  return index;
+}
+
+template <typename Apply>
+void run_integers(const Call& call, Apply apply) {
+  const std::vector<int16_t> a = centered(*call.in[0]), b = centered(*call.in[1]);
+  const std::vector<int64_t> at_a = broadcast_index(call, *call.in[0]),
+                             at_b = broadcast_index(call, *call.in[1]);
+  const Bounds bounds = integer_bounds(call);
+  const int32_t zero = call.out[0]->zero_point();
+  std::vector<int32_t> out(at_a.size());
+  for (size_t i = 0; i < out.size(); ++i)
+    out[i] = std::clamp(apply(a[static_cast<size_t>(at_a[i])], b[static_cast<size_t>(at_b[i])]) + zero,
+                        bounds.low, bounds.high);
+  store(*call.out[0], out);
+}
+
+template <typename Apply>
+void run_floats(const Call& call, Apply apply) {
+  if (!is_float(*call.in[0]) || !is_float(*call.in[1]) || !is_float(*call.out[0]))
+    refuse(call, call.in[0]->about->type + " with " + call.in[1]->about->type);
+  const std::span<const float> a = call.in[0]->as<float>(), b = call.in[1]->as<float>();
+  const std::vector<int64_t> at_a = broadcast_index(call, *call.in[0]),
+                             at_b = broadcast_index(call, *call.in[1]);
+  const FloatBounds bounds = float_bounds(call);
+  const std::span<float> out = call.out[0]->out<float>();
+  for (size_t i = 0; i < out.size(); ++i)
+    out[i] = std::clamp(apply(a[static_cast<size_t>(at_a[i])], b[static_cast<size_t>(at_b[i])]), bounds.low,
+                        bounds.high);
+}
+
+// Both inputs on a common scale with 20 bits to spare, then to the output's.
+void add_integers(const Call& call, int sign) {
+  constexpr int kSpare = 20;
+  const double a = call.in[0]->scale(), b = call.in[1]->scale(), twice = 2 * std::max(a, b);
+  const Multiplier by_a = multiplier_of(a / twice), by_b = multiplier_of(b / twice),
+                   back = multiplier_of(twice / ((1 << kSpare) * double{call.out[0]->scale()}));
+  run_integers(call, [&](int32_t x, int32_t y) {
+    const int32_t left = multiply(x * (1 << kSpare), by_a, call.rounding),
+                  right = multiply(y * (1 << kSpare), by_b, call.rounding);
+    return multiply(left + sign * right, back, call.rounding);
+  });
+}
+
+void add(const Call& call) {
+  require_inputs(call, 2);
+  if (all_8_bit(call, 2)) return add_integers(call, 1);
+  run_floats(call, [](float x, float y) { return x + y; });
+}
+
+void sub(const Call& call) {
+  require_inputs(call, 2);
+  if (all_8_bit(call, 2)) return add_integers(call, -1);
+  run_floats(call, [](float x, float y) { return x - y; });
+}
+
+void mul(const Call& call) {
+  require_inputs(call, 2);
+  if (!all_8_bit(call, 2)) return run_floats(call, [](float x, float y) { return x * y; });
+  const float real = call.in[0]->scale() * call.in[1]->scale() / call.out[0]->scale();
+  const Multiplier by = multiplier_of(double{real});
+  run_integers(call, [&](int32_t x, int32_t y) { return multiply(x * y, by, call.rounding); });
+}
+
+void squared_difference(const Call& call) {
+  require_inputs(call, 2);
+  if (!all_8_bit(call, 2)) return run_floats(call, [](float x, float y) { return (x - y) * (x - y); });
+  constexpr int kSpare = 7;
+  const double a = call.in[0]->scale(), b = call.in[1]->scale(), twice = 2 * std::max(a, b);
+  const Multiplier by_a = multiplier_of(a / twice), by_b = multiplier_of(b / twice),
+                   back = multiplier_of(twice * twice / ((1 << (2 * kSpare)) * double{call.out[0]->scale()}));
+  run_integers(call, [&](int32_t x, int32_t y) {
+    const int32_t difference =
+        multiply(x * (1 << kSpare), by_a, call.rounding) - multiply(y * (1 << kSpare), by_b, call.rounding);
+    return multiply(difference * difference, back, call.rounding);
+  });
+}
+
+void div(const Call& call) {
+  require_inputs(call, 2);
+  run_floats(call, [](float x, float y) { return x / y; });
+}
+
+void pow(const Call& call) {
+  require_inputs(call, 2);
+  run_floats(call, [](float x, float y) { return std::pow(x, y); });
+}
+
+// Integers are compared as they are: both inputs and the output have one quantization.
+template <typename Choose>
+void choose(const Call& call, Choose of) {
+  require_inputs(call, 2);
+  if (!all_8_bit(call, 2)) return run_floats(call, of);
+  const int32_t zero = call.in[0]->zero_point();
+  require(call, zero == call.in[1]->zero_point() && zero == call.out[0]->zero_point(),
+          "its zero points differ");
+  run_integers(call, of);
+}
+
+void maximum(const Call& call) {
+  choose(call, [](auto x, auto y) { return std::max(x, y); });
+}
+void minimum(const Call& call) {
+  choose(call, [](auto x, auto y) { return std::min(x, y); });
+}
+
+void prelu(const Call& call) {
+  require_inputs(call, 2);
+  if (!all_8_bit(call, 2))
+    return run_floats(call, [](float x, float slope) { return x >= 0 ? x : x * slope; });
+  const float out = call.out[0]->scale();
+  const Multiplier plain = multiplier_of(double{call.in[0]->scale() / out}),
+                   sloped = multiplier_of(double{call.in[0]->scale() * call.in[1]->scale() / out});
+  run_integers(call, [&](int32_t x, int32_t slope) {
+    return x >= 0 ? multiply(x, plain, call.rounding) : multiply(x * slope, sloped, call.rounding);
+  });
+}
+
+constexpr KernelRow kRows[] = {
+    {"ADD", add},         {"SUB", sub},         {"MUL", mul},
+    {"DIV", div},         {"POW", pow},         {"SQUARED_DIFFERENCE", squared_difference},
+    {"MAXIMUM", maximum}, {"MINIMUM", minimum}, {"PRELU", prelu},
+};
+
+}  // namespace
+
+std::span<const KernelRow> binary_kernels() {
+  return kRows;
+}
+
+}  // namespace qc::tflite::kernels
