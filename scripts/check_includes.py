@@ -22,7 +22,7 @@ LIBRARIES = {
     "onnx/": "onnx_proto_api", "google/protobuf/": "onnx_proto_api", "onnxruntime": "onnxruntime",
     "nlohmann/": "nlohmann_json::nlohmann_json", "spdlog/": "spdlog::spdlog", "Eigen/": "Eigen3::Eigen", "boost/": "Boost::headers",
     "jpeglib.h": "JPEG::JPEG", "jerror.h": "JPEG::JPEG", "png.h": "PNG::PNG", "webp/": "${WEBP_LIBRARY}", "zlib.h": "ZLIB::ZLIB",
-    "flatbuffers/": "flatbuffers", "CLI/": "CLI11::CLI11", "fmt/": "fmt",
+    "flatbuffers/": "flatbuffers", "tflite/schema_generated.h": "flatbuffers", "CLI/": "CLI11::CLI11", "fmt/": "fmt",
 }
 # Libraries with places of their own, whatever the rooms say.
 EXCEPTIONS = {
