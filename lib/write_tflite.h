@@ -1,0 +1,32 @@
+// The corridor's side of the .tflite: what of the config it depends on, and the model it is made from.
+#pragma once
+
+#include <vector>
+
+#include "config/core_config.h"
+#include "ir/graph.h"
+#include "plan/quantized_model.h"
+#include "run/ort_runner.h"
+#include "select/capability.h"
+#include "target/target.h"
+#include "tflite/tflite.h"
+
+namespace qc {
+
+bool wants_format(const config::CoreConfig& config, const char* format);
+
+/// The target as a full placement takes it: no integer kernel is left aside because float is more accurate,
+/// and none hands out floats.
+target::TargetSpec without_preferences(target::TargetSpec target);
+/// By NodeId: integer wherever there is a kernel.
+std::vector<bool> wherever_possible(const std::vector<select::Capability>& capabilities);
+
+/// The graph with nothing rounded, and for the form dynamic_range with 8-bit weights.
+plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpec& target,
+                                 const config::CoreConfig& config, int threads);
+
+/// The .tflite of a model, with the shapes that it has on `sample`.
+plan::Written tflite_file(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
+                          const run::Doors& doors, const config::CoreConfig& config);
+
+}  // namespace qc
