@@ -64,8 +64,10 @@ void write_onnx(ConvertResult& result, const OutputPaths& outputs, const plan::W
 // A .tflite whose activations are float: nothing was calibrated, so there is nothing to judge.
 ConvertResult write_floats(ConvertResult result, const plan::QuantizedModel& model,
                            const std::vector<ir::Tensor>& sample, const config::CoreConfig& config,
-                           const OutputPaths& outputs) {
-  const plan::Written written = tflite_file(model, sample, onnx_doors(), config);
+                           const OutputPaths& outputs, bool show) {
+  const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config);
+  if (show) result.dumped += tflite::dump(lowered);
+  const plan::Written written = tflite::serialise(lowered);
   describe_plan(result.report, model.graph, model.plan);
   describe_file(result.report, outputs.tflite, "tflite", written);
   write_one(result, outputs.tflite, written.bytes);
@@ -76,7 +78,7 @@ ConvertResult write_floats(ConvertResult result, const plan::QuantizedModel& mod
 }  // namespace
 
 const std::vector<std::string>& dump_stages() {
-  static const std::vector<std::string> stages{"read", "normalize", "stats", "candidates", "plan"};
+  static const std::vector<std::string> stages{"read", "normalize", "stats", "candidates", "plan", "tflite"};
   return stages;
 }
 
@@ -124,7 +126,7 @@ ConvertResult convert(const ConvertOptions& options) {
 
   if (config::writes_floats_only(config) && !options.dry_run)
     return write_floats(std::move(result), float_model(graph, target, config, threads), sample, config,
-                        outputs);
+                        outputs, wants(options, "tflite"));
 
   // From here every node has its place: integers where the target has a kernel and they pay, or wherever it
   // has one.
@@ -199,7 +201,11 @@ ConvertResult convert(const ConvertOptions& options) {
       fidelity_of_file(written.bytes, runners, *source, answers.held_out, threads);
   watch.lap("prove");
   plan::Written tflite;
-  if (wants_format(config, "tflite")) tflite = tflite_file(best.model, sample, doors, config);
+  if (wants_format(config, "tflite")) {
+    const tflite::Model lowered = tflite_graph(best.model, sample, doors, config);
+    if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
+    tflite = tflite::serialise(lowered);
+  }
   watch.lap("tflite");
 
   // From here nothing is decided any more: numbers, then files.

@@ -51,8 +51,8 @@ plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpe
   return quantize::quantize(graph, plan, weights, {}, ignored);
 }
 
-plan::Written tflite_file(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
-                          const run::Doors& doors, const config::CoreConfig& config) {
+tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
+                           const run::Doors& doors, const config::CoreConfig& config) {
   tflite::LowerOptions options;
   options.form = static_cast<tflite::Form>(config.output.tflite_form);
   options.io_type = static_cast<tflite::IoType>(config.output.tflite_io_type);
@@ -60,7 +60,7 @@ plan::Written tflite_file(const plan::QuantizedModel& model, const std::vector<i
   options.metadata = metadata_of(config);
   plan::QuantizedModel sized = model;
   sized.graph = with_shapes_of(model.graph, sample, doors);
-  return tflite::write(sized, normalize::recognise(sized.graph), options);
+  return tflite::lower(sized, normalize::recognise(sized.graph), options);
 }
 
 }  // namespace qc

@@ -25,8 +25,8 @@ std::vector<bool> wherever_possible(const std::vector<select::Capability>& capab
 plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpec& target,
                                  const config::CoreConfig& config, int threads);
 
-/// The .tflite of a model, with the shapes that it has on `sample`.
-plan::Written tflite_file(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
-                          const run::Doors& doors, const config::CoreConfig& config);
+/// The TFLite graph of a model, with the shapes that it has on `sample`.
+tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
+                           const run::Doors& doors, const config::CoreConfig& config);
 
 }  // namespace qc

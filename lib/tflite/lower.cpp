@@ -240,9 +240,4 @@ Model lower(const plan::QuantizedModel& source, const std::vector<plan::Idiom>& 
   return std::move(l.model);
 }
 
-plan::Written write(const plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms,
-                    const LowerOptions& options) {
-  return serialise(lower(model, idioms, options));
-}
-
 }  // namespace qc::tflite

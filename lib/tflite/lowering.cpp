@@ -100,6 +100,19 @@ TensorId float_constant(Lowering& l, const ir::Tensor& tensor, const char* kind)
   return full;
 }
 
+// A float operand of an integer node that the plan left as it was (a bias that correction has changed): its
+// own range in 8 bits.
+TensorId rounded_constant(Lowering& l, const ir::Tensor& tensor, std::span<const int> order) {
+  const std::span<const float> values = tensor.as<float>();
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  const quant::QuantParams params = quant::asymmetric_params(*low, *high, 8, true);
+  const ir::Tensor moved = transposed(
+      ir::make_tensor(ir::DType::kInt8, integer_bytes({params, quant::quantize(values, tensor.dims, params)}),
+                      tensor.dims),
+      order);
+  return add_constant(l, Type::kInt8, narrow(moved.dims), *moved.bytes, "constants", quantization_of(params));
+}
+
 // Constants that are no floats: indices become int32 where they fit.
 TensorId plain_constant(Lowering& l, const ir::Tensor& tensor) {
   if (tensor.dtype != ir::DType::kInt64)
@@ -259,6 +272,7 @@ TensorId read(Lowering& l, ir::NodeId id, size_t slot, size_t rank) {
   if (!last) std::sort(order.begin(), order.end());
   if (runs_on_integers(l, id) && l.source.weights.contains(v))
     return integer_constant(l, v, tensor.dims, order, "constants");
+  if (runs_on_integers(l, id) && tensor.dtype == ir::DType::kFloat) return rounded_constant(l, tensor, order);
   if (tensor.dtype == ir::DType::kFloat) return float_constant(l, transposed(tensor, order), "constants");
   return plain_constant(l, transposed(tensor, order));
 }

@@ -77,6 +77,9 @@ void join_channel_shuffles(plan::QuantizedModel& model) {
         apart[1] * apart[2] != from[1])
       continue;
     become(model, join, "ChannelShuffle", {input}, {{"groups", apart[1]}});
+    // Of the three, the first alone may have been in float; then its input is, and so is the whole.
+    if (!model.plan.values[static_cast<size_t>(input)].quantized)
+      model.plan.nodes[static_cast<size_t>(join)].compute = Compute::kFloat;
   }
 }
 

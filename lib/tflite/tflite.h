@@ -40,8 +40,4 @@ Model lower(const plan::QuantizedModel& model, const std::vector<plan::Idiom>& i
 /// offsets are 32 bits wide) and Error(kBug) if the flatbuffers verifier refuses what was written.
 plan::Written serialise(const Model& model);
 
-/// Both steps.
-plan::Written write(const plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms,
-                    const LowerOptions& options = {});
-
 }  // namespace qc::tflite
