@@ -31,3 +31,6 @@ case " $* " in
     install_missing "libclang-rt-${version%%.*}-dev" ;;
 esac
 scripts/get_onnxruntime.sh
+case " $* " in
+  *" tests "*) scripts/get_litert.sh ;;
+esac
