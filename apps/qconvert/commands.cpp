@@ -15,6 +15,7 @@
 #include "compare.h"
 #include "config/core_config.h"
 #include "inspect.h"
+#include "inspect_tflite.h"
 #include "pipeline.h"
 #include "report/table.h"
 #include "run/ort_runner.h"
@@ -255,13 +256,19 @@ int inspect_command(const Command& self, const Arguments& arguments) {
   CLI::App app(self.sentence, "qconvert inspect");
   std::string model, target = "int8";
   Talk talk;
-  app.add_option("MODEL", model, "an ONNX model, float32 or quantized already")->required();
+  app.add_option("MODEL", model, "an ONNX model, float32 or quantized already, or a .tflite file")
+      ->required();
   app.add_option("--target", target, "what it could be quantized for (default: int8)")
       ->type_name("NAME|FILE.json");
   add_talk(app, talk);
   set_help_page(app, "usage: qconvert inspect MODEL [--target NAME|FILE.json] [--report json]", "");
   if (!parse(app, arguments)) return 0;
   apply(talk);
+  if (is_tflite(model)) {
+    const report::TfliteInspection found = inspect_tflite(model);
+    print_to_stdout(talk.json() ? report::to_json(found) : report::to_text(found, talk.verbose));
+    return 0;
+  }
   const report::Inspection found = inspect(model, target_from_here(target));
   print_to_stdout(talk.json() ? report::to_json(found) : report::to_text(found, talk.verbose));
   return 0;

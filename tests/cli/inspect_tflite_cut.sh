@@ -1,0 +1,2 @@
+head -c 1500 "$DATA/tflite/classifier.tflite" > cut.tflite
+"$QCONVERT" inspect cut.tflite
