@@ -96,7 +96,7 @@ ConvertResult convert(const ConvertOptions& options) {
   const config::CoreConfig config = load_config(options, diagnostics);
   const bool full = config::placement_of(config) == config::Placement::kFull;
   const target::TargetSpec target =
-      full ? without_preferences(target::load(config.target)) : target::load(config.target);
+      full ? without_float_outputs(target::load(config.target)) : target::load(config.target);
   const OutputPaths outputs = plan_outputs(options, config);
 
   // From here the model is a graph of nodes and values, float, with known types and shapes, at an opset that
@@ -170,8 +170,9 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here nodes whose integers cost more accuracy than they are worth are in float again.
   if (const auto refined =
-          full ? std::nullopt
-               : refine_placement(graph, capabilities, time, best, answers, *source, split, threads)) {
+          full_stands(config, best.fidelity.worst_db())
+              ? std::nullopt
+              : refine_placement(graph, capabilities, time, best, answers, *source, split, threads)) {
     plan::QuantPlan second = select::outline(graph, target, capabilities, refined->integer,
                                              reasons_in_float(fastest, refined->integer));
     complete(second);

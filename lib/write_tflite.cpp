@@ -16,9 +16,15 @@ bool wants_format(const config::CoreConfig& config, const char* format) {
   return std::find(formats.begin(), formats.end(), format) != formats.end();
 }
 
-target::TargetSpec without_preferences(target::TargetSpec target) {
-  for (auto& [op, rule] : target.ops) rule.prefer_float = rule.float_output = false;
+target::TargetSpec without_float_outputs(target::TargetSpec target) {
+  for (auto& [op, rule] : target.ops) rule.float_output = false;
   return target;
+}
+
+bool full_stands(const config::CoreConfig& config, double worst_db) {
+  constexpr double kUsable = 15;  // dB; transformers end up near 0, and no classifier met so far below 16
+  return config::placement_of(config) == config::Placement::kFull &&
+         (config.placement == config::Placement::kFull || worst_db >= kUsable);
 }
 
 std::vector<bool> wherever_possible(const std::vector<select::Capability>& capabilities) {

@@ -15,11 +15,12 @@ namespace qc {
 
 bool wants_format(const config::CoreConfig& config, const char* format);
 
-/// The target as a full placement takes it: no integer kernel is left aside because float is more accurate,
-/// and none hands out floats.
-target::TargetSpec without_preferences(target::TargetSpec target);
+/// The target as a full placement takes it: no integer kernel hands out floats.
+target::TargetSpec without_float_outputs(target::TargetSpec target);
 /// By NodeId: integer wherever there is a kernel.
 std::vector<bool> wherever_possible(const std::vector<select::Capability>& capabilities);
+/// A full placement that the config asked for, or that did no harm: nothing is taken back to float.
+bool full_stands(const config::CoreConfig& config, double worst_db);
 
 /// The graph with nothing rounded, and for the form dynamic_range with 8-bit weights.
 plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpec& target,
