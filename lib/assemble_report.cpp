@@ -153,10 +153,11 @@ void describe_accuracy(report::Report& report, const std::vector<simulate::Judge
   report.accuracy = std::move(accuracy);
 }
 
-void describe_files(report::Report& report, const OutputPaths& outputs, const plan::Written& written) {
+void describe_file(report::Report& report, const std::filesystem::path& path, const char* form,
+                   const plan::Written& written) {
   report::FileBytes file;
-  file.name = outputs.onnx.filename().string();
-  file.format = "onnx";
+  file.name = path.filename().string();
+  file.format = form;
   file.size = static_cast<int64_t>(written.bytes.size() + written.external_bytes.size());
   int64_t claimed = 0;
   for (const plan::Piece& piece : written.pieces) {

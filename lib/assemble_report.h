@@ -34,7 +34,8 @@ void describe_proof(report::Report& report, const plan::QuantizedModel& model,
 void describe_accuracy(report::Report& report, const std::vector<simulate::Judged>& judged,
                        const simulate::Fidelity& simulated, const simulate::Fidelity& integer_kernels);
 /// Byte rows that sum to the file (checked).
-void describe_files(report::Report& report, const OutputPaths& outputs, const plan::Written& written);
+void describe_file(report::Report& report, const std::filesystem::path& path, const char* form,
+                   const plan::Written& written);
 void finish_report(report::Report& report, const std::vector<normalize::Applied>& applied,
                    const quantize::Guards& guards, const config::CoreConfig& config,
                    const calibrate::Split& split, const Diagnostics& diagnostics,

@@ -25,6 +25,7 @@
 #include "select/placement.h"
 #include "threshold/candidates.h"
 #include "version.h"
+#include "write_tflite.h"
 
 namespace qc {
 namespace {
@@ -50,10 +51,30 @@ bool wants(const ConvertOptions& options, const char* stage) {
   return std::find(options.dump.begin(), options.dump.end(), stage) != options.dump.end();
 }
 
+// All of them or none.
+void write_all(ConvertResult& result, const std::vector<FileToWrite>& files) {
+  write_files_atomically(files);
+  for (const FileToWrite& file : files) result.written.push_back(file.path);
+}
+
+// A .tflite whose activations are float: nothing was calibrated, so there is nothing to judge.
+ConvertResult write_floats(ConvertResult result, const plan::QuantizedModel& model,
+                           const std::vector<ir::Tensor>& sample, const config::CoreConfig& config,
+                           const OutputPaths& outputs, bool show) {
+  const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config);
+  if (show) result.dumped += tflite::dump(lowered);
+  const plan::Written written = tflite::serialise(lowered);
+  describe_plan(result.report, model.graph, model.plan);
+  describe_file(result.report, outputs.tflite, "tflite", written);
+  const std::string json = report::to_json(result.report);
+  write_all(result, {{outputs.tflite, written.bytes}, {outputs.report, json}});
+  return result;
+}
+
 }  // namespace
 
 const std::vector<std::string>& dump_stages() {
-  static const std::vector<std::string> stages{"read", "normalize", "stats", "candidates", "plan"};
+  static const std::vector<std::string> stages{"read", "normalize", "stats", "candidates", "plan", "tflite"};
   return stages;
 }
 
@@ -68,8 +89,10 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the config is complete and every key in it means something.
   const config::CoreConfig config = load_config(options, diagnostics);
+  const bool full = config::placement_of(config) == config::Placement::kFull;
+  const target::TargetSpec target =
+      full ? without_float_outputs(target::load(config.target)) : target::load(config.target);
   run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
-  const target::TargetSpec target = target::load(config.target);
   const OutputPaths outputs = plan_outputs(options, config);
 
   // From here the model is a graph of nodes and values, float, with known types and shapes, at an opset that
@@ -85,7 +108,8 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here images are known to exist and to fit the model. A dry run does without: a blank input has the
   // same shape.
   std::unique_ptr<images::ImageSource> source;
-  if (!options.dry_run) source = open_images(graph, config, diagnostics, threads);
+  if (!options.dry_run && !config::writes_floats_only(config))
+    source = open_images(graph, config, diagnostics, threads);
   const calibrate::Split split =
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
   const std::vector<ir::Tensor> sample = source ? source->load(0) : blank_inputs(graph, config);
@@ -98,14 +122,20 @@ ConvertResult convert(const ConvertOptions& options) {
   if (wants(options, "normalize")) result.dumped += ir::dump(graph);
   watch.lap("normalize");
 
-  // From here every node has its fastest place: integers where the target has a kernel and they pay.
+  if (config::writes_floats_only(config) && !options.dry_run)
+    return write_floats(std::move(result), float_model(graph, target, config, threads), sample, config,
+                        outputs, wants(options, "tflite"));
+
+  // From here every node has its place: integers where the target has a kernel and they pay, or wherever it
+  // has one.
   const std::vector<plan::Idiom> idioms = normalize::recognise(graph);
   describe_idioms(result.report, idioms);
   const std::vector<select::Capability> capabilities =
       select::capabilities(graph, target, config.keep_float, idioms);
   const select::PlacementCosts time =
       select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
-  const std::vector<bool> fastest = select::place(graph, capabilities, time);
+  const std::vector<bool> fastest =
+      full ? wherever_possible(capabilities) : select::place(graph, capabilities, time);
   plan::QuantPlan plan =
       select::outline(graph, target, capabilities, fastest, reasons_in_float(fastest, fastest));
   watch.lap("place");
@@ -142,7 +172,9 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here nodes whose integers cost more accuracy than they are worth are in float again.
   if (const auto refined =
-          refine_placement(graph, capabilities, time, best, answers, *source, split, threads)) {
+          full_stands(config, best.fidelity.worst_db())
+              ? std::nullopt
+              : refine_placement(graph, capabilities, time, best, answers, *source, split, threads)) {
     plan::QuantPlan second = select::outline(graph, target, capabilities, refined->integer,
                                              reasons_in_float(fastest, refined->integer));
     complete(second);
@@ -164,29 +196,41 @@ ConvertResult convert(const ConvertOptions& options) {
   best.simulator->runner.reset();
   watch.lap("error by layer");
 
-  // From here the file exists, in memory, and stock ONNX Runtime has had its say about it.
+  // From here the files exist, in memory, and stock ONNX Runtime has had its say about the ONNX one.
   const onnx_io::QdqOptions form = qdq_options(outputs, config);
   const plan::Written written = onnx_io::write_qdq(best.model, metadata_of(config), form);
   const std::vector<proof::Verdict> verdicts = verdicts_of(best.model, form, doors);
   const simulate::Fidelity integer_kernels =
       fidelity_of_file(written, runners, *source, answers.held_out, threads);
   watch.lap("prove");
+  plan::Written tflite;
+  if (wants_format(config, "tflite")) {
+    const tflite::Model lowered = tflite_graph(best.model, sample, doors, config);
+    if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
+    tflite = tflite::serialise(lowered);
+  }
+  watch.lap("tflite");
 
   // From here nothing is decided any more: numbers, then files.
   describe_plan(result.report, best.model.graph, best.model.plan);
   result.report.corrections = best.corrections;
   describe_proof(result.report, best.model, verdicts, local_error);
   describe_accuracy(result.report, answers.judged, best.fidelity, integer_kernels);
-  describe_files(result.report, outputs, written);
+  if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", written);
+  if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", tflite);
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
   result.explained = explain(result.report, options.explain);
   result.gates_hold = gates_hold(config.gates, result.report);
   const std::string json = report::to_json(result.report);
-  std::vector<FileToWrite> files{{outputs.onnx, written.bytes}, {outputs.report, json}};
-  if (!written.external_name.empty())
-    files.insert(files.begin(), {outputs.onnx.parent_path() / written.external_name, written.external_bytes});
-  write_files_atomically(files);
-  for (const FileToWrite& file : files) result.written.push_back(file.path);
+  std::vector<FileToWrite> files;
+  if (wants_format(config, "onnx")) {
+    if (!written.external_name.empty())
+      files.push_back({outputs.onnx.parent_path() / written.external_name, written.external_bytes});
+    files.push_back({outputs.onnx, written.bytes});
+  }
+  if (wants_format(config, "tflite")) files.push_back({outputs.tflite, tflite.bytes});
+  files.push_back({outputs.report, json});
+  write_all(result, files);
   return result;
 }
 

@@ -31,7 +31,7 @@ struct ConvertResult {
   bool gates_hold = true;  // false: exit 5
 };
 
-/// "read", "normalize", "stats", "candidates", "plan".
+/// "read", "normalize", "stats", "candidates", "plan", "tflite".
 const std::vector<std::string>& dump_stages();
 
 /// Throws Error. Writes nothing unless everything before has succeeded.

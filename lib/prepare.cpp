@@ -62,18 +62,16 @@ config::CoreConfig load_config(const ConvertOptions& options, Diagnostics& diagn
 }
 
 OutputPaths plan_outputs(const ConvertOptions& options, const config::CoreConfig& config) {
-  for (const std::string& format : config.output.formats)
-    if (format != "onnx")
-      throw Error(Exit::kUnsupported, {"unsupported-format", "output format '" + format + "'",
-                                       "this version writes ONNX only", "use --format onnx"});
   OutputPaths paths;
   const std::string stem = stem_of(options.model);
   paths.onnx = options.output_folder /
                (config.output.onnx_name.empty() ? stem + ".quant.onnx" : config.output.onnx_name);
+  paths.tflite = options.output_folder /
+                 (config.output.tflite_name.empty() ? stem + ".quant.tflite" : config.output.tflite_name);
   paths.report = options.output_folder /
                  (config.output.report_name.empty() ? stem + ".report.json" : config.output.report_name);
   std::error_code same;
-  for (const std::filesystem::path& path : {paths.onnx, paths.report})
+  for (const std::filesystem::path& path : {paths.onnx, paths.tflite, paths.report})
     if (std::filesystem::equivalent(path, options.model, same))
       throw Error(Exit::kUsage,
                   {"overwrites-input", path.string(), "the output would replace the input model",

@@ -32,11 +32,10 @@ run::Doors onnx_doors();
 config::CoreConfig load_config(const ConvertOptions& options, Diagnostics& diagnostics);
 
 struct OutputPaths {
-  std::filesystem::path onnx, report;
+  std::filesystem::path onnx, tflite, report;
 };
 /// Where the files will go. Makes the folder if it is missing; throws Error(kOutput) now rather than after
-/// the work when it cannot be written to, and Error(kUnsupported) for a format that this version does not
-/// write.
+/// the work when it cannot be written to.
 OutputPaths plan_outputs(const ConvertOptions& options, const config::CoreConfig& config);
 
 /// Fixes dynamic dimensions that the config's input_shapes names. Throws Error(kUsage) for unknown inputs and

@@ -118,13 +118,9 @@ config::Override formats_override(const std::string& list) {
     const size_t end = std::min(list.find(',', begin), list.size());
     const std::string name = list.substr(begin, end - begin);
     begin = end + 1;
-    if (name == "tflite") {
-      throw Error(Exit::kUnsupported, {"unsupported-format", "--format " + list,
-                                       "this version writes ONNX only", "use --format onnx"});
-    }
-    if (name != "onnx") {
+    if (name != "onnx" && name != "tflite") {
       throw Error(Exit::kUsage, {"unknown-format", "--format " + list, format("'{}' is not a format", name),
-                                 "use --format onnx"});
+                                 "use --format onnx, --format tflite or --format onnx,tflite"});
     }
     formats.push_back(quoted(name));
   }
@@ -157,7 +153,8 @@ void add_convert_options(CLI::App& app, ConvertLine& line) {
       ->type_name("DIR");
   app.add_option("--target", line.target, "what to quantize for: a name of 'qconvert targets' or a file")
       ->type_name("NAME|FILE.json");
-  app.add_option("--format", line.formats, "formats to write: onnx")->type_name("LIST");
+  app.add_option("--format", line.formats, "formats to write: onnx, tflite, or both: onnx,tflite")
+      ->type_name("LIST");
   app.add_option("-o,--output", line.output, "folder for the written files (default: here)")
       ->type_name("DIR");
   app.add_option("--set", line.sets, "one value of the config, may be repeated")

@@ -66,12 +66,23 @@ struct Gates {
   std::optional<double> min_agreement;  // 0..1
 };
 
+/// What the numbers of a .tflite are: the plan's integers, or float activations with weights of some kind.
+enum class TfliteForm { kInt8, kFloat32, kDynamicRange, kFloat16 };
+enum class TfliteIoType { kInt8, kUint8, kFloat32 };
+
 struct Output {
   std::vector<std::string> formats{"onnx"};  // "onnx", "tflite"
-  std::string onnx_name, report_name;        // file names; "" = <stem>.quant.onnx, <stem>.report.json
+  // File names; "" = <stem>.quant.onnx, <stem>.quant.tflite, <stem>.report.json
+  std::string onnx_name, tflite_name, report_name;
   // Tensors of more bytes than this in all go into a second file; an ONNX file ends at 2 GiB.
   std::optional<int64_t> external_data_above = 1'900'000'000;
+  TfliteForm tflite_form = TfliteForm::kInt8;
+  TfliteIoType tflite_io_type = TfliteIoType::kInt8;
+  bool tflite_keep_nchw_io = false;
 };
+
+/// Where integers go: where they pay (kAuto), or wherever the target has a kernel (kFull).
+enum class Placement { kUnset, kAuto, kFull };
 
 struct CoreConfig {
   RepresentativeDataset representative_dataset;
@@ -81,9 +92,16 @@ struct CoreConfig {
   bool saturation_guard = false;  // x86 without VNNI: bound adjacent weight pairs (|w0|+|w1| <= 128)
   std::map<std::string, std::vector<int64_t>> input_shapes;  // input name -> dims for dynamic dimensions
   int64_t verify_images = 16;  // calibration images held out for the accuracy figures
+  Placement placement = Placement::kUnset;
   Gates gates;
   Output output;
 };
+
+/// The placement that counts: what the config says, else kFull where a .tflite is all that is written (its
+/// runtimes have integer kernels for what they can do at all, and some have nothing else), else kAuto.
+Placement placement_of(const CoreConfig& config);
+/// Nothing but a .tflite with float activations: needs no calibration.
+bool writes_floats_only(const CoreConfig& config);
 
 /// One "/json/pointer=value" of --set.
 struct Override {

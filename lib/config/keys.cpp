@@ -432,6 +432,11 @@ void add_own(std::vector<Key>& t) {
               "Bound neighbouring weights so that 16-bit sums cannot saturate on x86 processors without VNNI "
               "(up to one bit of the weights); the report says either way what is at risk.",
               kOwn));
+  t.push_back(nullable(choice(
+      "/placement", FIELD(placement), {{"auto", 1, false, ""}, {"full", 2, false, ""}},
+      "Where integers go: auto, where they pay; full, wherever the target has a kernel. null: auto, but full "
+      "where a .tflite is all that is written.",
+      kOwn)));
   t.push_back(row("/input_shapes", Kind::kShapes, 1, 1 << 20, bind(FIELD(input_shapes)),
                   "Sizes for inputs whose dimensions the model leaves open: {\"name\": [1, 3, 224, 224]}.",
                   kOwn));
@@ -447,11 +452,30 @@ void add_own(std::vector<Key>& t) {
       "Exit 5 if the most likely class is float's on a smaller share of the images (classifiers).", kOwn)));
   Key formats =
       row("/output/formats", Kind::kTexts, 1, 0, bind(FIELD(output.formats)), "What to write.", kOwn);
-  formats.choices = {{"onnx", 0, false, ""},
-                     {"tflite", 0, false, "this version writes ONNX only; take \"tflite\" out of the list"}};
+  formats.choices = {{"onnx", 0, false, ""}, {"tflite", 0, false, ""}};
   t.push_back(std::move(formats));
   t.push_back(nullable(row("/output/onnx_name", Kind::kFileName, 0, 0, bind(FIELD(output.onnx_name)),
                            "File name of the model in the output folder; null: <model>.quant.onnx.", kOwn)));
+  t.push_back(
+      nullable(row("/output/tflite_name", Kind::kFileName, 0, 0, bind(FIELD(output.tflite_name)),
+                   "File name of the .tflite in the output folder; null: <model>.quant.tflite.", kOwn)));
+  t.push_back(
+      choice("/output/tflite/form", FIELD(output.tflite_form),
+             {{"int8", 0, false, ""},
+              {"float32", 1, false, ""},
+              {"dynamic_range", 2, false, ""},
+              {"float16", 3, false, ""}},
+             "Numbers of the .tflite: int8 as planned; float32; float activations with int8 weights "
+             "(dynamic_range) or half-precision weights (float16). The last three need no images when "
+             "nothing else is written.",
+             kOwn));
+  t.push_back(choice("/output/tflite/io_type", FIELD(output.tflite_io_type),
+                     {{"int8", 0, false, ""}, {"uint8", 1, false, ""}, {"float32", 2, false, ""}},
+                     "Type of the .tflite's inputs and outputs where the plan rounds them.", kOwn));
+  t.push_back(boolean("/output/tflite/keep_nchw_io", FIELD(output.tflite_keep_nchw_io),
+                      "The .tflite's inputs and outputs keep ONNX's order of dimensions, at the price of a "
+                      "TRANSPOSE; false: images have their channels last.",
+                      kOwn));
   t.push_back(
       nullable(row("/output/report_name", Kind::kFileName, 0, 0, bind(FIELD(output.report_name)),
                    "File name of the report in the output folder; null: <model>.report.json.", kOwn)));
@@ -484,6 +508,17 @@ std::vector<Key> make_keys() {
 
 }  // namespace
 
+Placement placement_of(const CoreConfig& config) {
+  if (config.placement != Placement::kUnset) return config.placement;
+  const bool tflite_alone = config.output.formats == std::vector<std::string>{"tflite"};
+  return tflite_alone ? Placement::kFull : Placement::kAuto;
+}
+
+bool writes_floats_only(const CoreConfig& config) {
+  return config.output.formats == std::vector<std::string>{"tflite"} &&
+         config.output.tflite_form != TfliteForm::kInt8;
+}
+
 const std::vector<Key>& keys() {
   static const std::vector<Key> table = make_keys();
   return table;
@@ -500,6 +535,7 @@ const std::vector<Group>& groups() {
       {"/keep_float", "What stays in float", ""},
       {"/gates", "When to fail", ""},
       {"/output", "What is written", ""},
+      {"/output/tflite", "The .tflite", ""},
       {"/mixed_precision_config", "Search for widths (not in this version)",
        "MixedPrecisionQuantizationConfig"},
       {"/target_resource_utilization", "Budgets for the search (not in this version)", "ResourceUtilization"},

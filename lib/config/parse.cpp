@@ -187,10 +187,15 @@ void check_preprocess(const Walk& walk, const Json& root) {
 
 void check_together(const Walk& walk, const Json& root) {
   const CoreConfig& c = walk.config;
-  if (!c.output.onnx_name.empty() && c.output.onnx_name == c.output.report_name)
-    walk.problem("/output/report_name", "bad-value",
-                 "the model has the same name, and one would overwrite the other",
-                 "give the report another name, such as " + c.output.onnx_name + ".json");
+  for (const std::string& model : {c.output.onnx_name, c.output.tflite_name})
+    if (!model.empty() && model == c.output.report_name)
+      walk.problem("/output/report_name", "bad-value",
+                   "the model has the same name, and one would overwrite the other",
+                   "give the report another name, such as " + model + ".json");
+  if (!c.output.onnx_name.empty() && c.output.onnx_name == c.output.tflite_name)
+    walk.problem("/output/tflite_name", "bad-value",
+                 "the ONNX file has the same name, and one would overwrite the other",
+                 "give the .tflite another name, such as " + c.output.tflite_name + ".tflite");
   const bool lp = c.quantization.activation_error_method == ErrorMethod::kLp ||
                   c.quantization.weights_error_method == ErrorMethod::kLp;
   if (!lp && c.quantization.l_p_value != CoreConfig().quantization.l_p_value)

@@ -121,10 +121,18 @@ TEST_CASE("error methods are taken by MCT's name and number, and HMSE is refused
   }
 }
 
-TEST_CASE("tflite output is refused by name until it can be written") {
-  const std::vector<Problem> problems = problems_of({{"output", {{"formats", {"onnx", "tflite"}}}}});
-  REQUIRE(problems.size() == 1);
-  CHECK_THAT(problems[0].cause, Catch::Contains("writes ONNX only"));
+TEST_CASE("a .tflite alone asks for integers wherever there are kernels, unless the config says where") {
+  config::CoreConfig config;
+  CHECK(config::placement_of(config) == config::Placement::kAuto);
+  config.output.formats = {"onnx", "tflite"};
+  CHECK(config::placement_of(config) == config::Placement::kAuto);
+  config.output.formats = {"tflite"};
+  CHECK(config::placement_of(config) == config::Placement::kFull);
+  CHECK_FALSE(config::writes_floats_only(config));
+  config.output.tflite_form = config::TfliteForm::kFloat32;
+  CHECK(config::writes_floats_only(config));
+  config.placement = config::Placement::kAuto;
+  CHECK(config::placement_of(config) == config::Placement::kAuto);
 }
 
 // --- schema

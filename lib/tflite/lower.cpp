@@ -1,0 +1,243 @@
+// The lowering from above: what fuses with what, in which order everything stands, then one table row a node.
+#include <algorithm>
+#include <limits>
+
+#include "base/text.h"
+#include "ir/ops.h"
+#include "tflite/lowering.h"
+
+namespace qc::tflite {
+namespace {
+
+const OpRow* row_for(const ir::Node& node) {
+  if (!node.domain.empty() && node.domain != "ai.onnx") return nullptr;
+  for (const auto table :
+       {window_ops(), pointwise_ops(), shape_ops(), matrix_ops(), reduce_ops(), resize_ops()})
+    for (const OpRow& row : table)
+      if (row.op_type == node.op_type) return &row;
+  return nullptr;
+}
+
+// Ops whose TFLite form takes an activation along.
+bool takes_activation(const Lowering& l, const ir::Node& node) {
+  constexpr std::string_view kOps[] = {"Conv", "Gemm", "MatMul",  "Add",        "Sub",
+                                       "Mul",  "Div",  "MaxPool", "AveragePool"};
+  if (std::none_of(std::begin(kOps), std::end(kOps), [&](auto op) { return ir::standard_op(node, op); }))
+    return false;
+  if (node.op_type != "Gemm" && node.op_type != "MatMul") return true;
+  return ir::weight_traits(graph_of(l), node) && dims_of(l, node.inputs[1]).size() == 2;
+}
+
+std::optional<Activation> activation_of(const Lowering& l, const ir::Node& node) {
+  if (ir::standard_op(node, "Relu")) return Activation::kRelu;
+  if (!ir::standard_op(node, "Clip")) return std::nullopt;
+  constexpr double kInfinity = std::numeric_limits<float>::max();
+  double bounds[2] = {-kInfinity, kInfinity};
+  for (const size_t slot : {size_t{1}, size_t{2}}) {
+    if (slot >= node.inputs.size() || node.inputs[slot] == ir::kNone) continue;
+    const auto bound = ir::scalar_constant(graph_of(l), node.inputs[slot]);
+    if (!bound) return std::nullopt;
+    bounds[slot - 1] = *bound;
+  }
+  if (bounds[0] == 0 && bounds[1] == 6) return Activation::kRelu6;
+  if (bounds[0] == -1 && bounds[1] == 1) return Activation::kReluN1To1;
+  if (bounds[0] == 0 && bounds[1] >= kInfinity) return Activation::kRelu;
+  return Activation::kNone;  // a range that TFLite has no name for
+}
+
+ir::NodeId only_reader(const Lowering& l, ir::ValueId v) {
+  const ir::Value& value = value_at(l, v);
+  return value.consumers.size() == 1 && !ir::is_output(graph_of(l), v) ? value.consumers[0] : ir::kNone;
+}
+
+// A Relu or Clip lives on inside the node before it. On integers its work is done by the range of the result,
+// so any will do; in float it must have a name.
+Fused fuse(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  Fused fused;
+  fused.result = node.outputs.empty() ? ir::kNone : node.outputs[0];
+  if (fused.result == ir::kNone || node.outputs.size() > 1) return fused;
+  const bool integers = runs_on_integers(l, id);
+  if (ir::standard_op(node, "MatMul") && !integers && takes_activation(l, node) &&
+      !is_quantized(l, fused.result)) {
+    const auto place = ir::bias_place(graph_of(l), id);
+    if (place && !runs_on_integers(l, place->node)) {
+      fused.bias_add = place->node;
+      fused.result = place->result;
+      l.taken[static_cast<size_t>(place->node)] = true;
+    }
+  }
+  const ir::NodeId reader = only_reader(l, fused.result);
+  if (reader == ir::kNone || is_quantized(l, fused.result)) return fused;
+  const auto activation = activation_of(l, node_at(l, reader));
+  if (!activation || integers != runs_on_integers(l, reader)) return fused;
+  const bool named = takes_activation(l, node) && *activation != Activation::kNone;
+  if (!integers && !named) return fused;
+  fused.follower = reader;
+  fused.activation = named ? *activation : Activation::kNone;
+  fused.result = node_at(l, reader).outputs[0];
+  l.taken[static_cast<size_t>(reader)] = true;
+  return fused;
+}
+
+// A Flatten in front of Gemms with constant weights may hand on its channels last: the weights follow.
+bool flattens_for_gemm(const Lowering& l, const ir::Node& node) {
+  const bool reshape = ir::standard_op(node, "Reshape") || ir::standard_op(node, "Flatten");
+  if (!reshape || ir::is_output(graph_of(l), node.outputs[0])) return false;
+  const std::vector<int64_t>&in = dims_of(l, node.inputs[0]), &out = dims_of(l, node.outputs[0]);
+  if (in.size() < 3 || out.size() != 2 || out[0] != in[0] || value_at(l, node.inputs[0]).constant)
+    return false;
+  const std::vector<ir::NodeId>& readers = value_at(l, node.outputs[0]).consumers;
+  return !readers.empty() && std::all_of(readers.begin(), readers.end(), [&](ir::NodeId id) {
+    const ir::Node& gemm = node_at(l, id);
+    return (ir::standard_op(gemm, "Gemm") || ir::standard_op(gemm, "MatMul")) &&
+           gemm.inputs[0] == node.outputs[0] && ir::weight_traits(graph_of(l), gemm) &&
+           dims_of(l, gemm.inputs[1]).size() == 2 && ir::int_attribute(gemm, "transA", 0) == 0;
+  });
+}
+
+bool shapes_known(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  for (const std::vector<ir::ValueId>* list : {&node.inputs, &node.outputs})
+    for (const ir::ValueId v : *list) {
+      if (v == ir::kNone) continue;
+      const ir::Value& value = value_at(l, v);
+      const bool fixed =
+          value.constant || (value.has_shape && std::none_of(value.dims.begin(), value.dims.end(),
+                                                             [](int64_t d) { return d < 0; }));
+      if (fixed) continue;
+      refuse(l, id,
+             format("the size of '{}' depends on the input's values or on a free dimension", value.name),
+             "fix the model's inputs with input_shapes in the config");
+      return false;
+    }
+  return true;
+}
+
+void choose_layouts(Lowering& l) {
+  const ir::Graph& graph = graph_of(l);
+  std::vector<NodeSides> sides(graph.nodes.size());
+  for (size_t n = 0; n < graph.nodes.size(); ++n)
+    if (const OpRow* row = graph.nodes[n].erased ? nullptr : row_for(graph.nodes[n]))
+      sides[n] = row->sides(l, static_cast<ir::NodeId>(n));
+  LayoutOptions options;
+  options.keep_io = l.options.keep_nchw_io;
+  for (size_t v = 0; v < graph.values.size(); ++v)
+    options.width.push_back(is_quantized(l, static_cast<ir::ValueId>(v)) ? 1 : 4);
+  l.layouts = assign_layouts(graph, sides, options);
+}
+
+// Unsigned storage of signed integers: the same steps, zero moved by half the range.
+TensorId unsigned_twin(Lowering& l, TensorId of, const std::string& name) {
+  Tensor twin = tensor_at(l, of);
+  twin.name = name;
+  twin.type = Type::kUint8;
+  for (int64_t& zero : twin.quantization.zero_points) zero += 128;
+  return add_tensor(l, std::move(twin));
+}
+
+void add_inputs(Lowering& l) {
+  for (const ir::ValueId v : graph_of(l).inputs) {
+    const bool last = l.layouts.value[static_cast<size_t>(v)];
+    const std::string& name = value_at(l, v).name;
+    Tensor tensor;
+    tensor.name = name;
+    tensor.type = type_of(value_at(l, v).dtype);
+    tensor.shape = shape_in(l, v, last);
+    const TensorId real = add_tensor(l, tensor);
+    l.made[{v, last, Stage::kRaw}] = real;
+    l.model.input_names.push_back(name);
+    l.model.inputs.push_back(real);
+    if (!is_quantized(l, v) || l.options.io_type == IoType::kFloat32) continue;
+    // The integers themselves: what would have been made by a QUANTIZE comes from outside.
+    const TensorId integers = read_as(l, v, last, true);
+    l.model.operators.pop_back();
+    if (tensor_at(l, integers).type != Type::kInt8 || l.options.io_type == IoType::kInt8) {
+      l.model.tensors[static_cast<size_t>(integers)].name = name;
+      l.model.inputs.back() = integers;
+      continue;
+    }
+    const TensorId outside = unsigned_twin(l, integers, name);
+    emit(l, Op::kQuantize, {outside}, {integers});
+    l.model.inputs.back() = outside;
+  }
+}
+
+void add_outputs(Lowering& l) {
+  for (const ir::ValueId v : graph_of(l).outputs) {
+    const ir::Value& value = value_at(l, v);
+    if (value.constant) {
+      l.problems.error({"tflite-cannot", format("output '{}'", value.name),
+                        "it is a constant, which TFLite cannot hand out",
+                        "remove it from the model's outputs"});
+      continue;
+    }
+    const bool either = value.dims.size() == 4 && !l.options.keep_nchw_io;
+    const bool made_last = std::any_of(l.made.begin(), l.made.end(), [&](const auto& entry) {
+      return std::get<0>(entry.first) == v && std::get<1>(entry.first);
+    });
+    const bool made_first = std::any_of(l.made.begin(), l.made.end(), [&](const auto& entry) {
+      return std::get<0>(entry.first) == v && !std::get<1>(entry.first);
+    });
+    const bool integers = is_quantized(l, v) && l.options.io_type != IoType::kFloat32;
+    TensorId result = read_as(
+        l, v, either && made_last && (!made_first || l.layouts.value[static_cast<size_t>(v)]), integers);
+    const bool twin =
+        integers && l.options.io_type == IoType::kUint8 && tensor_at(l, result).type == Type::kInt8;
+    if (twin) {
+      const TensorId outside = unsigned_twin(l, result, "");
+      emit(l, Op::kQuantize, {result}, {outside});
+      result = outside;
+    }
+    for (Tensor& tensor : l.model.tensors)
+      if (tensor.name == value.name) tensor.name += "_inside";
+    l.model.tensors[static_cast<size_t>(result)].name = value.name;
+    l.model.outputs.push_back(result);
+    l.model.output_names.push_back(value.name);
+  }
+}
+
+void finish(Model& model) {
+  tidy(model);
+  for (Operator& op : model.operators) op.version = version_of(model, op).version;
+}
+
+}  // namespace
+
+Model lower(const plan::QuantizedModel& source, const std::vector<plan::Idiom>& idioms,
+            const LowerOptions& options) {
+  plan::QuantizedModel model = source;  // constants are shared: this copies integers, not floats
+  rewrite(model, idioms);
+  Lowering l(model, options);
+  const std::vector<ir::NodeId> order = ir::topological_order(model.graph);
+  l.fused.resize(model.graph.nodes.size());
+  l.taken.resize(model.graph.nodes.size());
+  l.absorbed.resize(model.graph.nodes.size());
+  bool sized = true;
+  for (const ir::NodeId id : order) {
+    sized = shapes_known(l, id) && sized;
+    if (!row_for(node_at(l, id))) refuse(l, id, format("TFLite has no op for {}", node_at(l, id).op_type));
+  }
+  if (!sized) l.problems.throw_if_errors(Exit::kUnsupported);
+  for (const ir::NodeId id : order) {
+    l.absorbed[static_cast<size_t>(id)] = flattens_for_gemm(l, node_at(l, id));
+    if (!l.taken[static_cast<size_t>(id)]) l.fused[static_cast<size_t>(id)] = fuse(l, id);
+  }
+  choose_layouts(l);
+  l.model.name = model.graph.name;
+  l.model.metadata = options.metadata;
+  add_inputs(l);
+  for (const ir::NodeId id : order) {
+    const OpRow* row = row_for(node_at(l, id));
+    if (!row || l.taken[static_cast<size_t>(id)]) continue;
+    l.current = id;
+    row->lower(l, id);
+  }
+  l.current = ir::kNone;
+  add_outputs(l);
+  l.problems.throw_if_errors(Exit::kUnsupported);
+  finish(l.model);
+  return std::move(l.model);
+}
+
+}  // namespace qc::tflite

@@ -1,0 +1,289 @@
+// Ops that move elements without computing: their axes follow the order of the node, their integers keep the
+// input's scale.
+#include <algorithm>
+#include <numeric>
+
+#include "base/text.h"
+#include "tflite/lowering.h"
+
+namespace qc::tflite {
+namespace {
+
+const std::vector<int64_t>& in_dims(const Lowering& l, ir::NodeId id) {
+  return dims_of(l, node_at(l, id).inputs[0]);
+}
+const std::vector<int64_t>& out_dims(const Lowering& l, ir::NodeId id) {
+  return dims_of(l, node_at(l, id).outputs[0]);
+}
+
+std::vector<int32_t> in_order(const Lowering& l, ir::NodeId id, std::span<const int64_t> by_dimension) {
+  const bool last = l.layouts.node_in[static_cast<size_t>(id)];
+  const std::vector<int64_t> moved = last ? permuted(by_dimension, channels_last(by_dimension.size()))
+                                          : std::vector<int64_t>(by_dimension.begin(), by_dimension.end());
+  return {moved.begin(), moved.end()};
+}
+
+NodeSides reshape_sides(const Lowering& l, ir::NodeId id) {
+  if (l.absorbed[static_cast<size_t>(id)]) return {Side::kFree, Side::kOriginal, false};
+  const std::vector<int64_t>&in = in_dims(l, id), &out = out_dims(l, id);
+  const bool keeps = in.size() >= 3 && out.size() >= 3 && in[0] == out[0] && in[1] == out[1];
+  return keeps ? NodeSides{Side::kFree, Side::kFree, true} : original_sides(l, id);
+}
+
+void lower_reshape(Lowering& l, ir::NodeId id) {
+  reshape_result(l, id, read(l, id, 0));
+}
+
+std::vector<int64_t> permutation_of(const Lowering& l, ir::NodeId id) {
+  std::vector<int64_t> order = ir::ints_attribute(node_at(l, id), "perm");
+  if (!order.empty()) return order;
+  order.resize(in_dims(l, id).size());
+  std::iota(order.rbegin(), order.rend(), 0);
+  return order;
+}
+
+NodeSides transpose_sides(const Lowering& l, ir::NodeId id) {
+  const std::vector<int64_t> order = permutation_of(l, id);
+  const size_t rank = order.size();
+  if (rank < 3) return original_sides(l, id);
+  const std::vector<int> last = channels_last(rank);
+  const auto is = [&](auto&& wanted) {
+    for (size_t d = 0; d < rank; ++d)
+      if (order[d] != wanted(d)) return false;
+    return true;
+  };
+  // It says itself what the two orders differ by.
+  if (is([&](size_t d) { return last[d]; })) return {Side::kLast, Side::kOriginal, false};
+  if (is([&](size_t d) { return std::find(last.begin(), last.end(), static_cast<int>(d)) - last.begin(); }))
+    return {Side::kOriginal, Side::kLast, false};
+  if (order[0] == 0 && order[1] == 1) return {Side::kFree, Side::kFree, true};
+  return original_sides(l, id);
+}
+
+void lower_transpose(Lowering& l, ir::NodeId id) {
+  const std::vector<int64_t> order = permutation_of(l, id);
+  std::vector<int> in = channels_last(order.size()), out = in;
+  if (!l.layouts.node_in[static_cast<size_t>(id)]) std::sort(in.begin(), in.end());
+  if (!l.layouts.node_out[static_cast<size_t>(id)]) std::sort(out.begin(), out.end());
+  std::vector<int> steps;
+  for (const int d : out)
+    steps.push_back(
+        static_cast<int>(std::find(in.begin(), in.end(), order[static_cast<size_t>(d)]) - in.begin()));
+  const TensorId x = read(l, id, 0);
+  const std::vector<int32_t> shape = tensor_at(l, x).shape;
+  if (moves_nothing(std::vector<int64_t>(shape.begin(), shape.end()), steps)) return reshape_result(l, id, x);
+  emit_result(l, id, Op::kTranspose, {x, constant_ints(l, {steps.begin(), steps.end()})}, {}, same_as(x));
+}
+
+void lower_concat(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  const size_t rank = out_dims(l, id).size();
+  std::vector<TensorId> inputs;
+  for (size_t slot = 0; slot < node.inputs.size(); ++slot) inputs.push_back(read_in(l, id, slot, rank));
+  const bool last = l.layouts.node_in[static_cast<size_t>(id)];
+  const int64_t axis = axis_in(ir::int_attribute(node, "axis", 0), rank, last);
+  if (inputs.size() == 1) return reshape_result(l, id, inputs[0]);
+  emit_result(l, id, Op::kConcatenation, std::move(inputs), {{"axis", axis}});
+}
+
+void lower_split(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  const size_t rank = in_dims(l, id).size();
+  const int64_t axis = ir::int_attribute(node, "axis", 0);
+  const size_t at = static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis);
+  std::vector<int32_t> sizes;
+  for (const ir::ValueId v : node.outputs) {
+    if (v == ir::kNone) return refuse(l, id, "an output of it is left out");
+    sizes.push_back(static_cast<int32_t>(dims_of(l, v)[at]));
+  }
+  const TensorId x = read(l, id, 0);
+  const TensorId where = constant_scalar(l, axis_in(axis, rank, l.layouts.node_in[static_cast<size_t>(id)]));
+  const Options options{{"num_splits", static_cast<int64_t>(sizes.size())}};
+  const bool equal = std::all_of(sizes.begin(), sizes.end(), [&](int32_t s) { return s == sizes[0]; });
+  if (equal) return emit_results(l, id, Op::kSplit, {where, x}, options, x);
+  emit_results(l, id, Op::kSplitV, {x, constant_ints(l, sizes), where}, options, x);
+}
+
+void lower_slice(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  const std::vector<int64_t>&in = in_dims(l, id), &out = out_dims(l, id);
+  auto starts = integers_of(l, node, 1), axes = integers_of(l, node, 3), steps = integers_of(l, node, 4);
+  if (!starts && ir::find_attribute(node, "starts")) {
+    starts = ir::ints_attribute(node, "starts");
+    axes = ir::ints_attribute(node, "axes");
+  }
+  if (!starts) return refuse(l, id, "its bounds are computed by the model");
+  std::vector<int64_t> begin(in.size(), 0), step(in.size(), 1), end(in.size());
+  for (size_t i = 0; i < starts->size(); ++i) {
+    int64_t axis = axes && !axes->empty() ? (*axes)[i] : static_cast<int64_t>(i);
+    if (axis < 0) axis += static_cast<int64_t>(in.size());
+    const auto d = static_cast<size_t>(axis);
+    step[d] = steps && !steps->empty() ? (*steps)[i] : 1;
+    const int64_t start = (*starts)[i] < 0 ? (*starts)[i] + in[d] : (*starts)[i];
+    begin[d] = std::clamp<int64_t>(start, 0, step[d] > 0 ? in[d] : in[d] - 1);
+  }
+  const TensorId x = read(l, id, 0);
+  const auto ints = [&](const std::vector<int64_t>& v) { return constant_ints(l, in_order(l, id, v)); };
+  if (std::all_of(step.begin(), step.end(), [](int64_t s) { return s == 1; }))
+    return emit_result(l, id, Op::kSlice, {x, ints(begin), ints(out)}, {}, same_as(x));
+  int64_t end_mask = 0;
+  for (size_t d = 0; d < in.size(); ++d) {
+    end[d] = begin[d] + out[d] * step[d];
+    // A count down past the first element has no end to name.
+    if (end[d] < 0)
+      end_mask |= int64_t{1} << axis_in(static_cast<int64_t>(d), in.size(),
+                                        l.layouts.node_in[static_cast<size_t>(id)]);
+    end[d] = step[d] > 0 ? std::min(end[d], in[d]) : std::max<int64_t>(end[d], 0);
+  }
+  emit_result(l, id, Op::kStridedSlice, {x, ints(begin), ints(end), ints(step)},
+              {{"begin_mask", int64_t{0}}, {"end_mask", end_mask}}, same_as(x));
+}
+
+void lower_pad(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  const size_t rank = in_dims(l, id).size();
+  auto pads = integers_of(l, node, 1);
+  if (!pads && ir::find_attribute(node, "pads")) pads = ir::ints_attribute(node, "pads");
+  if (!pads) return refuse(l, id, "its amounts are computed by the model");
+  if (rank > 5) return refuse(l, id, "TFLite pads up to five dimensions");
+  if (std::any_of(pads->begin(), pads->end(), [](int64_t p) { return p < 0; }))
+    return refuse(l, id, "negative amounts cut instead of padding", "export the model with a Slice there");
+  const std::vector<int32_t> before = in_order(l, id, std::span(*pads).first(rank)),
+                             after = in_order(l, id, std::span(*pads).subspan(rank));
+  std::vector<int32_t> amounts;
+  for (size_t d = 0; d < rank; ++d) amounts.insert(amounts.end(), {before[d], after[d]});
+  const TensorId x = read(l, id, 0);
+  const TensorId table = add_constant(
+      l, Type::kInt32, {static_cast<int32_t>(rank), 2},
+      std::string(reinterpret_cast<const char*>(amounts.data()), amounts.size() * sizeof(int32_t)),
+      "constants");
+  const std::string mode = ir::string_attribute(node, "mode", "constant");
+  if (mode == "reflect")
+    return emit_result(l, id, Op::kMirrorPad, {x, table}, {{"mode", int64_t{0}}}, same_as(x));
+  if (mode != "constant") return refuse(l, id, "TFLite has no padding of mode " + mode);
+  double value = ir::float_attribute(node, "value", 0);
+  if (node.inputs.size() > 2 && node.inputs[2] != ir::kNone) {
+    const auto constant = ir::scalar_constant(graph_of(l), node.inputs[2]);
+    if (!constant) return refuse(l, id, "its value is computed by the model");
+    value = *constant;
+  }
+  if (value == 0) return emit_result(l, id, Op::kPad, {x, table}, {}, same_as(x));
+  if (runs_on_integers(l, id))
+    return refuse(l, id, "padding integers with another value than 0 is not done",
+                  "name the node in keep_float");
+  emit_result(l, id, Op::kPadV2, {x, table, constant_float(l, static_cast<float>(value))}, {}, same_as(x));
+}
+
+NodeSides gather_sides(const Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  if (value_at(l, node.inputs[0]).constant || node.inputs.size() < 2) return original_sides(l, id);
+  const size_t rank = in_dims(l, id).size(), index_rank = dims_of(l, node.inputs[1]).size();
+  int64_t axis = ir::int_attribute(node, "axis", 0);
+  if (axis < 0) axis += static_cast<int64_t>(rank);
+  const bool constant = value_at(l, node.inputs[1]).constant.has_value();
+  if (index_rank == 1 && constant) return free_sides(l, id);
+  if (index_rank == 0 && constant && axis == 1) return {Side::kFree, Side::kOriginal, false};
+  if (index_rank == 0 && constant && axis > 1) return {Side::kFree, Side::kFree, true};
+  return original_sides(l, id);
+}
+
+void lower_gather(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  const size_t rank = in_dims(l, id).size();
+  int64_t axis = ir::int_attribute(node, "axis", 0);
+  if (axis < 0) axis += static_cast<int64_t>(rank);
+  const int64_t length = in_dims(l, id)[static_cast<size_t>(axis)];
+  const bool last = l.layouts.node_in[static_cast<size_t>(id)];
+  const int at = axis_in(axis, rank, last);
+  const TensorId x = read(l, id, 0);
+  auto indices = integers_of(l, node, 1);
+  if (!indices)
+    return emit_result(l, id, Op::kGather, {x, read(l, id, 1)}, {{"axis", int64_t{at}}}, same_as(x));
+  for (int64_t& i : *indices) i += i < 0 ? length : 0;
+  const std::vector<int64_t>& index_dims = dims_of(l, node.inputs[1]);
+  if (index_dims.empty()) {  // one of them: a SLICE, which every runtime has
+    std::vector<int32_t> begin(rank, 0), size = tensor_at(l, x).shape;
+    begin[static_cast<size_t>(at)] = static_cast<int32_t>((*indices)[0]);
+    size[static_cast<size_t>(at)] = 1;
+    const std::vector<TensorId> inputs{x, constant_ints(l, begin), constant_ints(l, size)};
+    return emit_result(l, id, Op::kSlice, inputs, {}, same_as(x), size);
+  }
+  std::vector<int32_t> narrow(indices->begin(), indices->end());
+  const TensorId table =
+      add_constant(l, Type::kInt32, {index_dims.begin(), index_dims.end()},
+                   std::string(reinterpret_cast<const char*>(narrow.data()), narrow.size() * sizeof(int32_t)),
+                   "constants");
+  emit_result(l, id, Op::kGather, {x, table}, {{"axis", int64_t{at}}}, same_as(x));
+}
+
+void lower_expand(Lowering& l, ir::NodeId id) {
+  const std::vector<int64_t>& out = out_dims(l, id);
+  const TensorId x = read(l, id, 0, out.size());
+  if (in_dims(l, id) == out) return reshape_result(l, id, x);
+  emit_result(l, id, Op::kBroadcastTo, {x, constant_ints(l, in_order(l, id, out))}, {}, same_as(x));
+}
+
+void lower_tile(Lowering& l, ir::NodeId id) {
+  const std::vector<int64_t>&in = in_dims(l, id), &out = out_dims(l, id);
+  std::vector<int64_t> times;
+  for (size_t d = 0; d < in.size(); ++d) times.push_back(out[d] / std::max<int64_t>(in[d], 1));
+  const TensorId x = read(l, id, 0);
+  emit_result(l, id, Op::kTile, {x, constant_ints(l, in_order(l, id, times))}, {}, same_as(x));
+}
+
+void lower_constant_of_shape(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  const ir::Attribute* attribute = ir::find_attribute(node, "value");
+  const ir::Tensor* value = attribute ? std::get_if<ir::Tensor>(&attribute->value) : nullptr;
+  if (value && value->dtype != ir::DType::kFloat) return refuse(l, id, "its value is no float32 number");
+  const float number = value ? value->as<float>()[0] : 0.0f;
+  const std::vector<float> numbers(static_cast<size_t>(ir::element_count(out_dims(l, id))), number);
+  const std::vector<int64_t>& out = out_dims(l, id);
+  const TensorId made =
+      add_constant(l, Type::kFloat32, {out.begin(), out.end()},
+                   std::string(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(float)),
+                   "constants");
+  l.made[{node.outputs[0], false, Stage::kRaw}] = made;
+}
+
+constexpr OpRow kRows[] = {
+    {"Reshape", reshape_sides, lower_reshape},
+    {"Flatten", reshape_sides, lower_reshape},
+    {"Squeeze", reshape_sides, lower_reshape},
+    {"Unsqueeze", reshape_sides, lower_reshape},
+    {"Transpose", transpose_sides, lower_transpose},
+    {"Concat", free_sides, lower_concat},
+    {"Split", free_sides, lower_split},
+    {"Slice", free_sides, lower_slice},
+    {"Pad", free_sides, lower_pad},
+    {"Gather", gather_sides, lower_gather},
+    {"Expand", free_sides, lower_expand},
+    {"Tile", free_sides, lower_tile},
+    {"ConstantOfShape", original_sides, lower_constant_of_shape},
+};
+
+}  // namespace
+
+std::span<const OpRow> shape_ops() {
+  return kRows;
+}
+
+NodeSides original_sides(const Lowering&, ir::NodeId) {
+  return {};
+}
+
+NodeSides last_sides(const Lowering& l, ir::NodeId id) {
+  return in_dims(l, id).size() < 3 ? NodeSides{} : NodeSides{Side::kLast, Side::kLast, true};
+}
+
+NodeSides free_sides(const Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  const size_t rank = out_dims(l, id).size();
+  for (const ir::ValueId v : node.inputs) {
+    if (v == ir::kNone || value_at(l, v).constant || dims_of(l, v).size() == rank) continue;
+    return original_sides(l, id);  // an operand that broadcasts from fewer dimensions knows ONNX's order only
+  }
+  return {Side::kFree, Side::kFree, true};
+}
+
+}  // namespace qc::tflite

@@ -1,0 +1,343 @@
+// Ops that slide a window over space: convolutions, pools, and what moves between depth and space. All want
+// channels last. Padding is SAME only where TFLite puts every position exactly where ONNX has it.
+#include <algorithm>
+#include <array>
+#include <cfloat>
+#include <cmath>
+
+#include "base/text.h"
+#include "tflite/lowering.h"
+
+namespace qc::tflite {
+namespace {
+
+constexpr std::array<int, 4> kKernelsLast{0, 2, 3, 1};  // OIHW -> OHWI
+constexpr std::array<int, 4> kDepthLast{1, 2, 3, 0};    // [C m, 1, kh, kw] -> [1, kh, kw, C m]; IOHW -> OHWI
+
+std::vector<int64_t> spatial(const std::vector<int64_t>& dims) {
+  return {dims.begin() + 2, dims.end()};
+}
+
+int64_t padding_option(bool same) {
+  return static_cast<int64_t>(same ? Padding::kSame : Padding::kValid);
+}
+
+bool any_padding(const std::vector<Window>& windows) {
+  return std::any_of(windows.begin(), windows.end(),
+                     [](const Window& w) { return w.before > 0 || w.after() > 0; });
+}
+bool all_same(const std::vector<Window>& windows) {
+  return std::all_of(windows.begin(), windows.end(), is_same);
+}
+
+// A signal of rank 3 is an image of height 1.
+struct Image {
+  TensorId tensor = kAbsent;
+  std::vector<int64_t> in, out, kernel;  // spatial, two each
+  std::vector<int32_t> shape;            // of the result, channels last
+  bool fits = true;
+};
+
+Image image_of(Lowering& l, ir::NodeId id, std::vector<int64_t> kernel) {
+  const ir::Node& node = node_at(l, id);
+  Image image;
+  const std::vector<int64_t>& in = dims_of(l, node.inputs[0]);
+  const std::vector<int64_t>& out = dims_of(l, node.outputs[0]);
+  image.in = spatial(in);
+  image.out = spatial(out);
+  image.kernel = std::move(kernel);
+  image.tensor = read(l, id, 0);
+  image.fits = in.size() == 3 || in.size() == 4;
+  if (in.size() == 3) {
+    for (auto* dims : {&image.in, &image.out, &image.kernel}) dims->insert(dims->begin(), 1);
+    const std::vector<int32_t> s = tensor_at(l, image.tensor).shape;
+    image.tensor = reshaped(l, image.tensor, {s[0], 1, s[1], s[2]});
+  }
+  if (!image.fits) {
+    refuse(l, id, "TFLite has this op for images (two spatial dimensions) and signals (one) only");
+    return image;
+  }
+  image.shape = {static_cast<int32_t>(out[0]), static_cast<int32_t>(image.out[0]),
+                 static_cast<int32_t>(image.out[1]), static_cast<int32_t>(out[1])};
+  return image;
+}
+
+Options strides_of(const std::vector<Window>& windows, bool same) {
+  return {
+      {"padding", padding_option(same)}, {"stride_w", windows[1].stride}, {"stride_h", windows[0].stride}};
+}
+
+void lower_conv(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  if (!ir::constant_input(graph_of(l), node, 1))
+    return refuse(l, id, "its weight is computed by the model, and TFLite's kernels want a constant");
+  std::vector<int64_t> weight_dims = dims_of(l, node.inputs[1]);
+  Image image = image_of(l, id, spatial(weight_dims));
+  if (!image.fits) return;
+  if (weight_dims.size() == 3) weight_dims.insert(weight_dims.begin() + 2, 1);
+  const int64_t groups = ir::int_attribute(node, "group", 1), channels = weight_dims[1] * groups;
+  const std::vector<Window> windows = windows_of(node, image.kernel, image.in, image.out);
+  const bool same = all_same(windows);
+  const TensorId x = same || !any_padding(windows) ? image.tensor : padded(l, image.tensor, windows);
+  const bool depthwise = groups > 1 && weight_dims[1] == 1;
+  const TensorId weight =
+      read_weight(l, id, 1, depthwise ? std::span<const int>(kDepthLast) : kKernelsLast, weight_dims);
+  const TensorId bias = read_bias(l, id, weight_dims[0], x, weight);
+  Options options = strides_of(windows, same);
+  if (depthwise) options.emplace_back("depth_multiplier", weight_dims[0] / channels);
+  if (windows[0].dilation > 1 || windows[1].dilation > 1) {
+    options.emplace_back("dilation_w_factor", windows[1].dilation);
+    options.emplace_back("dilation_h_factor", windows[0].dilation);
+  }
+  emit_result(l, id, depthwise ? Op::kDepthwiseConv2d : Op::kConv2d, {x, weight, bias}, std::move(options),
+              {}, image.shape);
+}
+
+// One spatial dimension of a transposed convolution: TFLite's own size for SAME, or the full size to cut
+// from.
+struct Upward {
+  bool same = false;
+  int64_t full = 0, before = 0;
+};
+Upward upward(const Window& w) {
+  Upward u;
+  const int64_t least = (w.in - 1) * w.stride + w.kernel, surplus = least - w.out;
+  u.same = surplus >= 0 && (w.out + w.stride - 1) / w.stride == w.in && w.before == surplus / 2;
+  u.before = w.before;
+  u.full = std::max(least, w.before + w.out);
+  return u;
+}
+
+void lower_conv_transpose(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  if (!ir::constant_input(graph_of(l), node, 1))
+    return refuse(l, id, "its weight is computed by the model, and TFLite's kernels want a constant");
+  const std::vector<int64_t> weight_dims = dims_of(l, node.inputs[1]);
+  if (weight_dims.size() != 4) return refuse(l, id, "TFLite has TRANSPOSE_CONV for images only");
+  if (ir::int_attribute(node, "group", 1) != 1)
+    return refuse(l, id, "TFLite has no TRANSPOSE_CONV in groups", "export the model with group=1 there");
+  Image image = image_of(l, id, spatial(weight_dims));
+  const std::vector<Window> windows = windows_of(node, image.kernel, image.in, image.out);
+  if (windows[0].dilation != 1 || windows[1].dilation != 1)
+    return refuse(l, id, "TFLite has no TRANSPOSE_CONV with dilation",
+                  "export the model with dilations 1 there");
+  const Upward h = upward(windows[0]), w = upward(windows[1]);
+  const bool same = h.same && w.same;
+  const TensorId weight = read_weight(l, id, 1, kDepthLast);
+  const TensorId bias = read_bias(l, id, weight_dims[1], image.tensor, weight);
+  std::vector<int32_t> full = image.shape;
+  if (!same) full[1] = static_cast<int32_t>(h.full), full[2] = static_cast<int32_t>(w.full);
+  const std::vector<TensorId> inputs{constant_ints(l, full), weight, image.tensor, bias};
+  if (full == image.shape) return emit_result(l, id, Op::kTransposeConv, inputs, strides_of(windows, same));
+  const TensorId result = declare(l, id), whole = temporary(l, full, result);
+  emit(l, Op::kTransposeConv, inputs, {whole}, strides_of(windows, same));
+  emit(l, Op::kSlice,
+       {whole, constant_ints(l, {0, static_cast<int32_t>(h.before), static_cast<int32_t>(w.before), 0}),
+        constant_ints(l, image.shape)},
+       {result});
+}
+
+Options pool_options(const std::vector<Window>& windows, bool same) {
+  Options options = strides_of(windows, same);
+  options.emplace_back("filter_width", windows[1].kernel);
+  options.emplace_back("filter_height", windows[0].kernel);
+  return options;
+}
+
+void lower_max_pool(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  if (node.outputs.size() > 1 && node.outputs[1] != ir::kNone)
+    return refuse(l, id, "TFLite's MAX_POOL_2D does not give the positions of the maxima");
+  Image image = image_of(l, id, ir::ints_attribute(node, "kernel_shape"));
+  if (!image.fits) return;
+  const std::vector<Window> windows = windows_of(node, image.kernel, image.in, image.out);
+  if (windows[0].dilation != 1 || windows[1].dilation != 1)
+    return refuse(l, id, "TFLite's MAX_POOL_2D has no dilation");
+  const bool same = all_same(windows);
+  const TensorId x = same || !any_padding(windows) ? image.tensor : padded(l, image.tensor, windows, true);
+  emit_result(l, id, Op::kMaxPool2d, {x}, pool_options(windows, same), same_as(x), image.shape);
+}
+
+// Per position, how much larger the mean over the cells inside the image is than the mean with zeros.
+TensorId border_factors(Lowering& l, const std::vector<Window>& windows, const std::vector<int32_t>& shape) {
+  std::vector<float> factors;
+  const auto inside = [](const Window& w, int64_t o) {
+    const int64_t first = std::max<int64_t>(0, o * w.stride - w.before);
+    return std::min(w.in, o * w.stride - w.before + w.kernel) - first;
+  };
+  const double cells = static_cast<double>(windows[0].kernel * windows[1].kernel);
+  for (int64_t y = 0; y < windows[0].out; ++y)
+    for (int64_t x = 0; x < windows[1].out; ++x)
+      factors.push_back(
+          static_cast<float>(cells / static_cast<double>(inside(windows[0], y) * inside(windows[1], x))));
+  return add_constant(
+      l, Type::kFloat32, {1, shape[1], shape[2], 1},
+      std::string(reinterpret_cast<const char*>(factors.data()), factors.size() * sizeof(float)),
+      "constants");
+}
+
+void lower_average_pool(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  Image image = image_of(l, id, ir::ints_attribute(node, "kernel_shape"));
+  if (!image.fits) return;
+  const std::vector<Window> windows = windows_of(node, image.kernel, image.in, image.out);
+  const bool counts_zeros = ir::int_attribute(node, "count_include_pad", 0) != 0;
+  const bool ceil = ir::int_attribute(node, "ceil_mode", 0) != 0;
+  const bool same = all_same(windows), pads = any_padding(windows);
+  if (!pads || (same && !counts_zeros))
+    return emit_result(l, id, Op::kAveragePool2d, {image.tensor}, pool_options(windows, pads),
+                       same_as(image.tensor), image.shape);
+  const TensorId x = padded(l, image.tensor, windows);
+  if (counts_zeros && !ceil)
+    return emit_result(l, id, Op::kAveragePool2d, {x}, pool_options(windows, false), same_as(x), image.shape);
+  if (counts_zeros) return refuse(l, id, "ceil_mode with count_include_pad has no counterpart in TFLite");
+  if (runs_on_integers(l, id))
+    return refuse(l, id, "an average over part of a window has no integer form in TFLite",
+                  "name the node in keep_float");
+  const TensorId mean = temporary(l, image.shape, x);
+  emit(l, Op::kAveragePool2d, {x}, {mean}, pool_options(windows, false));
+  emit_result(l, id, Op::kMul, {mean, border_factors(l, windows, image.shape)}, {}, {}, image.shape);
+}
+
+void lower_global_pool(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  const bool last = l.layouts.node_in[static_cast<size_t>(id)];
+  const size_t rank = dims_of(l, node.inputs[0]).size();
+  std::vector<int32_t> axes;
+  for (size_t d = 2; d < rank; ++d) axes.push_back(axis_in(static_cast<int64_t>(d), rank, last));
+  const TensorId x = read(l, id, 0);
+  const bool mean = node.op_type == "GlobalAveragePool";
+  emit_result(l, id, mean ? Op::kMean : Op::kReduceMax, {x, constant_ints(l, axes)},
+              {{"keep_dims", int64_t{1}}}, mean ? OutputRule{} : same_as(x));
+}
+
+void lower_depth_to_space(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  const int64_t block = ir::int_attribute(node, "blocksize", 1);
+  TensorId x = read(l, id, 0);
+  if (ir::string_attribute(node, "mode", "DCR") == "CRD") {
+    // Channel c b^2 + k becomes k C + c.
+    const std::vector<int32_t> shape = tensor_at(l, x).shape;
+    const auto cells = static_cast<int32_t>(block * block);
+    const TensorId apart = reshaped(l, x, {shape[0] * shape[1] * shape[2], shape[3] / cells, cells});
+    const TensorId turned = temporary(l, {shape[0] * shape[1] * shape[2], cells, shape[3] / cells}, x);
+    emit(l, Op::kTranspose, {apart, constant_ints(l, {0, 2, 1})}, {turned});
+    x = reshaped(l, turned, shape);
+  }
+  emit_result(l, id, Op::kDepthToSpace, {x}, {{"block_size", block}}, same_as(x));
+}
+
+void lower_space_to_depth(Lowering& l, ir::NodeId id) {
+  const TensorId x = read(l, id, 0);
+  emit_result(l, id, Op::kSpaceToDepth, {x},
+              {{"block_size", ir::int_attribute(node_at(l, id), "blocksize", 1)}}, same_as(x));
+}
+
+void lower_lrn(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  const int64_t size = ir::int_attribute(node, "size", 1);
+  if (size % 2 == 0)
+    return refuse(l, id, "TFLite's LOCAL_RESPONSE_NORMALIZATION has windows of odd size only");
+  emit_result(l, id, Op::kLocalResponseNormalization, {read(l, id, 0)},
+              {{"radius", (size - 1) / 2},
+               {"bias", ir::float_attribute(node, "bias", 1.0f)},
+               {"alpha", ir::float_attribute(node, "alpha", 1e-4f) / static_cast<float>(size)},
+               {"beta", ir::float_attribute(node, "beta", 0.75f)}});
+}
+
+// Groups of channels change places with the channels in them (ShuffleNet); made by rewrite().
+void lower_channel_shuffle(Lowering& l, ir::NodeId id) {
+  const auto groups = static_cast<int32_t>(ir::int_attribute(node_at(l, id), "groups", 1));
+  const TensorId x = read(l, id, 0);
+  const std::vector<int32_t> shape = tensor_at(l, x).shape;
+  int32_t outer = 1;
+  for (size_t d = 0; d + 1 < shape.size(); ++d) outer *= shape[d];
+  const int32_t each = shape.back() / groups;
+  const TensorId apart = reshaped(l, x, {outer, groups, each});
+  const TensorId turned = temporary(l, {outer, each, groups}, x);
+  emit(l, Op::kTranspose, {apart, constant_ints(l, {0, 2, 1})}, {turned});
+  reshape_result(l, id, turned);
+}
+
+constexpr OpRow kRows[] = {
+    {"Conv", last_sides, lower_conv},
+    {"ConvTranspose", last_sides, lower_conv_transpose},
+    {"MaxPool", last_sides, lower_max_pool},
+    {"AveragePool", last_sides, lower_average_pool},
+    {"GlobalAveragePool", free_sides, lower_global_pool},
+    {"GlobalMaxPool", free_sides, lower_global_pool},
+    {"DepthToSpace", last_sides, lower_depth_to_space},
+    {"SpaceToDepth", last_sides, lower_space_to_depth},
+    {"LRN", last_sides, lower_lrn},
+    {"ChannelShuffle", last_sides, lower_channel_shuffle},
+};
+
+}  // namespace
+
+bool is_same(const Window& w) {
+  const int64_t total = std::max<int64_t>(0, (w.out - 1) * w.stride + w.reach() - w.in);
+  return w.out == (w.in + w.stride - 1) / w.stride && w.before == total / 2;
+}
+
+std::vector<Window> windows_of(const ir::Node& node, std::span<const int64_t> kernel,
+                               std::span<const int64_t> in, std::span<const int64_t> out) {
+  const std::vector<int64_t> strides = ir::ints_attribute(node, "strides"),
+                             dilations = ir::ints_attribute(node, "dilations"),
+                             pads = ir::ints_attribute(node, "pads");
+  // Attributes of a signal say nothing about the height that was put in front.
+  const auto at = [&](const std::vector<int64_t>& list, size_t count, size_t d, int64_t fallback) {
+    const size_t missing = in.size() - std::min(in.size(), count);
+    return list.empty() || d < missing ? fallback : list[d - missing];
+  };
+  const std::string mode = ir::string_attribute(node, "auto_pad", "NOTSET");
+  std::vector<Window> windows;
+  for (size_t d = 0; d < in.size(); ++d) {
+    Window w;
+    w.in = in[d];
+    w.out = out[d];
+    w.kernel = kernel[d];
+    w.stride = at(strides, strides.size(), d, 1);
+    w.dilation = at(dilations, dilations.size(), d, 1);
+    w.before = at(pads, pads.size() / 2, d, 0);
+    if (mode == "SAME_UPPER" || mode == "SAME_LOWER") {
+      const int64_t total = std::max<int64_t>(0, (w.out - 1) * w.stride + w.reach() - w.in);
+      w.before = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
+    }
+    windows.push_back(w);
+  }
+  return windows;
+}
+
+TensorId padded(Lowering& l, TensorId x, const std::vector<Window>& windows, bool lowest) {
+  std::vector<int32_t> pads{0, 0}, shape = tensor_at(l, x).shape;
+  for (size_t d = 0; d < windows.size(); ++d) {
+    pads.push_back(static_cast<int32_t>(windows[d].before));
+    pads.push_back(static_cast<int32_t>(windows[d].after()));
+    shape[d + 1] += pads[2 * d + 2] + pads[2 * d + 3];
+  }
+  pads.insert(pads.end(), {0, 0});
+  const TensorId amounts = add_constant(
+      l, Type::kInt32, {4, 2},
+      std::string(reinterpret_cast<const char*>(pads.data()), pads.size() * sizeof(int32_t)), "constants");
+  const TensorId result = temporary(l, shape, x);
+  const Quantization q = tensor_at(l, x).quantization;
+  // Where nothing is below zero, zeros do as well and every runtime fuses them.
+  const bool integers = !q.scales.empty();
+  if (!lowest || (integers && q.zero_points[0] == INT8_MIN)) {
+    emit(l, Op::kPad, {x, amounts}, {result});
+    return result;
+  }
+  const float floor = -FLT_MAX;
+  const TensorId value =
+      integers ? add_constant(l, Type::kInt8, {}, std::string(1, static_cast<char>(INT8_MIN)), "constants", q)
+               : add_constant(l, Type::kFloat32, {},
+                              std::string(reinterpret_cast<const char*>(&floor), sizeof floor), "constants");
+  emit(l, Op::kPadV2, {x, amounts, value}, {result});
+  return result;
+}
+
+std::span<const OpRow> window_ops() {
+  return kRows;
+}
+
+}  // namespace qc::tflite

@@ -1,0 +1,513 @@
+// See lowering.h: how values become tensors. Conversions between orders and between numbers are made when
+// somebody asks, once for each value.
+#include "tflite/lowering.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/text.h"
+#include "quant/quant_params.h"
+
+namespace qc::tflite {
+namespace {
+
+template <class T>
+std::string bytes_of(const std::vector<T>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
+}
+
+std::vector<int32_t> narrow(std::span<const int64_t> dims) {
+  return {dims.begin(), dims.end()};
+}
+
+// The plan's parameters as TFLite has them: signed, so unsigned zero points move by half the range.
+Quantization quantization_of(const quant::QuantParams& params) {
+  Quantization q;
+  q.scales = params.scales;
+  const int64_t shift = params.is_signed ? 0 : int64_t{1} << (params.bits - 1);
+  for (const int32_t zero : params.zero_points) q.zero_points.push_back(zero - shift);
+  q.axis = std::max(params.axis, 0);
+  return q;
+}
+
+Type integer_type(const quant::QuantParams& params) {
+  return params.bits > 16 ? Type::kInt32 : params.bits > 8 ? Type::kInt16 : Type::kInt8;
+}
+
+std::string integer_bytes(const plan::IntegerTensor& tensor) {
+  const int32_t shift = tensor.params.is_signed ? 0 : int32_t{1} << (tensor.params.bits - 1);
+  std::string bytes;
+  const size_t width = static_cast<size_t>(size_of(integer_type(tensor.params)));
+  bytes.reserve(tensor.integers.size() * width);
+  for (const int32_t q : tensor.integers) {
+    const int32_t moved = q - shift;
+    bytes.append(reinterpret_cast<const char*>(&moved), width);
+  }
+  return bytes;
+}
+
+ir::DType carrier(Type type) {  // an ONNX type as wide, for transposing
+  return type == Type::kInt8    ? ir::DType::kInt8
+         : type == Type::kInt16 ? ir::DType::kInt16
+                                : ir::DType::kInt32;
+}
+
+// The integers of a constant with its dimensions in another order.
+TensorId integer_constant(Lowering& l, ir::ValueId v, std::span<const int64_t> dims,
+                          std::span<const int> order, const char* kind) {
+  const plan::IntegerTensor& integers = l.source.weights.at(v);
+  const Type type = integer_type(integers.params);
+  const ir::Tensor moved =
+      transposed(ir::make_tensor(carrier(type), integer_bytes(integers), {dims.begin(), dims.end()}), order);
+  Quantization q = quantization_of(integers.params);
+  if (integers.params.per_channel()) {
+    // Dimensions added in front move the axis.
+    const int axis =
+        integers.params.axis + static_cast<int>(dims.size() - value_at(l, v).constant->dims.size());
+    q.axis = static_cast<int32_t>(std::find(order.begin(), order.end(), axis) - order.begin());
+  }
+  return add_constant(l, type, narrow(moved.dims), *moved.bytes, kind, std::move(q));
+}
+
+uint16_t to_half(float value) {  // round to nearest even; subnormals and overflow included
+  uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  const uint32_t sign = bits >> 16 & 0x8000u;
+  const int32_t exponent = static_cast<int32_t>(bits >> 23 & 0xff) - 112;
+  uint32_t mantissa = bits & 0x7fffffu;
+  if (exponent >= 31) return static_cast<uint16_t>(sign | 0x7bffu);  // the largest half: weights are finite
+  if (exponent <= 0) {
+    if (exponent < -10) return static_cast<uint16_t>(sign);
+    mantissa |= 0x800000u;
+    const int shift = 14 - exponent;
+    const uint32_t half = mantissa >> shift, rest = mantissa & ((1u << shift) - 1), tie = 1u << (shift - 1);
+    return static_cast<uint16_t>(sign | (half + (rest > tie || (rest == tie && (half & 1u)))));
+  }
+  const uint32_t half = sign | static_cast<uint32_t>(exponent) << 10 | mantissa >> 13;
+  const uint32_t rest = mantissa & 0x1fffu;
+  return static_cast<uint16_t>(half + (rest > 0x1000u || (rest == 0x1000u && (half & 1u))));
+}
+
+TensorId float_constant(Lowering& l, const ir::Tensor& tensor, const char* kind) {
+  constexpr int64_t kWorthHalving = 32;
+  if (l.options.form != Form::kFloat16 || tensor.size() < kWorthHalving)
+    return add_constant(l, Type::kFloat32, narrow(tensor.dims), *tensor.bytes, kind);
+  std::vector<uint16_t> halves;
+  for (const float f : tensor.as<float>()) halves.push_back(to_half(f));
+  const TensorId half = add_constant(l, Type::kFloat16, narrow(tensor.dims), bytes_of(halves), kind);
+  const TensorId full = temporary_float(l, narrow(tensor.dims));
+  emit(l, Op::kDequantize, {half}, {full});
+  return full;
+}
+
+// A float operand of an integer node that the plan left as it was (a bias that correction has changed): its
+// own range in 8 bits.
+TensorId rounded_constant(Lowering& l, const ir::Tensor& tensor, std::span<const int> order) {
+  const std::span<const float> values = tensor.as<float>();
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  const quant::QuantParams params = quant::asymmetric_params(*low, *high, 8, true);
+  const ir::Tensor moved = transposed(
+      ir::make_tensor(ir::DType::kInt8, integer_bytes({params, quant::quantize(values, tensor.dims, params)}),
+                      tensor.dims),
+      order);
+  return add_constant(l, Type::kInt8, narrow(moved.dims), *moved.bytes, "constants", quantization_of(params));
+}
+
+// Constants that are no floats: indices become int32 where they fit.
+TensorId plain_constant(Lowering& l, const ir::Tensor& tensor) {
+  if (tensor.dtype != ir::DType::kInt64)
+    return add_constant(l, type_of(tensor.dtype), narrow(tensor.dims), *tensor.bytes, "constants");
+  std::vector<int32_t> values;
+  for (const int64_t x : tensor.as<int64_t>())
+    values.push_back(static_cast<int32_t>(std::clamp<int64_t>(x, INT32_MIN, INT32_MAX)));
+  return add_constant(l, Type::kInt32, narrow(tensor.dims), bytes_of(values), "constants");
+}
+
+TensorId find_made(const Lowering& l, ir::ValueId v, bool last, Stage stage) {
+  const auto found = l.made.find({v, last, stage});
+  return found == l.made.end() ? kAbsent : found->second;
+}
+
+// Another order of a tensor that is there.
+TensorId reordered(Lowering& l, ir::ValueId v, TensorId from, bool last) {
+  const std::vector<int> order = channels_last(dims_of(l, v).size());
+  std::vector<int32_t> forward(order.begin(), order.end()), inverse(order.size());
+  for (size_t i = 0; i < order.size(); ++i) inverse[static_cast<size_t>(order[i])] = static_cast<int32_t>(i);
+  if (moves_nothing(dims_of(l, v), order)) return reshaped(l, from, shape_in(l, v, last));
+  const TensorId to = temporary(l, shape_in(l, v, last), from);
+  emit(l, Op::kTranspose, {from, constant_ints(l, last ? forward : inverse)}, {to});
+  return to;
+}
+
+TensorId placeholder(Lowering& l, ir::ValueId v, bool last) {  // of a node that was refused
+  Tensor tensor;
+  tensor.name = value_at(l, v).name;
+  tensor.type = type_of(value_at(l, v).dtype);
+  tensor.shape = shape_in(l, v, last);
+  return add_tensor(l, std::move(tensor));
+}
+
+}  // namespace
+
+OutputRule same_as(TensorId tensor) {
+  return {OutputRule::kSameAs, tensor, {}};
+}
+OutputRule fixed(float scale, int64_t zero_point) {
+  return {OutputRule::kFixed, kAbsent, {{scale}, {zero_point}, 0}};
+}
+
+const ir::Graph& graph_of(const Lowering& l) {
+  return l.source.graph;
+}
+const ir::Node& node_at(const Lowering& l, ir::NodeId id) {
+  return l.source.graph.nodes[static_cast<size_t>(id)];
+}
+const ir::Value& value_at(const Lowering& l, ir::ValueId v) {
+  return l.source.graph.values[static_cast<size_t>(v)];
+}
+const std::vector<int64_t>& dims_of(const Lowering& l, ir::ValueId v) {
+  const ir::Value& value = value_at(l, v);
+  return value.constant ? value.constant->dims : value.dims;
+}
+const Tensor& tensor_at(const Lowering& l, TensorId id) {
+  return l.model.tensors[static_cast<size_t>(id)];
+}
+
+bool runs_on_integers(const Lowering& l, ir::NodeId id) {
+  const plan::NodeDecision& decision = l.source.plan.nodes[static_cast<size_t>(id)];
+  return l.options.form == Form::kInt8 && decision.compute == plan::Compute::kInteger &&
+         !decision.float_output;
+}
+
+bool is_quantized(const Lowering& l, ir::ValueId v) {
+  return l.options.form == Form::kInt8 && l.source.plan.values[static_cast<size_t>(v)].quantized;
+}
+
+Type type_of(ir::DType dtype) {
+  switch (dtype) {
+    case ir::DType::kInt32:
+      return Type::kInt32;
+    case ir::DType::kInt64:
+      return Type::kInt64;
+    case ir::DType::kBool:
+      return Type::kBool;
+    case ir::DType::kInt8:
+      return Type::kInt8;
+    case ir::DType::kUint8:
+      return Type::kUint8;
+    case ir::DType::kInt16:
+      return Type::kInt16;
+    default:
+      return Type::kFloat32;
+  }
+}
+
+std::vector<int32_t> shape_in(const Lowering& l, ir::ValueId v, bool last) {
+  const std::vector<int64_t>& dims = dims_of(l, v);
+  return narrow(last ? permuted(dims, channels_last(dims.size())) : dims);
+}
+
+int axis_in(int64_t axis, size_t rank, bool last) {
+  if (axis < 0) axis += static_cast<int64_t>(rank);
+  if (!last || rank < 3 || axis == 0) return static_cast<int>(axis);
+  return axis == 1 ? static_cast<int>(rank) - 1 : static_cast<int>(axis) - 1;
+}
+
+std::optional<std::vector<int64_t>> integers_of(const Lowering& l, const ir::Node& node, size_t slot) {
+  const ir::Tensor* tensor = ir::constant_input(graph_of(l), node, slot);
+  if (!tensor) return std::nullopt;
+  if (tensor->dtype == ir::DType::kInt64)
+    return std::vector<int64_t>(tensor->as<int64_t>().begin(), tensor->as<int64_t>().end());
+  if (tensor->dtype == ir::DType::kInt32)
+    return std::vector<int64_t>(tensor->as<int32_t>().begin(), tensor->as<int32_t>().end());
+  return std::nullopt;
+}
+
+TensorId read_as(Lowering& l, ir::ValueId v, bool last, bool integers) {
+  if (dims_of(l, v).size() < 3) last = false;
+  if (!is_quantized(l, v)) {
+    if (const TensorId ready = find_made(l, v, last, Stage::kRaw); ready != kAbsent) return ready;
+    const TensorId other = find_made(l, v, !last, Stage::kRaw);
+    const TensorId made = other == kAbsent ? placeholder(l, v, last) : reordered(l, v, other, last);
+    return l.made[{v, last, Stage::kRaw}] = made;
+  }
+  const Stage stage = integers ? Stage::kQuantized : Stage::kDequantized;
+  if (const TensorId ready = find_made(l, v, last, stage); ready != kAbsent) return ready;
+  TensorId made = kAbsent;
+  if (!integers) {
+    const TensorId quantized = read_as(l, v, last, true);
+    made = temporary_float(l, shape_in(l, v, last));
+    emit(l, Op::kDequantize, {quantized}, {made});
+  } else if (const TensorId other = find_made(l, v, !last, stage); other != kAbsent) {
+    made = reordered(l, v, other, last);
+  } else {
+    const bool raw_last = find_made(l, v, last, Stage::kRaw) == kAbsent;
+    const bool order = raw_last ? !last : last;
+    const TensorId raw = find_made(l, v, order, Stage::kRaw);
+    Tensor tensor;
+    const quant::QuantParams& params = l.source.plan.values[static_cast<size_t>(v)].params;
+    tensor.name = value_at(l, v).name + "_q";
+    tensor.type = integer_type(params);
+    tensor.shape = shape_in(l, v, order);
+    tensor.quantization = quantization_of(params);
+    const TensorId quantized = add_tensor(l, std::move(tensor));
+    emit(l, Op::kQuantize, {raw == kAbsent ? placeholder(l, v, order) : raw}, {quantized});
+    l.made[{v, order, Stage::kQuantized}] = quantized;
+    if (order == last) return quantized;
+    made = reordered(l, v, quantized, last);
+  }
+  return l.made[{v, last, stage}] = made;
+}
+
+TensorId read(Lowering& l, ir::NodeId id, size_t slot, size_t rank) {
+  const ir::Node& node = node_at(l, id);
+  const ir::ValueId v = slot < node.inputs.size() ? node.inputs[slot] : ir::kNone;
+  if (v == ir::kNone) return kAbsent;
+  const bool last = l.layouts.node_in[static_cast<size_t>(id)];
+  const ir::Value& value = value_at(l, v);
+  if (!value.constant) return read_as(l, v, last, runs_on_integers(l, id));
+  ir::Tensor tensor = *value.constant;
+  if (tensor.dims.size() < rank) tensor.dims.insert(tensor.dims.begin(), rank - tensor.dims.size(), 1);
+  std::vector<int> order = channels_last(tensor.dims.size());
+  if (!last) std::sort(order.begin(), order.end());
+  if (runs_on_integers(l, id) && l.source.weights.contains(v))
+    return integer_constant(l, v, tensor.dims, order, "constants");
+  if (runs_on_integers(l, id) && tensor.dtype == ir::DType::kFloat) return rounded_constant(l, tensor, order);
+  if (tensor.dtype == ir::DType::kFloat) return float_constant(l, transposed(tensor, order), "constants");
+  return plain_constant(l, transposed(tensor, order));
+}
+
+TensorId read_weight(Lowering& l, ir::NodeId id, size_t slot, std::span<const int> order,
+                     std::span<const int64_t> reshaped_dims) {
+  const ir::ValueId v = node_at(l, id).inputs[slot];
+  const ir::Tensor& constant = *value_at(l, v).constant;
+  const std::vector<int64_t> dims = reshaped_dims.empty()
+                                        ? constant.dims
+                                        : std::vector<int64_t>(reshaped_dims.begin(), reshaped_dims.end());
+  const plan::Compute compute = l.source.plan.nodes[static_cast<size_t>(id)].compute;
+  const bool integers = l.source.weights.contains(v) &&
+                        (l.options.form == Form::kInt8 ||
+                         (l.options.form == Form::kDynamicRange && compute != plan::Compute::kFloat));
+  if (!integers || (l.options.form == Form::kInt8 && compute == plan::Compute::kFloat)) {
+    ir::Tensor floats = constant;
+    floats.dims = dims;
+    return float_constant(l, transposed(floats, order), "weights");
+  }
+  const TensorId weight = integer_constant(l, v, dims, order, "weights");
+  if (runs_on_integers(l, id) || l.options.form == Form::kDynamicRange) return weight;
+  const TensorId unfolded = temporary_float(l, tensor_at(l, weight).shape);
+  emit(l, Op::kDequantize, {weight}, {unfolded});
+  return unfolded;
+}
+
+TensorId read_bias(Lowering& l, ir::NodeId id, int64_t length, TensorId input, TensorId weight) {
+  const ir::Node& node = node_at(l, id);
+  const Fused& fused = l.fused[static_cast<size_t>(id)];
+  const std::vector<int32_t> shape{static_cast<int32_t>(length)};
+  if (runs_on_integers(l, id)) {
+    const auto found = l.source.biases.find(id);
+    if (found != l.source.biases.end() && found->second.integers.size() == static_cast<size_t>(length))
+      return add_constant(l, Type::kInt32, shape, integer_bytes(found->second), "bias",
+                          quantization_of(found->second.params));
+    Quantization q;
+    const Quantization& w = tensor_at(l, weight).quantization;
+    for (size_t c = 0; c < w.scales.size(); ++c) {
+      q.scales.push_back(tensor_at(l, input).quantization.scales[0] * w.scales[c]);
+      q.zero_points.push_back(0);
+    }
+    return add_constant(l, Type::kInt32, shape, std::string(static_cast<size_t>(length) * 4, '\0'), "bias",
+                        std::move(q));
+  }
+  const ir::Tensor* bias = node.op_type == "MatMul" ? nullptr : ir::constant_input(graph_of(l), node, 2);
+  if (fused.bias_add != ir::kNone) {
+    const ir::Node& add = node_at(l, fused.bias_add);
+    bias = ir::constant_input(graph_of(l), add, 0);
+    if (!bias) bias = ir::constant_input(graph_of(l), add, 1);
+  }
+  std::vector<float> values(static_cast<size_t>(length), 0.0f);
+  if (bias)
+    for (size_t c = 0; c < values.size(); ++c) values[c] = bias->as<float>()[bias->size() == 1 ? 0 : c];
+  return add_constant(l, Type::kFloat32, shape, bytes_of(values), "bias");
+}
+
+TensorId add_tensor(Lowering& l, Tensor tensor) {
+  if (tensor.node.empty() && l.current != ir::kNone) tensor.node = node_at(l, l.current).name;
+  l.model.tensors.push_back(std::move(tensor));
+  return static_cast<TensorId>(l.model.tensors.size()) - 1;
+}
+
+TensorId add_constant(Lowering& l, Type type, std::vector<int32_t> shape, std::string bytes, const char* kind,
+                      Quantization quantization) {
+  std::string key = format("{} {} {} ", static_cast<int>(type), fmt::join(shape, ","), quantization.axis);
+  key.append(bytes_of(quantization.scales))
+      .append(bytes_of(quantization.zero_points))
+      .append("/")
+      .append(bytes);
+  const auto [place, fresh] = l.constants.try_emplace(content_hash(key) + std::to_string(key.size()), 0);
+  if (!fresh) {
+    const Tensor& there = tensor_at(l, place->second);
+    if (there.type == type && there.shape == shape && there.quantization == quantization &&
+        *there.data == bytes)
+      return place->second;
+  }
+  Tensor tensor;
+  tensor.name =
+      kind[0] == 'c' ? "c" + std::to_string(l.model.tensors.size()) : node_at(l, l.current).name + "/" + kind;
+  tensor.type = type;
+  tensor.shape = std::move(shape);
+  tensor.quantization = std::move(quantization);
+  tensor.data = std::make_shared<const std::string>(std::move(bytes));
+  tensor.kind = kind;
+  return place->second = add_tensor(l, std::move(tensor));
+}
+
+TensorId constant_ints(Lowering& l, const std::vector<int32_t>& values) {
+  return add_constant(l, Type::kInt32, {static_cast<int32_t>(values.size())}, bytes_of(values), "constants");
+}
+TensorId constant_scalar(Lowering& l, int32_t value) {
+  return add_constant(l, Type::kInt32, {}, bytes_of(std::vector<int32_t>{value}), "constants");
+}
+TensorId constant_float(Lowering& l, float value) {
+  return add_constant(l, Type::kFloat32, {}, bytes_of(std::vector<float>{value}), "constants");
+}
+
+TensorId temporary(Lowering& l, std::vector<int32_t> shape, TensorId like) {
+  Tensor tensor;
+  tensor.name = "t" + std::to_string(l.model.tensors.size());
+  tensor.type = tensor_at(l, like).type;
+  tensor.quantization = tensor_at(l, like).quantization;
+  tensor.shape = std::move(shape);
+  return add_tensor(l, std::move(tensor));
+}
+
+TensorId temporary_float(Lowering& l, std::vector<int32_t> shape) {
+  Tensor tensor;
+  tensor.name = "t" + std::to_string(l.model.tensors.size());
+  tensor.shape = std::move(shape);
+  return add_tensor(l, std::move(tensor));
+}
+
+void emit(Lowering& l, Op op, std::vector<TensorId> inputs, std::vector<TensorId> outputs, Options options) {
+  Operator made;
+  made.op = op;
+  made.inputs = std::move(inputs);
+  made.outputs = std::move(outputs);
+  made.options = std::move(options);
+  if (l.current != ir::kNone) made.node = node_at(l, l.current).name;
+  l.model.operators.push_back(std::move(made));
+}
+
+TensorId declare(Lowering& l, ir::NodeId id, size_t slot) {
+  const ir::ValueId v = slot == 0 ? l.fused[static_cast<size_t>(id)].result : node_at(l, id).outputs[slot];
+  const bool last = l.layouts.node_out[static_cast<size_t>(id)] && dims_of(l, v).size() >= 3;
+  Tensor tensor;
+  tensor.name = value_at(l, v).name;
+  tensor.type = type_of(value_at(l, v).dtype);
+  tensor.shape = shape_in(l, v, last);
+  const bool integers = runs_on_integers(l, id) && is_quantized(l, v);
+  if (integers) {
+    const quant::QuantParams& params = l.source.plan.values[static_cast<size_t>(v)].params;
+    tensor.type = integer_type(params);
+    tensor.quantization = quantization_of(params);
+  }
+  const TensorId made = add_tensor(l, std::move(tensor));
+  l.made[{v, last, integers ? Stage::kQuantized : Stage::kRaw}] = made;
+  return made;
+}
+
+void emit_result(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> inputs, Options options,
+                 const OutputRule& rule, const std::vector<int32_t>& shape) {
+  const auto fields = info_of(op).fields;
+  const Activation activation = l.fused[static_cast<size_t>(id)].activation;
+  const bool fuses = std::any_of(fields.begin(), fields.end(),
+                                 [](const OptionField& f) { return f.name == "fused_activation_function"; });
+  if (fuses && activation != Activation::kNone)
+    options.emplace_back("fused_activation_function", static_cast<int64_t>(activation));
+  const TensorId result = declare(l, id);
+  const std::vector<int32_t> wanted_shape = tensor_at(l, result).shape;
+  const Quantization planned = tensor_at(l, result).quantization;
+  const Quantization made =
+      rule.kind == OutputRule::kSameAs ? tensor_at(l, rule.tensor).quantization : rule.quantization;
+  const bool rescale = rule.kind != OutputRule::kFree && !planned.scales.empty() && planned != made;
+  const bool reshape = !shape.empty() && shape != wanted_shape;
+  TensorId next = result;  // the tensors from the result backwards
+  if (reshape) next = temporary(l, shape, result);
+  const TensorId rescaled = next;
+  if (rescale) {
+    next = temporary(l, tensor_at(l, rescaled).shape, result);
+    l.model.tensors[static_cast<size_t>(next)].quantization = made;
+  }
+  emit(l, op, std::move(inputs), {next}, std::move(options));
+  if (rescale) emit(l, Op::kQuantize, {next}, {rescaled});
+  if (reshape)
+    emit(l, Op::kReshape, {rescaled, constant_ints(l, wanted_shape)}, {result},
+         {{"new_shape", wanted_shape}});
+}
+
+void emit_results(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> inputs, Options options,
+                  TensorId x) {
+  const std::vector<ir::ValueId>& values = node_at(l, id).outputs;
+  std::vector<TensorId> made;
+  std::vector<std::pair<TensorId, TensorId>> rescaled;
+  for (size_t slot = 0; slot < values.size(); ++slot) {
+    const TensorId result = declare(l, id, slot);
+    made.push_back(result);
+    if (tensor_at(l, result).quantization == tensor_at(l, x).quantization) continue;
+    made.back() = temporary(l, tensor_at(l, result).shape, x);
+    rescaled.emplace_back(made.back(), result);
+  }
+  emit(l, op, std::move(inputs), std::move(made), std::move(options));
+  for (const auto& [from, to] : rescaled) emit(l, Op::kQuantize, {from}, {to});
+}
+
+Quantization planned_for(const Lowering& l, ir::NodeId id) {
+  const ir::ValueId v = l.fused[static_cast<size_t>(id)].result;
+  if (!runs_on_integers(l, id) || !is_quantized(l, v)) return {};
+  return quantization_of(l.source.plan.values[static_cast<size_t>(v)].params);
+}
+
+TensorId read_in(Lowering& l, ir::NodeId id, size_t slot, size_t rank) {
+  const Quantization wanted = planned_for(l, id);
+  const ir::Tensor* constant = ir::constant_input(graph_of(l), node_at(l, id), slot);
+  if (wanted.scales.empty()) return read(l, id, slot, rank);
+  if (constant && constant->dtype == ir::DType::kFloat) {
+    const ir::ValueId v = l.fused[static_cast<size_t>(id)].result;
+    const quant::QuantParams& params = l.source.plan.values[static_cast<size_t>(v)].params;
+    std::vector<int64_t> dims = constant->dims;
+    if (dims.size() < rank) dims.insert(dims.begin(), rank - dims.size(), 1);
+    std::vector<int> order = channels_last(dims.size());
+    if (!l.layouts.node_in[static_cast<size_t>(id)]) std::sort(order.begin(), order.end());
+    const Type type = integer_type(params);
+    const ir::Tensor moved = transposed(
+        ir::make_tensor(carrier(type),
+                        integer_bytes({params, quant::quantize(constant->as<float>(), dims, params)}), dims),
+        order);
+    return add_constant(l, type, narrow(moved.dims), *moved.bytes, "constants", wanted);
+  }
+  const TensorId x = read(l, id, slot, rank);
+  if (tensor_at(l, x).quantization == wanted) return x;
+  const TensorId rescaled = temporary(l, tensor_at(l, x).shape, x);
+  l.model.tensors[static_cast<size_t>(rescaled)].quantization = wanted;
+  emit(l, Op::kQuantize, {x}, {rescaled});
+  return rescaled;
+}
+
+TensorId reshaped(Lowering& l, TensorId from, std::vector<int32_t> shape) {
+  if (tensor_at(l, from).shape == shape) return from;
+  const TensorId to = temporary(l, shape, from);
+  emit(l, Op::kReshape, {from, constant_ints(l, shape)}, {to}, {{"new_shape", shape}});
+  return to;
+}
+
+void reshape_result(Lowering& l, ir::NodeId id, TensorId from) {
+  const ir::ValueId v = l.fused[static_cast<size_t>(id)].result;
+  const std::vector<int32_t> shape = shape_in(l, v, l.layouts.node_out[static_cast<size_t>(id)]);
+  emit_result(l, id, Op::kReshape, {from, constant_ints(l, shape)}, {{"new_shape", shape}}, same_as(from));
+}
+
+void refuse(Lowering& l, ir::NodeId id, const std::string& why, const std::string& remedy) {
+  const ir::Node& node = node_at(l, id);
+  l.problems.error({"tflite-cannot", format("node '{}' ({})", node.name, node.op_type), why, remedy});
+}
+
+}  // namespace qc::tflite

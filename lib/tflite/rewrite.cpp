@@ -1,0 +1,165 @@
+// Named rewrites on the ONNX graph, each of which brings it nearer to what TFLite has: functions that are one
+// op there, channels that change places by a permutation of weights instead of at run time. Nodes keep their
+// plan entries; what becomes one op runs where its last node ran.
+#include <algorithm>
+#include <numeric>
+
+#include "tflite/lowering.h"
+
+namespace qc::tflite {
+namespace {
+
+using plan::Compute;
+
+ir::Node& node_in(plan::QuantizedModel& model, ir::NodeId id) {
+  return model.graph.nodes[static_cast<size_t>(id)];
+}
+const ir::Value& value_in(const plan::QuantizedModel& model, ir::ValueId v) {
+  return model.graph.values[static_cast<size_t>(v)];
+}
+
+/// The one node that reads the value, if nothing else does.
+ir::NodeId only_reader(const plan::QuantizedModel& model, ir::ValueId v) {
+  const ir::Value& value = value_in(model, v);
+  return value.consumers.size() == 1 && !ir::is_output(model.graph, v) ? value.consumers[0] : ir::kNone;
+}
+
+/// The node computes `op_type` of these inputs from now on; its output stays.
+void become(plan::QuantizedModel& model, ir::NodeId id, const char* op_type,
+            const std::vector<ir::ValueId>& inputs, std::vector<ir::Attribute> attributes) {
+  ir::Node& node = node_in(model, id);
+  const size_t before = node.inputs.size();
+  for (size_t slot = 0; slot < std::max(before, inputs.size()); ++slot)
+    ir::set_input(model.graph, id, slot, slot < inputs.size() ? inputs[slot] : ir::kNone);
+  node_in(model, id).inputs.resize(inputs.size());
+  node_in(model, id).op_type = op_type;
+  node_in(model, id).attributes = std::move(attributes);
+}
+
+// GELU and HardSwish are one op each. HardSwish runs on integers if its multiplication did.
+void join_idioms(plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms) {
+  for (const plan::Idiom& idiom : idioms) {
+    const ir::NodeId last = value_in(model, idiom.output).producer;
+    if (last == ir::kNone || idiom.inputs.size() != 1 || idiom.nodes.size() < 2) continue;
+    const bool tanh = idiom.kind == plan::IdiomKind::kGeluTanh;
+    if (tanh || idiom.kind == plan::IdiomKind::kGelu) {
+      become(model, last, "Gelu", idiom.inputs, {{"approximate", std::string(tanh ? "tanh" : "none")}});
+      model.plan.nodes[static_cast<size_t>(last)].compute = Compute::kFloat;
+    } else if (idiom.kind == plan::IdiomKind::kHardSwish && node_in(model, last).op_type == "Mul") {
+      become(model, last, "HardSwish", idiom.inputs, {});
+    }
+  }
+}
+
+std::vector<int64_t> dims_in(const plan::QuantizedModel& model, ir::ValueId v) {
+  return value_in(model, v).dims;
+}
+
+// [N, C, ...] -> [N, g, C/g, ...] -> [N, C/g, g, ...] -> [N, C, ...]: ShuffleNet's exchange between groups.
+void join_channel_shuffles(plan::QuantizedModel& model) {
+  for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(model.graph.nodes.size()); ++id) {
+    const ir::Node& turn = node_in(model, id);
+    if (turn.erased || !ir::standard_op(turn, "Transpose")) continue;
+    const ir::NodeId split = value_in(model, turn.inputs[0]).producer,
+                     join = only_reader(model, turn.outputs[0]);
+    if (split == ir::kNone || join == ir::kNone || only_reader(model, turn.inputs[0]) == ir::kNone) continue;
+    if (!ir::standard_op(node_in(model, split), "Reshape") ||
+        !ir::standard_op(node_in(model, join), "Reshape"))
+      continue;
+    const ir::ValueId input = node_in(model, split).inputs[0], output = node_in(model, join).outputs[0];
+    const std::vector<int64_t> from = dims_in(model, input), apart = dims_in(model, turn.inputs[0]);
+    std::vector<int64_t> wanted(apart.size());
+    std::iota(wanted.begin(), wanted.end(), 0);
+    if (from.size() < 3 || apart.size() != from.size() + 1 || dims_in(model, output) != from) continue;
+    std::swap(wanted[1], wanted[2]);
+    const bool rest = std::equal(from.begin() + 2, from.end(), apart.begin() + 3, apart.end());
+    if (ir::ints_attribute(turn, "perm") != wanted || from[0] != apart[0] || !rest ||
+        apart[1] * apart[2] != from[1])
+      continue;
+    become(model, join, "ChannelShuffle", {input}, {{"groups", apart[1]}});
+    // Of the three, the first alone may have been in float; then its input is, and so is the whole.
+    if (!model.plan.values[static_cast<size_t>(input)].quantized)
+      model.plan.nodes[static_cast<size_t>(join)].compute = Compute::kFloat;
+  }
+}
+
+// result[k] = old[order[k]] along dimension 0.
+template <class T>
+std::vector<T> picked(std::span<const T> old, const std::vector<int64_t>& order) {
+  const size_t each = old.size() / order.size();
+  std::vector<T> result;
+  result.reserve(old.size());
+  for (const int64_t k : order) {
+    const auto from = old.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(k) * each);
+    result.insert(result.end(), from, from + static_cast<std::ptrdiff_t>(each));
+  }
+  return result;
+}
+
+void pick(plan::IntegerTensor& tensor, const std::vector<int64_t>& order) {
+  tensor.integers = picked<int32_t>(tensor.integers, order);
+  if (!tensor.params.per_channel()) return;
+  tensor.params.scales = picked<float>(tensor.params.scales, order);
+  tensor.params.zero_points = picked<int32_t>(tensor.params.zero_points, order);
+}
+
+// Output channels of a convolution in another order: weights, their scales, the bias.
+void permute_outputs(plan::QuantizedModel& model, ir::NodeId id, const std::vector<int64_t>& order) {
+  for (const size_t slot : {size_t{1}, size_t{2}}) {
+    const ir::Node& conv = node_in(model, id);
+    if (slot >= conv.inputs.size() || conv.inputs[slot] == ir::kNone) continue;
+    const ir::ValueId old = conv.inputs[slot];
+    const ir::Tensor& constant = *value_in(model, old).constant;
+    const std::vector<float> values = picked(constant.as<float>(), order);
+    const ir::ValueId fresh =
+        ir::add_constant(model.graph, value_in(model, old).name,
+                         ir::make_tensor(std::span<const float>(values), constant.dims));
+    model.plan.values.resize(model.graph.values.size());
+    model.plan.values[static_cast<size_t>(fresh)] = model.plan.values[static_cast<size_t>(old)];
+    if (const auto integers = model.weights.find(old); slot == 1 && integers != model.weights.end()) {
+      plan::IntegerTensor moved = integers->second;
+      pick(moved, order);
+      model.weights[fresh] = std::move(moved);
+    }
+    ir::set_input(model.graph, id, slot, fresh);
+  }
+  if (const auto bias = model.biases.find(id); bias != model.biases.end()) pick(bias->second, order);
+}
+
+// PixelShuffle (DepthToSpace of mode CRD) reads channel c b^2 + k where TFLite reads k C + c: the convolution
+// in front makes its channels in TFLite's order.
+void permute_pixel_shuffles(plan::QuantizedModel& model) {
+  for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(model.graph.nodes.size()); ++id) {
+    const ir::Node& shuffle = node_in(model, id);
+    if (shuffle.erased || !ir::standard_op(shuffle, "DepthToSpace") ||
+        ir::string_attribute(shuffle, "mode", "DCR") != "CRD" ||
+        only_reader(model, shuffle.inputs[0]) == ir::kNone)
+      continue;
+    const ir::NodeId maker = value_in(model, shuffle.inputs[0]).producer;
+    if (maker == ir::kNone) continue;
+    const ir::Node& conv = node_in(model, maker);
+    const bool fits =
+        ir::standard_op(conv, "Conv") && ir::int_attribute(conv, "group", 1) == 1 &&
+        ir::constant_input(model.graph, conv, 1) &&
+        (conv.inputs.size() < 3 || conv.inputs[2] == ir::kNone || ir::constant_input(model.graph, conv, 2));
+    if (!fits) continue;
+    const int64_t block = ir::int_attribute(shuffle, "blocksize", 1), cells = block * block;
+    const int64_t channels = dims_in(model, shuffle.inputs[0])[1], colours = channels / cells;
+    std::vector<int64_t> order;
+    for (int64_t k = 0; k < cells; ++k)
+      for (int64_t c = 0; c < colours; ++c) order.push_back(c * cells + k);
+    permute_outputs(model, maker, order);
+    ir::set_attribute(node_in(model, id), "mode", std::string("DCR"));
+  }
+}
+
+}  // namespace
+
+void rewrite(plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms) {
+  join_idioms(model, idioms);
+  join_channel_shuffles(model);
+  permute_pixel_shuffles(model);
+  ir::remove_dead(model.graph);
+}
+
+}  // namespace qc::tflite

@@ -1,0 +1,33 @@
+// The corridor's side of the .tflite: what of the config it depends on, and the model it is made from.
+#pragma once
+
+#include <vector>
+
+#include "config/core_config.h"
+#include "ir/graph.h"
+#include "plan/quantized_model.h"
+#include "run/ort_runner.h"
+#include "select/capability.h"
+#include "target/target.h"
+#include "tflite/tflite.h"
+
+namespace qc {
+
+bool wants_format(const config::CoreConfig& config, const char* format);
+
+/// The target as a full placement takes it: no integer kernel hands out floats.
+target::TargetSpec without_float_outputs(target::TargetSpec target);
+/// By NodeId: integer wherever there is a kernel.
+std::vector<bool> wherever_possible(const std::vector<select::Capability>& capabilities);
+/// A full placement that the config asked for, or that did no harm: nothing is taken back to float.
+bool full_stands(const config::CoreConfig& config, double worst_db);
+
+/// The graph with nothing rounded, and for the form dynamic_range with 8-bit weights.
+plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpec& target,
+                                 const config::CoreConfig& config, int threads);
+
+/// The TFLite graph of a model, with the shapes that it has on `sample`.
+tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
+                           const run::Doors& doors, const config::CoreConfig& config);
+
+}  // namespace qc
