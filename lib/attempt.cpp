@@ -14,6 +14,13 @@ namespace {
 constexpr int64_t kCorrectionImages = 16;
 constexpr int64_t kErrorImages = 2;
 constexpr int64_t kProbeImages = 2;
+constexpr double kGoodDb = 24;      // worst output: where it is worse, time is given for accuracy
+constexpr double kToleranceDb = 3;  // measured, below the goal: another round is not worth its time
+constexpr int kRounds = 3;
+// Above kGoodDb accuracy gets time only where rounding activations adds more noise than rounding weights did
+// (kNarrowGapDb: as much again). Where integers earn little (float takes less than kLittle of their time),
+// half of what they earn may go.
+constexpr double kNarrowGapDb = 3, kLittle = 1.5, kGiveBack = 0.8;
 constexpr int64_t kCorrectionMemory = int64_t{48} << 20;  // bytes of activations alive at once
 
 std::vector<ir::ValueId> results_of(const std::vector<correct::Layer>& layers) {
@@ -66,6 +73,7 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
     return simulate::fidelity_of(*tried.simulator->runner, source, answers.held_out, answers.judged, threads);
   };
   tried.fidelity = measure();
+  tried.uncorrected_db = tried.fidelity.worst_db();
   if (answers.layers.empty()) return tried;
   const auto deltas = correct::measure_bias_deltas(*tried.simulator, answers.layers, answers.means, source,
                                                    kCorrectionMemory);
@@ -83,18 +91,36 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
   return tried;
 }
 
-std::optional<select::Refined> refine_placement(const ir::Graph& graph,
-                                                const std::vector<select::Capability>& capabilities,
-                                                const select::PlacementCosts& time, Attempt& fastest,
-                                                const FloatAnswers& answers,
-                                                const images::ImageSource& source,
-                                                const calibrate::Split& split, int threads) {
-  const plan::QuantPlan& plan = fastest.model.plan;
+namespace {
+
+double ratio_of(const simulate::Power& power) {
+  return power.noise / std::max(power.signal, 1e-300);
+}
+
+// The outputs' fidelity when only weights are integers, without correction: a lower bound of what integer
+// weights alone leave, for the price of one pass.
+simulate::Fidelity without_rounding(Attempt& attempt, const FloatAnswers& answers,
+                                    const images::ImageSource& source, int threads) {
+  simulate::ActivationTable none(attempt.simulator->table.size());
+  simulate::Hook correction;
+  std::swap(attempt.simulator->table, none);
+  std::swap(attempt.simulator->before, correction);
+  const simulate::Fidelity fidelity =
+      simulate::fidelity_of(*attempt.simulator->runner, source, answers.held_out, answers.judged, threads);
+  std::swap(attempt.simulator->table, none);
+  std::swap(attempt.simulator->before, correction);
+  return fidelity;
+}
+
+// Probes every scale group on a few images; the sums are then scaled to what the held-out images measured,
+// which know more images and how errors add up.
+select::MeasuredNoise measured_noise(Attempt& attempt, const simulate::Fidelity& weights_only,
+                                     const FloatAnswers& answers, const images::ImageSource& source,
+                                     const calibrate::Split& split, int threads) {
+  const plan::QuantPlan& plan = attempt.model.plan;
   std::map<ir::ValueId, std::vector<ir::ValueId>> groups;
   for (const ir::ValueId v : simulate::rounded_values(plan))
     groups[plan.values[static_cast<size_t>(v)].scale_group].push_back(v);
-  if (groups.empty() || answers.judged.empty()) return std::nullopt;
-
   select::MeasuredNoise noise;
   std::vector<std::vector<ir::ValueId>> members;
   for (const auto& [representative, values] : groups) {
@@ -104,18 +130,62 @@ std::optional<select::Refined> refine_placement(const ir::Graph& graph,
   std::vector<std::vector<ir::Tensor>> inputs;
   for (const int64_t image : correct::spread(split.calibration, kProbeImages))
     inputs.push_back(source.load(image));
-  noise.ratios = simulate::rounding_noise(*fastest.simulator, members, inputs, answers.judged, threads);
-
-  // What remains when no activation is rounded: the measured total less what the probes explain.
+  noise.ratios = simulate::rounding_noise(*attempt.simulator, members, inputs, answers.judged, threads);
   for (size_t o = 0; o < answers.judged.size(); ++o) {
+    const double base = ratio_of(weights_only.outputs[o]), total = ratio_of(attempt.fidelity.outputs[o]);
     double explained = 0;
     for (const std::vector<double>& ratio : noise.ratios) explained += ratio[o];
-    const simulate::Power& power = fastest.fidelity.outputs[o];
-    noise.base.push_back(std::max(0.0, power.noise / std::max(power.signal, 1e-300) - explained));
+    const double scale = explained > 0 ? std::clamp((total - base) / explained, 0.1, 10.0) : 1.0;
+    for (std::vector<double>& ratio : noise.ratios) ratio[o] *= scale;
+    noise.base.push_back(base);
   }
-  const select::Refined refined = select::refine(graph, capabilities, time, noise, {});
-  if (refined.integer == select::place(graph, capabilities, time)) return std::nullopt;
-  return refined;
+  return noise;
+}
+
+bool improves(const simulate::Fidelity& tried, const simulate::Fidelity& best) {
+  return tried.worst_db() > best.worst_db();
+}
+
+}  // namespace
+
+Attempt refine_placement(const ir::Graph& graph, const std::vector<select::Capability>& capabilities,
+                         const select::PlacementCosts& time, Attempt fastest,
+                         const std::function<Attempt(const std::vector<bool>& integer)>& retry,
+                         const FloatAnswers& answers, const images::ImageSource& source,
+                         const calibrate::Split& split, int threads) {
+  const double first_db = fastest.fidelity.worst_db();
+  if (answers.judged.empty() || simulate::rounded_values(fastest.model.plan).empty()) return fastest;
+  const bool poor = first_db < kGoodDb;
+  if (!poor &&
+      without_rounding(fastest, answers, source, threads).worst_db() - fastest.uncorrected_db <= kNarrowGapDb)
+    return fastest;
+
+  const std::vector<bool> start = select::place(graph, capabilities, time), nowhere(start.size(), false);
+  const simulate::Fidelity weights_only = retry(nowhere).fidelity;
+  const select::MeasuredNoise noise = measured_noise(fastest, weights_only, answers, source, split, threads);
+  const double start_time = select::cost_of(graph, start, time),
+               float_time = select::cost_of(graph, nowhere, time);
+  select::Goal goal;
+  goal.sqnr_db = poor ? kGoodDb : weights_only.worst_db() - kNarrowGapDb;
+  goal.time_limit = poor                                ? std::max(start_time, float_time)
+                    : float_time < kLittle * start_time ? start_time + kGiveBack * (float_time - start_time)
+                                                        : start_time;
+  Attempt best = std::move(fastest);
+  std::vector<bool> last = start;
+  for (int round = 0; round < kRounds; ++round) {
+    const select::Refined refined = select::refine(graph, capabilities, time, noise, goal);
+    if (refined.integer == last || (!refined.reaches_goal && round > 0)) break;
+    last = refined.integer;
+    Attempt tried = retry(refined.integer);
+    const double db = tried.fidelity.worst_db();
+    const bool better = improves(tried.fidelity, best.fidelity);
+    const report::Correction line{"placement by measured noise", better, best.fidelity.worst_db(), db};
+    if (better) best = std::move(tried);
+    best.corrections.push_back(line);
+    if (!poor || !refined.reaches_goal || db >= kGoodDb - kToleranceDb) break;
+    goal.sqnr_db = std::min(goal.sqnr_db + std::max(1.0, (kGoodDb - db) / 2), weights_only.worst_db() - 1);
+  }
+  return best;
 }
 
 std::vector<plan::NodeDecision> reasons_in_float(const std::vector<bool>& fastest,

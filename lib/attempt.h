@@ -2,6 +2,7 @@
 // The corridor tries the fastest placement and, where that hurts, the refined one.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,6 +38,7 @@ struct Attempt {
   plan::QuantizedModel model;  // biases corrected where that was kept
   quantize::Guards guards;
   simulate::Fidelity fidelity;  // in simulation, on held-out images
+  double uncorrected_db = 0;    // worst output before any correction
   std::vector<report::Correction> corrections;
   std::unique_ptr<simulate::Simulator> simulator;  // acts as `model` does
 };
@@ -51,14 +53,18 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
                 const FloatAnswers& answers, run::RunnerFactory& runners, const images::ImageSource& source,
                 const config::CoreConfig& config, int threads);
 
-/// A placement that gives up some speed for accuracy, from the noise that each rounded value is measured to
-/// cause at the outputs (two calibration images). Nothing when the fastest placement stands.
-std::optional<select::Refined> refine_placement(const ir::Graph& graph,
-                                                const std::vector<select::Capability>& capabilities,
-                                                const select::PlacementCosts& time, Attempt& fastest,
-                                                const FloatAnswers& answers,
-                                                const images::ImageSource& source,
-                                                const calibrate::Split& split, int threads);
+/// Tries placements that give up speed for accuracy, from the noise that each rounded value is measured to
+/// cause at the outputs (two calibration images), and returns the best attempt on held-out images:
+/// - where the worst output misses 24 dB, the fastest placement that reaches it, aimed higher as long as
+///   measurement falls short of prediction, and never slower than float by the cost table;
+/// - where rounding activations costs far more than rounding weights, and undoing most of that takes little
+///   time.
+/// `retry` makes an attempt of a placement.
+Attempt refine_placement(const ir::Graph& graph, const std::vector<select::Capability>& capabilities,
+                         const select::PlacementCosts& time, Attempt fastest,
+                         const std::function<Attempt(const std::vector<bool>& integer)>& retry,
+                         const FloatAnswers& answers, const images::ImageSource& source,
+                         const calibrate::Split& split, int threads);
 
 /// Why each node is in float (by NodeId): not worth its conversions in the fastest placement, or taken back
 /// since.

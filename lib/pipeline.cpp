@@ -171,22 +171,15 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("correct");
 
   // From here nodes whose integers cost more accuracy than they are worth are in float again.
-  if (const auto refined =
-          full_stands(config, best.fidelity.worst_db())
-              ? std::nullopt
-              : refine_placement(graph, capabilities, time, best, answers, *source, split, threads)) {
-    plan::QuantPlan second = select::outline(graph, target, capabilities, refined->integer,
-                                             reasons_in_float(fastest, refined->integer));
-    complete(second);
-    Attempt again = attempt(graph, second, weights, answers, runners, *source, config, threads);
-    const bool better = again.fidelity.worst_db() > best.fidelity.worst_db();
-    again.corrections.push_back(
-        {"placement by measured noise", better, best.fidelity.worst_db(), again.fidelity.worst_db()});
-    if (better)
-      best = std::move(again);
-    else
-      best.corrections.push_back(again.corrections.back());
-  }
+  const auto retry = [&](const std::vector<bool>& integer) {
+    plan::QuantPlan other =
+        select::outline(graph, target, capabilities, integer, reasons_in_float(fastest, integer));
+    complete(other);
+    return attempt(graph, other, weights, answers, runners, *source, config, threads);
+  };
+  if (!full_stands(config, best.fidelity.worst_db()))
+    best =
+        refine_placement(graph, capabilities, time, std::move(best), retry, answers, *source, split, threads);
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
   watch.lap("refine");
 

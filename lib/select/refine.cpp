@@ -44,18 +44,19 @@ Refined refine(const ir::Graph& graph, const std::vector<Capability>& capabiliti
     return refined;
   };
   const Refined fastest = at(0);
-  Refined chosen = fastest;
+  Refined least_noisy = fastest;
   std::optional<Refined> reaching;
   // From "a nanosecond is worth more than any noise" to "one percent of noise is worth a second", four steps
   // a decade.
   constexpr int kSteps = 48;
-  for (int step = 0; step <= kSteps; ++step) {
-    const Refined tried = at(std::pow(10.0, 1.0 + 10.0 * step / kSteps));
-    if (tried.time <= fastest.time * (1 + goal.time_slack) && tried.predicted_db > chosen.predicted_db)
-      chosen = tried;
-    if (tried.reaches_goal && (!reaching || tried.time < reaching->time)) reaching = tried;
+  for (int step = -1; step <= kSteps; ++step) {
+    const Refined tried = step < 0 ? fastest : at(std::pow(10.0, 1.0 + 10.0 * step / kSteps));
+    if (tried.time <= fastest.time * (1 + goal.time_slack) && tried.predicted_db > least_noisy.predicted_db)
+      least_noisy = tried;
+    if (tried.reaches_goal && tried.time <= goal.time_limit && (!reaching || tried.time < reaching->time))
+      reaching = tried;
   }
-  return !chosen.reaches_goal && reaching ? *reaching : chosen;
+  return reaching ? *reaching : least_noisy;
 }
 
 }  // namespace qc::select

@@ -1,7 +1,8 @@
 // A placement that also minds accuracy: the minimum cut of time + lambda * measured noise, for the lambda
-// that keeps most of the speed and reaches the goal.
+// that reaches the goal and keeps most of the speed.
 #pragma once
 
+#include <limits>
 #include <vector>
 
 #include "ir/graph.h"
@@ -19,8 +20,10 @@ struct MeasuredNoise {
 };
 
 struct Goal {
-  double sqnr_db = 24;       // worst output: below it, time is given for accuracy
-  double time_slack = 0.05;  // time over the fastest placement that accuracy may always use
+  double sqnr_db = 24;  // worst output
+  double time_slack =
+      0.03;  // time over the fastest placement that accuracy may use where the goal cannot be had
+  double time_limit = std::numeric_limits<double>::infinity();  // nanoseconds by the cost table
 };
 
 struct Refined {
@@ -30,8 +33,8 @@ struct Refined {
   bool reaches_goal = false;
 };
 
-/// Sweeps lambda. Within the time slack the least noisy placement wins; if it misses the goal, the fastest
-/// that reaches it; if none does, the first one again (accuracy that cannot be had is not paid for).
+/// Sweeps lambda. The fastest placement that reaches the goal within the time limit; if none does, the least
+/// noisy within the time slack: accuracy that cannot be had is not paid for.
 Refined refine(const ir::Graph& graph, const std::vector<Capability>& capabilities,
                const PlacementCosts& time, const MeasuredNoise& noise, const Goal& goal);
 
