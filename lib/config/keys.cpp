@@ -432,9 +432,11 @@ void add_own(std::vector<Key>& t) {
               "Bound neighbouring weights so that 16-bit sums cannot saturate on x86 processors without VNNI "
               "(up to one bit of the weights); the report says either way what is at risk.",
               kOwn));
-  t.push_back(row("/input_shapes", Kind::kShapes, 1, 1 << 20, bind(FIELD(input_shapes)),
-                  "Sizes for inputs whose dimensions the model leaves open: {\"name\": [1, 3, 224, 224]}.",
-                  kOwn));
+  t.push_back(
+      row("/input_shapes", Kind::kShapes, -1, 1 << 20, bind(FIELD(input_shapes)),
+          "Sizes for inputs whose dimensions the model leaves open: {\"name\": [-1, 3, 224, 224]}; -1 "
+          "leaves one as it is.",
+          kOwn));
   t.push_back(row("/verify_images", Kind::kInteger, 1, 1e5, bind(FIELD(verify_images)),
                   "Calibration images held out to measure the accuracy of the written file.", kOwn));
   t.push_back(nullable(row("/gates/max_file_size", Kind::kSize, 1, kMaxBytes,
