@@ -102,7 +102,7 @@ void apply_input_shapes(ir::Graph& graph, const config::CoreConfig& config) {
         graph.values[static_cast<size_t>(graph.inputs[static_cast<size_t>(at - names.begin())])];
     bool fits = !value.has_shape || value.dims.size() == dims.size();
     for (size_t d = 0; fits && value.has_shape && d < dims.size(); ++d)
-      fits = value.dims[d] < 0 || value.dims[d] == dims[d];
+      fits = dims[d] == -1 || (dims[d] > 0 && (value.dims[d] < 0 || value.dims[d] == dims[d]));
     if (!fits) {
       diagnostics.error(
           {"shape-mismatch", place,
@@ -111,8 +111,13 @@ void apply_input_shapes(ir::Graph& graph, const config::CoreConfig& config) {
       continue;
     }
     value.has_shape = true;
-    value.dims = dims;
-    value.dim_params.clear();
+    value.dims.resize(dims.size(), -1);
+    value.dim_params.resize(dims.size());
+    for (size_t d = 0; d < dims.size(); ++d) {
+      if (dims[d] < 0) continue;
+      value.dims[d] = dims[d];
+      value.dim_params[d].clear();
+    }
   }
   diagnostics.throw_if_errors(Exit::kUsage);
 }

@@ -38,8 +38,8 @@ struct OutputPaths {
 /// the work when it cannot be written to.
 OutputPaths plan_outputs(const ConvertOptions& options, const config::CoreConfig& config);
 
-/// Fixes dynamic dimensions that the config's input_shapes names. Throws Error(kUsage) for unknown inputs and
-/// for dimensions that contradict the model, all at once.
+/// Fixes dynamic dimensions that the config's input_shapes names; -1 leaves one as the model has it. Throws
+/// Error(kUsage) for unknown inputs and for dimensions that contradict the model, all at once.
 void apply_input_shapes(ir::Graph& graph, const config::CoreConfig& config);
 
 /// The calibration folder, checked against the model's inputs.

@@ -98,6 +98,13 @@ def main():
           [conv(), helper.make_node("SplitToSequence", ["out"], ["parts"], name="split", axis=1)], [weight("first.weight", 4, 3, 3, 3)],
           outputs=[helper.make_tensor_sequence_value_info("parts", TensorProto.FLOAT, None)])
 
+    write("any_size", [conv()], [weight("first.weight", 4, 3, 3, 3)],
+          inputs=(("image", ["batch", 3, "height", "width"]),), output=("out", ["batch", 4, "height", "width"]))
+
+    # Softmax before opset 13 works on a matrix; along the last axis that makes no difference, if the rank is known.
+    write("old_softmax", [conv(result="a"), helper.make_node("Softmax", ["a"], ["out"], name="softmax", axis=3)],
+          [weight("first.weight", 4, 3, 3, 3)], opset=11)
+
     for path in sorted(FOLDER.glob("*.onnx")):
         onnx.load(path, load_external_data=False)
         print(path.name, path.stat().st_size)

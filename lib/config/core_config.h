@@ -90,7 +90,8 @@ struct CoreConfig {
   QuantizationConfig quantization;
   KeepFloat keep_float;
   bool saturation_guard = false;  // x86 without VNNI: bound adjacent weight pairs (|w0|+|w1| <= 128)
-  std::map<std::string, std::vector<int64_t>> input_shapes;  // input name -> dims for dynamic dimensions
+  std::map<std::string, std::vector<int64_t>>
+      input_shapes;            // input name -> dims for dynamic dimensions; -1: stays open
   int64_t verify_images = 16;  // calibration images held out for the accuracy figures
   Placement placement = Placement::kUnset;
   Gates gates;

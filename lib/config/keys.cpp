@@ -437,9 +437,11 @@ void add_own(std::vector<Key>& t) {
       "Where integers go: auto, where they pay; full, wherever the target has a kernel. null: auto, but full "
       "where a .tflite is all that is written.",
       kOwn)));
-  t.push_back(row("/input_shapes", Kind::kShapes, 1, 1 << 20, bind(FIELD(input_shapes)),
-                  "Sizes for inputs whose dimensions the model leaves open: {\"name\": [1, 3, 224, 224]}.",
-                  kOwn));
+  t.push_back(
+      row("/input_shapes", Kind::kShapes, -1, 1 << 20, bind(FIELD(input_shapes)),
+          "Sizes for inputs whose dimensions the model leaves open: {\"name\": [-1, 3, 224, 224]}; -1 "
+          "leaves one as it is.",
+          kOwn));
   t.push_back(row("/verify_images", Kind::kInteger, 1, 1e5, bind(FIELD(verify_images)),
                   "Calibration images held out to measure the accuracy of the written file.", kOwn));
   t.push_back(nullable(row("/gates/max_file_size", Kind::kSize, 1, kMaxBytes,

@@ -306,7 +306,11 @@ std::vector<Item> keep_good(std::vector<Item> items, const std::vector<Checked>&
     }
   }
   if (problems.empty()) return good;
-  if (!options.skip_bad || good.empty()) throw Error(Exit::kInput, std::move(problems));
+  if (!options.skip_bad) throw Error(Exit::kInput, std::move(problems));
+  if (good.empty())
+    throw Error(Exit::kInput, {"no-images", options.folder.string(),
+                               format("none of its files can be used: {}", join(skipped, ", ")),
+                               "replace them, or name another folder"});
   diagnostics.warning({"skipped-images", options.folder.string(),
                        format("{} of {} files cannot be used and are skipped: {}", skipped.size(),
                               items.size(), join(skipped, ", ")),

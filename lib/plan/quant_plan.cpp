@@ -41,14 +41,8 @@ const char* reason_text(Reason reason) {
       return "between float neighbours, converting would cost more time than integers gain";
     case Reason::kAccuracy:
       return "integers would cost too much accuracy";
-    case Reason::kUnlikeRanges:
-      return "its inputs have ranges that one scale cannot hold";
-    case Reason::kResidualStream:
-      return "residual stream of a transformer";
     case Reason::kNotFloat:
       return "not a float32 activation";
-    case Reason::kNoStatistics:
-      return "calibration never saw it";
   }
   return "?";
 }

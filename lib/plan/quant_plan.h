@@ -18,10 +18,7 @@ enum class Reason {
   kUserKeepFloat,    // keep_float, bit_width_config or the network editor
   kIsland,    // integers possible, but between float neighbours Quantize/Dequantize cost more than they gain
   kAccuracy,  // integers possible, but they would hurt; the detail has the measurement or the rule
-  kUnlikeRanges,    // a Concat or Add of ranges that one scale cannot hold (boxes with scores, coordinates)
-  kResidualStream,  // the residual stream of a transformer
-  kNotFloat,        // not a float32 value, or a constant the op needs as it is
-  kNoStatistics,    // calibration never saw the value
+  kNotFloat,  // not a float32 value, or a constant the op needs as it is
 };
 const char* reason_text(Reason reason);
 

@@ -123,7 +123,7 @@ Ort::Session open(std::string_view model, const Ort::SessionOptions& options, Ex
   }
 }
 
-// Constants that do not fit into the model's bytes, large ones first to last; none where all fit.
+// The constants to hand over beside the model's bytes: every large one where they do not all fit, else none.
 std::vector<ir::ValueId> constants_outside(const ir::Graph& graph, int64_t one_part) {
   constexpr size_t kLarge = 1024;  // smaller ones are what shape inference reads
   int64_t total = 0;

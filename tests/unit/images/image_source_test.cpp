@@ -172,9 +172,12 @@ TEST_CASE("every unreadable file is named at once, or skipped with a warning", "
   CHECK_THAT(opened.diagnostics.warnings[0].cause, Catch::Contains("4 of 5 files"));
   CHECK_THAT(opened.diagnostics.warnings[0].cause, Catch::Contains("empty.png (the file is empty)"));
   std::filesystem::remove(folder.path() / "good.png");
-  CHECK(refusal(folder.path(), {kPhoto}, [](SourceOptions& o) {
-          set_stretch(o), o.skip_bad = true;
-        }).problems.size() == 4);
+  const Error nothing_left =
+      refusal(folder.path(), {kPhoto}, [](SourceOptions& o) { set_stretch(o), o.skip_bad = true; });
+  REQUIRE(nothing_left.problems.size() == 1);
+  CHECK_THAT(nothing_left.problems[0].cause,
+             Catch::Contains("none of its files") && Catch::Contains("empty.png (the file is empty)"));
+  CHECK_THAT(nothing_left.problems[0].remedy, !Catch::Contains("on_bad_image"));
 }
 
 TEST_CASE(
