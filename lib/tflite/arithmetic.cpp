@@ -42,4 +42,16 @@ int32_t multiply(int32_t x, Multiplier by, Rounding rounding) {
   return shift_right_rounded(high_product(shifted, by.mantissa), right);
 }
 
+int32_t multiply_float(int32_t x, float scale) {
+  constexpr float kFar = 1e9f;  // beyond any 8 bits
+  return static_cast<int32_t>(
+      std::nearbyint(std::fmin(std::fmax(static_cast<float>(x) * scale, -kFar), kFar)));
+}
+
+int32_t multiply_short(int32_t x, double real) {
+  constexpr int kBits = 8;
+  const auto mantissa = static_cast<int64_t>(std::nearbyint(static_cast<float>(real) * (1 << kBits)));
+  return static_cast<int32_t>((x * mantissa + (1 << (kBits - 1))) >> kBits);
+}
+
 }  // namespace qc::tflite::kernels

@@ -9,7 +9,7 @@ namespace qc::tflite::kernels {
 
 enum class Rounding {
   kDouble,  // TFLite's own kernels and TFLite-Micro: to 31 bits, then once more behind the shift
-  kSingle,  // XNNPACK: once
+  kSingle,  // XNNPACK: once, and where it has a formula of its own, by that
 };
 
 /// real = mantissa * 2^(shift - 31), mantissa in [2^30, 2^31) or 0.
@@ -22,6 +22,12 @@ Multiplier multiplier_of(double real);
 
 /// x * real, rounded. Wraps where a kernel would.
 int32_t multiply(int32_t x, Multiplier by, Rounding rounding);
+
+/// round(x * scale) as XNNPACK does it behind products: in float32, halves to even.
+int32_t multiply_float(int32_t x, float scale);
+/// round(x * real) with the multiplier cut to 8 bits behind the point, as XNNPACK does it from 8 bits to 8
+/// bits.
+int32_t multiply_short(int32_t x, double real);
 
 /// round(a * b / 2^31), halves away from 0; the one product that does not fit saturates.
 int32_t high_product(int32_t a, int32_t b);

@@ -20,8 +20,8 @@ constexpr const char* kUseRuntime =
 
 kernels::Kernel kernel_of(const std::string& op) {
   for (const auto table : {kernels::window_kernels(), kernels::matrix_kernels(), kernels::binary_kernels(),
-                           kernels::unary_kernels(), kernels::reduction_kernels(), kernels::shape_kernels(),
-                           kernels::resize_kernels()}) {
+                           kernels::unary_kernels(), kernels::logic_kernels(), kernels::reduction_kernels(),
+                           kernels::shape_kernels(), kernels::resize_kernels()}) {
     const auto row =
         std::find_if(table.begin(), table.end(), [&](const kernels::KernelRow& r) { return r.op == op; });
     if (row != table.end()) return row->run;

@@ -157,6 +157,30 @@ std::vector<int64_t> strides_of(std::span<const int64_t> shape) {
   return strides;
 }
 
+std::vector<int64_t> broadcast_index(const Call& call, const Value& value) {
+  const auto &out = call.out[0]->shape(), &in = value.shape();
+  require(call, in.size() <= out.size(), "its shapes do not fit");
+  const std::vector<int64_t> dense = strides_of(in);
+  std::vector<int64_t> strides(out.size(), 0), counter(out.size(), 0);
+  for (size_t i = 1; i <= in.size(); ++i) {
+    const int64_t size = in[in.size() - i];
+    require(call, size == 1 || size == out[out.size() - i], "its shapes do not fit");
+    if (size != 1) strides[out.size() - i] = dense[in.size() - i];
+  }
+  std::vector<int64_t> index(static_cast<size_t>(call.out[0]->size()));
+  int64_t at = 0;
+  for (int64_t& entry : index) {
+    entry = at;
+    for (size_t d = out.size(); d-- > 0;) {
+      at += strides[d];
+      if (++counter[d] < out[d]) break;
+      at -= strides[d] * out[d];
+      counter[d] = 0;
+    }
+  }
+  return index;
+}
+
 void copy_strided(const char* from, std::span<const int64_t> from_strides, char* to,
                   std::span<const int64_t> to_strides, std::span<const int64_t> shape, size_t width) {
   const auto step = static_cast<int64_t>(width);

@@ -56,6 +56,7 @@ std::span<const KernelRow> window_kernels();
 std::span<const KernelRow> matrix_kernels();
 std::span<const KernelRow> binary_kernels();
 std::span<const KernelRow> unary_kernels();
+std::span<const KernelRow> logic_kernels();
 std::span<const KernelRow> reduction_kernels();
 std::span<const KernelRow> shape_kernels();
 std::span<const KernelRow> resize_kernels();
@@ -96,6 +97,8 @@ FloatBounds float_bounds(const Call& call);
 /// Axis counted from the front; requires it to be within the rank.
 size_t axis_of(const Call& call, int64_t axis, size_t rank);
 std::vector<int64_t> strides_of(std::span<const int64_t> shape);
+/// For every element of the output where it stands in the value; dimensions of size 1 repeat.
+std::vector<int64_t> broadcast_index(const Call& call, const Value& value);
 
 /// Copies `shape` elements of `width` bytes between two arrays of any strides (in elements; 0 repeats).
 void copy_strided(const char* from, std::span<const int64_t> from_strides, char* to,

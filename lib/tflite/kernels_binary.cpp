@@ -1,4 +1,5 @@
-// Element by element on two values that are broadcast to the output's shape.
+// Element by element on two values that are broadcast to the output's shape. What XNNPACK does not take
+// rounds as TFLite's own kernels do, always.
 #include <algorithm>
 #include <cmath>
 
@@ -7,31 +8,6 @@
 
 namespace qc::tflite::kernels {
 namespace {
-
-// For every element of the output where it stands in the value; dimensions of size 1 repeat.
-std::vector<int64_t> broadcast_index(const Call& call, const Value& value) {
-  const auto &out = call.out[0]->shape(), &in = value.shape();
-  require(call, in.size() <= out.size(), "its shapes do not fit");
-  const std::vector<int64_t> dense = strides_of(in);
-  std::vector<int64_t> strides(out.size(), 0), counter(out.size(), 0);
-  for (size_t i = 1; i <= in.size(); ++i) {
-    const int64_t size = in[in.size() - i];
-    require(call, size == 1 || size == out[out.size() - i], "its shapes do not fit");
-    if (size != 1) strides[out.size() - i] = dense[in.size() - i];
-  }
-  std::vector<int64_t> index(static_cast<size_t>(call.out[0]->size()));
-  int64_t at = 0;
-  for (int64_t& entry : index) {
-    entry = at;
-    for (size_t d = out.size(); d-- > 0;) {
-      at += strides[d];
-      if (++counter[d] < out[d]) break;
-      at -= strides[d] * out[d];
-      counter[d] = 0;
-    }
-  }
-  return index;
-}
 
 template <typename Apply>
 void run_integers(const Call& call, Apply apply) {
@@ -74,15 +50,34 @@ void add_integers(const Call& call, int sign) {
   });
 }
 
+// XNNPACK's: one rounding of a sum of products with 20 bits.
+void add_once(const Call& call, int sign) {
+  constexpr int kBits = 20;
+  const float out = call.out[0]->scale(), a = call.in[0]->scale() / out, b = call.in[1]->scale() / out;
+  const int shift = kBits - std::ilogb(std::max(a, b));
+  if (shift < 1 || shift > 30)
+    return add_integers(call, sign);  // it leaves such scales to TFLite's own kernel
+  const auto by_a = static_cast<int32_t>(std::nearbyint(std::ldexp(a, shift))),
+             by_b = static_cast<int32_t>(std::nearbyint(std::ldexp(b, shift)));
+  run_integers(call, [&](int32_t x, int32_t y) {
+    return static_cast<int32_t>(
+        (int64_t{x} * by_a + int64_t{sign} * y * by_b + (int64_t{1} << (shift - 1))) >> shift);
+  });
+}
+
+void add_8_bit(const Call& call, int sign) {
+  call.rounding == Rounding::kSingle ? add_once(call, sign) : add_integers(call, sign);
+}
+
 void add(const Call& call) {
   require_inputs(call, 2);
-  if (all_8_bit(call, 2)) return add_integers(call, 1);
+  if (all_8_bit(call, 2)) return add_8_bit(call, 1);
   run_floats(call, [](float x, float y) { return x + y; });
 }
 
 void sub(const Call& call) {
   require_inputs(call, 2);
-  if (all_8_bit(call, 2)) return add_integers(call, -1);
+  if (all_8_bit(call, 2)) return add_8_bit(call, -1);
   run_floats(call, [](float x, float y) { return x - y; });
 }
 
@@ -90,6 +85,8 @@ void mul(const Call& call) {
   require_inputs(call, 2);
   if (!all_8_bit(call, 2)) return run_floats(call, [](float x, float y) { return x * y; });
   const float real = call.in[0]->scale() * call.in[1]->scale() / call.out[0]->scale();
+  if (call.rounding == Rounding::kSingle)
+    return run_integers(call, [&](int32_t x, int32_t y) { return multiply_float(x * y, real); });
   const Multiplier by = multiplier_of(double{real});
   run_integers(call, [&](int32_t x, int32_t y) { return multiply(x * y, by, call.rounding); });
 }
@@ -102,9 +99,9 @@ void squared_difference(const Call& call) {
   const Multiplier by_a = multiplier_of(a / twice), by_b = multiplier_of(b / twice),
                    back = multiplier_of(twice * twice / ((1 << (2 * kSpare)) * double{call.out[0]->scale()}));
   run_integers(call, [&](int32_t x, int32_t y) {
-    const int32_t difference =
-        multiply(x * (1 << kSpare), by_a, call.rounding) - multiply(y * (1 << kSpare), by_b, call.rounding);
-    return multiply(difference * difference, back, call.rounding);
+    const int32_t difference = multiply(x * (1 << kSpare), by_a, Rounding::kDouble) -
+                               multiply(y * (1 << kSpare), by_b, Rounding::kDouble);
+    return multiply(difference * difference, back, Rounding::kDouble);
   });
 }
 
@@ -144,7 +141,7 @@ void prelu(const Call& call) {
   const Multiplier plain = multiplier_of(double{call.in[0]->scale() / out}),
                    sloped = multiplier_of(double{call.in[0]->scale() * call.in[1]->scale() / out});
   run_integers(call, [&](int32_t x, int32_t slope) {
-    return x >= 0 ? multiply(x, plain, call.rounding) : multiply(x * slope, sloped, call.rounding);
+    return x >= 0 ? multiply(x, plain, Rounding::kDouble) : multiply(x * slope, sloped, Rounding::kDouble);
   });
 }
 

@@ -64,6 +64,25 @@ std::vector<Between<float>> float_positions(const Shape& shape, int64_t in, int6
   return positions;
 }
 
+// XNNPACK's positions: weights of eleven bits.
+constexpr int kFineBits = 11;
+constexpr int64_t kFine = int64_t{1} << kFineBits;
+
+std::vector<Between<int64_t>> fine_positions(const Shape& shape, int64_t in, int64_t out) {
+  const float scale = shape.align_corners && out > 1
+                          ? static_cast<float>(in - 1) / static_cast<float>(out - 1)
+                          : static_cast<float>(in) / static_cast<float>(out);
+  const float offset = shape.half_pixel_centers ? 0.5f * scale - 0.5f : 0.0f;
+  std::vector<Between<int64_t>> positions;
+  for (int64_t i = 0; i < out; ++i) {
+    const float at = std::clamp(static_cast<float>(i) * scale + offset, 0.0f, static_cast<float>(in - 1));
+    const auto low = static_cast<int64_t>(at);
+    const float past = (at - static_cast<float>(low)) * static_cast<float>(kFine);
+    positions.push_back({low, std::min(low + 1, in - 1), static_cast<int64_t>(std::nearbyint(past))});
+  }
+  return positions;
+}
+
 // sink(element of the output, sum of the four corners by their weights, whose unit is one * one)
 template <typename T, typename In, typename Sink>
 void blend(const Shape& s, const In& in, const std::vector<Between<T>>& ys, const std::vector<Between<T>>& xs,
@@ -91,6 +110,13 @@ void resize_bilinear(const Call& call) {
   const Shape shape = shape_of(call);
   if (all_8_bit(call, 1)) {
     std::vector<int32_t> out(static_cast<size_t>(call.out[0]->size()));
+    if (call.rounding == Rounding::kSingle) {
+      blend<int64_t>(shape, integers(*call.in[0]), fine_positions(shape, shape.in_y, shape.out_y),
+                     fine_positions(shape, shape.in_x, shape.out_x), kFine, [&](size_t at, int64_t sum) {
+                       out[at] = static_cast<int32_t>((sum + kFine * kFine / 2) >> (2 * kFineBits));
+                     });
+      return store(*call.out[0], out);
+    }
     constexpr int64_t kUnit = kOne * kOne;
     blend<int64_t>(shape, integers(*call.in[0]), integer_positions(shape, shape.in_y, shape.out_y),
                    integer_positions(shape, shape.in_x, shape.out_x), kOne, [&](size_t at, int64_t sum) {

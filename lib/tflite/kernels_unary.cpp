@@ -95,14 +95,17 @@ float sign(float x) {
   return static_cast<float>((x > 0) - (x < 0));
 }
 
-// As the kernels do: all of it in float32, the last step a product with the reciprocal.
-template <float (*F)(float)>
+// As the kernels do: all of it in float32, the last step a product with the reciprocal. Of those that XNNPACK
+// takes, its own tables round halves to even.
+template <float (*F)(float), bool kXnnpack = false>
 void by_function(const Call& call) {
   require_same_size(call);
   if (!all_8_bit(call, 1)) return run_floats(call, F);
   const float scale = call.in[0]->scale(), inverse = 1.0f / call.out[0]->scale();
   run_table(call, [&](int32_t q) {
-    const float result = std::round(F(scale * static_cast<float>(q)) * inverse);
+    const float exact = F(scale * static_cast<float>(q)) * inverse;
+    const float result =
+        kXnnpack && call.rounding == Rounding::kSingle ? std::nearbyint(exact) : std::round(exact);
     if (std::isnan(result)) return 0;
     constexpr float kFar = 1e6f;  // beyond any 8 bits; infinities end here
     return static_cast<int32_t>(std::clamp(result, -kFar, kFar));
@@ -129,7 +132,7 @@ void clipped(const Call& call, Ends ends) {
   const auto high = std::isinf(ends.high) ? highest(out) - out.zero_point()
                                           : static_cast<int64_t>(std::round(ends.high / out.scale()));
   run_table(call, [&](int32_t q) {
-    const int32_t x = multiply(q, by, call.rounding);
+    const int32_t x = multiply(q, by, Rounding::kDouble);
     return static_cast<int32_t>(std::min<int64_t>(std::max(x, low), high));
   });
 }
@@ -152,6 +155,9 @@ void leaky_relu(const Call& call) {
   const auto alpha = static_cast<float>(file::float_option(call.op, "alpha"));
   if (!all_8_bit(call, 1)) return run_floats(call, [&](float x) { return x >= 0 ? x : x * alpha; });
   const float in = call.in[0]->scale(), out = call.out[0]->scale();
+  if (call.rounding == Rounding::kSingle)
+    return run_table(call,
+                     [&](int32_t q) { return multiply_short(q, q >= 0 ? in / out : in / out * alpha); });
   const Multiplier plain = multiplier_of(double{in / out}),
                    sloped = multiplier_of(std::fabs(double{in * alpha / out}));
   run_table(call, [&](int32_t q) {
@@ -211,7 +217,10 @@ void quantize(const Call& call) {
   const Value &in = *call.in[0], &out = *call.out[0];
   if (!is_8_bit(out) || out.about->scales.size() != 1) refuse(call, "quantizing to " + out.about->type);
   if (is_8_bit(in)) {
-    const Multiplier by = multiplier_of(double{in.scale()} / double{out.scale()});
+    const double real = double{in.scale()} / double{out.scale()};
+    if (call.rounding == Rounding::kSingle)
+      return run_table(call, [&](int32_t q) { return multiply_short(q, real); });
+    const Multiplier by = multiplier_of(real);
     return run_table(call, [&](int32_t q) { return multiply(q, by, call.rounding); });
   }
   if (!is_float(in)) refuse(call, "quantizing from " + in.about->type);
@@ -286,9 +295,9 @@ void cast(const Call& call) {
 }
 
 constexpr KernelRow kRows[] = {
-    {"LOGISTIC", by_function<logistic>},
-    {"TANH", by_function<tanh>},
-    {"ELU", by_function<elu>},
+    {"LOGISTIC", by_function<logistic, true>},
+    {"TANH", by_function<tanh, true>},
+    {"ELU", by_function<elu, true>},
     {"GELU", gelu_either},
     {"EXP", by_function<exp>},
     {"LOG", by_function<log>},

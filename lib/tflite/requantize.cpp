@@ -8,8 +8,10 @@ namespace qc::tflite::kernels {
 int32_t Requantizer::operator()(int32_t sum, int64_t channel) const {
   const auto at = static_cast<size_t>(channel);
   if (!bias.empty()) sum = static_cast<int32_t>(static_cast<uint32_t>(sum) + static_cast<uint32_t>(bias[at]));
-  const Multiplier& by = multipliers[multipliers.size() == 1 ? 0 : at];
-  const int64_t result = int64_t{multiply(sum, by, rounding)} + zero_point;
+  const size_t of = scales.size() == 1 ? 0 : at;
+  const int32_t scaled = rounding == Rounding::kSingle ? multiply_float(sum, scales[of])
+                                                       : multiply(sum, multipliers[of], rounding);
+  const int64_t result = int64_t{scaled} + zero_point;
   return static_cast<int32_t>(std::clamp<int64_t>(result, bounds.low, bounds.high));
 }
 
@@ -30,11 +32,12 @@ Requantizer weighted_requantizer(const Call& call, const Value& x, const Value& 
   require(call,
           scales.size() == 1 || std::all_of(zeros.begin(), zeros.end(), [](int64_t z) { return z == 0; }),
           "its weights have zero points");
-  Requantizer result{{}, {}, out.zero_point(), integer_bounds(call), call.rounding};
+  Requantizer result{{}, {}, {}, out.zero_point(), integer_bounds(call), call.rounding};
   const bool one_product =
       call.op.op == "FULLY_CONNECTED" && scales.size() == 1;  // rounds s_in * s_w to float first
   for (const float scale : scales) {
     const double product = one_product ? double{x.scale() * scale} : double{x.scale()} * double{scale};
+    result.scales.push_back(x.scale() * scale / out.scale());
     result.multipliers.push_back(multiplier_of(product / double{out.scale()}));
   }
   if (bias) {

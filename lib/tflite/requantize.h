@@ -10,6 +10,7 @@ namespace qc::tflite::kernels {
 
 struct Requantizer {
   std::vector<Multiplier> multipliers;  // one, or one a channel
+  std::vector<float> scales;            // the same numbers in float32
   std::vector<int32_t> bias;            // empty, or one a channel
   int32_t zero_point = 0;
   Bounds bounds;

@@ -330,7 +330,7 @@ void add_shapes(Bench& b) {
         {like({1, 5, 13, 6})}, nearest, OPTIONS(CreateResizeNearestNeighborOptions, false, true));
 }
 
-TEST_CASE("every 8 bit operator is at most one step from LiteRT") {
+TEST_CASE("every 8 bit operator computes what LiteRT computes") {
   Bench b;
   b.x = b.result({1, 8, 10, 6}, kScale, kZero);
   b.y = b.result({1, 8, 10, 6}, 0.03f, -7);
@@ -354,12 +354,14 @@ TEST_CASE("every 8 bit operator is at most one step from LiteRT") {
     for (size_t i = 0; i < b.cases.size(); ++i) {
       const ir::DType dtype = read.graphs[0].tensors[static_cast<size_t>(b.model.outputs[i])].dtype;
       const Difference d = difference(theirs[i], ours[i], dtype);
-      INFO(b.cases[i] << ": " << d.unequal << " of " << d.elements << " differ");
+      INFO((rounding == tflite::kernels::Rounding::kSingle ? "once " : "twice ")
+           << b.cases[i] << ": " << d.unequal << " of " << d.elements << " differ");
       const bool steps = dtype == ir::DType::kInt8 || dtype == ir::DType::kUint8;
       CHECK(d.largest <= (steps ? 1.0 : 1e-5));
-      // One step now and then is how rounding differs between kernels; a formula that is wrong differs
-      // everywhere.
-      CHECK(d.unequal * 2 <= d.elements);
+      // XNNPACK's arithmetic is known to the bit (SUM runs on another kernel of TFLite's); of the other
+      // rounding a step now and then is to be expected.
+      const bool exact = rounding == tflite::kernels::Rounding::kSingle && steps && b.cases[i] != "sum";
+      CHECK(d.unequal <= (exact ? 0 : d.elements / 4));
     }
   }
 }
@@ -372,8 +374,7 @@ TEST_CASE("a whole network is the runtime's to the bit where it rounds once") {
   const Difference d =
       difference(theirs, run_ours(bytes, inputs, tflite::kernels::Rounding::kSingle)[0], ir::DType::kInt8);
   CHECK(d.elements == 200);
-  CHECK(d.largest <= 1);
-  CHECK(d.unequal <= 2);
+  CHECK(d.unequal == 0);
 }
 
 TEST_CASE("files by TensorFlow's converter compute what LiteRT computes") {
@@ -384,7 +385,7 @@ TEST_CASE("files by TensorFlow's converter compute what LiteRT computes") {
     size_t bytes_of_sample;
     ir::DType dtype;
     double largest;
-  } cases[] = {{"resnet8_cifar10_int8", 3072, ir::DType::kInt8, 1},
+  } cases[] = {{"resnet8_cifar10_int8", 3072, ir::DType::kInt8, 0},
                {"mobilenet_v1_0.25_128_uint8", 49152, ir::DType::kUint8, 2}};
   for (const auto& one : cases) {
     INFO(one.name);

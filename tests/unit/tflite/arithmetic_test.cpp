@@ -54,6 +54,17 @@ TEST_CASE("both roundings are within one step of the exact product", "[tflite]")
   CHECK(different < 2000);
 }
 
+TEST_CASE("XNNPACK's own formulas: halves to even, and eight bits behind the point", "[tflite]") {
+  CHECK(multiply_float(5, 0.5f) == 2);
+  CHECK(multiply_float(7, 0.5f) == 4);
+  CHECK(multiply_float(-5, 0.5f) == -2);
+  CHECK(multiply_float(2000000000, 100.0f) == 1000000000);
+  CHECK(multiply_short(5, 0.5) == 3);
+  CHECK(multiply_short(-5, 0.5) == -2);
+  CHECK(multiply_short(100, 0.625) == 63);     // 62.5
+  CHECK(multiply_short(100, 1.0 / 512) == 0);  // the multiplier itself is rounded to even: 0
+}
+
 TEST_CASE("a file is run as its operators say", "[tflite]") {
   const tflite::file::Model model =
       tflite::file::parse(tiny_tflite::write(tiny_tflite::classifier()), "x.tflite");
