@@ -64,6 +64,7 @@ ConvertResult write_floats(ConvertResult result, const plan::QuantizedModel& mod
   const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config);
   if (show) result.dumped += tflite::dump(lowered);
   const plan::Written written = tflite::serialise(lowered);
+  result.report.notes = port_notes(lowered, model.graph);
   describe_plan(result.report, model.graph, model.plan);
   describe_file(result.report, outputs.tflite, "tflite", written);
   const std::string json = report::to_json(result.report);
@@ -201,6 +202,8 @@ ConvertResult convert(const ConvertOptions& options) {
     const tflite::Model lowered = tflite_graph(best.model, sample, doors, config);
     if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
     tflite = tflite::serialise(lowered);
+    for (std::string& note : port_notes(lowered, best.model.graph))
+      result.report.notes.push_back(std::move(note));
   }
   watch.lap("tflite");
 

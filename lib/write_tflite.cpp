@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "ir/ops.h"
 #include "normalize/idioms.h"
 #include "prepare.h"
@@ -55,6 +56,29 @@ plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpe
   const plan::Candidates weights =
       threshold::weight_candidates(graph, plan, target, config.quantization, threads);
   return quantize::quantize(graph, plan, weights, {}, ignored);
+}
+
+std::vector<std::string> port_notes(const tflite::Model& model, const ir::Graph& graph) {
+  std::vector<std::string> notes;
+  const auto note = [&](const char* what, const std::vector<tflite::TensorId>& ports,
+                        const std::vector<ir::ValueId>& values) {
+    for (size_t i = 0; i < ports.size(); ++i) {
+      const tflite::Tensor& port = model.tensors[static_cast<size_t>(ports[i])];
+      const ir::Value& value = graph.values[static_cast<size_t>(values[i])];
+      const std::vector<int64_t> shape(port.shape.begin(), port.shape.end());
+      const bool moved = shape != value.dims && shape.size() == 4;
+      if (!moved && port.quantization.scales.empty()) continue;
+      notes.push_back(format("the .tflite's {} '{}' is {} [{}]{}", what, port.name,
+                             tflite::name_of(port.type), fmt::join(shape, ","),
+                             moved ? ", channels last" : ""));
+      if (!port.quantization.scales.empty())
+        notes.back() += format(", scale {:.6g}, zero point {}", port.quantization.scales[0],
+                               port.quantization.zero_points[0]);
+    }
+  };
+  note("input", model.inputs, graph.inputs);
+  note("output", model.outputs, graph.outputs);
+  return notes;
 }
 
 tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,

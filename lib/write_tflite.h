@@ -30,4 +30,8 @@ plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpe
 tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
                            const run::Doors& doors, const config::CoreConfig& config);
 
+/// What a program that feeds the .tflite must know: a sentence for every input and output that is not as in
+/// the ONNX model.
+std::vector<std::string> port_notes(const tflite::Model& model, const ir::Graph& graph);
+
 }  // namespace qc

@@ -1,6 +1,7 @@
 // Ops that move elements without computing: their axes follow the order of the node, their integers keep the
 // input's scale.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "base/text.h"
@@ -168,9 +169,12 @@ void lower_pad(Lowering& l, ir::NodeId id) {
     value = *constant;
   }
   if (value == 0) return emit_result(l, id, Op::kPad, {x, table}, {}, same_as(x));
-  if (runs_on_integers(l, id))
-    return refuse(l, id, "padding integers with another value than 0 is not done",
-                  "name the node in keep_float");
+  if (const Quantization q = tensor_at(l, x).quantization; !q.scales.empty()) {
+    const double rounded = std::nearbyint(value / q.scales[0]) + static_cast<double>(q.zero_points[0]);
+    const auto byte = static_cast<char>(static_cast<int8_t>(std::clamp(rounded, -128.0, 127.0)));
+    const TensorId filling = add_constant(l, Type::kInt8, {}, std::string(1, byte), "constants", q);
+    return emit_result(l, id, Op::kPadV2, {x, table, filling}, {}, same_as(x));
+  }
   emit_result(l, id, Op::kPadV2, {x, table, constant_float(l, static_cast<float>(value))}, {}, same_as(x));
 }
 

@@ -71,7 +71,7 @@ const Expected kExpected[] = {
       "Log"}}};
 
 TEST_CASE("each op of the shipped targets has its kind and a sentence") {
-  const std::string name = GENERATE("int8", "onnxruntime");
+  const std::string name = GENERATE("int8", "litert", "onnxruntime");
   const TargetSpec t = target::load(name);
   CHECK(t.name == name);
   for (const Expected& expected : kExpected)
@@ -108,7 +108,7 @@ TEST_CASE("an op without a rule is float and its constants are left alone") {
 }
 
 TEST_CASE("shipped targets are listed, loaded, printed and read back") {
-  CHECK(target::shipped_names() == std::vector<std::string>{"int8", "onnxruntime"});
+  CHECK(target::shipped_names() == std::vector<std::string>{"int8", "litert", "onnxruntime"});
   for (const std::string& name : target::shipped_names()) {
     const TargetSpec t = target::load(name);
     CHECK(target::to_json(target::parse(target::to_json(t), "x.json", "other")) == target::to_json(t));
