@@ -162,13 +162,17 @@ TEST_CASE("refining gives up time only for accuracy") {
   time.nodes.assign(2, {100, 300});
   time.values.assign(g.values.size(), {});
   const select::MeasuredNoise noise{{a, b}, {{0.1, 0}, {0, 1e-4}}, {0, 0}};
-  const select::Refined kept = select::refine(g, capabilities, time, noise, {5, 0.05});
-  CHECK(kept.integer == std::vector<bool>{true, true});
-  const select::Refined refined = select::refine(g, capabilities, time, noise, {30, 0.05});
+  const auto at = [&](const select::MeasuredNoise& measured, const select::Goal& goal) {
+    return select::refine(g, capabilities, time, measured, goal);
+  };
+  CHECK(at(noise, {5, 0.05}).integer == std::vector<bool>{true, true});
+  const select::Refined refined = at(noise, {30, 0.05});
   CHECK(refined.integer == std::vector<bool>{false, true});
   CHECK(refined.reaches_goal);
   CHECK(refined.predicted_db == Approx(40));
-  const select::Refined hopeless =
-      select::refine(g, capabilities, time, {{a, b}, {{0.1, 0}, {0, 1e-4}}, {1, 1}}, {30, 0.05});
-  CHECK(hopeless.integer == std::vector<bool>{true, true});
+  // Out of reach, by noise that stays or by time: only the slack is spent.
+  const select::MeasuredNoise drowned{{a, b}, {{0.1, 0}, {0, 1e-4}}, {1, 1}};
+  CHECK(at(drowned, {30, 0.05}).integer == std::vector<bool>{true, true});
+  CHECK(at(drowned, {30, 2}).integer == std::vector<bool>{false, true});
+  CHECK(at(noise, {30, 0.05, 250}).integer == std::vector<bool>{true, true});
 }
