@@ -78,6 +78,10 @@ def main():
     write("unknown_op",
           [helper.make_node("Wobble", ["image"], ["wobbly"], name="stranger", domain="example.wobble", strength=2), conv("wobbly")],
           [weight("first.weight", 4, 3, 3, 3)], domains=["example.wobble"])
+    # ONNX Runtime runs it, TFLite has neither of the last two.
+    write("no_tflite",
+          [conv(result="x"), helper.make_node("Erf", ["x"], ["y"], name="error_function"),
+           helper.make_node("Hardmax", ["y"], ["out"], name="winner")], [weight("first.weight", 4, 3, 3, 3)])
     for path in sorted(FOLDER.glob("*.onnx")):
         onnx.load(path, load_external_data=False)
         print(path.name, path.stat().st_size)
