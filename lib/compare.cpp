@@ -12,11 +12,14 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "base/text.h"
+#include "inspect_tflite.h"
 #include "labels.h"
 #include "onnx_io/onnx_io.h"
 #include "prepare.h"
+#include "report/table.h"
 #include "run/ort_runner.h"
 #include "simulate/fidelity.h"
+#include "tflite_runner.h"
 
 namespace qc {
 namespace {
@@ -25,7 +28,8 @@ struct Model {
   std::filesystem::path path;
   ir::Graph graph;
   std::unique_ptr<run::ModelRunner> runner;
-  std::vector<size_t> inputs;  // B: which of A's inputs feeds each of its own
+  std::vector<size_t> inputs;           // B: which of A's inputs feeds each of its own
+  std::unique_ptr<TfliteModel> tflite;  // set: `graph` is its outside, and its arithmetic is modelled
 };
 
 // One output of A, its counterpart in B, and where in the results both stand.
@@ -86,8 +90,24 @@ std::vector<size_t> match(const ir::Graph& a, const std::vector<ir::ValueId>& in
 
 Model read_model(const std::filesystem::path& path, const config::CoreConfig& config,
                  Diagnostics& diagnostics) {
-  Model model{path, onnx_io::read(path, diagnostics), nullptr, {}};
+  if (is_tflite(path))
+    throw unlike("tflite-first",
+                 format("'{}' is a .tflite file, and A must be ONNX", report::file_name(path.string())),
+                 "name the ONNX model that it was made from as A, and the .tflite file as B");
+  Model model{path, onnx_io::read(path, diagnostics), nullptr, {}, nullptr};
   apply_input_shapes(model.graph, config);
+  return model;
+}
+
+// B as a .tflite file, with its inputs and outputs as A has them.
+Model read_tflite_model(const std::filesystem::path& path, const ir::Graph& a,
+                        std::vector<std::string>& notes) {
+  ir::Graph like = a;
+  run::infer_shapes(like, onnx_doors());  // outputs of A may be stated without shapes
+  Model model{path, {}, nullptr, {}, std::make_unique<TfliteModel>(read_tflite(path, like))};
+  model.graph = model.tflite->graph;
+  notes.push_back(
+      "B is run by a model of TFLite's arithmetic (integers as LiteRT with XNNPACK rounds them), not timed");
   return model;
 }
 
@@ -143,7 +163,8 @@ std::vector<size_t> open_runner(Model& model, const std::vector<ir::ValueId>& ju
     places.push_back(outputs.size() + static_cast<size_t>(known - extra.begin()));
     if (known == extra.end()) extra.push_back(id);
   }
-  model.runner = runners.make(model.graph, {}, options);
+  model.runner = model.tflite ? run_tflite(*model.tflite, options.extra_outputs)
+                              : runners.make(model.graph, {}, options);
   return places;
 }
 
@@ -345,7 +366,9 @@ report::Comparison compare(const CompareOptions& options) {
   Diagnostics diagnostics;
   report::Comparison result;
   const config::CoreConfig config = load_config(options, diagnostics);
-  Model a = read_model(options.a, config, diagnostics), b = read_model(options.b, config, diagnostics);
+  Model a = read_model(options.a, config, diagnostics);
+  Model b = is_tflite(options.b) ? read_tflite_model(options.b, a.graph, result.notes)
+                                 : read_model(options.b, config, diagnostics);
   b.inputs = match(a.graph, a.graph.inputs, b.graph, b.graph.inputs, "inputs");
   std::vector<Pair> pairs = pair_outputs(a, b, result.notes);
   const std::unique_ptr<images::ImageSource> source = open_images(a.graph, config, diagnostics);
@@ -382,7 +405,8 @@ report::Comparison compare(const CompareOptions& options) {
   if (!options.labels.empty() && !classifier)
     result.notes.push_back(
         "the models are no classifiers (one output, one score a class): labels were not used");
-  if (options.latency_rounds > 0) result.latency = latency_of(a, b, sample, options.latency_rounds);
+  if (options.latency_rounds > 0 && !b.tflite)
+    result.latency = latency_of(a, b, sample, options.latency_rounds);
   for (const Problem& warning : diagnostics.warnings)
     result.notes.push_back(warning.place + ": " + warning.cause);
   return result;

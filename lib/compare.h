@@ -1,4 +1,5 @@
-// `qconvert compare A B`: two ONNX models, whoever wrote them, on the same images in stock ONNX Runtime.
+// `qconvert compare A B`: two ONNX models, whoever wrote them, on the same images in stock ONNX Runtime. B
+// may be a .tflite file, which is run by a model of TFLite's arithmetic.
 #pragma once
 
 #include <filesystem>

@@ -275,8 +275,8 @@ int inspect_command(const Command& self, const Arguments& arguments) {
 }
 
 void add_compare_options(CLI::App& app, CompareOptions& options, std::string& images) {
-  app.add_option("A", options.a, "the model to compare with, usually the float one")->required();
-  app.add_option("B", options.b, "the model to judge")->required();
+  app.add_option("A", options.a, "the ONNX model to compare with, usually the float one")->required();
+  app.add_option("B", options.b, "the model to judge, ONNX or .tflite")->required();
   app.add_option("--images", images, "pictures, .npy, .npz or .pb to run both on")->type_name("DIR");
   app.add_option("--config", options.config,
                  "core-config with the preprocessing (and images, if it names them)")

@@ -3,6 +3,7 @@
 #include "tflite/read.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -45,10 +46,13 @@ std::string text_of(const flatbuffers::String* text) {
   return text ? text->str() : "";
 }
 
-template <typename To, typename Vector>
-std::vector<To> list_of(const Vector* from) {
-  if (!from) return {};
-  return {from->begin(), from->end()};
+// Copied first: the verifier lets 8 byte numbers stand on 4 byte addresses.
+template <typename To, typename From>
+std::vector<To> list_of(const flatbuffers::Vector<From>* from) {
+  if (!from || from->size() == 0) return {};
+  std::vector<From> raw(from->size());
+  std::memcpy(raw.data(), from->Data(), raw.size() * sizeof(From));
+  return {raw.begin(), raw.end()};
 }
 
 // The elements of a list that may be missing.
@@ -98,7 +102,7 @@ void read_buffers(Reader& reader) {
 int64_t bytes_wanted(const Tensor& tensor) {
   const int64_t bits = ir::bits_of(tensor.dtype);
   int64_t count = 1;
-  for (const int64_t dim : tensor.dims) {
+  for (const int64_t dim : tensor.shape) {
     if (dim < 0) return -1;
     if (__builtin_mul_overflow(count, dim, &count)) return -1;
   }
@@ -137,7 +141,7 @@ Tensor read_tensor(Reader& reader, const wire::Tensor& from, const std::string& 
   if (row != std::end(kTypes)) tensor.dtype = row->dtype;
   tensor.type = wire::EnumNameTensorType(from.type());
   if (tensor.type.empty()) tensor.type = format("type {}", static_cast<int>(from.type()));
-  tensor.dims = list_of<int64_t>(from.shape());
+  tensor.shape = tensor.dims = list_of<int64_t>(from.shape());
   if (std::any_of(tensor.dims.begin(), tensor.dims.end(), [](int64_t dim) { return dim < 0; }))
     reader.problem("shape", where, format("shape [{}] has a negative size", fmt::join(tensor.dims, ",")));
   if (size_of(from.shape_signature()) > 0) {

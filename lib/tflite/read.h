@@ -24,6 +24,7 @@ struct Tensor {
   std::string type;  // as the schema calls it: "INT8", "FLOAT32"; "type 77" if it does not know
   ir::DType dtype = ir::DType::kUndefined;  // undefined: a type without a counterpart in ONNX
   std::vector<int64_t> dims;                // -1: not fixed
+  std::vector<int64_t> shape;               // as dims, but what a runtime starts with: 1 where not fixed
   std::vector<float> scales;                // empty: not quantized; one, or one an index of dimension `axis`
   std::vector<int64_t> zero_points;         // as many as scales
   int64_t axis = 0;

@@ -16,9 +16,9 @@ using Builder = flatbuffers::FlatBufferBuilder;
 struct Tensor {
   std::string name;
   wire::TensorType type = wire::TensorType::INT8;
-  std::vector<int32_t> shape;
-  std::vector<float> scales;
-  std::vector<int64_t> zero_points;  // as many as scales
+  std::vector<int32_t> shape{};
+  std::vector<float> scales{};
+  std::vector<int64_t> zero_points{};  // as many as scales
   int32_t axis = 0;
   std::string data{};  // empty: computed at run time
 };
