@@ -105,6 +105,10 @@ def main():
     write("old_softmax", [conv(result="a"), helper.make_node("Softmax", ["a"], ["out"], name="softmax", axis=3)],
           [weight("first.weight", 4, 3, 3, 3)], opset=11)
 
+    # ONNX Runtime runs it, TFLite has neither of the last two.
+    write("no_tflite",
+          [conv(result="x"), helper.make_node("Erf", ["x"], ["y"], name="error_function"),
+           helper.make_node("Hardmax", ["y"], ["out"], name="winner")], [weight("first.weight", 4, 3, 3, 3)])
     for path in sorted(FOLDER.glob("*.onnx")):
         onnx.load(path, load_external_data=False)
         print(path.name, path.stat().st_size)

@@ -5,7 +5,8 @@ Three files a model: `float` (form float32, from the model alone), `pair` (the i
 and `alone` (--format tflite). Columns of tests/real_models_tflite.csv, empty where there is no bound: `float_error` the
 largest error relative to the output's range; `pair_db` the SQNR of the pair's .tflite against its ONNX file; `alone_db`
 the SQNR of the lone file against the float model; `transposes` and `operators_refused` (0: XNNPACK takes every operator)
-of the lone file; `bytes` its size.
+of the lone file; `bytes` its size. A model that takes every picture in its own size is left out, by name: a .tflite has
+one size.
 """
 import csv
 import json
@@ -70,6 +71,9 @@ def main():
     print(f"{'model':30} {'float error':>11} {'pair':>8} {'alone':>8} {'agree':>7} {'size':>9} {'transposes':>10}  XNNPACK takes all")
     for model in models:
         if sys.argv[1:] and model["name"] not in sys.argv[1:]:
+            continue
+        if "multiple" in model["preprocess"]["resize"]:
+            print(f"{model['name']:30} left out: its pictures keep their own sizes", flush=True)
             continue
         with tempfile.TemporaryDirectory() as work:
             try:

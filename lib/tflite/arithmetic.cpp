@@ -7,12 +7,16 @@
 namespace qc::tflite::kernels {
 
 Multiplier multiplier_of(double real) {
+  constexpr int kMostShift = 30;
+  constexpr Multiplier kLargest{std::numeric_limits<int32_t>::max(), kMostShift};
   if (real == 0) return {};
+  if (!std::isfinite(real)) return kLargest;
   Multiplier result;
   const double fraction = std::frexp(real, &result.shift);
   auto mantissa = static_cast<int64_t>(std::round(fraction * static_cast<double>(int64_t{1} << 31)));
   if (mantissa == int64_t{1} << 31) mantissa /= 2, ++result.shift;
   if (result.shift < -31) return {};
+  if (result.shift > kMostShift) return kLargest;
   result.mantissa = static_cast<int32_t>(mantissa);
   return result;
 }
@@ -34,11 +38,10 @@ int32_t shift_right_rounded(int32_t x, int bits) {
 int32_t multiply(int32_t x, Multiplier by, Rounding rounding) {
   if (rounding == Rounding::kSingle) {
     const int total = 31 - by.shift;
-    if (total < 1) return static_cast<int32_t>((int64_t{x} * by.mantissa) << -total);
     return static_cast<int32_t>((int64_t{x} * by.mantissa + (int64_t{1} << (total - 1))) >> total);
   }
   const int left = by.shift > 0 ? by.shift : 0, right = by.shift > 0 ? 0 : -by.shift;
-  const auto shifted = static_cast<int32_t>(left > 31 ? 0U : static_cast<uint32_t>(x) << left);
+  const auto shifted = static_cast<int32_t>(static_cast<uint32_t>(x) << left);
   return shift_right_rounded(high_product(shifted, by.mantissa), right);
 }
 

@@ -17,7 +17,7 @@ struct Multiplier {
   int32_t mantissa = 0;
   int shift = 0;
 };
-/// `real` >= 0, finite. What is too small to matter becomes 0.
+/// `real` >= 0. What is too small to matter becomes 0, what is too large the largest there is.
 Multiplier multiplier_of(double real);
 
 /// x * real, rounded. Wraps where a kernel would.

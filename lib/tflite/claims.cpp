@@ -123,9 +123,13 @@ void claim_table(Walk& walk, const flatbuffers::Table& table, const flatbuffers:
                  std::string_view kind, TensorId tensor) {
   // A table's first field leads back to the list of its fields, which starts with the sizes of both.
   const uint8_t* fields = table.GetVTable();
-  walk.claim(fields, flatbuffers::ReadScalar<flatbuffers::voffset_t>(fields), kind, tensor);
-  walk.claim(&table, flatbuffers::ReadScalar<flatbuffers::voffset_t>(fields + sizeof(flatbuffers::voffset_t)),
-             kind, tensor);
+  constexpr size_t kSizes = 2 * sizeof(flatbuffers::voffset_t);
+  const auto read = [](const uint8_t* at) { return flatbuffers::ReadScalar<flatbuffers::voffset_t>(at); };
+  const size_t size = read(fields);  // verified to lie inside; what a shorter list would say does not
+  walk.claim(fields, static_cast<int64_t>(size), kind, tensor);
+  const size_t own =
+      size < kSizes ? sizeof(flatbuffers::soffset_t) : read(fields + sizeof(flatbuffers::voffset_t));
+  walk.claim(&table, static_cast<int64_t>(own), kind, tensor);
   for (size_t i = 0; i < type.num_elems; ++i) claim_field(walk, table, type, i, kind, tensor);
 }
 

@@ -33,6 +33,19 @@ std::string place_of(const std::string& place, size_t index, const file::Operato
   return format("{}: operator {} ({})", place, index, op.op);
 }
 
+// Whether a kernel can count with it: scales that are numbers, zero points that the type can hold.
+bool sound_quantization(const file::Tensor& tensor) {
+  const bool narrow = tensor.dtype == ir::DType::kInt8 || tensor.dtype == ir::DType::kUint8;
+  const int64_t low = tensor.dtype == ir::DType::kUint8 ? 0
+                      : narrow                          ? -128
+                                                        : -32768,
+                high = narrow ? low + 255 : 65535;
+  return std::all_of(tensor.scales.begin(), tensor.scales.end(),
+                     [](float s) { return std::isnormal(s) && s > 0; }) &&
+         std::all_of(tensor.zero_points.begin(), tensor.zero_points.end(),
+                     [&](int64_t z) { return z >= low && z <= high; });
+}
+
 // Bytes that a value of this type and shape takes; 0 for types without a width.
 size_t bytes_of(const file::Tensor& tensor) {
   return static_cast<size_t>((ir::element_count(tensor.shape) * ir::bits_of(tensor.dtype) + 7) / 8);
@@ -120,6 +133,10 @@ void check_executable(const file::Model& model, const std::string& place) {
         elements = kMostElements + 1;
     }
     const bool too_large = elements > kMostElements;
+    if (!sound_quantization(tensor))
+      diagnostics.error({"tflite-quantization", format("{}: tensor '{}'", place, tensor.name),
+                         "a scale is no positive number, or a zero point is outside its type",
+                         "write the file again with its converter"});
     if (tensor.sparse || tensor.other_quantization || tensor.variable || too_large)
       diagnostics.error({"tflite-arithmetic", format("{}: tensor '{}'", place, tensor.name),
                          too_large ? "it is too large" : "it is sparse, blockwise or a variable",

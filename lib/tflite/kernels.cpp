@@ -123,7 +123,8 @@ Bounds integer_bounds(const Call& call) {
   const Value& out = *call.out[0];
   const std::string fused = file::text_option(call.op, "fused_activation_function", "NONE");
   const auto integer = [&](float real) {
-    return out.zero_point() + static_cast<int32_t>(std::round(real / out.scale()));
+    constexpr float kFar = 1e6f;  // beyond any 8 bits, whatever the scale
+    return out.zero_point() + static_cast<int32_t>(std::clamp(std::round(real / out.scale()), -kFar, kFar));
   };
   Bounds bounds{static_cast<int32_t>(lowest(out)), static_cast<int32_t>(highest(out))};
   if (fused == "NONE") return bounds;
@@ -143,6 +144,15 @@ FloatBounds float_bounds(const Call& call) {
   if (fused == "RELU_N1_TO_1") return {-1, 1};
   if (fused != "NONE") refuse(call, "fused activation " + fused);
   return {-kFree, kFree};
+}
+
+int64_t whole(float x) {
+  constexpr float kFar = 1e6f;
+  return std::isnan(x) ? 0 : static_cast<int64_t>(std::clamp(std::round(x), -kFar, kFar));
+}
+
+int32_t within(int64_t integer, int32_t zero_point, Bounds bounds) {
+  return static_cast<int32_t>(std::clamp<int64_t>(integer + zero_point, bounds.low, bounds.high));
 }
 
 size_t axis_of(const Call& call, int64_t axis, size_t rank) {

@@ -89,6 +89,10 @@ struct Bounds {
 };
 /// Of the output's integers, with the fused activation.
 Bounds integer_bounds(const Call& call);
+/// round(x), halves away from 0, within what any 8 bits can need; 0 for what is not a number.
+int64_t whole(float x);
+/// integer + zero_point, held within the bounds.
+int32_t within(int64_t integer, int32_t zero_point, Bounds bounds);
 struct FloatBounds {
   float low = 0, high = 0;
 };

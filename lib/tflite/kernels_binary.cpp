@@ -18,8 +18,7 @@ void run_integers(const Call& call, Apply apply) {
   const int32_t zero = call.out[0]->zero_point();
   std::vector<int32_t> out(at_a.size());
   for (size_t i = 0; i < out.size(); ++i)
-    out[i] = std::clamp(apply(a[static_cast<size_t>(at_a[i])], b[static_cast<size_t>(at_b[i])]) + zero,
-                        bounds.low, bounds.high);
+    out[i] = within(apply(a[static_cast<size_t>(at_a[i])], b[static_cast<size_t>(at_b[i])]), zero, bounds);
   store(*call.out[0], out);
 }
 

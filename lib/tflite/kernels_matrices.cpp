@@ -133,8 +133,7 @@ void batch_matmul(const Call& call) {
     const std::vector<int16_t> x = centered(a), y = centered(b);
     std::vector<int32_t> out(static_cast<size_t>(call.out[0]->size()));
     multiply_batches<int32_t>(call, x.data(), y.data(), [&](size_t at, int32_t sum) {
-      out[at] = std::clamp(multiply(sum, by, Rounding::kDouble) + call.out[0]->zero_point(), bounds.low,
-                           bounds.high);
+      out[at] = within(multiply(sum, by, Rounding::kDouble), call.out[0]->zero_point(), bounds);
     });
     return store(*call.out[0], out);
   }

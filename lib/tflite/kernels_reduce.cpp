@@ -108,10 +108,8 @@ void sum(const Call& call) {
               shift = -static_cast<float>(in.zero_point()) * scale * static_cast<float>(reduction.count);
   std::vector<int32_t> results;
   for (const int64_t total : folded(reduction, integers(in), outputs, int64_t{0}, plus)) {
-    const float result =
-        std::round(static_cast<float>(total) * scale + shift) + static_cast<float>(out.zero_point());
-    results.push_back(static_cast<int32_t>(
-        std::clamp(result, static_cast<float>(lowest(out)), static_cast<float>(highest(out)))));
+    const int64_t result = whole(static_cast<float>(total) * scale + shift) + out.zero_point();
+    results.push_back(static_cast<int32_t>(std::clamp(result, lowest(out), highest(out))));
   }
   store(*call.out[0], results);
 }
@@ -162,8 +160,7 @@ void softmax_integers(const Call& call, int64_t depth, float beta) {
     for (size_t i = row; i < end; ++i) total += table[static_cast<size_t>(largest - q[i])];
     const float inverse = 1.0f / (total * out.scale());
     for (size_t i = row; i < end; ++i) {
-      const auto share =
-          static_cast<int64_t>(std::round(table[static_cast<size_t>(largest - q[i])] * inverse));
+      const int64_t share = whole(table[static_cast<size_t>(largest - q[i])] * inverse);
       results[i] = static_cast<int32_t>(std::clamp(share + out.zero_point(), lowest(out), highest(out)));
     }
   }

@@ -21,7 +21,7 @@ void run_table(const Call& call, const std::function<int32_t(int32_t)>& entry) {
   const auto first = static_cast<int32_t>(lowest(in));
   for (int32_t i = 0; i < kEntries; ++i)
     table[static_cast<size_t>(i)] =
-        std::clamp(entry(first + i - in.zero_point()) + call.out[0]->zero_point(), bounds.low, bounds.high);
+        within(entry(first + i - in.zero_point()), call.out[0]->zero_point(), bounds);
   std::vector<int32_t> out;
   for (const int64_t q : integers(in)) out.push_back(table[static_cast<size_t>(q - first)]);
   store(*call.out[0], out);
@@ -128,9 +128,11 @@ void clipped(const Call& call, Ends ends) {
     return run_floats(call, [&](float x) { return std::clamp(x, ends.low, ends.high); });
   const Value& out = *call.out[0];
   const Multiplier by = multiplier_of(double{call.in[0]->scale() / out.scale()});
-  const auto low = static_cast<int32_t>(std::round(ends.low / out.scale()));
-  const auto high = std::isinf(ends.high) ? highest(out) - out.zero_point()
-                                          : static_cast<int64_t>(std::round(ends.high / out.scale()));
+  constexpr float kFar = 1e6f;  // beyond any 8 bits
+  const auto low = static_cast<int32_t>(std::clamp(std::round(ends.low / out.scale()), -kFar, kFar));
+  const auto high = std::isinf(ends.high)
+                        ? highest(out) - out.zero_point()
+                        : static_cast<int64_t>(std::min(std::round(ends.high / out.scale()), kFar));
   run_table(call, [&](int32_t q) {
     const int32_t x = multiply(q, by, Rounding::kDouble);
     return static_cast<int32_t>(std::min<int64_t>(std::max(x, low), high));

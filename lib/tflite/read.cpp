@@ -3,6 +3,7 @@
 #include "tflite/read.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -45,10 +46,13 @@ std::string text_of(const flatbuffers::String* text) {
   return text ? text->str() : "";
 }
 
-template <typename To, typename Vector>
-std::vector<To> list_of(const Vector* from) {
-  if (!from) return {};
-  return {from->begin(), from->end()};
+// Copied first: the verifier lets 8 byte numbers stand on 4 byte addresses.
+template <typename To, typename From>
+std::vector<To> list_of(const flatbuffers::Vector<From>* from) {
+  if (!from || from->size() == 0) return {};
+  std::vector<From> raw(from->size());
+  std::memcpy(raw.data(), from->Data(), raw.size() * sizeof(From));
+  return {raw.begin(), raw.end()};
 }
 
 // The elements of a list that may be missing.

@@ -319,11 +319,11 @@ void add_shapes(Bench& b) {
   const auto bilinear = wire_options::ResizeBilinearOptions;
   const auto nearest = wire_options::ResizeNearestNeighborOptions;
   b.add("bilinear half pixel", wire_op::RESIZE_BILINEAR, 3, {b.x, b.ints({16, 15})}, {like({1, 16, 15, 6})},
-        bilinear, OPTIONS(CreateResizeBilinearOptions, false, true));
+        bilinear, OPTIONS(CreateResizeBilinearOptions, 0, 0, false, true));
   b.add("bilinear", wire_op::RESIZE_BILINEAR, 2, {b.x, b.ints({5, 13})}, {like({1, 5, 13, 6})}, bilinear,
-        OPTIONS(CreateResizeBilinearOptions, false, false));
+        OPTIONS(CreateResizeBilinearOptions, 0, 0, false, false));
   b.add("bilinear align", wire_op::RESIZE_BILINEAR, 2, {b.x, b.ints({15, 19})}, {like({1, 15, 19, 6})},
-        bilinear, OPTIONS(CreateResizeBilinearOptions, true, false));
+        bilinear, OPTIONS(CreateResizeBilinearOptions, 0, 0, true, false));
   b.add("nearest", wire_op::RESIZE_NEAREST_NEIGHBOR, 2, {b.x, b.ints({16, 20})}, {like({1, 16, 20, 6})},
         nearest, OPTIONS(CreateResizeNearestNeighborOptions, false, false));
   b.add("nearest half pixel", wire_op::RESIZE_NEAREST_NEIGHBOR, 3, {b.x, b.ints({5, 13})},

@@ -71,7 +71,7 @@ const Expected kExpected[] = {
       "Log"}}};
 
 TEST_CASE("each op of the shipped targets has its kind and a sentence") {
-  const std::string name = GENERATE("int8", "litert", "onnxruntime");
+  const std::string name = GENERATE("int8", "onnxruntime");
   const TargetSpec t = target::load(name);
   CHECK(t.name == name);
   for (const Expected& expected : kExpected)
