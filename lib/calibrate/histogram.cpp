@@ -43,9 +43,15 @@ QC_CLONES void range_loop(const float* x, int64_t n, float* lo, float* hi, float
   }
 }
 
-// Bin numbers of a block, relative to `first`.
-QC_CLONES void bin_loop(const float* x, int n, float inverse_width, int32_t first, int32_t* bins) {
-  for (int i = 0; i < n; ++i) bins[i] = static_cast<int32_t>(std::floor(x[i] * inverse_width)) - first;
+// Bin numbers of a block, relative to `first`. Floor spelled as truncation and a step down: the compiler
+// vectorises conversions, but not calls of floor.
+QC_CLONES void bin_loop(const float* __restrict x, int n, float inverse_width, int32_t first,
+                        int32_t* __restrict bins) {
+  for (int i = 0; i < n; ++i) {
+    const float v = x[i] * inverse_width;
+    const int32_t whole = static_cast<int32_t>(v);
+    bins[i] = whole - (static_cast<float>(whole) > v ? 1 : 0) - first;
+  }
 }
 
 // Smallest exponent for which [min, max] spans at most kBins bins and bin numbers fit a float's 24 bits

@@ -184,6 +184,11 @@ std::unique_ptr<ModelRunner> OrtRunnerFactory::make(const ir::Graph& graph, std:
   auto ops = std::make_unique<TapOps>(std::move(taps));
   Ort::SessionOptions session =
       session_options(options.threads_per_run, options.optimize ? ORT_ENABLE_ALL : ORT_DISABLE_ALL);
+  // Sessions come and go here, and several runs share one: an arena in each would hold on to the peak of
+  // every one of them, a pattern to the sum of a run's tensors. malloc serves them all from one heap (see
+  // main.cpp).
+  session.DisableCpuMemArena();
+  session.DisableMemPattern();
   ops->add_to(session);
   const std::vector<ir::ValueId> outside = constants_outside(tapped, one_part_);
   std::vector<ir::Tensor> kept = add_outside(session, tapped, outside);

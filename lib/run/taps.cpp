@@ -11,9 +11,16 @@ namespace {
 
 using Taps = std::vector<Tap>;
 
+constexpr int64_t kNoTap = -1;  // an Observe node that looks at nothing
+
+const Tap& tap_of(const Taps& taps, const OrtKernelInfo* info) {
+  static const Tap nothing{ir::kNone, [](int64_t, std::span<const float>, std::span<const int64_t>) {}, {}};
+  const auto index = Ort::ConstKernelInfo(info).GetAttribute<int64_t>("tap");
+  return index == kNoTap ? nothing : taps.at(static_cast<size_t>(index));
+}
+
 struct Kernel {
-  Kernel(const Taps& taps, const OrtKernelInfo* info)
-      : tap(taps.at(static_cast<size_t>(Ort::ConstKernelInfo(info).GetAttribute<int64_t>("tap")))) {}
+  Kernel(const Taps& taps, const OrtKernelInfo* info) : tap(tap_of(taps, info)) {}
   const Tap& tap;
 
   // Looks at input 0; runs the tap's function with its shape.
@@ -96,6 +103,41 @@ struct TransformOp : TapOp<TransformOp, TransformKernel> {
   }
 };
 
+// ONNX Runtime takes the nodes that nothing reads, the last first, and runs what each needs and then it. So
+// observers run right behind their values, while those are in the cache and before they pile up, if the
+// earliest value's observer stands last in the model.
+std::vector<size_t> last_to_first(const ir::Graph& graph, const Taps& taps) {
+  std::vector<int64_t> position(graph.nodes.size(), 0);
+  int64_t next = 0;
+  for (const ir::NodeId id : ir::topological_order(graph)) position[static_cast<size_t>(id)] = next++;
+  const auto position_of = [&](size_t tap) {
+    const ir::NodeId producer = graph.values[static_cast<size_t>(taps[tap].value)].producer;
+    return producer == ir::kNone ? -1 : position[static_cast<size_t>(producer)];
+  };
+  std::vector<size_t> order;
+  for (size_t i = 0; i < taps.size(); ++i)
+    if (taps[i].observe) order.push_back(i);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return position_of(a) > position_of(b); });
+  return order;
+}
+
+// Outputs whose producers nothing reads: a fusion may put a new producer at the model's end, and it would
+// then be run with all it needs before any observer. An observer that looks at nothing keeps its place.
+std::vector<ir::ValueId> unread_outputs(const ir::Graph& graph, const Taps& taps) {
+  std::vector<ir::ValueId> unread;
+  for (const ir::ValueId output : graph.outputs) {
+    const ir::Value& value = graph.values[static_cast<size_t>(output)];
+    const bool read = !value.consumers.empty() || std::any_of(taps.begin(), taps.end(), [&](const Tap& tap) {
+      return tap.observe && tap.value == output;
+    });
+    if (!read && value.dtype == ir::DType::kFloat && value.producer != ir::kNone &&
+        std::find(unread.begin(), unread.end(), output) == unread.end())
+      unread.push_back(output);
+  }
+  return unread;
+}
+
 }  // namespace
 
 int64_t& current_slot() {
@@ -129,12 +171,13 @@ ir::Graph insert_taps(const ir::Graph& original, const Taps& taps) {
   ir::Graph graph = original;
   if (taps.empty()) return graph;
   graph.opset_imports.emplace_back(kTapDomain, 1);
-  const auto add = [&](const char* op, size_t index, ir::ValueId from, ir::ValueId to) {
+  const auto add = [&](const char* op, int64_t index, const std::string& name, ir::ValueId from,
+                       ir::ValueId to) {
     ir::Node node;
-    node.name = format("{}_{}", op, index);
+    node.name = op + ("_" + name);
     node.op_type = op;
     node.domain = kTapDomain;
-    node.attributes = {{"tap", static_cast<int64_t>(index)}};
+    node.attributes = {{"tap", index}};
     node.inputs = {from};
     node.outputs = {to};
     return ir::add_node(graph, std::move(node));
@@ -150,15 +193,19 @@ ir::Graph insert_taps(const ir::Graph& original, const Taps& taps) {
     if (output)
       std::swap(graph.values[static_cast<size_t>(value)].name,
                 graph.values[static_cast<size_t>(changed)].name);
-    add("Transform", i, value, changed);
+    add("Transform", static_cast<int64_t>(i), std::to_string(i), value, changed);
   }
-  for (size_t i = 0; i < taps.size(); ++i) {
-    if (!taps[i].observe) continue;
-    const ir::ValueId result = ir::add_value(graph, format("tap_{}", i), ir::DType::kFloat);
+  const auto observe = [&](int64_t index, const std::string& name, ir::ValueId value) {
+    const ir::ValueId result = ir::add_value(graph, "tap_" + name, ir::DType::kFloat);
     graph.values[static_cast<size_t>(result)].has_shape = true;
-    add("Observe", i, taps[i].value, result);
+    add("Observe", index, name, value, result);
     graph.outputs.push_back(result);
-  }
+  };
+  const std::vector<size_t> order = last_to_first(graph, taps);
+  if (order.empty()) return graph;
+  const std::vector<ir::ValueId> ends = unread_outputs(graph, taps);
+  for (size_t i = 0; i < ends.size(); ++i) observe(kNoTap, format("end_{}", i), ends[i]);
+  for (const size_t i : order) observe(static_cast<int64_t>(i), std::to_string(i), taps[i].value);
   return graph;
 }
 

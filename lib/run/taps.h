@@ -34,7 +34,8 @@ class TapOps {
   std::unique_ptr<Ops> ops_;
 };
 
-/// A copy of the graph with the tap nodes in place. Observe results become extra graph outputs, in tap order.
+/// A copy of the graph with the tap nodes in place. Observe results become extra graph outputs, behind the
+/// others.
 ir::Graph insert_taps(const ir::Graph& graph, const std::vector<Tap>& taps);
 
 }  // namespace qc::run
