@@ -167,6 +167,7 @@ Attempt refine_placement(const ir::Graph& graph, const std::vector<select::Capab
                float_time = select::cost_of(graph, nowhere, time);
   select::Goal goal;
   goal.sqnr_db = poor ? kGoodDb : weights_only.worst_db() - kNarrowGapDb;
+  if (poor) goal.time_slack = 0;  // accuracy that stays out of reach gets no time
   goal.time_limit = poor                                ? std::max(start_time, float_time)
                     : float_time < kLittle * start_time ? start_time + kGiveBack * (float_time - start_time)
                                                         : start_time;

@@ -55,12 +55,14 @@ struct Writer {
   std::vector<std::pair<std::string, ir::Tensor>>
       initializers;  // written last: they may go into a second file
   std::vector<plan::Piece> node_pieces, initializer_pieces;
-  std::map<char, int64_t> counts;             // of names made for each letter
-  std::set<std::string> names;                // every value name in the file
-  std::set<std::string> node_names;           // as far as new nodes get names as well
-  std::map<std::string, std::string> shared;  // type, shape and bytes of a small constant -> its name
-  std::map<ValueId, std::string> read_as;     // what readers of an activation read
-  std::map<ValueId, std::string> written_as;  // what its producer writes
+  std::map<char, int64_t> counts;                  // of names made for each letter
+  std::set<std::string> names;                     // every value name in the file
+  std::set<std::string> node_names;                // as far as new nodes get names as well
+  std::map<std::string, std::string> shared;       // type, shape and bytes of a small constant -> its name
+  std::map<ValueId, std::string> read_as;          // what readers of an activation read
+  std::map<ValueId, std::string> quantized_as;     // the integers of an activation
+  std::map<ValueId, std::string> read_by_channel;  // the same floats, from a scale for each channel
+  std::map<ValueId, std::string> written_as;       // what its producer writes
   std::map<ValueId, std::string> integers, dequantized, unfolded;  // of constants, as far as written
   bool contrib = false;
 
@@ -277,6 +279,7 @@ void add_quantize(Writer& w, ValueId v, const std::string& label) {
   const std::string integers = fresh_name(w, 'q');
   add_node(w, linear_node(w, "QuantizeLinear", stored),
            {clipped(w, w.written_as.at(v), params, label), scale, zero}, {integers}, label);
+  w.quantized_as[v] = integers;
   add_node(w, linear_node(w, "DequantizeLinear", stored), {integers, scale, zero}, {w.read_as.at(v)}, label);
 }
 
@@ -329,13 +332,57 @@ std::string bias_of_full_rank(Writer& w, NodeId id, size_t slot) {
   return name;
 }
 
+// Does the node's result reach a QuantizeLinear with at most a Relu or Clip on the way?
+bool leads_to_quantize(const Writer& w, NodeId id) {
+  ValueId v = w.node(id).outputs[0];
+  while (!has_pair(w, v)) {
+    const std::vector<NodeId>& readers = w.value(v).consumers;
+    if (readers.size() != 1 || ir::is_output(w.model.graph, v)) return false;
+    const ir::Node& reader = w.node(readers[0]);
+    if (!ir::standard_op(reader, "Relu") && !ir::standard_op(reader, "Clip")) return false;
+    v = reader.outputs[0];
+  }
+  return true;
+}
+
+// Between integers of one scale, the runtime rounds float weights itself at load, with one scale for the
+// whole tensor, whatever the file says (seen with 1.30: 2 dB on a segmentation network). It leaves a node
+// alone whose input comes with a scale for each channel; here they are all equal.
+bool would_be_rounded(const Writer& w, NodeId id, size_t slot) {
+  constexpr std::string_view kRounded[] = {"Conv", "ConvTranspose", "Gemm"};
+  const ir::Node& node = w.node(id);
+  if (slot != 0 || w.compute(id) == Compute::kInteger || w.opset < kPerAxisOpset) return false;
+  if (std::none_of(std::begin(kRounded), std::end(kRounded),
+                   [&](auto op) { return ir::standard_op(node, op); }))
+    return false;
+  const ir::Value& input = w.value(node.inputs[0]);
+  return w.quantized_as.contains(node.inputs[0]) && input.has_shape && input.dims.size() > 1 &&
+         input.dims[1] > 1 && leads_to_quantize(w, id);
+}
+
+const std::string& read_by_channel(Writer& w, ValueId v, const std::string& label) {
+  std::string& name = w.read_by_channel[v];
+  if (!name.empty()) return name;
+  name = fresh_name(w, 'd');
+  QuantParams params = activation_storage(w.decision(v).params);
+  const auto channels = static_cast<size_t>(w.value(v).dims[1]);
+  params.axis = 1;
+  params.scales.assign(channels, params.scales[0]);
+  params.zero_points.assign(channels, params.zero_points[0]);
+  add_node(w, linear_node(w, "DequantizeLinear", params),
+           {w.quantized_as.at(v), scale_name(w, params, label), zero_point_name(w, params, label)}, {name},
+           label);
+  return name;
+}
+
 std::string input_name(Writer& w, NodeId id, size_t slot) {
   const ir::Node& node = w.node(id);
   const auto bias = w.model.biases.find(id);
   if (slot == 2 && bias != w.model.biases.end()) return dequantized_bias(w, id, bias->second);
   const ValueId v = slot < node.inputs.size() ? node.inputs[slot] : kNone;
   if (v == kNone) return "";
-  if (!w.value(v).constant) return w.read_as.at(v);
+  if (!w.value(v).constant)
+    return would_be_rounded(w, id, slot) ? read_by_channel(w, v, node.name) : w.read_as.at(v);
   if (keeps_apart(w, id, slot)) return bias_of_full_rank(w, id, slot);
   if (!w.model.weights.contains(v)) return w.value(v).name;
   return w.compute(id) == Compute::kInteger ? dequantized_constant(w, v, node.name)

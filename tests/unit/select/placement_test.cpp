@@ -173,6 +173,6 @@ TEST_CASE("refining gives up time only for accuracy") {
   // Out of reach, by noise that stays or by time: only the slack is spent.
   const select::MeasuredNoise drowned{{a, b}, {{0.1, 0}, {0, 1e-4}}, {1, 1}};
   CHECK(at(drowned, {30, 0.05}).integer == std::vector<bool>{true, true});
-  CHECK(at(drowned, {30, 2}).integer == std::vector<bool>{false, true});
+  CHECK(at(drowned, {30, 1.2}).integer == std::vector<bool>{false, true});
   CHECK(at(noise, {30, 0.05, 250}).integer == std::vector<bool>{true, true});
 }

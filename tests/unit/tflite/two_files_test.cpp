@@ -25,7 +25,8 @@ Files convert_sample(const std::vector<std::string>& settings) {
   ConvertOptions options;
   options.model = QCONVERT_TESTS "/data/sample/model.onnx";
   options.config = QCONVERT_TESTS "/data/sample/config.json";
-  options.output_folder = std::filesystem::temp_directory_path() / "qconvert-two-files";
+  options.output_folder = 
+      std::filesystem::temp_directory_path() / format("qconvert-two-files-{}", ::getpid());
   for (const std::string& setting : settings) options.overrides.push_back(config::parse_override(setting));
   const ConvertResult result = convert(options);
   Files files;
