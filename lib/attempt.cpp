@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "ir/ops.h"
-#include "simulate/local_error.h"
 #include "simulate/probe.h"
 
 namespace qc {
@@ -51,13 +50,18 @@ FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan
   observed.insert(observed.end(), results.begin(), results.end());
   std::sort(observed.begin(), observed.end());
   observed.erase(std::unique(observed.begin(), observed.end()), observed.end());
-  answers.model = simulate::make_float_model(graph, runners, observed, answers.judged);
+  const auto model = simulate::make_float_model(graph, runners, observed, answers.judged);
+  answers.samples = std::make_unique<simulate::Samples>();
+  model->hook = [sample = simulate::sampling(*answers.samples)](
+                    ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims) {
+    if (slot < kErrorImages) sample(value, slot, tensor, dims);
+  };
   answers.held_out =
-      simulate::reference_of(*answers.model->runner, source, split.held_out, answers.judged.size(), threads);
+      simulate::reference_of(*model->runner, source, split.held_out, answers.judged.size(), threads);
   if (!all_finite(answers.held_out))
     throw calibrate::not_finite(graph, runners, source, answers.held_out.images);
   if (!answers.layers.empty())
-    answers.means = correct::float_means(*answers.model, answers.layers, source,
+    answers.means = correct::float_means(*model, answers.layers, source,
                                          correct::spread(split.calibration, kCorrectionImages), threads);
   return answers;
 }
@@ -200,20 +204,16 @@ std::vector<plan::NodeDecision> reasons_in_float(const std::vector<bool>& fastes
   return reasons;
 }
 
-std::map<ir::ValueId, double> error_by_value(FloatAnswers& answers, Attempt& attempt,
+std::map<ir::ValueId, double> error_by_value(const FloatAnswers& answers, Attempt& attempt,
                                              const images::ImageSource& source) {
-  simulate::Samples expected, rounded;
-  answers.model->hook = simulate::sampling(expected);
+  simulate::Samples rounded;
   attempt.simulator->after = simulate::sampling(rounded);
   for (int64_t i = 0;
        i < std::min<int64_t>(kErrorImages, static_cast<int64_t>(answers.held_out.images.size())); ++i) {
-    const std::vector<ir::Tensor> inputs = source.load(answers.held_out.images[static_cast<size_t>(i)]);
-    answers.model->runner->run(inputs, i);
-    attempt.simulator->runner->run(inputs, i);
+    attempt.simulator->runner->run(source.load(answers.held_out.images[static_cast<size_t>(i)]), i);
   }
-  answers.model->hook = {};
   attempt.simulator->after = {};
-  return simulate::local_sqnr_db(expected, rounded);
+  return simulate::local_sqnr_db(*answers.samples, rounded);
 }
 
 }  // namespace qc

@@ -21,6 +21,7 @@
 #include "select/placement.h"
 #include "select/refine.h"
 #include "simulate/fidelity.h"
+#include "simulate/local_error.h"
 #include "simulate/simulate.h"
 
 namespace qc {
@@ -31,7 +32,7 @@ struct FloatAnswers {
   simulate::Reference held_out;  // outputs on held-out images
   correct::FloatMeans means;     // of every layer that may be corrected; empty when correction is off
   std::vector<correct::Layer> layers;
-  std::unique_ptr<simulate::FloatModel> model;
+  std::unique_ptr<simulate::Samples> samples;  // of the rounded values, on the first held-out images
 };
 
 struct Attempt {
@@ -72,7 +73,7 @@ std::vector<plan::NodeDecision> reasons_in_float(const std::vector<bool>& fastes
                                                  const std::vector<bool>& integer);
 
 /// The error at every rounded value, in dB, from two of the held-out images.
-std::map<ir::ValueId, double> error_by_value(FloatAnswers& answers, Attempt& attempt,
+std::map<ir::ValueId, double> error_by_value(const FloatAnswers& answers, Attempt& attempt,
                                              const images::ImageSource& source);
 
 }  // namespace qc

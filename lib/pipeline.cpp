@@ -186,7 +186,6 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the error at every layer is known.
   const auto local_error = error_by_value(answers, best, *source);
-  answers.model->runner.reset();
   best.simulator->runner.reset();
   watch.lap("error by layer");
 

@@ -30,7 +30,7 @@ EXCEPTIONS = {
     "fmt": ["lib/base/text.h"],
     "CLI11::CLI11": ["apps/"],
 }
-SYSTEM = re.compile(r"^([a-z_0-9]+|sys/\w+\.h|linux/\w+\.h|(fcntl|unistd|malloc|signal|pthread|sched|immintrin|arm_neon|cpuid|dirent|poll|termios)\.h)$")
+SYSTEM = re.compile(r"^([a-z_0-9]+|sys/\w+\.h|linux/\w+\.h|(fcntl|unistd|signal|pthread|sched|immintrin|arm_neon|cpuid|dirent|malloc|poll|termios)\.h)$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
 
 

@@ -93,8 +93,11 @@ void add_to_channels(std::span<float> tensor, const quant::ChannelLayout& layout
                      const std::vector<float>& delta) {
   float* x = tensor.data();
   for (int64_t o = 0; o < layout.outer; ++o)
-    for (int64_t c = 0; c < layout.channels; ++c, x += layout.inner)
-      for (int64_t i = 0; i < layout.inner; ++i) x[i] += delta[static_cast<size_t>(c)];
+    for (int64_t c = 0; c < layout.channels; ++c, x += layout.inner) {
+      // Read once: it might lie in the tensor, for all the compiler knows.
+      const float shift = delta[static_cast<size_t>(c)];
+      for (int64_t i = 0; i < layout.inner; ++i) x[i] += shift;
+    }
 }
 
 std::map<ir::ValueId, size_t> layers_by_result(const std::vector<Layer>& layers) {

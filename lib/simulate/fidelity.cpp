@@ -103,12 +103,12 @@ Reference reference_of(run::ModelRunner& runner, const images::ImageSource& sour
                        std::span<const int64_t> indices, size_t judged, int threads, int64_t byte_limit) {
   Reference reference;
   if (indices.empty()) return reference;
-  const auto judge = [&](int64_t image) {
-    const std::vector<ir::Tensor> results = runner.run(source.load(image), 0);
+  const auto judge = [&](int64_t image, int64_t slot) {
+    const std::vector<ir::Tensor> results = runner.run(source.load(image), slot);
     const auto kept = last(results, judged);
     return std::vector<ir::Tensor>(kept.begin(), kept.end());
   };
-  reference.judged.push_back(judge(indices[0]));
+  reference.judged.push_back(judge(indices[0], 0));
   int64_t bytes = 0;
   for (const ir::Tensor& tensor : reference.judged[0]) bytes += static_cast<int64_t>(tensor.bytes->size());
   const int64_t affordable =
@@ -120,7 +120,7 @@ Reference reference_of(run::ModelRunner& runner, const images::ImageSource& sour
         indices[static_cast<size_t>(i * static_cast<int64_t>(indices.size()) / count)]);
   reference.judged.resize(static_cast<size_t>(count));
   parallel_for(count - 1, threads, [&](int64_t i, int) {
-    reference.judged[static_cast<size_t>(i + 1)] = judge(reference.images[static_cast<size_t>(i + 1)]);
+    reference.judged[static_cast<size_t>(i + 1)] = judge(reference.images[static_cast<size_t>(i + 1)], i + 1);
   });
   return reference;
 }

@@ -45,7 +45,8 @@ struct Reference {
   std::vector<int64_t> images;                  // indices into the source
   std::vector<std::vector<ir::Tensor>> judged;  // by image, by judged value
 };
-/// `runner` must return the judged values as its last results (RunnerOptions::extra_outputs).
+/// `runner` must return the judged values as its last results (RunnerOptions::extra_outputs). The slot of
+/// each run is the image's place in Reference::images.
 Reference reference_of(run::ModelRunner& runner, const images::ImageSource& source,
                        std::span<const int64_t> indices, size_t judged, int threads,
                        int64_t byte_limit = int64_t{48} << 20);
