@@ -215,6 +215,29 @@ TEST_CASE("weights of float nodes are integers in the file and nothing at run ti
   }
 }
 
+TEST_CASE("a float node between integers stays float: the runtime does not round its weights",
+          "[onnx_io][qdq]") {
+  ir::Graph g = tiny::graph();
+  const auto x = tiny::input(g, "x", {1, 4, 8, 8});
+  const auto c1 = tiny::conv(g, x, 8);
+  const auto c2 = tiny::conv(g, c1, 8, {}, 5);
+  const auto r2 = tiny::relu(g, c2);
+  const auto c3 = tiny::conv(g, r2, 4, {}, 6);
+  tiny::output(g, c3, "y");
+  for (const Compute float_kind : {Compute::kFloat, Compute::kFloatIntegerWeights}) {
+    Planned p(g);
+    p.activations({x, c1, r2, c3}).integer(producer(g, c1)).integer(producer(g, c3));
+    p.compute(producer(g, c2), float_kind);
+    if (float_kind == Compute::kFloatIntegerWeights)
+      p.weight(g.nodes[static_cast<size_t>(producer(g, c2))].inputs[1], 0);
+    const Outcome outcome = judge(p);
+    INFO(outcome.ops);
+    CHECK(outcome.ops.find(" Conv ") != std::string::npos);
+    CHECK(outcome.ops.find("QLinearConv") != outcome.ops.rfind("QLinearConv"));
+    check_numbers(outcome, 0.06);
+  }
+}
+
 TEST_CASE("one weight read by an integer and a float node is stored once", "[onnx_io][qdq]") {
   ir::Graph g = tiny::graph();
   const auto x = tiny::input(g, "x", {1, 3, 8, 8});
