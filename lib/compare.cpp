@@ -206,9 +206,11 @@ double max_error(std::span<const float> a, std::span<const float> b, bool mean_f
   return largest;
 }
 
+// One score a class, wherever the classes stand: convolutional heads end in [1, classes, 1, 1].
 bool is_classifier(const std::vector<Pair>& pairs, const ir::Tensor& scores) {
-  return pairs.size() == 1 && !scores.dims.empty() && scores.dims.back() > 1 &&
-         scores.size() == scores.dims.back();
+  return pairs.size() == 1 && scores.size() > 1 &&
+         std::count(scores.dims.begin(), scores.dims.end(), int64_t{1}) + 1 ==
+             static_cast<std::ptrdiff_t>(scores.dims.size());
 }
 
 int64_t best_class(std::span<const float> scores) {
