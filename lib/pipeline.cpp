@@ -159,7 +159,7 @@ ConvertResult convert(const ConvertOptions& options) {
   const auto complete = [&](plan::QuantPlan& outlined) {
     const plan::Candidates activations =
         threshold::activation_candidates(graph, outlined, stats, target, config.quantization);
-    select::decide(outlined, graph, activations);
+    select::decide(outlined, graph, target, activations);
     return activations;
   };
   const plan::Candidates activations = complete(plan);

@@ -3,7 +3,8 @@
 
 real_data.py says which pictures. Bounds: the columns of tests/real_models.csv are the worst output's SQNR in dB, the
 top-1 agreement in percent and the size against float; `floor_db` is what an earlier version reached and no later one
-may lose (the run fails below it), `bound_db` is the aim (printed as short when it is missed).
+may lose (the run fails below it), `bound_db` is the aim (printed as short when it is missed); `known_short` says what
+else stays short and why (scripts/bench.sh prints it).
 """
 import csv
 import json

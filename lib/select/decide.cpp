@@ -87,6 +87,32 @@ void mark_rounded(const ir::Graph& graph, const target::TargetSpec& target,
   }
 }
 
+// A Relu or Clip disappears into its producer only while the range it leaves stays inside its bounds.
+bool keeps_bounds(const ir::Graph& graph, const target::TargetSpec& target, const ir::Value& value,
+                  const quant::QuantParams& before, const quant::QuantParams& after) {
+  const ir::Node& producer = graph.nodes[static_cast<size_t>(value.producer)];
+  if (target::rule_for(target, producer.op_type).kind != target::OpKind::kActivation) return true;
+  const bool below = quant::range_min(after) >= quant::range_min(before),
+             above = quant::range_max(after) <= quant::range_max(before);
+  return below && (above || ir::standard_op(producer, "Relu"));
+}
+
+// An input that nothing else reads ends up on the output's grid anyway: rounded to it at once, it is rounded
+// once.
+void share_output_grid(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target,
+                       const ir::Node& node, const std::vector<int>& group_sizes) {
+  const plan::ValueDecision& output = plan.values[static_cast<size_t>(node.outputs[0])];
+  for (const ir::ValueId v : node.inputs) {
+    plan::ValueDecision& input = plan.values[static_cast<size_t>(v)];
+    const ir::Value& value = graph.values[static_cast<size_t>(v)];
+    const bool alone = value.consumers.size() == 1 && value.producer != ir::kNone &&
+                       !ir::is_output(graph, v) && input.quantized &&
+                       group_sizes[static_cast<size_t>(input.scale_group)] == 1;
+    if (alone && output.quantized && keeps_bounds(graph, target, value, input.params, output.params))
+      input.params = output.params;
+  }
+}
+
 }  // namespace
 
 plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target,
@@ -133,7 +159,8 @@ std::vector<plan::StatRequest> requests(const plan::QuantPlan& plan) {
   return wanted;
 }
 
-void decide(plan::QuantPlan& plan, const ir::Graph& graph, const plan::Candidates& candidates) {
+void decide(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target,
+            const plan::Candidates& candidates) {
   for (size_t v = 0; v < plan.values.size(); ++v) {
     plan::ValueDecision& decision = plan.values[v];
     if (!decision.quantized) continue;
@@ -144,6 +171,16 @@ void decide(plan::QuantPlan& plan, const ir::Graph& graph, const plan::Candidate
                    "it is to be rounded and has no parameters", "please report this with the model"});
     decision.params = found->second.front().params;
     decision.detail = found->second.front().note;
+  }
+  std::vector<int> group_sizes(plan.values.size());
+  for (const plan::ValueDecision& value : plan.values)
+    if (value.quantized) ++group_sizes[static_cast<size_t>(value.scale_group)];
+  const std::vector<ir::NodeId> order = ir::topological_order(graph);
+  for (auto id = order.rbegin(); id != order.rend(); ++id) {  // from the last on: a Concat may feed another
+    const ir::Node& node = graph.nodes[static_cast<size_t>(*id)];
+    if (plan.nodes[static_cast<size_t>(*id)].compute == Compute::kInteger &&
+        target::rule_for(target, node.op_type).copies_equal)
+      share_output_grid(plan, graph, target, node, group_sizes);
   }
 }
 

@@ -23,8 +23,10 @@ plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target
 /// later plan takes some of its integer nodes back to float.
 std::vector<plan::StatRequest> requests(const plan::QuantPlan& plan);
 
-/// Fills in the parameters from the candidates (first width). Values of one scale group get the same. Throws
-/// Error(kBug) if a rounded value has no candidate.
-void decide(plan::QuantPlan& plan, const ir::Graph& graph, const plan::Candidates& candidates);
+/// Fills in the parameters from the candidates (first width). Values of one scale group get the same. Where
+/// the target copies inputs of equal parameters (Concat), inputs that nothing else reads take the output's:
+/// rounded once, then copied. Throws Error(kBug) if a rounded value has no candidate.
+void decide(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target,
+            const plan::Candidates& candidates);
 
 }  // namespace qc::select

@@ -97,6 +97,7 @@ void read_ops(const File& file, Members& root, TargetSpec& target) {
                       "add \"kind\" and \"sentence\", which says why in words");
     read_kind(members, rule.kind);
     members.read("float_output", rule.float_output);
+    members.read("copies_equal", rule.copies_equal);
     members.read("prefer_float", rule.prefer_float);
     members.read("float_weights_int8", rule.float_weights_int8);
     members.read("same_input_scale", rule.same_input_scale);

@@ -104,6 +104,7 @@ Json scheme_json(const Scheme& s) {
 Json rule_json(const OpRule& rule) {
   return {{"kind", kind_text(rule.kind)},
           {"float_output", rule.float_output},
+          {"copies_equal", rule.copies_equal},
           {"prefer_float", rule.prefer_float},
           {"float_weights_int8", rule.float_weights_int8},
           {"same_input_scale", rule.same_input_scale},

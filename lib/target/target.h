@@ -26,14 +26,15 @@ enum class OpKind {
 struct OpRule {
   std::string op_type;
   OpKind kind = OpKind::kFloat;
-  bool float_output = false;       // kernel exists that takes integers and returns float (MatMul, Gemm)
-  bool prefer_float = false;       // an integer kernel exists and is not worth having; `sentence` says why
+  bool float_output = false;  // kernel exists that takes integers and returns float (MatMul, Gemm)
+  bool prefer_float = false;  // an integer kernel exists and is not worth having; `sentence` says why
   bool float_weights_int8 = true;  // when it stays float its constant weights may be stored as integers
   bool same_input_scale =
       false;  // all data inputs and the output share one scale (Concat on integer-only targets)
   std::vector<int> data_inputs;             // input slots that carry quantizable activations; empty: all
   std::map<std::string, std::string> when;  // attribute -> required value ("mode": "nearest"): else kFloat
   std::string sentence;                     // why, for people: error text, `qconvert targets NAME`, reports
+  bool copies_equal = false;  // inputs with the output's parameters are copied, not rescaled (Concat)
 };
 
 /// What a node's time is made of; the names are those of target files, the amounts those of

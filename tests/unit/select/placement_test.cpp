@@ -108,6 +108,40 @@ TEST_CASE("the value between a node and its follower is not rounded, moves share
   CHECK(at(y).quantized);
 }
 
+TEST_CASE("inputs that only a Concat reads take its grid, unless a bound would be lost") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
+  const ir::ValueId plain = tiny::conv(g, x, 4), positive = tiny::relu(g, tiny::conv(g, x, 4)),
+                    shared = tiny::conv(g, x, 4), sides = tiny::concat(g, {plain, positive, shared});
+  tiny::output(g, tiny::add(g, sides, tiny::concat(g, {shared, shared, shared})));
+  const auto target = target::load("int8");
+  const auto capabilities = select::capabilities(g, target, {});
+  std::vector<bool> all(g.nodes.size());
+  for (size_t n = 0; n < all.size(); ++n) all[n] = capabilities[n].ability != Ability::kFloatOnly;
+  const auto decided = [&](float lowest) {
+    plan::QuantPlan plan =
+        select::outline(g, target, capabilities, all, std::vector<plan::NodeDecision>(all.size()));
+    plan::Candidates candidates;
+    for (size_t v = 0; v < plan.values.size(); ++v) {
+      const bool is_sides = static_cast<ir::ValueId>(v) == sides;
+      const float low = is_sides ? lowest : static_cast<ir::ValueId>(v) == positive ? 0.0f : -1.0f;
+      if (plan.values[v].quantized)
+        candidates[static_cast<ir::ValueId>(v)].push_back(
+            {quant::asymmetric_params(low, is_sides ? 3.0f : 2.0f, 8, false), 0, 0, ""});
+    }
+    select::decide(plan, g, target, candidates);
+    return plan;
+  };
+  const auto same = [](const plan::QuantPlan& plan, ir::ValueId a, ir::ValueId b) {
+    return plan.values[static_cast<size_t>(a)].params == plan.values[static_cast<size_t>(b)].params;
+  };
+  const plan::QuantPlan mixed = decided(-1), above_zero = decided(0);
+  CHECK(same(mixed, plain, sides));
+  CHECK_FALSE(same(mixed, positive, sides));  // its Relu would no longer be in its range
+  CHECK_FALSE(same(mixed, shared, sides));    // read elsewhere too
+  CHECK(same(above_zero, positive, sides));
+}
+
 TEST_CASE("an integer Gemm hands out floats when only floats are wanted") {
   ir::Graph g = tiny::graph();
   const ir::ValueId x = tiny::input(g, "x", {1, 16});
