@@ -26,8 +26,8 @@ enum class OpKind {
 struct OpRule {
   std::string op_type;
   OpKind kind = OpKind::kFloat;
-  bool float_output = false;  // kernel exists that takes integers and returns float (MatMul, Gemm)
-  bool prefer_float = false;  // an integer kernel exists and is not worth having; `sentence` says why
+  bool float_output = false;       // kernel exists that takes integers and returns float (MatMul, Gemm)
+  bool prefer_float = false;       // an integer kernel exists and is not worth having; `sentence` says why
   bool float_weights_int8 = true;  // when it stays float its constant weights may be stored as integers
   bool same_input_scale =
       false;  // all data inputs and the output share one scale (Concat on integer-only targets)
