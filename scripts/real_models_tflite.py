@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 
-import real_models as rm
+import real_data as rm
 
 JUDGE = os.environ.get("JUDGE_TFLITE", os.path.join(rm.ROOT, "build", "tests", "judge_tflite"))
 CALIBRATION, JUDGED = 40, 24

@@ -65,7 +65,7 @@ fuzzers() {
 
 real_models() {
   [ -d "$QCONVERT_TEST_DATA/models" ] || { echo "QCONVERT_TEST_DATA=$QCONVERT_TEST_DATA has no folder 'models'"; return 1; }
-  scripts/real_models.sh && scripts/real_models_tflite.sh
+  scripts/real_models.sh
 }
 
 # --- running them ---------------------------------------------------------------------------------------------------
