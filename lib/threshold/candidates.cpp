@@ -147,7 +147,9 @@ plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan
       const ir::ValueId value = node.inputs[static_cast<size_t>(traits->weight_slot)];
       if (candidates.count(value)) continue;
       const ir::Tensor& weight = *graph.values[static_cast<size_t>(value)].constant;
-      const int axis = target.weights.per_channel ? ir::output_channel_axis(graph, node) : -1;
+      const bool per_channel =
+          target.weights.per_channel && target::rule_for(target, node.op_type).per_channel;
+      const int axis = per_channel ? ir::output_channel_axis(graph, node) : -1;
       const Chosen chosen = search(weight.as<float>(), weight.dims, axis, options, threads);
       candidates[value] = {{chosen.params, chosen.error, bytes_of(weight, chosen.params), {}}};
       continue;
