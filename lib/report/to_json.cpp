@@ -164,6 +164,7 @@ json nodes_value(const Report& report) {
                       {"weights", weights_value(row.weights)},
                       {"sqnr_db", number(row.sqnr_db)},
                       {"float_bytes", row.float_bytes},
+                      {"weight_bits", row.weight_bits > 0 ? json(row.weight_bits) : json(nullptr)},
                       {"bytes", row.bytes}});
   }
   return values;
@@ -194,6 +195,14 @@ json changes_value(const Report& report) {
                      {"held", gate.held}});
   }
   return {{"rewrites", rewrites}, {"corrections", corrections}, {"gates", gates}};
+}
+
+json rules_value(const std::vector<RuleRow>& rules) {
+  json values = json::array();
+  for (const RuleRow& rule : rules)
+    values.push_back(
+        {{"place", rule.place}, {"rule", json::parse(rule.settings, nullptr, false)}, {"nodes", rule.nodes}});
+  return values;
 }
 
 json remarks_value(const Report& report) {
@@ -229,6 +238,7 @@ json to_document(const Report& report) {
                    {"accuracy", accuracy_value(report.accuracy)},
                    {"coverage", coverage_value(coverage(report))},
                    {"nodes", nodes_value(report)},
+                   {"rules", rules_value(report.rules)},
                    {"saturation",
                     {{"nodes", report.saturation.nodes},
                      {"channels", report.saturation.channels},

@@ -37,7 +37,8 @@ views.conversion = (report, drawings) => {
     calibrationSection(report, drawings),
     changesSection(report),
     warningsSection(report),
-    section('config', 'Configuration', h('p', {class: 'soft'}, `Every key with the value that was in force (${report.config_hash}).`),
+    section('config', 'Configuration', rulesTable(report),
+      h('p', {class: 'soft'}, `Every key with the value that was in force (${report.config_hash}).`),
       h('details', null, h('summary', null, 'Show the resolved configuration'), h('pre', {tabindex: 0}, JSON.stringify(report.config, null, 2)))),
     h('footer', null, `qconvert ${report.qconvert_version}, ONNX Runtime ${report.runtime_version}. The numbers are those of the JSON report, schema version ${report.schema_version}.`),
   ];
@@ -229,6 +230,16 @@ function changesSection(report) {
       ['saturation on x86 without VNNI', risk.guarded ? 'guarded, no pair of products can saturate' : risk.nodes === 0 ? 'not possible' : `possible in ${counted(risk.channels, 'channel')} of ${counted(risk.nodes, 'layer')}; "saturation_guard": true rules it out`],
     ]),
     report.notes.length > 0 && [h('h3', null, 'Notes'), list(report.notes)]);
+}
+
+function rulesTable(report) {
+  if (!report.rules || !report.rules.length) return null;
+  const few = (names) => (names.length > 8 ? `${names.slice(0, 8).join(', ')} and ${names.length - 8} more` : names.join(', ')) || 'none';
+  return table({label: 'Rules', rows: report.rules, columns: [
+    {title: 'rule', head: true, value: (r) => r.place, cell: (r) => h('span', {class: 'name'}, r.place)},
+    {title: 'says', wide: true, value: (r) => JSON.stringify(r.rule), cell: (r) => h('code', null, JSON.stringify(r.rule))},
+    {title: 'means', wide: true, value: (r) => few(r.nodes)},
+  ]}).element;
 }
 
 function warningsSection(report) {
