@@ -12,6 +12,7 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "calibrate/calibrate.h"
+#include "describe_values.h"
 #include "images/image_source.h"
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
@@ -68,8 +69,10 @@ ConvertResult write_floats(ConvertResult result, const plan::QuantizedModel& mod
   result.report.notes = tflite_notes(lowered, model.graph, target);
   describe_plan(result.report, model.graph, model.plan);
   describe_file(result.report, outputs.tflite, "tflite", written);
-  const std::string json = report::to_json(result.report);
-  write_all(result, {{outputs.tflite, written.bytes}, {outputs.report, json}});
+  const std::vector<ReportFile> reports = report_files(result.report, outputs);
+  std::vector<FileToWrite> files{{outputs.tflite, written.bytes}};
+  for (const ReportFile& file : reports) files.push_back({file.path, file.text});
+  write_all(result, files);
   return result;
 }
 
@@ -216,13 +219,15 @@ ConvertResult convert(const ConvertOptions& options) {
   describe_plan(result.report, best.model.graph, best.model.plan);
   result.report.corrections = best.corrections;
   describe_proof(result.report, best.model, verdicts, local_error);
+  describe_values(result.report, best.model, stats);
+  describe_calibration(result.report, *source, split, config.representative_dataset);
   describe_accuracy(result.report, answers.judged, best.fidelity, integer_kernels);
   if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", written);
   if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", tflite);
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
   result.explained = explain(result.report, options.explain);
   result.gates_hold = gates_hold(config.gates, result.report);
-  const std::string json = report::to_json(result.report);
+  const std::vector<ReportFile> reports = report_files(result.report, outputs);
   std::vector<FileToWrite> files;
   if (wants_format(config, "onnx")) {
     if (!written.external_name.empty())
@@ -230,7 +235,7 @@ ConvertResult convert(const ConvertOptions& options) {
     files.push_back({outputs.onnx, written.bytes});
   }
   if (wants_format(config, "tflite")) files.push_back({outputs.tflite, tflite.bytes});
-  files.push_back({outputs.report, json});
+  for (const ReportFile& file : reports) files.push_back({file.path, file.text});
   write_all(result, files);
   return result;
 }
