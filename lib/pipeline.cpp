@@ -12,6 +12,7 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "calibrate/calibrate.h"
+#include "describe_values.h"
 #include "images/image_source.h"
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
@@ -23,6 +24,7 @@
 #include "select/costs.h"
 #include "select/decide.h"
 #include "select/placement.h"
+#include "select/rules.h"
 #include "threshold/candidates.h"
 #include "version.h"
 #include "write_tflite.h"
@@ -60,15 +62,17 @@ void write_all(ConvertResult& result, const std::vector<FileToWrite>& files) {
 // A .tflite whose activations are float: nothing was calibrated, so there is nothing to judge.
 ConvertResult write_floats(ConvertResult result, const plan::QuantizedModel& model,
                            const std::vector<ir::Tensor>& sample, const config::CoreConfig& config,
-                           const OutputPaths& outputs, bool show) {
-  const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config);
+                           const target::TargetSpec& target, const OutputPaths& outputs, bool show) {
+  const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config, target);
   if (show) result.dumped += tflite::dump(lowered);
   const plan::Written written = tflite::serialise(lowered);
-  result.report.notes = port_notes(lowered, model.graph);
+  result.report.notes = tflite_notes(lowered, model.graph, target);
   describe_plan(result.report, model.graph, model.plan);
   describe_file(result.report, outputs.tflite, "tflite", written);
-  const std::string json = report::to_json(result.report);
-  write_all(result, {{outputs.tflite, written.bytes}, {outputs.report, json}});
+  const std::vector<ReportFile> reports = report_files(result.report, outputs);
+  std::vector<FileToWrite> files{{outputs.tflite, written.bytes}};
+  for (const ReportFile& file : reports) files.push_back({file.path, file.text});
+  write_all(result, files);
   return result;
 }
 
@@ -90,9 +94,9 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the config is complete and every key in it means something.
   const config::CoreConfig config = load_config(options, diagnostics);
-  const bool full = config::placement_of(config) == config::Placement::kFull;
-  const target::TargetSpec target =
-      full ? without_float_outputs(target::load(config.target)) : target::load(config.target);
+  target::TargetSpec target = target::load(config.target);
+  const bool full = config::placement_of(config) == config::Placement::kFull || !target.float_islands;
+  if (full) target = without_float_outputs(std::move(target));
   run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
   const OutputPaths outputs = plan_outputs(options, config);
 
@@ -123,22 +127,27 @@ ConvertResult convert(const ConvertOptions& options) {
   if (wants(options, "normalize")) result.dumped += ir::dump(graph);
   watch.lap("normalize");
 
+  // From here the config's rules know their nodes.
+  const select::ResolvedRules rules = select::resolve_rules(graph, config);
+  describe_rules(result.report, graph, rules);
+
   if (config::writes_floats_only(config) && !options.dry_run)
-    return write_floats(std::move(result), float_model(graph, target, config, threads), sample, config,
-                        outputs, wants(options, "tflite"));
+    return write_floats(std::move(result), float_model(graph, target, config, rules.nodes, threads), sample,
+                        config, target, outputs, wants(options, "tflite"));
 
   // From here every node has its place: integers where the target has a kernel and they pay, or wherever it
   // has one.
   const std::vector<plan::Idiom> idioms = normalize::recognise(graph);
   describe_idioms(result.report, idioms);
   const std::vector<select::Capability> capabilities =
-      select::capabilities(graph, target, config.keep_float, idioms);
+      select::capabilities(graph, target, config.keep_float, idioms, rules.nodes);
   const select::PlacementCosts time =
       select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
   const std::vector<bool> fastest =
       full ? wherever_possible(capabilities) : select::place(graph, capabilities, time);
   plan::QuantPlan plan =
       select::outline(graph, target, capabilities, fastest, reasons_in_float(fastest, fastest));
+  if (wants_format(config, "tflite")) check_tflite(graph, plan, sample, doors, config, target);
   watch.lap("place");
   if (options.dry_run) {
     if (wants(options, "plan")) result.dumped += plan::dump(plan, graph);
@@ -153,12 +162,18 @@ ConvertResult convert(const ConvertOptions& options) {
   if (wants(options, "stats")) result.dumped += dump(stats, graph);
   watch.lap("calibrate");
 
+  // From here no Concat of outputs puts ranges of unlike width on one scale, where floats may stand.
+  const std::vector<bool> placed =
+      keep_apart(result.report, graph, target, stats, fastest, full && target.float_islands);
+  if (placed != fastest)
+    plan = select::outline(graph, target, capabilities, placed, reasons_in_float(fastest, placed));
+
   // From here every rounded value and every weight has parameters; the plan is complete.
   const plan::Candidates weights =
-      threshold::weight_candidates(graph, plan, target, config.quantization, threads);
+      threshold::weight_candidates(graph, plan, target, config.quantization, rules.nodes, threads);
   const auto complete = [&](plan::QuantPlan& outlined) {
     const plan::Candidates activations =
-        threshold::activation_candidates(graph, outlined, stats, target, config.quantization);
+        threshold::activation_candidates(graph, outlined, stats, target, config.quantization, rules.nodes);
     select::decide(outlined, graph, target, activations);
     return activations;
   };
@@ -178,9 +193,9 @@ ConvertResult convert(const ConvertOptions& options) {
     complete(other);
     return attempt(graph, other, weights, answers, runners, *source, config, threads);
   };
-  if (!full_stands(config, best.fidelity.worst_db()))
-    best =
-        refine_placement(graph, capabilities, time, std::move(best), retry, answers, *source, split, threads);
+  if (target.float_islands && !full_stands(config, best.fidelity.worst_db()))
+    best = refine_placement(graph, capabilities, time, placed, std::move(best), retry, answers, *source,
+                            split, threads);
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
   watch.lap("refine");
 
@@ -198,10 +213,10 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("prove");
   plan::Written tflite;
   if (wants_format(config, "tflite")) {
-    const tflite::Model lowered = tflite_graph(best.model, sample, doors, config);
+    const tflite::Model lowered = tflite_graph(best.model, sample, doors, config, target);
     if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
     tflite = tflite::serialise(lowered);
-    for (std::string& note : port_notes(lowered, best.model.graph))
+    for (std::string& note : tflite_notes(lowered, best.model.graph, target))
       result.report.notes.push_back(std::move(note));
   }
   watch.lap("tflite");
@@ -210,13 +225,15 @@ ConvertResult convert(const ConvertOptions& options) {
   describe_plan(result.report, best.model.graph, best.model.plan);
   result.report.corrections = best.corrections;
   describe_proof(result.report, best.model, verdicts, local_error);
+  describe_values(result.report, best.model, stats);
+  describe_calibration(result.report, *source, split, config.representative_dataset);
   describe_accuracy(result.report, answers.judged, best.fidelity, integer_kernels);
   if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", written);
   if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", tflite);
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
   result.explained = explain(result.report, options.explain);
   result.gates_hold = gates_hold(config.gates, result.report);
-  const std::string json = report::to_json(result.report);
+  const std::vector<ReportFile> reports = report_files(result.report, outputs);
   std::vector<FileToWrite> files;
   if (wants_format(config, "onnx")) {
     if (!written.external_name.empty())
@@ -224,7 +241,7 @@ ConvertResult convert(const ConvertOptions& options) {
     files.push_back({outputs.onnx, written.bytes});
   }
   if (wants_format(config, "tflite")) files.push_back({outputs.tflite, tflite.bytes});
-  files.push_back({outputs.report, json});
+  for (const ReportFile& file : reports) files.push_back({file.path, file.text});
   write_all(result, files);
   return result;
 }

@@ -1,6 +1,7 @@
 // The corridor's side of the .tflite: what of the config it depends on, and the model it is made from.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "config/core_config.h"
@@ -22,16 +23,25 @@ std::vector<bool> wherever_possible(const std::vector<select::Capability>& capab
 /// A full placement that the config asked for, or that did no harm: nothing is taken back to float.
 bool full_stands(const config::CoreConfig& config, double worst_db);
 
-/// The graph with nothing rounded, and for the form dynamic_range with 8-bit weights.
+/// The graph with nothing rounded, and for the form dynamic_range with integer weights, of 8 bits where the
+/// rules (by NodeId) say nothing else.
 plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpec& target,
-                                 const config::CoreConfig& config, int threads);
+                                 const config::CoreConfig& config,
+                                 std::span<const config::NodeSettings> rules, int threads);
 
-/// The TFLite graph of a model, with the shapes that it has on `sample`.
+/// The TFLite graph of a model, with the shapes that it has on `sample`. Throws Error(kUnsupported) naming
+/// every node that TFLite cannot express, or every one that breaks the target's rules.
 tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
-                           const run::Doors& doors, const config::CoreConfig& config);
+                           const run::Doors& doors, const config::CoreConfig& config,
+                           const target::TargetSpec& target);
+/// Throws what tflite_graph() would, before anything was calibrated.
+void check_tflite(const ir::Graph& graph, const plan::QuantPlan& plan, const std::vector<ir::Tensor>& sample,
+                  const run::Doors& doors, const config::CoreConfig& config,
+                  const target::TargetSpec& target);
 
 /// What a program that feeds the .tflite must know: a sentence for every input and output that is not as in
-/// the ONNX model.
-std::vector<std::string> port_notes(const tflite::Model& model, const ir::Graph& graph);
+/// the ONNX model. And what the target leaves to the processor beside it.
+std::vector<std::string> tflite_notes(const tflite::Model& model, const ir::Graph& graph,
+                                      const target::TargetSpec& target);
 
 }  // namespace qc

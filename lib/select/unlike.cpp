@@ -69,11 +69,12 @@ std::vector<UnlikeConcat> unlike_concats(const ir::Graph& graph, const target::T
 
 std::string describe(const UnlikeConcat& concat, const ir::Graph& graph, bool in_float) {
   const auto name = [&](ir::ValueId v) { return graph.values[static_cast<size_t>(v)].name; };
-  const char* what = in_float ? "it stays in float, so that each keeps a scale of its own"
-                     : concat.may_float.empty()
-                         ? "integer nodes compute with both, so they share one scale; split them in the model, "
-                           "or name the node in keep_float"
-                         : "they share one scale; name the node in keep_float to give each its own";
+  const char* what =
+      in_float ? "it stays in float, so that each keeps a scale of its own"
+      : concat.may_float.empty()
+          ? "integer nodes compute with both, so they share one scale; split them in the model, "
+            "or name the node in keep_float"
+          : "they share one scale; name the node in keep_float to give each its own";
   return format("Concat '{}' joins '{}' with '{}', whose range is {:.3g} times as wide: {}",
                 graph.nodes[static_cast<size_t>(concat.node)].name, name(concat.narrowest),
                 name(concat.widest), concat.ratio, what);

@@ -20,8 +20,8 @@ struct UnlikeConcat {
   std::vector<ir::NodeId> may_float;
 };
 
-/// Concats among the integer nodes (`integer` by NodeId) whose inputs' ranges differ by more than 16 times, in
-/// the order of the graph.
+/// Concats among the integer nodes (`integer` by NodeId) whose inputs' ranges differ by more than 16 times,
+/// in the order of the graph.
 std::vector<UnlikeConcat> unlike_concats(const ir::Graph& graph, const target::TargetSpec& target,
                                          const plan::StatsTable& stats, const std::vector<bool>& integer);
 
