@@ -24,7 +24,7 @@ target::TargetSpec without_float_outputs(target::TargetSpec target) {
 }
 
 bool full_stands(const config::CoreConfig& config, double worst_db) {
-  constexpr double kUsable = 15;  // dB; transformers end up near 0, and no classifier met so far below 16
+  constexpr double kUsable = 16;  // dB; transformers end up near 0, and no classifier met so far below
   return config::placement_of(config) == config::Placement::kFull &&
          (config.placement == config::Placement::kFull || worst_db >= kUsable);
 }
@@ -150,8 +150,8 @@ plan::QuantizedModel with_any_parameters(const ir::Graph& graph, const plan::Qua
   config::QuantizationConfig quick = config.quantization;
   quick.weights_error_method = config::ErrorMethod::kNoClipping;
   quantize::Guards ignored;
-  return quantize::quantize(graph, model.plan, threshold::weight_candidates(graph, plan, target, quick, {}, 1),
-                            {}, ignored);
+  return quantize::quantize(graph, model.plan,
+                            threshold::weight_candidates(graph, plan, target, quick, {}, 1), {}, ignored);
 }
 
 }  // namespace
