@@ -62,11 +62,11 @@ void write_all(ConvertResult& result, const std::vector<FileToWrite>& files) {
 // A .tflite whose activations are float: nothing was calibrated, so there is nothing to judge.
 ConvertResult write_floats(ConvertResult result, const plan::QuantizedModel& model,
                            const std::vector<ir::Tensor>& sample, const config::CoreConfig& config,
-                           const OutputPaths& outputs, bool show) {
-  const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config);
+                           const target::TargetSpec& target, const OutputPaths& outputs, bool show) {
+  const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config, target);
   if (show) result.dumped += tflite::dump(lowered);
   const plan::Written written = tflite::serialise(lowered);
-  result.report.notes = port_notes(lowered, model.graph);
+  result.report.notes = tflite_notes(lowered, model.graph, target);
   describe_plan(result.report, model.graph, model.plan);
   describe_file(result.report, outputs.tflite, "tflite", written);
   const std::vector<ReportFile> reports = report_files(result.report, outputs);
@@ -94,9 +94,9 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the config is complete and every key in it means something.
   const config::CoreConfig config = load_config(options, diagnostics);
-  const bool full = config::placement_of(config) == config::Placement::kFull;
-  const target::TargetSpec target =
-      full ? without_float_outputs(target::load(config.target)) : target::load(config.target);
+  target::TargetSpec target = target::load(config.target);
+  const bool full = config::placement_of(config) == config::Placement::kFull || !target.float_islands;
+  if (full) target = without_float_outputs(std::move(target));
   run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
   const OutputPaths outputs = plan_outputs(options, config);
 
@@ -133,7 +133,7 @@ ConvertResult convert(const ConvertOptions& options) {
 
   if (config::writes_floats_only(config) && !options.dry_run)
     return write_floats(std::move(result), float_model(graph, target, config, rules.nodes, threads), sample,
-                        config, outputs, wants(options, "tflite"));
+                        config, target, outputs, wants(options, "tflite"));
 
   // From here every node has its place: integers where the target has a kernel and they pay, or wherever it
   // has one.
@@ -147,6 +147,7 @@ ConvertResult convert(const ConvertOptions& options) {
       full ? wherever_possible(capabilities) : select::place(graph, capabilities, time);
   plan::QuantPlan plan =
       select::outline(graph, target, capabilities, fastest, reasons_in_float(fastest, fastest));
+  if (wants_format(config, "tflite")) check_tflite(graph, plan, sample, doors, config, target);
   watch.lap("place");
   if (options.dry_run) {
     if (wants(options, "plan")) result.dumped += plan::dump(plan, graph);
@@ -186,7 +187,7 @@ ConvertResult convert(const ConvertOptions& options) {
     complete(other);
     return attempt(graph, other, weights, answers, runners, *source, config, threads);
   };
-  if (!full_stands(config, best.fidelity.worst_db()))
+  if (target.float_islands && !full_stands(config, best.fidelity.worst_db()))
     best =
         refine_placement(graph, capabilities, time, std::move(best), retry, answers, *source, split, threads);
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
@@ -206,10 +207,10 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("prove");
   plan::Written tflite;
   if (wants_format(config, "tflite")) {
-    const tflite::Model lowered = tflite_graph(best.model, sample, doors, config);
+    const tflite::Model lowered = tflite_graph(best.model, sample, doors, config, target);
     if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
     tflite = tflite::serialise(lowered);
-    for (std::string& note : port_notes(lowered, best.model.graph))
+    for (std::string& note : tflite_notes(lowered, best.model.graph, target))
       result.report.notes.push_back(std::move(note));
   }
   watch.lap("tflite");
