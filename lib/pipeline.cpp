@@ -12,6 +12,7 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "calibrate/calibrate.h"
+#include "describe_values.h"
 #include "images/image_source.h"
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
@@ -61,15 +62,17 @@ void write_all(ConvertResult& result, const std::vector<FileToWrite>& files) {
 // A .tflite whose activations are float: nothing was calibrated, so there is nothing to judge.
 ConvertResult write_floats(ConvertResult result, const plan::QuantizedModel& model,
                            const std::vector<ir::Tensor>& sample, const config::CoreConfig& config,
-                           const OutputPaths& outputs, bool show) {
-  const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config);
+                           const target::TargetSpec& target, const OutputPaths& outputs, bool show) {
+  const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config, target);
   if (show) result.dumped += tflite::dump(lowered);
   const plan::Written written = tflite::serialise(lowered);
-  result.report.notes = port_notes(lowered, model.graph);
+  result.report.notes = tflite_notes(lowered, model.graph, target);
   describe_plan(result.report, model.graph, model.plan);
   describe_file(result.report, outputs.tflite, "tflite", written);
-  const std::string json = report::to_json(result.report);
-  write_all(result, {{outputs.tflite, written.bytes}, {outputs.report, json}});
+  const std::vector<ReportFile> reports = report_files(result.report, outputs);
+  std::vector<FileToWrite> files{{outputs.tflite, written.bytes}};
+  for (const ReportFile& file : reports) files.push_back({file.path, file.text});
+  write_all(result, files);
   return result;
 }
 
@@ -91,9 +94,9 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the config is complete and every key in it means something.
   const config::CoreConfig config = load_config(options, diagnostics);
-  const bool full = config::placement_of(config) == config::Placement::kFull;
-  const target::TargetSpec target =
-      full ? without_float_outputs(target::load(config.target)) : target::load(config.target);
+  target::TargetSpec target = target::load(config.target);
+  const bool full = config::placement_of(config) == config::Placement::kFull || !target.float_islands;
+  if (full) target = without_float_outputs(std::move(target));
   run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
   const OutputPaths outputs = plan_outputs(options, config);
 
@@ -130,7 +133,7 @@ ConvertResult convert(const ConvertOptions& options) {
 
   if (config::writes_floats_only(config) && !options.dry_run)
     return write_floats(std::move(result), float_model(graph, target, config, rules.nodes, threads), sample,
-                        config, outputs, wants(options, "tflite"));
+                        config, target, outputs, wants(options, "tflite"));
 
   // From here every node has its place: integers where the target has a kernel and they pay, or wherever it
   // has one.
@@ -144,6 +147,7 @@ ConvertResult convert(const ConvertOptions& options) {
       full ? wherever_possible(capabilities) : select::place(graph, capabilities, time);
   plan::QuantPlan plan =
       select::outline(graph, target, capabilities, fastest, reasons_in_float(fastest, fastest));
+  if (wants_format(config, "tflite")) check_tflite(graph, plan, sample, doors, config, target);
   watch.lap("place");
   if (options.dry_run) {
     if (wants(options, "plan")) result.dumped += plan::dump(plan, graph);
@@ -183,7 +187,7 @@ ConvertResult convert(const ConvertOptions& options) {
     complete(other);
     return attempt(graph, other, weights, answers, runners, *source, config, threads);
   };
-  if (!full_stands(config, best.fidelity.worst_db()))
+  if (target.float_islands && !full_stands(config, best.fidelity.worst_db()))
     best =
         refine_placement(graph, capabilities, time, std::move(best), retry, answers, *source, split, threads);
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
@@ -203,10 +207,10 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("prove");
   plan::Written tflite;
   if (wants_format(config, "tflite")) {
-    const tflite::Model lowered = tflite_graph(best.model, sample, doors, config);
+    const tflite::Model lowered = tflite_graph(best.model, sample, doors, config, target);
     if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
     tflite = tflite::serialise(lowered);
-    for (std::string& note : port_notes(lowered, best.model.graph))
+    for (std::string& note : tflite_notes(lowered, best.model.graph, target))
       result.report.notes.push_back(std::move(note));
   }
   watch.lap("tflite");
@@ -215,13 +219,15 @@ ConvertResult convert(const ConvertOptions& options) {
   describe_plan(result.report, best.model.graph, best.model.plan);
   result.report.corrections = best.corrections;
   describe_proof(result.report, best.model, verdicts, local_error);
+  describe_values(result.report, best.model, stats);
+  describe_calibration(result.report, *source, split, config.representative_dataset);
   describe_accuracy(result.report, answers.judged, best.fidelity, integer_kernels);
   if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", written);
   if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", tflite);
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
   result.explained = explain(result.report, options.explain);
   result.gates_hold = gates_hold(config.gates, result.report);
-  const std::string json = report::to_json(result.report);
+  const std::vector<ReportFile> reports = report_files(result.report, outputs);
   std::vector<FileToWrite> files;
   if (wants_format(config, "onnx")) {
     if (!written.external_name.empty())
@@ -229,7 +235,7 @@ ConvertResult convert(const ConvertOptions& options) {
     files.push_back({outputs.onnx, written.bytes});
   }
   if (wants_format(config, "tflite")) files.push_back({outputs.tflite, tflite.bytes});
-  files.push_back({outputs.report, json});
+  for (const ReportFile& file : reports) files.push_back({file.path, file.text});
   write_all(result, files);
   return result;
 }

@@ -18,6 +18,7 @@ struct ConvertOptions {
   std::vector<config::Override> overrides;  // --set, and what --images, --target, --format say
   std::filesystem::path output_folder = ".";
   int threads = 0;                   // 0: all
+  bool markdown = false, html = false;  // these reports beside the JSON one
   bool dry_run = false;              // the plan that would be tried, no images, no files
   std::vector<std::string> explain;  // node names (globs)
   std::vector<std::string> dump;     // stage names, see dump_stages()
