@@ -76,7 +76,7 @@ struct Gates {
 };
 
 /// What the numbers of a .tflite are: the plan's integers, or float activations with weights of some kind.
-enum class TfliteForm { kInt8, kFloat32, kDynamicRange, kFloat16 };
+enum class TfliteForm { kInt8, kFloat32, kDynamicRange, kFloat16, kInt16x8 };
 enum class TfliteIoType { kInt8, kUint8, kFloat32 };
 
 struct Output {

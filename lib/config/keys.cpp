@@ -441,10 +441,11 @@ void add_own(std::vector<Key>& t) {
              {{"int8", 0, false, ""},
               {"float32", 1, false, ""},
               {"dynamic_range", 2, false, ""},
-              {"float16", 3, false, ""}},
+              {"float16", 3, false, ""},
+              {"int16x8", 4, false, ""}},
              "Numbers of the .tflite: int8 as planned; float32; float activations with int8 weights "
-             "(dynamic_range) or half-precision weights (float16). The last three need no images when "
-             "nothing else is written.",
+             "(dynamic_range) or half-precision weights (float16), which need no images when nothing else is "
+             "written; int16x8: int16 activations without zero points, int8 weights, for a .tflite alone.",
              kOwn));
   t.push_back(choice("/output/tflite/io_type", FIELD(output.tflite_io_type),
                      {{"int8", 0, false, ""}, {"uint8", 1, false, ""}, {"float32", 2, false, ""}},
@@ -495,7 +496,7 @@ Placement placement_of(const CoreConfig& config) {
 
 bool writes_floats_only(const CoreConfig& config) {
   return config.output.formats == std::vector<std::string>{"tflite"} &&
-         config.output.tflite_form != TfliteForm::kInt8;
+         config.output.tflite_form != TfliteForm::kInt8 && config.output.tflite_form != TfliteForm::kInt16x8;
 }
 
 const std::vector<Key>& keys() {
