@@ -234,7 +234,7 @@ bool improves(const simulate::Fidelity& tried, const simulate::Fidelity& best) {
 }  // namespace
 
 Attempt refine_placement(const ir::Graph& graph, const std::vector<select::Capability>& capabilities,
-                         const select::PlacementCosts& time, Attempt fastest,
+                         const select::PlacementCosts& time, const std::vector<bool>& placed, Attempt fastest,
                          const std::function<Attempt(const std::vector<bool>& integer)>& retry,
                          const FloatAnswers& answers, const images::ImageSource& source,
                          const calibrate::Split& split, int threads) {
@@ -260,7 +260,7 @@ Attempt refine_placement(const ir::Graph& graph, const std::vector<select::Capab
                     : float_time < kLittle * start_time ? start_time + kGiveBack * (float_time - start_time)
                                                         : start_time;
   Attempt best = std::move(fastest);
-  std::vector<bool> last = start;
+  std::vector<bool> last = placed;
   for (int round = 0; round < kRounds; ++round) {
     const select::Refined refined = select::refine(graph, capabilities, time, noise, goal);
     if (refined.integer == last || (!refined.reaches_goal && round > 0)) break;

@@ -63,9 +63,9 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
 /// - where rounding activations costs far more than rounding weights, and undoing most of that takes little
 ///   time.
 /// Narrow weights (fewer than 8 bits) keep the fastest placement.
-/// `retry` makes an attempt of a placement.
+/// `placed` is where the nodes of `fastest` run; `retry` makes an attempt of a placement.
 Attempt refine_placement(const ir::Graph& graph, const std::vector<select::Capability>& capabilities,
-                         const select::PlacementCosts& time, Attempt fastest,
+                         const select::PlacementCosts& time, const std::vector<bool>& placed, Attempt fastest,
                          const std::function<Attempt(const std::vector<bool>& integer)>& retry,
                          const FloatAnswers& answers, const images::ImageSource& source,
                          const calibrate::Split& split, int threads);

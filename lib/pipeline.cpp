@@ -162,6 +162,12 @@ ConvertResult convert(const ConvertOptions& options) {
   if (wants(options, "stats")) result.dumped += dump(stats, graph);
   watch.lap("calibrate");
 
+  // From here no Concat of outputs puts ranges of unlike width on one scale, where floats may stand.
+  const std::vector<bool> placed =
+      keep_apart(result.report, graph, target, stats, fastest, full && target.float_islands);
+  if (placed != fastest)
+    plan = select::outline(graph, target, capabilities, placed, reasons_in_float(fastest, placed));
+
   // From here every rounded value and every weight has parameters; the plan is complete.
   const plan::Candidates weights =
       threshold::weight_candidates(graph, plan, target, config.quantization, rules.nodes, threads);
@@ -188,8 +194,8 @@ ConvertResult convert(const ConvertOptions& options) {
     return attempt(graph, other, weights, answers, runners, *source, config, threads);
   };
   if (target.float_islands && !full_stands(config, best.fidelity.worst_db()))
-    best =
-        refine_placement(graph, capabilities, time, std::move(best), retry, answers, *source, split, threads);
+    best = refine_placement(graph, capabilities, time, placed, std::move(best), retry, answers, *source,
+                            split, threads);
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
   watch.lap("refine");
 

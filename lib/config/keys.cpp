@@ -410,7 +410,7 @@ void add_own(std::vector<Key>& t) {
   t.push_back(nullable(choice(
       "/placement", FIELD(placement), {{"auto", 1, false, ""}, {"full", 2, false, ""}},
       "Where integers go: auto, where they pay; full, wherever the target has a kernel. null: auto, but full "
-      "where a .tflite is all that is written.",
+      "where a .tflite is written.",
       kOwn)));
   t.push_back(
       row("/input_shapes", Kind::kShapes, -1, 1 << 20, bind(FIELD(input_shapes)),
@@ -490,8 +490,9 @@ std::vector<Key> make_keys() {
 
 Placement placement_of(const CoreConfig& config) {
   if (config.placement != Placement::kUnset) return config.placement;
-  const bool tflite_alone = config.output.formats == std::vector<std::string>{"tflite"};
-  return tflite_alone ? Placement::kFull : Placement::kAuto;
+  const std::vector<std::string>& formats = config.output.formats;
+  const bool tflite = std::find(formats.begin(), formats.end(), "tflite") != formats.end();
+  return tflite ? Placement::kFull : Placement::kAuto;
 }
 
 bool writes_floats_only(const CoreConfig& config) {
