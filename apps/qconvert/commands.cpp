@@ -17,6 +17,7 @@
 #include "inspect.h"
 #include "inspect_tflite.h"
 #include "pipeline.h"
+#include "report/comparison_gates.h"
 #include "report/table.h"
 #include "run/ort_runner.h"
 #include "target/target.h"
@@ -277,10 +278,20 @@ int inspect_command(const Command& self, const Arguments& arguments) {
   return 0;
 }
 
-void add_compare_options(CLI::App& app, CompareOptions& options, std::string& images) {
-  app.add_option("A", options.a, "the ONNX model to compare with, usually the float one")->required();
-  app.add_option("B", options.b, "the model to judge, ONNX or .tflite")->required();
-  app.add_option("--images", images, "pictures, .npy, .npz or .pb to run both on")->type_name("DIR");
+struct CompareLine {
+  CompareOptions options;
+  std::string a, images;
+  std::vector<std::string> others;
+  Talk talk;
+};
+
+void add_compare_options(CLI::App& app, CompareLine& line) {
+  CompareOptions& options = line.options;
+  app.add_option("A", line.a, "what the others are compared with, usually the float model")->required();
+  app.add_option("B", line.others, "the models to judge; ONNX and .tflite in any mix")
+      ->required()
+      ->expected(1, -1);
+  app.add_option("--images", line.images, "pictures, .npy, .npz or .pb to run all on")->type_name("DIR");
   app.add_option("--config", options.config,
                  "core-config with the preprocessing (and images, if it names them)")
       ->type_name("CFG.json");
@@ -289,30 +300,43 @@ void add_compare_options(CLI::App& app, CompareOptions& options, std::string& im
   app.add_option("--label-offset", options.label_offset,
                  "added to every class_index (1: output 0 is background)")
       ->type_name("N");
+  app.add_flag("--per-class", options.per_class, "top-1 of every class, most lost first");
+  app.add_option("--gate", options.gates, "exit 5 unless it holds, such as 'top1_drop <= 1'; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("BOUND");
   app.add_option("--max-images", options.max_images, "stop after so many images (default: all)")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, kMostCount).description(""));
   app.add_option("--latency-rounds", options.latency_rounds,
-                 "timed runs of each model (default: 20; 0: no timing)")
+                 "timed runs of each model (default: 20; 0: neither time nor memory)")
       ->type_name("N")
       ->check(CLI::Range(int64_t{0}, kMostCount).description(""));
   add_threads(app, options.threads);
 }
 
+std::string metric_list() {
+  std::vector<report::Row> rows;
+  for (const report::Metric& metric : report::metrics()) rows.push_back({metric.name, metric.meaning});
+  return "\nwhat --gate can bound (<=, >=, <, >)\n" + report::columns(rows, "ll");
+}
+
 int compare_command(const Command& self, const Arguments& arguments) {
   CLI::App app(self.sentence, "qconvert compare");
-  CompareOptions options;
-  std::string images;
-  Talk talk;
-  add_compare_options(app, options, images);
-  add_talk(app, talk);
-  set_help_page(app, "usage: qconvert compare A B --images DIR [--config CFG.json] [--labels CSV]", "");
+  CompareLine line;
+  add_compare_options(app, line);
+  add_talk(app, line.talk);
+  set_help_page(app, "usage: qconvert compare A B [C ...] --images DIR [--config CFG.json] [--labels CSV]",
+                metric_list());
   if (!parse(app, arguments)) return 0;
-  apply(talk);
-  if (!images.empty()) options.overrides.push_back(images_override(images));
-  const report::Comparison compared = compare(options);
-  print_to_stdout(talk.json() ? report::to_json(compared) : report::to_text(compared));
-  return 0;
+  apply(line.talk);
+  if (!line.images.empty()) line.options.overrides.push_back(images_override(line.images));
+  line.options.models.emplace_back(line.a);
+  line.options.models.insert(line.options.models.end(), line.others.begin(), line.others.end());
+  const CompareResult result = compare(line.options);
+  print_to_stdout(line.talk.json() ? report::to_json(result.comparison) : report::to_text(result.comparison));
+  for (const report::ComparedGate& gate : result.comparison.gates)
+    if (!gate.held) log::error(format("gate {} of {}: measured {:.6g}", gate.text, gate.letter, gate.figure));
+  return static_cast<int>(result.gates_hold ? Exit::kDone : Exit::kBudget);
 }
 
 // --- what there is to know without a model
@@ -387,7 +411,7 @@ const std::vector<Command>& commands() {
        "qconvert MODEL.onnx --config CFG.json", convert_command},
       {"inspect", "layers, sizes, what a target could quantize; needs no images",
        "qconvert inspect MODEL.onnx", inspect_command},
-      {"compare", "two models on the same images: fidelity, accuracy, speed",
+      {"compare", "models on the same images: fidelity, accuracy, size, speed",
        "qconvert compare A.onnx B.onnx --images DIR", compare_command},
       {"targets", "list the targets and what they allow", "qconvert targets int8", targets_command},
       {"schema", "print the JSON schema of the core-config", "qconvert schema", schema_command},
