@@ -37,6 +37,14 @@ std::map<std::string, size_t> rows_by_node(const report::Report& report) {
   return rows;
 }
 
+// Bits of the node's weight as an integer; 0 where it has none.
+int weight_bits(const plan::QuantizedModel& model, const ir::Node& node) {
+  const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
+  if (!traits) return 0;
+  const auto weight = model.weights.find(node.inputs[static_cast<size_t>(traits->weight_slot)]);
+  return weight == model.weights.end() ? 0 : weight->second.params.bits;
+}
+
 int64_t weight_bytes(const plan::QuantizedModel& model, const ir::Node& node, bool quantized) {
   int64_t bytes = 0;
   for (const ir::ValueId v : node.inputs) {
@@ -44,8 +52,9 @@ int64_t weight_bytes(const plan::QuantizedModel& model, const ir::Node& node, bo
     const ir::Tensor& constant = *model.graph.values[static_cast<size_t>(v)].constant;
     if (constant.dtype != ir::DType::kFloat) continue;
     const auto weight = model.weights.find(v);
-    bytes += quantized && weight != model.weights.end() ? constant.size() * weight->second.params.bits / 8
-                                                        : constant.size() * 4;
+    bytes += quantized && weight != model.weights.end()
+                 ? (constant.size() * weight->second.params.bits + 7) / 8
+                 : constant.size() * 4;
   }
   return bytes;
 }
@@ -57,8 +66,9 @@ std::string explanation(const report::NodeRow& row) {
   if (!row.output_params.empty()) text += "  output:  " + row.output_params + "\n";
   if (!std::isnan(row.sqnr_db)) text += format("  error:   {:.1f} dB at its output\n", row.sqnr_db);
   if (row.float_bytes > 0)
-    text += format("  weights: {} -> {}\n", human_bytes(static_cast<double>(row.float_bytes)),
-                   human_bytes(static_cast<double>(row.bytes)));
+    text += format("  weights: {} -> {}{}\n", human_bytes(static_cast<double>(row.float_bytes)),
+                   human_bytes(static_cast<double>(row.bytes)),
+                   row.weight_bits > 0 ? format(", {} bits each", row.weight_bits) : "");
   return text;
 }
 
@@ -93,6 +103,14 @@ void describe_idioms(report::Report& report, const std::vector<plan::Idiom>& idi
   std::vector<std::string> parts;
   for (const auto& [name, count] : counts) parts.push_back(format("{} {}", count, name));
   if (!parts.empty()) report.notes.push_back("functions recognised: " + join(parts, ", "));
+}
+
+void describe_rules(report::Report& report, const ir::Graph& graph, const select::ResolvedRules& rules) {
+  for (const select::RuleMatch& match : rules.matches) {
+    report::RuleRow row{match.place, match.settings, {}};
+    for (const ir::NodeId id : match.nodes) row.nodes.push_back(graph.nodes[static_cast<size_t>(id)].name);
+    report.rules.push_back(std::move(row));
+  }
 }
 
 void describe_plan(report::Report& report, const ir::Graph& graph, const plan::QuantPlan& plan) {
@@ -131,6 +149,7 @@ void describe_proof(report::Report& report, const plan::QuantizedModel& model,
     row.verdict = verdict.kernel + (verdict.integer ? "" : " (float)");
     row.float_bytes = weight_bytes(model, node, false);
     row.bytes = weight_bytes(model, node, true);
+    row.weight_bits = weight_bits(model, node);
     for (const ir::ValueId v : node.outputs)
       if (const auto found = local_error.find(v); found != local_error.end()) row.sqnr_db = found->second;
   }

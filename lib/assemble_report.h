@@ -16,6 +16,7 @@
 #include "proof/verdict.h"
 #include "quantize/quantize.h"
 #include "report/report.h"
+#include "select/rules.h"
 #include "simulate/fidelity.h"
 #include "target/target.h"
 
@@ -25,6 +26,8 @@ report::Report begin_report(const ConvertOptions& options, const config::CoreCon
                             const target::TargetSpec& target, const ir::Graph& graph);
 /// Notes which functions were recognised, however they are spelled, and how often.
 void describe_idioms(report::Report& report, const std::vector<plan::Idiom>& idioms);
+/// The rules of the config with the names of the nodes that they mean.
+void describe_rules(report::Report& report, const ir::Graph& graph, const select::ResolvedRules& rules);
 /// One row a node: place, reason, parameters.
 void describe_plan(report::Report& report, const ir::Graph& graph, const plan::QuantPlan& plan);
 /// What runs, the error at each node, and weight bytes before and after.

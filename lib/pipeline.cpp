@@ -23,6 +23,7 @@
 #include "select/costs.h"
 #include "select/decide.h"
 #include "select/placement.h"
+#include "select/rules.h"
 #include "threshold/candidates.h"
 #include "version.h"
 #include "write_tflite.h"
@@ -123,16 +124,20 @@ ConvertResult convert(const ConvertOptions& options) {
   if (wants(options, "normalize")) result.dumped += ir::dump(graph);
   watch.lap("normalize");
 
+  // From here the config's rules know their nodes.
+  const select::ResolvedRules rules = select::resolve_rules(graph, config);
+  describe_rules(result.report, graph, rules);
+
   if (config::writes_floats_only(config) && !options.dry_run)
-    return write_floats(std::move(result), float_model(graph, target, config, threads), sample, config,
-                        outputs, wants(options, "tflite"));
+    return write_floats(std::move(result), float_model(graph, target, config, rules.nodes, threads), sample,
+                        config, outputs, wants(options, "tflite"));
 
   // From here every node has its place: integers where the target has a kernel and they pay, or wherever it
   // has one.
   const std::vector<plan::Idiom> idioms = normalize::recognise(graph);
   describe_idioms(result.report, idioms);
   const std::vector<select::Capability> capabilities =
-      select::capabilities(graph, target, config.keep_float, idioms);
+      select::capabilities(graph, target, config.keep_float, idioms, rules.nodes);
   const select::PlacementCosts time =
       select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
   const std::vector<bool> fastest =
@@ -155,10 +160,10 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here every rounded value and every weight has parameters; the plan is complete.
   const plan::Candidates weights =
-      threshold::weight_candidates(graph, plan, target, config.quantization, threads);
+      threshold::weight_candidates(graph, plan, target, config.quantization, rules.nodes, threads);
   const auto complete = [&](plan::QuantPlan& outlined) {
     const plan::Candidates activations =
-        threshold::activation_candidates(graph, outlined, stats, target, config.quantization);
+        threshold::activation_candidates(graph, outlined, stats, target, config.quantization, rules.nodes);
     select::decide(outlined, graph, target, activations);
     return activations;
   };

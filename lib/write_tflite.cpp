@@ -36,7 +36,8 @@ std::vector<bool> wherever_possible(const std::vector<select::Capability>& capab
 }
 
 plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpec& target,
-                                 const config::CoreConfig& config, int threads) {
+                                 const config::CoreConfig& config,
+                                 std::span<const config::NodeSettings> rules, int threads) {
   plan::QuantPlan plan;
   plan.nodes.resize(graph.nodes.size());
   plan.values.resize(graph.values.size());
@@ -54,7 +55,7 @@ plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpe
   if (!rounds) return {graph, plan, {}, {}};
   quantize::Guards ignored;
   const plan::Candidates weights =
-      threshold::weight_candidates(graph, plan, target, config.quantization, threads);
+      threshold::weight_candidates(graph, plan, target, config.quantization, rules, threads);
   return quantize::quantize(graph, plan, weights, {}, ignored);
 }
 

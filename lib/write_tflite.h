@@ -1,6 +1,7 @@
 // The corridor's side of the .tflite: what of the config it depends on, and the model it is made from.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "config/core_config.h"
@@ -22,9 +23,11 @@ std::vector<bool> wherever_possible(const std::vector<select::Capability>& capab
 /// A full placement that the config asked for, or that did no harm: nothing is taken back to float.
 bool full_stands(const config::CoreConfig& config, double worst_db);
 
-/// The graph with nothing rounded, and for the form dynamic_range with 8-bit weights.
+/// The graph with nothing rounded, and for the form dynamic_range with integer weights, of 8 bits where the
+/// rules (by NodeId) say nothing else.
 plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpec& target,
-                                 const config::CoreConfig& config, int threads);
+                                 const config::CoreConfig& config,
+                                 std::span<const config::NodeSettings> rules, int threads);
 
 /// The TFLite graph of a model, with the shapes that it has on `sample`.
 tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,

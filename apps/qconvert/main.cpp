@@ -45,12 +45,14 @@ int run(const std::vector<std::string>& arguments) {
 
 // Activations of a few MB are taken and given back thousands of times a second. By default each would be
 // mapped and faulted in anew, and every thread's heap would keep its own peak: one heap that keeps what it
-// has is faster and much smaller. Sanitizers bring an allocator of their own and ignore this.
+// has is faster and much smaller. The largest are mapped all the same: they find no hole to fit in, and on a
+// model with tensors of 13 MB the heap would end up 20 to 70 MB larger, for an eighth of the time. Sanitizers
+// bring an allocator of their own and ignore this.
 void tune_heap() {
 #ifdef __GLIBC__
   constexpr int kMegabyte = 1 << 20;
   mallopt(M_ARENA_MAX, 1);
-  mallopt(M_MMAP_THRESHOLD, 32 * kMegabyte);
+  mallopt(M_MMAP_THRESHOLD, 8 * kMegabyte);
   mallopt(M_TRIM_THRESHOLD, 64 * kMegabyte);
 #endif
 }

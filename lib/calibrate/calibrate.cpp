@@ -179,16 +179,15 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
                     [&, r](int64_t slot, std::span<const float> tensor, std::span<const int64_t> dims) {
                       if (tensor.empty()) return;
                       const size_t worker = static_cast<size_t>(slot);
-                      const Range range = range_of(tensor);
+                      Seen& s = seen[worker][r];
+                      const Range range = requests[r].histogram ? s.histogram.add(tensor) : range_of(tensor);
                       if (!range.finite) {
                         broken[worker] = true;
                         return;
                       }
-                      Seen& s = seen[worker][r];
                       s.count += tensor.size();
                       s.min = std::min(s.min, range.min);
                       s.max = std::max(s.max, range.max);
-                      if (requests[r].histogram) s.histogram.add(tensor, range);
                       if (requests[r].per_channel)
                         sums[worker][r] = channel_sums(tensor, dims, requests[r].channel_axis);
                     },

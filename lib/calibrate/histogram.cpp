@@ -1,25 +1,26 @@
-// See histogram.h. The inner loops are plain so that the compiler vectorises them; target_clones picks the
-// widest unit of the machine at load. Powers of two scale exactly and floor is exact, so every CPU counts
-// alike.
+// See histogram.h. The inner loops are plain so that the compiler vectorises them (vector_clones.h). Powers
+// of two scale exactly and floor is exact, so every CPU counts alike.
 #include "calibrate/histogram.h"
 
 #include <algorithm>
 #include <cmath>
 
+#include "quant/vector_clones.h"
+
 namespace qc::calibrate {
 namespace {
 
 constexpr int kBins = plan::Histogram::kBins;
+// A tensor is counted piece by piece: a piece, its bin numbers and the tables stay in the first cache (32
+// KiB) together. Several tables side by side, as consecutive equal values must not wait for each other; 16
+// bits a counter, so they are emptied into the 64-bit counts before one can overflow.
 constexpr int kTables = 4;
-constexpr int64_t kDirect = 4096;  // below, clearing and summing the extra tables costs more than it saves
+constexpr int kPiece = 1024;
+constexpr int kPiecesAtOnce = 65535 / (kPiece / kTables);
+static_assert(kPiece % kTables == 0);
+constexpr int64_t kDirect = 4096;  // below, clearing and summing the tables costs more than it saves
 
-#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define QC_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define QC_CLONES
-#endif
-
-QC_CLONES void range_loop(const float* x, int64_t n, float* lo, float* hi, float* not_finite) {
+QC_VECTOR_CLONES void range_loop(const float* x, int64_t n, float* lo, float* hi, float* not_finite) {
   constexpr int kLanes = 32;
   float low[kLanes], high[kLanes], bad[kLanes];
   for (int j = 0; j < kLanes; ++j) low[j] = high[j] = x[0], bad[j] = 0;
@@ -45,14 +46,42 @@ QC_CLONES void range_loop(const float* x, int64_t n, float* lo, float* hi, float
 
 // Bin numbers of a block, relative to `first`. Floor spelled as truncation and a step down: the compiler
 // vectorises conversions, but not calls of floor.
-QC_CLONES void bin_loop(const float* __restrict x, int n, float inverse_width, int32_t first,
-                        int32_t* __restrict bins) {
+QC_VECTOR_CLONES void bin_loop(const float* __restrict x, int n, float inverse_width, int32_t first,
+                               uint16_t* __restrict bins) {
   for (int i = 0; i < n; ++i) {
     const float v = x[i] * inverse_width;
     const int32_t whole = static_cast<int32_t>(v);
-    bins[i] = whole - (static_cast<float>(whole) > v ? 1 : 0) - first;
+    bins[i] = static_cast<uint16_t>(whole - (static_cast<float>(whole) > v ? 1 : 0) - first);
   }
 }
+
+class Tables {
+ public:
+  void count(const uint16_t* bins, int n) {
+    uint16_t* const t = counters_.data();
+    int i = 0;
+    for (; i + kTables <= n; i += kTables) {
+      ++t[bins[i]];
+      ++t[kBins + bins[i + 1]];
+      ++t[2 * kBins + bins[i + 2]];
+      ++t[3 * kBins + bins[i + 3]];
+    }
+    for (; i < n; ++i) ++t[bins[i]];
+    ++pieces_;
+  }
+  bool full() const { return pieces_ == kPiecesAtOnce; }
+  void empty_into(std::span<uint64_t> counts) {
+    if (pieces_ == 0) return;
+    for (size_t b = 0; b < kBins; ++b)
+      for (size_t t = 0; t < kTables; ++t) counts[b] += counters_[t * kBins + b];
+    counters_.fill(0);
+    pieces_ = 0;
+  }
+
+ private:
+  std::array<uint16_t, size_t{kTables} * kBins> counters_{};
+  int pieces_ = 0;
+};
 
 // Smallest exponent for which [min, max] spans at most kBins bins and bin numbers fit a float's 24 bits
 // exactly.
@@ -104,39 +133,43 @@ void StreamingHistogram::make_room(float min, float max) {
   first_ = first;
 }
 
-void StreamingHistogram::add(std::span<const float> values, const Range& range) {
-  if (values.empty()) return;
-  make_room(range.min, range.max);
-  const int64_t n = static_cast<int64_t>(values.size());
-  const float inverse_width = std::ldexp(1.0f, -exponent_);
-  const int32_t first = static_cast<int32_t>(first_);
-  constexpr int kBlock = 512;
-  std::array<int32_t, kBlock> bins;
-  const bool direct = n < kDirect;
-  if (!direct) scratch_.assign(kTables * kBins, 0);
-  for (int64_t start = 0; start < n; start += kBlock) {
-    const int size = static_cast<int>(std::min<int64_t>(kBlock, n - start));
-    bin_loop(values.data() + start, size, inverse_width, first, bins.data());
-    if (direct) {
-      for (int i = 0; i < size; ++i) ++counts_[static_cast<size_t>(bins[static_cast<size_t>(i)])];
-      continue;
-    }
-    uint32_t* const t = scratch_.data();
-    int i = 0;
-    for (; i + kTables <= size; i += kTables) {
-      ++t[bins[static_cast<size_t>(i)]];
-      ++t[kBins + bins[static_cast<size_t>(i) + 1]];
-      ++t[2 * kBins + bins[static_cast<size_t>(i) + 2]];
-      ++t[3 * kBins + bins[static_cast<size_t>(i) + 3]];
-    }
-    for (; i < size; ++i) ++t[bins[static_cast<size_t>(i)]];
+void StreamingHistogram::add_few(std::span<const float> values) {
+  std::array<uint16_t, kPiece> bins;
+  while (!values.empty()) {
+    const int n = static_cast<int>(std::min<size_t>(kPiece, values.size()));
+    bin_loop(values.data(), n, std::ldexp(1.0f, -exponent_), static_cast<int32_t>(first_), bins.data());
+    for (int i = 0; i < n; ++i) ++counts_[bins[static_cast<size_t>(i)]];
+    values = values.subspan(static_cast<size_t>(n));
   }
-  if (!direct)
-    for (int b = 0; b < kBins; ++b) {
-      const size_t s = static_cast<size_t>(b);
-      counts_[s] +=
-          uint64_t{scratch_[s]} + scratch_[kBins + s] + scratch_[2 * kBins + s] + scratch_[3 * kBins + s];
+}
+
+Range StreamingHistogram::add(std::span<const float> values) {
+  if (values.size() < kDirect) {
+    const Range range = range_of(values);
+    if (values.empty() || !range.finite) return range;
+    make_room(range.min, range.max);
+    add_few(values);
+    return range;
+  }
+  Range whole{values[0], values[0], true};
+  Tables tables;
+  std::array<uint16_t, kPiece> bins;
+  for (; !values.empty() && whole.finite; values = values.subspan(std::min<size_t>(kPiece, values.size()))) {
+    const auto piece = values.first(std::min<size_t>(kPiece, values.size()));
+    const Range range = range_of(piece);
+    whole = {std::min(whole.min, range.min), std::max(whole.max, range.max), range.finite};
+    if (!range.finite) break;
+    if (counts_.empty() || range.min < min_ || range.max > max_) {
+      tables.empty_into(counts_);
+      make_room(range.min, range.max);
     }
+    const int n = static_cast<int>(piece.size());
+    bin_loop(piece.data(), n, std::ldexp(1.0f, -exponent_), static_cast<int32_t>(first_), bins.data());
+    tables.count(bins.data(), n);
+    if (tables.full()) tables.empty_into(counts_);
+  }
+  tables.empty_into(counts_);
+  return whole;
 }
 
 void StreamingHistogram::merge(const StreamingHistogram& other) {

@@ -20,8 +20,9 @@ Range range_of(std::span<const float> values);
 
 class StreamingHistogram {
  public:
-  /// Counts the values; `range` must be range_of(values) and finite.
-  void add(std::span<const float> values, const Range& range);
+  /// Counts the values and returns their range. Where one is not finite, the range says so and some are left
+  /// out.
+  Range add(std::span<const float> values);
   void merge(const StreamingHistogram& other);
   bool empty() const { return counts_.empty(); }
   float min() const { return min_; }
@@ -31,13 +32,12 @@ class StreamingHistogram {
   plan::Histogram result() const;
 
  private:
-  void make_room(float min, float max);  // widens the grid until [min, max] fits
+  void make_room(float min, float max);         // widens the grid until [min, max] fits
+  void add_few(std::span<const float> values);  // that fit the grid
 
   int exponent_ = 0;
   int64_t first_ = 0;             // absolute index of counts_[0]
   std::vector<uint64_t> counts_;  // empty or plan::Histogram::kBins
-  std::vector<uint32_t>
-      scratch_;  // several tables side by side: consecutive equal values must not wait for each other
   float min_ = 0, max_ = 0;
 };
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "config/rules.h"
 #include "images/preprocess.h"
 
 namespace qc::config {
@@ -44,12 +45,6 @@ struct RepresentativeDataset {
   std::string input;                   // name of the image input, "" = found
   std::filesystem::path other_inputs;  // .npz for the inputs beside the image, resolved as `path`; "" = none
   images::Preprocess preprocess;
-};
-
-/// Which nodes or values a rule means. Empty fields do not restrict; all that are set must match.
-struct Filter {
-  std::string name;     // glob on node names
-  std::string op_type;  // exact
 };
 
 struct KeepFloat {
@@ -89,7 +84,8 @@ struct CoreConfig {
   std::string target = "int8";  // "target_platform_capabilities": a name, or a path to a .json
   QuantizationConfig quantization;
   KeepFloat keep_float;
-  bool saturation_guard = false;  // x86 without VNNI: bound adjacent weight pairs (|w0|+|w1| <= 128)
+  std::vector<Rule> bit_width_config;  // later rules win
+  bool saturation_guard = false;       // x86 without VNNI: bound adjacent weight pairs (|w0|+|w1| <= 128)
   std::map<std::string, std::vector<int64_t>>
       input_shapes;            // input name -> dims for dynamic dimensions; -1: stays open
   int64_t verify_images = 16;  // calibration images held out for the accuracy figures

@@ -377,9 +377,6 @@ void add_mixed_precision(std::vector<Key>& t) {
 }
 
 void add_rules(std::vector<Key>& t) {
-  t.push_back(fixed("/bit_width_config", "[[], {}, null]",
-                    "this version writes 8 bits everywhere; keep_float leaves chosen layers in float",
-                    "Widths of chosen layers, set by hand.", "BitWidthConfig"));
   t.push_back(fixed("/debug_config/network_editor", "[[], null]",
                     "this version has no editor rules; keep_float leaves chosen layers in float",
                     "Rules that change the quantization of chosen layers.", "DebugConfig.network_editor"));
@@ -504,6 +501,7 @@ std::vector<Key> make_keys() {
   add_own(table);
   add_mixed_precision(table);
   add_rules(table);
+  add_rule_keys(table);
   return table;
 }
 #undef FIELD

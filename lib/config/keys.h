@@ -29,6 +29,7 @@ enum class Kind {
   kFileName,  // without a folder
   kResize,    // resize.cpp
   kShapes,    // object: input name -> dims
+  kWidths,    // list of rules that set widths: rules.cpp
   kFixed,     // known to MCT, but only Key::accepted can be had here
   kIgnored,   // for other programs ("$schema")
 };
@@ -66,7 +67,8 @@ struct Group {
 };
 
 const std::vector<Key>& keys();
-const std::vector<Group>& groups();  // the order of configs/README.md
+void add_rule_keys(std::vector<Key>& table);  // rules.cpp
+const std::vector<Group>& groups();           // the order of configs/README.md
 
 const Key* find_key(const std::string& pointer);
 bool is_group(const std::string& pointer);

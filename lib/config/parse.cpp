@@ -196,6 +196,13 @@ void check_together(const Walk& walk, const Json& root) {
     walk.problem("/output/tflite_name", "bad-value",
                  "the ONNX file has the same name, and one would overwrite the other",
                  "give the .tflite another name, such as " + c.output.tflite_name + ".tflite");
+  for (const Rule& rule : c.bit_width_config)
+    if (rule.settings.activation_n_bits.value_or(8) < 8 &&
+        std::find(c.output.formats.begin(), c.output.formats.end(), "tflite") != c.output.formats.end())
+      walk.problem(
+          rule.place + "/activation_n_bits", "refused",
+          "a .tflite's activations fill their type: its runtimes cannot hold one to fewer than 8 bits",
+          "write 8 or 16, or leave \"tflite\" out of /output/formats");
   const bool lp = c.quantization.activation_error_method == ErrorMethod::kLp ||
                   c.quantization.weights_error_method == ErrorMethod::kLp;
   if (!lp && c.quantization.l_p_value != CoreConfig().quantization.l_p_value)

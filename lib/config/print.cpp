@@ -64,6 +64,7 @@ constexpr Preset kPresets[] = {
     {"minimal.json", "a folder of images and nothing else: every default"},
     {"int8.json",
      "ImageNet classifier from torchvision or timm: short side 256, crop 224, ImageNet mean and std"},
+    {"w4a8.json", "the same with 4-bit weights; first, last and depthwise layers keep 8 bits"},
     {"detector.json", "detector fed as YOLOX is: BGR, letterbox, values from 0 to 255"},
     {"segmentation.json", "segmentation with channels last (NHWC), stretched to a fixed size"},
     {"text_lines.json", "text line recogniser: fixed height, filled on the right"},
@@ -122,6 +123,7 @@ std::string schema_json() {
       root[schema_place(group.pointer)] = std::move(object);
     }
   }
+  root["$defs"]["filter"] = schema_filter();
   for (const Key& key : keys()) {
     Json member = schema(key);
     member["description"] = described(key.meaning, key.mct);

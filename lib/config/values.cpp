@@ -178,6 +178,10 @@ bool check_shapes(const Json& value, const Site& site) {
   return good;
 }
 
+bool check_rules_kind(const Json& value, const Site& site) {
+  return check_rules(site.key, value, site.pointer, site.complain);
+}
+
 bool check_fixed(const Json& value, const Site& site) {
   const Json accepted = Json::parse(site.key.accepted);
   if (std::find(accepted.begin(), accepted.end(), value) != accepted.end()) return true;
@@ -342,6 +346,7 @@ constexpr std::array kKinds{KindRow{Kind::kBool, check_bool, schema_bool, say_bo
                             KindRow{Kind::kFileName, check_file_name, schema_file_name, say_file_name},
                             KindRow{Kind::kResize, check_resize_kind, schema_resize_kind, say_resize},
                             KindRow{Kind::kShapes, check_shapes, schema_shapes, say_shapes},
+                            KindRow{Kind::kWidths, check_rules_kind, schema_rules, allowed_rules},
                             KindRow{Kind::kFixed, check_fixed, schema_fixed, say_fixed},
                             KindRow{Kind::kIgnored, check_ignored, schema_text, say_text}};
 

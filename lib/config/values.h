@@ -39,6 +39,12 @@ Json get_resize(const images::Preprocess& preprocess);
 std::string allowed_resize();
 Json schema_resize();
 
+// rules.cpp: lists of {"filter": ..., settings}.
+bool check_rules(const Key& key, const Json& value, const std::string& pointer, const Complain& complain);
+std::string allowed_rules(const Key& key);
+Json schema_rules(const Key& key);
+Json schema_filter();  // stands under $defs, because filters hold filters
+
 /// A float as the shortest decimal that reads back the same (JSON has doubles: 123.675, not
 /// 123.67500305175781).
 double short_decimal(float value);

@@ -10,8 +10,7 @@
 
 #include "base/text.h"
 #include "onnx_io/bodies.h"
-#include "onnx_io/file_bytes.h"
-#include "onnx_io/onnx_io.h"
+#include "onnx_io/qdq_writer.h"
 
 namespace qc::onnx_io {
 namespace {
@@ -23,67 +22,7 @@ using ir::ValueId;
 using plan::Compute;
 using quant::QuantParams;
 
-constexpr const char* kContrib = "com.microsoft";  // has 16-bit Q/DQ at every opset
-constexpr int64_t kWideTypesOpset = 21;            // standard Q/DQ of 16 and 4 bits
-constexpr int64_t kOldestLinear = 10;
-constexpr int64_t kPerAxisOpset = 13;
-constexpr int64_t kClipInputsOpset = 11;
 constexpr int64_t kExternalBytes = 1024;  // smaller tensors stay in the file
-
-DType stored_type(const QuantParams& params) {
-  if (params.bits > 16) return DType::kInt32;
-  if (params.bits > 8) return params.is_signed ? DType::kInt16 : DType::kUint16;
-  if (params.bits > 4) return params.is_signed ? DType::kInt8 : DType::kUint8;
-  return params.is_signed ? DType::kInt4 : DType::kUint4;
-}
-
-// Activations under 8 bits are stored in 8: the width is made by a Clip, the kernels stay.
-QuantParams activation_storage(QuantParams params) {
-  params.bits = params.bits > 8 ? 16 : 8;
-  return params;
-}
-
-[[noreturn]] void bug(const std::string& place, const std::string& cause) {
-  throw Error(Exit::kBug, {"qdq-writer", place, cause, "please report this with the model"});
-}
-
-struct Writer {
-  const plan::QuantizedModel& model;
-  const QdqOptions& options;
-  int64_t opset;
-  FileParts parts;
-  std::vector<std::pair<std::string, ir::Tensor>>
-      initializers;  // written last: they may go into a second file
-  std::vector<plan::Piece> node_pieces, initializer_pieces;
-  std::map<char, int64_t> counts;                  // of names made for each letter
-  std::set<std::string> names;                     // every value name in the file
-  std::set<std::string> node_names;                // as far as new nodes get names as well
-  std::map<std::string, std::string> shared;       // type, shape and bytes of a small constant -> its name
-  std::map<ValueId, std::string> read_as;          // what readers of an activation read
-  std::map<ValueId, std::string> quantized_as;     // the integers of an activation
-  std::map<ValueId, std::string> read_by_channel;  // the same floats, from a scale for each channel
-  std::map<ValueId, std::string> written_as;       // what its producer writes
-  std::map<ValueId, std::string> integers, dequantized, unfolded;  // of constants, as far as written
-  bool contrib = false;
-
-  Writer(const plan::QuantizedModel& m, const QdqOptions& o)
-      : model(m), options(o), opset(ir::opset(m.graph)) {}
-  const ir::Value& value(ValueId v) const { return model.graph.values[static_cast<size_t>(v)]; }
-  const ir::Node& node(NodeId id) const { return model.graph.nodes[static_cast<size_t>(id)]; }
-  Compute compute(NodeId id) const { return model.plan.nodes[static_cast<size_t>(id)].compute; }
-  const plan::ValueDecision& decision(ValueId v) const { return model.plan.values[static_cast<size_t>(v)]; }
-};
-
-// Names of new values are a letter and a number: they stand in the file three times each, and in a small
-// model that is more than the integers' own overhead. The letters: q quantized, d dequantized, s scale, z
-// zero point, b bias.
-std::string fresh_name(Writer& w, char letter) {
-  int64_t& count = w.counts[letter];
-  std::string name;
-  do name = letter + std::to_string(count++);
-  while (!w.names.insert(name).second);
-  return name;
-}
 
 // A new name for the float side of a value whose own name means its dequantized side.
 std::string float_name(Writer& w, const std::string& base) {
@@ -92,181 +31,33 @@ std::string float_name(Writer& w, const std::string& base) {
   return name;
 }
 
-bool captured(const Writer& w, ValueId v) {
-  return std::any_of(w.value(v).consumers.begin(), w.value(v).consumers.end(), [&](NodeId id) {
-    const auto& captures = w.node(id).captures;
-    return std::find(captures.begin(), captures.end(), v) != captures.end();
-  });
+// --- activations -------------------------------------------------------------------------------
+
+// The stored type saturates by itself; a narrower range must be cut.
+bool fills_type(const QuantParams& params) {
+  const QuantParams stored = in_kernels(params);
+  return params.qmin() == stored.qmin() && params.qmax() == stored.qmax();
 }
 
-// --- entries -----------------------------------------------------------------------------------
-
-void add_initializer(Writer& w, const std::string& name, ir::Tensor tensor, const std::string& label,
-                     const char* kind) {
-  w.initializers.emplace_back(name, std::move(tensor));
-  w.initializer_pieces.push_back({label, kind, 0});
-}
-
-// Scales and zero points repeat all over a model: one initializer for equal content.
-std::string shared_constant(Writer& w, char letter, ir::Tensor tensor, const std::string& label) {
-  const std::string key =
-      format("{} {} ", static_cast<int>(tensor.dtype), fmt::join(tensor.dims, ",")) + *tensor.bytes;
-  std::string& name = w.shared[key];
-  if (name.empty()) {
-    name = fresh_name(w, letter);
-    add_initializer(w, name, std::move(tensor), label, "scales");
-  }
-  return name;
-}
-
-void add_node(Writer& w, ir::Node node, const std::vector<std::string>& inputs,
-              const std::vector<std::string>& outputs, const std::string& label) {
-  if (w.options.name_all_nodes) {
-    if (node.name.empty()) {
-      node.name = outputs.front();
-      while (!w.node_names.insert(node.name).second) node.name += "_";
-    }
-    node.named_in_file = true;
-  }
-  w.parts.nodes.push_back(node_entry(node_message(node, inputs, outputs)));
-  w.node_pieces.push_back({label, "graph", w.parts.nodes.back().size()});
-}
-
-ir::Node new_node(const char* op_type, std::vector<ir::Attribute> attributes = {}) {
-  ir::Node node;
-  node.op_type = op_type;
-  node.attributes = std::move(attributes);
-  return node;
-}
-
-// QuantizeLinear or DequantizeLinear for this type, in the domain that knows it.
-ir::Node linear_node(Writer& w, const char* op_type, const QuantParams& params) {
-  ir::Node node = new_node(op_type);
-  if (params.per_channel() && w.opset < kPerAxisOpset)
-    bug("the quantized model",
-        format("per-channel parameters need opset {}, the graph has {}", kPerAxisOpset, w.opset));
-  if (params.per_channel() && params.axis != 1) node.attributes.push_back({"axis", int64_t{params.axis}});
-  if (w.opset < kOldestLinear)
-    bug("the quantized model", format("Q/DQ need opset {}, the graph has {}", kOldestLinear, w.opset));
-  const DType type = stored_type(params);
-  const bool wide = type != DType::kInt8 && type != DType::kUint8 && type != DType::kInt32;
-  if (wide && w.opset < kWideTypesOpset) {
-    node.domain = kContrib;
-    w.contrib = true;
-  }
-  return node;
-}
-
-// --- parameters --------------------------------------------------------------------------------
-
-std::vector<int64_t> parameter_dims(const QuantParams& params) {
-  return params.per_channel() ? std::vector<int64_t>{static_cast<int64_t>(params.scales.size())}
-                              : std::vector<int64_t>{};
-}
-
-std::string scale_name(Writer& w, const QuantParams& params, const std::string& label) {
-  return shared_constant(
-      w, 's', ir::make_tensor(std::span<const float>(params.scales), parameter_dims(params)), label);
-}
-
-std::string zero_point_name(Writer& w, const QuantParams& params, const std::string& label) {
-  const std::string bytes = quant::pack(params.zero_points, params);
-  return shared_constant(w, 'z', ir::make_tensor(stored_type(params), bytes, parameter_dims(params)), label);
-}
-
-// --- constants ---------------------------------------------------------------------------------
-
-// The initializer that holds the integers. A body that reads the constant by name still finds its floats
-// there.
-const std::string& integer_initializer(Writer& w, ValueId v, const std::string& label) {
-  std::string& name = w.integers[v];
-  if (!name.empty()) return name;
-  const plan::IntegerTensor& tensor = w.model.weights.at(v);
-  if (tensor.params.bits <= 4 && w.opset < kWideTypesOpset)
-    bug("constant '" + w.value(v).name + "'", format("4-bit tensors need opset {}", kWideTypesOpset));
-  const bool name_taken = captured(w, v) || ir::is_output(w.model.graph, v);
-  name = name_taken ? fresh_name(w, 'q') : w.value(v).name;
-  ir::Tensor packed = ir::make_tensor(stored_type(tensor.params), quant::pack(tensor.integers, tensor.params),
-                                      w.value(v).constant->dims);
-  add_initializer(w, name, std::move(packed), label, "weights");
-  return name;
-}
-
-const std::string& dequantized_constant(Writer& w, ValueId v, const std::string& label) {
-  std::string& name = w.dequantized[v];
-  if (!name.empty()) return name;
-  const QuantParams& params = w.model.weights.at(v).params;
-  const std::string& integers = integer_initializer(w, v, label);
-  name = fresh_name(w, 'd');
-  ir::Node node = linear_node(w, "DequantizeLinear", params);
-  add_node(w, std::move(node), {integers, scale_name(w, params, label), zero_point_name(w, params, label)},
-           {name}, label);
-  return name;
-}
-
-// Float parameters shaped so that they broadcast along the axis: [C, 1, 1, 1] for axis 0 of rank 4.
-std::string broadcast_constant(Writer& w, char letter, std::span<const float> values,
-                               const QuantParams& params, size_t rank, const std::string& label) {
-  std::vector<int64_t> dims;
-  if (params.per_channel()) {
-    dims.assign(rank - static_cast<size_t>(params.axis), 1);
-    dims[0] = static_cast<int64_t>(values.size());
-  }
-  return shared_constant(w, letter, ir::make_tensor(values, std::move(dims)), label);
-}
-
-const std::string& unfolded_constant(Writer& w, ValueId v, const std::string& label) {
-  std::string& name = w.unfolded[v];
-  if (!name.empty()) return name;
-  const QuantParams& params = w.model.weights.at(v).params;
-  const size_t rank = w.value(v).constant->dims.size();
-  std::string current = fresh_name(w, 'c');
-  add_node(w, new_node("Cast", {{"to", int64_t{onnx::TensorProto::FLOAT}}}),
-           {integer_initializer(w, v, label)}, {current}, label);
-  if (std::any_of(params.zero_points.begin(), params.zero_points.end(), [](int32_t z) { return z != 0; })) {
-    const std::vector<float> zeros(params.zero_points.begin(), params.zero_points.end());
-    const std::string shifted = fresh_name(w, 'c');
-    add_node(w, new_node("Sub"), {current, broadcast_constant(w, 'z', zeros, params, rank, label)}, {shifted},
-             label);
-    current = shifted;
-  }
-  name = fresh_name(w, 'd');
-  add_node(w, new_node("Mul"), {current, broadcast_constant(w, 's', params.scales, params, rank, label)},
-           {name}, label);
-  return name;
-}
-
-std::string dequantized_bias(Writer& w, NodeId id, const plan::IntegerTensor& bias) {
-  const ir::Node& node = w.node(id);
-  const ValueId v = node.inputs.size() > 2 ? node.inputs[2] : kNone;
-  const int64_t count = static_cast<int64_t>(bias.integers.size());
-  // Gemm takes [1, N] as well: the vector means the same and has the axis that the scales run along.
-  const bool vector = bias.params.per_channel() || v == kNone;
-  const std::vector<int64_t> dims = vector ? std::vector<int64_t>{count} : w.value(v).constant->dims;
-  const std::string name = fresh_name(w, 'b'), result = fresh_name(w, 'd');
-  add_initializer(w, name, ir::make_tensor(DType::kInt32, quant::pack(bias.integers, bias.params), dims),
-                  node.name, "bias");
-  add_node(w, linear_node(w, "DequantizeLinear", bias.params), {name, scale_name(w, bias.params, node.name)},
-           {result}, node.name);
+// Behind the rounding, where it stands in no kernel's way; the runtime has no Clip for integers of 16 bits.
+std::string clipped_integers(Writer& w, const std::string& integers, const QuantParams& params,
+                             const std::string& label) {
+  const std::string result = fresh_name(w, 'c');
+  const auto bound = [&](int64_t q) {
+    QuantParams scalar = in_kernels(params);
+    scalar.zero_points = {static_cast<int32_t>(q)};
+    return zero_point_name(w, scalar, label);
+  };
+  add_node(w, new_node("Clip"), {integers, bound(params.qmin()), bound(params.qmax())}, {result}, label);
   return result;
 }
 
-// --- activations -------------------------------------------------------------------------------
-
-// The stored type saturates by itself; a range narrower than the type must be cut before.
-std::string clipped(Writer& w, const std::string& input, const QuantParams& params,
-                    const std::string& label) {
-  const QuantParams stored = activation_storage(params);
-  if (params.qmin() == stored.qmin() && params.qmax() == stored.qmax()) return input;
+std::string clipped_floats(Writer& w, const std::string& input, const QuantParams& params,
+                           const std::string& label) {
   const std::string result = fresh_name(w, 'c');
-  const float low = quant::range_min(params), high = quant::range_max(params);
-  if (w.opset >= kClipInputsOpset)
-    add_node(w, new_node("Clip"),
-             {input, shared_constant(w, 'c', ir::scalar(low), label),
-              shared_constant(w, 'c', ir::scalar(high), label)},
-             {result}, label);
-  else
-    add_node(w, new_node("Clip", {{"min", low}, {"max", high}}), {input}, {result}, label);
+  const auto bound = [&](float x) { return shared_constant(w, 'c', ir::scalar(x), label); };
+  add_node(w, new_node("Clip"), {input, bound(quant::range_min(params)), bound(quant::range_max(params))},
+           {result}, label);
   return result;
 }
 
@@ -274,11 +65,17 @@ void add_quantize(Writer& w, ValueId v, const std::string& label) {
   const QuantParams& params = w.decision(v).params;
   if (params.per_channel() || params.scales.size() != 1)
     bug("value '" + w.value(v).name + "'", "an activation needs one scale");
-  const QuantParams stored = activation_storage(params);
+  if (!fills_type(params) && w.opset < kIntegerClipOpset)
+    bug("the quantized model",
+        format("{} bits need opset {}, the graph has {}", params.bits, kIntegerClipOpset, w.opset));
+  const QuantParams stored = in_kernels(params);
+  const bool wide = stored.bits > 8;
   const std::string scale = scale_name(w, stored, label), zero = zero_point_name(w, stored, label);
-  const std::string integers = fresh_name(w, 'q');
-  add_node(w, linear_node(w, "QuantizeLinear", stored),
-           {clipped(w, w.written_as.at(v), params, label), scale, zero}, {integers}, label);
+  const std::string floats =
+      !fills_type(params) && wide ? clipped_floats(w, w.written_as.at(v), params, label) : w.written_as.at(v);
+  std::string integers = fresh_name(w, 'q');
+  add_node(w, linear_node(w, "QuantizeLinear", stored), {floats, scale, zero}, {integers}, label);
+  if (!fills_type(params) && !wide) integers = clipped_integers(w, integers, params, label);
   w.quantized_as[v] = integers;
   add_node(w, linear_node(w, "DequantizeLinear", stored), {integers, scale, zero}, {w.read_as.at(v)}, label);
 }
@@ -364,7 +161,7 @@ const std::string& read_by_channel(Writer& w, ValueId v, const std::string& labe
   std::string& name = w.read_by_channel[v];
   if (!name.empty()) return name;
   name = fresh_name(w, 'd');
-  QuantParams params = activation_storage(w.decision(v).params);
+  QuantParams params = in_kernels(w.decision(v).params);
   const auto channels = static_cast<size_t>(w.value(v).dims[1]);
   params.axis = 1;
   params.scales.assign(channels, params.scales[0]);

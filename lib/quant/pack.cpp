@@ -55,4 +55,31 @@ std::vector<int32_t> unpack(std::string_view bytes, int64_t count, const QuantPa
   return integers;
 }
 
+std::string pack_words(std::span<const int32_t> integers, int bits) {
+  const auto in_word = static_cast<size_t>(values_in_word(bits));
+  std::string bytes((integers.size() + in_word - 1) / in_word * 8, '\0');
+  for (size_t first = 0, at = 0; first < integers.size(); first += in_word, at += 8) {
+    uint64_t word = 0;
+    for (size_t i = 0; i < in_word && first + i < integers.size(); ++i)
+      word |=
+          (static_cast<uint64_t>(static_cast<uint32_t>(integers[first + i])) & ((uint64_t{1} << bits) - 1))
+          << (i * static_cast<size_t>(bits));
+    for (size_t b = 0; b < 8; ++b) bytes[at + b] = static_cast<char>(word >> (8 * b));
+  }
+  return bytes;
+}
+
+std::vector<int32_t> unpack_words(std::string_view bytes, int64_t count, int bits) {
+  const auto in_word = static_cast<size_t>(values_in_word(bits));
+  std::vector<int32_t> patterns(static_cast<size_t>(count));
+  for (size_t i = 0; i < patterns.size(); ++i) {
+    uint64_t word = 0;
+    for (size_t b = 0; b < 8; ++b)
+      word |= uint64_t{static_cast<unsigned char>(bytes[i / in_word * 8 + b])} << (8 * b);
+    patterns[i] = static_cast<int32_t>((word >> (i % in_word * static_cast<size_t>(bits))) &
+                                       ((uint64_t{1} << bits) - 1));
+  }
+  return patterns;
+}
+
 }  // namespace qc::quant

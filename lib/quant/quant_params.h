@@ -62,4 +62,13 @@ std::vector<float> dequantize(std::span<const int32_t> integers, std::span<const
 std::string pack(std::span<const int32_t> integers, const QuantParams& params);
 std::vector<int32_t> unpack(std::string_view bytes, int64_t count, const QuantParams& params);
 
+/// Values of 2..8 bits in little-endian words of 64 bits, from the lowest bits up, as many as fit whole into
+/// each; what is left of the last word is 0. Of each integer the lowest `bits` are kept.
+constexpr int values_in_word(int bits) {
+  return 64 / bits;
+}
+std::string pack_words(std::span<const int32_t> integers, int bits);
+/// The bit patterns, 0..2^bits - 1.
+std::vector<int32_t> unpack_words(std::string_view bytes, int64_t count, int bits);
+
 }  // namespace qc::quant

@@ -56,6 +56,13 @@ struct NodeRow {
   std::string output_params;           // "uint8 scale 0.0235 zero_point 0" or ""
   double sqnr_db = 0;                  // at this node's output in simulation; NaN when not measured
   int64_t float_bytes = 0, bytes = 0;  // its weights before and after
+  int weight_bits = 0;                 // of its weights as integers; 0: it has none
+};
+
+/// A rule of the config and the nodes that it was found to mean.
+struct RuleRow {
+  std::string place, settings;     // JSON pointer; the rule as JSON text
+  std::vector<std::string> nodes;  // names, in topological order
 };
 
 struct Timing {
@@ -97,6 +104,7 @@ struct Report {
   std::optional<Accuracy> accuracy;
   std::vector<NodeRow> nodes;           // topological order
   std::vector<std::string> file_nodes;  // names in the file as it was read; not in the JSON
+  std::vector<RuleRow> rules;           // later ones win
   std::vector<Rewrite> rewrites;
   std::vector<Correction> corrections;
   SaturationRisk saturation;

@@ -115,6 +115,7 @@ json nodes_value(const Report& report) {
                       {"output_params", row.output_params},
                       {"sqnr_db", number(row.sqnr_db)},
                       {"float_bytes", row.float_bytes},
+                      {"weight_bits", row.weight_bits > 0 ? json(row.weight_bits) : json(nullptr)},
                       {"bytes", row.bytes}});
   }
   return values;
@@ -147,6 +148,14 @@ json changes_value(const Report& report) {
   return {{"rewrites", rewrites}, {"corrections", corrections}, {"gates", gates}};
 }
 
+json rules_value(const std::vector<RuleRow>& rules) {
+  json values = json::array();
+  for (const RuleRow& rule : rules)
+    values.push_back(
+        {{"place", rule.place}, {"rule", json::parse(rule.settings, nullptr, false)}, {"nodes", rule.nodes}});
+  return values;
+}
+
 json remarks_value(const Report& report) {
   json notes = json::array(), warnings = json::array();
   for (const std::string& note : report.notes) notes.push_back(without_folders(note, report.folders));
@@ -177,6 +186,7 @@ std::string to_json(const Report& report) {
                    {"accuracy", accuracy_value(report.accuracy)},
                    {"coverage", coverage_value(coverage(report))},
                    {"nodes", nodes_value(report)},
+                   {"rules", rules_value(report.rules)},
                    {"saturation",
                     {{"nodes", report.saturation.nodes},
                      {"channels", report.saturation.channels},

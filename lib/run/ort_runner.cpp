@@ -3,6 +3,10 @@
 
 #include <onnxruntime_cxx_api.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -58,6 +62,16 @@ ir::Tensor unwrap(const Ort::Value& value) {
                          info.GetShape());
 }
 
+// A session leaves holes of every size in the heap, and the next one's tensors do not fit them: their pages
+// go back to the system, or the peak of a conversion would grow with the number of its sessions.
+struct HeapTrim {
+  ~HeapTrim() {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+  }
+};
+
 class OrtRunner : public ModelRunner {
  public:
   OrtRunner(std::unique_ptr<TapOps> ops, std::vector<ir::Tensor> outside, Ort::Session session,
@@ -97,6 +111,7 @@ class OrtRunner : public ModelRunner {
   }
 
  private:
+  HeapTrim trim_;                    // when all the rest is gone
   std::unique_ptr<TapOps> ops_;      // must outlive the session
   std::vector<ir::Tensor> outside_;  // constants that the session reads in place
   Ort::Session session_;

@@ -155,14 +155,55 @@ void apply_keep_float(const ir::Graph& graph, const config::KeepFloat& keep, std
   if (keep.first && !weighted_nodes.empty()) keep_node(weighted_nodes.front(), "keep_float.first");
   if (keep.last && !weighted_nodes.empty()) keep_node(weighted_nodes.back(), "keep_float.last");
   diagnostics.throw_if_errors(Exit::kUsage);
-  // What followed a node that is float now has nothing to disappear into.
-  for (const ir::NodeId id : order) {
+}
+
+// What followed a node that is float now has nothing to disappear into.
+void release_followers(const ir::Graph& graph, std::vector<Capability>& all) {
+  for (const ir::NodeId id : ir::topological_order(graph)) {
     Capability& c = all[static_cast<size_t>(id)];
     if (c.ability != Ability::kFollows) continue;
     const ir::NodeId producer = value_of(graph, graph.nodes[static_cast<size_t>(id)].inputs[0]).producer;
     if (all[static_cast<size_t>(producer)].ability == Ability::kFloatOnly)
       c = no(Reason::kNoIntegerKernel, "the node before it is in float");
   }
+}
+
+constexpr int kKernelBits = 8;  // of weights and activations in integer kernels
+
+// A value wider than integer kernels take has neither an integer producer nor an integer reader: it stays in
+// float, which is finer than what was asked for and costs no conversion. What follows the node in its kernel
+// (Relu) would have been rounded in its place.
+void keep_results_float(const ir::Graph& graph, ir::NodeId id, int bits, std::vector<Capability>& all) {
+  const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+  const auto keep = [&](ir::NodeId reader) {
+    Capability& c = all[static_cast<size_t>(reader)];
+    if (c.ability == Ability::kFloatOnly) return;
+    c = no(Reason::kUserKeepFloat,
+           format("{} bits for the result of {}: integer kernels take {}, float is finer than both", bits,
+                  node.name, kKernelBits));
+  };
+  keep(id);
+  for (const ir::ValueId out : node.outputs) {
+    if (out == ir::kNone) continue;
+    for (const ir::NodeId reader : value_of(graph, out).consumers) {
+      const bool follows = all[static_cast<size_t>(reader)].ability == Ability::kFollows;
+      keep(reader);
+      if (follows) keep_results_float(graph, reader, bits, all);
+    }
+  }
+}
+
+void apply_rules(const ir::Graph& graph, std::span<const config::NodeSettings> rules,
+                 std::vector<Capability>& all) {
+  for (size_t n = 0; n < rules.size(); ++n) {
+    if (rules[n].weights_n_bits.value_or(0) > kKernelBits && all[n].ability != Ability::kFloatOnly &&
+        ir::weight_traits(graph, graph.nodes[n]))
+      all[n] = no(Reason::kUserKeepFloat, format("{} bits for its weights, and integer kernels take {}",
+                                                 *rules[n].weights_n_bits, kKernelBits));
+  }
+  for (size_t n = 0; n < rules.size(); ++n)
+    if (rules[n].activation_n_bits.value_or(0) > kKernelBits)
+      keep_results_float(graph, static_cast<ir::NodeId>(n), *rules[n].activation_n_bits, all);
 }
 
 }  // namespace
@@ -177,12 +218,15 @@ std::vector<size_t> data_slots(const ir::Node& node, const target::OpRule& rule)
 
 std::vector<Capability> capabilities(const ir::Graph& graph, const target::TargetSpec& target,
                                      const config::KeepFloat& keep_float,
-                                     const std::vector<plan::Idiom>& idioms) {
+                                     const std::vector<plan::Idiom>& idioms,
+                                     std::span<const config::NodeSettings> rules) {
   std::vector<Capability> all(graph.nodes.size());
   for (const ir::NodeId id : ir::topological_order(graph))
     all[static_cast<size_t>(id)] = capability(graph, graph.nodes[static_cast<size_t>(id)], target, all);
   keep_whole(idioms, all);
   apply_keep_float(graph, keep_float, all);
+  apply_rules(graph, rules, all);
+  release_followers(graph, all);
   return all;
 }
 

@@ -2,6 +2,7 @@
 // node, and if not, why. Rules come from the target's table; nothing here knows a model.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,10 +28,12 @@ struct Capability {
 
 /// By NodeId. `idioms`: the graph's functions spelled as several nodes; those that the runtime joins to one
 /// float kernel stay whole. Throws Error(kUsage) listing keep_float globs and op types that match no node
-/// (nearest names offered).
+/// (nearest names offered). `rules`: what the config says about single nodes (by NodeId; empty: nothing);
+/// a width without an integer kernel keeps its node in float.
 std::vector<Capability> capabilities(const ir::Graph& graph, const target::TargetSpec& target,
                                      const config::KeepFloat& keep_float,
-                                     const std::vector<plan::Idiom>& idioms = {});
+                                     const std::vector<plan::Idiom>& idioms = {},
+                                     std::span<const config::NodeSettings> rules = {});
 
 /// Input slots of a node that carry quantizable tensors (activations or constant operands), by the target's
 /// rule.

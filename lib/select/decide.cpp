@@ -108,7 +108,8 @@ void share_output_grid(plan::QuantPlan& plan, const ir::Graph& graph, const targ
     const bool alone = value.consumers.size() == 1 && value.producer != ir::kNone &&
                        !ir::is_output(graph, v) && input.quantized &&
                        group_sizes[static_cast<size_t>(input.scale_group)] == 1;
-    if (alone && output.quantized && keeps_bounds(graph, target, value, input.params, output.params))
+    if (alone && output.quantized && input.params.bits == output.params.bits &&
+        keeps_bounds(graph, target, value, input.params, output.params))
       input.params = output.params;
   }
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/text.h"
 #include "ir/ops.h"
@@ -114,29 +115,78 @@ plan::Candidate search_group(const ir::Graph& graph, const std::vector<ir::Value
   return candidate;
 }
 
+// What the rules ask for a value: its producer's, or that of the node which the producer disappears into.
+std::optional<int> asked_bits(const ir::Graph& graph, const plan::QuantPlan& plan, ir::ValueId v,
+                              std::span<const config::NodeSettings> rules) {
+  const ir::NodeId maker = graph.values[static_cast<size_t>(v)].producer;
+  if (maker == ir::kNone || rules.empty()) return std::nullopt;
+  if (const auto bits = rules[static_cast<size_t>(maker)].activation_n_bits) return bits;
+  const ir::Node& node = graph.nodes[static_cast<size_t>(maker)];
+  const bool follows = (node.op_type == "Relu" || node.op_type == "Clip") &&
+                       !plan.values[static_cast<size_t>(node.inputs[0])].quantized;
+  return follows ? asked_bits(graph, plan, node.inputs[0], rules) : std::nullopt;
+}
+
+int activation_bits(const ir::Graph& graph, const plan::QuantPlan& plan,
+                    const std::vector<ir::ValueId>& members, const target::TargetSpec& target,
+                    std::span<const config::NodeSettings> rules) {
+  std::optional<int> least;
+  for (const ir::ValueId v : members)
+    if (const auto bits = asked_bits(graph, plan, v, rules)) least = std::min(*bits, least.value_or(*bits));
+  return std::min(least.value_or(target.activations.bits), target.activations.bits);
+}
+
 int64_t bytes_of(const ir::Tensor& tensor, const quant::QuantParams& params) {
   return (tensor.size() * params.bits + 7) / 8 + static_cast<int64_t>(params.scales.size()) * 5;
+}
+
+// The formats that know narrow ranges store 4 or 8 bits; the other widths lie inside those, and with few
+// levels each one counts: 2 bits have four, not three.
+bool narrow_at(const target::Scheme& scheme, int bits) {
+  return scheme.narrow_range && (bits == 4 || bits == 8);
+}
+
+// The width that the rules ask for; the target's where they are silent.
+int weight_bits(const ir::Graph& graph, ir::ValueId weight, const target::TargetSpec& target,
+                std::span<const config::NodeSettings> rules) {
+  if (rules.empty()) return target.weights.bits;
+  int bits = 0;
+  for (const ir::NodeId reader : graph.values[static_cast<size_t>(weight)].consumers)
+    bits = std::max(bits, rules[static_cast<size_t>(reader)].weights_n_bits.value_or(target.weights.bits));
+  return bits;
 }
 
 }  // namespace
 
 plan::Candidates activation_candidates(const ir::Graph& graph, const plan::QuantPlan& plan,
                                        const plan::StatsTable& stats, const target::TargetSpec& target,
-                                       const config::QuantizationConfig& config) {
-  const Options options = options_for(target.activations, config.activation_error_method, config);
+                                       const config::QuantizationConfig& config,
+                                       std::span<const config::NodeSettings> rules) {
+  Options options = options_for(target.activations, config.activation_error_method, config);
   std::map<ir::ValueId, std::vector<ir::ValueId>> groups;
   for (size_t v = 0; v < plan.values.size(); ++v)
     if (plan.values[v].quantized) groups[plan.values[v].scale_group].push_back(static_cast<ir::ValueId>(v));
   plan::Candidates candidates;
-  for (const auto& [group, members] : groups)
+  for (const auto& [group, members] : groups) {
+    options.bits = activation_bits(graph, plan, members, target, rules);
     candidates[group] = {search_group(graph, members, stats, target, options)};
+  }
   return candidates;
+}
+
+plan::Candidate weight_candidate(const ir::Tensor& weight, int axis, int bits,
+                                 const target::TargetSpec& target, const config::QuantizationConfig& config,
+                                 int threads) {
+  Options options = options_for(target.weights, config.weights_error_method, config);
+  options.bits = bits;
+  options.narrow_range = narrow_at(target.weights, bits);
+  const Chosen chosen = search(weight.as<float>(), weight.dims, axis, options, threads);
+  return {chosen.params, chosen.error, bytes_of(weight, chosen.params), {}};
 }
 
 plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan& plan,
                                    const target::TargetSpec& target, const config::QuantizationConfig& config,
-                                   int threads) {
-  const Options options = options_for(target.weights, config.weights_error_method, config);
+                                   std::span<const config::NodeSettings> rules, int threads) {
   plan::Candidates candidates;
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
@@ -148,8 +198,8 @@ plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan
       if (candidates.count(value)) continue;
       const ir::Tensor& weight = *graph.values[static_cast<size_t>(value)].constant;
       const int axis = target.weights.per_channel ? ir::output_channel_axis(graph, node) : -1;
-      const Chosen chosen = search(weight.as<float>(), weight.dims, axis, options, threads);
-      candidates[value] = {{chosen.params, chosen.error, bytes_of(weight, chosen.params), {}}};
+      candidates[value] = {
+          weight_candidate(weight, axis, weight_bits(graph, value, target, rules), target, config, threads)};
       continue;
     }
     if (compute != Compute::kInteger) continue;

@@ -2,6 +2,8 @@
 // candidates.
 #pragma once
 
+#include <span>
+
 #include "config/core_config.h"
 #include "ir/graph.h"
 #include "plan/candidates.h"
@@ -14,14 +16,26 @@ namespace qc::threshold {
 /// For every scale group of rounded values (key: its representative): one candidate, from the joined
 /// statistics of the group's sources, or from the known range of the op that makes it ("Sigmoid": 0..1). A
 /// Relu or Clip that disappears into its producer gets a range inside its bounds, so that it is redundant.
+/// `rules`: what the config says about single nodes (by NodeId; empty: nothing); values that share one scale
+/// get the smallest of their widths, and what disappears into its producer the producer's unless it has its
+/// own.
 plan::Candidates activation_candidates(const ir::Graph& graph, const plan::QuantPlan& plan,
                                        const plan::StatsTable& stats, const target::TargetSpec& target,
-                                       const config::QuantizationConfig& config);
+                                       const config::QuantizationConfig& config,
+                                       std::span<const config::NodeSettings> rules = {});
 
 /// For every constant that the plan stores as integers: weights per channel (or per tensor, as the target
-/// says), and constant operands of integer nodes per tensor. The result does not depend on `threads`.
+/// says), and constant operands of integer nodes per tensor. `rules`: what the config says about single nodes
+/// (by NodeId; empty: nothing); a weight with several readers gets the largest of their widths. The result
+/// does not depend on `threads`.
 plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan& plan,
                                    const target::TargetSpec& target, const config::QuantizationConfig& config,
-                                   int threads);
+                                   std::span<const config::NodeSettings> rules, int threads);
+
+/// One weight at one width, as the target and the config have it otherwise; axis -1: per tensor. For searches
+/// over widths.
+plan::Candidate weight_candidate(const ir::Tensor& weight, int axis, int bits,
+                                 const target::TargetSpec& target, const config::QuantizationConfig& config,
+                                 int threads);
 
 }  // namespace qc::threshold

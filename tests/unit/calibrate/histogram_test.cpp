@@ -22,7 +22,7 @@ std::vector<float> mixture(unsigned seed, size_t count, float scale) {
 }
 
 void add(StreamingHistogram& histogram, const std::vector<float>& values) {
-  histogram.add(values, calibrate::range_of(values));
+  histogram.add(values);
 }
 
 bool same(const plan::Histogram& a, const plan::Histogram& b) {
@@ -66,6 +66,33 @@ TEST_CASE("every element is counted in the bin that covers it") {
   CHECK(h.counts == expected);
   CHECK(h.counts.front() > 0);
   CHECK(h.counts.back() > 0);
+}
+
+TEST_CASE("a long tensor of one value does not overflow, and one that widens as it goes loses nothing") {
+  StreamingHistogram constant;
+  add(constant, std::vector<float>(700'001, 6.0f));
+  CHECK(constant.result().counts == std::vector<uint64_t>{700'001});
+
+  std::vector<float> widening(300'000);
+  for (size_t i = 0; i < widening.size(); ++i)
+    widening[i] = std::ldexp(i % 3 == 0 ? -1.25f : 1.0f, static_cast<int>(i / 20'000) - 7);
+  StreamingHistogram streaming, sorted;
+  const Range range = streaming.add(widening);
+  CHECK(range.min == -1.25f * 128);
+  CHECK(range.max == 128.0f);
+  CHECK(streaming.count() == widening.size());
+  std::sort(widening.begin(), widening.end());
+  add(sorted, widening);
+  CHECK(same(streaming.result(), sorted.result()));
+}
+
+TEST_CASE("a long tensor with NaN says so") {
+  for (const size_t at : {size_t{0}, size_t{5000}, size_t{19'999}}) {
+    std::vector<float> values = mixture(1, 20'000, 1.0f);
+    values[at] = std::nanf("");
+    StreamingHistogram streaming;
+    CHECK_FALSE(streaming.add(values).finite);
+  }
 }
 
 TEST_CASE("the order of tensors does not change the histogram") {

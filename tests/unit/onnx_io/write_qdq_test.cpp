@@ -365,9 +365,8 @@ TEST_CASE("16-bit activations are written in the domain that knows them", "[onnx
 }
 
 TEST_CASE("a width between the types is cut by a Clip and matches fake quantization", "[onnx_io][qdq]") {
-  for (const int64_t opset : {10, 13})
+  for (const int64_t opset : {13, 21})
     for (const int bits : {3, 6, 12}) {
-      if (bits > 8 && opset < 13) continue;
       ir::Graph g = tiny::graph(opset);
       const auto x = tiny::input(g, "x", {1, 50});
       const auto y = tiny::sigmoid(g, x);
@@ -381,6 +380,72 @@ TEST_CASE("a width between the types is cut by a Clip and matches fake quantizat
       const auto got = ort_try::run(onnx_io::write_qdq(p.model, {}).bytes, p.inputs)[0];
       CHECK(ort_try::max_relative_error(ir::make_tensor(expected, {1, 50}), got) < 1e-6);
     }
+}
+
+TEST_CASE("an activation of few bits leaves the kernels around it on integers", "[onnx_io][qdq]") {
+  ir::Graph g = tiny::graph();
+  const auto x = tiny::input(g, "x", {1, 4, 8, 8});
+  const auto a = tiny::conv(g, x, 4, {}, 5), r = tiny::relu(g, a), b = tiny::conv(g, r, 4, {}, 6);
+  tiny::output(g, b, "y");
+  Planned p(g);
+  p.activations({x, b}).activation(r, 4).integer(producer(g, a)).integer(producer(g, b));
+  p.compute(producer(g, r), Compute::kInteger);
+  const Outcome outcome = judge(p);
+  CHECK(outcome.ops == "QuantizeLinear QLinearConv Clip QLinearConv DequantizeLinear");
+  CHECK(outcome.against_simulation < 0.009);
+}
+
+TEST_CASE("weights below 8 bits are packed in the file and whole in the kernels", "[onnx_io][qdq]") {
+  for (const int64_t opset : {13, 21})
+    for (const int bits : {2, 3, 4, 5, 6, 7}) {
+      CAPTURE(opset, bits);
+      ir::Graph g = tiny::graph(opset);
+      const auto x = tiny::input(g, "x", {1, 19, 8, 8});  // 19 * 9 * 24: no whole number of words
+      const auto y = tiny::conv(g, x, 24);
+      tiny::output(g, y, "y");
+      Planned p(g);
+      p.activations({x, y}).integer(producer(g, y));
+      const auto in_file = [](const plan::Written& written) {
+        int64_t sum = 0;
+        for (const plan::Piece& piece : written.pieces) sum += piece.bytes;
+        CHECK(sum <= static_cast<int64_t>(written.bytes.size()));
+        return static_cast<double>(written.bytes.size());
+      };
+      const double whole = in_file(judge(p).written);
+      const ValueId w = g.nodes[0].inputs[1];
+      p.weight(w, 0, bits).bias(producer(g, y));
+      const Outcome outcome = judge(p);
+      CHECK(outcome.ops == "QuantizeLinear QLinearConv DequantizeLinear");
+      CHECK(outcome.against_simulation < 0.009);
+      const double elements = 19 * 9 * 24;
+      CHECK(in_file(outcome.written) < whole - elements + elements * 8 / (64 / bits) + 600);
+
+      // What a float kernel reads is exactly what the integers say.
+      Planned f(g);
+      f.compute(producer(g, y), Compute::kFloatIntegerWeights).weight(w, 0, bits);
+      const Outcome in_float = judge(f);
+      CHECK(in_float.ops == "Conv");
+      ir::Graph rounded = g;
+      const plan::IntegerTensor& tensor = f.model.weights.at(w);
+      rounded.values[static_cast<size_t>(w)].constant =
+          ir::make_tensor(std::span<const float>(quant::dequantize(
+                              tensor.integers, g.values[static_cast<size_t>(w)].dims, tensor.params)),
+                          g.values[static_cast<size_t>(w)].dims);
+      CHECK(ort_try::max_relative_error(ort_try::run(onnx_io::write(rounded), f.inputs)[0],
+                                        ort_try::run(in_float.written.bytes, f.inputs)[0]) < 1e-6);
+    }
+}
+
+TEST_CASE("a weight too small to pay for unpacking is stored whole", "[onnx_io][qdq]") {
+  ir::Graph g = tiny::graph();
+  const auto x = tiny::input(g, "x", {1, 4, 8, 8});
+  const auto y = tiny::conv(g, x, 4);
+  tiny::output(g, y, "y");
+  Planned p(g);
+  p.activations({x, y}).integer(producer(g, y)).weight(g.nodes[0].inputs[1], 0, 4).bias(producer(g, y));
+  Diagnostics diagnostics;
+  CHECK(tiny::ops(onnx_io::parse(onnx_io::write_qdq(p.model, {}).bytes, "", diagnostics)).find("BitShift") ==
+        std::string::npos);
 }
 
 TEST_CASE("a bias shared by two nodes becomes one integer bias each; a missing one is added",

@@ -252,6 +252,27 @@ TEST_CASE("packed bytes are those of the ONNX types") {
   CHECK(bytes_of({}, {4, true, false}).empty());
 }
 
+TEST_CASE("words hold as many values as fit, lowest bits first, and give them back") {
+  using namespace std::string_literals;
+  CHECK(pack_words(std::vector<int32_t>{1, 2, 3}, 4) == "\x21\x03\0\0\0\0\0\0"s);
+  CHECK(pack_words(std::vector<int32_t>{-1, 0, 1}, 3) == "\x47\0\0\0\0\0\0\0"s);
+  CHECK(pack_words({}, 5).empty());
+  std::mt19937 random(5);
+  for (int bits = 2; bits <= 8; ++bits)
+    for (size_t count : {1u, 7u, 8u, 12u, 21u, 22u, 64u, 101u}) {
+      CAPTURE(bits, count);
+      std::vector<int32_t> patterns(count), negative(count);
+      for (size_t i = 0; i < count; ++i) {
+        patterns[i] = static_cast<int32_t>(random() % (1u << bits));
+        negative[i] = patterns[i] - (1 << bits);  // the same lowest bits
+      }
+      const std::string bytes = pack_words(patterns, bits);
+      CHECK(bytes.size() == (count + 64 / bits - 1) / (64 / bits) * 8);
+      CHECK(pack_words(negative, bits) == bytes);
+      CHECK(unpack_words(bytes, static_cast<int64_t>(count), bits) == patterns);
+    }
+}
+
 TEST_CASE("unpack undoes pack for every width, sign and odd count") {
   std::mt19937 random(3);
   for (int bits : {2, 3, 4, 5, 7, 8, 9, 12, 16, 32})

@@ -1,0 +1,136 @@
+// See rules.h.
+#include "select/rules.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "ir/ops.h"
+
+namespace qc::select {
+namespace {
+
+using config::Filter;
+
+struct Scene {
+  const ir::Graph& graph;
+  std::vector<ir::NodeId> order;
+  ir::NodeId first = ir::kNone, last = ir::kNone;  // with weights
+
+  explicit Scene(const ir::Graph& g) : graph(g), order(ir::topological_order(g)) {
+    for (const ir::NodeId id : order) {
+      if (!ir::weight_traits(graph, node(id))) continue;
+      if (first == ir::kNone) first = id;
+      last = id;
+    }
+  }
+  const ir::Node& node(ir::NodeId id) const { return graph.nodes[static_cast<size_t>(id)]; }
+};
+
+template <typename Test>
+bool any_name(const ir::Node& node, const Test& test) {
+  return test(node.name) || std::any_of(node.origin.begin(), node.origin.end(), test);
+}
+
+bool fits(const Scene& scene, const Filter& filter, ir::NodeId id) {
+  const ir::Node& node = scene.node(id);
+  const auto holds = [&](const Filter& part) { return fits(scene, part, id); };
+  const auto one_of = [](const std::vector<std::string>& texts, const auto& test) {
+    return texts.empty() || std::any_of(texts.begin(), texts.end(), test);
+  };
+  const auto said = [](const std::optional<bool>& wanted, bool is) { return !wanted || *wanted == is; };
+  return one_of(filter.names,
+                [&](const std::string& glob) {
+                  return any_name(node, [&](const std::string& name) { return glob_match(glob, name); });
+                }) &&
+         one_of(filter.contains,
+                [&](const std::string& text) {
+                  return any_name(
+                      node, [&](const std::string& name) { return name.find(text) != std::string::npos; });
+                }) &&
+         one_of(filter.op_types, [&](const std::string& type) { return node.op_type == type; }) &&
+         said(filter.first, id == scene.first) && said(filter.last, id == scene.last) &&
+         said(filter.depthwise, is_depthwise(scene.graph, node)) &&
+         std::all_of(filter.all_of.begin(), filter.all_of.end(), holds) &&
+         (filter.any_of.empty() || std::any_of(filter.any_of.begin(), filter.any_of.end(), holds)) &&
+         std::none_of(filter.none_of.begin(), filter.none_of.end(), holds);
+}
+
+// Every text of the filter that by itself fits no node, with the nearest that would.
+void explain(const Scene& scene, const Filter& filter, std::vector<std::string>& reasons) {
+  const auto look = [&](const std::vector<std::string>& texts, const char* what, const auto& part_of,
+                        const auto& fill) {
+    for (const std::string& text : texts) {
+      Filter alone;
+      fill(alone) = {text};
+      if (std::any_of(scene.order.begin(), scene.order.end(),
+                      [&](ir::NodeId id) { return fits(scene, alone, id); }))
+        continue;
+      std::vector<std::string> known;
+      for (const ir::NodeId id : scene.order) known.push_back(part_of(scene.node(id)));
+      const std::string near = nearest(text, known);
+      reasons.push_back(
+          format("no node has {} '{}'{}", what, text, near.empty() ? "" : format("; nearest: '{}'", near)));
+    }
+  };
+  const auto name = [](const ir::Node& n) { return n.name; };
+  const auto type = [](const ir::Node& n) { return n.op_type; };
+  look(
+      filter.names, "the name", name, [](Filter & f) -> auto& { return f.names; });
+  look(
+      filter.contains, "in its name", name, [](Filter & f) -> auto& { return f.contains; });
+  look(
+      filter.op_types, "the op type", type, [](Filter & f) -> auto& { return f.op_types; });
+  for (const std::vector<Filter>* parts : {&filter.all_of, &filter.any_of, &filter.none_of})
+    for (const Filter& part : *parts) explain(scene, part, reasons);
+}
+
+template <typename T>
+void override_with(std::optional<T>& setting, const std::optional<T>& rule) {
+  if (rule) setting = rule;
+}
+
+void apply(config::NodeSettings& node, const config::NodeSettings& rule) {
+  override_with(node.weights_n_bits, rule.weights_n_bits);
+  override_with(node.activation_n_bits, rule.activation_n_bits);
+}
+
+}  // namespace
+
+bool is_depthwise(const ir::Graph& graph, const ir::Node& node) {
+  if (!ir::standard_op(node, "Conv") || !ir::weight_traits(graph, node)) return false;
+  return ir::int_attribute(node, "group", 1) > 1 && ir::constant_input(graph, node, 1)->dims[1] == 1;
+}
+
+ResolvedRules resolve_rules(const ir::Graph& graph, const config::CoreConfig& config) {
+  const Scene scene(graph);
+  ResolvedRules resolved;
+  resolved.nodes.resize(graph.nodes.size());
+  Diagnostics diagnostics;
+  for (const config::Rule& rule : config.bit_width_config) {
+    RuleMatch match{rule.place, rule.json, {}};
+    for (const ir::NodeId id : scene.order)
+      if (fits(scene, rule.filter, id)) match.nodes.push_back(id);
+    const bool weighted = std::any_of(match.nodes.begin(), match.nodes.end(), [&](ir::NodeId id) {
+      return ir::weight_traits(graph, scene.node(id)) != nullptr;
+    });
+    if (match.nodes.empty()) {
+      std::vector<std::string> reasons;
+      explain(scene, rule.filter, reasons);
+      diagnostics.error({"matches-nothing", rule.place + "/filter",
+                         reasons.empty() ? "it fits no node" : "it fits no node: " + join(reasons, "; "),
+                         "list the nodes with: qconvert inspect MODEL"});
+    } else if (rule.settings.weights_n_bits && !weighted) {
+      diagnostics.error({"matches-nothing", rule.place,
+                         format("it sets the width of weights, and none of the {} nodes it fits has weights",
+                                match.nodes.size()),
+                         "name a Conv, ConvTranspose, Gemm or MatMul, or set activation_n_bits"});
+    }
+    for (const ir::NodeId id : match.nodes) apply(resolved.nodes[static_cast<size_t>(id)], rule.settings);
+    resolved.matches.push_back(std::move(match));
+  }
+  diagnostics.throw_if_errors(Exit::kUsage);
+  return resolved;
+}
+
+}  // namespace qc::select

@@ -1,0 +1,32 @@
+// Which nodes the config's rules mean, and what is different for each of them: bit_width_config resolved on
+// a graph. Later rules win, setting by setting.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/core_config.h"
+#include "ir/graph.h"
+
+namespace qc::select {
+
+struct RuleMatch {
+  std::string place;              // "/bit_width_config/0"
+  std::string settings;           // the rule as JSON
+  std::vector<ir::NodeId> nodes;  // in topological order
+};
+
+struct ResolvedRules {
+  std::vector<config::NodeSettings> nodes;  // by NodeId
+  std::vector<RuleMatch> matches;           // one a rule, in the rules' order
+};
+
+/// A name fits a node that has it and a node made from one that had it. Throws Error(kUsage) naming every
+/// rule whose filter fits no node (nearest names offered), and every rule for weights that fits no node with
+/// weights.
+ResolvedRules resolve_rules(const ir::Graph& graph, const config::CoreConfig& config);
+
+/// A Conv each of whose filters reads one channel, of several.
+bool is_depthwise(const ir::Graph& graph, const ir::Node& node);
+
+}  // namespace qc::select

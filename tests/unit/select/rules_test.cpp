@@ -1,0 +1,164 @@
+// Rules on a small graph: which nodes a filter means, who wins, and what a rule without nodes is told.
+#include "select/rules.h"
+
+#include <catch2/catch.hpp>
+
+#include "select/capability.h"
+#include "support/tiny_models.h"
+#include "target/target.h"
+#include "threshold/candidates.h"
+
+namespace qc {
+namespace {
+
+// stem (Conv) - relu - depthwise (Conv) - point (Conv) - sum (Add with the relu) - fc (Gemm)
+struct Net {
+  ir::Graph graph = tiny::graph();
+  std::map<std::string, ir::NodeId> by_name;
+
+  Net() {
+    const auto x = tiny::input(graph, "x", {1, 3, 4, 4});
+    const auto stem = named("stem", tiny::conv(graph, x, 8));
+    const auto relu = named("stem/relu", tiny::relu(graph, stem));
+    const auto depthwise = named("block/depthwise", tiny::conv(graph, relu, 8, {.groups = 8}));
+    const auto point = named("block/point", tiny::conv(graph, depthwise, 8, {.kernel = 1, .pad = 0}));
+    const auto sum = named("block/sum", tiny::add(graph, point, relu));
+    const auto flat = named("flat", tiny::flatten(graph, sum));
+    tiny::output(graph, named("fc", tiny::gemm(graph, flat, 5)), "y");
+    graph.nodes[static_cast<size_t>(by_name.at("stem"))].origin = {"stem", "stem_bn"};
+  }
+  ir::ValueId named(const std::string& name, ir::ValueId result) {
+    const ir::NodeId id = graph.values[static_cast<size_t>(result)].producer;
+    graph.nodes[static_cast<size_t>(id)].name = name;
+    by_name[name] = id;
+    return result;
+  }
+};
+
+select::ResolvedRules resolve(const ir::Graph& graph, const std::string& rules) {
+  Diagnostics diagnostics;
+  return select::resolve_rules(
+      graph, config::parse("{\"bit_width_config\": " + rules + "}", "c.json", {}, diagnostics));
+}
+
+TEST_CASE("a filter means the nodes that fit all of it") {
+  struct Row {
+    const char* filter;
+    std::vector<std::string> nodes;
+  };
+  const Net net;
+  const auto row = GENERATE(
+      Row{R"({"name": "block/*"})", {"block/depthwise", "block/point", "block/sum"}},
+      Row{R"({"name": ["fc", "st?m"]})", {"stem", "fc"}}, Row{R"({"name": "stem_bn"})", {"stem"}},
+      Row{R"({"name_contains": "po"})", {"block/point"}},
+      Row{R"({"op_type": "Conv"})", {"stem", "block/depthwise", "block/point"}},
+      Row{R"({"op_type": ["Add", "Gemm"]})", {"block/sum", "fc"}}, Row{R"({"first": true})", {"stem"}},
+      Row{R"({"last": true})", {"fc"}}, Row{R"({"depthwise": true})", {"block/depthwise"}},
+      Row{R"({"op_type": "Conv", "depthwise": false})", {"stem", "block/point"}},
+      Row{R"({"op_type": "Conv", "not": {"any_of": [{"first": true}, {"depthwise": true}]}})",
+          {"block/point"}},
+      Row{R"({"all_of": [{"name": "block/*"}, {"op_type": "Conv"}], "not": {"name": "*wise"}})",
+          {"block/point"}});
+  CAPTURE(row.filter);
+  const auto resolved =
+      resolve(net.graph, "[{\"filter\": " + std::string(row.filter) + ", \"activation_n_bits\": 8}]");
+  std::vector<std::string> names;
+  for (const ir::NodeId id : resolved.matches.at(0).nodes)
+    names.push_back(net.graph.nodes[static_cast<size_t>(id)].name);
+  CHECK(names == row.nodes);
+}
+
+TEST_CASE("later rules win, setting by setting") {
+  const Net net;
+  const auto resolved = resolve(net.graph, R"([
+    {"filter": {"name": "*"}, "weights_n_bits": 4},
+    {"filter": {"any_of": [{"first": true}, {"last": true}, {"depthwise": true}]}, "weights_n_bits": 8},
+    {"filter": {"name": "fc"}, "activation_n_bits": 16}])");
+  const auto at = [&](const char* name) {
+    return resolved.nodes.at(static_cast<size_t>(net.by_name.at(name)));
+  };
+  CHECK(at("stem").weights_n_bits == 8);
+  CHECK(at("block/depthwise").weights_n_bits == 8);
+  CHECK(at("block/point").weights_n_bits == 4);
+  CHECK(at("fc").weights_n_bits == 8);
+  CHECK(at("fc").activation_n_bits == 16);
+  CHECK_FALSE(at("block/point").activation_n_bits);
+}
+
+TEST_CASE("rules that mean nothing are all told, with the nearest names") {
+  const Net net;
+  try {
+    resolve(net.graph, R"([
+      {"filter": {"name": "blok/point"}, "weights_n_bits": 4},
+      {"filter": {"op_type": "Gem"}, "weights_n_bits": 4},
+      {"filter": {"op_type": "Add"}, "weights_n_bits": 4},
+      {"filter": {"all_of": [{"name": "fc"}, {"op_type": "Conv"}]}, "weights_n_bits": 4}])");
+    FAIL("no error");
+  } catch (const Error& error) {
+    REQUIRE(error.exit == Exit::kUsage);
+    REQUIRE(error.problems.size() == 4);
+    CHECK(error.problems[0].place == "/bit_width_config/0/filter");
+    CHECK_THAT(error.problems[0].cause, Catch::Contains("nearest: 'block/point'"));
+    CHECK_THAT(error.problems[1].cause, Catch::Contains("op type 'Gem'; nearest: 'Gemm'"));
+    CHECK_THAT(error.problems[2].cause, Catch::Contains("none of the 1 nodes it fits has weights"));
+    CHECK(error.problems[3].cause == "it fits no node");
+  }
+}
+
+TEST_CASE("a width of 16 takes the node, and what reads its result, to float") {
+  const Net net;
+  const target::TargetSpec target = target::load("int8");
+  const auto place = [&](const char* rules, const char* name) {
+    const auto all = select::capabilities(net.graph, target, {}, {}, resolve(net.graph, rules).nodes);
+    return all.at(static_cast<size_t>(net.by_name.at(name)));
+  };
+  const char* weights = R"([{"filter": {"name": "block/point"}, "weights_n_bits": 16}])";
+  CHECK(place(weights, "block/point").ability == select::Ability::kFloatOnly);
+  CHECK_THAT(place(weights, "block/point").detail, Catch::Contains("16 bits for its weights"));
+  CHECK(place(weights, "block/sum").ability == select::Ability::kInteger);
+  // The Relu rounds in the place of the convolution that it disappears into; its readers read 16 bits.
+  const char* result = R"([{"filter": {"name": "stem"}, "activation_n_bits": 16}])";
+  for (const char* name : {"stem", "stem/relu", "block/depthwise", "block/sum"}) {
+    CAPTURE(name);
+    CHECK(place(result, name).ability == select::Ability::kFloatOnly);
+    CHECK_THAT(place(result, name).detail, Catch::Contains("16 bits for the result of stem"));
+  }
+  CHECK(place(result, "block/point").ability == select::Ability::kInteger);
+}
+
+TEST_CASE("weights get the widths of their rules, a shared one the largest") {
+  Net net;
+  const ir::ValueId shared = net.graph.nodes[static_cast<size_t>(net.by_name.at("block/point"))].inputs[1];
+  const target::TargetSpec target = target::load("int8");
+  plan::QuantPlan plan;
+  plan.nodes.resize(net.graph.nodes.size());
+  plan.values.resize(net.graph.values.size());
+  for (plan::NodeDecision& node : plan.nodes) node.compute = plan::Compute::kFloatIntegerWeights;
+  const auto bits = [&](const char* rules) {
+    const auto candidates =
+        threshold::weight_candidates(net.graph, plan, target, {}, resolve(net.graph, rules).nodes, 1);
+    return candidates.at(shared).front().params.bits;
+  };
+  CHECK(bits("[]") == 8);
+  CHECK(bits(R"([{"filter": {"name": "*"}, "weights_n_bits": 3}])") == 3);
+  ir::set_input(net.graph, net.by_name.at("block/depthwise"), 1, shared);
+  net.graph.nodes[static_cast<size_t>(net.by_name.at("block/depthwise"))].attributes.clear();
+  CHECK(bits(R"([{"filter": {"name": "*"}, "weights_n_bits": 3},
+                 {"filter": {"name": "*/depthwise"}, "weights_n_bits": 5}])") == 5);
+}
+
+TEST_CASE("every width from 2 to 8 has less error than the one below") {
+  const ir::Tensor weight = tiny::random_tensor({8, 4, 3, 3}, 3);
+  double last = 1;
+  for (int bits = 2; bits <= 8; ++bits) {
+    const plan::Candidate c = threshold::weight_candidate(weight, 0, bits, target::load("int8"), {}, 1);
+    CAPTURE(bits);
+    CHECK(c.params.bits == bits);
+    CHECK(c.params.scales.size() == 8);
+    CHECK(c.error < last * 0.6);
+    last = c.error;
+  }
+}
+
+}  // namespace
+}  // namespace qc
