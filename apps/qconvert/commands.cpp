@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "compare.h"
 #include "config/core_config.h"
+#include "config_for.h"
 #include "inspect.h"
 #include "inspect_tflite.h"
 #include "pipeline.h"
@@ -26,9 +27,14 @@
 namespace qc::app {
 namespace {
 
-constexpr const char* kExitCodes =
-    "\nexit codes: 0 done; 1 usage or config; 2 an input cannot be read; 3 not possible for this\n"
-    "target or format; 4 an output cannot be written; 5 a gate failed; 70 a bug; 130 interrupted\n";
+std::string exit_code_lines() {
+  std::vector<std::string> parts;
+  for (const ExitCode& code : exit_codes()) parts.push_back(format("{} {}", code.number, code.meaning));
+  const size_t half = (parts.size() + 1) / 2;
+  const std::vector<std::string> first(parts.begin(), parts.begin() + half),
+      rest(parts.begin() + half, parts.end());
+  return format("\nexit codes: {};\n{}\n", join(first, "; "), join(rest, "; "));
+}
 
 constexpr int64_t kMostCount = 1'000'000'000;
 
@@ -37,6 +43,7 @@ constexpr int64_t kMostCount = 1'000'000'000;
 
 struct Talk {
   std::vector<std::string> reports;
+  std::string log_format = "text";
   bool verbose = false, quiet = false, no_progress = false;
 
   bool json() const { return std::find(reports.begin(), reports.end(), "json") != reports.end(); }
@@ -53,6 +60,9 @@ void add_talk(CLI::App& app, Talk& talk) {
   CLI::Option* verbose = app.add_flag("-v,--verbose", talk.verbose, "more lines, uncut lists, timings");
   app.add_flag("-q,--quiet", talk.quiet, "warnings and errors only on stderr")->excludes(verbose);
   app.add_flag("--no-progress", talk.no_progress, "no progress bar");
+  app.add_option("--log-format", talk.log_format,
+                 "lines on stderr: text (default), or json, one object a line")
+      ->type_name("STYLE");
 }
 
 void apply(const Talk& talk) {
@@ -69,14 +79,12 @@ void apply(const Talk& talk) {
                                  meant.empty() ? "use text or json" : format("did you mean {}?", meant)});
     }
   }
+  if (talk.log_format != "text" && talk.log_format != "json")
+    throw Error(Exit::kUsage, {"unknown-log-format", "--log-format " + talk.log_format,
+                               "there is no such format", "use --log-format text or --log-format json"});
   log::set_level(talk.quiet ? log::Level::kQuiet : talk.verbose ? log::Level::kVerbose : log::Level::kNormal);
-  set_progress_style(talk.quiet || talk.no_progress ? ProgressStyle::kNone : default_progress_style());
-}
-
-void warn(const Problem& warning) {
-  std::string text = to_text(warning, "warning");
-  text.pop_back();  // the log ends its lines itself
-  log::warn(text);
+  const ProgressStyle style = talk.log_format == "json" ? ProgressStyle::kPlain : default_progress_style();
+  set_progress_style(talk.quiet || talk.no_progress ? ProgressStyle::kNone : style);
 }
 
 void add_threads(CLI::App& app, int& threads) {
@@ -89,28 +97,13 @@ std::string absolute_path(const std::string& path) {
   return std::filesystem::absolute(path).lexically_normal().string();
 }
 
-// A JSON string: control characters cannot be part of a path that a shell passes on sensibly, but they must
-// not break the override either.
-std::string quoted(const std::string& text) {
-  std::string json = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') json += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) {
-      json += format("\\u{:04x}", static_cast<int>(c));
-    } else {
-      json += c;
-    }
-  }
-  return json + "\"";
-}
-
 // A target file on the command line is meant from here, not from the config's folder.
 std::string target_from_here(const std::string& target) {
   return target.ends_with(".json") ? absolute_path(target) : target;
 }
 
 config::Override images_override(const std::string& folder) {
-  return {"/representative_dataset/path", quoted(absolute_path(folder))};
+  return {"/representative_dataset/path", json_quoted(absolute_path(folder))};
 }
 
 config::Override formats_override(const std::string& list) {
@@ -123,7 +116,7 @@ config::Override formats_override(const std::string& list) {
       throw Error(Exit::kUsage, {"unknown-format", "--format " + list, format("'{}' is not a format", name),
                                  "use --format onnx, --format tflite or --format onnx,tflite"});
     }
-    formats.push_back(quoted(name));
+    formats.push_back(json_quoted(name));
   }
   return {"/output/formats", "[" + join(formats, ",") + "]"};
 }
@@ -134,16 +127,16 @@ config::Override formats_override(const std::string& list) {
 std::string command_list() {
   std::vector<report::Row> rows;
   for (const Command& command : commands()) {
-    if (!command.name.empty()) rows.push_back({command.name, command.sentence, command.example});
+    if (!command.name.empty()) rows.push_back({command.name, command.sentence});
   }
-  return "\nsubcommands (each has its own --help)\n" + report::columns(rows, "lll");
+  return "\nsubcommands (each has its own --help)\n" + report::columns(rows, "ll");
 }
 
 struct ConvertLine {
   ConvertOptions options;
   std::string model, config, images, target, formats, output = ".";
   std::vector<std::string> sets;
-  bool version = false;
+  bool version = false, keep_rejected = false;
   Talk talk;
 };
 
@@ -168,6 +161,11 @@ void add_convert_options(CLI::App& app, ConvertLine& line) {
   app.add_option("--dump", line.options.dump, "what a stage passes on: " + join(dump_stages(), ", "))
       ->allow_extra_args(false)
       ->type_name("STAGE");
+  app.add_option("--depfile", line.options.depfile, "what was read, as a rule for make and ninja")
+      ->type_name("FILE");
+  app.add_option("--stamp", line.options.stamp, "gets the time of the run: the target of that rule")
+      ->type_name("FILE");
+  app.add_flag("--keep-rejected", line.keep_rejected, "a failed gate leaves the files, named *.rejected");
   app.add_flag("--dry-run", line.options.dry_run, "the plan only: no images are read, no files written");
   add_talk(app, line.talk);
   app.add_flag("--version", line.version, "versions of qconvert and ONNX Runtime");
@@ -196,9 +194,14 @@ ConvertOptions resolve(const ConvertLine& line) {
   for (const std::string& set : line.sets) options.overrides.push_back(config::parse_override(set));
   if (!line.images.empty()) options.overrides.push_back(images_override(line.images));
   if (!line.target.empty()) {
-    options.overrides.push_back({"/target_platform_capabilities", quoted(target_from_here(line.target))});
+    options.overrides.push_back(
+        {"/target_platform_capabilities", json_quoted(target_from_here(line.target))});
   }
   if (!line.formats.empty()) options.overrides.push_back(formats_override(line.formats));
+  if (line.keep_rejected) options.overrides.push_back({"/gates/keep_rejected", "true"});
+  if (options.dry_run && (!options.depfile.empty() || !options.stamp.empty()))
+    throw Error(Exit::kUsage, {"no-files", options.depfile.empty() ? "--stamp" : "--depfile",
+                               "a dry run reads no images and writes no files", "leave out --dry-run"});
   for (const std::string& stage : options.dump) {
     if (options.dry_run && (stage == "stats" || stage == "candidates"))
       throw Error(Exit::kUsage, {"no-such-dump", "--dump " + stage,
@@ -217,12 +220,16 @@ int print_result(const ConvertResult& result, const Talk& talk) {
   const std::string asked = result.dumped + result.explained;
   if (talk.json()) {
     if (!asked.empty()) log::warn(asked);
-    for (const Problem& warning : result.report.warnings) warn(warning);
+    for (const Problem& warning : result.report.warnings) log::warn(warning);
     print_to_stdout(report::to_json(result.report));
   } else {
     std::string text = asked + (asked.empty() ? "" : "\n") + report::to_text(result.report, talk.verbose);
     if (!result.written.empty()) text += "\n";
-    for (const std::filesystem::path& path : result.written) text += format("written: {}\n", path.string());
+    for (const std::filesystem::path& path : result.written) {
+      const bool same =
+          std::find(result.unchanged.begin(), result.unchanged.end(), path) != result.unchanged.end();
+      text += format("{}: {}\n", same ? "unchanged" : "written", path.string());
+    }
     print_to_stdout(text);
   }
   for (const report::Gate& gate : result.report.gates) {
@@ -236,7 +243,8 @@ int convert_command(const Command& self, const Arguments& arguments) {
   CLI::App app(self.sentence, "qconvert");
   ConvertLine line;
   add_convert_options(app, line);
-  set_help_page(app, "usage: qconvert MODEL.onnx --config CFG.json [options]", command_list() + kExitCodes);
+  set_help_page(app, "usage: qconvert MODEL.onnx --config CFG.json [options]",
+                command_list() + exit_code_lines());
   const std::string first = arguments.empty() ? "" : arguments.front();
   if (!first.empty() && first[0] != '-') refuse_mistyped_command(first);
   if (!parse(app, arguments)) return 0;
@@ -362,7 +370,7 @@ int targets_command(const Command& self, const Arguments& arguments) {
     rows.push_back({shipped, target::load(shipped).description});
   if (talk.json()) {
     std::vector<std::string> names;
-    for (const std::string& shipped : target::shipped_names()) names.push_back(quoted(shipped));
+    for (const std::string& shipped : target::shipped_names()) names.push_back(json_quoted(shipped));
     print_to_stdout("[" + join(names, ", ") + "]\n");
   } else {
     print_to_stdout(report::columns(rows, "ll", 0));
@@ -379,15 +387,25 @@ int schema_command(const Command& self, const Arguments& arguments) {
 
 int config_command(const Command& self, const Arguments& arguments) {
   CLI::App app(self.sentence, "qconvert config");
-  std::string file;
+  std::string file, model;
   std::vector<std::string> sets;
+  app.add_option("--for", model, "an ONNX model: a config with comments that its inputs are filled into")
+      ->type_name("MODEL.onnx");
   app.add_option("--config", file, "a config to complete: its values, and the defaults of the rest")
       ->type_name("CFG.json");
   app.add_option("--set", sets, "one value of the config, may be repeated")
       ->allow_extra_args(false)
       ->type_name("/POINTER=VALUE");
-  set_help_page(app, "usage: qconvert config [--config CFG.json] [--set /POINTER=VALUE]", "");
+  set_help_page(app, "usage: qconvert config [--for MODEL.onnx | --config CFG.json] [--set /POINTER=VALUE]",
+                "");
   if (!parse(app, arguments)) return 0;
+  if (!model.empty()) {
+    if (!file.empty() || !sets.empty())
+      throw Error(Exit::kUsage, {"usage", "--for", "it writes a config of its own",
+                                 "leave out --config and --set, and edit what it writes"});
+    print_to_stdout(config_for(model));
+    return 0;
+  }
   std::vector<config::Override> overrides;
   for (const std::string& set : sets) overrides.push_back(config::parse_override(set));
   if (file.empty() && overrides.empty()) {
@@ -398,7 +416,7 @@ int config_command(const Command& self, const Arguments& arguments) {
   const config::CoreConfig resolved = file.empty()
                                           ? config::parse("{}", "config.json", overrides, diagnostics)
                                           : config::load(file, overrides, diagnostics);
-  for (const Problem& warning : diagnostics.warnings) warn(warning);
+  for (const Problem& warning : diagnostics.warnings) log::warn(warning);
   print_to_stdout(config::to_json(resolved));
   return 0;
 }
@@ -408,25 +426,46 @@ int config_command(const Command& self, const Arguments& arguments) {
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands{
       {"", "qconvert: float32 ONNX and a core-config to a quantized model and a report",
-       "qconvert MODEL.onnx --config CFG.json", convert_command},
+       "qconvert net.onnx --config quant.json -o build", convert_command},
       {"inspect", "layers, sizes, what a target could quantize; needs no images",
-       "qconvert inspect MODEL.onnx", inspect_command},
+       "qconvert inspect net.quant.onnx", inspect_command},
       {"compare", "models on the same images: fidelity, accuracy, size, speed",
-       "qconvert compare A.onnx B.onnx --images DIR", compare_command},
+       "qconvert compare net.onnx net.quant.onnx --images eval --labels labels.csv --gate 'top1_drop <= 1'",
+       compare_command},
       {"targets", "list the targets and what they allow", "qconvert targets int8", targets_command},
       {"schema", "print the JSON schema of the core-config", "qconvert schema", schema_command},
-      {"config", "print a full config with every default", "qconvert config", config_command},
+      {"config", "print a full config with every default", "qconvert config --for net.onnx > quant.json",
+       config_command},
+      {"doctor", "what this machine has: runtime, processor, formats, decoders", "qconvert doctor",
+       doctor_command},
+      {"completion", "print completion for a shell",
+       "qconvert completion bash > ~/.local/share/bash-completion/completions/qconvert", completion_command},
+      {"man", "print the manual page", "qconvert man | man -l -", man_command},
   };
   return kCommands;
+}
+
+const std::vector<ExitCode>& exit_codes() {
+  static const std::vector<ExitCode> kCodes{{0, "done"},
+                                            {1, "usage or config"},
+                                            {2, "an input cannot be read"},
+                                            {3, "not possible for this target or format"},
+                                            {4, "an output cannot be written"},
+                                            {5, "a gate failed"},
+                                            {70, "a bug"},
+                                            {130, "interrupted"}};
+  return kCodes;
 }
 
 int run_command(const Arguments& arguments) {
   const std::string word = arguments.empty() ? "" : arguments.front();
   for (const Command& command : commands()) {
     if (!command.name.empty() && command.name == word) {
+      set_example(command.example);
       return command.run(command, Arguments(arguments.begin() + 1, arguments.end()));
     }
   }
+  set_example(commands().front().example);
   return commands().front().run(commands().front(), arguments);
 }
 
