@@ -130,6 +130,7 @@ void describe_plan(report::Report& report, const ir::Graph& graph, const plan::Q
     for (const ir::ValueId v : node.outputs) {
       if (v == ir::kNone) continue;
       row.outputs.push_back(graph.values[static_cast<size_t>(v)].name);
+      if (row.shape.empty()) row.shape = ir::shape_text(graph.values[static_cast<size_t>(v)]);
       const plan::ValueDecision& value = plan.values[static_cast<size_t>(v)];
       if (value.quantized && !value.params.scales.empty() && row.output_params.empty())
         row.output_params = show(value.params);
@@ -206,6 +207,13 @@ void finish_report(report::Report& report, const std::vector<normalize::Applied>
   report.preprocessing = images::describe(config.representative_dataset.preprocess);
   report.warnings = diagnostics.warnings;
   report.timings = timings;
+}
+
+std::vector<ReportFile> report_files(const report::Report& report, const OutputPaths& outputs) {
+  std::vector<ReportFile> files{{outputs.report, report::to_json(report)}};
+  if (!outputs.markdown.empty()) files.push_back({outputs.markdown, report::to_markdown(report)});
+  if (!outputs.html.empty()) files.push_back({outputs.html, report::to_html(report)});
+  return files;
 }
 
 bool gates_hold(const config::Gates& gates, report::Report& report) {

@@ -44,6 +44,13 @@ void finish_report(report::Report& report, const std::vector<normalize::Applied>
                    const calibrate::Split& split, const Diagnostics& diagnostics,
                    const std::vector<report::Timing>& timings);
 
+/// The reports that are files of their own: JSON always, markdown and HTML where asked for.
+struct ReportFile {
+  std::filesystem::path path;
+  std::string text;
+};
+std::vector<ReportFile> report_files(const report::Report& report, const OutputPaths& outputs);
+
 /// Evaluates the gates into the report; false if one does not hold.
 bool gates_hold(const config::Gates& gates, report::Report& report);
 /// The text of --explain: everything known about the nodes whose names match. Throws Error(kUsage) for a glob

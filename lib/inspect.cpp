@@ -28,23 +28,13 @@ const ir::Node& node_of(const ir::Graph& graph, ir::NodeId id) {
   return graph.nodes[static_cast<size_t>(id)];
 }
 
-std::string shape_text(const ir::Value& value) {
-  if (!value.has_shape) return "";
-  std::vector<std::string> dims;
-  for (size_t i = 0; i < value.dims.size(); ++i) {
-    const std::string symbol = i < value.dim_params.size() ? value.dim_params[i] : "";
-    dims.push_back(value.dims[i] >= 0 ? std::to_string(value.dims[i]) : symbol.empty() ? "?" : symbol);
-  }
-  return "[" + join(dims, ",") + "]";
-}
-
 std::string op_text(const ir::Node& node) {
   return node.domain.empty() || node.domain == "ai.onnx" ? node.op_type : node.domain + "." + node.op_type;
 }
 
 report::Port port(const ir::Graph& graph, ir::ValueId id) {
   const ir::Value& value = value_of(graph, id);
-  return {value.name, ir::name_of(value.dtype), value.has_shape ? shape_text(value) : "?"};
+  return {value.name, ir::name_of(value.dtype), value.has_shape ? ir::shape_text(value) : "?"};
 }
 
 int64_t bytes_of(int64_t elements, int64_t bits) {
@@ -200,7 +190,7 @@ std::vector<report::InspectedNode> rows_of(const ir::Graph& graph, const std::ve
     row.node = node.name;
     row.op_type = op_text(node);
     if (!node.outputs.empty() && node.outputs[0] != ir::kNone)
-      row.output_shape = shape_text(value_of(graph, node.outputs[0]));
+      row.output_shape = ir::shape_text(value_of(graph, node.outputs[0]));
     const bool fixed = !node.outputs.empty() && node.outputs[0] != ir::kNone &&
                        static_elements(value_of(graph, node.outputs[0])).has_value();
     if (const int64_t macs = macs_of(graph, node); macs > 0 && fixed) row.macs = macs;

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "calibrate/calibrate.h"
 #include "depfile.h"
+#include "describe_values.h"
 #include "images/image_source.h"
 #include "measured_gates.h"
 #include "normalize/idioms.h"
@@ -72,16 +73,19 @@ void write_all(ConvertResult& result, std::vector<FileToWrite> files, const Conv
 // A .tflite whose activations are float: nothing was calibrated, so there is nothing to judge.
 ConvertResult write_floats(ConvertResult result, const plan::QuantizedModel& model,
                            const std::vector<ir::Tensor>& sample, const config::CoreConfig& config,
-                           const OutputPaths& outputs, const ConvertOptions& options) {
-  const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config);
+                           const target::TargetSpec& target, const OutputPaths& outputs,
+                           const ConvertOptions& options) {
+  const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config, target);
   if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
   const plan::Written written = tflite::serialise(lowered);
-  result.report.notes = port_notes(lowered, model.graph);
+  result.report.notes = tflite_notes(lowered, model.graph, target);
   describe_plan(result.report, model.graph, model.plan);
   describe_file(result.report, outputs.tflite, "tflite", written);
   result.gates_hold = gates_hold(config.gates, result.report);
-  const std::string json = report::to_json(result.report);
-  write_all(result, {{outputs.tflite, written.bytes}, {outputs.report, json}}, options, config, model.graph);
+  const std::vector<ReportFile> reports = report_files(result.report, outputs);
+  std::vector<FileToWrite> files{{outputs.tflite, written.bytes}};
+  for (const ReportFile& file : reports) files.push_back({file.path, file.text});
+  write_all(result, files, options, config, model.graph);
   return result;
 }
 
@@ -104,9 +108,9 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here the config is complete and every key in it means something.
   const config::CoreConfig config = load_config(options, diagnostics);
   check_gates(config);
-  const bool full = config::placement_of(config) == config::Placement::kFull;
-  const target::TargetSpec target =
-      full ? without_float_outputs(target::load(config.target)) : target::load(config.target);
+  target::TargetSpec target = target::load(config.target);
+  const bool full = config::placement_of(config) == config::Placement::kFull || !target.float_islands;
+  if (full) target = without_float_outputs(std::move(target));
   run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
   const OutputPaths outputs = plan_outputs(options, config);
 
@@ -143,7 +147,7 @@ ConvertResult convert(const ConvertOptions& options) {
 
   if (config::writes_floats_only(config) && !options.dry_run)
     return write_floats(std::move(result), float_model(graph, target, config, rules.nodes, threads), sample,
-                        config, outputs, options);
+                        config, target, outputs, options);
 
   // From here every node has its place: integers where the target has a kernel and they pay, or wherever it
   // has one.
@@ -157,6 +161,7 @@ ConvertResult convert(const ConvertOptions& options) {
       full ? wherever_possible(capabilities) : select::place(graph, capabilities, time);
   plan::QuantPlan plan =
       select::outline(graph, target, capabilities, fastest, reasons_in_float(fastest, fastest));
+  if (wants_format(config, "tflite")) check_tflite(graph, plan, sample, doors, config, target);
   watch.lap("place");
   if (options.dry_run) {
     if (wants(options, "plan")) result.dumped += plan::dump(plan, graph);
@@ -196,7 +201,7 @@ ConvertResult convert(const ConvertOptions& options) {
     complete(other);
     return attempt(graph, other, weights, answers, runners, *source, config, threads);
   };
-  if (!full_stands(config, best.fidelity.worst_db()))
+  if (target.float_islands && !full_stands(config, best.fidelity.worst_db()))
     best =
         refine_placement(graph, capabilities, time, std::move(best), retry, answers, *source, split, threads);
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
@@ -216,10 +221,10 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("prove");
   plan::Written tflite;
   if (wants_format(config, "tflite")) {
-    const tflite::Model lowered = tflite_graph(best.model, sample, doors, config);
+    const tflite::Model lowered = tflite_graph(best.model, sample, doors, config, target);
     if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
     tflite = tflite::serialise(lowered);
-    for (std::string& note : port_notes(lowered, best.model.graph))
+    for (std::string& note : tflite_notes(lowered, best.model.graph, target))
       result.report.notes.push_back(std::move(note));
   }
   watch.lap("tflite");
@@ -228,6 +233,8 @@ ConvertResult convert(const ConvertOptions& options) {
   describe_plan(result.report, best.model.graph, best.model.plan);
   result.report.corrections = best.corrections;
   describe_proof(result.report, best.model, verdicts, local_error);
+  describe_values(result.report, best.model, stats);
+  describe_calibration(result.report, *source, split, config.representative_dataset);
   describe_accuracy(result.report, answers.judged, best.fidelity, integer_kernels);
   if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", written);
   if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", tflite);
@@ -235,7 +242,7 @@ ConvertResult convert(const ConvertOptions& options) {
   result.explained = explain(result.report, options.explain);
   const bool hold = gates_hold(config.gates, result.report);
   result.gates_hold = measured_gates_hold(options, config, written, tflite, result.report) && hold;
-  const std::string json = report::to_json(result.report);
+  const std::vector<ReportFile> reports = report_files(result.report, outputs);
   std::vector<FileToWrite> files;
   if (wants_format(config, "onnx")) {
     if (!written.external_name.empty())
@@ -243,7 +250,7 @@ ConvertResult convert(const ConvertOptions& options) {
     files.push_back({outputs.onnx, written.bytes});
   }
   if (wants_format(config, "tflite")) files.push_back({outputs.tflite, tflite.bytes});
-  files.push_back({outputs.report, json});
+  for (const ReportFile& file : reports) files.push_back({file.path, file.text});
   write_all(result, files, options, config, graph);
   return result;
 }

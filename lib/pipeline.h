@@ -17,12 +17,13 @@ struct ConvertOptions {
   std::filesystem::path config;             // empty: defaults
   std::vector<config::Override> overrides;  // --set, and what --images, --target, --format say
   std::filesystem::path output_folder = ".";
-  int threads = 0;                   // 0: all
-  std::filesystem::path depfile;     // for make and ninja: what was read; empty: none
-  std::filesystem::path stamp;       // gets the time of the last good run; empty: none
-  bool dry_run = false;              // the plan that would be tried, no images, no files
-  std::vector<std::string> explain;  // node names (globs)
-  std::vector<std::string> dump;     // stage names, see dump_stages()
+  int threads = 0;                      // 0: all
+  std::filesystem::path depfile;        // for make and ninja: what was read; empty: none
+  std::filesystem::path stamp;          // gets the time of the last good run; empty: none
+  bool markdown = false, html = false;  // these reports beside the JSON one
+  bool dry_run = false;                 // the plan that would be tried, no images, no files
+  std::vector<std::string> explain;     // node names (globs)
+  std::vector<std::string> dump;        // stage names, see dump_stages()
 };
 
 struct ConvertResult {

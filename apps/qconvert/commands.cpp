@@ -42,21 +42,30 @@ constexpr int64_t kMostCount = 1'000'000'000;
 // ------------------------------------------------------------------------------------
 
 struct Talk {
-  std::vector<std::string> reports;
+  std::vector<std::string> reports, forms;
   std::string log_format = "text";
   bool verbose = false, quiet = false, no_progress = false;
 
-  bool json() const { return std::find(reports.begin(), reports.end(), "json") != reports.end(); }
+  bool wants(const char* form) const {
+    return std::find(reports.begin(), reports.end(), form) != reports.end();
+  }
+  bool json() const { return wants("json"); }
 };
 
-void add_report(CLI::App& app, Talk& talk) {
-  app.add_option("--report", talk.reports, "what goes to stdout: text (default) or json")
-      ->allow_extra_args(false)
-      ->type_name("FORM");
+// The forms that a command knows; what a form means is for the command to say.
+using Forms = std::vector<std::string>;
+const Forms kPrinted{"text", "json"};
+constexpr const char* kPrintedSentence = "what goes to stdout: text (default) or json";
+
+void add_report(CLI::App& app, Talk& talk, const Forms& forms = kPrinted,
+                const char* sentence = kPrintedSentence) {
+  talk.forms = forms;
+  app.add_option("--report", talk.reports, sentence)->allow_extra_args(false)->type_name("FORM");
 }
 
-void add_talk(CLI::App& app, Talk& talk) {
-  add_report(app, talk);
+void add_talk(CLI::App& app, Talk& talk, const Forms& forms = kPrinted,
+              const char* sentence = kPrintedSentence) {
+  add_report(app, talk, forms, sentence);
   CLI::Option* verbose = app.add_flag("-v,--verbose", talk.verbose, "more lines, uncut lists, timings");
   app.add_flag("-q,--quiet", talk.quiet, "warnings and errors only on stderr")->excludes(verbose);
   app.add_flag("--no-progress", talk.no_progress, "no progress bar");
@@ -65,23 +74,24 @@ void add_talk(CLI::App& app, Talk& talk) {
       ->type_name("STYLE");
 }
 
-void apply(const Talk& talk) {
-  static const std::vector<std::string> kForms{"text", "json", "markdown", "html"};
+// All wrong forms at once, each with what was meant.
+void check_forms(const Talk& talk) {
+  Diagnostics diagnostics;
   for (const std::string& form : talk.reports) {
-    if (form == "markdown" || form == "html") {
-      throw Error(Exit::kUnsupported,
-                  {"unsupported-report", "--report " + form, "this version prints text and json only",
-                   "use --report json and make the page from it"});
-    }
-    if (std::find(kForms.begin(), kForms.end(), form) == kForms.end()) {
-      const std::string meant = nearest(form, kForms);
-      throw Error(Exit::kUsage, {"unknown-report", "--report " + form, "there is no such form of the report",
-                                 meant.empty() ? "use text or json" : format("did you mean {}?", meant)});
-    }
+    if (std::find(talk.forms.begin(), talk.forms.end(), form) != talk.forms.end()) continue;
+    const std::string meant = nearest(form, talk.forms);
+    diagnostics.error(
+        {"unknown-report", "--report " + form, "there is no such form of this report",
+         meant.empty() ? "use one of " + join(talk.forms, ", ") : format("did you mean {}?", meant)});
   }
   if (talk.log_format != "text" && talk.log_format != "json")
-    throw Error(Exit::kUsage, {"unknown-log-format", "--log-format " + talk.log_format,
-                               "there is no such format", "use --log-format text or --log-format json"});
+    diagnostics.error({"unknown-log-format", "--log-format " + talk.log_format, "there is no such format",
+                       "use --log-format text or --log-format json"});
+  diagnostics.throw_if_errors(Exit::kUsage);
+}
+
+void apply(const Talk& talk) {
+  check_forms(talk);
   log::set_level(talk.quiet ? log::Level::kQuiet : talk.verbose ? log::Level::kVerbose : log::Level::kNormal);
   const ProgressStyle style = talk.log_format == "json" ? ProgressStyle::kPlain : default_progress_style();
   set_progress_style(talk.quiet || talk.no_progress ? ProgressStyle::kNone : style);
@@ -167,7 +177,8 @@ void add_convert_options(CLI::App& app, ConvertLine& line) {
       ->type_name("FILE");
   app.add_flag("--keep-rejected", line.keep_rejected, "a failed gate leaves the files, named *.rejected");
   app.add_flag("--dry-run", line.options.dry_run, "the plan only: no images are read, no files written");
-  add_talk(app, line.talk);
+  add_talk(app, line.talk, {"text", "json", "markdown", "html"},
+           "json: to stdout instead of the text; markdown, html: files beside the JSON one; may be repeated");
   app.add_flag("--version", line.version, "versions of qconvert and ONNX Runtime");
 }
 
@@ -191,6 +202,11 @@ ConvertOptions resolve(const ConvertLine& line) {
   options.model = line.model;
   options.config = line.config;
   options.output_folder = line.output;
+  options.markdown = line.talk.wants("markdown");
+  options.html = line.talk.wants("html");
+  if (options.dry_run && (options.markdown || options.html))
+    throw Error(Exit::kUsage, {"no-such-report", options.html ? "--report html" : "--report markdown",
+                               "a dry run writes no files", "leave out --dry-run, or use --report json"});
   for (const std::string& set : line.sets) options.overrides.push_back(config::parse_override(set));
   if (!line.images.empty()) options.overrides.push_back(images_override(line.images));
   if (!line.target.empty()) {
@@ -380,8 +396,11 @@ int targets_command(const Command& self, const Arguments& arguments) {
 
 int schema_command(const Command& self, const Arguments& arguments) {
   CLI::App app(self.sentence, "qconvert schema");
-  set_help_page(app, "usage: " + self.example, "");
-  if (parse(app, arguments)) print_to_stdout(config::schema_json());
+  bool report = false;
+  app.add_flag("--report", report, "the schema of the JSON report instead");
+  set_help_page(app, "usage: qconvert schema [--report]", "");
+  if (!parse(app, arguments)) return 0;
+  print_to_stdout(report ? std::string(report::schema_json()) : config::schema_json());
   return 0;
 }
 
@@ -433,7 +452,8 @@ const std::vector<Command>& commands() {
        "qconvert compare net.onnx net.quant.onnx --images eval --labels labels.csv --gate 'top1_drop <= 1'",
        compare_command},
       {"targets", "list the targets and what they allow", "qconvert targets int8", targets_command},
-      {"schema", "print the JSON schema of the core-config", "qconvert schema", schema_command},
+      {"schema", "print the JSON schema of the core-config, or of the report", "qconvert schema",
+       schema_command},
       {"config", "print a full config with every default", "qconvert config --for net.onnx > quant.json",
        config_command},
       {"doctor", "what this machine has: runtime, processor, formats, decoders", "qconvert doctor",

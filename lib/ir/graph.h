@@ -141,6 +141,8 @@ void set_output(Graph& graph, NodeId node, size_t slot, ValueId value);
 /// stages.
 void verify(const Graph& graph);
 
+/// "[1,3,224,224]", a free dimension by its symbol or "?"; "" when the shape is unknown.
+std::string shape_text(const Value& value);
 /// One line a node in topological order: stable text for golden tests and `--dump`.
 std::string dump(const Graph& graph);
 

@@ -48,6 +48,8 @@ Capability weighted(const ir::Graph& graph, const ir::Node& node) {
                        ir::int_attribute(node, "transA", 0) == 0;
     if (!plain) return no(Reason::kNoIntegerKernel, "alpha, beta or transA are not the plain ones");
   }
+  if (node.op_type == "ConvTranspose" && ir::int_attribute(node, "group", 1) != 1)
+    return no(Reason::kNoIntegerKernel, "it works in groups");
   if (bias && bias->dims.size() != 1) return no(Reason::kNoIntegerKernel, "its bias is not a vector");
   if (node.op_type == "MatMul" && ir::constant_input(graph, node, 1)->dims.size() != 2)
     return no(Reason::kNoIntegerKernel, "its weight is not a matrix");
@@ -104,8 +106,14 @@ Capability capability(const ir::Graph& graph, const ir::Node& node, const target
 
 // ONNX Runtime has one float kernel for each of these and joins their nodes at load, unless something stands
 // between them: integers inside would cost the kernel and gain nothing.
-void keep_whole(const std::vector<plan::Idiom>& idioms, std::vector<Capability>& all) {
+void keep_whole(const ir::Graph& graph, const std::vector<plan::Idiom>& idioms,
+                std::vector<Capability>& all) {
   for (const plan::Idiom& idiom : idioms) {
+    // What stands inside a HardSwish is rounded in no file: TFLite has one kernel for the whole.
+    if (idiom.kind == plan::IdiomKind::kHardSwish && idiom.nodes.size() > 1)
+      for (const ir::NodeId id : idiom.nodes)
+        if (graph.nodes[static_cast<size_t>(id)].op_type == "HardSigmoid")
+          all[static_cast<size_t>(id)] = no(Reason::kOneFloatKernel, "inside a HardSwish");
     const bool joined = idiom.kind == plan::IdiomKind::kGelu || idiom.kind == plan::IdiomKind::kGeluTanh ||
                         idiom.kind == plan::IdiomKind::kLayerNorm;
     if (!joined || idiom.nodes.size() == 1) continue;
@@ -223,7 +231,7 @@ std::vector<Capability> capabilities(const ir::Graph& graph, const target::Targe
   std::vector<Capability> all(graph.nodes.size());
   for (const ir::NodeId id : ir::topological_order(graph))
     all[static_cast<size_t>(id)] = capability(graph, graph.nodes[static_cast<size_t>(id)], target, all);
-  keep_whole(idioms, all);
+  keep_whole(graph, idioms, all);
   apply_keep_float(graph, keep_float, all);
   apply_rules(graph, rules, all);
   release_followers(graph, all);

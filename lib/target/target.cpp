@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "json/strict_json.h"
 #include "target/shipped.h"
+#include "target/tflite_rules.h"
 
 namespace qc::target {
 namespace {
@@ -42,6 +43,7 @@ std::string rule_text(const OpRule& rule) {
   std::string notes;
   for (const auto& [attribute, value] : rule.when) notes += format(" Only with {} = {}.", attribute, value);
   if (rule.same_input_scale) notes += " Inputs and output share one scale.";
+  if (!rule.per_channel) notes += " Weights have one scale.";
   return rule.sentence + notes;
 }
 
@@ -108,6 +110,7 @@ Json rule_json(const OpRule& rule) {
           {"prefer_float", rule.prefer_float},
           {"float_weights_int8", rule.float_weights_int8},
           {"same_input_scale", rule.same_input_scale},
+          {"per_channel", rule.per_channel},
           {"data_inputs", rule.data_inputs},
           {"when", rule.when},
           {"sentence", rule.sentence}};
@@ -165,6 +168,8 @@ std::string describe(const TargetSpec& target) {
     ranges.push_back(format("{} {} to {}", op_type, range.first, range.second));
   if (!ranges.empty()) text += format("  known ranges {}\n", join(ranges, ", "));
   for (const KindWord& kind : kKinds) text += kind_section(target, kind);
+  for (const std::string& paragraph : tflite_paragraphs(target))
+    text += paragraph.starts_with('\n') ? paragraph : wrapped(paragraph, "  ");
   return text;
 }
 
@@ -180,15 +185,17 @@ std::string to_json(const TargetSpec& target) {
     costs[key] = {{"integer", cost_json(cost.integer)}, {"float", cost_json(cost.floating)}};
   for (const auto& [op_type, rule] : target.ops) ops[op_type] = rule_json(rule);
   for (const auto& [op_type, range] : target.known_ranges) ranges[op_type] = {range.first, range.second};
-  return json::pretty({{"name", target.name},
-                       {"description", target.description},
-                       {"activations", scheme_json(target.activations)},
-                       {"weights", scheme_json(target.weights)},
-                       {"bias_bits", target.bias_bits},
-                       {"float_islands", target.float_islands},
-                       {"known_ranges", ranges},
-                       {"costs", costs},
-                       {"ops", ops}});
+  Json whole = {{"name", target.name},
+                {"description", target.description},
+                {"activations", scheme_json(target.activations)},
+                {"weights", scheme_json(target.weights)},
+                {"bias_bits", target.bias_bits},
+                {"float_islands", target.float_islands},
+                {"known_ranges", ranges},
+                {"costs", costs},
+                {"ops", ops}};
+  if (target.tflite) whole["tflite"] = tflite_json(*target.tflite);
+  return json::pretty(whole);
 }
 
 }  // namespace qc::target

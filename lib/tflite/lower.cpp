@@ -11,8 +11,8 @@ namespace {
 
 const OpRow* row_for(const ir::Node& node) {
   if (!node.domain.empty() && node.domain != "ai.onnx") return nullptr;
-  for (const auto table :
-       {window_ops(), pointwise_ops(), shape_ops(), matrix_ops(), reduce_ops(), resize_ops()})
+  for (const auto table : {window_ops(), upward_ops(), pointwise_ops(), activation_ops(), shape_ops(),
+                           index_ops(), matrix_ops(), reduce_ops(), resize_ops()})
     for (const OpRow& row : table)
       if (row.op_type == node.op_type) return &row;
   return nullptr;

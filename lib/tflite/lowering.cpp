@@ -53,20 +53,25 @@ ir::DType carrier(Type type) {  // an ONNX type as wide, for transposing
 }
 
 // The integers of a constant with its dimensions in another order.
-TensorId integer_constant(Lowering& l, ir::ValueId v, std::span<const int64_t> dims,
-                          std::span<const int> order, const char* kind) {
-  const plan::IntegerTensor& integers = l.source.weights.at(v);
+TensorId integer_constant(Lowering& l, const plan::IntegerTensor& integers, size_t rank,
+                          std::span<const int64_t> dims, std::span<const int> order, const char* kind) {
   const Type type = integer_type(integers.params);
   const ir::Tensor moved =
       transposed(ir::make_tensor(carrier(type), integer_bytes(integers), {dims.begin(), dims.end()}), order);
   Quantization q = quantization_of(integers.params);
   if (integers.params.per_channel()) {
     // Dimensions added in front move the axis.
-    const int axis =
-        integers.params.axis + static_cast<int>(dims.size() - value_at(l, v).constant->dims.size());
+    const int axis = integers.params.axis + static_cast<int>(dims.size() - rank);
     q.axis = static_cast<int32_t>(std::find(order.begin(), order.end(), axis) - order.begin());
   }
   return add_constant(l, type, narrow(moved.dims), *moved.bytes, kind, std::move(q));
+}
+
+// As many scales as the weight has.
+Quantization bias_quantization(const quant::QuantParams& params, const Tensor& weight) {
+  Quantization q = quantization_of(params);
+  if (weight.quantization.scales.size() == 1) q.scales.resize(1), q.zero_points.resize(1);
+  return q;
 }
 
 uint16_t to_half(float value) {  // round to nearest even; subnormals and overflow included
@@ -179,6 +184,10 @@ bool runs_on_integers(const Lowering& l, ir::NodeId id) {
          !decision.float_output;
 }
 
+bool lacks(const Lowering& l, Op op) {
+  return std::find(l.options.missing.begin(), l.options.missing.end(), op) != l.options.missing.end();
+}
+
 bool is_quantized(const Lowering& l, ir::ValueId v) {
   return l.options.form == Form::kInt8 && l.source.plan.values[static_cast<size_t>(v)].quantized;
 }
@@ -271,7 +280,8 @@ TensorId read(Lowering& l, ir::NodeId id, size_t slot, size_t rank) {
   std::vector<int> order = channels_last(tensor.dims.size());
   if (!last) std::sort(order.begin(), order.end());
   if (runs_on_integers(l, id) && l.source.weights.contains(v))
-    return integer_constant(l, v, tensor.dims, order, "constants");
+    return integer_constant(l, l.source.weights.at(v), value.constant->dims.size(), tensor.dims, order,
+                            "constants");
   if (runs_on_integers(l, id) && tensor.dtype == ir::DType::kFloat) return rounded_constant(l, tensor, order);
   if (tensor.dtype == ir::DType::kFloat) return float_constant(l, transposed(tensor, order), "constants");
   return plain_constant(l, transposed(tensor, order));
@@ -293,11 +303,23 @@ TensorId read_weight(Lowering& l, ir::NodeId id, size_t slot, std::span<const in
     floats.dims = dims;
     return float_constant(l, transposed(floats, order), "weights");
   }
-  const TensorId weight = integer_constant(l, v, dims, order, "weights");
+  const TensorId weight =
+      integer_constant(l, l.source.weights.at(v), constant.dims.size(), dims, order, "weights");
   if (runs_on_integers(l, id) || l.options.form == Form::kDynamicRange) return weight;
   const TensorId unfolded = temporary_float(l, tensor_at(l, weight).shape);
   emit(l, Op::kDequantize, {weight}, {unfolded});
   return unfolded;
+}
+
+TensorId made_weight(Lowering& l, std::span<const int64_t> dims, std::span<const int> order,
+                     const std::vector<float>& values) {
+  const ir::Tensor tensor =
+      ir::make_tensor(std::span<const float>(values), std::vector<int64_t>(dims.begin(), dims.end()));
+  return float_constant(l, transposed(tensor, order), "weights");
+}
+TensorId made_weight(Lowering& l, std::span<const int64_t> dims, std::span<const int> order,
+                     const plan::IntegerTensor& integers) {
+  return integer_constant(l, integers, dims.size(), dims, order, "weights");
 }
 
 TensorId read_bias(Lowering& l, ir::NodeId id, int64_t length, TensorId input, TensorId weight) {
@@ -308,7 +330,7 @@ TensorId read_bias(Lowering& l, ir::NodeId id, int64_t length, TensorId input, T
     const auto found = l.source.biases.find(id);
     if (found != l.source.biases.end() && found->second.integers.size() == static_cast<size_t>(length))
       return add_constant(l, Type::kInt32, shape, integer_bytes(found->second), "bias",
-                          quantization_of(found->second.params));
+                          bias_quantization(found->second.params, tensor_at(l, weight)));
     Quantization q;
     const Quantization& w = tensor_at(l, weight).quantization;
     for (size_t c = 0; c < w.scales.size(); ++c) {

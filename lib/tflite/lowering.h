@@ -61,6 +61,8 @@ const ir::Value& value_at(const Lowering& l, ir::ValueId v);
 /// Dimensions in ONNX order.
 const std::vector<int64_t>& dims_of(const Lowering& l, ir::ValueId v);
 bool runs_on_integers(const Lowering& l, ir::NodeId id);
+/// The target's runtime has no such operator.
+bool lacks(const Lowering& l, Op op);
 bool is_quantized(const Lowering& l, ir::ValueId v);
 Type type_of(ir::DType dtype);
 /// Dimensions in the order a side of the node has them.
@@ -78,6 +80,12 @@ TensorId read_as(Lowering& l, ir::ValueId v, bool last, bool integers);
 /// The weight of a node with its dimensions in another order: integers, or floats behind DEQUANTIZE.
 TensorId read_weight(Lowering& l, ir::NodeId id, size_t slot, std::span<const int> order,
                      std::span<const int64_t> reshaped = {});
+/// The same of a weight that the lowering has made itself: `dims` and `values` in ONNX's order. `integers`
+/// where the plan stores it so.
+TensorId made_weight(Lowering& l, std::span<const int64_t> dims, std::span<const int> order,
+                     const std::vector<float>& values);
+TensorId made_weight(Lowering& l, std::span<const int64_t> dims, std::span<const int> order,
+                     const plan::IntegerTensor& integers);
 /// int32 bias of an integer node (zeros if it has none) or its float bias; `length` output channels.
 TensorId read_bias(Lowering& l, ir::NodeId id, int64_t length, TensorId input, TensorId weight);
 
@@ -133,6 +141,17 @@ std::vector<Window> windows_of(const ir::Node& node, std::span<const int64_t> ke
 /// PAD (zeros) or PADV2 (the lowest number) around the spatial dimensions of a channels-last tensor.
 TensorId padded(Lowering& l, TensorId x, const std::vector<Window>& windows, bool lowest = false);
 
+/// A signal of rank 3 is an image of height 1.
+struct Image {
+  TensorId tensor = kAbsent;
+  std::vector<int64_t> in, out, kernel;  // spatial, two each
+  std::vector<int32_t> shape;            // of the result, channels last
+  bool fits = true;
+};
+/// Input 0 of the node as an image; refuses other ranks.
+Image image_of(Lowering& l, ir::NodeId id, std::vector<int64_t> kernel);
+Options strides_of(const std::vector<Window>& windows, bool same);
+
 // --- the table of ops
 using Lower = void (*)(Lowering&, ir::NodeId);
 struct OpRow {
@@ -142,6 +161,9 @@ struct OpRow {
 };
 std::span<const OpRow> window_ops();  // lower_windows.cpp
 std::span<const OpRow> pointwise_ops();
+std::span<const OpRow> activation_ops();
+std::span<const OpRow> upward_ops();  // lower_upward.cpp: transposed convolutions
+std::span<const OpRow> index_ops();   // lower_indices.cpp
 std::span<const OpRow> shape_ops();
 std::span<const OpRow> matrix_ops();
 std::span<const OpRow> reduce_ops();

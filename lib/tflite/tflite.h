@@ -26,6 +26,8 @@ enum class IoType { kInt8, kUint8, kFloat32 };
 struct LowerOptions {
   Form form = Form::kInt8;
   IoType io_type = IoType::kInt8;
+  std::vector<Op> missing;    // what the target's runtime lacks: spelled out where that can be done
+  bool split_groups = false;  // grouped convolutions become one for each group
   bool keep_nchw_io = false;  // inputs and outputs of rank 4 keep ONNX's order, by a TRANSPOSE
   std::vector<std::pair<std::string, std::string>> metadata;
 };

@@ -114,6 +114,15 @@ constexpr Row kRows[] = {
     {Op::kElu, always, {1, "1.14.0"}},
     {Op::kSign, always, {1, "2.12.0"}},
     {Op::kCumsum, always, {1, "2.4.0"}},
+    {Op::kGatherNd, i16, {3, "2.5.0"}},
+    {Op::kGatherNd, always, {1, "1.14.0"}},
+    {Op::kScatterNd, always, {1, "1.15.0"}},
+    {Op::kOneHot, always, {1, "1.11.0"}},
+    {Op::kFloorDiv, [](const Use& u) { return u.data == Type::kFloat32; }, {2, "1.14.0"}},
+    {Op::kFloorDiv, always, {1, "1.13.0"}},
+    {Op::kFloorMod, always, {1, "1.13.0"}},
+    {Op::kReverseV2, i8, {3, "2.5.0"}},
+    {Op::kReverseV2, always, {1, "1.14.0"}},
 };
 
 // Ops whose versions are 1 for float, 2 for int8 and 3 for int16, with the runtime that int16 needs.
@@ -153,6 +162,8 @@ constexpr Plain kPlain[] = {
     {Op::kSpaceToDepth, "1.14.0"},
     {Op::kDepthToSpace, "1.14.0"},
     {Op::kLogSoftmax, "1.14.0"},
+    {Op::kL2Normalization, "1.14.0"},
+    {Op::kTopKV2, "2.13.0"},
     {Op::kArgMax, "1.14.0"},
     {Op::kArgMin, "1.14.0"},
     {Op::kDequantize, "1.15.0"},

@@ -197,7 +197,9 @@ plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan
       const ir::ValueId value = node.inputs[static_cast<size_t>(traits->weight_slot)];
       if (candidates.count(value)) continue;
       const ir::Tensor& weight = *graph.values[static_cast<size_t>(value)].constant;
-      const int axis = target.weights.per_channel ? ir::output_channel_axis(graph, node) : -1;
+      const bool per_channel =
+          target.weights.per_channel && target::rule_for(target, node.op_type).per_channel;
+      const int axis = per_channel ? ir::output_channel_axis(graph, node) : -1;
       candidates[value] = {
           weight_candidate(weight, axis, weight_bits(graph, value, target, rules), target, config, threads)};
       continue;
