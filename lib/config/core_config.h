@@ -73,6 +73,10 @@ struct Gates {
   std::optional<int64_t> max_file_size;  // bytes
   std::optional<double> min_sqnr_db;
   std::optional<double> min_agreement;  // 0..1
+  std::optional<double> max_top1_drop;  // points, float's minus the written file's
+  std::optional<double> min_speedup;    // float's time over the written file's, one thread
+  std::filesystem::path labels;         // CSV, for max_top1_drop
+  bool keep_rejected = false;           // a failed gate leaves the files, with .rejected behind their names
 };
 
 /// What the numbers of a .tflite are: the plan's integers, or float activations with weights of some kind.

@@ -427,6 +427,7 @@ void add_own(std::vector<Key>& t) {
   t.push_back(nullable(row(
       "/gates/min_agreement", Kind::kNumber, 0, 1, bind(FIELD(gates.min_agreement)),
       "Exit 5 if the most likely class is float's on a smaller share of the images (classifiers).", kOwn)));
+  add_measured_gates(t);
   Key formats =
       row("/output/formats", Kind::kTexts, 1, 0, bind(FIELD(output.formats)), "What to write.", kOwn);
   formats.choices = {{"onnx", 0, false, ""}, {"tflite", 0, false, ""}};
