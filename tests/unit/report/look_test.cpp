@@ -52,8 +52,7 @@ std::filesystem::path write(const ir::Graph& graph, const TemporaryFile& file) {
 
 CompareOptions sample_against(const std::filesystem::path& b) {
   CompareOptions options;
-  options.a = kSample / "model.onnx";
-  options.b = b;
+  options.models = {kSample / "model.onnx", b};
   options.config = kSample / "config.json";
   options.max_images = 12;
   options.latency_rounds = 0;
@@ -153,14 +152,51 @@ TEST_CASE("inspect shows bits and scales of a quantized file", "[inspect]") {
 TEST_CASE("a model compared with itself is exact and agrees", "[compare]") {
   CompareOptions options = sample_against(kSample / "model.onnx");
   options.labels = kSample / "labels.csv";
-  const report::Comparison same = compare(options);
-  CHECK(same.images == 12);
+  options.per_class = true;
+  options.gates = {"sqnr_db >= 100", "top1_drop<=0", "size_ratio < 1.5"};
+  const CompareResult result = compare(options);
+  CHECK(result.gates_hold);
+  CHECK(result.comparison.gates.size() == 3);
+  CHECK(result.comparison.images == 12);
+  const report::ComparedModel& same = result.comparison.models.at(1);
   CHECK(same.outputs.at(0).sqnr_db >= 200);
   CHECK(same.outputs.at(0).max_abs_error == 0);
   CHECK(same.agreement == 1.0);
   REQUIRE(same.labelled);
   CHECK(same.labelled->images == 12);
   CHECK(same.labelled->difference == 0);
+  CHECK(same.size == result.comparison.models[0].size);
+  CHECK(same.compressed_size > 0);
+  CHECK(same.compressed_size < same.size);
+  int64_t images = 0;
+  for (const report::ClassAccuracy& one : same.classes) images += one.images;
+  CHECK(images == 12);
+}
+
+TEST_CASE("three models are timed by turns and weighed, and each is judged against the first", "[compare]") {
+  CompareOptions options = sample_against(kSample / "model.onnx");
+  options.models.push_back(kSample / "model.onnx");
+  options.latency_rounds = 6;
+  options.gates = {"sqnr_db > 300", "latency_ms < 10000 ms"};
+  const CompareResult result = compare(options);
+  CHECK_FALSE(result.gates_hold);
+  REQUIRE(result.comparison.models.size() == 3);
+  CHECK(result.comparison.models[2].letter == "C");
+  CHECK(result.comparison.models[0].outputs.empty());
+  CHECK(result.comparison.models[2].outputs.size() == 1);
+  for (const report::ComparedModel& model : result.comparison.models) {
+    REQUIRE(model.one_thread);
+    REQUIRE(model.all_threads);
+    CHECK(model.one_thread->rounds == 6);
+    CHECK(model.all_threads->threads == 2);
+    CHECK(model.one_thread->low_ms <= model.one_thread->median_ms);
+    CHECK(model.one_thread->median_ms <= model.one_thread->high_ms);
+    REQUIRE(model.peak_memory);
+    CHECK(*model.peak_memory > 100'000);
+  }
+  REQUIRE(result.comparison.gates.size() == 4);  // two gates, two models
+  CHECK_FALSE(result.comparison.gates[1].held);
+  CHECK(result.comparison.gates[3].held);
 }
 
 TEST_CASE("compare does not depend on the thread count", "[compare]") {
@@ -178,11 +214,11 @@ TEST_CASE("compare does not depend on the thread count", "[compare]") {
   }
   const TemporaryFile file(".onnx");
   CompareOptions options = sample_against(write(other, file));
-  const report::Comparison two = compare(options);
+  const report::Comparison two = compare(options).comparison;
   options.threads = 1;
-  CHECK(report::to_json(compare(options)) == report::to_json(two));
-  CHECK(two.outputs.at(0).sqnr_db < 60);
-  CHECK(two.outputs.at(0).max_abs_error > 0);
+  CHECK(report::to_json(compare(options).comparison) == report::to_json(two));
+  CHECK(two.models.at(1).outputs.at(0).sqnr_db < 60);
+  CHECK(two.models.at(1).outputs.at(0).max_abs_error > 0);
 }
 
 TEST_CASE("models whose ends do not correspond are told apart with both lists", "[compare]") {
