@@ -8,6 +8,7 @@
 #include "normalize/idioms.h"
 #include "prepare.h"
 #include "quantize/quantize.h"
+#include "tflite/legal.h"
 #include "threshold/candidates.h"
 
 namespace qc {
@@ -15,6 +16,12 @@ namespace qc {
 bool wants_format(const config::CoreConfig& config, const char* format) {
   const std::vector<std::string>& formats = config.output.formats;
   return std::find(formats.begin(), formats.end(), format) != formats.end();
+}
+
+target::TargetSpec target_of(const config::CoreConfig& config) {
+  target::TargetSpec target = target::load(config.target);
+  const bool wide = config.output.tflite_form == config::TfliteForm::kInt16x8;
+  return wide ? target::with_int16_activations(std::move(target)) : target;
 }
 
 target::TargetSpec without_float_outputs(target::TargetSpec target) {
@@ -59,6 +66,8 @@ plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpe
   return quantize::quantize(graph, plan, weights, {}, ignored);
 }
 
+namespace {
+
 std::vector<std::string> port_notes(const tflite::Model& model, const ir::Graph& graph) {
   std::vector<std::string> notes;
   const auto note = [&](const char* what, const std::vector<tflite::TensorId>& ports,
@@ -82,16 +91,114 @@ std::vector<std::string> port_notes(const tflite::Model& model, const ir::Graph&
   return notes;
 }
 
+// What breaks the target's rules and what only leaves it for the processor beside it.
+struct Judged {
+  std::vector<tflite::Violation> broken, elsewhere;
+};
+Judged judge(const tflite::Model& model, const target::TargetSpec& target) {
+  if (!target.tflite) return {};
+  Judged judged{tflite::violations(model, *target.tflite, target.name), {}};
+  if (target.tflite->fallback.empty() || judged.broken.empty()) return judged;
+  judged.elsewhere = std::move(judged.broken);
+  const target::TargetSpec beside = target::load(target.tflite->fallback);
+  judged.broken = beside.tflite ? tflite::violations(model, *beside.tflite, beside.name)
+                                : std::vector<tflite::Violation>{};
+  // What the target itself takes need not suit the processor beside it.
+  std::erase_if(judged.broken, [&](const tflite::Violation& v) {
+    return std::none_of(judged.elsewhere.begin(), judged.elsewhere.end(),
+                        [&](const tflite::Violation& e) { return e.node == v.node && e.op == v.op; });
+  });
+  return judged;
+}
+
+// One problem a node: the first operator of it that breaks a rule.
+void refuse_broken(const std::vector<tflite::Violation>& broken) {
+  Diagnostics diagnostics;
+  std::vector<std::string> named;
+  for (const tflite::Violation& v : broken) {
+    const std::string place = v.node.empty() ? format("operator {}", v.op) : format("node '{}'", v.node);
+    if (std::find(named.begin(), named.end(), place) != named.end()) continue;
+    named.push_back(place);
+    diagnostics.error({"target-cannot", place, v.why, v.remedy});
+  }
+  diagnostics.throw_if_errors(Exit::kUnsupported);
+}
+
+// One sentence a reason: "ethos-u leaves to the processor beside it: 3 operators, ... ('a', 'b', ...)".
+std::vector<std::string> elsewhere_notes(const std::vector<tflite::Violation>& elsewhere,
+                                         const std::string& target) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> reasons;
+  for (const tflite::Violation& v : elsewhere) {
+    auto entry =
+        std::find_if(reasons.begin(), reasons.end(), [&](const auto& e) { return e.first == v.why; });
+    if (entry == reasons.end()) entry = reasons.insert(entry, {v.why, {}});
+    entry->second.push_back(v.node.empty() ? v.op : v.node);
+  }
+  constexpr size_t kShown = 5;
+  std::vector<std::string> notes;
+  for (auto& [why, nodes] : reasons) {
+    const size_t count = nodes.size();
+    nodes.resize(std::min(count, kShown));
+    notes.push_back(format("{} leaves {} to the processor beside it ({}{}): {}", target,
+                           count == 1 ? "one operator" : format("{} operators", count), join(nodes, ", "),
+                           count > kShown ? ", ..." : "", why));
+  }
+  return notes;
+}
+
+// Parameters that stand for those that calibration has yet to find.
+plan::QuantizedModel with_any_parameters(const ir::Graph& graph, const plan::QuantPlan& plan,
+                                         const target::TargetSpec& target, const config::CoreConfig& config) {
+  plan::QuantizedModel model{graph, plan, {}, {}};
+  for (plan::ValueDecision& value : model.plan.values)
+    if (value.quantized)
+      value.params =
+          target.activations.symmetric
+              ? quant::symmetric_params(1, target.activations.bits, true, true)
+              : quant::asymmetric_params(-1, 1, target.activations.bits, target.activations.is_signed);
+  config::QuantizationConfig quick = config.quantization;
+  quick.weights_error_method = config::ErrorMethod::kNoClipping;
+  quantize::Guards ignored;
+  return quantize::quantize(graph, model.plan,
+                            threshold::weight_candidates(graph, plan, target, quick, {}, 1), {}, ignored);
+}
+
+}  // namespace
+
+std::vector<std::string> tflite_notes(const tflite::Model& model, const ir::Graph& graph,
+                                      const target::TargetSpec& target) {
+  std::vector<std::string> notes = port_notes(model, graph);
+  for (std::string& note : elsewhere_notes(judge(model, target).elsewhere, target.name))
+    notes.push_back(std::move(note));
+  return notes;
+}
+
 tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
-                           const run::Doors& doors, const config::CoreConfig& config) {
+                           const run::Doors& doors, const config::CoreConfig& config,
+                           const target::TargetSpec& target) {
   tflite::LowerOptions options;
-  options.form = static_cast<tflite::Form>(config.output.tflite_form);
+  const bool planned = config.output.tflite_form == config::TfliteForm::kInt16x8;  // as the plan says, too
+  options.form = planned ? tflite::Form::kInt8 : static_cast<tflite::Form>(config.output.tflite_form);
   options.io_type = static_cast<tflite::IoType>(config.output.tflite_io_type);
   options.keep_nchw_io = config.output.tflite_keep_nchw_io;
   options.metadata = metadata_of(config);
+  options.int4 = !target.tflite || !target.tflite->limits.contains("int4");
+  if (target.tflite && target.tflite->fallback.empty()) {
+    options.missing = tflite::missing_ops(*target.tflite);
+    const auto conv = target.tflite->ops.find("CONV_2D");
+    options.split_groups = conv != target.tflite->ops.end() && conv->second.limits.contains("groups");
+  }
   plan::QuantizedModel sized = model;
   sized.graph = with_shapes_of(model.graph, sample, doors);
-  return tflite::lower(sized, normalize::recognise(sized.graph), options);
+  tflite::Model lowered = tflite::lower(sized, normalize::recognise(sized.graph), options);
+  refuse_broken(judge(lowered, target).broken);
+  return lowered;
+}
+
+void check_tflite(const ir::Graph& graph, const plan::QuantPlan& plan, const std::vector<ir::Tensor>& sample,
+                  const run::Doors& doors, const config::CoreConfig& config,
+                  const target::TargetSpec& target) {
+  tflite_graph(with_any_parameters(graph, plan, target, config), sample, doors, config, target);
 }
 
 }  // namespace qc

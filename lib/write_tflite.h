@@ -16,6 +16,8 @@ namespace qc {
 
 bool wants_format(const config::CoreConfig& config, const char* format);
 
+/// The target that the config names, with int16 activations where the .tflite's form asks for them.
+target::TargetSpec target_of(const config::CoreConfig& config);
 /// The target as a full placement takes it: no integer kernel hands out floats.
 target::TargetSpec without_float_outputs(target::TargetSpec target);
 /// By NodeId: integer wherever there is a kernel.
@@ -29,12 +31,19 @@ plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpe
                                  const config::CoreConfig& config,
                                  std::span<const config::NodeSettings> rules, int threads);
 
-/// The TFLite graph of a model, with the shapes that it has on `sample`.
+/// The TFLite graph of a model, with the shapes that it has on `sample`. Throws Error(kUnsupported) naming
+/// every node that TFLite cannot express, or every one that breaks the target's rules.
 tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
-                           const run::Doors& doors, const config::CoreConfig& config);
+                           const run::Doors& doors, const config::CoreConfig& config,
+                           const target::TargetSpec& target);
+/// Throws what tflite_graph() would, before anything was calibrated.
+void check_tflite(const ir::Graph& graph, const plan::QuantPlan& plan, const std::vector<ir::Tensor>& sample,
+                  const run::Doors& doors, const config::CoreConfig& config,
+                  const target::TargetSpec& target);
 
 /// What a program that feeds the .tflite must know: a sentence for every input and output that is not as in
-/// the ONNX model.
-std::vector<std::string> port_notes(const tflite::Model& model, const ir::Graph& graph);
+/// the ONNX model. And what the target leaves to the processor beside it.
+std::vector<std::string> tflite_notes(const tflite::Model& model, const ir::Graph& graph,
+                                      const target::TargetSpec& target);
 
 }  // namespace qc

@@ -217,6 +217,12 @@ void check_together(const Walk& walk, const Json& root) {
                  "the ONNX file has the same name, and one would overwrite the other",
                  "give the .tflite another name, such as " + c.output.tflite_name + ".tflite");
   check_rules_for_tflite(walk);
+  const std::vector<std::string>& formats = c.output.formats;
+  if (c.output.tflite_form == TfliteForm::kInt16x8 &&
+      std::find(formats.begin(), formats.end(), "onnx") != formats.end())
+    walk.problem("/output/tflite/form", "bad-value",
+                 "int16x8 is for a .tflite alone: ONNX Runtime has no kernels for int16 activations",
+                 "set /output/formats to [\"tflite\"], or the form to \"int8\"");
   const bool lp = c.quantization.activation_error_method == ErrorMethod::kLp ||
                   c.quantization.weights_error_method == ErrorMethod::kLp;
   if (!lp && c.quantization.l_p_value != CoreConfig().quantization.l_p_value)

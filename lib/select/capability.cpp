@@ -48,13 +48,33 @@ Capability weighted(const ir::Graph& graph, const ir::Node& node) {
                        ir::int_attribute(node, "transA", 0) == 0;
     if (!plain) return no(Reason::kNoIntegerKernel, "alpha, beta or transA are not the plain ones");
   }
+  if (node.op_type == "ConvTranspose" && ir::int_attribute(node, "group", 1) != 1)
+    return no(Reason::kNoIntegerKernel, "it works in groups");
   if (bias && bias->dims.size() != 1) return no(Reason::kNoIntegerKernel, "its bias is not a vector");
   if (node.op_type == "MatMul" && ir::constant_input(graph, node, 1)->dims.size() != 2)
     return no(Reason::kNoIntegerKernel, "its weight is not a matrix");
   return {Ability::kInteger, Reason::kTarget, {}};
 }
 
-Capability activation(const ir::Graph& graph, const ir::Node& node, const std::vector<Capability>& so_far) {
+// The node before it clamps by itself (TFLite's fused activations): needed where the integers reach below
+// zero whatever the range.
+bool clamps_itself(const ir::Graph& graph, const ir::Node& producer, const ir::Node& node) {
+  constexpr std::string_view kClamping[] = {"Conv", "Gemm", "Add", "Sub", "Mul", "MaxPool", "AveragePool"};
+  const bool able =
+      std::find(std::begin(kClamping), std::end(kClamping), producer.op_type) != std::end(kClamping);
+  if (!able && !(producer.op_type == "MatMul" && ir::weight_traits(graph, producer))) return false;
+  if (node.op_type == "Relu") return true;
+  const auto bound = [&](size_t slot) {
+    return slot < node.inputs.size() && node.inputs[slot] != ir::kNone
+               ? ir::scalar_constant(graph, node.inputs[slot])
+               : std::nullopt;
+  };
+  const auto low = bound(1), high = bound(2);
+  return low && ((*low == 0 && (!high || *high == 6)) || (*low == -1 && high && *high == 1));
+}
+
+Capability activation(const ir::Graph& graph, const ir::Node& node, const std::vector<Capability>& so_far,
+                      bool symmetric) {
   const ir::ValueId in = node.inputs[0];
   const ir::Value& value = value_of(graph, in);
   if (value.producer == ir::kNone || value.consumers.size() != 1 || ir::is_output(graph, in))
@@ -66,6 +86,8 @@ Capability activation(const ir::Graph& graph, const ir::Node& node, const std::v
     if (slot < node.inputs.size() && node.inputs[slot] != ir::kNone &&
         !ir::scalar_constant(graph, node.inputs[slot]))
       return no(Reason::kNoIntegerKernel, "its bounds are not constants");
+  if (symmetric && !clamps_itself(graph, graph.nodes[static_cast<size_t>(value.producer)], node))
+    return no(Reason::kNoIntegerKernel, "the node before it cannot cut off what is below zero");
   return {Ability::kFollows, Reason::kTarget, {}};
 }
 
@@ -96,7 +118,7 @@ Capability capability(const ir::Graph& graph, const ir::Node& node, const target
         return {Ability::kInteger, Reason::kTarget, {}};
       return weighted(graph, node);
     case OpKind::kActivation:
-      return activation(graph, node, so_far);
+      return activation(graph, node, so_far, target.activations.symmetric);
     default:
       return {Ability::kInteger, Reason::kTarget, {}};
   }
@@ -104,8 +126,14 @@ Capability capability(const ir::Graph& graph, const ir::Node& node, const target
 
 // ONNX Runtime has one float kernel for each of these and joins their nodes at load, unless something stands
 // between them: integers inside would cost the kernel and gain nothing.
-void keep_whole(const std::vector<plan::Idiom>& idioms, std::vector<Capability>& all) {
+void keep_whole(const ir::Graph& graph, const std::vector<plan::Idiom>& idioms,
+                std::vector<Capability>& all) {
   for (const plan::Idiom& idiom : idioms) {
+    // What stands inside a HardSwish is rounded in no file: TFLite has one kernel for the whole.
+    if (idiom.kind == plan::IdiomKind::kHardSwish && idiom.nodes.size() > 1)
+      for (const ir::NodeId id : idiom.nodes)
+        if (graph.nodes[static_cast<size_t>(id)].op_type == "HardSigmoid")
+          all[static_cast<size_t>(id)] = no(Reason::kOneFloatKernel, "inside a HardSwish");
     const bool joined = idiom.kind == plan::IdiomKind::kGelu || idiom.kind == plan::IdiomKind::kGeluTanh ||
                         idiom.kind == plan::IdiomKind::kLayerNorm;
     if (!joined || idiom.nodes.size() == 1) continue;
@@ -168,7 +196,7 @@ void release_followers(const ir::Graph& graph, std::vector<Capability>& all) {
   }
 }
 
-constexpr int kKernelBits = 8;  // of weights and activations in integer kernels
+constexpr int kKernelBits = 8;  // of weights in integer kernels
 
 void keep_node_float(Capability& c, const std::string& why) {
   if (c.ability == Ability::kFloatOnly) return;
@@ -206,12 +234,13 @@ std::string weights_in_float(const target::TargetSpec& target, const config::Nod
 }
 
 // Why the rules leave a node's results in float, or "".
-std::string results_in_float(const ir::Node& node, const config::NodeSettings& rule) {
+std::string results_in_float(const target::TargetSpec& target, const ir::Node& node,
+                             const config::NodeSettings& rule) {
   if (!rule.enable_activation_quantization.value_or(true))
     return format("a rule leaves the result of {} in float", node.name);
-  if (rule.activation_n_bits.value_or(0) > kKernelBits)
+  if (rule.activation_n_bits.value_or(0) > target.activations.bits)
     return format("{} bits for the result of {}: integer kernels take {}, float is finer than both",
-                  *rule.activation_n_bits, node.name, kKernelBits);
+                  *rule.activation_n_bits, node.name, target.activations.bits);
   return {};
 }
 
@@ -225,7 +254,7 @@ void apply_rules(const ir::Graph& graph, const target::TargetSpec& target,
       keep_node_float(all[n], why);
   }
   for (size_t n = 0; n < rules.size(); ++n)
-    if (const std::string why = results_in_float(graph.nodes[n], rules[n]); !why.empty())
+    if (const std::string why = results_in_float(target, graph.nodes[n], rules[n]); !why.empty())
       keep_results_float(graph, static_cast<ir::NodeId>(n), why, all);
 }
 
@@ -246,7 +275,7 @@ std::vector<Capability> capabilities(const ir::Graph& graph, const target::Targe
   std::vector<Capability> all(graph.nodes.size());
   for (const ir::NodeId id : ir::topological_order(graph))
     all[static_cast<size_t>(id)] = capability(graph, graph.nodes[static_cast<size_t>(id)], target, all);
-  keep_whole(idioms, all);
+  keep_whole(graph, idioms, all);
   apply_keep_float(graph, keep_float, all);
   apply_rules(graph, target, rules, all);
   release_followers(graph, all);

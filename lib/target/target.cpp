@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "json/strict_json.h"
 #include "target/shipped.h"
+#include "target/tflite_rules.h"
 
 namespace qc::target {
 namespace {
@@ -42,6 +43,7 @@ std::string rule_text(const OpRule& rule) {
   std::string notes;
   for (const auto& [attribute, value] : rule.when) notes += format(" Only with {} = {}.", attribute, value);
   if (rule.same_input_scale) notes += " Inputs and output share one scale.";
+  if (!rule.per_channel) notes += " Weights have one scale.";
   return rule.sentence + notes;
 }
 
@@ -108,6 +110,7 @@ Json rule_json(const OpRule& rule) {
           {"prefer_float", rule.prefer_float},
           {"float_weights_int8", rule.float_weights_int8},
           {"same_input_scale", rule.same_input_scale},
+          {"per_channel", rule.per_channel},
           {"data_inputs", rule.data_inputs},
           {"when", rule.when},
           {"sentence", rule.sentence}};
@@ -125,6 +128,27 @@ const OpRule& rule_for(const TargetSpec& target, std::string_view op_type) {
       "", OpKind::kFloat, false, false, false, false, {}, {}, "The target has no rule for this op."};
   const auto rule = target.ops.find(std::string(op_type));
   return rule == target.ops.end() ? kUnknown : rule->second;
+}
+
+TargetSpec with_int16_activations(TargetSpec target) {
+  if (target.int16_ops.empty())
+    throw Error(Exit::kUnsupported,
+                {"target-cannot", "target '" + target.name + "'", "it has no kernels for int16 activations",
+                 "write for target litert, tflm or ethos-u, or set /output/tflite/form to \"int8\""});
+  target.activations = {16, true, true, false, false, true};
+  for (auto& [op_type, rule] : target.ops) {
+    const auto& known = target.int16_ops;
+    const bool has = std::find(known.begin(), known.end(), op_type) != known.end();
+    rule.float_output = false;
+    if (has && rule.kind != OpKind::kFloat) {
+      rule.prefer_float = false;  // that was about 8 bits
+    } else if (rule.kind != OpKind::kFloat) {
+      rule.kind = OpKind::kFloat;
+      rule.sentence = format("There is no kernel for {} on int16.", op_type);
+    }
+  }
+  for (auto& [op_type, range] : target.known_ranges) range.second = 1;  // 1 - 2^-15, when rounded
+  return target;
 }
 
 std::vector<std::string> shipped_names() {
@@ -165,6 +189,10 @@ std::string describe(const TargetSpec& target) {
     ranges.push_back(format("{} {} to {}", op_type, range.first, range.second));
   if (!ranges.empty()) text += format("  known ranges {}\n", join(ranges, ", "));
   for (const KindWord& kind : kKinds) text += kind_section(target, kind);
+  if (!target.int16_ops.empty())
+    text += "\nWith int16 activations (the form int16x8)\n" + wrapped(join(target.int16_ops, ", "), "  ");
+  for (const std::string& paragraph : tflite_paragraphs(target))
+    text += paragraph.starts_with('\n') ? paragraph : wrapped(paragraph, "  ");
   return text;
 }
 
@@ -180,15 +208,18 @@ std::string to_json(const TargetSpec& target) {
     costs[key] = {{"integer", cost_json(cost.integer)}, {"float", cost_json(cost.floating)}};
   for (const auto& [op_type, rule] : target.ops) ops[op_type] = rule_json(rule);
   for (const auto& [op_type, range] : target.known_ranges) ranges[op_type] = {range.first, range.second};
-  return json::pretty({{"name", target.name},
-                       {"description", target.description},
-                       {"activations", scheme_json(target.activations)},
-                       {"weights", scheme_json(target.weights)},
-                       {"bias_bits", target.bias_bits},
-                       {"float_islands", target.float_islands},
-                       {"known_ranges", ranges},
-                       {"costs", costs},
-                       {"ops", ops}});
+  Json whole = {{"name", target.name},
+                {"description", target.description},
+                {"activations", scheme_json(target.activations)},
+                {"weights", scheme_json(target.weights)},
+                {"bias_bits", target.bias_bits},
+                {"float_islands", target.float_islands},
+                {"known_ranges", ranges},
+                {"costs", costs},
+                {"ops", ops}};
+  if (!target.int16_ops.empty()) whole["int16_ops"] = target.int16_ops;
+  if (target.tflite) whole["tflite"] = tflite_json(*target.tflite);
+  return json::pretty(whole);
 }
 
 }  // namespace qc::target

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,7 @@ struct OpRule {
   std::map<std::string, std::string> when;  // attribute -> required value ("mode": "nearest"): else kFloat
   std::string sentence;                     // why, for people: error text, `qconvert targets NAME`, reports
   bool copies_equal = false;  // inputs with the output's parameters are copied, not rescaled (Concat)
+  bool per_channel = true;    // weights may have a scale for each channel
 };
 
 /// What a node's time is made of; the names are those of target files, the amounts those of
@@ -71,6 +73,42 @@ struct Scheme {
   bool narrow_range = false;
 };
 
+/// What a limit on a TFLite operator measures; tflite/legal.cpp says how. Each is a number that may not be
+/// exceeded, so what is forbidden altogether has the limit 0.
+inline constexpr std::array<std::string_view, 20> kTfliteLimits{"version",
+                                                                "rank",
+                                                                "outer",
+                                                                "size",
+                                                                "stride",
+                                                                "kernel_height",
+                                                                "kernel_area",
+                                                                "same_window",
+                                                                "valid_window",
+                                                                "groups",
+                                                                "multiplier",
+                                                                "inputs",
+                                                                "depth",
+                                                                "scales",
+                                                                "hybrid",
+                                                                "fused_activation",
+                                                                "unequal_dilation",
+                                                                "unequal_scales",
+                                                                "odd_resize",
+                                                                "int4"};
+
+/// What an operator may look like in a .tflite for the target.
+struct TfliteOpRule {
+  std::vector<std::string> types;        // of the numbers it works on: "int8", "float32", ...
+  std::map<std::string, double> limits;  // by names of kTfliteLimits
+};
+/// What a .tflite for the target may hold.
+struct TfliteRules {
+  std::map<std::string, TfliteOpRule> ops;      // by TFLite's name; an operator without a rule is not there
+  std::map<std::string, double> limits;         // of every operator that does not say otherwise
+  std::map<std::string, std::string> remedies;  // by TFLite's name: what to do instead
+  std::string fallback;  // a target by whose rules the processor beside this one takes what breaks these; ""
+};
+
 struct TargetSpec {
   std::string name, description;
   Scheme activations{8, false, false, false, false, false};
@@ -84,7 +122,13 @@ struct TargetSpec {
   /// which change their layout as well.
   std::map<std::string, OpCost> costs;
   std::map<std::string, std::pair<double, double>> known_ranges;  // op type -> output range ("Softmax": 0..1)
+  std::vector<std::string> int16_ops;  // op types with kernels for int16 activations without zero point
+  std::optional<TfliteRules> tflite;   // none: whatever LiteRT runs
 };
+
+/// The target with int16 activations, symmetric around 0, where it has kernels for them; the other ops are
+/// float. Throws Error(kUnsupported) for a target that has none.
+TargetSpec with_int16_activations(TargetSpec target);
 
 const OpRule& rule_for(const TargetSpec& target, std::string_view op_type);  // a kFloat rule if there is none
 /// "weighted", "compute", "move", "activation", "float": as the JSON spells them.

@@ -26,9 +26,10 @@ enum class Type : int8_t {
   kBool = 6,
   kInt16 = 7,
   kInt8 = 9,
+  kInt4 = 17,  // two a byte, the first in the low half
 };
 const char* name_of(Type type);
-int64_t size_of(Type type);  // bytes of an element
+int64_t size_of(Type type);  // bytes of an element; 1 for int4, which only constants are
 
 /// real = scale * (q - zero_point); one scale, or one for each index of dimension `axis`.
 struct Quantization {
@@ -59,6 +60,7 @@ enum class Op : int32_t {
   kDequantize = 6,
   kFloor = 8,
   kFullyConnected = 9,
+  kL2Normalization = 11,
   kLocalResponseNormalization = 13,
   kLogistic = 14,
   kMaxPool2d = 17,
@@ -79,6 +81,7 @@ enum class Op : int32_t {
   kDiv = 42,
   kStridedSlice = 45,
   kExp = 47,
+  kTopKV2 = 48,
   kSplit = 49,
   kLogSoftmax = 50,
   kCast = 53,
@@ -107,10 +110,13 @@ enum class Op : int32_t {
   kReduceProd = 81,
   kReduceMax = 82,
   kLogicalOr = 84,
+  kOneHot = 85,
   kLogicalAnd = 86,
   kLogicalNot = 87,
   kReduceMin = 89,
+  kFloorDiv = 90,
   kSquare = 92,
+  kFloorMod = 95,
   kResizeNearestNeighbor = 97,
   kLeakyRelu = 98,
   kSquaredDifference = 99,
@@ -118,11 +124,14 @@ enum class Op : int32_t {
   kAbs = 101,
   kSplitV = 102,
   kCeil = 104,
+  kReverseV2 = 105,
+  kGatherNd = 107,
   kCos = 108,
   kElu = 111,
   kQuantize = 114,
   kRound = 116,
   kHardSwish = 117,
+  kScatterNd = 122,
   kSelectV2 = 123,
   kBatchMatmul = 126,
   kCumsum = 128,
@@ -172,6 +181,8 @@ struct OpInfo {
 };
 /// Throws Error(kBug) for an op without a row.
 const OpInfo& info_of(Op op);
+/// Every row, by number.
+std::span<const OpInfo> all_ops();
 
 /// An option by name, or the fallback.
 int64_t int_option(const Operator& op, std::string_view name, int64_t fallback);

@@ -57,10 +57,12 @@ void lower_mean_of(Lowering& l, ir::NodeId id) {
 }
 
 void lower_sigmoid(Lowering& l, ir::NodeId id) {
-  emit_result(l, id, Op::kLogistic, {read(l, id, 0)}, {}, fixed(1.0f / 256, -128));
+  const TensorId x = read(l, id, 0);
+  emit_result(l, id, Op::kLogistic, {x}, {}, fixed_for(l, x, 1.0f / 256, -128));
 }
 void lower_tanh(Lowering& l, ir::NodeId id) {
-  emit_result(l, id, Op::kTanh, {read(l, id, 0)}, {}, fixed(1.0f / 128, 0));
+  const TensorId x = read(l, id, 0);
+  emit_result(l, id, Op::kTanh, {x}, {}, fixed_for(l, x, 1.0f / 128, 0));
 }
 
 TensorId then(Lowering& l, Op op, TensorId a, TensorId b, Options options = {}) {
@@ -97,58 +99,6 @@ void lower_clip(Lowering& l, ir::NodeId id) {
     bounds[slot - 1] = static_cast<float>(*bound);
   }
   lower_range(l, id, bounds[0], bounds[1]);
-}
-
-void lower_hard_sigmoid(Lowering& l, ir::NodeId id) {
-  const float alpha = ir::float_attribute(node_at(l, id), "alpha", 0.2f);
-  const float beta = ir::float_attribute(node_at(l, id), "beta", 0.5f);
-  const TensorId x = read(l, id, 0);
-  // alpha * clip(x + beta / alpha, 0, 1 / alpha): one ADD with a RELU6 when alpha is 1/6.
-  if (std::fabs(alpha * 6 - 1) < 1e-6f) {
-    const TensorId shifted = then(l, Op::kAdd, x, constant_float(l, beta * 6),
-                                  {{"fused_activation_function", static_cast<int64_t>(Activation::kRelu6)}});
-    return emit_result(l, id, Op::kMul, {shifted, constant_float(l, 1.0f / 6)});
-  }
-  const TensorId line =
-      then(l, Op::kAdd, then(l, Op::kMul, x, constant_float(l, alpha)), constant_float(l, beta),
-           {{"fused_activation_function", static_cast<int64_t>(Activation::kRelu)}});
-  emit_result(l, id, Op::kMinimum, {line, constant_float(l, 1)});
-}
-
-void lower_leaky_relu(Lowering& l, ir::NodeId id) {
-  emit_result(l, id, Op::kLeakyRelu, {read(l, id, 0)},
-              {{"alpha", ir::float_attribute(node_at(l, id), "alpha", 0.01f)}});
-}
-
-void lower_elu(Lowering& l, ir::NodeId id) {
-  if (ir::float_attribute(node_at(l, id), "alpha", 1) != 1)
-    return refuse(l, id, "TFLite's ELU has alpha 1 only", "export the model with alpha=1 there");
-  lower_unary<Op::kElu>(l, id);
-}
-
-void lower_gelu(Lowering& l, ir::NodeId id) {
-  const bool tanh = ir::string_attribute(node_at(l, id), "approximate", "none") == "tanh";
-  emit_result(l, id, Op::kGelu, {read(l, id, 0)}, {{"approximate", int64_t{tanh}}});
-}
-
-// log(1 + e^x) = max(x, 0) + log(1 + e^-|x|), which neither overflows nor cancels.
-TensorId softplus(Lowering& l, TensorId x) {
-  const TensorId small =
-      then(l, Op::kExp, then(l, Op::kNeg, then(l, Op::kAbs, x, kAbsent), kAbsent), kAbsent);
-  const TensorId log = then(l, Op::kLog, then(l, Op::kAdd, small, constant_float(l, 1)), kAbsent);
-  return then(l, Op::kAdd, then(l, Op::kRelu, x, kAbsent), log);
-}
-void lower_softplus(Lowering& l, ir::NodeId id) {
-  const TensorId x = read(l, id, 0);
-  emit_result(l, id, Op::kAdd, {softplus(l, x), constant_float(l, 0)});
-}
-void lower_mish(Lowering& l, ir::NodeId id) {
-  const TensorId x = read(l, id, 0);
-  emit_result(l, id, Op::kMul, {x, then(l, Op::kTanh, softplus(l, x), kAbsent)});
-}
-void lower_softsign(Lowering& l, ir::NodeId id) {
-  const TensorId x = read(l, id, 0);
-  emit_result(l, id, Op::kDiv, {x, then(l, Op::kAdd, then(l, Op::kAbs, x, kAbsent), constant_float(l, 1))});
 }
 
 void lower_reciprocal(Lowering& l, ir::NodeId id) {
@@ -233,15 +183,7 @@ constexpr OpRow kRows[] = {
     {"Clip", free_sides, lower_clip},
     {"Sigmoid", free_sides, lower_sigmoid},
     {"Tanh", free_sides, lower_tanh},
-    {"HardSigmoid", free_sides, lower_hard_sigmoid},
-    {"HardSwish", free_sides, lower_unary<Op::kHardSwish>},
-    {"LeakyRelu", free_sides, lower_leaky_relu},
     {"PRelu", free_sides, lower_prelu},
-    {"Elu", free_sides, lower_elu},
-    {"Gelu", free_sides, lower_gelu},
-    {"Softplus", free_sides, lower_softplus},
-    {"Softsign", free_sides, lower_softsign},
-    {"Mish", free_sides, lower_mish},
     {"Exp", free_sides, lower_unary<Op::kExp>},
     {"Log", free_sides, lower_unary<Op::kLog>},
     {"Sqrt", free_sides, lower_unary<Op::kSqrt>},

@@ -12,7 +12,7 @@ namespace qc::tflite {
 namespace {
 
 constexpr std::array<int, 4> kKernelsLast{0, 2, 3, 1};  // OIHW -> OHWI
-constexpr std::array<int, 4> kDepthLast{1, 2, 3, 0};    // [C m, 1, kh, kw] -> [1, kh, kw, C m]; IOHW -> OHWI
+constexpr std::array<int, 4> kDepthLast{1, 2, 3, 0};    // [C m, 1, kh, kw] -> [1, kh, kw, C m]
 
 std::vector<int64_t> spatial(const std::vector<int64_t>& dims) {
   return {dims.begin() + 2, dims.end()};
@@ -30,41 +30,62 @@ bool all_same(const std::vector<Window>& windows) {
   return std::all_of(windows.begin(), windows.end(), is_same);
 }
 
-// A signal of rank 3 is an image of height 1.
-struct Image {
-  TensorId tensor = kAbsent;
-  std::vector<int64_t> in, out, kernel;  // spatial, two each
-  std::vector<int32_t> shape;            // of the result, channels last
-  bool fits = true;
-};
-
-Image image_of(Lowering& l, ir::NodeId id, std::vector<int64_t> kernel) {
-  const ir::Node& node = node_at(l, id);
-  Image image;
-  const std::vector<int64_t>& in = dims_of(l, node.inputs[0]);
-  const std::vector<int64_t>& out = dims_of(l, node.outputs[0]);
-  image.in = spatial(in);
-  image.out = spatial(out);
-  image.kernel = std::move(kernel);
-  image.tensor = read(l, id, 0);
-  image.fits = in.size() == 3 || in.size() == 4;
-  if (in.size() == 3) {
-    for (auto* dims : {&image.in, &image.out, &image.kernel}) dims->insert(dims->begin(), 1);
-    const std::vector<int32_t> s = tensor_at(l, image.tensor).shape;
-    image.tensor = reshaped(l, image.tensor, {s[0], 1, s[1], s[2]});
+// A part of a constant along its first dimension, with the scales that belong to it.
+TensorId part_of(Lowering& l, TensorId whole, int32_t first, int32_t count) {
+  const Tensor from = tensor_at(l, whole);
+  std::vector<int32_t> shape = from.shape;
+  const size_t each = from.data->size() / static_cast<size_t>(shape[0]);
+  shape[0] = count;
+  Quantization q = from.quantization;
+  if (q.scales.size() > 1) {
+    const auto cut = [&](auto& list) { list = {list.begin() + first, list.begin() + first + count}; };
+    cut(q.scales);
+    cut(q.zero_points);
   }
-  if (!image.fits) {
-    refuse(l, id, "TFLite has this op for images (two spatial dimensions) and signals (one) only");
-    return image;
-  }
-  image.shape = {static_cast<int32_t>(out[0]), static_cast<int32_t>(image.out[0]),
-                 static_cast<int32_t>(image.out[1]), static_cast<int32_t>(out[1])};
-  return image;
+  return add_constant(l, from.type, shape,
+                      from.data->substr(each * static_cast<size_t>(first), each * static_cast<size_t>(count)),
+                      from.kind, std::move(q));
 }
 
-Options strides_of(const std::vector<Window>& windows, bool same) {
-  return {
-      {"padding", padding_option(same)}, {"stride_w", windows[1].stride}, {"stride_h", windows[0].stride}};
+// For runtimes without grouped convolutions: a SPLIT, one convolution for each group, a CONCATENATION.
+void lower_split_groups(Lowering& l, ir::NodeId id, TensorId x, const std::vector<Window>& windows,
+                        const std::vector<int64_t>& weight_dims, const std::vector<int32_t>& shape,
+                        Options options) {
+  const auto groups = static_cast<int32_t>(ir::int_attribute(node_at(l, id), "group", 1));
+  const TensorId weight = read_weight(l, id, 1, kKernelsLast, weight_dims);
+  const TensorId bias = read_bias(l, id, weight_dims[0], x, weight);
+  if (!tensor_at(l, weight).data)
+    return refuse(l, id,
+                  "its float weights are stored in fewer bits, which a convolution in groups cannot split",
+                  "set /output/tflite/form to \"int8\" or \"float32\"");
+  options.emplace_back("fused_activation_function",
+                       static_cast<int64_t>(l.fused[static_cast<size_t>(id)].activation));
+  if (windows[0].dilation > 1 || windows[1].dilation > 1) {
+    options.emplace_back("dilation_w_factor", windows[1].dilation);
+    options.emplace_back("dilation_h_factor", windows[0].dilation);
+  }
+  const TensorId result = declare(l, id);
+  std::vector<int32_t> in = tensor_at(l, x).shape, out = shape;
+  in[3] /= groups;
+  out[3] /= groups;
+  std::vector<TensorId> parts, made;
+  for (int32_t g = 0; g < groups; ++g) {
+    parts.push_back(temporary(l, in, x));
+    made.push_back(temporary(l, out, result));
+  }
+  emit(l, Op::kSplit, {constant_scalar(l, 3), x}, parts, {{"num_splits", int64_t{groups}}});
+  for (int32_t g = 0; g < groups; ++g) {
+    const size_t at = static_cast<size_t>(g);
+    emit(l, Op::kConv2d,
+         {parts[at], part_of(l, weight, g * out[3], out[3]), part_of(l, bias, g * out[3], out[3])},
+         {made[at]}, options);
+  }
+  const bool flat = tensor_at(l, result).shape != shape;  // a signal
+  const TensorId joined = flat ? temporary(l, shape, result) : result;
+  emit(l, Op::kConcatenation, made, {joined}, {{"axis", int64_t{3}}});
+  if (flat)
+    emit(l, Op::kReshape, {joined, constant_ints(l, tensor_at(l, result).shape)}, {result},
+         {{"new_shape", tensor_at(l, result).shape}});
 }
 
 void lower_conv(Lowering& l, ir::NodeId id) {
@@ -80,6 +101,8 @@ void lower_conv(Lowering& l, ir::NodeId id) {
   const bool same = all_same(windows);
   const TensorId x = same || !any_padding(windows) ? image.tensor : padded(l, image.tensor, windows);
   const bool depthwise = groups > 1 && weight_dims[1] == 1;
+  if (groups > 1 && !depthwise && l.options.split_groups)
+    return lower_split_groups(l, id, x, windows, weight_dims, image.shape, strides_of(windows, same));
   const TensorId weight =
       read_weight(l, id, 1, depthwise ? std::span<const int>(kDepthLast) : kKernelsLast, weight_dims);
   const TensorId bias = read_bias(l, id, weight_dims[0], x, weight);
@@ -91,50 +114,6 @@ void lower_conv(Lowering& l, ir::NodeId id) {
   }
   emit_result(l, id, depthwise ? Op::kDepthwiseConv2d : Op::kConv2d, {x, weight, bias}, std::move(options),
               {}, image.shape);
-}
-
-// One spatial dimension of a transposed convolution: TFLite's own size for SAME, or the full size to cut
-// from.
-struct Upward {
-  bool same = false;
-  int64_t full = 0, before = 0;
-};
-Upward upward(const Window& w) {
-  Upward u;
-  const int64_t least = (w.in - 1) * w.stride + w.kernel, surplus = least - w.out;
-  u.same = surplus >= 0 && (w.out + w.stride - 1) / w.stride == w.in && w.before == surplus / 2;
-  u.before = w.before;
-  u.full = std::max(least, w.before + w.out);
-  return u;
-}
-
-void lower_conv_transpose(Lowering& l, ir::NodeId id) {
-  const ir::Node& node = node_at(l, id);
-  if (!ir::constant_input(graph_of(l), node, 1))
-    return refuse(l, id, "its weight is computed by the model, and TFLite's kernels want a constant");
-  const std::vector<int64_t> weight_dims = dims_of(l, node.inputs[1]);
-  if (weight_dims.size() != 4) return refuse(l, id, "TFLite has TRANSPOSE_CONV for images only");
-  if (ir::int_attribute(node, "group", 1) != 1)
-    return refuse(l, id, "TFLite has no TRANSPOSE_CONV in groups", "export the model with group=1 there");
-  Image image = image_of(l, id, spatial(weight_dims));
-  const std::vector<Window> windows = windows_of(node, image.kernel, image.in, image.out);
-  if (windows[0].dilation != 1 || windows[1].dilation != 1)
-    return refuse(l, id, "TFLite has no TRANSPOSE_CONV with dilation",
-                  "export the model with dilations 1 there");
-  const Upward h = upward(windows[0]), w = upward(windows[1]);
-  const bool same = h.same && w.same;
-  const TensorId weight = read_weight(l, id, 1, kDepthLast);
-  const TensorId bias = read_bias(l, id, weight_dims[1], image.tensor, weight);
-  std::vector<int32_t> full = image.shape;
-  if (!same) full[1] = static_cast<int32_t>(h.full), full[2] = static_cast<int32_t>(w.full);
-  const std::vector<TensorId> inputs{constant_ints(l, full), weight, image.tensor, bias};
-  if (full == image.shape) return emit_result(l, id, Op::kTransposeConv, inputs, strides_of(windows, same));
-  const TensorId result = declare(l, id), whole = temporary(l, full, result);
-  emit(l, Op::kTransposeConv, inputs, {whole}, strides_of(windows, same));
-  emit(l, Op::kSlice,
-       {whole, constant_ints(l, {0, static_cast<int32_t>(h.before), static_cast<int32_t>(w.before), 0}),
-        constant_ints(l, image.shape)},
-       {result});
 }
 
 Options pool_options(const std::vector<Window>& windows, bool same) {
@@ -224,7 +203,15 @@ void lower_depth_to_space(Lowering& l, ir::NodeId id) {
     emit(l, Op::kTranspose, {apart, constant_ints(l, {0, 2, 1})}, {turned});
     x = reshaped(l, turned, shape);
   }
-  emit_result(l, id, Op::kDepthToSpace, {x}, {{"block_size", block}}, same_as(x));
+  if (!lacks(l, Op::kDepthToSpace))
+    return emit_result(l, id, Op::kDepthToSpace, {x}, {{"block_size", block}}, same_as(x));
+  // [N H, W, b, b C] -> [N H, b, W, b C], whose cells lie in memory as those of the larger image.
+  const std::vector<int32_t> in = tensor_at(l, x).shape;
+  const auto b = static_cast<int32_t>(block);
+  const TensorId apart = reshaped(l, x, {in[0] * in[1], in[2], b, in[3] / b});
+  const TensorId turned = temporary(l, {in[0] * in[1], b, in[2], in[3] / b}, x);
+  emit(l, Op::kTranspose, {apart, constant_ints(l, {0, 2, 1, 3})}, {turned});
+  reshape_result(l, id, turned);
 }
 
 void lower_space_to_depth(Lowering& l, ir::NodeId id) {
@@ -261,7 +248,6 @@ void lower_channel_shuffle(Lowering& l, ir::NodeId id) {
 
 constexpr OpRow kRows[] = {
     {"Conv", last_sides, lower_conv},
-    {"ConvTranspose", last_sides, lower_conv_transpose},
     {"MaxPool", last_sides, lower_max_pool},
     {"AveragePool", last_sides, lower_average_pool},
     {"GlobalAveragePool", free_sides, lower_global_pool},
@@ -273,6 +259,35 @@ constexpr OpRow kRows[] = {
 };
 
 }  // namespace
+
+Image image_of(Lowering& l, ir::NodeId id, std::vector<int64_t> kernel) {
+  const ir::Node& node = node_at(l, id);
+  Image image;
+  const std::vector<int64_t>& in = dims_of(l, node.inputs[0]);
+  const std::vector<int64_t>& out = dims_of(l, node.outputs[0]);
+  image.in = spatial(in);
+  image.out = spatial(out);
+  image.kernel = std::move(kernel);
+  image.tensor = read(l, id, 0);
+  image.fits = in.size() == 3 || in.size() == 4;
+  if (in.size() == 3) {
+    for (auto* dims : {&image.in, &image.out, &image.kernel}) dims->insert(dims->begin(), 1);
+    const std::vector<int32_t> s = tensor_at(l, image.tensor).shape;
+    image.tensor = reshaped(l, image.tensor, {s[0], 1, s[1], s[2]});
+  }
+  if (!image.fits) {
+    refuse(l, id, "TFLite has this op for images (two spatial dimensions) and signals (one) only");
+    return image;
+  }
+  image.shape = {static_cast<int32_t>(out[0]), static_cast<int32_t>(image.out[0]),
+                 static_cast<int32_t>(image.out[1]), static_cast<int32_t>(out[1])};
+  return image;
+}
+
+Options strides_of(const std::vector<Window>& windows, bool same) {
+  return {
+      {"padding", padding_option(same)}, {"stride_w", windows[1].stride}, {"stride_h", windows[0].stride}};
+}
 
 bool is_same(const Window& w) {
   const int64_t total = std::max<int64_t>(0, (w.out - 1) * w.stride + w.reach() - w.in);
@@ -323,15 +338,20 @@ TensorId padded(Lowering& l, TensorId x, const std::vector<Window>& windows, boo
   const Quantization q = tensor_at(l, x).quantization;
   // Where nothing is below zero, zeros do as well and every runtime fuses them.
   const bool integers = !q.scales.empty();
-  if (!lowest || (integers && q.zero_points[0] == INT8_MIN)) {
+  const bool wide = tensor_at(l, x).type == Type::kInt16;
+  if (!lowest || (integers && !wide && q.zero_points[0] == INT8_MIN)) {
     emit(l, Op::kPad, {x, amounts}, {result});
     return result;
   }
   const float floor = -FLT_MAX;
+  const int16_t least = INT16_MIN;
   const TensorId value =
-      integers ? add_constant(l, Type::kInt8, {}, std::string(1, static_cast<char>(INT8_MIN)), "constants", q)
-               : add_constant(l, Type::kFloat32, {},
-                              std::string(reinterpret_cast<const char*>(&floor), sizeof floor), "constants");
+      wide ? add_constant(l, Type::kInt16, {},
+                          std::string(reinterpret_cast<const char*>(&least), sizeof least), "constants", q)
+      : integers
+          ? add_constant(l, Type::kInt8, {}, std::string(1, static_cast<char>(INT8_MIN)), "constants", q)
+          : add_constant(l, Type::kFloat32, {},
+                         std::string(reinterpret_cast<const char*>(&floor), sizeof floor), "constants");
   emit(l, Op::kPadV2, {x, amounts, value}, {result});
   return result;
 }

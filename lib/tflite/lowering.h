@@ -53,6 +53,8 @@ struct OutputRule {
 };
 OutputRule same_as(TensorId tensor);
 OutputRule fixed(float scale, int64_t zero_point);
+/// The same for an op whose output on int16 has 2^-15 and no zero point.
+OutputRule fixed_for(const Lowering& l, TensorId x, float scale, int64_t zero_point);
 
 // --- looking
 const ir::Graph& graph_of(const Lowering& l);
@@ -61,6 +63,10 @@ const ir::Value& value_at(const Lowering& l, ir::ValueId v);
 /// Dimensions in ONNX order.
 const std::vector<int64_t>& dims_of(const Lowering& l, ir::ValueId v);
 bool runs_on_integers(const Lowering& l, ir::NodeId id);
+/// The target's runtime has no such operator.
+bool lacks(const Lowering& l, Op op);
+/// On int16 activations.
+bool computes_wide(const Lowering& l, ir::NodeId id);
 bool is_quantized(const Lowering& l, ir::ValueId v);
 Type type_of(ir::DType dtype);
 /// Dimensions in the order a side of the node has them.
@@ -78,6 +84,12 @@ TensorId read_as(Lowering& l, ir::ValueId v, bool last, bool integers);
 /// The weight of a node with its dimensions in another order: integers, or floats behind DEQUANTIZE.
 TensorId read_weight(Lowering& l, ir::NodeId id, size_t slot, std::span<const int> order,
                      std::span<const int64_t> reshaped = {});
+/// The same of a weight that the lowering has made itself: `dims` and `values` in ONNX's order. `integers`
+/// where the plan stores it so.
+TensorId made_weight(Lowering& l, std::span<const int64_t> dims, std::span<const int> order,
+                     const std::vector<float>& values);
+TensorId made_weight(Lowering& l, std::span<const int64_t> dims, std::span<const int> order,
+                     const plan::IntegerTensor& integers);
 /// int32 bias of an integer node (zeros if it has none) or its float bias; `length` output channels.
 TensorId read_bias(Lowering& l, ir::NodeId id, int64_t length, TensorId input, TensorId weight);
 
@@ -103,6 +115,8 @@ void emit_result(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> inputs
 /// The same for an op that moves integers and has several results: all have the numbers of `x`.
 void emit_results(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> inputs, Options options,
                   TensorId x);
+/// One of them, by an op of its own.
+void emit_result_at(Lowering& l, ir::NodeId id, size_t slot, Op op, std::vector<TensorId> inputs, TensorId x);
 /// What the plan gives the node's result; no scales for floats.
 Quantization planned_for(const Lowering& l, ir::NodeId id);
 /// Input `slot` in exactly these numbers: a QUANTIZE where the plan has others, constants rounded again.
@@ -133,6 +147,17 @@ std::vector<Window> windows_of(const ir::Node& node, std::span<const int64_t> ke
 /// PAD (zeros) or PADV2 (the lowest number) around the spatial dimensions of a channels-last tensor.
 TensorId padded(Lowering& l, TensorId x, const std::vector<Window>& windows, bool lowest = false);
 
+/// A signal of rank 3 is an image of height 1.
+struct Image {
+  TensorId tensor = kAbsent;
+  std::vector<int64_t> in, out, kernel;  // spatial, two each
+  std::vector<int32_t> shape;            // of the result, channels last
+  bool fits = true;
+};
+/// Input 0 of the node as an image; refuses other ranks.
+Image image_of(Lowering& l, ir::NodeId id, std::vector<int64_t> kernel);
+Options strides_of(const std::vector<Window>& windows, bool same);
+
 // --- the table of ops
 using Lower = void (*)(Lowering&, ir::NodeId);
 struct OpRow {
@@ -142,6 +167,10 @@ struct OpRow {
 };
 std::span<const OpRow> window_ops();  // lower_windows.cpp
 std::span<const OpRow> pointwise_ops();
+std::span<const OpRow> activation_ops();
+std::span<const OpRow> upward_ops();  // lower_upward.cpp: transposed convolutions
+std::span<const OpRow> norm_ops();    // lower_norms.cpp
+std::span<const OpRow> index_ops();   // lower_indices.cpp
 std::span<const OpRow> shape_ops();
 std::span<const OpRow> matrix_ops();
 std::span<const OpRow> reduce_ops();

@@ -58,6 +58,7 @@ constexpr OptionField kStrided[] = {{"begin_mask", 0, kInt},
                                     {"shrink_axis_mask", 4, kInt}};
 constexpr OptionField kAlpha[] = {{"alpha", 0, kFloat}};
 constexpr OptionField kMode[] = {{"mode", 0, kByte}};
+constexpr OptionField kAxis[] = {{"axis", 0, kInt}};
 constexpr OptionField kAdjoint[] = {{"adj_x", 0, kBool}, {"adj_y", 1, kBool}};
 constexpr OptionField kCumulative[] = {{"exclusive", 0, kBool}, {"reverse", 1, kBool}};
 constexpr OptionField kApproximate[] = {{"approximate", 0, kBool}};
@@ -72,6 +73,7 @@ constexpr OpInfo kOps[] = {
     {Op::kDequantize, "DEQUANTIZE", 38, {}},
     {Op::kFloor, "FLOOR", 0, {}},
     {Op::kFullyConnected, "FULLY_CONNECTED", 8, kFullyConnected},
+    {Op::kL2Normalization, "L2_NORMALIZATION", 12, kActivation},
     {Op::kLocalResponseNormalization, "LOCAL_RESPONSE_NORMALIZATION", 13, kLrn},
     {Op::kLogistic, "LOGISTIC", 0, {}},
     {Op::kMaxPool2d, "MAX_POOL_2D", 5, kPool},
@@ -92,6 +94,7 @@ constexpr OpInfo kOps[] = {
     {Op::kDiv, "DIV", 29, kActivation},
     {Op::kStridedSlice, "STRIDED_SLICE", 32, kStrided},
     {Op::kExp, "EXP", 33, {}},
+    {Op::kTopKV2, "TOPK_V2", 34, {}},
     {Op::kSplit, "SPLIT", 35, kSplits},
     {Op::kLogSoftmax, "LOG_SOFTMAX", 36, {}},
     {Op::kCast, "CAST", 37, kTypes},
@@ -120,10 +123,13 @@ constexpr OpInfo kOps[] = {
     {Op::kReduceProd, "REDUCE_PROD", 27, kKeepDims},
     {Op::kReduceMax, "REDUCE_MAX", 27, kKeepDims},
     {Op::kLogicalOr, "LOGICAL_OR", 60, {}},
+    {Op::kOneHot, "ONE_HOT", 61, kAxis},
     {Op::kLogicalAnd, "LOGICAL_AND", 62, {}},
     {Op::kLogicalNot, "LOGICAL_NOT", 63, {}},
     {Op::kReduceMin, "REDUCE_MIN", 27, kKeepDims},
+    {Op::kFloorDiv, "FLOOR_DIV", 65, {}},
     {Op::kSquare, "SQUARE", 66, {}},
+    {Op::kFloorMod, "FLOOR_MOD", 72, {}},
     {Op::kResizeNearestNeighbor, "RESIZE_NEAREST_NEIGHBOR", 74, kNearest},
     {Op::kLeakyRelu, "LEAKY_RELU", 75, kAlpha},
     {Op::kSquaredDifference, "SQUARED_DIFFERENCE", 76, {}},
@@ -131,11 +137,14 @@ constexpr OpInfo kOps[] = {
     {Op::kAbs, "ABS", 78, {}},
     {Op::kSplitV, "SPLIT_V", 79, kSplits},
     {Op::kCeil, "CEIL", 0, {}},
+    {Op::kReverseV2, "REVERSE_V2", 81, {}},
+    {Op::kGatherNd, "GATHER_ND", 83, {}},
     {Op::kCos, "COS", 84, {}},
     {Op::kElu, "ELU", 0, {}},
     {Op::kQuantize, "QUANTIZE", 89, {}},
     {Op::kRound, "ROUND", 0, {}},
     {Op::kHardSwish, "HARD_SWISH", 91, {}},
+    {Op::kScatterNd, "SCATTER_ND", 97, {}},
     {Op::kSelectV2, "SELECT_V2", 98, {}},
     {Op::kBatchMatmul, "BATCH_MATMUL", 101, kAdjoint},
     {Op::kCumsum, "CUMSUM", 102, kCumulative},
@@ -156,15 +165,19 @@ const OpInfo& info_of(Op op) {
   return *row;
 }
 
+std::span<const OpInfo> all_ops() {
+  return kOps;
+}
+
 const char* name_of(Type type) {
   constexpr const char* kNames[] = {"float32", "float16", "int32", "uint8",     "int64",
                                     "string",  "bool",    "int16", "complex64", "int8"};
-  return kNames[static_cast<size_t>(type)];
+  return type == Type::kInt4 ? "int4" : kNames[static_cast<size_t>(type)];
 }
 
 int64_t size_of(Type type) {
   constexpr int64_t kSizes[] = {4, 2, 4, 1, 8, 0, 1, 2, 8, 1};
-  return kSizes[static_cast<size_t>(type)];
+  return type == Type::kInt4 ? 1 : kSizes[static_cast<size_t>(type)];
 }
 
 int64_t int_option(const Operator& op, std::string_view name, int64_t fallback) {

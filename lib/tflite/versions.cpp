@@ -22,6 +22,7 @@ struct Use {
   bool large_product = false;  // MUL: s1 s2 / s_out >= 1
   constexpr bool integer() const { return data == Type::kInt8 || data == Type::kUint8; }
   constexpr bool wide() const { return data == Type::kInt16; }
+  constexpr bool int4() const { return weight == Type::kInt4; }
   constexpr bool hybrid() const { return data == Type::kFloat32 && weight == Type::kInt8; }
 };
 
@@ -42,7 +43,15 @@ constexpr bool i16(const Use& u) {
   return u.wide();
 }
 
+constexpr bool int4(const Use& u) {
+  return u.int4();
+}
+
 constexpr Row kRows[] = {
+    {Op::kConv2d, int4, {7, "2.11.0"}},
+    {Op::kDepthwiseConv2d, int4, {7, "2.11.0"}},
+    {Op::kFullyConnected, [](const Use& u) { return u.int4() && u.wide(); }, {13, "2.18.0"}},
+    {Op::kFullyConnected, int4, {10, "2.11.0"}},
     {Op::kConv2d, [](const Use& u) { return u.grouped; }, {6, "2.9.0"}},
     {Op::kConv2d, i16, {4, "2.3.0"}},
     {Op::kConv2d, i8, {3, "1.14.0"}},
@@ -114,6 +123,15 @@ constexpr Row kRows[] = {
     {Op::kElu, always, {1, "1.14.0"}},
     {Op::kSign, always, {1, "2.12.0"}},
     {Op::kCumsum, always, {1, "2.4.0"}},
+    {Op::kGatherNd, i16, {3, "2.5.0"}},
+    {Op::kGatherNd, always, {1, "1.14.0"}},
+    {Op::kScatterNd, always, {1, "1.15.0"}},
+    {Op::kOneHot, always, {1, "1.11.0"}},
+    {Op::kFloorDiv, [](const Use& u) { return u.data == Type::kFloat32; }, {2, "1.14.0"}},
+    {Op::kFloorDiv, always, {1, "1.13.0"}},
+    {Op::kFloorMod, always, {1, "1.13.0"}},
+    {Op::kReverseV2, i8, {3, "2.5.0"}},
+    {Op::kReverseV2, always, {1, "1.14.0"}},
 };
 
 // Ops whose versions are 1 for float, 2 for int8 and 3 for int16, with the runtime that int16 needs.
@@ -153,6 +171,8 @@ constexpr Plain kPlain[] = {
     {Op::kSpaceToDepth, "1.14.0"},
     {Op::kDepthToSpace, "1.14.0"},
     {Op::kLogSoftmax, "1.14.0"},
+    {Op::kL2Normalization, "1.14.0"},
+    {Op::kTopKV2, "2.13.0"},
     {Op::kArgMax, "1.14.0"},
     {Op::kArgMin, "1.14.0"},
     {Op::kDequantize, "1.15.0"},

@@ -2,84 +2,13 @@
 // random; then what only the form of the file shows (fusing, padding, versions, integers).
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <random>
 
-#include "onnx_io/onnx_io.h"
-#include "prepare.h"
-#include "run/ort_runner.h"
 #include "support/golden.h"
-#include "support/litert.h"
-#include "support/tiny_models.h"
-#include "tflite/lowering.h"
 #include "tflite/read.h"
-#include "unit/onnx_io/ort_try.h"
+#include "unit/tflite/lowered.h"
 
 namespace qc::tflite {
 namespace {
-
-using tiny::Attributes;
-
-// The shapes of tiny_models are those of plain options; ONNX Runtime knows the others.
-void forget_shapes(ir::Graph& g) {
-  for (ir::Value& value : g.values)
-    if (value.producer != ir::kNone) value.has_shape = false, value.dims.clear(), value.dim_params.clear();
-}
-
-ir::ValueId typed(ir::Graph& g, ir::ValueId value, ir::DType dtype) {
-  g.values[static_cast<size_t>(value)].dtype = dtype;
-  return value;
-}
-
-plan::QuantizedModel float_model(ir::Graph g) {
-  forget_shapes(g);
-  run::infer_shapes(g, onnx_doors());
-  plan::QuantizedModel model;
-  model.plan.nodes.resize(g.nodes.size());
-  model.plan.values.resize(g.values.size());
-  model.graph = std::move(g);
-  return model;
-}
-
-LowerOptions kept() {
-  LowerOptions options;
-  options.keep_nchw_io = true;
-  return options;
-}
-
-int count(const Model& model, Op op) {
-  return static_cast<int>(std::count_if(model.operators.begin(), model.operators.end(),
-                                        [&](const Operator& o) { return o.op == op; }));
-}
-
-// Every output of LiteRT's run of the lowered graph equals ONNX Runtime's of the graph.
-void check_same(ir::Graph g, float tolerance = 1e-5f, float low = -1, float high = 1) {
-  forget_shapes(g);
-  const std::string onnx = onnx_io::write(g);
-  const std::vector<ir::Tensor> inputs = ort_try::random_inputs(onnx, 7, low, high);
-  const std::vector<ir::Tensor> expected = ort_try::run(onnx, inputs);
-  const plan::Written written = serialise(lower(float_model(g), {}, kept()));
-  const litert::Result found = litert::run(written.bytes, inputs);
-  REQUIRE(found.outputs.size() == expected.size());
-  for (size_t i = 0; i < expected.size(); ++i) {
-    const ir::Value& value = tiny::value(g, g.outputs[i]);
-    CAPTURE(value.name, value.producer == ir::kNone ? "" : ir::dump(g));
-    REQUIRE(found.outputs[i].size() == expected[i].bytes->size());
-    CHECK(ort_try::max_relative_error(expected[i], ir::make_tensor(expected[i].dtype, found.outputs[i],
-                                                                   expected[i].dims)) < tolerance);
-  }
-}
-
-struct Dice {
-  std::mt19937 engine;
-  explicit Dice(unsigned seed) : engine(seed) {}
-  int64_t draw(int64_t low, int64_t high) {  // both included; the same on every platform
-    return low + static_cast<int64_t>(engine() % static_cast<uint32_t>(high - low + 1));
-  }
-  template <class T>
-  T one_of(std::initializer_list<T> choices) {
-    return *(choices.begin() + draw(0, static_cast<int64_t>(choices.size()) - 1));
-  }
-};
 
 TEST_CASE("convolutions of any stride, padding, dilation and grouping are ONNX's", "[litert]") {
   const auto seed = GENERATE(range(1u, 4u));
@@ -354,7 +283,7 @@ TEST_CASE("all that TFLite cannot say is reported at once") {
   const ir::ValueId x = tiny::input(g, "x", {1, 2, 4, 4});
   const ir::ValueId grid = tiny::constant(g, tiny::random_tensor({1, 4, 4, 2}, 4));
   tiny::output(g, tiny::node(g, "GridSample", {x, grid}, {}, tiny::Dims{1, 2, 4, 4}), "a");
-  tiny::output(g, tiny::node(g, "Erf", {x}), "b");
+  tiny::output(g, tiny::node(g, "Acosh", {x}), "b");
   try {
     lower(float_model(g), {});
     FAIL("nothing was refused");
@@ -362,8 +291,60 @@ TEST_CASE("all that TFLite cannot say is reported at once") {
     CHECK(error.exit == Exit::kUnsupported);
     REQUIRE(error.problems.size() == 2);
     CHECK_THAT(error.problems[0].place, Catch::Contains("GridSample"));
-    CHECK_THAT(error.problems[1].place, Catch::Contains("Erf"));
+    CHECK_THAT(error.problems[1].place, Catch::Contains("Acosh"));
     CHECK_FALSE(error.problems[0].remedy.empty());
+  }
+}
+
+TEST_CASE("every value whose size is not known is named, with the key that fixes it") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
+  const ir::ValueId a = tiny::relu(g, x);
+  tiny::output(g, tiny::node(g, "Sigmoid", {a}), "y");
+  plan::QuantizedModel model = float_model(g);
+  for (ir::Value& value : model.graph.values)
+    if (value.has_shape && value.dims.size() == 4) value.dims[0] = -1;
+  try {
+    lower(model, {});
+    FAIL("nothing was refused");
+  } catch (const Error& error) {
+    CHECK(error.exit == Exit::kUnsupported);
+    CHECK(error.problems.size() == 2);
+    CHECK_THAT(error.problems[0].remedy, Catch::Contains("input_shapes"));
+  }
+}
+
+TEST_CASE("constants beyond what offsets can reach are refused before anything is written") {
+  Model model;
+  const auto data = std::make_shared<const std::string>(size_t{1} << 24, '\0');
+  for (int i = 0; i < 128; ++i) {  // 2 GiB, said 128 times
+    Tensor tensor;
+    tensor.data = data;
+    tensor.shape = {1 << 22};
+    model.tensors.push_back(tensor);
+  }
+  try {
+    serialise(model);
+    FAIL("nothing was refused");
+  } catch (const Error& error) {
+    CHECK(error.exit == Exit::kUnsupported);
+    CHECK_THAT(error.problems[0].cause, Catch::Contains("2 GB"));
+    CHECK_FALSE(error.problems[0].remedy.empty());
+  }
+}
+
+TEST_CASE("a cubic Resize is refused with what to do instead") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 2, 4, 4});
+  const ir::ValueId none = tiny::constant(g, ir::make_tensor(ir::DType::kFloat, "", {0}), "none");
+  tiny::output(g, tiny::node(g, "Resize", {x, none, none, tiny::constant_i(g, {1, 2, 8, 8})},
+                             {{"mode", std::string("cubic")}}));
+  try {
+    lower(float_model(g), {});
+    FAIL("nothing was refused");
+  } catch (const Error& error) {
+    CHECK(error.exit == Exit::kUnsupported);
+    CHECK_THAT(error.problems[0].remedy, Catch::Contains("linear"));
   }
 }
 

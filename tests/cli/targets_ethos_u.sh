@@ -1,0 +1,2 @@
+# What a target lets stand in a .tflite, and what it hands to the processor beside it.
+"$QCONVERT" targets ethos-u

@@ -1,0 +1,160 @@
+// Ops of the tables that need several operators, or index tables: each against ONNX Runtime in LiteRT.
+#include "unit/tflite/lowered.h"
+
+namespace qc::tflite {
+namespace {
+
+ir::ValueId ints(ir::Graph& g, std::vector<int64_t> values) {
+  return tiny::constant_i(g, std::move(values));
+}
+
+TEST_CASE("activations that are several operators", "[litert]") {
+  ir::Graph g = tiny::graph(20);
+  const ir::ValueId x = tiny::input(g, "x", {1, 4, 5, 6});
+  for (const char* op : {"Selu", "Celu", "ThresholdedRelu", "Erf", "Shrink"})
+    tiny::output(g, tiny::node(g, op, {x}), op);
+  tiny::output(g, tiny::node(g, "Elu", {x}, {{"alpha", 0.25f}}), "elu");
+  tiny::output(g, tiny::node(g, "Celu", {x}, {{"alpha", 2.0f}}), "celu2");
+  tiny::output(g, tiny::node(g, "Selu", {x}, {{"alpha", 0.5f}, {"gamma", 3.0f}}), "selu2");
+  tiny::output(g, tiny::node(g, "ThresholdedRelu", {x}, {{"alpha", 0.25f}}), "thresholded");
+  tiny::output(g, tiny::node(g, "Shrink", {x}, {{"bias", 0.5f}, {"lambd", 0.25f}}), "shrink");
+  check_same(g, 2e-5f, -3, 3);
+}
+
+TEST_CASE("what a runtime lacks is spelled out", "[litert]") {
+  ir::Graph g = tiny::graph(20);
+  const ir::ValueId x = tiny::input(g, "x", {1, 8, 4, 6});
+  tiny::output(g, tiny::node(g, "Gelu", {x}), "gelu");
+  tiny::output(g, tiny::node(g, "Gelu", {x}, {{"approximate", std::string("tanh")}}), "gelu_tanh");
+  tiny::output(g, tiny::node(g, "HardSwish", {x}), "hardswish");
+  tiny::output(g, tiny::node(g, "LeakyRelu", {x}, {{"alpha", 0.3f}}), "leaky");
+  tiny::output(g, tiny::node(g, "DepthToSpace", {x}, {{"blocksize", int64_t{2}}}), "d2s");
+  for (const int64_t groups : {2, 4}) {
+    tiny::ConvShape shape;
+    shape.groups = groups;
+    shape.dilation = groups / 2;
+    tiny::output(g, tiny::relu(g, tiny::conv(g, x, 8, shape)), "conv" + std::to_string(groups));
+  }
+  LowerOptions options = kept();
+  options.missing = {Op::kGelu, Op::kHardSwish, Op::kLeakyRelu, Op::kDepthToSpace};
+  options.split_groups = true;
+  const Model model = lower(float_model(g), {}, options);
+  for (const Op op : options.missing) CHECK(count(model, op) == 0);
+  check_same(g, 2e-5f, -3, 3, options);
+}
+
+TEST_CASE("transposed convolutions in groups, dilated, with padding of any kind", "[litert]") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 4, 6, 5}), signal = tiny::input(g, "signal", {1, 4, 9});
+  const auto up = [&](ir::ValueId in, tiny::Dims weight, Attributes attributes, const char* name) {
+    const ir::ValueId w = tiny::constant(g, tiny::random_tensor(weight, 3));
+    const int64_t groups = [&] {
+      for (const ir::Attribute& a : attributes)
+        if (a.name == "group") return std::get<int64_t>(a.value);
+      return int64_t{1};
+    }();
+    const ir::ValueId b = tiny::constant(g, tiny::random_tensor({weight[1] * groups}, 4));
+    tiny::output(g, tiny::node(g, "ConvTranspose", {in, w, b}, attributes), name);
+  };
+  const auto list = [](std::vector<int64_t> v) { return v; };
+  up(x, {4, 3, 3, 3}, {{"group", int64_t{2}}, {"strides", list({2, 2})}, {"pads", list({1, 1, 1, 1})}},
+     "groups");
+  up(x, {4, 1, 3, 3}, {{"group", int64_t{4}}, {"strides", list({2, 2})}}, "depthwise");
+  up(x, {4, 3, 3, 2}, {{"dilations", list({2, 3})}, {"strides", list({2, 1})}}, "dilated");
+  up(x, {4, 3, 3, 3}, {{"dilations", list({2, 2})}, {"pads", list({2, 1, 0, 1})}, {"group", int64_t{2}}},
+     "both");
+  up(x, {4, 3, 3, 3},
+     {{"strides", list({2, 2})}, {"pads", list({1, 1, 1, 1})}, {"output_padding", list({1, 1})}},
+     "output_padding");
+  up(x, {4, 3, 4, 4}, {{"strides", list({3, 3})}, {"output_padding", list({2, 1})}}, "output_padding_free");
+  up(x, {4, 3, 3, 3}, {{"strides", list({2, 2})}, {"auto_pad", std::string("SAME_UPPER")}}, "same_upper");
+  up(x, {4, 3, 3, 3}, {{"strides", list({2, 2})}, {"auto_pad", std::string("SAME_LOWER")}}, "same_lower");
+  up(x, {4, 3, 3, 3}, {{"strides", list({2, 2})}, {"output_shape", list({12, 10})}}, "output_shape");
+  up(signal, {4, 3, 4}, {{"strides", list({2})}, {"pads", list({1, 1})}}, "signal_up");
+  check_same(g);
+}
+
+TEST_CASE("ops that work by position", "[litert]") {
+  ir::Graph g = tiny::graph(20);
+  const ir::ValueId x = tiny::input(g, "x", {3, 4, 5});
+  const auto table = [&](std::vector<int64_t> values, tiny::Dims dims) {
+    return tiny::constant(g, ir::make_tensor(std::span<const int64_t>(values), dims));
+  };
+  const auto out = [&](ir::ValueId v, const char* name) { tiny::output(g, v, name); };
+  out(tiny::node(g, "GatherND", {x, table({0, 1, 2, -1}, {2, 2})}), "gather_nd");
+  out(tiny::node(g, "GatherND", {x, table({2, 3, 4, 0, 0, -5}, {2, 3})}), "gather_nd_cells");
+  out(tiny::node(g, "GatherElements", {x, table({0, 2, -1, 1, 0, 0}, {1, 2, 3})}, {{"axis", int64_t{2}}}),
+      "elements");
+  out(tiny::node(g, "ScatterND",
+                 {x, table({0, 2, -1, 1}, {2, 2}), tiny::constant(g, tiny::random_tensor({2, 5}, 6))}),
+      "scatter_nd");
+  for (const int64_t axis : {0, 1, -1}) {
+    const ir::ValueId at = tiny::constant(g, ir::scalar(axis));
+    out(tiny::node(g, "CumSum", {x, at}), ("cumsum" + std::to_string(axis)).c_str());
+    out(tiny::node(g, "CumSum", {x, at}, {{"exclusive", int64_t{1}}, {"reverse", int64_t{1}}}),
+        ("cumsum_back" + std::to_string(axis)).c_str());
+  }
+  for (const int64_t largest : {0, 1}) {
+    const auto both = tiny::node_outputs(g, "TopK", {x, ints(g, {3})}, {{"largest", largest}}, 2);
+    out(both[0], ("top" + std::to_string(largest)).c_str());
+    out(typed(g, both[1], ir::DType::kInt64), ("place" + std::to_string(largest)).c_str());
+  }
+  for (const int64_t upper : {0, 1}) {
+    out(tiny::node(g, "Trilu", {x}, {{"upper", upper}}), ("trilu" + std::to_string(upper)).c_str());
+    out(tiny::node(g, "Trilu", {x, tiny::constant(g, ir::scalar(int64_t{1}))}, {{"upper", upper}}),
+        ("trilu_off" + std::to_string(upper)).c_str());
+  }
+  const ir::ValueId best = typed(
+      g, tiny::node(g, "ArgMax", {x}, {{"axis", int64_t{2}}, {"keepdims", int64_t{0}}}), ir::DType::kInt64);
+  const ir::ValueId on_off = tiny::constant(g, tiny::random_tensor({2}, 9));
+  const ir::ValueId depth = tiny::constant(g, ir::scalar(int64_t{5}));
+  out(typed(g, tiny::node(g, "OneHot", {best, depth, on_off}), ir::DType::kFloat), "one_hot");
+  out(typed(g, tiny::node(g, "OneHot", {best, depth, on_off}, {{"axis", int64_t{1}}}), ir::DType::kFloat),
+      "one_hot_inside");
+  const ir::ValueId there = typed(g, tiny::node(g, "Unsqueeze", {best, ints(g, {2})}), ir::DType::kInt64);
+  out(tiny::node(g, "GatherElements", {x, there}, {{"axis", int64_t{2}}}), "picked");
+  out(tiny::node(g, "Mod", {x, tiny::constant(g, 0.3f)}, {{"fmod", int64_t{1}}}), "fmod");
+  check_same(g);
+}
+
+TEST_CASE("normalizations and sums that are several operators", "[litert]") {
+  ir::Graph g = tiny::graph(21);
+  const ir::ValueId x = tiny::input(g, "x", {1, 6, 5, 4});
+  const ir::ValueId scale = tiny::constant(g, tiny::random_tensor({6}, 3, 0.5f, 1.5f)),
+                    shift = tiny::constant(g, tiny::random_tensor({6}, 4));
+  for (const int64_t groups : {1, 2, 3, 6})
+    tiny::output(g, tiny::node(g, "GroupNormalization", {x, scale, shift}, {{"num_groups", groups}}),
+                 "groups" + std::to_string(groups));
+  tiny::output(g, tiny::node(g, "MeanVarianceNormalization", {x}), "mvn");
+  for (const int64_t p : {1, 2})
+    for (const int64_t axis : {1, -1})
+      tiny::output(g, tiny::node(g, "LpNormalization", {x}, {{"p", p}, {"axis", axis}}),
+                   "lp" + std::to_string(p * 10 + axis));
+  const ir::ValueId positive = tiny::node(g, "Add", {tiny::node(g, "Abs", {x}), tiny::constant(g, 0.5f)});
+  for (const int64_t keep : {0, 1}) {
+    const ir::ValueId axes = ints(g, {1, -1});
+    tiny::output(g, tiny::node(g, "ReduceLogSum", {positive, axes}, {{"keepdims", keep}}),
+                 "ls" + std::to_string(keep));
+    tiny::output(g, tiny::node(g, "ReduceLogSumExp", {x, axes}, {{"keepdims", keep}}),
+                 "lse" + std::to_string(keep));
+  }
+  check_same(g, 3e-5f);
+}
+
+TEST_CASE("Einsum of two operands is one product of matrices", "[litert]") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId q = tiny::input(g, "q", {2, 3, 4, 5}), k = tiny::input(g, "k", {2, 3, 6, 5});
+  const ir::ValueId w = tiny::constant(g, tiny::random_tensor({5, 7}, 3));
+  const auto einsum = [&](const char* equation, ir::ValueId a, ir::ValueId b) {
+    tiny::output(g, tiny::node(g, "Einsum", {a, b}, {{"equation", std::string(equation)}}),
+                 std::string("e_") + std::to_string(g.outputs.size()));
+  };
+  einsum("bhid,bhjd->bhij", q, k);
+  einsum("bhid, bhjd -> bihj", q, k);
+  einsum("bhid,de->bhie", q, w);
+  einsum("bhid,bhjd->bij", q, k);
+  check_same(g, 2e-5f);
+}
+
+}  // namespace
+}  // namespace qc::tflite
