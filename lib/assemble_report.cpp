@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "ir/ops.h"
 #include "run/ort_runner.h"
+#include "select/unlike.h"
 #include "version.h"
 
 namespace qc {
@@ -97,6 +98,17 @@ report::Report begin_report(const ConvertOptions& options, const config::CoreCon
   return report;
 }
 
+std::vector<bool> keep_apart(report::Report& report, const ir::Graph& graph, const target::TargetSpec& target,
+                             const plan::StatsTable& stats, std::vector<bool> integer, bool float_them) {
+  for (const select::UnlikeConcat& concat : select::unlike_concats(graph, target, stats, integer)) {
+    const bool in_float = float_them && !concat.may_float.empty();
+    report.notes.push_back(select::describe(concat, graph, in_float));
+    if (!in_float) continue;
+    for (const ir::NodeId id : concat.may_float) integer[static_cast<size_t>(id)] = false;
+  }
+  return integer;
+}
+
 void describe_idioms(report::Report& report, const std::vector<plan::Idiom>& idioms) {
   std::map<std::string, int> counts;
   for (const plan::Idiom& idiom : idioms) ++counts[plan::name_of(idiom.kind)];
@@ -130,6 +142,7 @@ void describe_plan(report::Report& report, const ir::Graph& graph, const plan::Q
     for (const ir::ValueId v : node.outputs) {
       if (v == ir::kNone) continue;
       row.outputs.push_back(graph.values[static_cast<size_t>(v)].name);
+      if (row.shape.empty()) row.shape = ir::shape_text(graph.values[static_cast<size_t>(v)]);
       const plan::ValueDecision& value = plan.values[static_cast<size_t>(v)];
       if (value.quantized && !value.params.scales.empty() && row.output_params.empty())
         row.output_params = show(value.params);
@@ -206,6 +219,13 @@ void finish_report(report::Report& report, const std::vector<normalize::Applied>
   report.preprocessing = images::describe(config.representative_dataset.preprocess);
   report.warnings = diagnostics.warnings;
   report.timings = timings;
+}
+
+std::vector<ReportFile> report_files(const report::Report& report, const OutputPaths& outputs) {
+  std::vector<ReportFile> files{{outputs.report, report::to_json(report)}};
+  if (!outputs.markdown.empty()) files.push_back({outputs.markdown, report::to_markdown(report)});
+  if (!outputs.html.empty()) files.push_back({outputs.html, report::to_html(report)});
+  return files;
 }
 
 bool gates_hold(const config::Gates& gates, report::Report& report) {

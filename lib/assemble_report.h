@@ -12,6 +12,7 @@
 #include "pipeline.h"
 #include "plan/idioms.h"
 #include "plan/quantized_model.h"
+#include "plan/tensor_stats.h"
 #include "prepare.h"
 #include "proof/verdict.h"
 #include "quantize/quantize.h"
@@ -21,6 +22,11 @@
 #include "target/target.h"
 
 namespace qc {
+
+/// Names every Concat of unlike ranges in the report's notes (select/unlike.h) and returns `integer` without
+/// those that may stay in float, if `float_them`.
+std::vector<bool> keep_apart(report::Report& report, const ir::Graph& graph, const target::TargetSpec& target,
+                             const plan::StatsTable& stats, std::vector<bool> integer, bool float_them);
 
 report::Report begin_report(const ConvertOptions& options, const config::CoreConfig& config,
                             const target::TargetSpec& target, const ir::Graph& graph);
@@ -43,6 +49,13 @@ void finish_report(report::Report& report, const std::vector<normalize::Applied>
                    const quantize::Guards& guards, const config::CoreConfig& config,
                    const calibrate::Split& split, const Diagnostics& diagnostics,
                    const std::vector<report::Timing>& timings);
+
+/// The reports that are files of their own: JSON always, markdown and HTML where asked for.
+struct ReportFile {
+  std::filesystem::path path;
+  std::string text;
+};
+std::vector<ReportFile> report_files(const report::Report& report, const OutputPaths& outputs);
 
 /// Evaluates the gates into the report; false if one does not hold.
 bool gates_hold(const config::Gates& gates, report::Report& report);

@@ -12,7 +12,10 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "calibrate/calibrate.h"
+#include "depfile.h"
+#include "describe_values.h"
 #include "images/image_source.h"
+#include "measured_gates.h"
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
@@ -52,24 +55,37 @@ bool wants(const ConvertOptions& options, const char* stage) {
   return std::find(options.dump.begin(), options.dump.end(), stage) != options.dump.end();
 }
 
-// All of them or none.
-void write_all(ConvertResult& result, const std::vector<FileToWrite>& files) {
-  write_files_atomically(files);
-  for (const FileToWrite& file : files) result.written.push_back(file.path);
+// All of them or none. A gate that failed leaves none, or all under names that no build takes for the real
+// ones.
+void write_all(ConvertResult& result, std::vector<FileToWrite> files, const ConvertOptions& options,
+               const config::CoreConfig& config, const ir::Graph& graph) {
+  if (!result.gates_hold && !config.gates.keep_rejected) return;
+  if (!result.gates_hold)
+    for (FileToWrite& file : files) file.path += ".rejected";
+  const std::vector<bool> fresh = write_files_atomically(files);
+  for (size_t i = 0; i < files.size(); ++i) {
+    result.written.push_back(files[i].path);
+    if (!fresh[i]) result.unchanged.push_back(files[i].path);
+  }
+  if (result.gates_hold) write_depfile(options, config, graph, result.written);
 }
 
 // A .tflite whose activations are float: nothing was calibrated, so there is nothing to judge.
 ConvertResult write_floats(ConvertResult result, const plan::QuantizedModel& model,
                            const std::vector<ir::Tensor>& sample, const config::CoreConfig& config,
-                           const target::TargetSpec& target, const OutputPaths& outputs, bool show) {
+                           const target::TargetSpec& target, const OutputPaths& outputs,
+                           const ConvertOptions& options) {
   const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config, target);
-  if (show) result.dumped += tflite::dump(lowered);
+  if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
   const plan::Written written = tflite::serialise(lowered);
   result.report.notes = tflite_notes(lowered, model.graph, target);
   describe_plan(result.report, model.graph, model.plan);
   describe_file(result.report, outputs.tflite, "tflite", written);
-  const std::string json = report::to_json(result.report);
-  write_all(result, {{outputs.tflite, written.bytes}, {outputs.report, json}});
+  result.gates_hold = gates_hold(config.gates, result.report);
+  const std::vector<ReportFile> reports = report_files(result.report, outputs);
+  std::vector<FileToWrite> files{{outputs.tflite, written.bytes}};
+  for (const ReportFile& file : reports) files.push_back({file.path, file.text});
+  write_all(result, files, options, config, model.graph);
   return result;
 }
 
@@ -91,6 +107,7 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the config is complete and every key in it means something.
   const config::CoreConfig config = load_config(options, diagnostics);
+  check_gates(config);
   target::TargetSpec target = target_of(config);
   const bool full = config::placement_of(config) == config::Placement::kFull || !target.float_islands;
   if (full) target = without_float_outputs(std::move(target));
@@ -130,7 +147,7 @@ ConvertResult convert(const ConvertOptions& options) {
 
   if (config::writes_floats_only(config) && !options.dry_run)
     return write_floats(std::move(result), float_model(graph, target, config, rules.nodes, threads), sample,
-                        config, target, outputs, wants(options, "tflite"));
+                        config, target, outputs, options);
 
   // From here every node has its place: integers where the target has a kernel and they pay, or wherever it
   // has one.
@@ -159,6 +176,12 @@ ConvertResult convert(const ConvertOptions& options) {
   if (wants(options, "stats")) result.dumped += dump(stats, graph);
   watch.lap("calibrate");
 
+  // From here no Concat of outputs puts ranges of unlike width on one scale, where floats may stand.
+  const std::vector<bool> placed =
+      keep_apart(result.report, graph, target, stats, fastest, full && target.float_islands);
+  if (placed != fastest)
+    plan = select::outline(graph, target, capabilities, placed, reasons_in_float(fastest, placed));
+
   // From here every rounded value and every weight has parameters; the plan is complete.
   const plan::Candidates weights =
       threshold::weight_candidates(graph, plan, target, config.quantization, rules.nodes, threads);
@@ -185,8 +208,8 @@ ConvertResult convert(const ConvertOptions& options) {
     return attempt(graph, other, weights, answers, runners, *source, config, threads);
   };
   if (target.float_islands && !full_stands(config, best.fidelity.worst_db()))
-    best =
-        refine_placement(graph, capabilities, time, std::move(best), retry, answers, *source, split, threads);
+    best = refine_placement(graph, capabilities, time, placed, std::move(best), retry, answers, *source,
+                            split, threads);
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
   watch.lap("refine");
 
@@ -216,13 +239,16 @@ ConvertResult convert(const ConvertOptions& options) {
   describe_plan(result.report, best.model.graph, best.model.plan);
   result.report.corrections = best.corrections;
   describe_proof(result.report, best.model, verdicts, local_error);
+  describe_values(result.report, best.model, stats);
+  describe_calibration(result.report, *source, split, config.representative_dataset);
   describe_accuracy(result.report, answers.judged, best.fidelity, integer_kernels);
   if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", written);
   if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", tflite);
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
   result.explained = explain(result.report, options.explain);
-  result.gates_hold = gates_hold(config.gates, result.report);
-  const std::string json = report::to_json(result.report);
+  const bool hold = gates_hold(config.gates, result.report);
+  result.gates_hold = measured_gates_hold(options, config, written, tflite, result.report) && hold;
+  const std::vector<ReportFile> reports = report_files(result.report, outputs);
   std::vector<FileToWrite> files;
   if (wants_format(config, "onnx")) {
     if (!written.external_name.empty())
@@ -230,8 +256,8 @@ ConvertResult convert(const ConvertOptions& options) {
     files.push_back({outputs.onnx, written.bytes});
   }
   if (wants_format(config, "tflite")) files.push_back({outputs.tflite, tflite.bytes});
-  files.push_back({outputs.report, json});
-  write_all(result, files);
+  for (const ReportFile& file : reports) files.push_back({file.path, file.text});
+  write_all(result, files, options, config, graph);
   return result;
 }
 

@@ -39,6 +39,12 @@ double output_change(const std::vector<ir::Tensor>& a, const std::vector<ir::Ten
   return change;
 }
 
+// "net.report.json" -> "net.report.html"; a name that ends so already gets the ending twice.
+std::filesystem::path beside(std::filesystem::path report, const char* ending) {
+  if (report.extension() == ending) return report += ending;
+  return report.replace_extension(ending);
+}
+
 std::string stem_of(const std::filesystem::path& model) {
   return model.stem().string();
 }
@@ -70,9 +76,12 @@ OutputPaths plan_outputs(const ConvertOptions& options, const config::CoreConfig
                  (config.output.tflite_name.empty() ? stem + ".quant.tflite" : config.output.tflite_name);
   paths.report = options.output_folder /
                  (config.output.report_name.empty() ? stem + ".report.json" : config.output.report_name);
+  if (options.markdown) paths.markdown = beside(paths.report, ".md");
+  if (options.html) paths.html = beside(paths.report, ".html");
   std::error_code same;
-  for (const std::filesystem::path& path : {paths.onnx, paths.tflite, paths.report})
-    if (std::filesystem::equivalent(path, options.model, same))
+  for (const std::filesystem::path& path :
+       {paths.onnx, paths.tflite, paths.report, paths.markdown, paths.html})
+    if (!path.empty() && std::filesystem::equivalent(path, options.model, same))
       throw Error(Exit::kUsage,
                   {"overwrites-input", path.string(), "the output would replace the input model",
                    "choose another name or folder"});

@@ -33,6 +33,7 @@ config::CoreConfig load_config(const ConvertOptions& options, Diagnostics& diagn
 
 struct OutputPaths {
   std::filesystem::path onnx, tflite, report;
+  std::filesystem::path markdown, html;  // empty: not asked for
 };
 /// Where the files will go. Makes the folder if it is missing; throws Error(kOutput) now rather than after
 /// the work when it cannot be written to.

@@ -13,7 +13,8 @@ BUILD=(build-essential cmake ninja-build
        libeigen3-dev libboost-dev libjpeg-dev libpng-dev libwebp-dev zlib1g-dev
        libflatbuffers-dev flatbuffers-compiler
        catch2)  # the tests belong to the build
-TESTS=(clang-format clang-tidy python3)
+TESTS=(clang-format clang-tidy python3
+       chromium)  # opens the HTML reports
 FUZZERS=(clang)
 
 wanted=("${BUILD[@]}")

@@ -338,6 +338,16 @@ void verify(const Graph& graph) {
   topological_order(graph);
 }
 
+std::string shape_text(const Value& value) {
+  if (!value.has_shape) return "";
+  std::vector<std::string> dims;
+  for (size_t i = 0; i < value.dims.size(); ++i) {
+    const std::string symbol = i < value.dim_params.size() ? value.dim_params[i] : "";
+    dims.push_back(value.dims[i] >= 0 ? std::to_string(value.dims[i]) : symbol.empty() ? "?" : symbol);
+  }
+  return "[" + join(dims, ",") + "]";
+}
+
 std::string dump(const Graph& graph) {
   std::string text = format("graph {} opset {}\n", graph.name, opset(graph));
   const auto show = [&](ValueId v) -> std::string {

@@ -6,12 +6,6 @@
 namespace qc::normalize {
 namespace {
 
-using ir::Graph;
-using ir::kNone;
-using ir::Node;
-using ir::NodeId;
-using ir::ValueId;
-
 std::vector<std::string> origin_of(const Node& node) {
   return node.origin.empty() ? std::vector<std::string>{node.name} : node.origin;
 }

@@ -9,11 +9,11 @@ namespace qc::normalize {
 namespace {
 
 struct Match {
-  ir::NodeId node;
+  NodeId node;
   Dims pads;  // empty: none
 };
 
-std::optional<Dims> kernel_of(const ir::Graph& graph, const ir::Node& node) {
+std::optional<Dims> kernel_of(const Graph& graph, const Node& node) {
   const Dims kernel = ir::ints_attribute(node, "kernel_shape");
   if (!kernel.empty()) return kernel;
   const ir::Tensor* weight = ir::standard_op(node, "Conv") ? ir::constant_input(graph, node, 1) : nullptr;
@@ -21,7 +21,7 @@ std::optional<Dims> kernel_of(const ir::Graph& graph, const ir::Node& node) {
   return Dims(weight->dims.begin() + 2, weight->dims.end());
 }
 
-std::optional<Dims> same_pads(const ir::Graph& graph, const ir::Node& node, bool upper) {
+std::optional<Dims> same_pads(const Graph& graph, const Node& node, bool upper) {
   const auto kernel = kernel_of(graph, node);
   if (!kernel) return std::nullopt;
   const size_t spatial = kernel->size();
@@ -45,8 +45,8 @@ std::optional<Dims> same_pads(const ir::Graph& graph, const ir::Node& node, bool
   return pads;
 }
 
-std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
-  const ir::Node& node = node_at(graph, id);
+std::optional<Match> match(const Graph& graph, NodeId id) {
+  const Node& node = node_at(graph, id);
   const bool pool = ir::standard_op(node, "MaxPool") || ir::standard_op(node, "AveragePool");
   const bool conv = ir::standard_op(node, "Conv");
   if (!conv && !pool && !ir::standard_op(node, "ConvTranspose")) return std::nullopt;
@@ -58,8 +58,8 @@ std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
   return pads ? std::optional(Match{id, *pads}) : std::nullopt;
 }
 
-bool transform(ir::Graph& graph, const Match& m) {
-  ir::Node& node = node_at(graph, m.node);
+bool transform(Graph& graph, const Match& m) {
+  Node& node = node_at(graph, m.node);
   ir::remove_attribute(node, "auto_pad");
   ir::remove_attribute(node, "pads");
   if (!m.pads.empty()) ir::set_attribute(node, "pads", m.pads);
@@ -68,7 +68,7 @@ bool transform(ir::Graph& graph, const Match& m) {
 
 }  // namespace
 
-int explicit_pads(ir::Graph& graph) {
+int explicit_pads(Graph& graph) {
   return rewrite_all<Match>(graph, match, transform);
 }
 

@@ -9,12 +9,12 @@ namespace qc::normalize {
 namespace {
 
 struct Match {
-  ir::NodeId node;
+  NodeId node;
   Dims target;
 };
 
-std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
-  const ir::Node& node = node_at(graph, id);
+std::optional<Match> match(const Graph& graph, NodeId id) {
+  const Node& node = node_at(graph, id);
   if (!ir::standard_op(node, "Flatten")) return std::nullopt;
   int64_t axis = ir::int_attribute(node, "axis", 1);
   if (axis == 1) return Match{id, {0, -1}};
@@ -34,9 +34,9 @@ std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
   return Match{id, {rows, columns}};
 }
 
-bool transform(ir::Graph& graph, const Match& m) {
-  const ir::ValueId x = node_at(graph, m.node).inputs[0];
-  const ir::ValueId target =
+bool transform(Graph& graph, const Match& m) {
+  const ValueId x = node_at(graph, m.node).inputs[0];
+  const ValueId target =
       ir::add_constant(graph, node_at(graph, m.node).name + "/shape", int_tensor(m.target));
   become(graph, m.node, "Reshape", {x, target}, {});
   return true;
@@ -44,7 +44,7 @@ bool transform(ir::Graph& graph, const Match& m) {
 
 }  // namespace
 
-int flatten_to_reshape(ir::Graph& graph) {
+int flatten_to_reshape(Graph& graph) {
   return rewrite_all<Match>(graph, match, transform);
 }
 

@@ -9,13 +9,13 @@ namespace qc::normalize {
 namespace {
 
 struct Match {
-  ir::NodeId node;
+  NodeId node;
   Linear linear;
   ScaleShift map;
 };
 
-std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
-  const ir::Node& node = node_at(graph, id);
+std::optional<Match> match(const Graph& graph, NodeId id) {
+  const Node& node = node_at(graph, id);
   for (size_t slot = 0; slot < node.inputs.size() && node.inputs.size() == 2; ++slot) {
     const auto linear = linear_before(graph, node.inputs[slot]);
     if (!linear) continue;
@@ -26,7 +26,7 @@ std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
   return std::nullopt;
 }
 
-bool transform(ir::Graph& graph, const Match& m) {
+bool transform(Graph& graph, const Match& m) {
   if (!fold_behind(graph, m.linear, m.map.scale, m.map.shift)) return false;
   take_over(graph, m.linear.node, m.node);
   return true;
@@ -34,7 +34,7 @@ bool transform(ir::Graph& graph, const Match& m) {
 
 }  // namespace
 
-int fold_affine(ir::Graph& graph) {
+int fold_affine(Graph& graph) {
   return rewrite_all<Match>(graph, match, transform);
 }
 

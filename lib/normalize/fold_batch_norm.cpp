@@ -9,12 +9,12 @@ namespace qc::normalize {
 namespace {
 
 struct Match {
-  ir::NodeId batch_norm;
+  NodeId batch_norm;
   Linear linear;
   ScaleShift map;
 };
 
-std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
+std::optional<Match> match(const Graph& graph, NodeId id) {
   const auto map = batch_norm_at(graph, id);
   if (!map) return std::nullopt;
   const auto linear = linear_before(graph, node_at(graph, id).inputs[0]);
@@ -24,7 +24,7 @@ std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
   return Match{id, *linear, *map};
 }
 
-bool transform(ir::Graph& graph, const Match& m) {
+bool transform(Graph& graph, const Match& m) {
   Linear linear = m.linear;
   if (!linear.takes_bias) {  // a MatMul of rank 2 is a Gemm without bias
     const auto inputs = node_at(graph, linear.node).inputs;
@@ -38,7 +38,7 @@ bool transform(ir::Graph& graph, const Match& m) {
 
 }  // namespace
 
-int fold_batch_norm(ir::Graph& graph) {
+int fold_batch_norm(Graph& graph) {
   return rewrite_all<Match>(graph, match, transform);
 }
 

@@ -15,12 +15,6 @@
 namespace qc::normalize {
 namespace {
 
-using ir::Graph;
-using ir::kNone;
-using ir::Node;
-using ir::NodeId;
-using ir::ValueId;
-
 /// A result may have this many times the bytes of the constants it comes from (weights stored as int4 or
 /// float16 and widened: 8), and this much on top. Measured on a face detector whose channels are padded by
 /// Concat with ConstantOfShape: 248 kB instead of 395 kB, with the same placement and the same accuracy.

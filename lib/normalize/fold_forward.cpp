@@ -13,11 +13,6 @@
 namespace qc::normalize {
 namespace {
 
-using ir::Graph;
-using ir::kNone;
-using ir::NodeId;
-using ir::ValueId;
-
 /// A node that maps its operand `x` channel by channel.
 struct Mapping {
   NodeId node = kNone;
@@ -30,7 +25,7 @@ bool all_are(const Channels& c, double value) {
 }
 
 std::optional<Mapping> mapping_at(const Graph& graph, NodeId id, const Linear& reader) {
-  const ir::Node& node = node_at(graph, id);
+  const Node& node = node_at(graph, id);
   if (const auto map = batch_norm_at(graph, id)) {
     if (static_cast<int64_t>(map->scale.size()) != reader.in_channels) return std::nullopt;
     return Mapping{id, node.inputs[0], *map};
@@ -66,7 +61,7 @@ std::vector<Linear> linear_readers(const Graph& graph, ValueId value) {
 }
 
 bool takes_shift(const Graph& graph, const Linear& reader) {
-  const ir::Node& node = node_at(graph, reader.node);
+  const Node& node = node_at(graph, reader.node);
   return !ir::standard_op(node, "ConvTranspose") && unpadded(node);
 }
 
@@ -85,7 +80,7 @@ struct Match {
 };
 
 std::optional<Match> match(const Graph& graph, NodeId id) {
-  const ir::Node& node = node_at(graph, id);
+  const Node& node = node_at(graph, id);
   if (node.outputs.empty() || node.outputs[0] == kNone) return std::nullopt;
   Match m;
   m.readers = linear_readers(graph, node.outputs[0]);

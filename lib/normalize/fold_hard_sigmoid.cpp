@@ -11,13 +11,13 @@ namespace qc::normalize {
 namespace {
 
 struct Match {
-  ir::NodeId node;
+  NodeId node;
   Linear linear;
   double alpha, beta;
 };
 
-std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
-  const ir::Node& node = node_at(graph, id);
+std::optional<Match> match(const Graph& graph, NodeId id) {
+  const Node& node = node_at(graph, id);
   if (!ir::standard_op(node, "HardSigmoid")) return std::nullopt;
   const auto linear = linear_before(graph, node.inputs[0]);
   if (!linear || !linear->takes_bias) return std::nullopt;
@@ -25,12 +25,12 @@ std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
                ir::float_attribute(node, "beta", 0.5f)};
 }
 
-bool transform(ir::Graph& graph, const Match& m) {
+bool transform(Graph& graph, const Match& m) {
   const size_t channels = static_cast<size_t>(m.linear.out_channels);
   if (!fold_behind(graph, m.linear, Channels(channels, m.alpha), Channels(channels, m.beta))) return false;
   // The convolution's own value now holds other numbers than in the file, so it gets another name.
-  const ir::ValueId old = node_at(graph, m.node).inputs[0];
-  const ir::ValueId x = ir::add_value(graph, value_at(graph, old).name + "/gate", ir::DType::kFloat);
+  const ValueId old = node_at(graph, m.node).inputs[0];
+  const ValueId x = ir::add_value(graph, value_at(graph, old).name + "/gate", ir::DType::kFloat);
   copy_shape(graph, old, x);
   ir::set_output(graph, m.linear.node, 0, x);
   become_clip(graph, m.node, x, {0, 1});
@@ -39,7 +39,7 @@ bool transform(ir::Graph& graph, const Match& m) {
 
 }  // namespace
 
-int fold_hard_sigmoid(ir::Graph& graph) {
+int fold_hard_sigmoid(Graph& graph) {
   return rewrite_all<Match>(graph, match, transform);
 }
 

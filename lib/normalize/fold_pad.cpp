@@ -16,12 +16,6 @@
 namespace qc::normalize {
 namespace {
 
-using ir::Graph;
-using ir::kNone;
-using ir::Node;
-using ir::NodeId;
-using ir::ValueId;
-
 struct Match {
   NodeId node, pad;
   Dims pads;  // of the node, the Pad's included

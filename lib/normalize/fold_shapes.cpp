@@ -15,11 +15,6 @@ namespace qc::normalize {
 namespace {
 
 using ir::DType;
-using ir::Graph;
-using ir::kNone;
-using ir::Node;
-using ir::NodeId;
-using ir::ValueId;
 
 /// Longer integer vectors are data, not shapes.
 constexpr int64_t kLongest = 64;

@@ -12,11 +12,6 @@
 namespace qc::normalize {
 namespace {
 
-using ir::Graph;
-using ir::kNone;
-using ir::Node;
-using ir::NodeId;
-using ir::ValueId;
 using plan::Idiom;
 using plan::IdiomKind;
 

@@ -9,12 +9,7 @@
 namespace qc::normalize {
 namespace {
 
-using ir::Graph;
-using ir::kNone;
-using ir::Node;
-using ir::NodeId;
 using ir::Tensor;
-using ir::ValueId;
 
 /// Where weight number i stands: which output channel and which input channel it connects.
 struct Position {

@@ -10,12 +10,6 @@
 namespace qc::normalize {
 namespace {
 
-using ir::Graph;
-using ir::kNone;
-using ir::Node;
-using ir::NodeId;
-using ir::ValueId;
-
 /// A one-element constant that leaves the shape of `other` alone: rank 0, or no more dimensions than `other`
 /// has.
 std::optional<double> harmless_scalar(const Graph& graph, ValueId constant, ValueId other) {

@@ -9,12 +9,12 @@ namespace qc::normalize {
 namespace {
 
 struct Match {
-  ir::NodeId matmul, add;
+  NodeId matmul, add;
   Channels bias;
 };
 
-std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
-  const ir::Node& node = node_at(graph, id);
+std::optional<Match> match(const Graph& graph, NodeId id) {
+  const Node& node = node_at(graph, id);
   if (!ir::standard_op(node, "Add") || node.inputs.size() != 2) return std::nullopt;
   for (const size_t slot : {size_t{0}, size_t{1}}) {
     const auto linear = linear_before(graph, node.inputs[slot]);
@@ -25,13 +25,13 @@ std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
   return std::nullopt;
 }
 
-bool transform(ir::Graph& graph, const Match& m) {
+bool transform(Graph& graph, const Match& m) {
   const auto inputs = node_at(graph, m.matmul).inputs;
-  const ir::ValueId old =
+  const ValueId old =
       node_at(graph, m.add).inputs[node_at(graph, m.add).inputs[0] == node_at(graph, m.matmul).outputs[0]];
   const std::vector<float> bias(m.bias.begin(), m.bias.end());
-  const ir::ValueId c = ir::add_constant(graph, value_at(graph, old).name,
-                                         float_tensor(bias, {static_cast<int64_t>(bias.size())}));
+  const ValueId c = ir::add_constant(graph, value_at(graph, old).name,
+                                     float_tensor(bias, {static_cast<int64_t>(bias.size())}));
   become(graph, m.matmul, "Gemm", {inputs[0], inputs[1], c}, {});
   take_over(graph, m.matmul, m.add);
   return true;
@@ -39,7 +39,7 @@ bool transform(ir::Graph& graph, const Match& m) {
 
 }  // namespace
 
-int matmul_to_gemm(ir::Graph& graph) {
+int matmul_to_gemm(Graph& graph) {
   return rewrite_all<Match>(graph, match, transform);
 }
 

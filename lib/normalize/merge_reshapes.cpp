@@ -9,23 +9,22 @@ namespace qc::normalize {
 namespace {
 
 struct Match {
-  ir::NodeId outer, inner;
+  NodeId outer, inner;
 };
 
-std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
-  const ir::Node& node = node_at(graph, id);
-  if (!ir::standard_op(node, "Reshape") || sole_consumer(graph, node.inputs[0]) == ir::kNone)
-    return std::nullopt;
+std::optional<Match> match(const Graph& graph, NodeId id) {
+  const Node& node = node_at(graph, id);
+  if (!ir::standard_op(node, "Reshape") || sole_consumer(graph, node.inputs[0]) == kNone) return std::nullopt;
   const auto target = int_constant(graph, node, 1);
   if (!target || std::find(target->begin(), target->end(), 0) != target->end()) return std::nullopt;
   for (const char* op : {"Reshape", "Flatten", "Squeeze", "Unsqueeze"}) {
-    const ir::NodeId inner = producer_if(graph, node.inputs[0], op);
-    if (inner != ir::kNone) return Match{id, inner};
+    const NodeId inner = producer_if(graph, node.inputs[0], op);
+    if (inner != kNone) return Match{id, inner};
   }
   return std::nullopt;
 }
 
-bool transform(ir::Graph& graph, const Match& m) {
+bool transform(Graph& graph, const Match& m) {
   ir::set_input(graph, m.outer, 0, node_at(graph, m.inner).inputs[0]);
   absorb_origin(graph, m.outer, m.inner);
   return true;
@@ -33,7 +32,7 @@ bool transform(ir::Graph& graph, const Match& m) {
 
 }  // namespace
 
-int merge_reshapes(ir::Graph& graph) {
+int merge_reshapes(Graph& graph) {
   return rewrite_all<Match>(graph, match, transform);
 }
 

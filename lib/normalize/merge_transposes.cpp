@@ -10,13 +10,13 @@ namespace qc::normalize {
 namespace {
 
 struct Match {
-  ir::NodeId outer, inner;
+  NodeId outer, inner;
   Dims perm;  // of both together
   bool cancels;
 };
 
 /// The permutation; without the attribute it reverses, and the rank must be known. nullopt also for nonsense.
-std::optional<Dims> perm_of(const ir::Graph& graph, const ir::Node& node) {
+std::optional<Dims> perm_of(const Graph& graph, const Node& node) {
   const Dims perm = ir::ints_attribute(node, "perm");
   if (!perm.empty()) {
     Dims counted(perm.size());
@@ -31,11 +31,11 @@ std::optional<Dims> perm_of(const ir::Graph& graph, const ir::Node& node) {
   return reversed;
 }
 
-std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
-  const ir::Node& node = node_at(graph, id);
+std::optional<Match> match(const Graph& graph, NodeId id) {
+  const Node& node = node_at(graph, id);
   if (!ir::standard_op(node, "Transpose")) return std::nullopt;
-  const ir::NodeId inner = producer_if(graph, node.inputs[0], "Transpose");
-  if (inner == ir::kNone) return std::nullopt;
+  const NodeId inner = producer_if(graph, node.inputs[0], "Transpose");
+  if (inner == kNone) return std::nullopt;
   const auto second = perm_of(graph, node), first = perm_of(graph, node_at(graph, inner));
   if (!first || !second || first->size() != second->size()) return std::nullopt;
   Match m{id, inner, {}, true};
@@ -43,11 +43,11 @@ std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
   for (size_t i = 0; i < m.perm.size(); ++i) m.cancels = m.cancels && m.perm[i] == static_cast<int64_t>(i);
   if (m.cancels)
     return can_bypass(graph, id, node_at(graph, inner).inputs[0]) ? std::optional(m) : std::nullopt;
-  return sole_consumer(graph, node.inputs[0]) != ir::kNone ? std::optional(m) : std::nullopt;
+  return sole_consumer(graph, node.inputs[0]) != kNone ? std::optional(m) : std::nullopt;
 }
 
-bool transform(ir::Graph& graph, const Match& m) {
-  const ir::ValueId x = node_at(graph, m.inner).inputs[0];
+bool transform(Graph& graph, const Match& m) {
+  const ValueId x = node_at(graph, m.inner).inputs[0];
   if (m.cancels) {
     bypass(graph, m.outer, x);
     return true;
@@ -59,7 +59,7 @@ bool transform(ir::Graph& graph, const Match& m) {
 
 }  // namespace
 
-int merge_transposes(ir::Graph& graph) {
+int merge_transposes(Graph& graph) {
   return rewrite_all<Match>(graph, match, transform);
 }
 

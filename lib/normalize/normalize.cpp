@@ -17,7 +17,6 @@
 namespace qc::normalize {
 namespace {
 
-using ir::Graph;
 using ir::Tensor;
 
 using Rewrite = int (*)(Graph&, run::RunnerFactory&);
@@ -167,7 +166,7 @@ class Checker {
   static bool repeatable(const Graph& graph) {
     constexpr std::string_view kRandom[] = {"RandomNormal",      "RandomUniform", "RandomNormalLike",
                                             "RandomUniformLike", "Multinomial",   "Bernoulli"};
-    return std::none_of(graph.nodes.begin(), graph.nodes.end(), [&](const ir::Node& node) {
+    return std::none_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
       return !node.erased &&
              std::find(std::begin(kRandom), std::end(kRandom), node.op_type) != std::end(kRandom);
     });
@@ -197,17 +196,17 @@ constexpr Arity kArities[] = {
 
 void check_arities(const Graph& graph) {
   Diagnostics problems;
-  for (const ir::Node& node : graph.nodes) {
+  for (const Node& node : graph.nodes) {
     if (node.erased || !ir::standard_op(node, node.op_type)) continue;
     for (const Arity& arity : kArities) {
       if (arity.op_types.find(" " + node.op_type + " ") == std::string_view::npos) continue;
-      const auto given = static_cast<size_t>(std::find(node.inputs.begin(), node.inputs.end(), ir::kNone) -
-                                             node.inputs.begin());
+      const auto given =
+          static_cast<size_t>(std::find(node.inputs.begin(), node.inputs.end(), kNone) - node.inputs.begin());
       if (given < arity.inputs)
         problems.error({"bad-node", format("node '{}' ({})", node.name, node.op_type),
                         format("it has {} of the {} inputs that it needs", given, arity.inputs),
                         "export the model again"});
-      if (node.outputs.empty() || node.outputs[0] == ir::kNone)
+      if (node.outputs.empty() || node.outputs[0] == kNone)
         problems.error({"bad-node", format("node '{}' ({})", node.name, node.op_type), "it has no output",
                         "export the model again"});
     }

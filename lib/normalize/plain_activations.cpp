@@ -12,12 +12,6 @@
 namespace qc::normalize {
 namespace {
 
-using ir::Graph;
-using ir::kNone;
-using ir::Node;
-using ir::NodeId;
-using ir::ValueId;
-
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 struct Range {

@@ -11,18 +11,18 @@ namespace qc::normalize {
 namespace {
 
 struct Match {
-  ir::NodeId node;
+  NodeId node;
   std::vector<float> changed;  // the constant of the new op
 };
 
-std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
-  const ir::Node& node = node_at(graph, id);
+std::optional<Match> match(const Graph& graph, NodeId id) {
+  const Node& node = node_at(graph, id);
   const bool sub = ir::standard_op(node, "Sub"), div = ir::standard_op(node, "Div");
   if ((!sub && !div) || value_at(graph, node.inputs[0]).constant) return std::nullopt;
   const ir::Tensor* c = float_constant(graph, node, 1);
   if (!c) return std::nullopt;
   const auto& readers = value_at(graph, node.outputs[0]).consumers;
-  const auto is_erf = [&](ir::NodeId reader) { return ir::standard_op(node_at(graph, reader), "Erf"); };
+  const auto is_erf = [&](NodeId reader) { return ir::standard_op(node_at(graph, reader), "Erf"); };
   if (div && std::any_of(readers.begin(), readers.end(), is_erf)) return std::nullopt;
   Match found{id, {}};
   for (const float v : c->as<float>()) {
@@ -32,8 +32,8 @@ std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
   return found;
 }
 
-bool transform(ir::Graph& graph, const Match& m) {
-  ir::Node& node = node_at(graph, m.node);
+bool transform(Graph& graph, const Match& m) {
+  Node& node = node_at(graph, m.node);
   const Dims dims = ir::constant_input(graph, node, 1)->dims;
   node.op_type = ir::standard_op(node, "Sub") ? "Add" : "Mul";
   set_constant(graph, m.node, 1, float_tensor(m.changed, dims), "c");
@@ -42,7 +42,7 @@ bool transform(ir::Graph& graph, const Match& m) {
 
 }  // namespace
 
-int plain_arithmetic(ir::Graph& graph) {
+int plain_arithmetic(Graph& graph) {
   return rewrite_all<Match>(graph, match, transform);
 }
 

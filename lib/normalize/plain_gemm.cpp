@@ -8,21 +8,21 @@ namespace qc::normalize {
 namespace {
 
 struct Match {
-  ir::NodeId node;
+  NodeId node;
   float alpha, beta;
   bool transposed;
   std::optional<Channels> bias;  // set: the bias to write; empty list: none
 };
 
-std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
-  const ir::Node& node = node_at(graph, id);
+std::optional<Match> match(const Graph& graph, NodeId id) {
+  const Node& node = node_at(graph, id);
   if (!ir::standard_op(node, "Gemm")) return std::nullopt;
   const ir::Tensor* weight = float_constant(graph, node, 1);
   if (!weight || weight->dims.size() != 2) return std::nullopt;
   Match m{id, ir::float_attribute(node, "alpha", 1), ir::float_attribute(node, "beta", 1),
           ir::int_attribute(node, "transA", 0) != 0, std::nullopt};
   const int64_t columns = weight->dims[ir::int_attribute(node, "transB", 0) != 0 ? 0 : 1];
-  if (node.inputs.size() > 2 && node.inputs[2] != ir::kNone) {
+  if (node.inputs.size() > 2 && node.inputs[2] != kNone) {
     const auto bias = channel_constant(graph, node.inputs[2], columns, 2, -1);
     if (!bias && m.beta != 1) return std::nullopt;
     const bool plain = bias && m.beta == 1 && ir::constant_input(graph, node, 2)->dims == Dims{columns};
@@ -32,7 +32,7 @@ std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
   return change ? std::optional(m) : std::nullopt;
 }
 
-bool transform(ir::Graph& graph, const Match& m) {
+bool transform(Graph& graph, const Match& m) {
   if (m.alpha != 1) {
     const ir::Tensor& weight = *ir::constant_input(graph, node_at(graph, m.node), 1);
     std::vector<float> scaled;
@@ -40,7 +40,7 @@ bool transform(ir::Graph& graph, const Match& m) {
     set_constant(graph, m.node, 1, float_tensor(scaled, weight.dims), "weight");
   }
   if (m.bias && m.bias->empty()) {
-    ir::set_input(graph, m.node, 2, ir::kNone);
+    ir::set_input(graph, m.node, 2, kNone);
     node_at(graph, m.node).inputs.pop_back();
   } else if (m.bias) {
     std::vector<float> scaled;
@@ -50,18 +50,18 @@ bool transform(ir::Graph& graph, const Match& m) {
   }
   if (m.transposed) {
     const std::string name = node_at(graph, m.node).name + "/transposed";
-    const ir::ValueId a = node_at(graph, m.node).inputs[0];
+    const ValueId a = node_at(graph, m.node).inputs[0];
     ir::set_input(graph, m.node, 0,
                   insert_node(graph, "Transpose", {a}, {{"perm", Dims{1, 0}}}, name, m.node));
   }
-  ir::Node& node = node_at(graph, m.node);
+  Node& node = node_at(graph, m.node);
   for (const char* name : {"alpha", "beta", "transA"}) ir::remove_attribute(node, name);
   return true;
 }
 
 }  // namespace
 
-int plain_gemm(ir::Graph& graph) {
+int plain_gemm(Graph& graph) {
   return rewrite_all<Match>(graph, match, transform);
 }
 

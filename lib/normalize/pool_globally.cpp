@@ -9,11 +9,6 @@
 namespace qc::normalize {
 namespace {
 
-using ir::Graph;
-using ir::Node;
-using ir::NodeId;
-using ir::ValueId;
-
 struct Match {
   NodeId node;
   bool squeeze = false;
@@ -47,7 +42,7 @@ bool normalizes(const Graph& graph, const Node& mean) {
     return ir::standard_op(reader, "Sub") && reader.inputs[0] == x;
   });
   const NodeId maker = value_at(graph, x).producer;
-  if (subtracted || maker == ir::kNone) return subtracted;
+  if (subtracted || maker == kNone) return subtracted;
   const Node& square = node_at(graph, maker);
   return (ir::standard_op(square, "Pow") && ir::scalar_constant(graph, square.inputs[1]) == 2.0) ||
          (ir::standard_op(square, "Mul") && square.inputs[0] == square.inputs[1]);

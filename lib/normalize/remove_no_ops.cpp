@@ -9,11 +9,6 @@
 namespace qc::normalize {
 namespace {
 
-using ir::Graph;
-using ir::kNone;
-using ir::Node;
-using ir::ValueId;
-
 bool all_equal_to(const Dims& list, int64_t value) {
   return std::all_of(list.begin(), list.end(), [&](int64_t v) { return v == value; });
 }
@@ -115,11 +110,11 @@ ValueId idle_arithmetic(const Graph& graph, const Node& node) {
 }
 
 struct Match {
-  ir::NodeId node;
+  NodeId node;
   ValueId source;
 };
 
-std::optional<Match> match(const Graph& graph, ir::NodeId id) {
+std::optional<Match> match(const Graph& graph, NodeId id) {
   const Node& node = node_at(graph, id);
   ValueId source = idle_arithmetic(graph, node);
   for (const Rule& rule : kRules)

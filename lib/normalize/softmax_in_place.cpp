@@ -8,11 +8,6 @@
 namespace qc::normalize {
 namespace {
 
-using ir::Graph;
-using ir::kNone;
-using ir::NodeId;
-using ir::ValueId;
-
 struct Match {
   NodeId before, softmax, after;
 };
@@ -24,7 +19,7 @@ int64_t last_dim(const Graph& graph, ValueId value) {
 }
 
 std::optional<Match> match(const Graph& graph, NodeId id) {
-  const ir::Node& softmax = node_at(graph, id);
+  const Node& softmax = node_at(graph, id);
   if (ir::opset(graph) < 13 || !ir::standard_op(softmax, "Softmax")) return std::nullopt;
   const int64_t axis = ir::int_attribute(softmax, "axis", -1);
   if (axis != -1 && axis != rank_of(graph, softmax.inputs[0]) - 1) return std::nullopt;

@@ -8,18 +8,18 @@ namespace qc::normalize {
 namespace {
 
 struct Match {
-  ir::NodeId node;
+  NodeId node;
   plan::Idiom idiom;
 };
 
-std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
+std::optional<Match> match(const Graph& graph, NodeId id) {
   if (ir::opset(graph) < 20 || ir::standard_op(node_at(graph, id), "Gelu")) return std::nullopt;
   const auto idiom = gelu_at(graph, id);
   return idiom ? std::optional(Match{id, *idiom}) : std::nullopt;
 }
 
-bool transform(ir::Graph& graph, const Match& m) {
-  for (const ir::NodeId id : m.idiom.nodes)
+bool transform(Graph& graph, const Match& m) {
+  for (const NodeId id : m.idiom.nodes)
     if (id != m.node) absorb_origin(graph, m.node, id);
   const bool tanh = m.idiom.kind == plan::IdiomKind::kGeluTanh;
   become(graph, m.node, "Gelu", {m.idiom.inputs[0]}, {{"approximate", std::string(tanh ? "tanh" : "none")}});
@@ -28,7 +28,7 @@ bool transform(ir::Graph& graph, const Match& m) {
 
 }  // namespace
 
-int spell_gelu(ir::Graph& graph) {
+int spell_gelu(Graph& graph) {
   return rewrite_all<Match>(graph, match, transform);
 }
 

@@ -15,10 +15,6 @@
 namespace qc::normalize {
 namespace {
 
-using ir::Graph;
-using ir::NodeId;
-using ir::ValueId;
-
 struct Match {
   NodeId node;  // the last one
   ValueId x;
@@ -40,14 +36,13 @@ std::optional<Match> match_swish(const Graph& graph, NodeId id) {
 /// Clip(a*x + b, 0, 1), or Clip(a*x + b, 0, M) times 1/M. A Clip of x itself stays one: it costs an integer
 /// kernel nothing.
 std::optional<Match> match_gate(const Graph& graph, NodeId id) {
-  const ir::Node& node = node_at(graph, id);
+  const Node& node = node_at(graph, id);
   ValueId clipped = node.outputs[0];
   std::vector<NodeId> nodes;
   double coefficient = 1;
   if (ir::standard_op(node, "Mul") || ir::standard_op(node, "Div")) {
     const Product product = product_of(graph, clipped);
-    if (product.factors.size() != 1 || sole_consumer(graph, product.factors[0]) == ir::kNone)
-      return std::nullopt;
+    if (product.factors.size() != 1 || sole_consumer(graph, product.factors[0]) == kNone) return std::nullopt;
     clipped = product.factors[0];
     nodes = product.nodes;
     coefficient = product.coefficient;

@@ -13,7 +13,7 @@ struct Match {
   Dims normalized;  // sizes of the normalized axes
 };
 
-std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
+std::optional<Match> match(const Graph& graph, NodeId id) {
   if (ir::opset(graph) < 17) return std::nullopt;
   const auto norm = layer_norm_at(graph, id);
   if (!norm || norm->idiom.nodes.size() == 1) return std::nullopt;
@@ -26,13 +26,13 @@ std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
   return m;
 }
 
-bool transform(ir::Graph& graph, const Match& m) {
-  const ir::NodeId last = value_at(graph, m.norm.idiom.output).producer;
-  for (const ir::NodeId id : m.norm.idiom.nodes)
+bool transform(Graph& graph, const Match& m) {
+  const NodeId last = value_at(graph, m.norm.idiom.output).producer;
+  for (const NodeId id : m.norm.idiom.nodes)
     if (id != last) absorb_origin(graph, last, id);
   const std::string name = node_at(graph, last).name;
-  const auto parameter = [&](ir::ValueId value, const char* suffix) {
-    if (value == ir::kNone) {
+  const auto parameter = [&](ValueId value, const char* suffix) {
+    if (value == kNone) {
       const std::vector<float> ones(static_cast<size_t>(ir::element_count(m.normalized)), 1.0f);
       return ir::add_constant(graph, name + suffix, float_tensor(ones, m.normalized));
     }
@@ -41,15 +41,15 @@ bool transform(ir::Graph& graph, const Match& m) {
     tensor.dims = m.normalized;  // leading ones dropped
     return ir::add_constant(graph, value_at(graph, value).name, std::move(tensor));
   };
-  std::vector<ir::ValueId> inputs = {m.norm.idiom.inputs[0], parameter(m.norm.gamma, "/scale")};
-  if (m.norm.beta != ir::kNone) inputs.push_back(parameter(m.norm.beta, "/bias"));
+  std::vector<ValueId> inputs = {m.norm.idiom.inputs[0], parameter(m.norm.gamma, "/scale")};
+  if (m.norm.beta != kNone) inputs.push_back(parameter(m.norm.beta, "/bias"));
   become(graph, last, "LayerNormalization", inputs, {{"axis", m.norm.axis}, {"epsilon", m.norm.epsilon}});
   return true;
 }
 
 }  // namespace
 
-int spell_layer_norm(ir::Graph& graph) {
+int spell_layer_norm(Graph& graph) {
   return rewrite_all<Match>(graph, match, transform);
 }
 

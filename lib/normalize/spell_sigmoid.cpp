@@ -8,30 +8,30 @@ namespace qc::normalize {
 namespace {
 
 struct Match {
-  ir::NodeId node;
-  ir::ValueId x, numerator;  // numerator kNone: 1
-  std::vector<ir::NodeId> nodes;
+  NodeId node;
+  ValueId x, numerator;  // numerator kNone: 1
+  std::vector<NodeId> nodes;
 };
 
-std::optional<Match> match(const ir::Graph& graph, ir::NodeId id) {
-  const ir::Node& node = node_at(graph, id);
+std::optional<Match> match(const Graph& graph, NodeId id) {
+  const Node& node = node_at(graph, id);
   const bool reciprocal = ir::standard_op(node, "Reciprocal");
   if (!reciprocal && !ir::standard_op(node, "Div")) return std::nullopt;
-  Match m{id, ir::kNone, ir::kNone, {}};
+  Match m{id, kNone, kNone, {}};
   m.x = one_plus_exp_minus(graph, node.inputs[reciprocal ? 0 : 1], m.nodes);
-  if (m.x == ir::kNone) return std::nullopt;
+  if (m.x == kNone) return std::nullopt;
   if (!reciprocal && ir::scalar_constant(graph, node.inputs[0]) != 1.0) m.numerator = node.inputs[0];
   return m;
 }
 
-bool transform(ir::Graph& graph, const Match& m) {
-  for (const ir::NodeId id : m.nodes) absorb_origin(graph, m.node, id);
-  if (m.numerator == ir::kNone) {
+bool transform(Graph& graph, const Match& m) {
+  for (const NodeId id : m.nodes) absorb_origin(graph, m.node, id);
+  if (m.numerator == kNone) {
     become(graph, m.node, "Sigmoid", {m.x}, {});
     return true;
   }
   const std::string name = node_at(graph, m.node).name + "/sigmoid";
-  const ir::ValueId s = insert_node(graph, "Sigmoid", {m.x}, {}, name, m.node);
+  const ValueId s = insert_node(graph, "Sigmoid", {m.x}, {}, name, m.node);
   copy_shape(graph, m.x, s);
   become(graph, m.node, "Mul", {m.numerator, s}, {});
   return true;
@@ -39,7 +39,7 @@ bool transform(ir::Graph& graph, const Match& m) {
 
 }  // namespace
 
-int spell_sigmoid(ir::Graph& graph) {
+int spell_sigmoid(Graph& graph) {
   return rewrite_all<Match>(graph, match, transform);
 }
 

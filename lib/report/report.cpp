@@ -64,6 +64,31 @@ Coverage coverage(const Report& report) {
   return sums;
 }
 
+std::vector<FloatGroup> stayed_float(const Report& report) {
+  std::vector<FloatGroup> groups;
+  std::map<std::string, std::map<std::string, int64_t>> op_types;
+  for (const NodeRow& row : report.nodes) {
+    if (on_integer_kernel(row)) continue;
+    const std::string reason = row.compute == "integer"
+                                   ? "meant for integers, but the runtime has no kernel for them here"
+                                   : row.reason;
+    const auto same = [&](const FloatGroup& group) { return group.reason == reason; };
+    auto group = std::find_if(groups.begin(), groups.end(), same);
+    if (group == groups.end()) group = groups.insert(groups.end(), {reason, 0, {}, {}});
+    ++group->count;
+    ++op_types[reason][row.op_type];
+    group->nodes.push_back(row.node);
+  }
+  const auto larger = [](const auto& a, const auto& b) { return a.second > b.second; };
+  for (FloatGroup& group : groups) {
+    group.op_types.assign(op_types[group.reason].begin(), op_types[group.reason].end());
+    std::stable_sort(group.op_types.begin(), group.op_types.end(), larger);
+  }
+  std::stable_sort(groups.begin(), groups.end(),
+                   [](const FloatGroup& a, const FloatGroup& b) { return a.count > b.count; });
+  return groups;
+}
+
 std::vector<std::pair<std::string, int64_t>> bytes_by_kind(const FileBytes& file) {
   std::map<std::string, int64_t> sums;
   for (const ByteRow& row : file.rows) sums[row.kind] += row.bytes;

@@ -1,10 +1,11 @@
-// Paper 5: the report as numbers, then printed. Nothing is computed while printing: text, JSON (and later
-// markdown and HTML) show the same figures.
+// Paper 5: the report as numbers, then printed. Nothing is computed while printing: text, JSON, markdown and
+// HTML show the same figures; the last two are made from the JSON document itself.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -45,6 +46,30 @@ struct Accuracy {
   double worst_sqnr_db() const;           // over `integer`
 };
 
+/// A layer's output over the calibration images, and the grid that was laid over it.
+struct OutputValues {
+  std::string type;  // "uint8"
+  int bits = 0;
+  double scale = 0;
+  int64_t zero_point = 0;
+  double grid_min = 0, grid_max = 0;  // the thresholds: what lies beyond is clipped
+  double seen_min = 0, seen_max = 0;  // NaN when nothing was seen
+  // For drawing, not in the JSON: counts of bars of equal width from `first` on, at most kBars.
+  static constexpr size_t kBars = 128;
+  double first = 0, width = 0;
+  std::vector<uint64_t> bars;
+};
+
+/// The largest constant of a layer that is stored as integers.
+struct WeightValues {
+  std::string type;  // "int8"
+  int bits = 0;
+  int64_t channels = 1;                 // scales: 1 is per tensor
+  double scale_min = 0, scale_max = 0;  // over the channels
+  // For drawing, not in the JSON: smallest and largest value of each channel before rounding.
+  std::vector<float> channel_min, channel_max;
+};
+
 struct NodeRow {
   std::string node, op_type;
   std::string compute;  // "integer", "float, integer weights", "float"
@@ -53,7 +78,10 @@ struct NodeRow {
   std::string reason, detail;
   std::vector<std::string> made_from;  // nodes of the file that became part of it, itself left out
   std::vector<std::string> outputs;    // value names
+  std::string shape;                   // of the first output, "[1,32,16,?]"; "" unknown
   std::string output_params;           // "uint8 scale 0.0235 zero_point 0" or ""
+  std::optional<OutputValues> values;  // of the output that is rounded
+  std::optional<WeightValues> weights;
   double sqnr_db = 0;                  // at this node's output in simulation; NaN when not measured
   int64_t float_bytes = 0, bytes = 0;  // its weights before and after
   int weight_bits = 0;                 // of its weights as integers; 0: it has none
@@ -87,6 +115,24 @@ struct Gate {
   std::string name;  // "min_sqnr_db": the key in the config
   double bound = 0, figure = 0;
   bool held = true;
+  bool of_this_run = false;  // a time: the JSON, the same from run to run, has no figure for it
+};
+
+/// What was calibrated on. Names are those of files in the folder.
+struct CalibrationSet {
+  int64_t images = 0, held_out = 0;
+  std::vector<std::vector<std::string>> copies;  // groups of files with the same bytes
+  struct Shown {
+    std::string name, png;  // as the network sees it, made small; PNG bytes, not in the JSON
+  };
+  std::vector<Shown> shown;  // at most three; none where inputs are tensors
+};
+
+/// One placement that was tried on the way: time by the target's cost table, float = 1.
+struct FrontierPoint {
+  std::string name;
+  double time = 0, sqnr_db = 0;  // worst output, held-out images, simulated
+  bool chosen = false;
 };
 
 struct SaturationRisk {
@@ -100,6 +146,7 @@ struct Report {
       folders;             // where model, config and images were found: cut from every text of the JSON
   int64_t float_size = 0;  // the input model on disk, external data included
   int64_t calibration_images = 0;
+  CalibrationSet calibration;
   std::vector<FileBytes> files;
   std::optional<Accuracy> accuracy;
   std::vector<NodeRow> nodes;           // topological order
@@ -107,6 +154,7 @@ struct Report {
   std::vector<RuleRow> rules;           // later ones win
   std::vector<Rewrite> rewrites;
   std::vector<Correction> corrections;
+  std::vector<FrontierPoint> frontier;  // empty: nothing was searched
   SaturationRisk saturation;
   std::vector<Gate> gates;
   std::vector<std::string> notes;  // "3 initializers were inputs as well and are constants now", ...
@@ -123,6 +171,14 @@ struct Coverage {
   int64_t nodes = 0, integer = 0;              // all nodes
 };
 Coverage coverage(const Report& report);
+/// Nodes without an integer kernel, grouped by the reason; the largest group first.
+struct FloatGroup {
+  std::string reason;
+  int64_t count = 0;
+  std::vector<std::pair<std::string, int64_t>> op_types;  // by count, then name
+  std::vector<std::string> nodes;                         // in the report's order
+};
+std::vector<FloatGroup> stayed_float(const Report& report);
 /// Bytes of a file by kind, in the order weights, bias, scales, constants, graph, others by name, [file
 /// structure].
 std::vector<std::pair<std::string, int64_t>> bytes_by_kind(const FileBytes& file);
@@ -131,5 +187,12 @@ std::vector<std::pair<std::string, int64_t>> bytes_by_kind(const FileBytes& file
 std::string to_text(const Report& report, bool verbose);
 /// Keys sorted, stable, no timings, no absolute paths: the same conversion gives the same bytes.
 std::string to_json(const Report& report);
+/// For the summary of a CI step: verdict, gates, sizes, accuracy, what stayed float, warnings.
+std::string to_markdown(const Report& report);
+/// One page that needs nothing but itself: no network, no time stamps. Histograms and pictures besides what
+/// the JSON has.
+std::string to_html(const Report& report);
+/// The JSON schema (draft 2020-12) of to_json().
+std::string_view schema_json();
 
 }  // namespace qc::report

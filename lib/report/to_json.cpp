@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/text.h"
+#include "report/document.h"
 #include "report/json_values.h"
 #include "report/report.h"
 #include "report/table.h"
@@ -100,6 +101,51 @@ json accuracy_value(const std::optional<Accuracy>& accuracy) {
           {"simulated", outputs_value(accuracy->simulated)}};
 }
 
+json output_value(const std::optional<OutputValues>& values) {
+  if (!values) return nullptr;
+  return {{"type", values->type},
+          {"bits", values->bits},
+          {"scale", number(values->scale)},
+          {"zero_point", values->zero_point},
+          {"grid", {number(values->grid_min), number(values->grid_max)}},
+          {"seen", {number(values->seen_min), number(values->seen_max)}}};
+}
+
+json weights_value(const std::optional<WeightValues>& weights) {
+  if (!weights) return nullptr;
+  return {{"type", weights->type},
+          {"bits", weights->bits},
+          {"channels", weights->channels},
+          {"scale_min", number(weights->scale_min)},
+          {"scale_max", number(weights->scale_max)}};
+}
+
+json calibration_value(const CalibrationSet& set) {
+  json shown = json::array();
+  for (const CalibrationSet::Shown& picture : set.shown) shown.push_back(picture.name);
+  return {{"images", set.images}, {"held_out", set.held_out}, {"copies", set.copies}, {"shown", shown}};
+}
+
+json stayed_float_value(const Report& report) {
+  json values = json::array();
+  for (const FloatGroup& group : stayed_float(report)) {
+    json op_types = json::object();
+    for (const auto& [op_type, count] : group.op_types) op_types[op_type] = count;
+    values.push_back({{"reason", group.reason}, {"count", group.count}, {"op_types", op_types}});
+  }
+  return values;
+}
+
+json frontier_value(const Report& report) {
+  json values = json::array();
+  for (const FrontierPoint& point : report.frontier)
+    values.push_back({{"name", point.name},
+                      {"time", number(point.time)},
+                      {"sqnr_db", number(point.sqnr_db)},
+                      {"chosen", point.chosen}});
+  return values;
+}
+
 json nodes_value(const Report& report) {
   json values = json::array();
   for (const NodeRow& row : report.nodes) {
@@ -113,6 +159,9 @@ json nodes_value(const Report& report) {
                       {"detail", without_folders(row.detail, report.folders)},
                       {"outputs", row.outputs},
                       {"output_params", row.output_params},
+                      {"shape", row.shape},
+                      {"output", output_value(row.values)},
+                      {"weights", weights_value(row.weights)},
                       {"sqnr_db", number(row.sqnr_db)},
                       {"float_bytes", row.float_bytes},
                       {"weight_bits", row.weight_bits > 0 ? json(row.weight_bits) : json(nullptr)},
@@ -142,7 +191,7 @@ json changes_value(const Report& report) {
   for (const Gate& gate : report.gates) {
     gates.push_back({{"name", gate.name},
                      {"bound", number(gate.bound)},
-                     {"figure", number(gate.figure)},
+                     {"figure", gate.of_this_run ? json(nullptr) : number(gate.figure)},
                      {"held", gate.held}});
   }
   return {{"rewrites", rewrites}, {"corrections", corrections}, {"gates", gates}};
@@ -170,7 +219,7 @@ json remarks_value(const Report& report) {
 
 }  // namespace
 
-std::string to_json(const Report& report) {
+json to_document(const Report& report) {
   json files = json::array();
   for (const FileBytes& file : report.files) files.push_back(file_value(file, report.float_size));
   json document = {{"schema_version", kSchemaVersion},
@@ -182,6 +231,9 @@ std::string to_json(const Report& report) {
                    {"config_hash", report.config_hash},
                    {"preprocessing", report.preprocessing},
                    {"calibration_images", report.calibration_images},
+                   {"calibration", calibration_value(report.calibration)},
+                   {"stayed_float", stayed_float_value(report)},
+                   {"frontier", frontier_value(report)},
                    {"files", files},
                    {"accuracy", accuracy_value(report.accuracy)},
                    {"coverage", coverage_value(coverage(report))},
@@ -193,7 +245,11 @@ std::string to_json(const Report& report) {
                      {"guarded", report.saturation.guarded}}}};
   document.update(changes_value(report));
   document.update(remarks_value(report));
-  return print(document);
+  return document;
+}
+
+std::string to_json(const Report& report) {
+  return print(to_document(report));
 }
 
 }  // namespace qc::report

@@ -100,11 +100,15 @@ std::string accuracy(const Report& report, bool verbose) {
   if (measured.agreement)
     sums.push_back(format("same top-1 class as float {:.1f} %", *measured.agreement * 100));
   if (!sums.empty()) text += format("  {}\n", join(sums, "; "));
-  for (const Gate& gate : report.gates) {
-    text += format("  gate {} {:g}: {:g}, {}\n", gate.name, gate.bound, gate.figure,
-                   gate.held ? "held" : "NOT HELD");
-  }
   return text;
+}
+
+std::string gates(const Report& report) {
+  std::vector<Row> rows{{"gates", "bound", "measured", ""}};
+  for (const Gate& gate : report.gates)
+    rows.push_back({"  " + gate.name, format("{:g}", gate.bound), format("{:g}", gate.figure),
+                    gate.held ? "held" : "NOT HELD"});
+  return report.gates.empty() ? "" : "\n" + columns(rows, "lrrl", 0);
 }
 
 std::string integer_coverage(const Report& report) {
@@ -130,57 +134,29 @@ std::string worst_layers(const Report& report, bool verbose) {
   return "\nlayers that hurt most (SQNR at their output, simulated)\n" + columns(rows, "rlll");
 }
 
-struct FloatGroup {
-  std::string reason;
-  int64_t count = 0;
-  std::map<std::string, int64_t> op_types;
-  std::vector<std::string> examples;
-};
-
-std::vector<FloatGroup> float_groups(const Report& report, bool verbose) {
-  std::vector<FloatGroup> groups;
-  for (const NodeRow& row : report.nodes) {
-    if (on_integer_kernel(row)) continue;
-    const bool planned = row.compute == "integer";
-    const std::string reason =
-        planned ? "meant for integers, but the runtime has no kernel for them here" : row.reason;
-    const auto same = [&](const FloatGroup& group) { return group.reason == reason; };
-    auto group = std::find_if(groups.begin(), groups.end(), same);
-    if (group == groups.end()) group = groups.insert(groups.end(), {reason, 0, {}, {}});
-    ++group->count;
-    ++group->op_types[row.op_type];
-    if (verbose || group->examples.size() < kExamples)
-      group->examples.push_back(shorten(row.node, kNameWidth));
-  }
-  const auto larger = [](const FloatGroup& a, const FloatGroup& b) { return a.count > b.count; };
-  std::stable_sort(groups.begin(), groups.end(), larger);
-  return groups;
-}
-
 std::string op_types_text(const FloatGroup& group, bool verbose) {
-  std::vector<std::pair<std::string, int64_t>> ordered(group.op_types.begin(), group.op_types.end());
-  const auto larger = [](const auto& a, const auto& b) { return a.second > b.second; };
-  std::stable_sort(ordered.begin(), ordered.end(), larger);
   std::vector<std::string> parts;
-  for (size_t i = 0; i < ordered.size() && (verbose || i < kOpTypes); ++i) {
-    parts.push_back(format("{} {}", ordered[i].second, ordered[i].first));
+  for (size_t i = 0; i < group.op_types.size() && (verbose || i < kOpTypes); ++i) {
+    parts.push_back(format("{} {}", group.op_types[i].second, group.op_types[i].first));
   }
-  if (parts.size() < ordered.size()) parts.push_back("...");
+  if (parts.size() < group.op_types.size()) parts.push_back("...");
   return join(parts, ", ");
 }
 
 std::string stayed_float(const Report& report, bool verbose) {
-  const std::vector<FloatGroup> groups = float_groups(report, verbose);
+  const std::vector<FloatGroup> groups = report::stayed_float(report);
   if (groups.empty()) return "";
   int64_t total = 0;
   for (const FloatGroup& group : groups) total += group.count;
   const Cut shown = cut(groups.size(), kFloatGroups, verbose, "reason");
   std::string text = format("stayed float: {}\n", counted(total, "node"));
   for (size_t i = 0; i < shown.shown; ++i) {
-    const FloatGroup& group = groups[i];
-    const bool all_named = static_cast<size_t>(group.count) == group.examples.size();
-    text += format("  {}: {} ({}{})\n", group.reason, op_types_text(group, verbose),
-                   join(group.examples, ", "), all_named ? "" : ", ...");
+    std::vector<std::string> examples;
+    for (const std::string& node : groups[i].nodes)
+      if (verbose || examples.size() < kExamples) examples.push_back(shorten(node, kNameWidth));
+    const bool all_named = groups[i].nodes.size() == examples.size();
+    text += format("  {}: {} ({}{})\n", groups[i].reason, op_types_text(groups[i], verbose),
+                   join(examples, ", "), all_named ? "" : ", ...");
   }
   return text + shown.rest;
 }
@@ -252,7 +228,8 @@ std::string timings(const Report& report) {
 }  // namespace
 
 std::string to_text(const Report& report, bool verbose) {
-  std::string text = head(report, verbose) + sizes(report) + bytes(report) + accuracy(report, verbose);
+  std::string text =
+      head(report, verbose) + sizes(report) + bytes(report) + accuracy(report, verbose) + gates(report);
   text +=
       plan(report) + worst_layers(report, verbose) + integer_coverage(report) + stayed_float(report, verbose);
   text += changes(report) + saturation(report) + remarks(report, verbose);

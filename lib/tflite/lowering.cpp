@@ -518,6 +518,16 @@ void emit_results(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> input
   for (const auto& [from, to] : rescaled) emit(l, Op::kQuantize, {from}, {to});
 }
 
+void emit_result_at(Lowering& l, ir::NodeId id, size_t slot, Op op, std::vector<TensorId> inputs,
+                    TensorId x) {
+  const TensorId result = declare(l, id, slot);
+  if (tensor_at(l, result).quantization == tensor_at(l, x).quantization)
+    return emit(l, op, std::move(inputs), {result});
+  const TensorId made = temporary(l, tensor_at(l, result).shape, x);
+  emit(l, op, std::move(inputs), {made});
+  emit(l, Op::kQuantize, {made}, {result});
+}
+
 Quantization planned_for(const Lowering& l, ir::NodeId id) {
   const ir::ValueId v = l.fused[static_cast<size_t>(id)].result;
   if (!runs_on_integers(l, id) || !is_quantized(l, v)) return {};

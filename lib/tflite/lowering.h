@@ -115,6 +115,8 @@ void emit_result(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> inputs
 /// The same for an op that moves integers and has several results: all have the numbers of `x`.
 void emit_results(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> inputs, Options options,
                   TensorId x);
+/// One of them, by an op of its own.
+void emit_result_at(Lowering& l, ir::NodeId id, size_t slot, Op op, std::vector<TensorId> inputs, TensorId x);
 /// What the plan gives the node's result; no scales for floats.
 Quantization planned_for(const Lowering& l, ir::NodeId id);
 /// Input `slot` in exactly these numbers: a QUANTIZE where the plan has others, constants rounded again.

@@ -1,0 +1,1 @@
+quantize_sample --report htlm --report spreadsheet
