@@ -177,8 +177,8 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("calibrate");
 
   // From here no Concat of outputs puts ranges of unlike width on one scale, where floats may stand.
-  const std::vector<bool> placed =
-      keep_apart(result.report, graph, target, stats, fastest, full && target.float_islands);
+  const std::vector<bool> placed = keep_apart(result.report, graph, target, stats, fastest,
+                                              full && target.float_islands && target.activations.bits <= 8);
   if (placed != fastest)
     plan = select::outline(graph, target, capabilities, placed, reasons_in_float(fastest, placed));
 
