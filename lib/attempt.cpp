@@ -238,17 +238,25 @@ Attempt refine_placement(const ir::Graph& graph, const std::vector<select::Capab
                          const std::function<Attempt(const std::vector<bool>& integer)>& retry,
                          const FloatAnswers& answers, const images::ImageSource& source,
                          const calibrate::Split& split, int threads) {
-  const double first_db = fastest.fidelity.worst_db();
   if (answers.judged.empty() || simulate::rounded_values(fastest.model.plan).empty()) return fastest;
   // What narrow weights cost cannot be bought back with float activations, and every try would solve them
   // all over.
   if (has_narrow_weights(fastest.model)) return fastest;
+  const std::vector<bool> start = select::place(graph, capabilities, time), nowhere(start.size(), false);
+  if (placed != start) {  // integers everywhere did not do: begin where they pay
+    Attempt paying = retry(start);
+    const bool better = improves(paying.fidelity, fastest.fidelity);
+    const report::Correction line{"placement where integers pay", better, fastest.fidelity.worst_db(),
+                                  paying.fidelity.worst_db()};
+    if (better) fastest = std::move(paying);
+    fastest.corrections.push_back(line);
+  }
+  const double first_db = fastest.fidelity.worst_db();
   const bool poor = first_db < kGoodDb;
   if (!poor &&
       without_rounding(fastest, answers, source, threads).worst_db() - fastest.uncorrected_db <= kNarrowGapDb)
     return fastest;
 
-  const std::vector<bool> start = select::place(graph, capabilities, time), nowhere(start.size(), false);
   const simulate::Fidelity weights_only = retry(nowhere).fidelity;
   const select::MeasuredNoise noise = measured_noise(fastest, weights_only, answers, source, split, threads);
   const double start_time = select::cost_of(graph, start, time),
@@ -260,7 +268,7 @@ Attempt refine_placement(const ir::Graph& graph, const std::vector<select::Capab
                     : float_time < kLittle * start_time ? start_time + kGiveBack * (float_time - start_time)
                                                         : start_time;
   Attempt best = std::move(fastest);
-  std::vector<bool> last = placed;
+  std::vector<bool> last = start;
   for (int round = 0; round < kRounds; ++round) {
     const select::Refined refined = select::refine(graph, capabilities, time, noise, goal);
     if (refined.integer == last || (!refined.reaches_goal && round > 0)) break;

@@ -27,6 +27,7 @@
 #include "select/decide.h"
 #include "select/placement.h"
 #include "select/rules.h"
+#include "select/ties.h"
 #include "threshold/candidates.h"
 #include "version.h"
 #include "write_tflite.h"
@@ -189,6 +190,7 @@ ConvertResult convert(const ConvertOptions& options) {
     const plan::Candidates activations =
         threshold::activation_candidates(graph, outlined, stats, target, config.quantization, rules.nodes);
     select::decide(outlined, graph, target, activations);
+    if (full) select::avoid_ties(outlined, graph, target);  // both files compute the same integers
     return activations;
   };
   const plan::Candidates activations = complete(plan);
