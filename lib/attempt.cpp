@@ -52,14 +52,13 @@ bool has_narrow_weights(const plan::QuantizedModel& model) {
 
 bool wants_second_order(const plan::QuantizedModel& model, const config::CoreConfig& config) {
   using config::CorrectionMethod;
-  if (config.saturation_guard)
-    return false;  // it bounds pairs of integers, which rounding here would not keep
   if (config.correction.method != CorrectionMethod::kUnset)
     return config.correction.method == CorrectionMethod::kSecondOrder;
   return has_narrow_weights(model);
 }
 
-correct::SecondOrderOptions second_order_options(const config::Correction& correction, int threads) {
+correct::SecondOrderOptions second_order_options(const config::CoreConfig& config, int threads) {
+  const config::Correction& correction = config.correction;
   correct::SecondOrderOptions options;
   options.rounding.retarget_auto = !correction.retarget_strength;
   options.rounding.retarget_strength = correction.retarget_strength.value_or(0);
@@ -67,6 +66,8 @@ correct::SecondOrderOptions second_order_options(const config::Correction& corre
   options.rounding.scale_search = correction.scale_search;
   options.seed = static_cast<uint64_t>(correction.seed);
   options.threads = threads;
+  // The guard bounds pairs of integers, which rounding here would not keep; narrow ones cannot exceed it.
+  options.only_narrow = config.saturation_guard;
   return options;
 }
 
@@ -136,10 +137,13 @@ void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, 
                      Attempt& tried) {
   const int64_t images =
       std::min(config.correction.images, correct::images_that_fit(nearest, memory_limit(config)));
-  Progress progress("correcting", correct::solvable_layers(nearest), "layers");
-  const correct::SecondOrder solved = correct::solve_second_order(
-      nearest, runners, source, correct::spread(answers.calibration, images),
-      second_order_options(config.correction, threads), [&] { progress.advance(); });
+  const correct::SecondOrderOptions options = second_order_options(config, threads);
+  const int64_t layers = correct::solvable_layers(nearest, options.only_narrow);
+  if (layers == 0 || answers.calibration.empty()) return;
+  Progress progress("correcting", layers, "layers");
+  const correct::SecondOrder solved =
+      correct::solve_second_order(nearest, runners, source, correct::spread(answers.calibration, images),
+                                  options, [&] { progress.advance(); });
   if (solved.layers == 0) return;
   for (const auto& [value, integers] : solved.weights) nearest.weights[value] = integers;
   quantize::add_to_biases(nearest, solved.deltas);
