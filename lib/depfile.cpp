@@ -19,7 +19,7 @@ std::string escaped(const fs::path& path) {
       backslashes += c;
       continue;
     }
-    const bool special = c == ' ' || c == '\t' || c == '#' || c == '%';
+    const bool special = c == ' ' || c == '\t' || c == '#';
     text += backslashes;
     if (special) text += backslashes + '\\';
     backslashes.clear();
@@ -44,9 +44,8 @@ void add_images(std::vector<fs::path>& files, const config::CoreConfig& config, 
 }  // namespace
 
 std::vector<fs::path> files_read(const ConvertOptions& options, const config::CoreConfig& config,
-                                 const ir::Graph& graph) {
-  std::vector<fs::path> files{options.model};
-  for (const std::string& name : graph.external_files) files.push_back(options.model.parent_path() / name);
+                                 const std::vector<fs::path>& model_files, const ir::Graph& graph) {
+  std::vector<fs::path> files = model_files;
   if (!options.config.empty()) files.push_back(options.config);
   if (config.target.ends_with(".json")) files.emplace_back(config.target);
   for (const fs::path& path : {config.representative_dataset.other_inputs, config.gates.labels})
@@ -59,17 +58,21 @@ std::string depfile_text(const fs::path& target, const std::vector<fs::path>& fi
   std::string text = escaped(target) + ":";
   for (const fs::path& file : files) text += " \\\n  " + escaped(file);
   text += "\n";
-  for (const fs::path& file : files) text += "\n" + escaped(file) + ":\n";
+  for (const fs::path& file : files)  // a '%' would make it a pattern
+    if (file.string().find('%') == std::string::npos) text += "\n" + escaped(file) + ":\n";
   return text;
 }
 
-void write_depfile(const ConvertOptions& options, const config::CoreConfig& config, const ir::Graph& graph,
+void write_depfile(const ConvertOptions& options, const std::vector<fs::path>& read,
                    const std::vector<fs::path>& written) {
   if (!options.depfile.empty()) {
     const fs::path& target = options.stamp.empty() ? written.at(0) : options.stamp;
-    write_file_atomically(options.depfile, depfile_text(target, files_read(options, config, graph)));
+    write_file_atomically(options.depfile, depfile_text(target, read));
   }
-  if (!options.stamp.empty()) write_file_atomically(options.stamp, "");
+  if (options.stamp.empty()) return;
+  write_file_atomically(options.stamp, "");
+  std::error_code ignored;  // it may be a moment behind: it has just been written, or was there before
+  fs::last_write_time(options.stamp, fs::file_time_type::clock::now(), ignored);
 }
 
 }  // namespace qc

@@ -4,6 +4,7 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "base/json_text.h"
 #include "base/text.h"
 
 namespace qc::log {
