@@ -150,8 +150,8 @@ plan::QuantizedModel with_any_parameters(const ir::Graph& graph, const plan::Qua
   config::QuantizationConfig quick = config.quantization;
   quick.weights_error_method = config::ErrorMethod::kNoClipping;
   quantize::Guards ignored;
-  return quantize::quantize(graph, model.plan, threshold::weight_candidates(graph, plan, target, quick, {}, 1),
-                            {}, ignored);
+  return quantize::quantize(graph, model.plan,
+                            threshold::weight_candidates(graph, plan, target, quick, {}, 1), {}, ignored);
 }
 
 }  // namespace
