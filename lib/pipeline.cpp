@@ -109,7 +109,7 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here the config is complete and every key in it means something.
   const config::CoreConfig config = load_config(options, diagnostics);
   check_gates(config);
-  target::TargetSpec target = target::load(config.target);
+  target::TargetSpec target = target_of(config);
   const bool full = config::placement_of(config) == config::Placement::kFull || !target.float_islands;
   if (full) target = without_float_outputs(std::move(target));
   run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
@@ -179,6 +179,12 @@ ConvertResult convert(const ConvertOptions& options) {
   if (wants(options, "stats")) result.dumped += dump(stats, graph);
   watch.lap("calibrate");
 
+  // From here no Concat of outputs puts ranges of unlike width on one scale, where floats may stand.
+  const std::vector<bool> placed =
+      keep_apart(result.report, graph, target, stats, fastest, full && target.float_islands);
+  if (placed != fastest)
+    plan = select::outline(graph, target, capabilities, placed, reasons_in_float(fastest, placed));
+
   // From here every rounded value and every weight has parameters; the plan is complete.
   const plan::Candidates weights =
       threshold::weight_candidates(graph, plan, target, config.quantization, rules.nodes, threads);
@@ -205,8 +211,8 @@ ConvertResult convert(const ConvertOptions& options) {
     return attempt(graph, other, weights, answers, runners, *source, config, threads);
   };
   if (target.float_islands && !full_stands(config, best.fidelity.worst_db()))
-    best =
-        refine_placement(graph, capabilities, time, std::move(best), retry, answers, *source, split, threads);
+    best = refine_placement(graph, capabilities, time, placed, std::move(best), retry, answers, *source,
+                            split, threads);
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
   watch.lap("refine");
 

@@ -20,6 +20,7 @@
 #include "inspect_tflite.h"
 #include "pipeline.h"
 #include "report/comparison_gates.h"
+#include "report/difference.h"
 #include "report/table.h"
 #include "run/ort_runner.h"
 #include "target/target.h"
@@ -281,25 +282,48 @@ int convert_command(const Command& self, const Arguments& arguments) {
 // --- looking at models
 // ----------------------------------------------------------------------------------------------
 
+// One answer in one of the forms that go to stdout.
+template <typename Found>
+void print_found(const Found& found, const Talk& talk) {
+  print_to_stdout(talk.json()          ? report::to_json(found)
+                  : talk.wants("html") ? report::to_html(found)
+                                       : report::to_text(found, talk.verbose));
+}
+
+// Layers of two formats have other names and other meanings: nothing would be found to be the same.
+void check_same_format(const std::string& a, const std::string& b) {
+  if (is_tflite(a) == is_tflite(b)) return;
+  throw Error(Exit::kUsage, {"two-formats", "--against " + b,
+                             "one model is ONNX, the other TFLite: their layers have nothing to match by",
+                             "run both on pictures with: qconvert compare MODEL.onnx MODEL.tflite"});
+}
+
 int inspect_command(const Command& self, const Arguments& arguments) {
   CLI::App app(self.sentence, "qconvert inspect");
-  std::string model, target = "int8";
+  std::string model, against, target = "int8";
   Talk talk;
   app.add_option("MODEL", model, "an ONNX model, float32 or quantized already, or a .tflite file")
       ->required();
   app.add_option("--target", target, "what it could be quantized for (default: int8)")
       ->type_name("NAME|FILE.json");
-  add_talk(app, talk);
-  set_help_page(app, "usage: qconvert inspect MODEL [--target NAME|FILE.json] [--report json]", "");
+  app.add_option("--against", against, "another model: what differs, layer by layer")->type_name("MODEL");
+  add_talk(app, talk, {"text", "json", "html"}, "what goes to stdout: text (default), json or html");
+  set_help_page(
+      app, "usage: qconvert inspect MODEL [--against MODEL] [--target NAME|FILE.json] [--report json|html]",
+      "");
   if (!parse(app, arguments)) return 0;
   apply(talk);
-  if (is_tflite(model)) {
-    const report::TfliteInspection found = inspect_tflite(model);
-    print_to_stdout(talk.json() ? report::to_json(found) : report::to_text(found, talk.verbose));
-    return 0;
+  const std::string platform = target_from_here(target);
+  if (!against.empty()) {
+    check_same_format(model, against);
+    print_found(is_tflite(model) ? report::difference(inspect_tflite(model), inspect_tflite(against))
+                                 : report::difference(inspect(model, platform), inspect(against, platform)),
+                talk);
+  } else if (is_tflite(model)) {
+    print_found(inspect_tflite(model), talk);
+  } else {
+    print_found(inspect(model, platform), talk);
   }
-  const report::Inspection found = inspect(model, target_from_here(target));
-  print_to_stdout(talk.json() ? report::to_json(found) : report::to_text(found, talk.verbose));
   return 0;
 }
 

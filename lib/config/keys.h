@@ -70,7 +70,8 @@ struct Group {
 void add_measured_gates(std::vector<Key>& table);
 
 const std::vector<Key>& keys();
-void add_rule_keys(std::vector<Key>& table);  // rules.cpp
+void add_rule_keys(std::vector<Key>& table);        // rules.cpp
+void add_correction_keys(std::vector<Key>& table);  // keys_correction.cpp
 const std::vector<Group>& groups();           // the order of configs/README.md
 
 const Key* find_key(const std::string& pointer);

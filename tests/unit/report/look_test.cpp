@@ -78,6 +78,50 @@ TEST_CASE("inspect counts what is in the sample and what becomes of it", "[inspe
   CHECK(found.peak_activations == 4 * found.peak_activations_quantized.value());
 }
 
+TEST_CASE("inspect says which kernels a quantized file gets and counts weights where they are read",
+          "[inspect]") {
+  const TemporaryFile file(".onnx");
+  const report::Inspection found = inspect(write(quantized_conv(), file), "int8");
+  REQUIRE(found.quantized);
+  const auto conv = std::find_if(found.nodes.begin(), found.nodes.end(),
+                                 [](const report::InspectedNode& node) { return node.op_type == "Conv"; });
+  CHECK(conv->kernel == "QLinearConv");
+  CHECK(conv->integer_kernel);
+  CHECK(conv->weight_params == "int8, 4 scales");
+  CHECK(conv->constant_bytes == 4 * 3 * 3 * 3 + 4 * 4 + 4);  // integers, scales, zero points
+}
+
+TEST_CASE("inspect finds the weights of float layers behind Cast and Mul", "[inspect]") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
+  const ir::ValueId scale = tiny::constant(g, ir::scalar(0.5f));
+  const ir::ValueId zero = tiny::constant(g, ir::make_tensor(ir::DType::kUint8, std::string(1, '\x80'), {}));
+  const ir::ValueId rounded =
+      tiny::node(g, "DequantizeLinear", {tiny::node(g, "QuantizeLinear", {x, scale, zero}), scale, zero});
+  const ir::ValueId w = tiny::constant(g, ir::make_tensor(std::vector<int8_t>(4 * 3, 5), {4, 3, 1, 1}));
+  const ir::ValueId scales = tiny::constant(g, ir::make_tensor(std::vector<float>(4, 0.1f), {4, 1, 1, 1}));
+  const ir::ValueId cast =
+      tiny::node(g, "Cast", {w}, {{"to", static_cast<int64_t>(ir::DType::kFloat)}}, tiny::Dims{4, 3, 1, 1});
+  const ir::ValueId weight = tiny::node(g, "Mul", {cast, scales}, {}, tiny::Dims{4, 3, 1, 1});
+  tiny::output(g, tiny::node(g, "Conv", {rounded, weight}, {}, tiny::Dims{1, 4, 8, 8}), "y");
+  const TemporaryFile file(".onnx");
+  const report::Inspection found = inspect(write(g, file), "int8");
+  int64_t working = 0;
+  for (const report::InspectedNode& node : found.nodes) {
+    if (node.op_type != "QuantizeLinear" && node.op_type != "DequantizeLinear" && !node.unpacks) ++working;
+    if (node.op_type != "Conv") continue;
+    CHECK(node.weight_params == "int8, 4 scales");
+    CHECK(node.constant_bytes == 12 + 16);
+    CHECK(node.macs == 3 * 4 * 8 * 8);
+    CHECK(node.kernel == "Conv (float)");
+    CHECK_FALSE(node.integer_kernel);
+  }
+  CHECK(working == 1);
+  REQUIRE(found.largest.size() == 3);  // y, x and x as integers; neither the weight nor x once more
+  CHECK(found.largest[0].bytes == 4 * 8 * 8 * 4);
+  CHECK(found.largest[2].bytes == 3 * 8 * 8);
+}
+
 TEST_CASE("inspect knows the most bytes of activations alive at once", "[inspect]") {
   // x (4 x 16) lives until the Add: at the second Relu x, a and b are alive, at the Add x, b and the sum.
   ir::Graph g = tiny::graph();
