@@ -201,10 +201,16 @@ std::vector<std::optional<int64_t>> labels_of(const images::ImageSource& source,
   return labels;
 }
 
+std::vector<std::filesystem::path> files_of(const ComparedFile& model) {
+  std::vector<std::filesystem::path> files{model.path};
+  for (const std::string& name : model.graph.external_files) files.push_back(model.path.parent_path() / name);
+  return files;
+}
+
 void describe_sizes(report::Comparison& result, const std::vector<ComparedFile>& models, int threads) {
   parallel_for(static_cast<int64_t>(models.size()), threads, [&](int64_t i, int) {
     report::ComparedModel& row = result.models[static_cast<size_t>(i)];
-    for (const std::filesystem::path& file : models[static_cast<size_t>(i)].files)
+    for (const std::filesystem::path& file : files_of(models[static_cast<size_t>(i)]))
       row.compressed_size += deflated_size(file);
   });
 }

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "inspect_tflite.h"
-#include "onnx_io/read_with_files.h"
+#include "onnx_io/onnx_io.h"
 #include "prepare.h"
 #include "run/ort_runner.h"
 
@@ -142,11 +142,10 @@ std::vector<ComparedFile> read_models(const std::vector<std::filesystem::path>& 
   std::vector<ComparedFile> models;
   Diagnostics unreadable;
   for (size_t i = 0; i < paths.size(); ++i) {
-    models.push_back(
-        {std::string(1, static_cast<char>('A' + i)), paths[i], {paths[i]}, {}, nullptr, nullptr, {}, {}});
+    models.push_back({std::string(1, static_cast<char>('A' + i)), paths[i], {}, nullptr, nullptr, {}, {}});
     if (is_tflite(paths[i])) continue;
     try {
-      models.back().graph = onnx_io::read_with_files(paths[i], diagnostics, models.back().files);
+      models.back().graph = onnx_io::read(paths[i], diagnostics);
     } catch (const Error& error) {
       if (error.exit != Exit::kInput) throw;
       for (const Problem& problem : error.problems) unreadable.error(problem);

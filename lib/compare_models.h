@@ -25,7 +25,6 @@ struct OutputPair {
 struct ComparedFile {
   std::string letter;  // "A" is what the others are compared with
   std::filesystem::path path;
-  std::vector<std::filesystem::path> files;  // itself and its external data
   ir::Graph graph;
   std::unique_ptr<TfliteModel> tflite;  // set: `graph` is its outside, and its arithmetic is modelled
   std::unique_ptr<run::ModelRunner> runner;

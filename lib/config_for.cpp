@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "base/error.h"
-#include "base/json_text.h"
 #include "base/text.h"
 #include "onnx_io/onnx_io.h"
 

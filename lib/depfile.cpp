@@ -44,8 +44,9 @@ void add_images(std::vector<fs::path>& files, const config::CoreConfig& config, 
 }  // namespace
 
 std::vector<fs::path> files_read(const ConvertOptions& options, const config::CoreConfig& config,
-                                 const std::vector<fs::path>& model_files, const ir::Graph& graph) {
-  std::vector<fs::path> files = model_files;
+                                 const ir::Graph& graph) {
+  std::vector<fs::path> files{options.model};
+  for (const std::string& name : graph.external_files) files.push_back(options.model.parent_path() / name);
   if (!options.config.empty()) files.push_back(options.config);
   if (config.target.ends_with(".json")) files.emplace_back(config.target);
   for (const fs::path& path : {config.representative_dataset.other_inputs, config.gates.labels})
@@ -63,11 +64,11 @@ std::string depfile_text(const fs::path& target, const std::vector<fs::path>& fi
   return text;
 }
 
-void write_depfile(const ConvertOptions& options, const std::vector<fs::path>& read,
+void write_depfile(const ConvertOptions& options, const config::CoreConfig& config, const ir::Graph& graph,
                    const std::vector<fs::path>& written) {
   if (!options.depfile.empty()) {
     const fs::path& target = options.stamp.empty() ? written.at(0) : options.stamp;
-    write_file_atomically(options.depfile, depfile_text(target, read));
+    write_file_atomically(options.depfile, depfile_text(target, files_read(options, config, graph)));
   }
   if (options.stamp.empty()) return;
   write_file_atomically(options.stamp, "");

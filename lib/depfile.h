@@ -12,11 +12,10 @@
 
 namespace qc {
 
-/// Every file that the outputs depend on: model and external data (`model_files`), config, target file,
-/// labels, inputs given apart, and each image; last the folder of images, whose time changes when one comes
-/// or goes. Sorted within each kind.
+/// Every file that the outputs depend on: model, its external data, config, target file, labels, inputs given
+/// apart, and each image; last the folder of images, whose time changes when one comes or goes. Sorted within
+/// each kind.
 std::vector<std::filesystem::path> files_read(const ConvertOptions& options, const config::CoreConfig& config,
-                                              const std::vector<std::filesystem::path>& model_files,
                                               const ir::Graph& graph);
 
 /// One rule "target: files" in the words that make and ninja share, then an empty rule for each file, so that
@@ -28,7 +27,7 @@ std::string depfile_text(const std::filesystem::path& target,
 /// The depfile and the stamp of `options`, where they are asked for. The rule's target is the stamp, which
 /// gets the present time; without one it is the first file written, which keeps its own time when its content
 /// stays the same. Throws Error(kOutput).
-void write_depfile(const ConvertOptions& options, const std::vector<std::filesystem::path>& read,
+void write_depfile(const ConvertOptions& options, const config::CoreConfig& config, const ir::Graph& graph,
                    const std::vector<std::filesystem::path>& written);
 
 }  // namespace qc

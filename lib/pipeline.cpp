@@ -19,7 +19,6 @@
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
-#include "onnx_io/read_with_files.h"
 #include "prepare.h"
 #include "proof/verdict.h"
 #include "run/ort_runner.h"
@@ -59,7 +58,7 @@ bool wants(const ConvertOptions& options, const char* stage) {
 // All of them or none. A gate that failed leaves none, or all under names that no build takes for the real
 // ones.
 void write_all(ConvertResult& result, std::vector<FileToWrite> files, const ConvertOptions& options,
-               const config::CoreConfig& config) {
+               const config::CoreConfig& config, const ir::Graph& graph) {
   if (!result.gates_hold && !config.gates.keep_rejected) return;
   if (!result.gates_hold)
     for (FileToWrite& file : files) file.path += ".rejected";
@@ -68,7 +67,7 @@ void write_all(ConvertResult& result, std::vector<FileToWrite> files, const Conv
     result.written.push_back(files[i].path);
     if (!fresh[i]) result.unchanged.push_back(files[i].path);
   }
-  if (result.gates_hold) write_depfile(options, result.read, result.written);
+  if (result.gates_hold) write_depfile(options, config, graph, result.written);
 }
 
 // A .tflite whose activations are float: nothing was calibrated, so there is nothing to judge.
@@ -86,7 +85,7 @@ ConvertResult write_floats(ConvertResult result, const plan::QuantizedModel& mod
   const std::vector<ReportFile> reports = report_files(result.report, outputs);
   std::vector<FileToWrite> files{{outputs.tflite, written.bytes}};
   for (const ReportFile& file : reports) files.push_back({file.path, file.text});
-  write_all(result, files, options, config);
+  write_all(result, files, options, config, model.graph);
   return result;
 }
 
@@ -117,8 +116,7 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the model is a graph of nodes and values, float, with known types and shapes, at an opset that
   // can say per-channel; nothing else of the file is needed again.
-  std::vector<std::filesystem::path> model_files;
-  ir::Graph graph = onnx_io::read_with_files(options.model, diagnostics, model_files);
+  ir::Graph graph = onnx_io::read(options.model, diagnostics);
   onnx_io::check_convertible(graph, options.model);
   check_opset_known(graph, doors, options.model);
   result.report = begin_report(options, config, target, graph);
@@ -131,7 +129,6 @@ ConvertResult convert(const ConvertOptions& options) {
   std::unique_ptr<images::ImageSource> source;
   if (!options.dry_run && !config::writes_floats_only(config))
     source = open_images(graph, config, diagnostics, threads);
-  if (!options.dry_run) result.read = files_read(options, config, model_files, graph);
   const calibrate::Split split =
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
   const std::vector<ir::Tensor> sample = source ? source->load(0) : blank_inputs(graph, config);
@@ -260,7 +257,7 @@ ConvertResult convert(const ConvertOptions& options) {
   }
   if (wants_format(config, "tflite")) files.push_back({outputs.tflite, tflite.bytes});
   for (const ReportFile& file : reports) files.push_back({file.path, file.text});
-  write_all(result, files, options, config);
+  write_all(result, files, options, config, graph);
   return result;
 }
 

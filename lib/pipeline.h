@@ -28,7 +28,6 @@ struct ConvertOptions {
 
 struct ConvertResult {
   report::Report report;
-  std::vector<std::filesystem::path> read;       // model, external data, config, images, ...: see depfile.h
   std::vector<std::filesystem::path> written;    // all of them, in the order of writing
   std::vector<std::filesystem::path> unchanged;  // those that had the same content: not touched
   std::string explained;                         // text of --explain

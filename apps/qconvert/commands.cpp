@@ -9,7 +9,6 @@
 
 #include "arguments.h"
 #include "base/error.h"
-#include "base/json_text.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/text.h"

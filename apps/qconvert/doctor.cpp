@@ -5,7 +5,6 @@
 
 #include "arguments.h"
 #include "base/error.h"
-#include "base/json_text.h"
 #include "base/parallel.h"
 #include "base/processor.h"
 #include "base/text.h"

@@ -4,7 +4,6 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include "base/json_text.h"
 #include "base/text.h"
 
 namespace qc::log {

@@ -17,7 +17,6 @@
 #include "onnx_io/bodies.h"
 #include "onnx_io/looks_like.h"
 #include "onnx_io/onnx_io.h"
-#include "onnx_io/read_with_files.h"
 #include "onnx_io/tensors.h"
 
 namespace qc::onnx_io {
@@ -334,12 +333,12 @@ void read_header(Reader& reader, onnx::ModelProto& model) {
 }
 
 ir::Graph to_graph(onnx::ModelProto model, size_t file_size, const std::string& place, ExternalFiles files,
-                   Diagnostics& diagnostics, std::vector<std::string>* external_names = nullptr) {
+                   Diagnostics& diagnostics) {
   Reader reader{place, std::move(files), diagnostics, {}, {}};
   read_header(reader, model);
   read_graph(reader, *model.mutable_graph());
   reader.graph.bytes_on_disk = static_cast<int64_t>(file_size) + reader.files.bytes_on_disk();
-  if (external_names) *external_names = reader.files.names();
+  reader.graph.external_files = reader.files.names();
   if (model.graph().ByteSizeLong() == 0) model.clear_graph();
   reader.graph.extra = bytes_or_nothing(model);
   diagnostics.throw_if_errors(Exit::kInput);
@@ -410,24 +409,14 @@ class FileView {
 
 }  // namespace
 
-ir::Graph read_with_files(const std::filesystem::path& path, Diagnostics& diagnostics,
-                          std::vector<std::filesystem::path>& files) {
+ir::Graph read(const std::filesystem::path& path, Diagnostics& diagnostics) {
   const std::filesystem::path parent = path.parent_path();
   std::optional<FileView> file(path);
   const size_t size = file->bytes().size();
   onnx::ModelProto model = load_proto(file->bytes(), path.string());
   file.reset();  // the message holds everything now
-  std::vector<std::string> external_names;
-  ir::Graph graph = to_graph(std::move(model), size, path.string(),
-                             ExternalFiles(parent.empty() ? "." : parent), diagnostics, &external_names);
-  files = {path};
-  for (const std::string& name : external_names) files.push_back(parent / name);
-  return graph;
-}
-
-ir::Graph read(const std::filesystem::path& path, Diagnostics& diagnostics) {
-  std::vector<std::filesystem::path> ignored;
-  return read_with_files(path, diagnostics, ignored);
+  return to_graph(std::move(model), size, path.string(), ExternalFiles(parent.empty() ? "." : parent),
+                  diagnostics);
 }
 
 ir::Graph parse(std::string_view bytes, const std::filesystem::path& folder, Diagnostics& diagnostics) {
