@@ -12,8 +12,10 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "calibrate/calibrate.h"
+#include "depfile.h"
 #include "describe_values.h"
 #include "images/image_source.h"
+#include "measured_gates.h"
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
@@ -54,26 +56,37 @@ bool wants(const ConvertOptions& options, const char* stage) {
   return std::find(options.dump.begin(), options.dump.end(), stage) != options.dump.end();
 }
 
-// All of them or none.
-void write_all(ConvertResult& result, const std::vector<FileToWrite>& files) {
-  write_files_atomically(files);
-  for (const FileToWrite& file : files) result.written.push_back(file.path);
+// All of them or none. A gate that failed leaves none, or all under names that no build takes for the real
+// ones.
+void write_all(ConvertResult& result, std::vector<FileToWrite> files, const ConvertOptions& options,
+               const config::CoreConfig& config, const ir::Graph& graph) {
+  if (!result.gates_hold && !config.gates.keep_rejected) return;
+  if (!result.gates_hold)
+    for (FileToWrite& file : files) file.path += ".rejected";
+  const std::vector<bool> fresh = write_files_atomically(files);
+  for (size_t i = 0; i < files.size(); ++i) {
+    result.written.push_back(files[i].path);
+    if (!fresh[i]) result.unchanged.push_back(files[i].path);
+  }
+  if (result.gates_hold) write_depfile(options, config, graph, result.written);
 }
 
 // A .tflite whose activations are float: nothing was calibrated, so there is nothing to judge.
 ConvertResult write_floats(ConvertResult result, const plan::QuantizedModel& model,
                            const std::vector<ir::Tensor>& sample, const config::CoreConfig& config,
-                           const target::TargetSpec& target, const OutputPaths& outputs, bool show) {
+                           const target::TargetSpec& target, const OutputPaths& outputs,
+                           const ConvertOptions& options) {
   const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config, target);
-  if (show) result.dumped += tflite::dump(lowered);
+  if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
   const plan::Written written = tflite::serialise(lowered);
   result.report.notes = tflite_notes(lowered, model.graph, target);
   describe_plan(result.report, model.graph, model.plan);
   describe_file(result.report, outputs.tflite, "tflite", written);
+  result.gates_hold = gates_hold(config.gates, result.report);
   const std::vector<ReportFile> reports = report_files(result.report, outputs);
   std::vector<FileToWrite> files{{outputs.tflite, written.bytes}};
   for (const ReportFile& file : reports) files.push_back({file.path, file.text});
-  write_all(result, files);
+  write_all(result, files, options, config, model.graph);
   return result;
 }
 
@@ -95,7 +108,8 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the config is complete and every key in it means something.
   const config::CoreConfig config = load_config(options, diagnostics);
-  target::TargetSpec target = target::load(config.target);
+  check_gates(config);
+  target::TargetSpec target = target_of(config);
   const bool full = config::placement_of(config) == config::Placement::kFull || !target.float_islands;
   if (full) target = without_float_outputs(std::move(target));
   run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
@@ -134,7 +148,7 @@ ConvertResult convert(const ConvertOptions& options) {
 
   if (config::writes_floats_only(config) && !options.dry_run)
     return write_floats(std::move(result), float_model(graph, target, config, rules.nodes, threads), sample,
-                        config, target, outputs, wants(options, "tflite"));
+                        config, target, outputs, options);
 
   // From here every node has its place: integers where the target has a kernel and they pay, or wherever it
   // has one.
@@ -164,8 +178,8 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("calibrate");
 
   // From here no Concat of outputs puts ranges of unlike width on one scale, where floats may stand.
-  const std::vector<bool> placed =
-      keep_apart(result.report, graph, target, stats, fastest, full && target.float_islands);
+  const std::vector<bool> placed = keep_apart(result.report, graph, target, stats, fastest,
+                                              full && target.float_islands && target.activations.bits <= 8);
   if (placed != fastest)
     plan = select::outline(graph, target, capabilities, placed, reasons_in_float(fastest, placed));
 
@@ -234,7 +248,8 @@ ConvertResult convert(const ConvertOptions& options) {
   if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", tflite);
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
   result.explained = explain(result.report, options.explain);
-  result.gates_hold = gates_hold(config.gates, result.report);
+  const bool hold = gates_hold(config.gates, result.report);
+  result.gates_hold = measured_gates_hold(options, config, written, tflite, result.report) && hold;
   const std::vector<ReportFile> reports = report_files(result.report, outputs);
   std::vector<FileToWrite> files;
   if (wants_format(config, "onnx")) {
@@ -244,7 +259,7 @@ ConvertResult convert(const ConvertOptions& options) {
   }
   if (wants_format(config, "tflite")) files.push_back({outputs.tflite, tflite.bytes});
   for (const ReportFile& file : reports) files.push_back({file.path, file.text});
-  write_all(result, files);
+  write_all(result, files, options, config, graph);
   return result;
 }
 

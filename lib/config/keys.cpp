@@ -150,15 +150,6 @@ Key fixed(const char* pointer, const char* accepted, const char* refusal, const 
   return key;
 }
 
-const std::vector<Choice> kErrorMethods{{"NOCLIPPING", 0, true, ""},
-                                        {"MSE", 1, true, ""},
-                                        {"MAE", 2, true, ""},
-                                        {"KL", 4, true, ""},
-                                        {"LP", 5, true, ""},
-                                        {"HMSE", 6, true,
-                                         "HMSE weighs the error by second derivatives, which qconvert does "
-                                         "not compute (MCT itself takes it inside GPTQ "
-                                         "only); MSE is the nearest method"}};
 const std::vector<Choice> kColors{{"RGB", static_cast<int>(images::Color::kRgb), false, ""},
                                   {"BGR", static_cast<int>(images::Color::kBgr), false, ""},
                                   {"GRAY", static_cast<int>(images::Color::kGray), false, ""},
@@ -242,11 +233,11 @@ void add_preprocess(std::vector<Key>& t) {
 
 void add_quantization(std::vector<Key>& t) {
   t.push_back(choice("/quantization_config/activation_error_method",
-                     FIELD(quantization.activation_error_method), kErrorMethods,
+                     FIELD(quantization.activation_error_method), error_methods(),
                      "What the search for activation ranges makes small.",
                      "QuantizationConfig.activation_error_method"));
   t.push_back(choice("/quantization_config/weights_error_method", FIELD(quantization.weights_error_method),
-                     kErrorMethods, "What the search for weight ranges makes small.",
+                     error_methods(), "What the search for weight ranges makes small.",
                      "QuantizationConfig.weights_error_method"));
   t.push_back(
       boolean("/quantization_config/weights_bias_correction", FIELD(quantization.weights_bias_correction),
@@ -377,9 +368,6 @@ void add_mixed_precision(std::vector<Key>& t) {
 }
 
 void add_rules(std::vector<Key>& t) {
-  t.push_back(fixed("/debug_config/network_editor", "[[], null]",
-                    "this version has no editor rules; keep_float leaves chosen layers in float",
-                    "Rules that change the quantization of chosen layers.", "DebugConfig.network_editor"));
   t.push_back(fixed("/debug_config/analyze_similarity", "[false]",
                     "there is no TensorBoard here; the report has the error of every layer",
                     "Plots of the similarity with the float model.", "DebugConfig.analyze_similarity"));
@@ -391,28 +379,6 @@ void add_rules(std::vector<Key>& t) {
       "a model left as it is needs no conversion; \"keep_float\": {\"names\": [\"*\"]} keeps every layer "
       "in float",
       "Give the float model back untouched.", "DebugConfig.bypass"));
-  const auto gptq = [&](const char* name, const char* accepted, const char* meaning) {
-    Key key =
-        fixed("", accepted,
-              "this version trains nothing (GPTQ); set gptq_config to null, weights_bias_correction stays",
-              meaning, "");
-    key.pointer = std::string("/gptq_config/") + name;
-    key.mct = std::string("GradientPTQConfig.") + name;
-    t.push_back(std::move(key));
-  };
-  gptq("n_epochs", "[null]", "Passes over the data.");
-  gptq("loss", "[null]", "Loss function.");
-  gptq("log_function", "[null]", "Called in every step.");
-  gptq("optimizer", "[null]", "Optimizer of the rounding.");
-  gptq("optimizer_rest", "[null]", "Optimizer of everything else.");
-  gptq("train_bias", "[true, null]", "Train biases too.");
-  gptq("rounding_type", "[\"SoftQuantizer\", 1, null]", "How rounding is relaxed.");
-  gptq("regularization_factor", "[null]", "Weight of the rounding's regularization.");
-  gptq("use_hessian_based_weights", "[true, null]", "Weigh layers by second derivatives.");
-  gptq("use_hessian_sample_attention", "[true, null]", "Weigh samples by second derivatives.");
-  gptq("hessian_batch_size", "[32, null]", "Images a step for second derivatives.");
-  gptq("gradual_activation_quantization", "[true, null]",
-       "Switch activation quantization on little by little.");
 }
 
 void add_own(std::vector<Key>& t) {
@@ -449,6 +415,7 @@ void add_own(std::vector<Key>& t) {
   t.push_back(nullable(row(
       "/gates/min_agreement", Kind::kNumber, 0, 1, bind(FIELD(gates.min_agreement)),
       "Exit 5 if the most likely class is float's on a smaller share of the images (classifiers).", kOwn)));
+  add_measured_gates(t);
   Key formats =
       row("/output/formats", Kind::kTexts, 1, 0, bind(FIELD(output.formats)), "What to write.", kOwn);
   formats.choices = {{"onnx", 0, false, ""}, {"tflite", 0, false, ""}};
@@ -463,10 +430,11 @@ void add_own(std::vector<Key>& t) {
              {{"int8", 0, false, ""},
               {"float32", 1, false, ""},
               {"dynamic_range", 2, false, ""},
-              {"float16", 3, false, ""}},
+              {"float16", 3, false, ""},
+              {"int16x8", 4, false, ""}},
              "Numbers of the .tflite: int8 as planned; float32; float activations with int8 weights "
-             "(dynamic_range) or half-precision weights (float16). The last three need no images when "
-             "nothing else is written.",
+             "(dynamic_range) or half-precision weights (float16), which need no images when nothing else is "
+             "written; int16x8: int16 activations without zero points, int8 weights, for a .tflite alone.",
              kOwn));
   t.push_back(choice("/output/tflite/io_type", FIELD(output.tflite_io_type),
                      {{"int8", 0, false, ""}, {"uint8", 1, false, ""}, {"float32", 2, false, ""}},
@@ -502,6 +470,7 @@ std::vector<Key> make_keys() {
   add_mixed_precision(table);
   add_rules(table);
   add_rule_keys(table);
+  add_correction_keys(table);
   return table;
 }
 #undef FIELD
@@ -517,7 +486,7 @@ Placement placement_of(const CoreConfig& config) {
 
 bool writes_floats_only(const CoreConfig& config) {
   return config.output.formats == std::vector<std::string>{"tflite"} &&
-         config.output.tflite_form != TfliteForm::kInt8;
+         config.output.tflite_form != TfliteForm::kInt8 && config.output.tflite_form != TfliteForm::kInt16x8;
 }
 
 const std::vector<Key>& keys() {
@@ -541,7 +510,8 @@ const std::vector<Group>& groups() {
        "MixedPrecisionQuantizationConfig"},
       {"/target_resource_utilization", "Budgets for the search (not in this version)", "ResourceUtilization"},
       {"/debug_config", "Editing and debugging", "DebugConfig"},
-      {"/gptq_config", "Training of the rounding (not in this version)", "GradientPTQConfig", true}};
+      {"/gptq_config", "Correction of what quantization broke, in closed form where MCT trains",
+       "GradientPTQConfig"}};
   return table;
 }
 

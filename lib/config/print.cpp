@@ -85,6 +85,9 @@ error, and so is a value that cannot be honoured: nothing is ignored in silence.
   `bit_width_config`, `debug_config` and `gptq_config` are those of Sony's Model Compression Toolkit (MCT). What
   this version does not do takes MCT's inactive value only; anything else is refused with the reason given below.
 
+`qconvert config --for MODEL.onnx` writes a first config for a model. [TROUBLESHOOTING.md](TROUBLESHOOTING.md) goes by
+symptom; [examples](examples) has a Makefile, a CMake project, a CI step and a GitHub workflow.
+
 Ready configs in this folder; `targets/` holds what `--target` knows (`qconvert targets NAME` explains one):
 
 )";
@@ -98,7 +101,7 @@ std::string to_json(const CoreConfig& config) {
 std::string hash(const CoreConfig& config) {
   CoreConfig bare = config;
   for (std::filesystem::path* path :
-       {&bare.representative_dataset.path, &bare.representative_dataset.other_inputs})
+       {&bare.representative_dataset.path, &bare.representative_dataset.other_inputs, &bare.gates.labels})
     *path = path->filename();
   bare.target = std::filesystem::path(config.target).filename().string();
   return content_hash(to_json(bare));

@@ -227,6 +227,14 @@ void lower_pad(Lowering& l, ir::NodeId id) {
   }
   if (value == 0) return emit_result(l, id, Op::kPad, {x, table}, {}, same_as(x));
   if (const Quantization q = tensor_at(l, x).quantization; !q.scales.empty()) {
+    if (tensor_at(l, x).type == Type::kInt16) {
+      const auto wide =
+          static_cast<int16_t>(std::clamp(std::nearbyint(value / q.scales[0]), -32768.0, 32767.0));
+      const TensorId filling =
+          add_constant(l, Type::kInt16, {}, std::string(reinterpret_cast<const char*>(&wide), sizeof wide),
+                       "constants", q);
+      return emit_result(l, id, Op::kPadV2, {x, table, filling}, {}, same_as(x));
+    }
     const double rounded = std::nearbyint(value / q.scales[0]) + static_cast<double>(q.zero_points[0]);
     const auto byte = static_cast<char>(static_cast<int8_t>(std::clamp(rounded, -128.0, 127.0)));
     const TensorId filling = add_constant(l, Type::kInt8, {}, std::string(1, byte), "constants", q);
