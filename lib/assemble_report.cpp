@@ -43,7 +43,7 @@ int weight_bits(const plan::QuantizedModel& model, const ir::Node& node) {
   const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
   if (!traits) return 0;
   const auto weight = model.weights.find(node.inputs[static_cast<size_t>(traits->weight_slot)]);
-  return weight == model.weights.end() ? 0 : weight->second.params.bits;
+  return weight == model.weights.end() ? 0 : weight->second.params.stored_bits();
 }
 
 int64_t weight_bytes(const plan::QuantizedModel& model, const ir::Node& node, bool quantized) {
@@ -54,7 +54,7 @@ int64_t weight_bytes(const plan::QuantizedModel& model, const ir::Node& node, bo
     if (constant.dtype != ir::DType::kFloat) continue;
     const auto weight = model.weights.find(v);
     bytes += quantized && weight != model.weights.end()
-                 ? (constant.size() * weight->second.params.bits + 7) / 8
+                 ? (constant.size() * weight->second.params.stored_bits() + 7) / 8
                  : constant.size() * 4;
   }
   return bytes;

@@ -35,7 +35,8 @@ std::vector<Solvable> solvable(const plan::QuantizedModel& model) {
   for (const ir::NodeId id : ir::topological_order(model.graph)) {
     const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
     const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
-    if (!traits || model.plan.nodes[static_cast<size_t>(id)].compute == plan::Compute::kFloat) continue;
+    const plan::NodeDecision& decision = model.plan.nodes[static_cast<size_t>(id)];
+    if (!traits || decision.compute == plan::Compute::kFloat || !decision.correct_bias) continue;
     Solvable layer{id,
                    node.inputs[static_cast<size_t>(traits->data_slot)],
                    node.outputs[0],
@@ -47,6 +48,7 @@ std::vector<Solvable> solvable(const plan::QuantizedModel& model) {
     const auto windows = windows_of(model.graph, node);
     const bool dynamic_bias = !layer.bias && node.op_type != "MatMul";
     if (weight == model.weights.end() || !windows || dynamic_bias ||
+        !weight->second.params.codebook.empty() ||  // the solver moves along an even grid
         value_of(model, layer.weight).consumers.size() != 1 ||
         (weight->second.params.per_channel() && weight->second.params.axis != layer.axis))
       continue;
