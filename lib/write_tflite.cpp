@@ -183,8 +183,10 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
   options.keep_nchw_io = config.output.tflite_keep_nchw_io;
   options.metadata = metadata_of(config);
   options.int4 = !target.tflite || !target.tflite->limits.contains("int4");
-  if (target.tflite && target.tflite->fallback.empty()) {
-    options.missing = tflite::missing_ops(*target.tflite);
+  if (target.tflite) {
+    const std::string& beside = target.tflite->fallback;  // which is what floats run on
+    const auto runtime = beside.empty() ? target.tflite : target::load(beside).tflite;
+    if (runtime) options.missing = tflite::missing_ops(*runtime);
     const auto conv = target.tflite->ops.find("CONV_2D");
     options.split_groups = conv != target.tflite->ops.end() && conv->second.limits.contains("groups");
   }
