@@ -14,6 +14,7 @@
 #include "calibrate/calibrate.h"
 #include "describe_values.h"
 #include "images/image_source.h"
+#include "modes.h"
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
@@ -53,24 +54,44 @@ bool wants(const ConvertOptions& options, const char* stage) {
   return std::find(options.dump.begin(), options.dump.end(), stage) != options.dump.end();
 }
 
+void add_onnx_files(std::vector<FileToWrite>& files, const std::filesystem::path& path,
+                    const plan::Written& written) {
+  if (!written.external_name.empty())
+    files.push_back({path.parent_path() / written.external_name, written.external_bytes});
+  files.push_back({path, written.bytes});
+}
+
 // All of them or none.
 void write_all(ConvertResult& result, const std::vector<FileToWrite>& files) {
   write_files_atomically(files);
   for (const FileToWrite& file : files) result.written.push_back(file.path);
 }
 
-// A .tflite whose activations are float: nothing was calibrated, so there is nothing to judge.
-ConvertResult write_floats(ConvertResult result, const plan::QuantizedModel& model,
-                           const std::vector<ir::Tensor>& sample, const config::CoreConfig& config,
-                           const target::TargetSpec& target, const OutputPaths& outputs, bool show) {
-  const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config, target);
-  if (show) result.dumped += tflite::dump(lowered);
-  const plan::Written written = tflite::serialise(lowered);
-  result.report.notes = tflite_notes(lowered, model.graph, target);
+// Activations stay float and no images were named: nothing was measured, so there is nothing to judge.
+ConvertResult write_unmeasured(ConvertResult result, const plan::QuantizedModel& model,
+                               const std::vector<ir::Tensor>& sample, const config::CoreConfig& config,
+                               const target::TargetSpec& target, const OutputPaths& outputs, bool show) {
+  std::vector<FileToWrite> files;
   describe_plan(result.report, model.graph, model.plan);
-  describe_file(result.report, outputs.tflite, "tflite", written);
+  if (wants_format(config, "onnx")) {
+    const onnx_io::QdqOptions form = qdq_options(outputs, config);
+    const plan::Written written = onnx_io::write_qdq(model, metadata_of(config), form);
+    describe_proof(result.report, model, verdicts_of(model, form, onnx_doors()), {});
+    describe_file(result.report, outputs.onnx, "onnx", written);
+    add_onnx_files(files, outputs.onnx, written);
+  }
+  if (wants_format(config, "tflite")) {
+    const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config, target);
+    if (show) result.dumped += tflite::dump(lowered);
+    const plan::Written written = tflite::serialise(lowered);
+    for (std::string& note : tflite_notes(lowered, model.graph, target))
+      result.report.notes.push_back(std::move(note));
+    describe_file(result.report, outputs.tflite, "tflite", written);
+    files.push_back({outputs.tflite, written.bytes});
+  }
+  if (const std::string note = note_of(config.mode, model); !note.empty())
+    result.report.notes.push_back(note);
   const std::vector<ReportFile> reports = report_files(result.report, outputs);
-  std::vector<FileToWrite> files{{outputs.tflite, written.bytes}};
   for (const ReportFile& file : reports) files.push_back({file.path, file.text});
   write_all(result, files);
   return result;
@@ -113,8 +134,7 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here images are known to exist and to fit the model. A dry run does without: a blank input has the
   // same shape.
   std::unique_ptr<images::ImageSource> source;
-  if (!options.dry_run && !config::writes_floats_only(config))
-    source = open_images(graph, config, diagnostics, threads);
+  if (!options.dry_run && wants_images(config)) source = open_images(graph, config, diagnostics, threads);
   const calibrate::Split split =
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
   const std::vector<ir::Tensor> sample = source ? source->load(0) : blank_inputs(graph, config);
@@ -131,22 +151,22 @@ ConvertResult convert(const ConvertOptions& options) {
   const select::ResolvedRules rules = select::resolve_rules(graph, config);
   describe_rules(result.report, graph, rules);
 
-  if (config::writes_floats_only(config) && !options.dry_run)
-    return write_floats(std::move(result), float_model(graph, target, config, rules.nodes, threads), sample,
-                        config, target, outputs, wants(options, "tflite"));
-
   // From here every node has its place: integers where the target has a kernel and they pay, or wherever it
-  // has one.
+  // has one, or nowhere, as the mode says.
   const std::vector<plan::Idiom> idioms = normalize::recognise(graph);
   describe_idioms(result.report, idioms);
   const std::vector<select::Capability> capabilities =
       select::capabilities(graph, target, config.keep_float, idioms, rules.nodes);
   const select::PlacementCosts time =
       select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
-  const std::vector<bool> fastest =
-      full ? wherever_possible(capabilities) : select::place(graph, capabilities, time);
+  const bool rounds = config::rounds_activations(config);
+  const std::vector<bool> fastest = !rounds ? std::vector<bool>(graph.nodes.size(), false)
+                                    : full  ? wherever_possible(capabilities)
+                                            : select::place(graph, capabilities, time);
   plan::QuantPlan plan =
-      select::outline(graph, target, capabilities, fastest, reasons_in_float(fastest, fastest));
+      select::outline(graph, target, capabilities, fastest,
+                      rounds ? reasons_in_float(fastest, fastest) : reasons_of(config.mode, fastest.size()));
+  keep_weights_float(config.mode, plan);
   if (wants_format(config, "tflite")) check_tflite(graph, plan, sample, doors, config, target);
   watch.lap("place");
   if (options.dry_run) {
@@ -154,6 +174,10 @@ ConvertResult convert(const ConvertOptions& options) {
     describe_plan(result.report, graph, plan);
     return result;
   }
+  if (!source)
+    return write_unmeasured(std::move(result),
+                            unmeasured_model(graph, plan, target, config, rules.nodes, threads), sample,
+                            config, target, outputs, wants(options, "tflite"));
 
   // From here every value that will be rounded has exact statistics.
   const auto requests = select::requests(plan);
@@ -187,7 +211,7 @@ ConvertResult convert(const ConvertOptions& options) {
     complete(other);
     return attempt(graph, other, weights, answers, runners, *source, config, threads);
   };
-  if (target.float_islands && !full_stands(config, best.fidelity.worst_db()))
+  if (rounds && target.float_islands && !full_stands(config, best.fidelity.worst_db()))
     best =
         refine_placement(graph, capabilities, time, std::move(best), retry, answers, *source, split, threads);
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
@@ -197,6 +221,11 @@ ConvertResult convert(const ConvertOptions& options) {
   const auto local_error = error_by_value(answers, best, *source);
   best.simulator->runner.reset();
   watch.lap("error by layer");
+
+  // From here constants that stay float are as narrow as the mode has them.
+  narrow_constants(config.mode, best.model);
+  if (const std::string note = note_of(config.mode, best.model); !note.empty())
+    result.report.notes.push_back(note);
 
   // From here the files exist, in memory, and stock ONNX Runtime has had its say about the ONNX one.
   const onnx_io::QdqOptions form = qdq_options(outputs, config);
@@ -229,11 +258,7 @@ ConvertResult convert(const ConvertOptions& options) {
   result.gates_hold = gates_hold(config.gates, result.report);
   const std::vector<ReportFile> reports = report_files(result.report, outputs);
   std::vector<FileToWrite> files;
-  if (wants_format(config, "onnx")) {
-    if (!written.external_name.empty())
-      files.push_back({outputs.onnx.parent_path() / written.external_name, written.external_bytes});
-    files.push_back({outputs.onnx, written.bytes});
-  }
+  if (wants_format(config, "onnx")) add_onnx_files(files, outputs.onnx, written);
   if (wants_format(config, "tflite")) files.push_back({outputs.tflite, tflite.bytes});
   for (const ReportFile& file : reports) files.push_back({file.path, file.text});
   write_all(result, files);

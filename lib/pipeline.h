@@ -17,11 +17,11 @@ struct ConvertOptions {
   std::filesystem::path config;             // empty: defaults
   std::vector<config::Override> overrides;  // --set, and what --images, --target, --format say
   std::filesystem::path output_folder = ".";
-  int threads = 0;                   // 0: all
+  int threads = 0;                      // 0: all
   bool markdown = false, html = false;  // these reports beside the JSON one
-  bool dry_run = false;              // the plan that would be tried, no images, no files
-  std::vector<std::string> explain;  // node names (globs)
-  std::vector<std::string> dump;     // stage names, see dump_stages()
+  bool dry_run = false;                 // the plan that would be tried, no images, no files
+  std::vector<std::string> explain;     // node names (globs)
+  std::vector<std::string> dump;        // stage names, see dump_stages()
 };
 
 struct ConvertResult {

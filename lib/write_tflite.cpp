@@ -53,7 +53,7 @@ plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpe
     if (weight->size() >= kWorthwhile && graph.nodes[n].op_type != "ConvTranspose")
       plan.nodes[n].compute = plan::Compute::kFloatIntegerWeights;
   }
-  if (!rounds) return {graph, plan, {}, {}};
+  if (!rounds) return {graph, plan, {}, {}, {}};
   quantize::Guards ignored;
   const plan::Candidates weights =
       threshold::weight_candidates(graph, plan, target, config.quantization, rules, threads);
@@ -143,15 +143,15 @@ std::vector<std::string> elsewhere_notes(const std::vector<tflite::Violation>& e
 // Parameters that stand for those that calibration has yet to find.
 plan::QuantizedModel with_any_parameters(const ir::Graph& graph, const plan::QuantPlan& plan,
                                          const target::TargetSpec& target, const config::CoreConfig& config) {
-  plan::QuantizedModel model{graph, plan, {}, {}};
+  plan::QuantizedModel model{graph, plan, {}, {}, {}};
   for (plan::ValueDecision& value : model.plan.values)
     if (value.quantized)
       value.params = quant::asymmetric_params(-1, 1, target.activations.bits, target.activations.is_signed);
   config::QuantizationConfig quick = config.quantization;
   quick.weights_error_method = config::ErrorMethod::kNoClipping;
   quantize::Guards ignored;
-  return quantize::quantize(graph, model.plan, threshold::weight_candidates(graph, plan, target, quick, {}, 1),
-                            {}, ignored);
+  return quantize::quantize(graph, model.plan,
+                            threshold::weight_candidates(graph, plan, target, quick, {}, 1), {}, ignored);
 }
 
 }  // namespace
@@ -168,7 +168,8 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
                            const run::Doors& doors, const config::CoreConfig& config,
                            const target::TargetSpec& target) {
   tflite::LowerOptions options;
-  options.form = static_cast<tflite::Form>(config.output.tflite_form);
+  options.form = config.mode == config::Mode::kFloat16 ? tflite::Form::kFloat16
+                                                       : static_cast<tflite::Form>(config.output.tflite_form);
   options.io_type = static_cast<tflite::IoType>(config.output.tflite_io_type);
   options.keep_nchw_io = config.output.tflite_keep_nchw_io;
   options.metadata = metadata_of(config);

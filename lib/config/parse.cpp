@@ -203,6 +203,13 @@ void check_together(const Walk& walk, const Json& root) {
           rule.place + "/activation_n_bits", "refused",
           "a .tflite's activations fill their type: its runtimes cannot hold one to fewer than 8 bits",
           "write 8 or 16, or leave \"tflite\" out of /output/formats");
+  const bool tflite =
+      std::find(c.output.formats.begin(), c.output.formats.end(), "tflite") != c.output.formats.end();
+  if (tflite && (c.mode == Mode::kWeightOnly || c.mode == Mode::kBfloat16))
+    walk.problem("/mode", "refused",
+                 "a .tflite cannot hold such weights beside float activations without rounding these as well",
+                 "leave \"tflite\" out of /output/formats, or take the mode float16, or static with "
+                 "/output/tflite/form dynamic_range");
   const bool lp = c.quantization.activation_error_method == ErrorMethod::kLp ||
                   c.quantization.weights_error_method == ErrorMethod::kLp;
   if (!lp && c.quantization.l_p_value != CoreConfig().quantization.l_p_value)
