@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "ir/ops.h"
 #include "run/ort_runner.h"
+#include "select/unlike.h"
 #include "version.h"
 
 namespace qc {
@@ -96,6 +97,17 @@ report::Report begin_report(const ConvertOptions& options, const config::CoreCon
         format("{} initializers were listed as inputs as well; they are constants in the written file",
                graph.initializers_as_inputs.size()));
   return report;
+}
+
+std::vector<bool> keep_apart(report::Report& report, const ir::Graph& graph, const target::TargetSpec& target,
+                             const plan::StatsTable& stats, std::vector<bool> integer, bool float_them) {
+  for (const select::UnlikeConcat& concat : select::unlike_concats(graph, target, stats, integer)) {
+    const bool in_float = float_them && !concat.may_float.empty();
+    report.notes.push_back(select::describe(concat, graph, in_float));
+    if (!in_float) continue;
+    for (const ir::NodeId id : concat.may_float) integer[static_cast<size_t>(id)] = false;
+  }
+  return integer;
 }
 
 void describe_idioms(report::Report& report, const std::vector<plan::Idiom>& idioms) {

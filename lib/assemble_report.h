@@ -12,6 +12,7 @@
 #include "pipeline.h"
 #include "plan/idioms.h"
 #include "plan/quantized_model.h"
+#include "plan/tensor_stats.h"
 #include "prepare.h"
 #include "proof/verdict.h"
 #include "quantize/quantize.h"
@@ -21,6 +22,11 @@
 #include "target/target.h"
 
 namespace qc {
+
+/// Names every Concat of unlike ranges in the report's notes (select/unlike.h) and returns `integer` without
+/// those that may stay in float, if `float_them`.
+std::vector<bool> keep_apart(report::Report& report, const ir::Graph& graph, const target::TargetSpec& target,
+                             const plan::StatsTable& stats, std::vector<bool> integer, bool float_them);
 
 report::Report begin_report(const ConvertOptions& options, const config::CoreConfig& config,
                             const target::TargetSpec& target, const ir::Graph& graph);

@@ -1,9 +1,14 @@
 // See attempt.h.
 #include "attempt.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 
+#include "base/progress.h"
+#include "base/text.h"
+#include "correct/second_order.h"
 #include "ir/ops.h"
 #include "simulate/probe.h"
 
@@ -12,6 +17,7 @@ namespace {
 
 constexpr int64_t kCorrectionImages = 16;
 constexpr int64_t kErrorImages = 2;
+constexpr int kFullWidth = 8;  // bits of a weight
 constexpr int64_t kProbeImages = 2;
 constexpr double kGoodDb = 24;      // worst output: where it is worse, time is given for accuracy
 constexpr double kToleranceDb = 3;  // measured, below the goal: another round is not worth its time
@@ -26,6 +32,42 @@ std::vector<ir::ValueId> results_of(const std::vector<correct::Layer>& layers) {
   std::vector<ir::ValueId> results;
   for (const correct::Layer& layer : layers) results.push_back(layer.result);
   return results;
+}
+
+bool corrects_biases(const config::CoreConfig& config) {
+  return config.quantization.weights_bias_correction &&
+         config.correction.method != config::CorrectionMethod::kNone;
+}
+
+int64_t memory_limit(const config::CoreConfig& config) {
+  if (config.memory_limit) return *config.memory_limit;
+  return ::sysconf(_SC_PHYS_PAGES) / 2 * ::sysconf(_SC_PAGE_SIZE);
+}
+
+// Weights of fewer than 8 bits need it; the full width asks for it.
+bool has_narrow_weights(const plan::QuantizedModel& model) {
+  return std::any_of(model.weights.begin(), model.weights.end(),
+                     [](const auto& weight) { return weight.second.params.bits < kFullWidth; });
+}
+
+bool wants_second_order(const plan::QuantizedModel& model, const config::CoreConfig& config) {
+  using config::CorrectionMethod;
+  if (config.saturation_guard)
+    return false;  // it bounds pairs of integers, which rounding here would not keep
+  if (config.correction.method != CorrectionMethod::kUnset)
+    return config.correction.method == CorrectionMethod::kSecondOrder;
+  return has_narrow_weights(model);
+}
+
+correct::SecondOrderOptions second_order_options(const config::Correction& correction, int threads) {
+  correct::SecondOrderOptions options;
+  options.rounding.retarget_auto = !correction.retarget_strength;
+  options.rounding.retarget_strength = correction.retarget_strength.value_or(0);
+  options.rounding.sweeps = correction.sweeps;
+  options.rounding.scale_search = correction.scale_search;
+  options.seed = static_cast<uint64_t>(correction.seed);
+  options.threads = threads;
+  return options;
 }
 
 bool all_finite(const simulate::Reference& reference) {
@@ -44,7 +86,8 @@ FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan
                              const config::CoreConfig& config, int threads) {
   FloatAnswers answers;
   answers.judged = simulate::judged_values(graph);
-  if (config.quantization.weights_bias_correction) answers.layers = correct::correctable_layers(graph, plan);
+  answers.calibration = split.calibration;
+  if (corrects_biases(config)) answers.layers = correct::correctable_layers(graph, plan);
   std::vector<ir::ValueId> observed = simulate::rounded_values(plan);
   const std::vector<ir::ValueId> results = results_of(answers.layers);
   observed.insert(observed.end(), results.begin(), results.end());
@@ -66,23 +109,16 @@ FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan
   return answers;
 }
 
-Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan::Candidates& weights,
-                const FloatAnswers& answers, run::RunnerFactory& runners, const images::ImageSource& source,
-                const config::CoreConfig& config, int threads) {
-  Attempt tried;
-  tried.model = quantize::quantize(graph, plan, weights, {config.saturation_guard}, tried.guards);
-  tried.simulator =
-      simulate::make_simulator(tried.model, runners, results_of(answers.layers), answers.judged);
-  const auto measure = [&] {
-    return simulate::fidelity_of(*tried.simulator->runner, source, answers.held_out, answers.judged, threads);
-  };
-  tried.fidelity = measure();
-  tried.uncorrected_db = tried.fidelity.worst_db();
-  if (answers.layers.empty()) return tried;
+namespace {
+
+void correct_biases(const FloatAnswers& answers, const images::ImageSource& source, int threads,
+                    Attempt& tried) {
+  if (answers.layers.empty()) return;
   const auto deltas = correct::measure_bias_deltas(*tried.simulator, answers.layers, answers.means, source,
                                                    kCorrectionMemory);
   tried.simulator->before = correct::adding(deltas, answers.layers);
-  const simulate::Fidelity corrected = measure();
+  const simulate::Fidelity corrected =
+      simulate::fidelity_of(*tried.simulator->runner, source, answers.held_out, answers.judged, threads);
   const bool better = corrected.worst_db() > tried.fidelity.worst_db();
   tried.corrections.push_back(
       {"sequential bias correction", better, tried.fidelity.worst_db(), corrected.worst_db()});
@@ -92,6 +128,51 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
   } else {
     tried.simulator->before = {};
   }
+}
+
+// `nearest`: the model before any correction.
+void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, run::RunnerFactory& runners,
+                     const images::ImageSource& source, const config::CoreConfig& config, int threads,
+                     Attempt& tried) {
+  const int64_t images =
+      std::min(config.correction.images, correct::images_that_fit(nearest, memory_limit(config)));
+  Progress progress("correcting", correct::solvable_layers(nearest), "layers");
+  const correct::SecondOrder solved = correct::solve_second_order(
+      nearest, runners, source, correct::spread(answers.calibration, images),
+      second_order_options(config.correction, threads), [&] { progress.advance(); });
+  if (solved.layers == 0) return;
+  for (const auto& [value, integers] : solved.weights) nearest.weights[value] = integers;
+  quantize::add_to_biases(nearest, solved.deltas);
+  auto simulator = simulate::make_simulator(nearest, runners, results_of(answers.layers), answers.judged);
+  const simulate::Fidelity fidelity =
+      simulate::fidelity_of(*simulator->runner, source, answers.held_out, answers.judged, threads);
+  const bool better = fidelity.worst_db() > tried.fidelity.worst_db();
+  tried.corrections.push_back(
+      {format("second-order correction of {} layers, {} images", solved.layers, solved.images), better,
+       tried.fidelity.worst_db(), fidelity.worst_db()});
+  if (!better) return;
+  tried.model = std::move(nearest);
+  tried.simulator = std::move(simulator);
+  tried.fidelity = fidelity;
+}
+
+}  // namespace
+
+Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan::Candidates& weights,
+                const FloatAnswers& answers, run::RunnerFactory& runners, const images::ImageSource& source,
+                const config::CoreConfig& config, int threads) {
+  Attempt tried;
+  tried.model = quantize::quantize(graph, plan, weights, {config.saturation_guard}, tried.guards);
+  tried.simulator =
+      simulate::make_simulator(tried.model, runners, results_of(answers.layers), answers.judged);
+  tried.fidelity =
+      simulate::fidelity_of(*tried.simulator->runner, source, answers.held_out, answers.judged, threads);
+  tried.uncorrected_db = tried.fidelity.worst_db();
+  const bool second_order = wants_second_order(tried.model, config);
+  plan::QuantizedModel nearest;
+  if (second_order) nearest = tried.model;
+  correct_biases(answers, source, threads, tried);
+  if (second_order) correct_weights(std::move(nearest), answers, runners, source, config, threads, tried);
   return tried;
 }
 
@@ -153,12 +234,15 @@ bool improves(const simulate::Fidelity& tried, const simulate::Fidelity& best) {
 }  // namespace
 
 Attempt refine_placement(const ir::Graph& graph, const std::vector<select::Capability>& capabilities,
-                         const select::PlacementCosts& time, Attempt fastest,
+                         const select::PlacementCosts& time, const std::vector<bool>& placed, Attempt fastest,
                          const std::function<Attempt(const std::vector<bool>& integer)>& retry,
                          const FloatAnswers& answers, const images::ImageSource& source,
                          const calibrate::Split& split, int threads) {
   const double first_db = fastest.fidelity.worst_db();
   if (answers.judged.empty() || simulate::rounded_values(fastest.model.plan).empty()) return fastest;
+  // What narrow weights cost cannot be bought back with float activations, and every try would solve them
+  // all over.
+  if (has_narrow_weights(fastest.model)) return fastest;
   const bool poor = first_db < kGoodDb;
   if (!poor &&
       without_rounding(fastest, answers, source, threads).worst_db() - fastest.uncorrected_db <= kNarrowGapDb)
@@ -176,7 +260,7 @@ Attempt refine_placement(const ir::Graph& graph, const std::vector<select::Capab
                     : float_time < kLittle * start_time ? start_time + kGiveBack * (float_time - start_time)
                                                         : start_time;
   Attempt best = std::move(fastest);
-  std::vector<bool> last = start;
+  std::vector<bool> last = placed;
   for (int round = 0; round < kRounds; ++round) {
     const select::Refined refined = select::refine(graph, capabilities, time, noise, goal);
     if (refined.integer == last || (!refined.reaches_goal && round > 0)) break;

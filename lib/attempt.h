@@ -32,6 +32,7 @@ struct FloatAnswers {
   simulate::Reference held_out;  // outputs on held-out images
   correct::FloatMeans means;     // of every layer that may be corrected; empty when correction is off
   std::vector<correct::Layer> layers;
+  std::vector<int64_t> calibration;            // images that a correction may look at
   std::unique_ptr<simulate::Samples> samples;  // of the rounded values, on the first held-out images
 };
 
@@ -49,7 +50,8 @@ FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan
                              const images::ImageSource& source, const calibrate::Split& split,
                              const config::CoreConfig& config, int threads);
 
-/// A correction that does not bring the worst output closer on held-out images is left out.
+/// Corrections, the simplest first: biases, then weights by second-order statistics. One that does not bring
+/// the worst output closer on held-out images is left out.
 Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan::Candidates& weights,
                 const FloatAnswers& answers, run::RunnerFactory& runners, const images::ImageSource& source,
                 const config::CoreConfig& config, int threads);
@@ -60,9 +62,10 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
 ///   measurement falls short of prediction, and never slower than float by the cost table;
 /// - where rounding activations costs far more than rounding weights, and undoing most of that takes little
 ///   time.
-/// `retry` makes an attempt of a placement.
+/// Narrow weights (fewer than 8 bits) keep the fastest placement.
+/// `placed` is where the nodes of `fastest` run; `retry` makes an attempt of a placement.
 Attempt refine_placement(const ir::Graph& graph, const std::vector<select::Capability>& capabilities,
-                         const select::PlacementCosts& time, Attempt fastest,
+                         const select::PlacementCosts& time, const std::vector<bool>& placed, Attempt fastest,
                          const std::function<Attempt(const std::vector<bool>& integer)>& retry,
                          const FloatAnswers& answers, const images::ImageSource& source,
                          const calibrate::Split& split, int threads);

@@ -1,8 +1,9 @@
-// `qconvert compare A B`: two ONNX models, whoever wrote them, on the same images in stock ONNX Runtime. B
-// may be a .tflite file, which is run by a model of TFLite's arithmetic.
+// `qconvert compare A B [C ...]`: models of any kind, whoever wrote them, on the same images. ONNX files run
+// in stock ONNX Runtime, .tflite files by a model of TFLite's arithmetic.
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "config/core_config.h"
@@ -11,18 +12,25 @@
 namespace qc {
 
 struct CompareOptions {
-  std::filesystem::path a, b;
-  std::filesystem::path config;             // for the preprocessing; empty: defaults
-  std::vector<config::Override> overrides;  // what --images says
-  std::filesystem::path labels;             // empty: none
-  int64_t label_offset = 0;     // output index = class_index + label_offset (1 for a background class)
-  int64_t max_images = 0;       // 0: all of the folder
-  int64_t latency_rounds = 20;  // 0: no timing
-  int threads = 0;              // 0: all; timing is on one
+  std::vector<std::filesystem::path> models;  // the first is what the others are compared with
+  std::filesystem::path config;               // for the preprocessing; empty: defaults
+  std::vector<config::Override> overrides;    // what --images says
+  std::filesystem::path labels;               // empty: none
+  int64_t label_offset = 0;        // output index = class_index + label_offset (1 for a background class)
+  int64_t max_images = 0;          // 0: all of the folder
+  int64_t latency_rounds = 20;     // 0: neither time nor memory
+  int threads = 0;                 // 0: all; times are taken on one, and on so many
+  bool per_class = false;          // asks for labels
+  std::vector<std::string> gates;  // "top1_drop <= 1", see report/comparison_gates.h
+};
+
+struct CompareResult {
+  report::Comparison comparison;
+  bool gates_hold = true;  // false: exit 5
 };
 
 /// Throws Error: models that cannot be read or run, inputs or outputs that do not correspond (both lists),
-/// images or labels that do not fit.
-report::Comparison compare(const CompareOptions& options);
+/// images or labels that do not fit, gates that are none or have no figure.
+CompareResult compare(const CompareOptions& options);
 
 }  // namespace qc

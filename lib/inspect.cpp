@@ -13,6 +13,7 @@
 #include "onnx_io/onnx_io.h"
 #include "plan/quant_plan.h"
 #include "prepare.h"
+#include "proof/verdict.h"
 #include "quantized_nodes.h"
 #include "run/ort_runner.h"
 #include "select/capability.h"
@@ -95,6 +96,35 @@ Peak peak_activations(const ir::Graph& graph, const std::vector<ir::NodeId>& ord
   return known ? peak : Peak{};
 }
 
+// The values that take most room, the largest first.
+std::vector<report::Activation> largest_activations(const ir::Graph& graph,
+                                                    const std::vector<ir::NodeId>& order,
+                                                    int64_t quantized_bits) {
+  constexpr size_t kLargest = 5;
+  std::vector<report::Activation> values;
+  const auto add = [&](const std::string& node, ir::ValueId id) {
+    if (id == ir::kNone || value_of(graph, id).constant) return;
+    const ir::Value& value = value_of(graph, id);
+    const int64_t elements = static_elements(value).value_or(0), bits = ir::bits_of(value.dtype);
+    const bool rounds = value.dtype == ir::DType::kFloat;
+    if (elements > 0)
+      values.push_back({node, ir::shape_text(value), bytes_of(elements, bits),
+                        bytes_of(elements, rounds ? quantized_bits : bits)});
+  };
+  for (const ir::ValueId id : graph.inputs) add("", id);
+  for (const ir::NodeId id : order) {
+    const ir::Node& node = node_of(graph, id);
+    // Weights unpacked at load are none, and what stands between Quantize and Dequantize is its value once
+    // more.
+    if (unpacks_constants(graph, node) || ir::standard_op(node, "DequantizeLinear")) continue;
+    for (const ir::ValueId out : node.outputs) add(node.name, out);
+  }
+  std::stable_sort(values.begin(), values.end(),
+                   [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
+  values.resize(std::min(values.size(), kLargest));
+  return values;
+}
+
 // --- what the target could do
 // --------------------------------------------------------------------------------------
 
@@ -140,10 +170,29 @@ ir::Graph rewritten(const ir::Graph& graph, const run::Doors& doors, std::vector
   }
 }
 
+// Which kernels the runtime has for the nodes of a quantized file, whoever wrote it.
+void add_kernels(const ir::Graph& graph, const run::Doors& doors, report::Inspection& found) {
+  try {
+    const std::string bytes = onnx_io::write(graph, true);
+    const ir::Graph kernels = run::optimized_graph({bytes, "", ""}, doors);
+    plan::QuantizedModel model;
+    model.graph = graph;
+    const std::vector<proof::Verdict> verdicts = proof::verdicts(model, graph, kernels);
+    const std::vector<ir::NodeId> order = ir::topological_order(graph);
+    for (size_t i = 0; i < order.size(); ++i) {
+      const proof::Verdict& verdict = verdicts[static_cast<size_t>(order[i])];
+      found.nodes[i].kernel = verdict.kernel + (verdict.integer ? "" : " (float)");
+      found.nodes[i].integer_kernel = verdict.integer;
+    }
+  } catch (const Error& error) {
+    found.notes.push_back("kernels are unknown: " + error.problems.front().cause);
+  }
+}
+
 // --- the rows
 // --------------------------------------------------------------------------------------------------------
 
-// Constants that a node is the first to read, those behind a DequantizeLinear counted to the node behind it.
+// Constants that a node is the first to read, those that are unpacked on the way counted to it.
 void add_constants(const ir::Graph& graph, const ir::Node& node, std::set<ir::ValueId>& seen,
                    report::InspectedNode& row) {
   for (const ir::ValueId id : node.inputs) {
@@ -158,8 +207,7 @@ void add_constants(const ir::Graph& graph, const ir::Node& node, std::set<ir::Va
       row.parameters += number ? value.constant->size() : 0;
     } else if (value.producer != ir::kNone) {
       const ir::Node& before = node_of(graph, value.producer);
-      if (!is_quantization_op(node) && ir::standard_op(before, "DequantizeLinear"))
-        add_constants(graph, before, seen, row);
+      if (unpacks_constants(graph, before)) add_constants(graph, before, seen, row);
     }
   }
 }
@@ -194,9 +242,9 @@ std::vector<report::InspectedNode> rows_of(const ir::Graph& graph, const std::ve
     const bool fixed = !node.outputs.empty() && node.outputs[0] != ir::kNone &&
                        static_elements(value_of(graph, node.outputs[0])).has_value();
     if (const int64_t macs = macs_of(graph, node); macs > 0 && fixed) row.macs = macs;
-    // A DequantizeLinear of a constant belongs to the node that reads the weight.
-    const bool unpacks = ir::standard_op(node, "DequantizeLinear") && ir::constant_input(graph, node, 0);
-    if (!unpacks) add_constants(graph, node, seen, row);
+    // What unpacks a weight belongs to the node that reads it.
+    row.unpacks = quantized && unpacks_constants(graph, node);
+    if (!row.unpacks) add_constants(graph, node, seen, row);
     // A scale and a zero point are no parameters of the network.
     if (ir::standard_op(node, "QuantizeLinear") || ir::standard_op(node, "DequantizeLinear"))
       row.parameters = 0;
@@ -276,11 +324,13 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
   }
   found.nodes = rows_of(graph, order, target, by_name, found.quantized);
   found.ops = histogram(found.nodes);
+  if (found.quantized) add_kernels(graph, doors, found);
   found.macs = total_macs(graph, order, found.nodes);
   const std::vector<ir::NodeId> measured_order = ir::topological_order(measured);
   const Peak peak = peak_activations(measured, measured_order, ir::bits_of(ir::DType::kFloat));
   found.peak_activations = peak.bytes;
   if (peak.node != ir::kNone) found.peak_node = node_of(measured, peak.node).name;
+  found.largest = largest_activations(measured, measured_order, target.activations.bits);
   found.peak_activations_quantized =
       peak_activations(measured, measured_order, target.activations.bits).bytes;
   return found;

@@ -93,17 +93,17 @@ void narrow_constants(config::Mode mode, plan::QuantizedModel& model) {
   }
 }
 
-std::string note_of(config::Mode mode, const plan::QuantizedModel& model) {
-  if (!narrows(mode)) return "";
+std::vector<std::string> mode_notes(config::Mode mode, const plan::QuantizedModel& model) {
+  if (!narrows(mode)) return {};
   std::vector<std::string> wide;
   for (size_t v = 0; v < model.graph.values.size(); ++v)
     if (large_float(model.graph.values[v]) && !model.narrow.contains(static_cast<ir::ValueId>(v)))
       wide.push_back(model.graph.values[v].name);
-  return format(
-      "{} constants are stored as {}{}", model.narrow.size(), name_of(mode),
-      wide.empty() ? ""
-                   : format("; float32 stay those whose range it does not hold, or that are read by name: {}",
-                            join(wide, ", ")));
+  std::string note = format("{} constants are stored as {}", model.narrow.size(), name_of(mode));
+  if (!wide.empty())
+    note += "; float32 stay those whose numbers it does not hold well, or that are read by name: " +
+            join(wide, ", ");
+  return {note};
 }
 
 }  // namespace qc

@@ -31,7 +31,7 @@ void keep_weights_float(config::Mode mode, plan::QuantPlan& plan);
 /// Small ones, those that bodies of control flow read and those that are outputs stay as they are.
 void narrow_constants(config::Mode mode, plan::QuantizedModel& model);
 
-/// A sentence on what was narrowed and what was not, and why; "" in other modes.
-std::string note_of(config::Mode mode, const plan::QuantizedModel& model);
+/// A sentence on what was narrowed and what was not, and why; nothing in other modes.
+std::vector<std::string> mode_notes(config::Mode mode, const plan::QuantizedModel& model);
 
 }  // namespace qc

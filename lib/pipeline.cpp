@@ -12,8 +12,10 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "calibrate/calibrate.h"
+#include "deliver.h"
 #include "describe_values.h"
 #include "images/image_source.h"
+#include "measured_gates.h"
 #include "modes.h"
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
@@ -50,51 +52,35 @@ class Stopwatch {
   std::vector<report::Timing> timings_;
 };
 
+void append(std::vector<std::string>& notes, const std::vector<std::string>& more) {
+  notes.insert(notes.end(), more.begin(), more.end());
+}
+
 bool wants(const ConvertOptions& options, const char* stage) {
   return std::find(options.dump.begin(), options.dump.end(), stage) != options.dump.end();
 }
 
-void add_onnx_files(std::vector<FileToWrite>& files, const std::filesystem::path& path,
-                    const plan::Written& written) {
-  if (!written.external_name.empty())
-    files.push_back({path.parent_path() / written.external_name, written.external_bytes});
-  files.push_back({path, written.bytes});
-}
-
-// All of them or none.
-void write_all(ConvertResult& result, const std::vector<FileToWrite>& files) {
-  write_files_atomically(files);
-  for (const FileToWrite& file : files) result.written.push_back(file.path);
-}
-
 // Activations stay float and no images were named: nothing was measured, so there is nothing to judge.
-ConvertResult write_unmeasured(ConvertResult result, const plan::QuantizedModel& model,
-                               const std::vector<ir::Tensor>& sample, const config::CoreConfig& config,
-                               const target::TargetSpec& target, const OutputPaths& outputs, bool show) {
-  std::vector<FileToWrite> files;
+ModelFiles unmeasured_files(ConvertResult& result, const plan::QuantizedModel& model,
+                            const std::vector<ir::Tensor>& sample, const config::CoreConfig& config,
+                            const target::TargetSpec& target, const OutputPaths& outputs, bool show) {
+  ModelFiles files;
   describe_plan(result.report, model.graph, model.plan);
   if (wants_format(config, "onnx")) {
     const onnx_io::QdqOptions form = qdq_options(outputs, config);
-    const plan::Written written = onnx_io::write_qdq(model, metadata_of(config), form);
+    files.onnx = onnx_io::write_qdq(model, metadata_of(config), form);
     describe_proof(result.report, model, verdicts_of(model, form, onnx_doors()), {});
-    describe_file(result.report, outputs.onnx, "onnx", written);
-    add_onnx_files(files, outputs.onnx, written);
+    describe_file(result.report, outputs.onnx, "onnx", files.onnx);
   }
   if (wants_format(config, "tflite")) {
     const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config, target);
     if (show) result.dumped += tflite::dump(lowered);
-    const plan::Written written = tflite::serialise(lowered);
-    for (std::string& note : tflite_notes(lowered, model.graph, target))
-      result.report.notes.push_back(std::move(note));
-    describe_file(result.report, outputs.tflite, "tflite", written);
-    files.push_back({outputs.tflite, written.bytes});
+    files.tflite = tflite::serialise(lowered);
+    append(result.report.notes, tflite_notes(lowered, model.graph, target));
+    describe_file(result.report, outputs.tflite, "tflite", files.tflite);
   }
-  if (const std::string note = note_of(config.mode, model); !note.empty())
-    result.report.notes.push_back(note);
-  const std::vector<ReportFile> reports = report_files(result.report, outputs);
-  for (const ReportFile& file : reports) files.push_back({file.path, file.text});
-  write_all(result, files);
-  return result;
+  append(result.report.notes, mode_notes(config.mode, model));
+  return files;
 }
 
 }  // namespace
@@ -115,7 +101,8 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the config is complete and every key in it means something.
   const config::CoreConfig config = load_config(options, diagnostics);
-  target::TargetSpec target = target::load(config.target);
+  check_gates(config);
+  target::TargetSpec target = target_of(config);
   const bool full = config::placement_of(config) == config::Placement::kFull || !target.float_islands;
   if (full) target = without_float_outputs(std::move(target));
   run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
@@ -174,10 +161,13 @@ ConvertResult convert(const ConvertOptions& options) {
     describe_plan(result.report, graph, plan);
     return result;
   }
-  if (!source)
-    return write_unmeasured(std::move(result),
-                            unmeasured_model(graph, plan, target, config, rules.nodes, threads), sample,
-                            config, target, outputs, wants(options, "tflite"));
+  if (!source) {
+    const plan::QuantizedModel model = unmeasured_model(graph, plan, target, config, rules.nodes, threads);
+    const ModelFiles files =
+        unmeasured_files(result, model, sample, config, target, outputs, wants(options, "tflite"));
+    deliver(result, files, options, config, outputs, graph);
+    return result;
+  }
 
   // From here every value that will be rounded has exact statistics.
   const auto requests = select::requests(plan);
@@ -185,6 +175,12 @@ ConvertResult convert(const ConvertOptions& options) {
                                                       {threads, batch_size(graph, config)});
   if (wants(options, "stats")) result.dumped += dump(stats, graph);
   watch.lap("calibrate");
+
+  // From here no Concat of outputs puts ranges of unlike width on one scale, where floats may stand.
+  const std::vector<bool> placed =
+      keep_apart(result.report, graph, target, stats, fastest, full && target.float_islands);
+  if (placed != fastest)
+    plan = select::outline(graph, target, capabilities, placed, reasons_in_float(fastest, placed));
 
   // From here every rounded value and every weight has parameters; the plan is complete.
   const plan::Candidates weights =
@@ -212,8 +208,8 @@ ConvertResult convert(const ConvertOptions& options) {
     return attempt(graph, other, weights, answers, runners, *source, config, threads);
   };
   if (rounds && target.float_islands && !full_stands(config, best.fidelity.worst_db()))
-    best =
-        refine_placement(graph, capabilities, time, std::move(best), retry, answers, *source, split, threads);
+    best = refine_placement(graph, capabilities, time, placed, std::move(best), retry, answers, *source,
+                            split, threads);
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
   watch.lap("refine");
 
@@ -224,23 +220,21 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here constants that stay float are as narrow as the mode has them.
   narrow_constants(config.mode, best.model);
-  if (const std::string note = note_of(config.mode, best.model); !note.empty())
-    result.report.notes.push_back(note);
+  append(result.report.notes, mode_notes(config.mode, best.model));
 
   // From here the files exist, in memory, and stock ONNX Runtime has had its say about the ONNX one.
   const onnx_io::QdqOptions form = qdq_options(outputs, config);
-  const plan::Written written = onnx_io::write_qdq(best.model, metadata_of(config), form);
+  ModelFiles files;
+  files.onnx = onnx_io::write_qdq(best.model, metadata_of(config), form);
   const std::vector<proof::Verdict> verdicts = verdicts_of(best.model, form, doors);
   const simulate::Fidelity integer_kernels =
-      fidelity_of_file(written, runners, *source, answers.held_out, threads);
+      fidelity_of_file(files.onnx, runners, *source, answers.held_out, threads);
   watch.lap("prove");
-  plan::Written tflite;
   if (wants_format(config, "tflite")) {
     const tflite::Model lowered = tflite_graph(best.model, sample, doors, config, target);
     if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
-    tflite = tflite::serialise(lowered);
-    for (std::string& note : tflite_notes(lowered, best.model.graph, target))
-      result.report.notes.push_back(std::move(note));
+    files.tflite = tflite::serialise(lowered);
+    append(result.report.notes, tflite_notes(lowered, best.model.graph, target));
   }
   watch.lap("tflite");
 
@@ -251,17 +245,11 @@ ConvertResult convert(const ConvertOptions& options) {
   describe_values(result.report, best.model, stats);
   describe_calibration(result.report, *source, split, config.representative_dataset);
   describe_accuracy(result.report, answers.judged, best.fidelity, integer_kernels);
-  if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", written);
-  if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", tflite);
+  if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", files.onnx);
+  if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", files.tflite);
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
   result.explained = explain(result.report, options.explain);
-  result.gates_hold = gates_hold(config.gates, result.report);
-  const std::vector<ReportFile> reports = report_files(result.report, outputs);
-  std::vector<FileToWrite> files;
-  if (wants_format(config, "onnx")) add_onnx_files(files, outputs.onnx, written);
-  if (wants_format(config, "tflite")) files.push_back({outputs.tflite, tflite.bytes});
-  for (const ReportFile& file : reports) files.push_back({file.path, file.text});
-  write_all(result, files);
+  deliver(result, files, options, config, outputs, graph);
   return result;
 }
 

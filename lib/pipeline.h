@@ -18,6 +18,8 @@ struct ConvertOptions {
   std::vector<config::Override> overrides;  // --set, and what --images, --target, --format say
   std::filesystem::path output_folder = ".";
   int threads = 0;                      // 0: all
+  std::filesystem::path depfile;        // for make and ninja: what was read; empty: none
+  std::filesystem::path stamp;          // gets the time of the last good run; empty: none
   bool markdown = false, html = false;  // these reports beside the JSON one
   bool dry_run = false;                 // the plan that would be tried, no images, no files
   std::vector<std::string> explain;     // node names (globs)
@@ -26,16 +28,18 @@ struct ConvertOptions {
 
 struct ConvertResult {
   report::Report report;
-  std::vector<std::filesystem::path> written;
-  std::string explained;   // text of --explain
-  std::string dumped;      // text of --dump
-  bool gates_hold = true;  // false: exit 5
+  std::vector<std::filesystem::path> written;    // all of them, in the order of writing
+  std::vector<std::filesystem::path> unchanged;  // those that had the same content: not touched
+  std::string explained;                         // text of --explain
+  std::string dumped;                            // text of --dump
+  bool gates_hold = true;                        // false: exit 5
 };
 
 /// "read", "normalize", "stats", "candidates", "plan", "tflite".
 const std::vector<std::string>& dump_stages();
 
-/// Throws Error. Writes nothing unless everything before has succeeded.
+/// Throws Error. Writes nothing unless everything before has succeeded; nothing either when a gate fails, or
+/// files named *.rejected where the config says so.
 ConvertResult convert(const ConvertOptions& options);
 
 }  // namespace qc

@@ -55,12 +55,11 @@ ir::ValueId input(const ir::Node& node, size_t slot) {
   return slot < node.inputs.size() ? node.inputs[slot] : ir::kNone;
 }
 
-// The constant behind an input, looking through one DequantizeLinear; nullptr if there is none.
+// The constant behind an input, looking through what unpacks it; nullptr if there is none.
 const ir::Tensor* stored_constant(const ir::Graph& graph, const ir::Node& node, size_t slot) {
   if (const ir::Tensor* direct = ir::constant_input(graph, node, slot)) return direct;
   const ir::Node* before = producer(graph, input(node, slot));
-  return before && ir::standard_op(*before, "DequantizeLinear") ? ir::constant_input(graph, *before, 0)
-                                                                : nullptr;
+  return before && unpacks_constants(graph, *before) ? stored_constant(graph, *before, 0) : nullptr;
 }
 
 std::string params_text(const ir::Graph& graph, const char* type, ir::ValueId scale, ir::ValueId zero_point) {
@@ -91,6 +90,16 @@ bool is_quantized(const ir::Graph& graph) {
                      [](const ir::Node& node) { return !node.erased && is_quantization_op(node); });
 }
 
+bool unpacks_constants(const ir::Graph& graph, const ir::Node& node) {
+  const auto is = [&](const char* op_type) { return ir::standard_op(node, op_type); };
+  if (!is("DequantizeLinear") && !is("Cast") && !is("Mul")) return false;
+  return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId value) {
+    if (value == ir::kNone || graph.values[static_cast<size_t>(value)].constant) return true;
+    const ir::Node* before = producer(graph, value);
+    return before && unpacks_constants(graph, *before);
+  });
+}
+
 bool multiplies(const ir::Node& node) {
   const QuantizedOp* op = find(node);
   const std::string_view family = op ? op->float_op : std::string_view(node.op_type);
@@ -117,18 +126,20 @@ std::string weight_params(const ir::Graph& graph, const ir::Node& node) {
     return params_text(graph, type_of(graph, weight, "integers"), input(node, scale), input(node, scale + 1));
   }
   if (is_quantization_op(node)) return "";
-  // The largest operand that a DequantizeLinear unpacks: a bias beside it is smaller.
+  if (unpacks_constants(graph, node)) return "";
+  // The largest operand that is unpacked: a bias beside it is smaller. Cast and Mul have no zero point.
   const ir::Node* unpack = nullptr;
-  int64_t most = 0;
-  for (const ir::ValueId value : node.inputs) {
-    const ir::Node* before = producer(graph, value);
-    if (!before || !ir::standard_op(*before, "DequantizeLinear")) continue;
-    const ir::Tensor* integers = ir::constant_input(graph, *before, 0);
-    if (integers && integers->size() > most) unpack = before, most = integers->size();
+  const ir::Tensor* stored = nullptr;
+  for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
+    const ir::Node* before = producer(graph, node.inputs[slot]);
+    if (!before || !unpacks_constants(graph, *before)) continue;
+    const ir::Tensor* integers = stored_constant(graph, *before, 0);
+    if (integers && (!stored || integers->size() > stored->size())) unpack = before, stored = integers;
   }
-  return unpack ? params_text(graph, type_of(graph, unpack->inputs[0], "integers"), input(*unpack, 1),
-                              input(*unpack, 2))
-                : "";
+  if (!unpack || unpack->op_type == "Cast") return "";
+  const ir::ValueId zero_point =
+      unpack->op_type == "Mul" ? static_cast<ir::ValueId>(ir::kNone) : input(*unpack, 2);
+  return params_text(graph, ir::name_of(stored->dtype), input(*unpack, 1), zero_point);
 }
 
 std::string output_params(const ir::Graph& graph, const ir::Node& node) {

@@ -13,6 +13,10 @@ namespace qc {
 bool is_quantization_op(const ir::Node& node);
 bool is_quantized(const ir::Graph& graph);
 
+/// DequantizeLinear of constants, or the Cast and Mul that stand for it: done once at load, its bytes are
+/// those of the node behind it.
+bool unpacks_constants(const ir::Graph& graph, const ir::Node& node);
+
 /// Conv, ConvTranspose, Gemm, MatMul or one of their integer forms.
 bool multiplies(const ir::Node& node);
 /// Multiply-accumulates of one run as ir::macs, also where the weight is stored as integers; 0 when unknown.

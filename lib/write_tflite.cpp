@@ -18,6 +18,12 @@ bool wants_format(const config::CoreConfig& config, const char* format) {
   return std::find(formats.begin(), formats.end(), format) != formats.end();
 }
 
+target::TargetSpec target_of(const config::CoreConfig& config) {
+  target::TargetSpec target = target::load(config.target);
+  const bool wide = config.output.tflite_form == config::TfliteForm::kInt16x8;
+  return wide ? target::with_int16_activations(std::move(target)) : target;
+}
+
 target::TargetSpec without_float_outputs(target::TargetSpec target) {
   for (auto& [op, rule] : target.ops) rule.float_output = false;
   return target;
@@ -146,7 +152,10 @@ plan::QuantizedModel with_any_parameters(const ir::Graph& graph, const plan::Qua
   plan::QuantizedModel model{graph, plan, {}, {}, {}};
   for (plan::ValueDecision& value : model.plan.values)
     if (value.quantized)
-      value.params = quant::asymmetric_params(-1, 1, target.activations.bits, target.activations.is_signed);
+      value.params =
+          target.activations.symmetric
+              ? quant::symmetric_params(1, target.activations.bits, true, true)
+              : quant::asymmetric_params(-1, 1, target.activations.bits, target.activations.is_signed);
   config::QuantizationConfig quick = config.quantization;
   quick.weights_error_method = config::ErrorMethod::kNoClipping;
   quantize::Guards ignored;
@@ -168,11 +177,13 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
                            const run::Doors& doors, const config::CoreConfig& config,
                            const target::TargetSpec& target) {
   tflite::LowerOptions options;
-  options.form = config.mode == config::Mode::kFloat16 ? tflite::Form::kFloat16
-                                                       : static_cast<tflite::Form>(config.output.tflite_form);
+  const bool planned = config.output.tflite_form == config::TfliteForm::kInt16x8;  // as the plan says, too
+  options.form = planned ? tflite::Form::kInt8 : static_cast<tflite::Form>(config.output.tflite_form);
+  if (config.mode == config::Mode::kFloat16) options.form = tflite::Form::kFloat16;
   options.io_type = static_cast<tflite::IoType>(config.output.tflite_io_type);
   options.keep_nchw_io = config.output.tflite_keep_nchw_io;
   options.metadata = metadata_of(config);
+  options.int4 = !target.tflite || !target.tflite->limits.contains("int4");
   if (target.tflite && target.tflite->fallback.empty()) {
     options.missing = tflite::missing_ops(*target.tflite);
     const auto conv = target.tflite->ops.find("CONV_2D");

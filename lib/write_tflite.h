@@ -16,6 +16,8 @@ namespace qc {
 
 bool wants_format(const config::CoreConfig& config, const char* format);
 
+/// The target that the config names, with int16 activations where the .tflite's form asks for them.
+target::TargetSpec target_of(const config::CoreConfig& config);
 /// The target as a full placement takes it: no integer kernel hands out floats.
 target::TargetSpec without_float_outputs(target::TargetSpec target);
 /// By NodeId: integer wherever there is a kernel.

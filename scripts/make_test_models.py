@@ -107,7 +107,7 @@ def main():
 
     # ONNX Runtime runs it, TFLite has neither of the last two.
     write("no_tflite",
-          [conv(result="x"), helper.make_node("Erf", ["x"], ["y"], name="error_function"),
+          [conv(result="x"), helper.make_node("Acosh", ["x"], ["y"], name="hyperbola"),
            helper.make_node("Hardmax", ["y"], ["out"], name="winner")], [weight("first.weight", 4, 3, 3, 3)])
     for path in sorted(FOLDER.glob("*.onnx")):
         onnx.load(path, load_external_data=False)

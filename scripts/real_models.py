@@ -36,8 +36,10 @@ def judge(data, model, work):
         report = json.load(f)
     found = json.loads(run(QCONVERT, "compare", path, os.path.join(work, "a", names[0]), "--config", config, "--images",
                            link_all(judged, os.path.join(work, "judged")), "--latency-rounds", "15", "--report", "json", "-q"))
-    return {"seconds": seconds, "same": same, "db": min(o["sqnr_db"] for o in found["outputs"]), "agreement": found["agreement"],
-            "ratio": found["size_ratio"], "speed": found["latency"]["speed"], "report": report}
+    judged_file = found["models"][1]
+    against = judged_file["against_a"]
+    return {"seconds": seconds, "same": same, "db": min(o["sqnr_db"] for o in against["outputs"]), "agreement": against["agreement"],
+            "ratio": judged_file["size_ratio"], "speed": judged_file["latency"]["one_thread"]["speedup"], "report": report}
 
 
 def verdict(figures, bounds):

@@ -41,29 +41,74 @@ void refuse_leftovers(const CLI::App& app) {
                     meant.empty() ? see_help(app) : format("did you mean {}?", meant));
 }
 
-std::string help_page(const CLI::App& app, const std::string& usage, const std::string& ending) {
+// Of the command that is being run.
+std::string usage_line, example_line, ending_lines;
+Page* asked = nullptr;  // set: parse() fills it and reads nothing
+
+Page page_of(const CLI::App& app) {
   std::vector<const CLI::Option*> options = app.get_options();
   std::stable_partition(options.begin(), options.end(),
                         [](const CLI::Option* o) { return o->get_positional(); });
-  std::vector<report::Row> rows;
+  Page page{app.get_name(), app.get_description(), usage_line, example_line, ending_lines, {}};
   for (const CLI::Option* option : options) {
-    std::string name = option->get_positional() ? option->get_name(true) : option->get_name(false, true);
-    if (!option->get_positional() && !option->get_type_name().empty()) name += " " + option->get_type_name();
-    rows.push_back({name, option->get_description()});
+    OptionText text{{}, "", option->get_description(), option->get_positional()};
+    if (text.is_word) {
+      text.names = {option->get_name(true)};
+    } else {
+      for (const std::string& name : option->get_snames()) text.names.push_back("-" + name);
+      for (const std::string& name : option->get_lnames()) text.names.push_back("--" + name);
+      text.argument = option->get_type_name();
+    }
+    page.options.push_back(std::move(text));
   }
-  return format("{}\n\n{}\n\n{}{}", app.get_description(), usage, report::columns(rows, "ll"), ending);
+  return page;
+}
+
+std::string help_page(const Page& page) {
+  std::vector<report::Row> rows;
+  for (const OptionText& option : page.options)
+    rows.push_back(
+        {join(option.names, ",") + (option.argument.empty() ? "" : " " + option.argument), option.sentence});
+  const std::string example = page.example.empty() ? "" : "example: " + page.example + "\n";
+  return format("{}\n\n{}\n{}\n{}{}", page.sentence, page.usage, example, report::columns(rows, "ll"),
+                page.ending);
 }
 
 }  // namespace
 
 void set_help_page(CLI::App& app, const std::string& usage, const std::string& ending) {
   app.set_help_flag("-h,--help", "this page");
-  app.formatter_fn([usage, ending](const CLI::App* self, const std::string&, CLI::AppFormatMode) {
-    return help_page(*self, usage, ending);
-  });
+  usage_line = usage;
+  ending_lines = ending;
+  app.formatter_fn(
+      [](const CLI::App* self, const std::string&, CLI::AppFormatMode) { return help_page(page_of(*self)); });
+}
+
+void set_example(const std::string& example) {
+  example_line = example;
+}
+
+Page page_of(const std::function<void()>& command) {
+  Page page;
+  asked = &page;
+  command();
+  asked = nullptr;
+  return page;
+}
+
+bool wants_json_log(const std::vector<std::string>& arguments) {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--log-format=json") return true;
+    if (arguments[i] == "--log-format" && i + 1 < arguments.size() && arguments[i + 1] == "json") return true;
+  }
+  return false;
 }
 
 bool parse(CLI::App& app, const std::vector<std::string>& arguments) {
+  if (asked) {
+    *asked = page_of(app);
+    return false;
+  }
   app.allow_extras();
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // the order that CLI11 wants
   try {

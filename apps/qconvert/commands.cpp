@@ -14,9 +14,12 @@
 #include "base/text.h"
 #include "compare.h"
 #include "config/core_config.h"
+#include "config_for.h"
 #include "inspect.h"
 #include "inspect_tflite.h"
 #include "pipeline.h"
+#include "report/comparison_gates.h"
+#include "report/difference.h"
 #include "report/table.h"
 #include "run/ort_runner.h"
 #include "target/target.h"
@@ -25,9 +28,14 @@
 namespace qc::app {
 namespace {
 
-constexpr const char* kExitCodes =
-    "\nexit codes: 0 done; 1 usage or config; 2 an input cannot be read; 3 not possible for this\n"
-    "target or format; 4 an output cannot be written; 5 a gate failed; 70 a bug; 130 interrupted\n";
+std::string exit_code_lines() {
+  std::vector<std::string> parts;
+  for (const ExitCode& code : exit_codes()) parts.push_back(format("{} {}", code.number, code.meaning));
+  const size_t half = (parts.size() + 1) / 2;
+  const std::vector<std::string> first(parts.begin(), parts.begin() + half),
+      rest(parts.begin() + half, parts.end());
+  return format("\nexit codes: {};\n{}\n", join(first, "; "), join(rest, "; "));
+}
 
 constexpr int64_t kMostCount = 1'000'000'000;
 
@@ -36,6 +44,7 @@ constexpr int64_t kMostCount = 1'000'000'000;
 
 struct Talk {
   std::vector<std::string> reports, forms;
+  std::string log_format = "text";
   bool verbose = false, quiet = false, no_progress = false;
 
   bool wants(const char* form) const {
@@ -61,6 +70,9 @@ void add_talk(CLI::App& app, Talk& talk, const Forms& forms = kPrinted,
   CLI::Option* verbose = app.add_flag("-v,--verbose", talk.verbose, "more lines, uncut lists, timings");
   app.add_flag("-q,--quiet", talk.quiet, "warnings and errors only on stderr")->excludes(verbose);
   app.add_flag("--no-progress", talk.no_progress, "no progress bar");
+  app.add_option("--log-format", talk.log_format,
+                 "lines on stderr: text (default), or json, one object a line")
+      ->type_name("STYLE");
 }
 
 // All wrong forms at once, each with what was meant.
@@ -73,19 +85,17 @@ void check_forms(const Talk& talk) {
         {"unknown-report", "--report " + form, "there is no such form of this report",
          meant.empty() ? "use one of " + join(talk.forms, ", ") : format("did you mean {}?", meant)});
   }
+  if (talk.log_format != "text" && talk.log_format != "json")
+    diagnostics.error({"unknown-log-format", "--log-format " + talk.log_format, "there is no such format",
+                       "use --log-format text or --log-format json"});
   diagnostics.throw_if_errors(Exit::kUsage);
 }
 
 void apply(const Talk& talk) {
   check_forms(talk);
   log::set_level(talk.quiet ? log::Level::kQuiet : talk.verbose ? log::Level::kVerbose : log::Level::kNormal);
-  set_progress_style(talk.quiet || talk.no_progress ? ProgressStyle::kNone : default_progress_style());
-}
-
-void warn(const Problem& warning) {
-  std::string text = to_text(warning, "warning");
-  text.pop_back();  // the log ends its lines itself
-  log::warn(text);
+  const ProgressStyle style = talk.log_format == "json" ? ProgressStyle::kPlain : default_progress_style();
+  set_progress_style(talk.quiet || talk.no_progress ? ProgressStyle::kNone : style);
 }
 
 void add_threads(CLI::App& app, int& threads) {
@@ -98,28 +108,13 @@ std::string absolute_path(const std::string& path) {
   return std::filesystem::absolute(path).lexically_normal().string();
 }
 
-// A JSON string: control characters cannot be part of a path that a shell passes on sensibly, but they must
-// not break the override either.
-std::string quoted(const std::string& text) {
-  std::string json = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') json += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) {
-      json += format("\\u{:04x}", static_cast<int>(c));
-    } else {
-      json += c;
-    }
-  }
-  return json + "\"";
-}
-
 // A target file on the command line is meant from here, not from the config's folder.
 std::string target_from_here(const std::string& target) {
   return target.ends_with(".json") ? absolute_path(target) : target;
 }
 
 config::Override images_override(const std::string& folder) {
-  return {"/representative_dataset/path", quoted(absolute_path(folder))};
+  return {"/representative_dataset/path", json_quoted(absolute_path(folder))};
 }
 
 config::Override formats_override(const std::string& list) {
@@ -132,7 +127,7 @@ config::Override formats_override(const std::string& list) {
       throw Error(Exit::kUsage, {"unknown-format", "--format " + list, format("'{}' is not a format", name),
                                  "use --format onnx, --format tflite or --format onnx,tflite"});
     }
-    formats.push_back(quoted(name));
+    formats.push_back(json_quoted(name));
   }
   return {"/output/formats", "[" + join(formats, ",") + "]"};
 }
@@ -143,16 +138,16 @@ config::Override formats_override(const std::string& list) {
 std::string command_list() {
   std::vector<report::Row> rows;
   for (const Command& command : commands()) {
-    if (!command.name.empty()) rows.push_back({command.name, command.sentence, command.example});
+    if (!command.name.empty()) rows.push_back({command.name, command.sentence});
   }
-  return "\nsubcommands (each has its own --help)\n" + report::columns(rows, "lll");
+  return "\nsubcommands (each has its own --help)\n" + report::columns(rows, "ll");
 }
 
 struct ConvertLine {
   ConvertOptions options;
   std::string model, config, images, target, formats, output = ".";
   std::vector<std::string> sets;
-  bool version = false;
+  bool version = false, keep_rejected = false;
   Talk talk;
 };
 
@@ -177,6 +172,11 @@ void add_convert_options(CLI::App& app, ConvertLine& line) {
   app.add_option("--dump", line.options.dump, "what a stage passes on: " + join(dump_stages(), ", "))
       ->allow_extra_args(false)
       ->type_name("STAGE");
+  app.add_option("--depfile", line.options.depfile, "what was read, as a rule for make and ninja")
+      ->type_name("FILE");
+  app.add_option("--stamp", line.options.stamp, "gets the time of the run: the target of that rule")
+      ->type_name("FILE");
+  app.add_flag("--keep-rejected", line.keep_rejected, "a failed gate leaves the files, named *.rejected");
   app.add_flag("--dry-run", line.options.dry_run, "the plan only: no images are read, no files written");
   add_talk(app, line.talk, {"text", "json", "markdown", "html"},
            "json: to stdout instead of the text; markdown, html: files beside the JSON one; may be repeated");
@@ -211,9 +211,14 @@ ConvertOptions resolve(const ConvertLine& line) {
   for (const std::string& set : line.sets) options.overrides.push_back(config::parse_override(set));
   if (!line.images.empty()) options.overrides.push_back(images_override(line.images));
   if (!line.target.empty()) {
-    options.overrides.push_back({"/target_platform_capabilities", quoted(target_from_here(line.target))});
+    options.overrides.push_back(
+        {"/target_platform_capabilities", json_quoted(target_from_here(line.target))});
   }
   if (!line.formats.empty()) options.overrides.push_back(formats_override(line.formats));
+  if (line.keep_rejected) options.overrides.push_back({"/gates/keep_rejected", "true"});
+  if (options.dry_run && (!options.depfile.empty() || !options.stamp.empty()))
+    throw Error(Exit::kUsage, {"no-files", options.depfile.empty() ? "--stamp" : "--depfile",
+                               "a dry run reads no images and writes no files", "leave out --dry-run"});
   for (const std::string& stage : options.dump) {
     if (options.dry_run && (stage == "stats" || stage == "candidates"))
       throw Error(Exit::kUsage, {"no-such-dump", "--dump " + stage,
@@ -232,12 +237,16 @@ int print_result(const ConvertResult& result, const Talk& talk) {
   const std::string asked = result.dumped + result.explained;
   if (talk.json()) {
     if (!asked.empty()) log::warn(asked);
-    for (const Problem& warning : result.report.warnings) warn(warning);
+    for (const Problem& warning : result.report.warnings) log::warn(warning);
     print_to_stdout(report::to_json(result.report));
   } else {
     std::string text = asked + (asked.empty() ? "" : "\n") + report::to_text(result.report, talk.verbose);
     if (!result.written.empty()) text += "\n";
-    for (const std::filesystem::path& path : result.written) text += format("written: {}\n", path.string());
+    for (const std::filesystem::path& path : result.written) {
+      const bool same =
+          std::find(result.unchanged.begin(), result.unchanged.end(), path) != result.unchanged.end();
+      text += format("{}: {}\n", same ? "unchanged" : "written", path.string());
+    }
     print_to_stdout(text);
   }
   for (const report::Gate& gate : result.report.gates) {
@@ -251,7 +260,8 @@ int convert_command(const Command& self, const Arguments& arguments) {
   CLI::App app(self.sentence, "qconvert");
   ConvertLine line;
   add_convert_options(app, line);
-  set_help_page(app, "usage: qconvert MODEL.onnx --config CFG.json [options]", command_list() + kExitCodes);
+  set_help_page(app, "usage: qconvert MODEL.onnx --config CFG.json [options]",
+                command_list() + exit_code_lines());
   const std::string first = arguments.empty() ? "" : arguments.front();
   if (!first.empty() && first[0] != '-') refuse_mistyped_command(first);
   if (!parse(app, arguments)) return 0;
@@ -271,32 +281,65 @@ int convert_command(const Command& self, const Arguments& arguments) {
 // --- looking at models
 // ----------------------------------------------------------------------------------------------
 
+// One answer in one of the forms that go to stdout.
+template <typename Found>
+void print_found(const Found& found, const Talk& talk) {
+  print_to_stdout(talk.json()          ? report::to_json(found)
+                  : talk.wants("html") ? report::to_html(found)
+                                       : report::to_text(found, talk.verbose));
+}
+
+// Layers of two formats have other names and other meanings: nothing would be found to be the same.
+void check_same_format(const std::string& a, const std::string& b) {
+  if (is_tflite(a) == is_tflite(b)) return;
+  throw Error(Exit::kUsage, {"two-formats", "--against " + b,
+                             "one model is ONNX, the other TFLite: their layers have nothing to match by",
+                             "run both on pictures with: qconvert compare MODEL.onnx MODEL.tflite"});
+}
+
 int inspect_command(const Command& self, const Arguments& arguments) {
   CLI::App app(self.sentence, "qconvert inspect");
-  std::string model, target = "int8";
+  std::string model, against, target = "int8";
   Talk talk;
   app.add_option("MODEL", model, "an ONNX model, float32 or quantized already, or a .tflite file")
       ->required();
   app.add_option("--target", target, "what it could be quantized for (default: int8)")
       ->type_name("NAME|FILE.json");
-  add_talk(app, talk);
-  set_help_page(app, "usage: qconvert inspect MODEL [--target NAME|FILE.json] [--report json]", "");
+  app.add_option("--against", against, "another model: what differs, layer by layer")->type_name("MODEL");
+  add_talk(app, talk, {"text", "json", "html"}, "what goes to stdout: text (default), json or html");
+  set_help_page(
+      app, "usage: qconvert inspect MODEL [--against MODEL] [--target NAME|FILE.json] [--report json|html]",
+      "");
   if (!parse(app, arguments)) return 0;
   apply(talk);
-  if (is_tflite(model)) {
-    const report::TfliteInspection found = inspect_tflite(model);
-    print_to_stdout(talk.json() ? report::to_json(found) : report::to_text(found, talk.verbose));
-    return 0;
+  const std::string platform = target_from_here(target);
+  if (!against.empty()) {
+    check_same_format(model, against);
+    print_found(is_tflite(model) ? report::difference(inspect_tflite(model), inspect_tflite(against))
+                                 : report::difference(inspect(model, platform), inspect(against, platform)),
+                talk);
+  } else if (is_tflite(model)) {
+    print_found(inspect_tflite(model), talk);
+  } else {
+    print_found(inspect(model, platform), talk);
   }
-  const report::Inspection found = inspect(model, target_from_here(target));
-  print_to_stdout(talk.json() ? report::to_json(found) : report::to_text(found, talk.verbose));
   return 0;
 }
 
-void add_compare_options(CLI::App& app, CompareOptions& options, std::string& images) {
-  app.add_option("A", options.a, "the ONNX model to compare with, usually the float one")->required();
-  app.add_option("B", options.b, "the model to judge, ONNX or .tflite")->required();
-  app.add_option("--images", images, "pictures, .npy, .npz or .pb to run both on")->type_name("DIR");
+struct CompareLine {
+  CompareOptions options;
+  std::string a, images;
+  std::vector<std::string> others;
+  Talk talk;
+};
+
+void add_compare_options(CLI::App& app, CompareLine& line) {
+  CompareOptions& options = line.options;
+  app.add_option("A", line.a, "what the others are compared with, usually the float model")->required();
+  app.add_option("B", line.others, "the models to judge; ONNX and .tflite in any mix")
+      ->required()
+      ->expected(1, -1);
+  app.add_option("--images", line.images, "pictures, .npy, .npz or .pb to run all on")->type_name("DIR");
   app.add_option("--config", options.config,
                  "core-config with the preprocessing (and images, if it names them)")
       ->type_name("CFG.json");
@@ -305,30 +348,43 @@ void add_compare_options(CLI::App& app, CompareOptions& options, std::string& im
   app.add_option("--label-offset", options.label_offset,
                  "added to every class_index (1: output 0 is background)")
       ->type_name("N");
+  app.add_flag("--per-class", options.per_class, "top-1 of every class, most lost first");
+  app.add_option("--gate", options.gates, "exit 5 unless it holds, such as 'top1_drop <= 1'; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("BOUND");
   app.add_option("--max-images", options.max_images, "stop after so many images (default: all)")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, kMostCount).description(""));
   app.add_option("--latency-rounds", options.latency_rounds,
-                 "timed runs of each model (default: 20; 0: no timing)")
+                 "timed runs of each model (default: 20; 0: neither time nor memory)")
       ->type_name("N")
       ->check(CLI::Range(int64_t{0}, kMostCount).description(""));
   add_threads(app, options.threads);
 }
 
+std::string metric_list() {
+  std::vector<report::Row> rows;
+  for (const report::Metric& metric : report::metrics()) rows.push_back({metric.name, metric.meaning});
+  return "\nwhat --gate can bound (<=, >=, <, >)\n" + report::columns(rows, "ll");
+}
+
 int compare_command(const Command& self, const Arguments& arguments) {
   CLI::App app(self.sentence, "qconvert compare");
-  CompareOptions options;
-  std::string images;
-  Talk talk;
-  add_compare_options(app, options, images);
-  add_talk(app, talk);
-  set_help_page(app, "usage: qconvert compare A B --images DIR [--config CFG.json] [--labels CSV]", "");
+  CompareLine line;
+  add_compare_options(app, line);
+  add_talk(app, line.talk);
+  set_help_page(app, "usage: qconvert compare A B [C ...] --images DIR [--config CFG.json] [--labels CSV]",
+                metric_list());
   if (!parse(app, arguments)) return 0;
-  apply(talk);
-  if (!images.empty()) options.overrides.push_back(images_override(images));
-  const report::Comparison compared = compare(options);
-  print_to_stdout(talk.json() ? report::to_json(compared) : report::to_text(compared));
-  return 0;
+  apply(line.talk);
+  if (!line.images.empty()) line.options.overrides.push_back(images_override(line.images));
+  line.options.models.emplace_back(line.a);
+  line.options.models.insert(line.options.models.end(), line.others.begin(), line.others.end());
+  const CompareResult result = compare(line.options);
+  print_to_stdout(line.talk.json() ? report::to_json(result.comparison) : report::to_text(result.comparison));
+  for (const report::ComparedGate& gate : result.comparison.gates)
+    if (!gate.held) log::error(format("gate {} of {}: measured {:.6g}", gate.text, gate.letter, gate.figure));
+  return static_cast<int>(result.gates_hold ? Exit::kDone : Exit::kBudget);
 }
 
 // --- what there is to know without a model
@@ -354,7 +410,7 @@ int targets_command(const Command& self, const Arguments& arguments) {
     rows.push_back({shipped, target::load(shipped).description});
   if (talk.json()) {
     std::vector<std::string> names;
-    for (const std::string& shipped : target::shipped_names()) names.push_back(quoted(shipped));
+    for (const std::string& shipped : target::shipped_names()) names.push_back(json_quoted(shipped));
     print_to_stdout("[" + join(names, ", ") + "]\n");
   } else {
     print_to_stdout(report::columns(rows, "ll", 0));
@@ -374,15 +430,25 @@ int schema_command(const Command& self, const Arguments& arguments) {
 
 int config_command(const Command& self, const Arguments& arguments) {
   CLI::App app(self.sentence, "qconvert config");
-  std::string file;
+  std::string file, model;
   std::vector<std::string> sets;
+  app.add_option("--for", model, "an ONNX model: a config with comments that its inputs are filled into")
+      ->type_name("MODEL.onnx");
   app.add_option("--config", file, "a config to complete: its values, and the defaults of the rest")
       ->type_name("CFG.json");
   app.add_option("--set", sets, "one value of the config, may be repeated")
       ->allow_extra_args(false)
       ->type_name("/POINTER=VALUE");
-  set_help_page(app, "usage: qconvert config [--config CFG.json] [--set /POINTER=VALUE]", "");
+  set_help_page(app, "usage: qconvert config [--for MODEL.onnx | --config CFG.json] [--set /POINTER=VALUE]",
+                "");
   if (!parse(app, arguments)) return 0;
+  if (!model.empty()) {
+    if (!file.empty() || !sets.empty())
+      throw Error(Exit::kUsage, {"usage", "--for", "it writes a config of its own",
+                                 "leave out --config and --set, and edit what it writes"});
+    print_to_stdout(config_for(model));
+    return 0;
+  }
   std::vector<config::Override> overrides;
   for (const std::string& set : sets) overrides.push_back(config::parse_override(set));
   if (file.empty() && overrides.empty()) {
@@ -393,7 +459,7 @@ int config_command(const Command& self, const Arguments& arguments) {
   const config::CoreConfig resolved = file.empty()
                                           ? config::parse("{}", "config.json", overrides, diagnostics)
                                           : config::load(file, overrides, diagnostics);
-  for (const Problem& warning : diagnostics.warnings) warn(warning);
+  for (const Problem& warning : diagnostics.warnings) log::warn(warning);
   print_to_stdout(config::to_json(resolved));
   return 0;
 }
@@ -403,25 +469,47 @@ int config_command(const Command& self, const Arguments& arguments) {
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands{
       {"", "qconvert: float32 ONNX and a core-config to a quantized model and a report",
-       "qconvert MODEL.onnx --config CFG.json", convert_command},
+       "qconvert net.onnx --config quant.json -o build", convert_command},
       {"inspect", "layers, sizes, what a target could quantize; needs no images",
-       "qconvert inspect MODEL.onnx", inspect_command},
-      {"compare", "two models on the same images: fidelity, accuracy, speed",
-       "qconvert compare A.onnx B.onnx --images DIR", compare_command},
+       "qconvert inspect net.quant.onnx", inspect_command},
+      {"compare", "models on the same images: fidelity, accuracy, size, speed",
+       "qconvert compare net.onnx net.quant.onnx --images eval --labels labels.csv --gate 'top1_drop <= 1'",
+       compare_command},
       {"targets", "list the targets and what they allow", "qconvert targets int8", targets_command},
-      {"schema", "print the JSON schema of the core-config, or of the report", "qconvert schema", schema_command},
-      {"config", "print a full config with every default", "qconvert config", config_command},
+      {"schema", "print the JSON schema of the core-config, or of the report", "qconvert schema",
+       schema_command},
+      {"config", "print a full config with every default", "qconvert config --for net.onnx > quant.json",
+       config_command},
+      {"doctor", "what this machine has: runtime, processor, formats, decoders", "qconvert doctor",
+       doctor_command},
+      {"completion", "print completion for a shell",
+       "qconvert completion bash > ~/.local/share/bash-completion/completions/qconvert", completion_command},
+      {"man", "print the manual page", "qconvert man | man -l -", man_command},
   };
   return kCommands;
+}
+
+const std::vector<ExitCode>& exit_codes() {
+  static const std::vector<ExitCode> kCodes{{0, "done"},
+                                            {1, "usage or config"},
+                                            {2, "an input cannot be read"},
+                                            {3, "not possible for this target or format"},
+                                            {4, "an output cannot be written"},
+                                            {5, "a gate failed"},
+                                            {70, "a bug"},
+                                            {130, "interrupted"}};
+  return kCodes;
 }
 
 int run_command(const Arguments& arguments) {
   const std::string word = arguments.empty() ? "" : arguments.front();
   for (const Command& command : commands()) {
     if (!command.name.empty() && command.name == word) {
+      set_example(command.example);
       return command.run(command, Arguments(arguments.begin() + 1, arguments.end()));
     }
   }
+  set_example(commands().front().example);
   return commands().front().run(commands().front(), arguments);
 }
 

@@ -18,6 +18,17 @@ struct Command {
 
 const std::vector<Command>& commands();
 
+struct ExitCode {
+  int number;
+  const char* meaning;
+};
+const std::vector<ExitCode>& exit_codes();
+
+// Commands of files of their own.
+int completion_command(const Command& self, const Arguments& arguments);
+int man_command(const Command& self, const Arguments& arguments);
+int doctor_command(const Command& self, const Arguments& arguments);
+
 /// Runs the command that the first argument names, else the conversion. Returns the exit code; throws Error.
 int run_command(const Arguments& arguments);
 

@@ -11,6 +11,7 @@
 #include <malloc.h>
 #endif
 
+#include "arguments.h"
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/log.h"
@@ -21,13 +22,12 @@ namespace {
 constexpr const char* kReportBug = "please report this with the command line and, if possible, the model";
 
 int failed(const qc::Error& error) {
-  std::string text = error.what();
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  qc::log::error(text);
+  qc::log::error(error.problems);
   return static_cast<int>(error.exit);
 }
 
 int run(const std::vector<std::string>& arguments) {
+  if (qc::app::wants_json_log(arguments)) qc::log::set_format(qc::log::Format::kJson);
   try {
     return qc::app::run_command(arguments);
   } catch (const qc::Error& error) {

@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -43,6 +45,29 @@ int write_new(const std::string& path, std::string_view bytes) {
   return ::close(fd) != 0 && error_number == 0 ? errno : error_number;
 }
 
+std::filesystem::path fresh_name(std::string_view suffix) {
+  static std::atomic<int> counter{0};
+  return std::filesystem::temp_directory_path() / format("qconvert-{}-{}{}", ::getpid(), counter++, suffix);
+}
+
+// Whether the file is there and has these bytes.
+bool holds(const std::filesystem::path& path, std::string_view bytes) {
+  std::error_code missing;
+  if (!std::filesystem::is_regular_file(path, missing) ||
+      std::filesystem::file_size(path, missing) != bytes.size())
+    return false;
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> piece(size_t{1} << 20);
+  while (!bytes.empty()) {
+    const size_t size = std::min(bytes.size(), piece.size());
+    if (!file.read(piece.data(), static_cast<std::streamsize>(size)) ||
+        std::memcmp(piece.data(), bytes.data(), size) != 0)
+      return false;
+    bytes.remove_prefix(size);
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
@@ -76,30 +101,45 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
   write_files_atomically({{path, bytes}});
 }
 
-void write_files_atomically(const std::vector<FileToWrite>& files) {
+std::vector<bool> write_files_atomically(const std::vector<FileToWrite>& files) {
   std::vector<std::string> temporary;
+  std::vector<bool> fresh;
   const auto give_up = [&](const std::filesystem::path& path, int error_number) {
-    for (const std::string& name : temporary) ::unlink(name.c_str());
+    for (const std::string& name : temporary)
+      if (!name.empty()) ::unlink(name.c_str());
     cannot_write(path, error_number);
   };
   for (const FileToWrite& file : files) {
-    temporary.push_back(file.path.string() + format(".{}.tmp", ::getpid()));
+    fresh.push_back(!holds(file.path, file.bytes));
+    temporary.push_back({});
+    if (!fresh.back()) continue;
+    temporary.back() = file.path.string() + format(".{}.tmp", ::getpid());
     if (const int error_number = write_new(temporary.back(), file.bytes)) give_up(file.path, error_number);
   }
   for (size_t i = 0; i < files.size(); ++i) {
+    if (!fresh[i]) continue;
     if (::rename(temporary[i].c_str(), files[i].path.c_str()) != 0) give_up(files[i].path, errno);
     temporary[i] = files[i].path.string();  // what to take away should a later one fail
   }
+  return fresh;
 }
 
-TemporaryFile::TemporaryFile(std::string_view suffix) {
-  static std::atomic<int> counter{0};
-  path_ = std::filesystem::temp_directory_path() / format("qconvert-{}-{}{}", ::getpid(), counter++, suffix);
-}
+TemporaryFile::TemporaryFile(std::string_view suffix) : path_(fresh_name(suffix)) {}
 
 TemporaryFile::~TemporaryFile() {
   std::error_code ignored;
   std::filesystem::remove(path_, ignored);
+}
+
+TemporaryFolder::TemporaryFolder() : path_(fresh_name("")) {
+  std::error_code failed;
+  if (!std::filesystem::create_directory(path_, failed))
+    cannot_write(path_, failed ? failed.value() : EEXIST);
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
 }
 
 }  // namespace qc

@@ -23,7 +23,7 @@ struct FileToWrite {
 };
 /// The same for files that belong together: all of them are on disk under temporary names before the first
 /// one gets its own, so that a full disk leaves none of them. Renamed in the order given.
-void write_files_atomically(const std::vector<FileToWrite>& files);
+std::vector<bool> write_files_atomically(const std::vector<FileToWrite>& files);
 
 /// A fresh file name in the system's temporary folder; the file is removed when this goes out of scope.
 class TemporaryFile {
@@ -32,6 +32,19 @@ class TemporaryFile {
   ~TemporaryFile();
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// A fresh folder in the system's temporary folder, removed with what it holds when this goes out of scope.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
   const std::filesystem::path& path() const { return path_; }
 
  private:

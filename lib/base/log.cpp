@@ -4,6 +4,8 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "base/text.h"
+
 namespace qc::log {
 namespace {
 
@@ -17,6 +19,39 @@ spdlog::logger& logger() {
   return *instance;
 }
 
+Format format_of_lines = Format::kText;
+
+const char* name_of(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::debug:
+      return "debug";
+    case spdlog::level::warn:
+      return "warning";
+    case spdlog::level::err:
+      return "error";
+    default:
+      return "info";
+  }
+}
+
+void say(spdlog::level::level_enum level, const std::string& message) {
+  logger().log(level, "{}",
+               format_of_lines == Format::kText
+                   ? message
+                   : format(R"({{"level": "{}", "message": {}}})", name_of(level), json_quoted(message)));
+}
+
+void say(spdlog::level::level_enum level, const Problem& problem, const char* severity) {
+  std::string text = to_text(problem, severity);
+  text.pop_back();  // the log ends its lines itself
+  logger().log(level, "{}",
+               format_of_lines == Format::kText
+                   ? text
+                   : format(R"({{"level": "{}", "code": {}, "place": {}, "cause": {}, "remedy": {}}})",
+                            name_of(level), json_quoted(problem.code), json_quoted(problem.place),
+                            json_quoted(problem.cause), json_quoted(problem.remedy)));
+}
+
 }  // namespace
 
 void set_level(Level level) {
@@ -24,17 +59,27 @@ void set_level(Level level) {
                      : level == Level::kVerbose ? spdlog::level::debug
                                                 : spdlog::level::info);
 }
+void set_format(Format chosen) {
+  format_of_lines = chosen;
+  if (chosen == Format::kJson) logger().set_pattern("%v");
+}
 void info(const std::string& message) {
-  logger().info("{}", message);
+  say(spdlog::level::info, message);
 }
 void debug(const std::string& message) {
-  logger().debug("{}", message);
+  say(spdlog::level::debug, message);
 }
 void warn(const std::string& message) {
-  logger().warn("{}", message);
+  say(spdlog::level::warn, message);
 }
 void error(const std::string& message) {
-  logger().error("{}", message);
+  say(spdlog::level::err, message);
+}
+void warn(const Problem& problem) {
+  say(spdlog::level::warn, problem, "warning");
+}
+void error(const std::vector<Problem>& problems) {
+  for (const Problem& problem : problems) say(spdlog::level::err, problem, "error");
 }
 
 }  // namespace qc::log

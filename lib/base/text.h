@@ -26,6 +26,9 @@ std::string human_bytes(double bytes);
 /// 64-bit FNV-1a of bytes, as 16 hex digits: names contents in caches and metadata, not for security.
 std::string content_hash(std::string_view bytes);
 
+/// A JSON string with its quotes.
+std::string json_quoted(std::string_view text);
+
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
 }  // namespace qc

@@ -37,6 +37,20 @@ struct QuantizationConfig {
   // refused with a sentence until the feature exists (never silently inert).
 };
 
+/// How what quantization broke is repaired. kUnset: kSecondOrder where a weight has fewer than 8 bits, else
+/// kBiasCorrection.
+enum class CorrectionMethod { kUnset, kNone, kBiasCorrection, kSecondOrder };
+
+/// "gptq_config": MCT trains here, qconvert solves.
+struct Correction {
+  CorrectionMethod method = CorrectionMethod::kUnset;
+  int64_t images = 64;                      // calibration images that second order looks at
+  std::optional<double> retarget_strength;  // nothing: measured for each layer
+  int64_t sweeps = 3;
+  bool scale_search = true;
+  int64_t seed = 0;
+};
+
 struct RepresentativeDataset {
   std::filesystem::path path;  // resolved against the config file's folder
   int64_t max_images = 500;
@@ -59,10 +73,14 @@ struct Gates {
   std::optional<int64_t> max_file_size;  // bytes
   std::optional<double> min_sqnr_db;
   std::optional<double> min_agreement;  // 0..1
+  std::optional<double> max_top1_drop;  // points, float's minus the written file's
+  std::optional<double> min_speedup;    // float's time over the written file's, one thread
+  std::filesystem::path labels;         // CSV, for max_top1_drop
+  bool keep_rejected = false;           // a failed gate leaves the files, with .rejected behind their names
 };
 
 /// What the numbers of a .tflite are: the plan's integers, or float activations with weights of some kind.
-enum class TfliteForm { kInt8, kFloat32, kDynamicRange, kFloat16 };
+enum class TfliteForm { kInt8, kFloat32, kDynamicRange, kFloat16, kInt16x8 };
 enum class TfliteIoType { kInt8, kUint8, kFloat32 };
 
 struct Output {
@@ -88,6 +106,8 @@ struct CoreConfig {
   Mode mode = Mode::kStatic;
   std::string target = "int8";  // "target_platform_capabilities": a name, or a path to a .json
   QuantizationConfig quantization;
+  Correction correction;
+  std::optional<int64_t> memory_limit;  // bytes for activations and statistics; nothing: half the machine's
   KeepFloat keep_float;
   std::vector<Rule> bit_width_config;  // later rules win
   bool saturation_guard = false;       // x86 without VNNI: bound adjacent weight pairs (|w0|+|w1| <= 128)

@@ -391,28 +391,6 @@ void add_rules(std::vector<Key>& t) {
       "a model left as it is needs no conversion; \"keep_float\": {\"names\": [\"*\"]} keeps every layer "
       "in float",
       "Give the float model back untouched.", "DebugConfig.bypass"));
-  const auto gptq = [&](const char* name, const char* accepted, const char* meaning) {
-    Key key =
-        fixed("", accepted,
-              "this version trains nothing (GPTQ); set gptq_config to null, weights_bias_correction stays",
-              meaning, "");
-    key.pointer = std::string("/gptq_config/") + name;
-    key.mct = std::string("GradientPTQConfig.") + name;
-    t.push_back(std::move(key));
-  };
-  gptq("n_epochs", "[null]", "Passes over the data.");
-  gptq("loss", "[null]", "Loss function.");
-  gptq("log_function", "[null]", "Called in every step.");
-  gptq("optimizer", "[null]", "Optimizer of the rounding.");
-  gptq("optimizer_rest", "[null]", "Optimizer of everything else.");
-  gptq("train_bias", "[true, null]", "Train biases too.");
-  gptq("rounding_type", "[\"SoftQuantizer\", 1, null]", "How rounding is relaxed.");
-  gptq("regularization_factor", "[null]", "Weight of the rounding's regularization.");
-  gptq("use_hessian_based_weights", "[true, null]", "Weigh layers by second derivatives.");
-  gptq("use_hessian_sample_attention", "[true, null]", "Weigh samples by second derivatives.");
-  gptq("hessian_batch_size", "[32, null]", "Images a step for second derivatives.");
-  gptq("gradual_activation_quantization", "[true, null]",
-       "Switch activation quantization on little by little.");
 }
 
 void add_own(std::vector<Key>& t) {
@@ -445,7 +423,7 @@ void add_own(std::vector<Key>& t) {
   t.push_back(nullable(choice(
       "/placement", FIELD(placement), {{"auto", 1, false, ""}, {"full", 2, false, ""}},
       "Where integers go: auto, where they pay; full, wherever the target has a kernel. null: auto, but full "
-      "where a .tflite is all that is written.",
+      "where a .tflite is written.",
       kOwn)));
   t.push_back(
       row("/input_shapes", Kind::kShapes, -1, 1 << 20, bind(FIELD(input_shapes)),
@@ -462,6 +440,7 @@ void add_own(std::vector<Key>& t) {
   t.push_back(nullable(row(
       "/gates/min_agreement", Kind::kNumber, 0, 1, bind(FIELD(gates.min_agreement)),
       "Exit 5 if the most likely class is float's on a smaller share of the images (classifiers).", kOwn)));
+  add_measured_gates(t);
   Key formats =
       row("/output/formats", Kind::kTexts, 1, 0, bind(FIELD(output.formats)), "What to write.", kOwn);
   formats.choices = {{"onnx", 0, false, ""}, {"tflite", 0, false, ""}};
@@ -476,10 +455,11 @@ void add_own(std::vector<Key>& t) {
              {{"int8", 0, false, ""},
               {"float32", 1, false, ""},
               {"dynamic_range", 2, false, ""},
-              {"float16", 3, false, ""}},
+              {"float16", 3, false, ""},
+              {"int16x8", 4, false, ""}},
              "Numbers of the .tflite: int8 as planned; float32; float activations with int8 weights "
-             "(dynamic_range) or half-precision weights (float16). The last three need no images when "
-             "nothing else is written.",
+             "(dynamic_range) or half-precision weights (float16), which need no images when nothing else is "
+             "written; int16x8: int16 activations without zero points, int8 weights, for a .tflite alone.",
              kOwn));
   t.push_back(choice("/output/tflite/io_type", FIELD(output.tflite_io_type),
                      {{"int8", 0, false, ""}, {"uint8", 1, false, ""}, {"float32", 2, false, ""}},
@@ -515,6 +495,7 @@ std::vector<Key> make_keys() {
   add_mixed_precision(table);
   add_rules(table);
   add_rule_keys(table);
+  add_correction_keys(table);
   return table;
 }
 #undef FIELD
@@ -523,14 +504,16 @@ std::vector<Key> make_keys() {
 
 Placement placement_of(const CoreConfig& config) {
   if (config.placement != Placement::kUnset) return config.placement;
-  const bool tflite_alone = config.output.formats == std::vector<std::string>{"tflite"};
-  return tflite_alone ? Placement::kFull : Placement::kAuto;
+  const std::vector<std::string>& formats = config.output.formats;
+  const bool tflite = std::find(formats.begin(), formats.end(), "tflite") != formats.end();
+  return tflite ? Placement::kFull : Placement::kAuto;
 }
 
 bool rounds_activations(const CoreConfig& config) {
-  const bool float_tflite_alone = config.output.formats == std::vector<std::string>{"tflite"} &&
-                                  config.output.tflite_form != TfliteForm::kInt8;
-  return config.mode == Mode::kStatic && !float_tflite_alone;
+  const bool float_form =
+      config.output.tflite_form != TfliteForm::kInt8 && config.output.tflite_form != TfliteForm::kInt16x8;
+  const bool tflite_alone = config.output.formats == std::vector<std::string>{"tflite"};
+  return config.mode == Mode::kStatic && !(tflite_alone && float_form);
 }
 
 const std::vector<Key>& keys() {
@@ -554,7 +537,8 @@ const std::vector<Group>& groups() {
        "MixedPrecisionQuantizationConfig"},
       {"/target_resource_utilization", "Budgets for the search (not in this version)", "ResourceUtilization"},
       {"/debug_config", "Editing and debugging", "DebugConfig"},
-      {"/gptq_config", "Training of the rounding (not in this version)", "GradientPTQConfig", true}};
+      {"/gptq_config", "Correction of what quantization broke, in closed form where MCT trains",
+       "GradientPTQConfig"}};
   return table;
 }
 

@@ -66,8 +66,12 @@ struct Group {
   bool null_by_default = false;  // printed as null: the object's presence alone would mean something
 };
 
+/// Rows of /gates that need labels or a clock: keys_gates.cpp.
+void add_measured_gates(std::vector<Key>& table);
+
 const std::vector<Key>& keys();
-void add_rule_keys(std::vector<Key>& table);  // rules.cpp
+void add_rule_keys(std::vector<Key>& table);        // rules.cpp
+void add_correction_keys(std::vector<Key>& table);  // keys_correction.cpp
 const std::vector<Group>& groups();           // the order of configs/README.md
 
 const Key* find_key(const std::string& pointer);

@@ -196,6 +196,12 @@ void check_together(const Walk& walk, const Json& root) {
     walk.problem("/output/tflite_name", "bad-value",
                  "the ONNX file has the same name, and one would overwrite the other",
                  "give the .tflite another name, such as " + c.output.tflite_name + ".tflite");
+  const std::vector<std::string>& formats = c.output.formats;
+  if (c.output.tflite_form == TfliteForm::kInt16x8 &&
+      std::find(formats.begin(), formats.end(), "onnx") != formats.end())
+    walk.problem("/output/tflite/form", "bad-value",
+                 "int16x8 is for a .tflite alone: ONNX Runtime has no kernels for int16 activations",
+                 "set /output/formats to [\"tflite\"], or the form to \"int8\"");
   for (const Rule& rule : c.bit_width_config)
     if (rule.settings.activation_n_bits.value_or(8) < 8 &&
         std::find(c.output.formats.begin(), c.output.formats.end(), "tflite") != c.output.formats.end())

@@ -98,7 +98,7 @@ std::string to_json(const CoreConfig& config) {
 std::string hash(const CoreConfig& config) {
   CoreConfig bare = config;
   for (std::filesystem::path* path :
-       {&bare.representative_dataset.path, &bare.representative_dataset.other_inputs})
+       {&bare.representative_dataset.path, &bare.representative_dataset.other_inputs, &bare.gates.labels})
     *path = path->filename();
   bare.target = std::filesystem::path(config.target).filename().string();
   return content_hash(to_json(bare));

@@ -95,6 +95,13 @@ std::string some_of(const std::vector<std::string>& names) {
   return join(shown, ", ") + (names.size() > kShown ? format(" and {} more", names.size() - kShown) : "");
 }
 
+std::vector<std::string> known_endings(bool pictures) {
+  std::vector<std::string> endings;
+  for (const Ending& ending : kEndings)
+    if ((ending.kind == Kind::kPictures) == pictures) endings.emplace_back(ending.ending);
+  return endings;
+}
+
 Listing list_folder(const fs::path& folder, int64_t max_images, int64_t input_count, const fs::path& apart,
                     Diagnostics& diagnostics) {
   const Names names = names_in(folder);

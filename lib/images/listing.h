@@ -27,6 +27,9 @@ struct Listing {
 Listing list_folder(const std::filesystem::path& folder, int64_t max_images, int64_t input_count,
                     const std::filesystem::path& apart, Diagnostics& diagnostics);
 
+/// ".jpg", ...: of pictures, or of tensors.
+std::vector<std::string> known_endings(bool pictures);
+
 /// "a, b, c and 12 more".
 std::string some_of(const std::vector<std::string>& names);
 

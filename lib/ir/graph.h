@@ -77,7 +77,8 @@ struct Graph {
   std::vector<std::pair<std::string, std::string>> metadata;  // metadata_props, in file order
   std::vector<std::string> functions;                         // serialized FunctionProtos
   std::vector<std::string> initializers_as_inputs;  // names that the file listed as inputs too (IR 3 style)
-  int64_t bytes_on_disk = 0;  // of the file it was read from, external data files included
+  int64_t bytes_on_disk = 0;                // of the file it was read from, external data files included
+  std::vector<std::string> external_files;  // of external data, as the file names them, in order of names
   std::string
       extra;  // serialized ModelProto of fields we have no place for (training, annotations, newer ONNX)
 };

@@ -338,6 +338,7 @@ ir::Graph to_graph(onnx::ModelProto model, size_t file_size, const std::string& 
   read_header(reader, model);
   read_graph(reader, *model.mutable_graph());
   reader.graph.bytes_on_disk = static_cast<int64_t>(file_size) + reader.files.bytes_on_disk();
+  reader.graph.external_files = reader.files.names();
   if (model.graph().ByteSizeLong() == 0) model.clear_graph();
   reader.graph.extra = bytes_or_nothing(model);
   diagnostics.throw_if_errors(Exit::kInput);

@@ -129,6 +129,12 @@ int64_t ExternalFiles::bytes_on_disk() const {
   return bytes;
 }
 
+std::vector<std::string> ExternalFiles::names() const {
+  std::vector<std::string> all;
+  for (const auto& [location, file] : files_) all.push_back(location);
+  return all;
+}
+
 ExternalFiles::File& ExternalFiles::open(const std::string& location) {
   namespace fs = std::filesystem;
   const auto [it, fresh] = files_.try_emplace(location);

@@ -39,6 +39,7 @@ class ExternalFiles {
                                   const std::string& place, Diagnostics& diagnostics);
   /// Of the files that were read, whole.
   int64_t bytes_on_disk() const;
+  std::vector<std::string> names() const;
 
  private:
   struct File {

@@ -1,5 +1,8 @@
-// See comparison.h.
+// The comparison as text for people and as JSON. See comparison.h.
 #include "report/comparison.h"
+
+#include <algorithm>
+#include <cmath>
 
 #include "base/text.h"
 #include "report/json_values.h"
@@ -16,75 +19,182 @@ std::string percent(double share) {
   return figure(share * 100, 2) + " %";
 }
 
-std::string files(const Comparison& c) {
-  const double ratio = c.size_a > 0 ? static_cast<double>(c.size_b) / static_cast<double>(c.size_a) : 0;
-  std::vector<Row> rows{{"", "file", "size"},
-                        {"A", file_name(c.model_a), human_bytes(static_cast<double>(c.size_a))},
-                        {"B", file_name(c.model_b), human_bytes(static_cast<double>(c.size_b)),
-                         format("{} of A", figure(ratio, 3))}};
-  if (c.latency) {
-    rows[0].insert(rows[0].end(), {"", "one thread"});
-    rows[1].insert(rows[1].end(), {"", figure(c.latency->a_ms, 2) + " ms"});
-    rows[2].insert(rows[2].end(),
-                   {figure(c.latency->b_ms, 2) + " ms", figure(c.latency->speed, 2) + " x as fast"});
-  }
-  return columns(rows, "llrlrl", 0);
+double ratio(int64_t size, int64_t of) {
+  return of > 0 ? static_cast<double>(size) / static_cast<double>(of) : 0;
 }
 
-std::string outputs(const Comparison& c) {
+std::string bytes(int64_t size) {
+  return human_bytes(static_cast<double>(size));
+}
+
+// --- text
+// ----------------------------------------------------------------------------------------------------
+
+std::string files(const std::vector<ComparedModel>& models) {
+  const ComparedModel& a = models[0];
+  std::vector<Row> rows{{"", "file", "size", "of A", "zlib -9", "of A", "peak memory"}};
+  for (const ComparedModel& model : models) {
+    const bool first = &model == &a;
+    rows.push_back({model.letter, shorten(file_name(model.file), kNameWidth), bytes(model.size),
+                    first ? "" : figure(ratio(model.size, a.size), 3), bytes(model.compressed_size),
+                    first ? "" : figure(ratio(model.compressed_size, a.compressed_size), 3),
+                    model.peak_memory ? bytes(*model.peak_memory) : "-"});
+  }
+  return columns(rows, "llrrrrr", 0);
+}
+
+std::string milliseconds(double value) {
+  return figure(value, value < 10 ? 3 : value < 100 ? 2 : 1);
+}
+
+std::string speed(const std::vector<ComparedModel>& models, std::optional<Latency> ComparedModel::*which) {
+  const auto timed = std::find_if(models.begin(), models.end(),
+                                  [&](const ComparedModel& model) { return (model.*which).has_value(); });
+  if (timed == models.end()) return "";
+  const Latency& any = *((*timed).*which);
   std::vector<Row> rows{
-      {format("B against A, {}", counted(c.images, "image")), "SQNR", "cosine", "largest error"}};
-  for (const ComparedOutput& output : c.outputs) {
+      {format("one inference, {}, {} by turns", counted(any.threads, "thread"), counted(any.rounds, "round")),
+       "median", "middle half", "against A"}};
+  for (const ComparedModel& model : models) {
+    if (!(model.*which)) {
+      rows.push_back({"  " + model.letter, "-", "", "not timed: no runtime for it here"});
+      continue;
+    }
+    const Latency& latency = *(model.*which);
+    rows.push_back(
+        {"  " + model.letter, milliseconds(latency.median_ms) + " ms",
+         format("{} .. {} ms", milliseconds(latency.low_ms), milliseconds(latency.high_ms)),
+         &model == &models[0] || !(models[0].*which) ? "" : figure(latency.speedup, 2) + " x as fast"});
+  }
+  return "\n" + columns(rows, "lrrl", 0);
+}
+
+std::string outputs(const ComparedModel& model, int64_t images) {
+  std::vector<Row> rows{{format("{} against A, {}", model.letter, counted(images, "image")), "SQNR", "cosine",
+                         "largest error"}};
+  for (const ComparedOutput& output : model.outputs) {
     std::string name = "  " + shorten(output.output, kNameWidth);
-    if (output.output_b != output.output) name += " / " + shorten(output.output_b, kNameWidth);
+    if (output.own_name != output.output) name += " / " + shorten(output.own_name, kNameWidth);
     rows.push_back({name + (output.before_softmax ? " (logits)" : ""), decibel(output.sqnr_db),
                     figure(output.cosine, 5), format("{:.4g}", output.max_abs_error)});
   }
-  return "\n" + columns(rows, "lrrr", 0);
-}
-
-std::string classes(const Comparison& c) {
-  std::string text;
-  if (c.agreement) text += format("  same top-1 class: {}\n", percent(*c.agreement));
-  if (!c.labelled) return text;
-  const LabelledAccuracy& l = *c.labelled;
-  const std::vector<Row> rows{{format("accuracy, {}", counted(l.images, "labelled image")), "top-1", "top-5"},
-                              {"  A", percent(l.top1_a), percent(l.top5_a)},
-                              {"  B", percent(l.top1_b), percent(l.top5_b)}};
-  text += "\n" + columns(rows, "lrr", 0);
-  text += format(
-      "  top-1 of B minus A: {:+.2f} points, 95 % interval [{:+.2f}, {:+.2f}]; only A right {}, only B right "
-      "{}\n",
-      l.difference * 100, l.difference_low * 100, l.difference_high * 100, l.only_a_right, l.only_b_right);
+  std::string text = "\n" + columns(rows, "lrrr", 0);
+  if (model.agreement) text += format("  same top-1 class: {}\n", percent(*model.agreement));
   return text;
 }
 
+std::string accuracy(const std::vector<ComparedModel>& models) {
+  std::vector<Row> rows;
+  for (const ComparedModel& model : models) {
+    if (!model.labelled) continue;
+    const LabelledAccuracy& l = *model.labelled;
+    if (rows.empty()) {
+      rows.push_back({format("accuracy, {}", counted(l.images, "labelled image")), "top-1", "top-5",
+                      "top-1 minus A's (95 % interval)", "only A right", "only this"});
+      rows.push_back({"  A", percent(l.top1_a), percent(l.top5_a), "", "", ""});
+    }
+    rows.push_back({"  " + model.letter, percent(l.top1), percent(l.top5),
+                    format("{:+.2f} points [{:+.2f}, {:+.2f}]", l.difference * 100, l.difference_low * 100,
+                           l.difference_high * 100),
+                    std::to_string(l.only_a_right), std::to_string(l.only_this_right)});
+  }
+  return rows.empty() ? "" : "\n" + columns(rows, "lrrrrr", 0);
+}
+
+std::string by_class(const std::vector<ComparedModel>& models) {
+  std::string text;
+  for (const ComparedModel& model : models) {
+    if (model.classes.empty()) continue;
+    std::vector<ClassAccuracy> classes = model.classes;
+    const auto lost = [](const ClassAccuracy& c) { return c.right_a - c.right; };
+    std::stable_sort(classes.begin(), classes.end(),
+                     [&](const ClassAccuracy& x, const ClassAccuracy& y) { return lost(x) > lost(y); });
+    std::vector<Row> rows{{format("{} by class, most lost first", model.letter), "images", "A right",
+                           model.letter + " right", "difference"}};
+    for (const ClassAccuracy& c : classes)
+      rows.push_back({format("  class {}", c.class_index), std::to_string(c.images),
+                      std::to_string(c.right_a), std::to_string(c.right), format("{:+d}", -lost(c))});
+    text += "\n" + columns(rows, "lrrrr", 0);
+  }
+  return text;
+}
+
+std::string gates(const std::vector<ComparedGate>& all) {
+  std::vector<Row> rows{{"gates", "model", "figure", ""}};
+  for (const ComparedGate& gate : all)
+    rows.push_back(
+        {"  " + gate.text, gate.letter, format("{:.6g}", gate.figure), gate.held ? "held" : "NOT HELD"});
+  return all.empty() ? "" : "\n" + columns(rows, "llrl", 0);
+}
+
+// --- JSON
+// ----------------------------------------------------------------------------------------------------
+
 json latency_value(const std::optional<Latency>& latency) {
   if (!latency) return nullptr;
-  return {{"rounds", latency->rounds},
-          {"a_ms", number(latency->a_ms)},
-          {"b_ms", number(latency->b_ms)},
-          {"speed", number(latency->speed)}};
+  return {{"threads", latency->threads},
+          {"rounds", latency->rounds},
+          {"median_ms", number(latency->median_ms)},
+          {"low_ms", number(latency->low_ms)},
+          {"high_ms", number(latency->high_ms)},
+          {"speedup", number(latency->speedup)}};
 }
 
 json labelled_value(const std::optional<LabelledAccuracy>& labelled) {
   if (!labelled) return nullptr;
   return {{"images", labelled->images},
           {"top1_a", number(labelled->top1_a)},
-          {"top1_b", number(labelled->top1_b)},
+          {"top1", number(labelled->top1)},
           {"top5_a", number(labelled->top5_a)},
-          {"top5_b", number(labelled->top5_b)},
+          {"top5", number(labelled->top5)},
           {"only_a_right", labelled->only_a_right},
-          {"only_b_right", labelled->only_b_right},
+          {"only_this_right", labelled->only_this_right},
           {"top1_difference", number(labelled->difference)},
           {"top1_difference_low", number(labelled->difference_low)},
           {"top1_difference_high", number(labelled->difference_high)}};
 }
 
+json against_a(const ComparedModel& model) {
+  json rows = json::array(), classes = json::array();
+  for (const ComparedOutput& output : model.outputs) {
+    rows.push_back({{"output", output.output},
+                    {"own_name", output.own_name},
+                    {"sqnr_db", number(output.sqnr_db)},
+                    {"exact", output.sqnr_db >= kExactDb},
+                    {"cosine", number(output.cosine)},
+                    {"max_abs_error", number(output.max_abs_error)},
+                    {"before_softmax", output.before_softmax}});
+  }
+  for (const ClassAccuracy& c : model.classes)
+    classes.push_back(
+        {{"class_index", c.class_index}, {"images", c.images}, {"right_a", c.right_a}, {"right", c.right}});
+  return {{"outputs", rows},
+          {"agreement", model.agreement ? number(*model.agreement) : json(nullptr)},
+          {"labelled", labelled_value(model.labelled)},
+          {"classes", classes}};
+}
+
+json model_value(const ComparedModel& model, const ComparedModel& a) {
+  return {
+      {"name", model.letter},
+      {"file", file_name(model.file)},
+      {"size", model.size},
+      {"size_ratio", number(ratio(model.size, a.size))},
+      {"compressed_size", model.compressed_size},
+      {"compressed_ratio", number(ratio(model.compressed_size, a.compressed_size))},
+      {"peak_memory", model.peak_memory ? json(*model.peak_memory) : json(nullptr)},
+      {"latency",
+       {{"one_thread", latency_value(model.one_thread)}, {"all_threads", latency_value(model.all_threads)}}},
+      {"against_a", &model == &a ? json(nullptr) : against_a(model)}};
+}
+
 }  // namespace
 
 std::string to_text(const Comparison& c) {
-  std::string text = files(c) + outputs(c) + classes(c);
+  std::string text = files(c.models) + speed(c.models, &ComparedModel::one_thread) +
+                     speed(c.models, &ComparedModel::all_threads);
+  for (size_t i = 1; i < c.models.size(); ++i) text += outputs(c.models[i], c.images);
+  text += accuracy(c.models) + by_class(c.models) + gates(c.gates);
   if (!c.preprocessing.empty()) text += format("\npreprocessing: {}\n", c.preprocessing);
   if (!c.notes.empty()) text += "\nnotes\n";
   for (const std::string& note : c.notes) text += format("  {}\n", note);
@@ -92,27 +202,16 @@ std::string to_text(const Comparison& c) {
 }
 
 std::string to_json(const Comparison& c) {
-  json outputs = json::array();
-  for (const ComparedOutput& output : c.outputs) {
-    outputs.push_back({{"output", output.output},
-                       {"output_b", output.output_b},
-                       {"sqnr_db", number(output.sqnr_db)},
-                       {"exact", output.sqnr_db >= kExactDb},
-                       {"cosine", number(output.cosine)},
-                       {"max_abs_error", number(output.max_abs_error)},
-                       {"before_softmax", output.before_softmax}});
-  }
-  const double ratio = c.size_a > 0 ? static_cast<double>(c.size_b) / static_cast<double>(c.size_a) : 0;
-  return print({{"schema_version", 1},
-                {"a", {{"file", file_name(c.model_a)}, {"size", c.size_a}}},
-                {"b", {{"file", file_name(c.model_b)}, {"size", c.size_b}}},
-                {"size_ratio", number(ratio)},
+  json models = json::array(), judged = json::array();
+  for (const ComparedModel& model : c.models) models.push_back(model_value(model, c.models[0]));
+  for (const ComparedGate& gate : c.gates)
+    judged.push_back(
+        {{"gate", gate.text}, {"model", gate.letter}, {"figure", number(gate.figure)}, {"held", gate.held}});
+  return print({{"schema_version", 2},
+                {"models", models},
                 {"images", c.images},
                 {"preprocessing", c.preprocessing},
-                {"outputs", outputs},
-                {"agreement", c.agreement ? number(*c.agreement) : json(nullptr)},
-                {"labelled", labelled_value(c.labelled)},
-                {"latency", latency_value(c.latency)},
+                {"gates", judged},
                 {"notes", c.notes}});
 }
 

@@ -1,4 +1,4 @@
-// What `qconvert compare A B` measured, as numbers, then printed.
+// What `qconvert compare A B [C ...]` measured, as numbers, then printed.
 #pragma once
 
 #include <cstdint>
@@ -9,34 +9,57 @@
 namespace qc::report {
 
 struct ComparedOutput {
-  std::string output, output_b;  // the names in A and in B
-  double sqnr_db = 0;            // of B against A, pooled over the images
+  std::string output, own_name;  // the names in A and in the model that is judged
+  double sqnr_db = 0;            // against A, pooled over the images
   double cosine = 0;             // mean over the images
   double max_abs_error = 0;      // over all images and elements
   bool before_softmax = false;   // judged at the mean-free logits, because both outputs end in Softmax
 };
 
-/// Classifiers with labels. The difference is B minus A on the same images.
+/// Classifiers with labels. The difference is this model minus A on the same images.
 struct LabelledAccuracy {
   int64_t images = 0;                                              // those with a label
-  double top1_a = 0, top1_b = 0, top5_a = 0, top5_b = 0;           // 0..1
-  int64_t only_a_right = 0, only_b_right = 0;                      // top-1, the discordant pairs
+  double top1_a = 0, top1 = 0, top5_a = 0, top5 = 0;               // 0..1
+  int64_t only_a_right = 0, only_this_right = 0;                   // top-1, the discordant pairs
   double difference = 0, difference_low = 0, difference_high = 0;  // top-1, 95 % confidence
 };
 
+struct ClassAccuracy {
+  int64_t class_index = 0, images = 0, right_a = 0, right = 0;  // top-1
+};
+
+/// Of one inference, over rounds in which all models take turns.
 struct Latency {
+  int threads = 1;
   int64_t rounds = 0;
-  double a_ms = 0, b_ms = 0;  // medians, one thread, runs of A and B taking turns
-  double speed = 0;           // a_ms / b_ms: above 1 means that B is faster
+  double median_ms = 0, low_ms = 0, high_ms = 0;  // median and quartiles
+  double speedup = 1;                             // A's median over this one's: above 1 is faster than A
+};
+
+/// The first model, A, is what the others are compared with: it has no figures against itself.
+struct ComparedModel {
+  std::string letter, file;               // "A", "B", ...
+  int64_t size = 0, compressed_size = 0;  // bytes, external data included
+  std::optional<int64_t> peak_memory;     // bytes that loading it and running it once add to a process
+  std::optional<Latency> one_thread, all_threads;
+  std::vector<ComparedOutput> outputs;
+  std::optional<double> agreement;  // share of images with A's top-1 class, 0..1; classifiers only
+  std::optional<LabelledAccuracy> labelled;
+  std::vector<ClassAccuracy> classes;  // where asked for, in order of the class
+};
+
+/// One --gate, judged for one model.
+struct ComparedGate {
+  std::string text, letter;  // "top1_drop <= 1", "B"
+  double figure = 0;         // in the gate's unit
+  bool held = false;
 };
 
 struct Comparison {
-  std::string model_a, model_b, preprocessing;
-  int64_t size_a = 0, size_b = 0, images = 0;
-  std::vector<ComparedOutput> outputs;
-  std::optional<double> agreement;  // share of images with the same top-1 class, 0..1; classifiers only
-  std::optional<LabelledAccuracy> labelled;
-  std::optional<Latency> latency;
+  std::vector<ComparedModel> models;
+  std::string preprocessing;
+  int64_t images = 0;
+  std::vector<ComparedGate> gates;
   std::vector<std::string> notes;
 };
 

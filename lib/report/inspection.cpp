@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "report/json_values.h"
+#include "report/page.h"
 #include "report/table.h"
 
 namespace qc::report {
@@ -17,6 +18,7 @@ constexpr int64_t kReasons = 8;
 
 struct Sums {
   int64_t parameters = 0, constant_bytes = 0, quantized_bytes = 0, could_be_integer = 0;
+  int64_t working = 0, on_integer_kernels = 0;  // nodes but for Quantize, Dequantize and what unpacks weights
 };
 
 Sums sums_of(const Inspection& inspection) {
@@ -26,6 +28,9 @@ Sums sums_of(const Inspection& inspection) {
     sums.constant_bytes += node.constant_bytes;
     sums.quantized_bytes += node.quantized_bytes;
     sums.could_be_integer += node.could_be_integer;
+    if (node.unpacks || node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear") continue;
+    ++sums.working;
+    sums.on_integer_kernels += node.integer_kernel;
   }
   return sums;
 }
@@ -80,11 +85,28 @@ std::string sizes(const Inspection& found) {
   }
   std::string text = "\n" + columns(rows, "lrr", 0);
   if (!found.peak_node.empty()) text += format("  (the peak is at {})\n", found.peak_node);
+  if (!found.largest.empty()) {
+    std::vector<std::string> parts;
+    for (const Activation& value : found.largest)
+      parts.push_back(format("{} {} {}", value.node.empty() ? "input" : shorten(value.node, kNameWidth),
+                             value.shape, bytes_text(value.bytes)));
+    text += format("  largest activations: {}\n", join(parts, ", "));
+  }
   text += format("  {} parameters", count_text(sums.parameters));
   return text + format(", {} multiply-accumulates\n", found.macs ? count_text(*found.macs) : "?");
 }
 
+bool kernels_known(const Inspection& found) {
+  return std::any_of(found.nodes.begin(), found.nodes.end(),
+                     [](const InspectedNode& node) { return !node.kernel.empty(); });
+}
+
 std::string abilities(const Inspection& found) {
+  if (found.quantized && kernels_known(found)) {
+    const Sums sums = sums_of(found);
+    return format("\ninteger kernels: {} of {} nodes (Quantize and Dequantize left out)\n",
+                  sums.on_integer_kernels, sums.working);
+  }
   if (found.quantized || found.target.empty()) return "";
   std::vector<std::pair<std::string, std::vector<const InspectedNode*>>> reasons;
   for (const InspectedNode& node : found.nodes) {
@@ -112,23 +134,28 @@ std::string abilities(const Inspection& found) {
 }
 
 std::string layers(const Inspection& found, bool verbose) {
-  std::vector<Row> rows{{"layers", "op", "output", "parameters", "MACs",
-                         found.quantized ? "weights" : "integers", found.quantized ? "output values" : ""}};
+  std::vector<Row> rows{{"layers", "op", "output", "parameters", "MACs", "bytes"}};
+  if (found.quantized) {
+    rows[0].insert(rows[0].end(), {"weights", "output values", "kernel"});
+  } else {
+    rows[0].insert(rows[0].end(), {"integers", ""});
+  }
   for (const InspectedNode& node : found.nodes) {
     if (!verbose && node.parameters == 0 && !node.macs) continue;
     rows.push_back({"  " + shorten(node.node, kNameWidth), node.op_type,
                     node.output_shape.empty() ? "?" : node.output_shape,
                     node.parameters ? count_text(node.parameters) : "",
-                    node.macs ? count_text(*node.macs) : ""});
+                    node.macs ? count_text(*node.macs) : "",
+                    node.constant_bytes ? bytes_text(node.constant_bytes) : ""});
     if (found.quantized) {
-      rows.back().insert(rows.back().end(), {node.weight_params, node.output_params});
+      rows.back().insert(rows.back().end(), {node.weight_params, node.output_params, node.kernel});
     } else {
       rows.back().insert(rows.back().end(),
                          {node.could_be_integer ? "yes" : "no", shorten(node.reason, kReasonWidth)});
     }
   }
   const std::string hidden = rows.size() <= found.nodes.size() ? "  (nodes without weights: -v)\n" : "";
-  return "\n" + columns(rows, "lllrrll", 0) + hidden;
+  return "\n" + columns(rows, "lllrrrlll", 0) + hidden;
 }
 
 json port_value(const Port& port) {
@@ -149,6 +176,8 @@ json node_value(const InspectedNode& node, bool quantized) {
   if (quantized) {
     value["weight_params"] = node.weight_params;
     value["output_params"] = node.output_params;
+    value["kernel"] = node.kernel;
+    value["integer_kernel"] = node.integer_kernel;
   } else {
     value["quantized_bytes"] = node.quantized_bytes;
     value["could_be_integer"] = node.could_be_integer;
@@ -166,9 +195,17 @@ std::string to_text(const Inspection& found, bool verbose) {
   return text;
 }
 
-std::string to_json(const Inspection& found) {
+namespace {
+
+json to_document(const Inspection& found) {
   const Sums sums = sums_of(found);
   json inputs = json::array(), outputs = json::array(), nodes = json::array(), ops = json::object();
+  json largest = json::array();
+  for (const Activation& value : found.largest)
+    largest.push_back({{"node", value.node},
+                       {"shape", value.shape},
+                       {"bytes", value.bytes},
+                       {"quantized_bytes", value.quantized_bytes}});
   for (const Port& port : found.inputs) inputs.push_back(port_value(port));
   for (const Port& port : found.outputs) outputs.push_back(port_value(port));
   for (const auto& [op, count] : found.ops) ops[op] = count;
@@ -187,15 +224,29 @@ std::string to_json(const Inspection& found) {
                    {"constant_bytes", sums.constant_bytes},
                    {"peak_activation_bytes", optional_value(found.peak_activations)},
                    {"peak_node", found.peak_node},
+                   {"largest_activations", largest},
                    {"nodes", nodes},
                    {"notes", found.notes}};
-  if (!found.quantized) {
+  if (found.quantized) {
+    document["working_nodes"] = sums.working;
+    document["on_integer_kernels"] = kernels_known(found) ? json(sums.on_integer_kernels) : json(nullptr);
+  } else {
     document["target"] = found.target;
     document["could_be_integer"] = sums.could_be_integer;
     document["quantized_constant_bytes"] = sums.quantized_bytes;
     document["quantized_peak_activation_bytes"] = optional_value(found.peak_activations_quantized);
   }
-  return print(document);
+  return document;
+}
+
+}  // namespace
+
+std::string to_json(const Inspection& found) {
+  return print(to_document(found));
+}
+
+std::string to_html(const Inspection& found) {
+  return page("inspection", file_name(found.model), to_document(found), nullptr);
 }
 
 }  // namespace qc::report

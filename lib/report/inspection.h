@@ -23,8 +23,17 @@ struct InspectedNode {
   int64_t quantized_bytes = 0;    // with the weights in the target's width; as stored in a quantized file
   std::string weight_params;      // "int8, 32 scales": quantized files only
   std::string output_params;      // "uint8 scale 0.0235 zero_point 128": quantized files only
+  std::string kernel;             // as NodeRow::verdict; quantized files only, "" unknown
+  bool integer_kernel = false;    // quantized files only
+  bool unpacks = false;           // quantized files only: makes floats of stored weights, once at load
   bool could_be_integer = false;  // float files only: the target has an integer kernel for this node
   std::string reason;             // why not, or what becomes of it
+};
+
+/// A value made while running, batch 1.
+struct Activation {
+  std::string node, shape;                 // who makes it ("" an input), "[1,32,112,112]"
+  int64_t bytes = 0, quantized_bytes = 0;  // as it is, and in the target's width
 };
 
 struct Inspection {
@@ -37,12 +46,14 @@ struct Inspection {
   std::vector<InspectedNode> nodes;                                     // topological order
   std::optional<int64_t> peak_activations, peak_activations_quantized;  // bytes alive at once, batch 1
   std::string peak_node;
-  std::optional<int64_t> macs;  // of one run with batch 1; none: a size of a layer is not fixed
+  std::vector<Activation> largest;  // a few, the largest first
+  std::optional<int64_t> macs;      // of one run with batch 1; none: a size of a layer is not fixed
   std::vector<std::string> notes;
 };
 
 /// `verbose`: every node, not only those with weights or arithmetic.
 std::string to_text(const Inspection& inspection, bool verbose);
 std::string to_json(const Inspection& inspection);
+std::string to_html(const Inspection& inspection);
 
 }  // namespace qc::report

@@ -115,6 +115,7 @@ struct Gate {
   std::string name;  // "min_sqnr_db": the key in the config
   double bound = 0, figure = 0;
   bool held = true;
+  bool of_this_run = false;  // a time: the JSON, the same from run to run, has no figure for it
 };
 
 /// What was calibrated on. Names are those of files in the folder.

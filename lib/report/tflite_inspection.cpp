@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "report/json_values.h"
+#include "report/page.h"
 #include "report/table.h"
 
 namespace qc::report {
@@ -116,28 +117,40 @@ std::string to_text(const TfliteInspection& found, bool verbose) {
   return text;
 }
 
-std::string to_json(const TfliteInspection& found) {
+namespace {
+
+json to_document(const TfliteInspection& found) {
   json ops = json::array(), all = json::array(), metadata = json::object();
   for (const TfliteOperator& op : found.operators) ops.push_back(operator_value(op));
   for (const TfliteTensor& tensor : found.tensors) all.push_back(tensor_value(tensor));
   for (const auto& [name, value] : found.metadata) metadata[name] = value;
-  return print({{"schema_version", 1},
-                {"format", "tflite"},
-                {"model", {{"file", file_name(found.model)}, {"size", found.file_size}}},
-                {"description", found.description},
-                {"graphs", found.graphs},
-                {"quantized", found.quantized},
-                {"inputs", ports_value(found.inputs, found.input_params)},
-                {"outputs", ports_value(found.outputs, found.output_params)},
-                {"ops", pairs_value(found.ops)},
-                {"types", pairs_value(found.types)},
-                {"bytes", pairs_value(found.sizes)},
-                {"bytes_of_no_tensor", found.unowned},
-                {"operators", ops},
-                {"tensors", all},
-                {"signatures", found.signatures},
-                {"metadata", metadata},
-                {"notes", found.notes}});
+  return {{"schema_version", 1},
+          {"format", "tflite"},
+          {"model", {{"file", file_name(found.model)}, {"size", found.file_size}}},
+          {"description", found.description},
+          {"graphs", found.graphs},
+          {"quantized", found.quantized},
+          {"inputs", ports_value(found.inputs, found.input_params)},
+          {"outputs", ports_value(found.outputs, found.output_params)},
+          {"ops", pairs_value(found.ops)},
+          {"types", pairs_value(found.types)},
+          {"bytes", pairs_value(found.sizes)},
+          {"bytes_of_no_tensor", found.unowned},
+          {"operators", ops},
+          {"tensors", all},
+          {"signatures", found.signatures},
+          {"metadata", metadata},
+          {"notes", found.notes}};
+}
+
+}  // namespace
+
+std::string to_json(const TfliteInspection& found) {
+  return print(to_document(found));
+}
+
+std::string to_html(const TfliteInspection& found) {
+  return page("tflite", file_name(found.model), to_document(found), nullptr);
 }
 
 }  // namespace qc::report

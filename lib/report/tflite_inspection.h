@@ -49,5 +49,6 @@ struct TfliteInspection {
 /// `verbose`: the tensors too.
 std::string to_text(const TfliteInspection& inspection, bool verbose);
 std::string to_json(const TfliteInspection& inspection);
+std::string to_html(const TfliteInspection& inspection);
 
 }  // namespace qc::report

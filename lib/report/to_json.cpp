@@ -191,7 +191,7 @@ json changes_value(const Report& report) {
   for (const Gate& gate : report.gates) {
     gates.push_back({{"name", gate.name},
                      {"bound", number(gate.bound)},
-                     {"figure", number(gate.figure)},
+                     {"figure", gate.of_this_run ? json(nullptr) : number(gate.figure)},
                      {"held", gate.held}});
   }
   return {{"rewrites", rewrites}, {"corrections", corrections}, {"gates", gates}};

@@ -100,11 +100,15 @@ std::string accuracy(const Report& report, bool verbose) {
   if (measured.agreement)
     sums.push_back(format("same top-1 class as float {:.1f} %", *measured.agreement * 100));
   if (!sums.empty()) text += format("  {}\n", join(sums, "; "));
-  for (const Gate& gate : report.gates) {
-    text += format("  gate {} {:g}: {:g}, {}\n", gate.name, gate.bound, gate.figure,
-                   gate.held ? "held" : "NOT HELD");
-  }
   return text;
+}
+
+std::string gates(const Report& report) {
+  std::vector<Row> rows{{"gates", "bound", "measured", ""}};
+  for (const Gate& gate : report.gates)
+    rows.push_back({"  " + gate.name, format("{:g}", gate.bound), format("{:g}", gate.figure),
+                    gate.held ? "held" : "NOT HELD"});
+  return report.gates.empty() ? "" : "\n" + columns(rows, "lrrl", 0);
 }
 
 std::string integer_coverage(const Report& report) {
@@ -224,7 +228,8 @@ std::string timings(const Report& report) {
 }  // namespace
 
 std::string to_text(const Report& report, bool verbose) {
-  std::string text = head(report, verbose) + sizes(report) + bytes(report) + accuracy(report, verbose);
+  std::string text =
+      head(report, verbose) + sizes(report) + bytes(report) + accuracy(report, verbose) + gates(report);
   text +=
       plan(report) + worst_layers(report, verbose) + integer_coverage(report) + stayed_float(report, verbose);
   text += changes(report) + saturation(report) + remarks(report, verbose);

@@ -39,9 +39,13 @@ ONNXTensorElementDataType to_ort(ir::DType type) {
   return static_cast<ONNXTensorElementDataType>(type);
 }
 
+Error refusal(Exit exit, const std::string& place, const std::string& words) {
+  return Error(exit, {"runtime-refused", place, "ONNX Runtime says: " + words,
+                      "check that the model loads in ONNX Runtime " + runtime_version() + " by itself"});
+}
+
 [[noreturn]] void refuse(Exit exit, const std::string& place, const std::string& words) {
-  throw Error(exit, {"runtime-refused", place, "ONNX Runtime says: " + words,
-                     "check that the model loads in ONNX Runtime " + runtime_version() + " by itself"});
+  throw refusal(exit, place, words);
 }
 
 Ort::Value wrap(const ir::Tensor& tensor, const Ort::MemoryInfo& memory) {
@@ -94,16 +98,19 @@ class OrtRunner : public ModelRunner {
     const Ort::MemoryInfo memory = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
     std::vector<Ort::Value> feeds;
     for (const ir::Tensor& input : inputs) feeds.push_back(wrap(input, memory));
-    current_slot() = slot;
-    current_failure() = nullptr;
+    // A tap may run another model on this thread: what the outer run stands at comes back afterwards.
+    const int64_t outer_slot = std::exchange(current_slot(), slot);
+    const std::exception_ptr outer_failure = std::exchange(current_failure(), nullptr);
     std::vector<Ort::Value> results;
     try {
       results = session_.Run(Ort::RunOptions{nullptr}, inputs_.data(), feeds.data(), feeds.size(),
                              outputs_.data(), outputs_.size());
     } catch (const Ort::Exception& e) {
-      if (!current_failure()) refuse(Exit::kInput, "running the model", e.what());
+      if (!current_failure())
+        current_failure() = std::make_exception_ptr(refusal(Exit::kInput, "running the model", e.what()));
     }
-    if (const std::exception_ptr failure = std::exchange(current_failure(), nullptr))
+    current_slot() = outer_slot;
+    if (const std::exception_ptr failure = std::exchange(current_failure(), outer_failure))
       std::rethrow_exception(failure);
     std::vector<ir::Tensor> tensors;
     for (size_t i = 0; i < returned_; ++i) tensors.push_back(unwrap(results[i]));

@@ -56,7 +56,25 @@ Capability weighted(const ir::Graph& graph, const ir::Node& node) {
   return {Ability::kInteger, Reason::kTarget, {}};
 }
 
-Capability activation(const ir::Graph& graph, const ir::Node& node, const std::vector<Capability>& so_far) {
+// The node before it clamps by itself (TFLite's fused activations): needed where the integers reach below
+// zero whatever the range.
+bool clamps_itself(const ir::Graph& graph, const ir::Node& producer, const ir::Node& node) {
+  constexpr std::string_view kClamping[] = {"Conv", "Gemm", "Add", "Sub", "Mul", "MaxPool", "AveragePool"};
+  const bool able =
+      std::find(std::begin(kClamping), std::end(kClamping), producer.op_type) != std::end(kClamping);
+  if (!able && !(producer.op_type == "MatMul" && ir::weight_traits(graph, producer))) return false;
+  if (node.op_type == "Relu") return true;
+  const auto bound = [&](size_t slot) {
+    return slot < node.inputs.size() && node.inputs[slot] != ir::kNone
+               ? ir::scalar_constant(graph, node.inputs[slot])
+               : std::nullopt;
+  };
+  const auto low = bound(1), high = bound(2);
+  return low && ((*low == 0 && (!high || *high == 6)) || (*low == -1 && high && *high == 1));
+}
+
+Capability activation(const ir::Graph& graph, const ir::Node& node, const std::vector<Capability>& so_far,
+                      bool symmetric) {
   const ir::ValueId in = node.inputs[0];
   const ir::Value& value = value_of(graph, in);
   if (value.producer == ir::kNone || value.consumers.size() != 1 || ir::is_output(graph, in))
@@ -68,6 +86,8 @@ Capability activation(const ir::Graph& graph, const ir::Node& node, const std::v
     if (slot < node.inputs.size() && node.inputs[slot] != ir::kNone &&
         !ir::scalar_constant(graph, node.inputs[slot]))
       return no(Reason::kNoIntegerKernel, "its bounds are not constants");
+  if (symmetric && !clamps_itself(graph, graph.nodes[static_cast<size_t>(value.producer)], node))
+    return no(Reason::kNoIntegerKernel, "the node before it cannot cut off what is below zero");
   return {Ability::kFollows, Reason::kTarget, {}};
 }
 
@@ -98,7 +118,7 @@ Capability capability(const ir::Graph& graph, const ir::Node& node, const target
         return {Ability::kInteger, Reason::kTarget, {}};
       return weighted(graph, node);
     case OpKind::kActivation:
-      return activation(graph, node, so_far);
+      return activation(graph, node, so_far, target.activations.symmetric);
     default:
       return {Ability::kInteger, Reason::kTarget, {}};
   }

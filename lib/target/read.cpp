@@ -164,6 +164,19 @@ void read_ranges(Members& root, TargetSpec& target) {
   }
 }
 
+void read_int16_ops(Members& root, TargetSpec& target) {
+  const Json* list = root.list("int16_ops");
+  if (!list) return;
+  target.int16_ops.clear();
+  for (const Json& op : *list) {
+    if (op.is_string())
+      target.int16_ops.push_back(op.get<std::string>());
+    else
+      root.problem(root.pointer("int16_ops"), "wrong-type",
+                   format("expected a string, found {}", json::found(op)), "write the name of an ONNX op");
+  }
+}
+
 // The shipped target that the file builds on, or an empty one.
 TargetSpec base_of(Members& root, const std::string& label) {
   std::string base;
@@ -219,6 +232,7 @@ TargetSpec parse(std::string_view json_text, const std::string& label, const std
   read_ops(file, root, target);
   read_costs(root, target);
   read_ranges(root, target);
+  read_int16_ops(root, target);
   read_tflite(document, diagnostics, root, target);
   root.finish();
   if (root.present()) check_together(root, target);

@@ -130,6 +130,27 @@ const OpRule& rule_for(const TargetSpec& target, std::string_view op_type) {
   return rule == target.ops.end() ? kUnknown : rule->second;
 }
 
+TargetSpec with_int16_activations(TargetSpec target) {
+  if (target.int16_ops.empty())
+    throw Error(Exit::kUnsupported,
+                {"target-cannot", "target '" + target.name + "'", "it has no kernels for int16 activations",
+                 "write for target litert, tflm or ethos-u, or set /output/tflite/form to \"int8\""});
+  target.activations = {16, true, true, false, false, true};
+  for (auto& [op_type, rule] : target.ops) {
+    const auto& known = target.int16_ops;
+    const bool has = std::find(known.begin(), known.end(), op_type) != known.end();
+    rule.float_output = false;
+    if (has && rule.kind != OpKind::kFloat) {
+      rule.prefer_float = false;  // that was about 8 bits
+    } else if (rule.kind != OpKind::kFloat) {
+      rule.kind = OpKind::kFloat;
+      rule.sentence = format("There is no kernel for {} on int16.", op_type);
+    }
+  }
+  for (auto& [op_type, range] : target.known_ranges) range.second = 1;  // 1 - 2^-15, when rounded
+  return target;
+}
+
 std::vector<std::string> shipped_names() {
   std::vector<std::string> names;
   for (const ShippedFile& file : shipped_files()) names.emplace_back(file.name);
@@ -168,6 +189,8 @@ std::string describe(const TargetSpec& target) {
     ranges.push_back(format("{} {} to {}", op_type, range.first, range.second));
   if (!ranges.empty()) text += format("  known ranges {}\n", join(ranges, ", "));
   for (const KindWord& kind : kKinds) text += kind_section(target, kind);
+  if (!target.int16_ops.empty())
+    text += "\nWith int16 activations (the form int16x8)\n" + wrapped(join(target.int16_ops, ", "), "  ");
   for (const std::string& paragraph : tflite_paragraphs(target))
     text += paragraph.starts_with('\n') ? paragraph : wrapped(paragraph, "  ");
   return text;
@@ -194,6 +217,7 @@ std::string to_json(const TargetSpec& target) {
                 {"known_ranges", ranges},
                 {"costs", costs},
                 {"ops", ops}};
+  if (!target.int16_ops.empty()) whole["int16_ops"] = target.int16_ops;
   if (target.tflite) whole["tflite"] = tflite_json(*target.tflite);
   return json::pretty(whole);
 }

@@ -75,7 +75,7 @@ struct Scheme {
 
 /// What a limit on a TFLite operator measures; tflite/legal.cpp says how. Each is a number that may not be
 /// exceeded, so what is forbidden altogether has the limit 0.
-inline constexpr std::array<std::string_view, 19> kTfliteLimits{"version",
+inline constexpr std::array<std::string_view, 20> kTfliteLimits{"version",
                                                                 "rank",
                                                                 "outer",
                                                                 "size",
@@ -93,7 +93,8 @@ inline constexpr std::array<std::string_view, 19> kTfliteLimits{"version",
                                                                 "fused_activation",
                                                                 "unequal_dilation",
                                                                 "unequal_scales",
-                                                                "odd_resize"};
+                                                                "odd_resize",
+                                                                "int4"};
 
 /// What an operator may look like in a .tflite for the target.
 struct TfliteOpRule {
@@ -121,8 +122,13 @@ struct TargetSpec {
   /// which change their layout as well.
   std::map<std::string, OpCost> costs;
   std::map<std::string, std::pair<double, double>> known_ranges;  // op type -> output range ("Softmax": 0..1)
-  std::optional<TfliteRules> tflite;                              // none: whatever LiteRT runs
+  std::vector<std::string> int16_ops;  // op types with kernels for int16 activations without zero point
+  std::optional<TfliteRules> tflite;   // none: whatever LiteRT runs
 };
+
+/// The target with int16 activations, symmetric around 0, where it has kernels for them; the other ops are
+/// float. Throws Error(kUnsupported) for a target that has none.
+TargetSpec with_int16_activations(TargetSpec target);
 
 const OpRule& rule_for(const TargetSpec& target, std::string_view op_type);  // a kFloat rule if there is none
 /// "weighted", "compute", "move", "activation", "float": as the JSON spells them.

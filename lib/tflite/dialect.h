@@ -26,9 +26,10 @@ enum class Type : int8_t {
   kBool = 6,
   kInt16 = 7,
   kInt8 = 9,
+  kInt4 = 17,  // two a byte, the first in the low half
 };
 const char* name_of(Type type);
-int64_t size_of(Type type);  // bytes of an element
+int64_t size_of(Type type);  // bytes of an element; 1 for int4, which only constants are
 
 /// real = scale * (q - zero_point); one scale, or one for each index of dimension `axis`.
 struct Quantization {

@@ -108,7 +108,11 @@ double scales(const Case& c) {
   return c.weight() ? static_cast<double>(c.weight()->quantization.scales.size()) : 0;
 }
 double hybrid(const Case& c) {
-  return c.weight() && c.data() && c.data()->type == Type::kFloat32 && c.weight()->type == Type::kInt8;
+  return c.weight() && c.data() && c.data()->type == Type::kFloat32 &&
+         (c.weight()->type == Type::kInt8 || c.weight()->type == Type::kInt4);
+}
+double int4(const Case& c) {
+  return c.weight() && c.weight()->type == Type::kInt4;
 }
 double fused_activation(const Case& c) {
   return static_cast<double>(int_option(c.op, "fused_activation_function", 0));
@@ -169,6 +173,7 @@ constexpr std::array<Limit, target::kTfliteLimits.size()> kLimits{{
      "export the model with equal dilations there"},
     {"unequal_scales", unequal_scales, "its inputs and output have unlike scales",
      "name the node in keep_float"},
+    {"int4", int4, "its weights have 4 bits", "keep weights_n_bits at 8 there"},
     {"odd_resize", odd_resize, "it resizes by other factors than 2, 4 or 8 (2 with half_pixel)",
      "resize by 2 several times in the model"},
 }};

@@ -12,7 +12,7 @@ namespace {
 const OpRow* row_for(const ir::Node& node) {
   if (!node.domain.empty() && node.domain != "ai.onnx") return nullptr;
   for (const auto table : {window_ops(), upward_ops(), pointwise_ops(), activation_ops(), shape_ops(),
-                           index_ops(), matrix_ops(), reduce_ops(), resize_ops()})
+                           index_ops(), norm_ops(), matrix_ops(), reduce_ops(), resize_ops()})
     for (const OpRow& row : table)
       if (row.op_type == node.op_type) return &row;
   return nullptr;
@@ -50,6 +50,10 @@ ir::NodeId only_reader(const Lowering& l, ir::ValueId v) {
   return value.consumers.size() == 1 && !ir::is_output(graph_of(l), v) ? value.consumers[0] : ir::kNone;
 }
 
+bool computes_wide_value(const Lowering& l, ir::ValueId v) {
+  return l.source.plan.values[static_cast<size_t>(v)].params.bits > 8;
+}
+
 // A Relu or Clip lives on inside the node before it. On integers its work is done by the range of the result,
 // so any will do; in float it must have a name.
 Fused fuse(Lowering& l, ir::NodeId id) {
@@ -72,7 +76,7 @@ Fused fuse(Lowering& l, ir::NodeId id) {
   const auto activation = activation_of(l, node_at(l, reader));
   if (!activation || integers != runs_on_integers(l, reader)) return fused;
   const bool named = takes_activation(l, node) && *activation != Activation::kNone;
-  if (!integers && !named) return fused;
+  if (!named && (!integers || computes_wide_value(l, node_at(l, reader).outputs[0]))) return fused;
   fused.follower = reader;
   fused.activation = named ? *activation : Activation::kNone;
   fused.result = node_at(l, reader).outputs[0];

@@ -55,7 +55,7 @@ TensorId scaled(Lowering& l, TensorId x, double factor) {
 
 // All of [0, 1] and no more, so that the integers' own ends do the clipping (int16: half of them).
 Quantization unit_range(const Lowering& l, TensorId like) {
-  return tensor_at(l, like).type == Type::kInt16 ? Quantization{{1.0f / INT16_MAX}, {0}, 0}
+  return tensor_at(l, like).type == Type::kInt16 ? Quantization{{1.0f / 32768}, {0}, 0}
                                                  : Quantization{{1.0f / 255}, {INT8_MIN}, 0};
 }
 

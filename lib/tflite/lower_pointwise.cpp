@@ -57,10 +57,12 @@ void lower_mean_of(Lowering& l, ir::NodeId id) {
 }
 
 void lower_sigmoid(Lowering& l, ir::NodeId id) {
-  emit_result(l, id, Op::kLogistic, {read(l, id, 0)}, {}, fixed(1.0f / 256, -128));
+  const TensorId x = read(l, id, 0);
+  emit_result(l, id, Op::kLogistic, {x}, {}, fixed_for(l, x, 1.0f / 256, -128));
 }
 void lower_tanh(Lowering& l, ir::NodeId id) {
-  emit_result(l, id, Op::kTanh, {read(l, id, 0)}, {}, fixed(1.0f / 128, 0));
+  const TensorId x = read(l, id, 0);
+  emit_result(l, id, Op::kTanh, {x}, {}, fixed_for(l, x, 1.0f / 128, 0));
 }
 
 TensorId then(Lowering& l, Op op, TensorId a, TensorId b, Options options = {}) {

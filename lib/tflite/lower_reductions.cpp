@@ -100,7 +100,7 @@ void lower_softmax(Lowering& l, ir::NodeId id) {
   const int axis = axis_in(ir::int_attribute(node_at(l, id), "axis", -1), rank, last);
   TensorId x = read(l, id, 0);
   const Options options = kOp == Op::kSoftmax ? Options{{"beta", 1.0f}} : Options{};
-  const OutputRule rule = kOp == Op::kSoftmax ? fixed(1.0f / 256, -128) : fixed(16.0f / 256, 127);
+  const OutputRule rule = kOp == Op::kSoftmax ? fixed_for(l, x, 1.0f / 256, -128) : fixed(16.0f / 256, 127);
   if (axis == static_cast<int>(rank) - 1) return emit_result(l, id, kOp, {x}, options, rule);
   // Its axis changes places with the last one, and back.
   std::vector<int32_t> swap(rank), shape = tensor_at(l, x).shape;

@@ -87,6 +87,21 @@ void lower_concat(Lowering& l, ir::NodeId id) {
   emit_result(l, id, Op::kConcatenation, std::move(inputs), {{"axis", axis}});
 }
 
+// Parts of unlike sizes, a SLICE each: XNNPACK takes them and no SPLIT_V.
+void emit_parts(Lowering& l, ir::NodeId id, TensorId x, size_t axis, const std::vector<int32_t>& sizes) {
+  const std::vector<int32_t> whole = tensor_at(l, x).shape;
+  const auto at = static_cast<size_t>(
+      axis_in(static_cast<int64_t>(axis), whole.size(), l.layouts.node_in[static_cast<size_t>(id)]));
+  int32_t from = 0;
+  for (size_t slot = 0; slot < sizes.size(); ++slot) {
+    std::vector<int32_t> begin(whole.size(), 0), size = whole;
+    begin[at] = from;
+    size[at] = sizes[slot];
+    from += sizes[slot];
+    emit_result_at(l, id, slot, Op::kSlice, {x, constant_ints(l, begin), constant_ints(l, size)}, x);
+  }
+}
+
 void lower_split(Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
   const size_t rank = in_dims(l, id).size();
@@ -102,7 +117,48 @@ void lower_split(Lowering& l, ir::NodeId id) {
   const Options options{{"num_splits", static_cast<int64_t>(sizes.size())}};
   const bool equal = std::all_of(sizes.begin(), sizes.end(), [&](int32_t s) { return s == sizes[0]; });
   if (equal) return emit_results(l, id, Op::kSplit, {where, x}, options, x);
-  emit_results(l, id, Op::kSplitV, {x, constant_ints(l, sizes), where}, options, x);
+  emit_parts(l, id, x, at, sizes);
+}
+
+// Every step-th row and column of an image as a depthwise convolution whose kernel has a single one, which
+// XNNPACK takes and computes exactly, integers too; STRIDED_SLICE with steps it leaves to slower kernels.
+bool sample_by_convolution(Lowering& l, ir::NodeId id, const std::vector<int64_t>& begin,
+                           const std::vector<int64_t>& step) {
+  const std::vector<int64_t>&in = in_dims(l, id), &out = out_dims(l, id);
+  if (in.size() != 4 || !l.layouts.node_in[static_cast<size_t>(id)]) return false;
+  for (size_t d = 0; d < 4; ++d) {
+    const bool whole = begin[d] == 0 && step[d] == 1 && in[d] == out[d];
+    const bool fits = begin[d] < step[d] && step[d] <= 4 && in[d] > begin[d] &&
+                      out[d] == (in[d] - begin[d] - 1) / step[d] + 1;
+    if (d < 2 ? !whole : !fits) return false;
+  }
+  const TensorId x = read(l, id, 0);
+  const Type type = tensor_at(l, x).type;
+  if (type != Type::kFloat32 && type != Type::kInt8) return false;
+  const std::vector<int32_t> shape{1, static_cast<int32_t>(begin[2] + 1), static_cast<int32_t>(begin[3] + 1),
+                                   static_cast<int32_t>(in[1])};
+  const auto channels = static_cast<size_t>(in[1]), all = static_cast<size_t>(shape[1] * shape[2]) * channels;
+  const bool integers = type == Type::kInt8;
+  std::vector<float> floats(all, 0.0f);
+  std::fill(floats.end() - in[1], floats.end(), 1.0f);
+  const auto bytes = [&](const auto& v) {
+    return std::string(reinterpret_cast<const char*>(v.data()), v.size() * sizeof(v[0]));
+  };
+  const std::vector<int8_t> ones(floats.begin(), floats.end());
+  const Quantization unit = integers ? Quantization{{1.0f}, {0}, 0} : Quantization{},
+                     sums = integers ? Quantization{tensor_at(l, x).quantization.scales, {0}, 0}
+                                     : Quantization{};
+  const TensorId weight =
+      add_constant(l, type, shape, integers ? bytes(ones) : bytes(floats), "constants", unit);
+  const TensorId bias = add_constant(l, integers ? Type::kInt32 : Type::kFloat32, {shape[3]},
+                                     std::string(4 * channels, '\0'), "constants", sums);
+  emit_result(l, id, Op::kDepthwiseConv2d, {x, weight, bias},
+              {{"padding", static_cast<int64_t>(Padding::kValid)},
+               {"stride_w", step[3]},
+               {"stride_h", step[2]},
+               {"depth_multiplier", int64_t{1}}},
+              same_as(x));
+  return true;
 }
 
 void lower_slice(Lowering& l, ir::NodeId id) {
@@ -127,6 +183,7 @@ void lower_slice(Lowering& l, ir::NodeId id) {
   const auto ints = [&](const std::vector<int64_t>& v) { return constant_ints(l, in_order(l, id, v)); };
   if (std::all_of(step.begin(), step.end(), [](int64_t s) { return s == 1; }))
     return emit_result(l, id, Op::kSlice, {x, ints(begin), ints(out)}, {}, same_as(x));
+  if (sample_by_convolution(l, id, begin, step)) return;
   int64_t end_mask = 0;
   for (size_t d = 0; d < in.size(); ++d) {
     end[d] = begin[d] + out[d] * step[d];
@@ -170,6 +227,14 @@ void lower_pad(Lowering& l, ir::NodeId id) {
   }
   if (value == 0) return emit_result(l, id, Op::kPad, {x, table}, {}, same_as(x));
   if (const Quantization q = tensor_at(l, x).quantization; !q.scales.empty()) {
+    if (tensor_at(l, x).type == Type::kInt16) {
+      const auto wide =
+          static_cast<int16_t>(std::clamp(std::nearbyint(value / q.scales[0]), -32768.0, 32767.0));
+      const TensorId filling =
+          add_constant(l, Type::kInt16, {}, std::string(reinterpret_cast<const char*>(&wide), sizeof wide),
+                       "constants", q);
+      return emit_result(l, id, Op::kPadV2, {x, table, filling}, {}, same_as(x));
+    }
     const double rounded = std::nearbyint(value / q.scales[0]) + static_cast<double>(q.zero_points[0]);
     const auto byte = static_cast<char>(static_cast<int8_t>(std::clamp(rounded, -128.0, 127.0)));
     const TensorId filling = add_constant(l, Type::kInt8, {}, std::string(1, byte), "constants", q);

@@ -338,15 +338,20 @@ TensorId padded(Lowering& l, TensorId x, const std::vector<Window>& windows, boo
   const Quantization q = tensor_at(l, x).quantization;
   // Where nothing is below zero, zeros do as well and every runtime fuses them.
   const bool integers = !q.scales.empty();
-  if (!lowest || (integers && q.zero_points[0] == INT8_MIN)) {
+  const bool wide = tensor_at(l, x).type == Type::kInt16;
+  if (!lowest || (integers && !wide && q.zero_points[0] == INT8_MIN)) {
     emit(l, Op::kPad, {x, amounts}, {result});
     return result;
   }
   const float floor = -FLT_MAX;
+  const int16_t least = INT16_MIN;
   const TensorId value =
-      integers ? add_constant(l, Type::kInt8, {}, std::string(1, static_cast<char>(INT8_MIN)), "constants", q)
-               : add_constant(l, Type::kFloat32, {},
-                              std::string(reinterpret_cast<const char*>(&floor), sizeof floor), "constants");
+      wide ? add_constant(l, Type::kInt16, {},
+                          std::string(reinterpret_cast<const char*>(&least), sizeof least), "constants", q)
+      : integers
+          ? add_constant(l, Type::kInt8, {}, std::string(1, static_cast<char>(INT8_MIN)), "constants", q)
+          : add_constant(l, Type::kFloat32, {},
+                         std::string(reinterpret_cast<const char*>(&floor), sizeof floor), "constants");
   emit(l, Op::kPadV2, {x, amounts, value}, {result});
   return result;
 }

@@ -53,6 +53,14 @@ ir::DType carrier(Type type) {  // an ONNX type as wide, for transposing
                                 : ir::DType::kInt32;
 }
 
+// Two a byte, the first in the low half.
+std::string in_nibbles(std::string_view bytes) {
+  std::string packed((bytes.size() + 1) / 2, '\0');
+  for (size_t i = 0; i < bytes.size(); ++i)
+    packed[i / 2] = static_cast<char>(packed[i / 2] | (bytes[i] & 0xf) << (i % 2 * 4));
+  return packed;
+}
+
 // The integers of a constant with its dimensions in another order.
 TensorId integer_constant(Lowering& l, const plan::IntegerTensor& integers, size_t rank,
                           std::span<const int64_t> dims, std::span<const int> order, const char* kind) {
@@ -65,7 +73,16 @@ TensorId integer_constant(Lowering& l, const plan::IntegerTensor& integers, size
     const int axis = integers.params.axis + static_cast<int>(dims.size() - rank);
     q.axis = static_cast<int32_t>(std::find(order.begin(), order.end(), axis) - order.begin());
   }
+  // Weights of convolutions and matrices; TRANSPOSE_CONV and the others know 8 bits.
+  const bool takes = kind[0] == 'w' && (node_at(l, l.current).op_type == "Conv" || rank == 2);
+  if (takes && l.options.int4 && integers.params.bits <= 4 && !computes_wide(l, l.current) &&
+      (runs_on_integers(l, l.current) || l.options.form == Form::kDynamicRange))
+    return add_constant(l, Type::kInt4, narrow(moved.dims), in_nibbles(*moved.bytes), kind, std::move(q));
   return add_constant(l, type, narrow(moved.dims), *moved.bytes, kind, std::move(q));
+}
+
+std::vector<int64_t> long_integers(const plan::IntegerTensor& tensor) {
+  return {tensor.integers.begin(), tensor.integers.end()};
 }
 
 // As many scales as the weight has.
@@ -89,15 +106,18 @@ TensorId float_constant(Lowering& l, const ir::Tensor& tensor, const char* kind)
 
 // A float operand of an integer node that the plan left as it was (a bias that correction has changed): its
 // own range in 8 bits.
-TensorId rounded_constant(Lowering& l, const ir::Tensor& tensor, std::span<const int> order) {
+TensorId rounded_constant(Lowering& l, const ir::Tensor& tensor, std::span<const int> order, bool wide) {
   const std::span<const float> values = tensor.as<float>();
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  const quant::QuantParams params = quant::asymmetric_params(*low, *high, 8, true);
+  const double largest = std::max({-static_cast<double>(*low), static_cast<double>(*high), 1e-30});
+  const quant::QuantParams params = wide ? quant::symmetric_params(largest, 16, true, true)
+                                         : quant::asymmetric_params(*low, *high, 8, true);
+  const Type type = integer_type(params);
   const ir::Tensor moved = transposed(
-      ir::make_tensor(ir::DType::kInt8, integer_bytes({params, quant::quantize(values, tensor.dims, params)}),
+      ir::make_tensor(carrier(type), integer_bytes({params, quant::quantize(values, tensor.dims, params)}),
                       tensor.dims),
       order);
-  return add_constant(l, Type::kInt8, narrow(moved.dims), *moved.bytes, "constants", quantization_of(params));
+  return add_constant(l, type, narrow(moved.dims), *moved.bytes, "constants", quantization_of(params));
 }
 
 // Constants that are no floats: indices become int32 where they fit.
@@ -143,6 +163,10 @@ OutputRule fixed(float scale, int64_t zero_point) {
   return {OutputRule::kFixed, kAbsent, {{scale}, {zero_point}, 0}};
 }
 
+OutputRule fixed_for(const Lowering& l, TensorId x, float scale, int64_t zero_point) {
+  return tensor_at(l, x).type == Type::kInt16 ? fixed(1.0f / 32768, 0) : fixed(scale, zero_point);
+}
+
 const ir::Graph& graph_of(const Lowering& l) {
   return l.source.graph;
 }
@@ -168,6 +192,11 @@ bool runs_on_integers(const Lowering& l, ir::NodeId id) {
 
 bool lacks(const Lowering& l, Op op) {
   return std::find(l.options.missing.begin(), l.options.missing.end(), op) != l.options.missing.end();
+}
+
+bool computes_wide(const Lowering& l, ir::NodeId id) {
+  return runs_on_integers(l, id) &&
+         l.source.plan.values[static_cast<size_t>(l.fused[static_cast<size_t>(id)].result)].params.bits > 8;
 }
 
 bool is_quantized(const Lowering& l, ir::ValueId v) {
@@ -264,7 +293,8 @@ TensorId read(Lowering& l, ir::NodeId id, size_t slot, size_t rank) {
   if (runs_on_integers(l, id) && l.source.weights.contains(v))
     return integer_constant(l, l.source.weights.at(v), value.constant->dims.size(), tensor.dims, order,
                             "constants");
-  if (runs_on_integers(l, id) && tensor.dtype == ir::DType::kFloat) return rounded_constant(l, tensor, order);
+  if (runs_on_integers(l, id) && tensor.dtype == ir::DType::kFloat)
+    return rounded_constant(l, tensor, order, computes_wide(l, id));
   if (tensor.dtype == ir::DType::kFloat) return float_constant(l, transposed(tensor, order), "constants");
   return plain_constant(l, transposed(tensor, order));
 }
@@ -309,18 +339,21 @@ TensorId read_bias(Lowering& l, ir::NodeId id, int64_t length, TensorId input, T
   const Fused& fused = l.fused[static_cast<size_t>(id)];
   const std::vector<int32_t> shape{static_cast<int32_t>(length)};
   if (runs_on_integers(l, id)) {
+    const bool wide = tensor_at(l, input).type == Type::kInt16;  // whose sums have 64 bits
+    const Type type = wide ? Type::kInt64 : Type::kInt32;
     const auto found = l.source.biases.find(id);
     if (found != l.source.biases.end() && found->second.integers.size() == static_cast<size_t>(length))
-      return add_constant(l, Type::kInt32, shape, integer_bytes(found->second), "bias",
-                          bias_quantization(found->second.params, tensor_at(l, weight)));
+      return add_constant(l, type, shape,
+                          wide ? bytes_of(long_integers(found->second)) : integer_bytes(found->second),
+                          "bias", bias_quantization(found->second.params, tensor_at(l, weight)));
     Quantization q;
     const Quantization& w = tensor_at(l, weight).quantization;
     for (size_t c = 0; c < w.scales.size(); ++c) {
       q.scales.push_back(tensor_at(l, input).quantization.scales[0] * w.scales[c]);
       q.zero_points.push_back(0);
     }
-    return add_constant(l, Type::kInt32, shape, std::string(static_cast<size_t>(length) * 4, '\0'), "bias",
-                        std::move(q));
+    return add_constant(l, type, shape, std::string(static_cast<size_t>(length * size_of(type)), '\0'),
+                        "bias", std::move(q));
   }
   const ir::Tensor* bias = node.op_type == "MatMul" ? nullptr : ir::constant_input(graph_of(l), node, 2);
   if (fused.bias_add != ir::kNone) {
@@ -392,6 +425,9 @@ TensorId temporary_float(Lowering& l, std::vector<int32_t> shape) {
 }
 
 void emit(Lowering& l, Op op, std::vector<TensorId> inputs, std::vector<TensorId> outputs, Options options) {
+  // On int16 sums may have any scales, not only powers of two.
+  if ((op == Op::kAdd || op == Op::kSub) && tensor_at(l, outputs[0]).type == Type::kInt16)
+    options.emplace_back("pot_scale_int16", int64_t{0});
   Operator made;
   made.op = op;
   made.inputs = std::move(inputs);
@@ -462,6 +498,16 @@ void emit_results(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> input
   }
   emit(l, op, std::move(inputs), std::move(made), std::move(options));
   for (const auto& [from, to] : rescaled) emit(l, Op::kQuantize, {from}, {to});
+}
+
+void emit_result_at(Lowering& l, ir::NodeId id, size_t slot, Op op, std::vector<TensorId> inputs,
+                    TensorId x) {
+  const TensorId result = declare(l, id, slot);
+  if (tensor_at(l, result).quantization == tensor_at(l, x).quantization)
+    return emit(l, op, std::move(inputs), {result});
+  const TensorId made = temporary(l, tensor_at(l, result).shape, x);
+  emit(l, op, std::move(inputs), {made});
+  emit(l, Op::kQuantize, {made}, {result});
 }
 
 Quantization planned_for(const Lowering& l, ir::NodeId id) {

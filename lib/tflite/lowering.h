@@ -53,6 +53,8 @@ struct OutputRule {
 };
 OutputRule same_as(TensorId tensor);
 OutputRule fixed(float scale, int64_t zero_point);
+/// The same for an op whose output on int16 has 2^-15 and no zero point.
+OutputRule fixed_for(const Lowering& l, TensorId x, float scale, int64_t zero_point);
 
 // --- looking
 const ir::Graph& graph_of(const Lowering& l);
@@ -63,6 +65,8 @@ const std::vector<int64_t>& dims_of(const Lowering& l, ir::ValueId v);
 bool runs_on_integers(const Lowering& l, ir::NodeId id);
 /// The target's runtime has no such operator.
 bool lacks(const Lowering& l, Op op);
+/// On int16 activations.
+bool computes_wide(const Lowering& l, ir::NodeId id);
 bool is_quantized(const Lowering& l, ir::ValueId v);
 Type type_of(ir::DType dtype);
 /// Dimensions in the order a side of the node has them.
@@ -111,6 +115,8 @@ void emit_result(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> inputs
 /// The same for an op that moves integers and has several results: all have the numbers of `x`.
 void emit_results(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> inputs, Options options,
                   TensorId x);
+/// One of them, by an op of its own.
+void emit_result_at(Lowering& l, ir::NodeId id, size_t slot, Op op, std::vector<TensorId> inputs, TensorId x);
 /// What the plan gives the node's result; no scales for floats.
 Quantization planned_for(const Lowering& l, ir::NodeId id);
 /// Input `slot` in exactly these numbers: a QUANTIZE where the plan has others, constants rounded again.
@@ -163,6 +169,7 @@ std::span<const OpRow> window_ops();  // lower_windows.cpp
 std::span<const OpRow> pointwise_ops();
 std::span<const OpRow> activation_ops();
 std::span<const OpRow> upward_ops();  // lower_upward.cpp: transposed convolutions
+std::span<const OpRow> norm_ops();    // lower_norms.cpp
 std::span<const OpRow> index_ops();   // lower_indices.cpp
 std::span<const OpRow> shape_ops();
 std::span<const OpRow> matrix_ops();

@@ -172,12 +172,12 @@ std::span<const OpInfo> all_ops() {
 const char* name_of(Type type) {
   constexpr const char* kNames[] = {"float32", "float16", "int32", "uint8",     "int64",
                                     "string",  "bool",    "int16", "complex64", "int8"};
-  return kNames[static_cast<size_t>(type)];
+  return type == Type::kInt4 ? "int4" : kNames[static_cast<size_t>(type)];
 }
 
 int64_t size_of(Type type) {
   constexpr int64_t kSizes[] = {4, 2, 4, 1, 8, 0, 1, 2, 8, 1};
-  return kSizes[static_cast<size_t>(type)];
+  return type == Type::kInt4 ? 1 : kSizes[static_cast<size_t>(type)];
 }
 
 int64_t int_option(const Operator& op, std::string_view name, int64_t fallback) {

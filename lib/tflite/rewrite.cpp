@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "tflite/rewrite.h"
+
 #include "tflite/lowering.h"
 
 namespace qc::tflite {
@@ -16,24 +18,6 @@ ir::Node& node_in(plan::QuantizedModel& model, ir::NodeId id) {
 }
 const ir::Value& value_in(const plan::QuantizedModel& model, ir::ValueId v) {
   return model.graph.values[static_cast<size_t>(v)];
-}
-
-/// The one node that reads the value, if nothing else does.
-ir::NodeId only_reader(const plan::QuantizedModel& model, ir::ValueId v) {
-  const ir::Value& value = value_in(model, v);
-  return value.consumers.size() == 1 && !ir::is_output(model.graph, v) ? value.consumers[0] : ir::kNone;
-}
-
-/// The node computes `op_type` of these inputs from now on; its output stays.
-void become(plan::QuantizedModel& model, ir::NodeId id, const char* op_type,
-            const std::vector<ir::ValueId>& inputs, std::vector<ir::Attribute> attributes) {
-  ir::Node& node = node_in(model, id);
-  const size_t before = node.inputs.size();
-  for (size_t slot = 0; slot < std::max(before, inputs.size()); ++slot)
-    ir::set_input(model.graph, id, slot, slot < inputs.size() ? inputs[slot] : ir::kNone);
-  node_in(model, id).inputs.resize(inputs.size());
-  node_in(model, id).op_type = op_type;
-  node_in(model, id).attributes = std::move(attributes);
 }
 
 // GELU and HardSwish are one op each. HardSwish runs on integers if its multiplication did.
@@ -83,47 +67,30 @@ void join_channel_shuffles(plan::QuantizedModel& model) {
   }
 }
 
-// result[k] = old[order[k]] along dimension 0.
+// result[k] = old[order[k]] along dimension `axis`.
 template <class T>
-std::vector<T> picked(std::span<const T> old, const std::vector<int64_t>& order) {
-  const size_t each = old.size() / order.size();
+std::vector<T> picked(std::span<const T> old, std::span<const int64_t> dims, size_t axis,
+                      const std::vector<int64_t>& order) {
+  const int64_t inner = std::accumulate(dims.begin() + static_cast<std::ptrdiff_t>(axis) + 1, dims.end(),
+                                        int64_t{1}, std::multiplies<>());
+  const int64_t row = inner * dims[axis];
   std::vector<T> result;
   result.reserve(old.size());
-  for (const int64_t k : order) {
-    const auto from = old.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(k) * each);
-    result.insert(result.end(), from, from + static_cast<std::ptrdiff_t>(each));
-  }
+  for (int64_t start = 0; start < static_cast<int64_t>(old.size()); start += row)
+    for (const int64_t k : order) {
+      const auto from = old.begin() + (start + k * inner);
+      result.insert(result.end(), from, from + inner);
+    }
   return result;
 }
 
-void pick(plan::IntegerTensor& tensor, const std::vector<int64_t>& order) {
-  tensor.integers = picked<int32_t>(tensor.integers, order);
-  if (!tensor.params.per_channel()) return;
-  tensor.params.scales = picked<float>(tensor.params.scales, order);
-  tensor.params.zero_points = picked<int32_t>(tensor.params.zero_points, order);
-}
-
-// Output channels of a convolution in another order: weights, their scales, the bias.
-void permute_outputs(plan::QuantizedModel& model, ir::NodeId id, const std::vector<int64_t>& order) {
-  for (const size_t slot : {size_t{1}, size_t{2}}) {
-    const ir::Node& conv = node_in(model, id);
-    if (slot >= conv.inputs.size() || conv.inputs[slot] == ir::kNone) continue;
-    const ir::ValueId old = conv.inputs[slot];
-    const ir::Tensor& constant = *value_in(model, old).constant;
-    const std::vector<float> values = picked(constant.as<float>(), order);
-    const ir::ValueId fresh =
-        ir::add_constant(model.graph, value_in(model, old).name,
-                         ir::make_tensor(std::span<const float>(values), constant.dims));
-    model.plan.values.resize(model.graph.values.size());
-    model.plan.values[static_cast<size_t>(fresh)] = model.plan.values[static_cast<size_t>(old)];
-    if (const auto integers = model.weights.find(old); slot == 1 && integers != model.weights.end()) {
-      plan::IntegerTensor moved = integers->second;
-      pick(moved, order);
-      model.weights[fresh] = std::move(moved);
-    }
-    ir::set_input(model.graph, id, slot, fresh);
-  }
-  if (const auto bias = model.biases.find(id); bias != model.biases.end()) pick(bias->second, order);
+void pick(plan::IntegerTensor& tensor, std::span<const int64_t> dims, size_t axis,
+          const std::vector<int64_t>& order) {
+  tensor.integers = picked<int32_t>(tensor.integers, dims, axis, order);
+  if (!tensor.params.per_channel() || tensor.params.axis != static_cast<int>(axis)) return;
+  const int64_t channels[] = {dims[axis]};
+  tensor.params.scales = picked<float>(tensor.params.scales, channels, 0, order);
+  tensor.params.zero_points = picked<int32_t>(tensor.params.zero_points, channels, 0, order);
 }
 
 // PixelShuffle (DepthToSpace of mode CRD) reads channel c b^2 + k where TFLite reads k C + c: the convolution
@@ -148,16 +115,63 @@ void permute_pixel_shuffles(plan::QuantizedModel& model) {
     std::vector<int64_t> order;
     for (int64_t k = 0; k < cells; ++k)
       for (int64_t c = 0; c < colours; ++c) order.push_back(c * cells + k);
-    permute_outputs(model, maker, order);
+    permute_weights(model, maker, 0, order);
     ir::set_attribute(node_in(model, id), "mode", std::string("DCR"));
   }
 }
 
 }  // namespace
 
+ir::NodeId only_reader(const plan::QuantizedModel& model, ir::ValueId v) {
+  const ir::Value& value = value_in(model, v);
+  return value.consumers.size() == 1 && !ir::is_output(model.graph, v) ? value.consumers[0] : ir::kNone;
+}
+
+void become(plan::QuantizedModel& model, ir::NodeId id, const char* op_type,
+            const std::vector<ir::ValueId>& inputs, std::vector<ir::Attribute> attributes) {
+  ir::Node& node = node_in(model, id);
+  const size_t before = node.inputs.size();
+  for (size_t slot = 0; slot < std::max(before, inputs.size()); ++slot)
+    ir::set_input(model.graph, id, slot, slot < inputs.size() ? inputs[slot] : ir::kNone);
+  node_in(model, id).inputs.resize(inputs.size());
+  node_in(model, id).op_type = op_type;
+  node_in(model, id).attributes = std::move(attributes);
+}
+
+void permute_weights(plan::QuantizedModel& model, ir::NodeId id, size_t axis,
+                     const std::vector<int64_t>& order) {
+  const size_t slots = axis == 0 ? 2 : 1;
+  for (size_t slot = 1; slot <= slots; ++slot) {
+    const ir::Node& conv = node_in(model, id);
+    if (slot >= conv.inputs.size() || conv.inputs[slot] == ir::kNone) continue;
+    const ir::ValueId old = conv.inputs[slot];
+    const ir::Tensor& constant = *value_in(model, old).constant;
+    const std::vector<float> values = picked(constant.as<float>(), constant.dims, axis, order);
+    const std::vector<int64_t> dims = constant.dims;
+    const ir::ValueId fresh = ir::add_constant(model.graph, value_in(model, old).name,
+                                               ir::make_tensor(std::span<const float>(values), dims));
+    model.plan.values.resize(model.graph.values.size());
+    model.plan.values[static_cast<size_t>(fresh)] = model.plan.values[static_cast<size_t>(old)];
+    if (const auto integers = model.weights.find(old); slot == 1 && integers != model.weights.end()) {
+      plan::IntegerTensor moved = integers->second;
+      pick(moved, dims, axis, order);
+      model.weights[fresh] = std::move(moved);
+    }
+    ir::set_input(model.graph, id, slot, fresh);
+  }
+  const auto bias = model.biases.find(id);
+  const int64_t channels[] = {static_cast<int64_t>(order.size())};
+  if (axis == 0 && bias != model.biases.end()) pick(bias->second, channels, 0, order);
+}
+
 void rewrite(plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms) {
   join_idioms(model, idioms);
+  constants_of_shape(model);
+  pad_instead_of_concat(model);
+  join_slices(model);
   join_channel_shuffles(model);
+  ir::remove_dead(model.graph);  // what was joined reads nothing any more
+  route_channels(model);
   permute_pixel_shuffles(model);
   ir::remove_dead(model.graph);
 }

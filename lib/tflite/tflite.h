@@ -15,7 +15,7 @@ namespace qc::tflite {
 
 /// What the numbers in the file are.
 enum class Form {
-  kInt8,          // as the plan says: integers where it places them, float islands elsewhere
+  kInt8,          // as the plan says (int8, or int16 x int8): integers where it places them
   kFloat32,       // the float model; integers of the plan are ignored
   kDynamicRange,  // float activations, int8 weights; the runtime rounds activations as it goes
   kFloat16,       // float activations, weights stored in half precision
@@ -27,6 +27,7 @@ struct LowerOptions {
   Form form = Form::kInt8;
   IoType io_type = IoType::kInt8;
   std::vector<Op> missing;    // what the target's runtime lacks: spelled out where that can be done
+  bool int4 = true;           // weights of up to 4 bits are stored in 4
   bool split_groups = false;  // grouped convolutions become one for each group
   bool keep_nchw_io = false;  // inputs and outputs of rank 4 keep ONNX's order, by a TRANSPOSE
   std::vector<std::pair<std::string, std::string>> metadata;

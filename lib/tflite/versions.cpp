@@ -22,6 +22,7 @@ struct Use {
   bool large_product = false;  // MUL: s1 s2 / s_out >= 1
   constexpr bool integer() const { return data == Type::kInt8 || data == Type::kUint8; }
   constexpr bool wide() const { return data == Type::kInt16; }
+  constexpr bool int4() const { return weight == Type::kInt4; }
   constexpr bool hybrid() const { return data == Type::kFloat32 && weight == Type::kInt8; }
 };
 
@@ -42,7 +43,15 @@ constexpr bool i16(const Use& u) {
   return u.wide();
 }
 
+constexpr bool int4(const Use& u) {
+  return u.int4();
+}
+
 constexpr Row kRows[] = {
+    {Op::kConv2d, int4, {7, "2.11.0"}},
+    {Op::kDepthwiseConv2d, int4, {7, "2.11.0"}},
+    {Op::kFullyConnected, [](const Use& u) { return u.int4() && u.wide(); }, {13, "2.18.0"}},
+    {Op::kFullyConnected, int4, {10, "2.11.0"}},
     {Op::kConv2d, [](const Use& u) { return u.grouped; }, {6, "2.9.0"}},
     {Op::kConv2d, i16, {4, "2.3.0"}},
     {Op::kConv2d, i8, {3, "1.14.0"}},

@@ -98,9 +98,17 @@ plan::Candidate search_group(const ir::Graph& graph, const std::vector<ir::Value
   const ir::Node* maker = sources.size() == 1 ? producer_of(graph, sources[0]) : nullptr;
   if (const auto known = maker ? target.known_ranges.find(maker->op_type) : target.known_ranges.end();
       known != target.known_ranges.end()) {
-    candidate.params = quant::asymmetric_params(known->second.first, known->second.second, options.bits,
-                                                options.signed_integers);
+    const auto [low, high] = known->second;
+    candidate.params = target.activations.symmetric
+                           ? quant::symmetric_params(std::max(-low, high), options.bits, true, false)
+                           : quant::asymmetric_params(low, high, options.bits, options.signed_integers);
     candidate.note = "known range of " + maker->op_type;
+    return candidate;
+  }
+  if (target.activations.bits > 8) {  // steps so fine that nothing is gained by cutting a range off
+    const double threshold = std::max(-static_cast<double>(joined.min), static_cast<double>(joined.max));
+    candidate.params = quant::symmetric_params(threshold > 0 ? threshold : 1, target.activations.bits, true,
+                                               target.activations.narrow_range);
     return candidate;
   }
   const Chosen chosen = search(joined, options);
@@ -214,8 +222,11 @@ plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan
       const ir::Tensor* operand = ir::constant_input(graph, node, slot);
       if (!data || !operand || operand->dtype != ir::DType::kFloat || operand->size() == 0) continue;
       const auto [low, high] = std::minmax_element(operand->as<float>().begin(), operand->as<float>().end());
+      const double largest = std::max(-static_cast<double>(*low), static_cast<double>(*high));
       const quant::QuantParams params =
-          quant::asymmetric_params(*low, *high, target.activations.bits, target.activations.is_signed);
+          target.activations.symmetric
+              ? quant::symmetric_params(largest > 0 ? largest : 1, target.activations.bits, true, true)
+              : quant::asymmetric_params(*low, *high, target.activations.bits, target.activations.is_signed);
       candidates[node.inputs[slot]] = {{params, 0, bytes_of(*operand, params), "constant operand"}};
     }
   }

@@ -188,6 +188,47 @@ async function sampleReport(browser) {
   await page.close();
 }
 
+// --- inspections ------------------------------------------------------------------------------------------------------
+const counts = (n) => (n < 1e3 ? String(n) : n < 1e6 ? `${(n / 1e3).toFixed(1)} k` : `${(n / 1e6).toFixed(2)} M`);
+const orDash = (n, text) => (n ? text(n) : '–');
+
+async function inspectedPage(browser, name, args) {
+  const path = join(work, `${name}.html`);
+  writeFileSync(path, run('inspect', ...args, '--report', 'html'));
+  await checkLooks(browser, path, name);
+  return {page: await browser.open(path), found: JSON.parse(run('inspect', ...args, '--report', 'json'))};
+}
+
+async function inspections(browser) {
+  const float = join(sample, 'model.onnx');
+  let {page, found} = await inspectedPage(browser, 'inspection', [float]);
+  equal(await textOf(page, '#size'), bytes(found.model.size), 'inspected size');
+  equal(await textOf(page, '#integers'), `${found.could_be_integer} of ${found.nodes.length}`, 'could be integers');
+  equal(await textOf(page, '#constants'), bytes(found.quantized_constant_bytes), 'constants');
+  equal(await textOf(page, '#macs'), counts(found.macs), 'MACs');
+  equal(await cells(page, 'Layers'), found.nodes.map((n, i) => [String(i + 1), n.node, n.op_type, n.output_shape, orDash(n.parameters, counts), n.macs === null ? '–' : counts(n.macs),
+    orDash(n.constant_bytes, bytes), orDash(n.quantized_bytes, bytes), n.could_be_integer ? 'integers' : 'float', n.reason]), 'inspected layers');
+  equal(await cells(page, 'Largest activations'), found.largest_activations.map((a) => [a.node || 'an input', a.shape, bytes(a.bytes), bytes(a.quantized_bytes)]), 'largest activations');
+  await page.close();
+
+  ({page, found} = await inspectedPage(browser, 'quantized', ['out/model.quant.onnx']));
+  equal(await textOf(page, '#integers'), `${found.on_integer_kernels} of ${found.working_nodes}`, 'integer kernels');
+  check(found.on_integer_kernels > 10, 'integer kernels are found');
+  equal((await cells(page, 'Layers')).map((row) => row.slice(6)), found.nodes.map((n) => [orDash(n.constant_bytes, bytes), n.weight_params, n.output_params, n.kernel]), 'quantized layers');
+  await page.close();
+
+  ({page, found} = await inspectedPage(browser, 'tflite', ['out/model.quant.tflite']));
+  equal(await cells(page, 'Tensors'), found.tensors.map((t) => [t.name, t.type, t.shape, t.kind, grouped(t.bytes), t.params]), 'tensors');
+  equal(await cells(page, 'Bytes by kind'), Object.entries(found.bytes).sort((a, b) => b[1] - a[1]).map(([kind, n]) => [kind, grouped(n), `${(100 * n / found.model.size).toFixed(1)} %`]), 'bytes of the .tflite');
+  await page.close();
+
+  ({page, found} = await inspectedPage(browser, 'difference', [float, '--against', 'out/model.quant.onnx']));
+  equal(await textOf(page, '#verdict'), `${found.layers.length} layers differ, ${found.same_layers} are the same.`, 'verdict of the difference');
+  equal((await cells(page, 'Layers')).map((row) => row.slice(0, 3)), found.layers.map((l) => [l.layer, l.op, l.change]), 'layers that differ');
+  equal((await cells(page, 'Totals')).map((row) => row.slice(1, 3)), found.totals.map((t) => [t.a, t.b].map((n) => (n === null ? '?' : t.bytes ? bytes(n) : grouped(n)))), 'totals');
+  await page.close();
+}
+
 // --- the largest real model: size and speed of its page -------------------------------------------------------------------
 async function realReport(browser) {
   const folder = join(work, 'calib'), pictures = join(real, 'images/imagenet1k/calib');
@@ -212,7 +253,10 @@ async function realReport(browser) {
 const browser = await Browser.start();
 try {
   if (real) await realReport(browser);
-  else await sampleReport(browser);
+  else {
+    await sampleReport(browser);
+    await inspections(browser);
+  }
 } finally {
   await browser.close();
   rmSync(work, {recursive: true, force: true});

@@ -154,7 +154,7 @@ function treemap(title, leaves, palette = {}) {
   const largest = ordered.slice(0, 3).map((leaf) => `${leaf.name} ${bytesText(leaf.bytes)}`).join(', ');
   const drawing = plot(340, title, `${bytesText(total)} in ${counted(ordered.length, 'part')}; the largest: ${largest}.`, (width) =>
     squarify(ordered, 0, 0, width, 340).map((box) => {
-      const room = Math.floor((box.width - 12) / 7.2), fits = (text) => (text.length <= room ? text : room > 6 ? `…${text.slice(1 - room)}` : '');
+      const room = Math.floor((box.width - 12) / 7.6), fits = (text) => (text.length <= room ? text : room > 6 ? `…${text.slice(1 - room)}` : '');
       const named = box.height > 22 && fits(box.leaf.name), sized = box.height > 40 && named && fits(bytesText(box.leaf.bytes));
       return svg('g', {click: box.leaf.choose}, svg('rect', {
         class: `leaf${box.leaf.choose ? ' known' : ''}`, x: fixed(box.x), y: fixed(box.y), width: fixed(box.width), height: fixed(box.height),

@@ -121,11 +121,11 @@ TEST_CASE("error methods are taken by MCT's name and number, and HMSE is refused
   }
 }
 
-TEST_CASE("a .tflite alone asks for integers wherever there are kernels, unless the config says where") {
+TEST_CASE("a .tflite asks for integers wherever there are kernels, unless the config says where") {
   config::CoreConfig config;
   CHECK(config::placement_of(config) == config::Placement::kAuto);
   config.output.formats = {"onnx", "tflite"};
-  CHECK(config::placement_of(config) == config::Placement::kAuto);
+  CHECK(config::placement_of(config) == config::Placement::kFull);
   config.output.formats = {"tflite"};
   CHECK(config::placement_of(config) == config::Placement::kFull);
   CHECK(config::rounds_activations(config));

@@ -11,18 +11,43 @@ using namespace qc::report;
 
 namespace {
 
+ComparedModel float_model() {
+  ComparedModel a;
+  a.letter = "A";
+  a.file = "/data/net.onnx";
+  a.size = 10428586;
+  a.compressed_size = 9623456;
+  a.peak_memory = 45212345;
+  a.one_thread = Latency{1, 20, 9.25, 9.125, 9.5, 1};
+  a.all_threads = Latency{2, 20, 5, 4.875, 5.25, 1};
+  return a;
+}
+
 Comparison sample_comparison() {
   Comparison c;
-  c.model_a = "/data/net.onnx";
-  c.model_b = "out/net.quant.onnx";
+  ComparedModel b;
+  b.letter = "B";
+  b.file = "out/net.quant.onnx";
+  b.size = 2712345;
+  b.compressed_size = 2301234;
+  b.peak_memory = 20112345;
+  b.one_thread = Latency{1, 20, 4.5, 4.25, 4.75, 9.25 / 4.5};
+  b.all_threads = Latency{2, 20, 2.5, 2.25, 3, 2};
+  b.outputs = {{"prob", "prob", 24.3456789, 0.99876, 1.23456789, true}};
+  b.agreement = 0.955;
+  b.labelled = LabelledAccuracy{998, 0.839, 0.833, 0.959, 0.957, 10, 4, -0.006, -0.0133, 0.0015};
+  b.classes = {{3, 500, 420, 421}, {7, 498, 417, 410}};
+  ComparedModel on_phones = b;
+  on_phones.letter = "C";
+  on_phones.file = "out/net.quant.tflite";
+  on_phones.peak_memory.reset();
+  on_phones.one_thread.reset();
+  on_phones.all_threads.reset();
+  on_phones.classes.clear();
+  c.models = {float_model(), b, on_phones};
   c.preprocessing = "RGB, stretch to 224x224";
-  c.size_a = 10428586;
-  c.size_b = 2712345;
   c.images = 1000;
-  c.outputs = {{"prob", "prob", 24.3456789, 0.99876, 1.23456789, true}};
-  c.agreement = 0.955;
-  c.labelled = LabelledAccuracy{998, 0.839, 0.833, 0.959, 0.957, 10, 4, -0.006, -0.0133, 0.0015};
-  c.latency = Latency{20, 9.25, 4.5, 9.25 / 4.5};
+  c.gates = {{"top1_drop <= 1", "B", 0.6, true}, {"size <= 2 MB", "B", 2712345, false}};
   c.notes = {"2 of 1000 images have no label, the first is 'x.jpg'"};
   return c;
 }
@@ -73,11 +98,18 @@ TEST_CASE("a comparison prints as the golden text and JSON", "[report]") {
 
 TEST_CASE("a comparison of what is no classifier has no class lines", "[report]") {
   Comparison c = sample_comparison();
-  c.agreement.reset();
-  c.labelled.reset();
-  c.latency.reset();
-  c.outputs[0].sqnr_db = 200;
-  c.outputs[0].output_b = "renamed";
+  c.models.pop_back();
+  c.gates.clear();
+  c.models[0].one_thread.reset();
+  c.models[0].all_threads.reset();
+  ComparedModel& b = c.models[1];
+  b.agreement.reset();
+  b.labelled.reset();
+  b.one_thread.reset();
+  b.all_threads.reset();
+  b.classes.clear();
+  b.outputs[0].sqnr_db = 200;
+  b.outputs[0].own_name = "renamed";
   test::check_golden("report/comparison.plain.txt", to_text(c));
 }
 

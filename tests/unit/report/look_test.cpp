@@ -52,8 +52,7 @@ std::filesystem::path write(const ir::Graph& graph, const TemporaryFile& file) {
 
 CompareOptions sample_against(const std::filesystem::path& b) {
   CompareOptions options;
-  options.a = kSample / "model.onnx";
-  options.b = b;
+  options.models = {kSample / "model.onnx", b};
   options.config = kSample / "config.json";
   options.max_images = 12;
   options.latency_rounds = 0;
@@ -77,6 +76,50 @@ TEST_CASE("inspect counts what is in the sample and what becomes of it", "[inspe
   CHECK(row(found, "stem/norm").reason == "becomes part of stem/conv");
   CHECK_FALSE(row(found, "block3/depthwise/hardsigmoid").could_be_integer);
   CHECK(found.peak_activations == 4 * found.peak_activations_quantized.value());
+}
+
+TEST_CASE("inspect says which kernels a quantized file gets and counts weights where they are read",
+          "[inspect]") {
+  const TemporaryFile file(".onnx");
+  const report::Inspection found = inspect(write(quantized_conv(), file), "int8");
+  REQUIRE(found.quantized);
+  const auto conv = std::find_if(found.nodes.begin(), found.nodes.end(),
+                                 [](const report::InspectedNode& node) { return node.op_type == "Conv"; });
+  CHECK(conv->kernel == "QLinearConv");
+  CHECK(conv->integer_kernel);
+  CHECK(conv->weight_params == "int8, 4 scales");
+  CHECK(conv->constant_bytes == 4 * 3 * 3 * 3 + 4 * 4 + 4);  // integers, scales, zero points
+}
+
+TEST_CASE("inspect finds the weights of float layers behind Cast and Mul", "[inspect]") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
+  const ir::ValueId scale = tiny::constant(g, ir::scalar(0.5f));
+  const ir::ValueId zero = tiny::constant(g, ir::make_tensor(ir::DType::kUint8, std::string(1, '\x80'), {}));
+  const ir::ValueId rounded =
+      tiny::node(g, "DequantizeLinear", {tiny::node(g, "QuantizeLinear", {x, scale, zero}), scale, zero});
+  const ir::ValueId w = tiny::constant(g, ir::make_tensor(std::vector<int8_t>(4 * 3, 5), {4, 3, 1, 1}));
+  const ir::ValueId scales = tiny::constant(g, ir::make_tensor(std::vector<float>(4, 0.1f), {4, 1, 1, 1}));
+  const ir::ValueId cast =
+      tiny::node(g, "Cast", {w}, {{"to", static_cast<int64_t>(ir::DType::kFloat)}}, tiny::Dims{4, 3, 1, 1});
+  const ir::ValueId weight = tiny::node(g, "Mul", {cast, scales}, {}, tiny::Dims{4, 3, 1, 1});
+  tiny::output(g, tiny::node(g, "Conv", {rounded, weight}, {}, tiny::Dims{1, 4, 8, 8}), "y");
+  const TemporaryFile file(".onnx");
+  const report::Inspection found = inspect(write(g, file), "int8");
+  int64_t working = 0;
+  for (const report::InspectedNode& node : found.nodes) {
+    if (node.op_type != "QuantizeLinear" && node.op_type != "DequantizeLinear" && !node.unpacks) ++working;
+    if (node.op_type != "Conv") continue;
+    CHECK(node.weight_params == "int8, 4 scales");
+    CHECK(node.constant_bytes == 12 + 16);
+    CHECK(node.macs == 3 * 4 * 8 * 8);
+    CHECK(node.kernel == "Conv (float)");
+    CHECK_FALSE(node.integer_kernel);
+  }
+  CHECK(working == 1);
+  REQUIRE(found.largest.size() == 3);  // y, x and x as integers; neither the weight nor x once more
+  CHECK(found.largest[0].bytes == 4 * 8 * 8 * 4);
+  CHECK(found.largest[2].bytes == 3 * 8 * 8);
 }
 
 TEST_CASE("inspect knows the most bytes of activations alive at once", "[inspect]") {
@@ -109,14 +152,51 @@ TEST_CASE("inspect shows bits and scales of a quantized file", "[inspect]") {
 TEST_CASE("a model compared with itself is exact and agrees", "[compare]") {
   CompareOptions options = sample_against(kSample / "model.onnx");
   options.labels = kSample / "labels.csv";
-  const report::Comparison same = compare(options);
-  CHECK(same.images == 12);
+  options.per_class = true;
+  options.gates = {"sqnr_db >= 100", "top1_drop<=0", "size_ratio < 1.5"};
+  const CompareResult result = compare(options);
+  CHECK(result.gates_hold);
+  CHECK(result.comparison.gates.size() == 3);
+  CHECK(result.comparison.images == 12);
+  const report::ComparedModel& same = result.comparison.models.at(1);
   CHECK(same.outputs.at(0).sqnr_db >= 200);
   CHECK(same.outputs.at(0).max_abs_error == 0);
   CHECK(same.agreement == 1.0);
   REQUIRE(same.labelled);
   CHECK(same.labelled->images == 12);
   CHECK(same.labelled->difference == 0);
+  CHECK(same.size == result.comparison.models[0].size);
+  CHECK(same.compressed_size > 0);
+  CHECK(same.compressed_size < same.size);
+  int64_t images = 0;
+  for (const report::ClassAccuracy& one : same.classes) images += one.images;
+  CHECK(images == 12);
+}
+
+TEST_CASE("three models are timed by turns and weighed, and each is judged against the first", "[compare]") {
+  CompareOptions options = sample_against(kSample / "model.onnx");
+  options.models.push_back(kSample / "model.onnx");
+  options.latency_rounds = 6;
+  options.gates = {"sqnr_db > 300", "latency_ms < 10000 ms"};
+  const CompareResult result = compare(options);
+  CHECK_FALSE(result.gates_hold);
+  REQUIRE(result.comparison.models.size() == 3);
+  CHECK(result.comparison.models[2].letter == "C");
+  CHECK(result.comparison.models[0].outputs.empty());
+  CHECK(result.comparison.models[2].outputs.size() == 1);
+  for (const report::ComparedModel& model : result.comparison.models) {
+    REQUIRE(model.one_thread);
+    REQUIRE(model.all_threads);
+    CHECK(model.one_thread->rounds == 6);
+    CHECK(model.all_threads->threads == 2);
+    CHECK(model.one_thread->low_ms <= model.one_thread->median_ms);
+    CHECK(model.one_thread->median_ms <= model.one_thread->high_ms);
+    REQUIRE(model.peak_memory);
+    CHECK(*model.peak_memory > 100'000);
+  }
+  REQUIRE(result.comparison.gates.size() == 4);  // two gates, two models
+  CHECK_FALSE(result.comparison.gates[1].held);
+  CHECK(result.comparison.gates[3].held);
 }
 
 TEST_CASE("compare does not depend on the thread count", "[compare]") {
@@ -134,11 +214,11 @@ TEST_CASE("compare does not depend on the thread count", "[compare]") {
   }
   const TemporaryFile file(".onnx");
   CompareOptions options = sample_against(write(other, file));
-  const report::Comparison two = compare(options);
+  const report::Comparison two = compare(options).comparison;
   options.threads = 1;
-  CHECK(report::to_json(compare(options)) == report::to_json(two));
-  CHECK(two.outputs.at(0).sqnr_db < 60);
-  CHECK(two.outputs.at(0).max_abs_error > 0);
+  CHECK(report::to_json(compare(options).comparison) == report::to_json(two));
+  CHECK(two.models.at(1).outputs.at(0).sqnr_db < 60);
+  CHECK(two.models.at(1).outputs.at(0).max_abs_error > 0);
 }
 
 TEST_CASE("models whose ends do not correspond are told apart with both lists", "[compare]") {

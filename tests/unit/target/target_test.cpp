@@ -25,10 +25,11 @@ TEST_CASE("int8 has uint8 activations with zero point and symmetric int8 weights
   CHECK(t.weights.narrow_range);
   CHECK(t.bias_bits == 32);
   CHECK(t.float_islands);
-  CHECK(t.known_ranges.at("Softmax") == std::pair(0.0, 1.0));
-  CHECK(t.known_ranges.at("Sigmoid") == std::pair(0.0, 1.0));
+  // LiteRT's own scales, 1/256 and 1/128
+  CHECK(t.known_ranges.at("Softmax") == std::pair(0.0, 255.0 / 256));
+  CHECK(t.known_ranges.at("Sigmoid") == std::pair(0.0, 255.0 / 256));
   CHECK(t.known_ranges.at("HardSigmoid") == std::pair(0.0, 1.0));
-  CHECK(t.known_ranges.at("Tanh") == std::pair(-1.0, 1.0));
+  CHECK(t.known_ranges.at("Tanh") == std::pair(-1.0, 127.0 / 128));
 }
 
 struct Expected {

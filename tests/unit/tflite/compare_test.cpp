@@ -30,25 +30,26 @@ std::string relu_tflite(std::vector<int32_t> shape, float out_scale) {
   return tiny_tflite::write(m);
 }
 
-report::Comparison compared(const std::string& onnx, const std::string& quantized) {
-  const TemporaryFile a(".onnx"), b(".tflite");
-  write_file_atomically(a.path(), onnx);
-  write_file_atomically(b.path(), quantized);
+// The second model's row.
+report::ComparedModel compared(const std::string& first, const std::string& second) {
+  const TemporaryFile a(".model"), b(".model");
+  write_file_atomically(a.path(), first);
+  write_file_atomically(b.path(), second);
   CompareOptions options;
-  options.a = a.path();
-  options.b = b.path();
+  options.models = {a.path(), b.path()};
   options.overrides = {{"/representative_dataset/path", QCONVERT_TESTS "/data/sample/calib"}};
   options.max_images = 5;
-  return compare(options);
+  return compare(options).comparison.models.at(1);
 }
 
 TEST_CASE("pictures reach a .tflite in its order of dimensions and come back in the model's", "[tflite]") {
-  const report::Comparison same = compared(relu_onnx(), relu_tflite({1, 12, 16, 3}, 1.0f));
+  const report::ComparedModel same = compared(relu_onnx(), relu_tflite({1, 12, 16, 3}, 1.0f));
   REQUIRE(same.outputs.size() == 1);
   CHECK(same.outputs[0].max_abs_error <= 0.5);  // the input's rounding
   CHECK(same.outputs[0].sqnr_db > 50);
-  CHECK(!same.latency);
-  const report::Comparison coarse = compared(relu_onnx(), relu_tflite({1, 12, 16, 3}, 4.0f));
+  CHECK(!same.one_thread);
+  CHECK(!same.peak_memory);
+  const report::ComparedModel coarse = compared(relu_onnx(), relu_tflite({1, 12, 16, 3}, 4.0f));
   CHECK(coarse.outputs[0].max_abs_error > 0.5);
   // TFLite's RELU rounds twice: 1 / 4 becomes a half, and that becomes 1, which stands for 4.
   CHECK(coarse.outputs[0].max_abs_error <= 3.5);
@@ -60,7 +61,12 @@ TEST_CASE("a .tflite that keeps ONNX's order is compared as it is", "[tflite]") 
 
 TEST_CASE("a .tflite of another model is refused", "[tflite]") {
   CHECK_THROWS_AS(compared(relu_onnx(), relu_tflite({1, 12, 12, 3}, 1.0f)), Error);
-  CHECK_THROWS_AS(compared(relu_tflite({1, 12, 16, 3}, 1.0f), relu_tflite({1, 12, 16, 3}, 1.0f)), Error);
+}
+
+TEST_CASE("a .tflite may stand first, before an ONNX model or another .tflite", "[tflite]") {
+  const std::string tflite = relu_tflite({1, 12, 16, 3}, 1.0f);
+  CHECK(compared(tflite, relu_onnx()).outputs.at(0).max_abs_error <= 0.5);
+  CHECK(compared(tflite, tflite).outputs.at(0).max_abs_error == 0);
 }
 
 }  // namespace

@@ -117,5 +117,44 @@ TEST_CASE("ops that work by position", "[litert]") {
   check_same(g);
 }
 
+TEST_CASE("normalizations and sums that are several operators", "[litert]") {
+  ir::Graph g = tiny::graph(21);
+  const ir::ValueId x = tiny::input(g, "x", {1, 6, 5, 4});
+  const ir::ValueId scale = tiny::constant(g, tiny::random_tensor({6}, 3, 0.5f, 1.5f)),
+                    shift = tiny::constant(g, tiny::random_tensor({6}, 4));
+  for (const int64_t groups : {1, 2, 3, 6})
+    tiny::output(g, tiny::node(g, "GroupNormalization", {x, scale, shift}, {{"num_groups", groups}}),
+                 "groups" + std::to_string(groups));
+  tiny::output(g, tiny::node(g, "MeanVarianceNormalization", {x}), "mvn");
+  for (const int64_t p : {1, 2})
+    for (const int64_t axis : {1, -1})
+      tiny::output(g, tiny::node(g, "LpNormalization", {x}, {{"p", p}, {"axis", axis}}),
+                   "lp" + std::to_string(p * 10 + axis));
+  const ir::ValueId positive = tiny::node(g, "Add", {tiny::node(g, "Abs", {x}), tiny::constant(g, 0.5f)});
+  for (const int64_t keep : {0, 1}) {
+    const ir::ValueId axes = ints(g, {1, -1});
+    tiny::output(g, tiny::node(g, "ReduceLogSum", {positive, axes}, {{"keepdims", keep}}),
+                 "ls" + std::to_string(keep));
+    tiny::output(g, tiny::node(g, "ReduceLogSumExp", {x, axes}, {{"keepdims", keep}}),
+                 "lse" + std::to_string(keep));
+  }
+  check_same(g, 3e-5f);
+}
+
+TEST_CASE("Einsum of two operands is one product of matrices", "[litert]") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId q = tiny::input(g, "q", {2, 3, 4, 5}), k = tiny::input(g, "k", {2, 3, 6, 5});
+  const ir::ValueId w = tiny::constant(g, tiny::random_tensor({5, 7}, 3));
+  const auto einsum = [&](const char* equation, ir::ValueId a, ir::ValueId b) {
+    tiny::output(g, tiny::node(g, "Einsum", {a, b}, {{"equation", std::string(equation)}}),
+                 std::string("e_") + std::to_string(g.outputs.size()));
+  };
+  einsum("bhid,bhjd->bhij", q, k);
+  einsum("bhid, bhjd -> bihj", q, k);
+  einsum("bhid,de->bhie", q, w);
+  einsum("bhid,bhjd->bij", q, k);
+  check_same(g, 2e-5f);
+}
+
 }  // namespace
 }  // namespace qc::tflite

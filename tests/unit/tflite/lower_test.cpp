@@ -296,6 +296,58 @@ TEST_CASE("all that TFLite cannot say is reported at once") {
   }
 }
 
+TEST_CASE("every value whose size is not known is named, with the key that fixes it") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
+  const ir::ValueId a = tiny::relu(g, x);
+  tiny::output(g, tiny::node(g, "Sigmoid", {a}), "y");
+  plan::QuantizedModel model = float_model(g);
+  for (ir::Value& value : model.graph.values)
+    if (value.has_shape && value.dims.size() == 4) value.dims[0] = -1;
+  try {
+    lower(model, {});
+    FAIL("nothing was refused");
+  } catch (const Error& error) {
+    CHECK(error.exit == Exit::kUnsupported);
+    CHECK(error.problems.size() == 2);
+    CHECK_THAT(error.problems[0].remedy, Catch::Contains("input_shapes"));
+  }
+}
+
+TEST_CASE("constants beyond what offsets can reach are refused before anything is written") {
+  Model model;
+  const auto data = std::make_shared<const std::string>(size_t{1} << 24, '\0');
+  for (int i = 0; i < 128; ++i) {  // 2 GiB, said 128 times
+    Tensor tensor;
+    tensor.data = data;
+    tensor.shape = {1 << 22};
+    model.tensors.push_back(tensor);
+  }
+  try {
+    serialise(model);
+    FAIL("nothing was refused");
+  } catch (const Error& error) {
+    CHECK(error.exit == Exit::kUnsupported);
+    CHECK_THAT(error.problems[0].cause, Catch::Contains("2 GB"));
+    CHECK_FALSE(error.problems[0].remedy.empty());
+  }
+}
+
+TEST_CASE("a cubic Resize is refused with what to do instead") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 2, 4, 4});
+  const ir::ValueId none = tiny::constant(g, ir::make_tensor(ir::DType::kFloat, "", {0}), "none");
+  tiny::output(g, tiny::node(g, "Resize", {x, none, none, tiny::constant_i(g, {1, 2, 8, 8})},
+                             {{"mode", std::string("cubic")}}));
+  try {
+    lower(float_model(g), {});
+    FAIL("nothing was refused");
+  } catch (const Error& error) {
+    CHECK(error.exit == Exit::kUnsupported);
+    CHECK_THAT(error.problems[0].remedy, Catch::Contains("linear"));
+  }
+}
+
 TEST_CASE("the lowered graph of a small network as text") {
   ir::Graph g = tiny::graph();
   const ir::ValueId x = tiny::input(g, "x", {1, 3, 16, 16});

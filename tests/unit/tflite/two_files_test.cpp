@@ -139,6 +139,43 @@ TEST_CASE("a .tflite alone is integers wherever it can be, with inputs of every 
   }
 }
 
+double sqnr_of(const Files& files) {
+  const std::string onnx = read_file(QCONVERT_TESTS "/data/sample/model.onnx");
+  double signal = 0, noise = 1e-30;
+  for (const unsigned seed : {5u, 6u, 7u}) {
+    const std::vector<ir::Tensor> inputs = ort_try::random_inputs(onnx, seed, -1, 1);
+    const ir::Tensor expected = ort_try::run(onnx, inputs)[0];
+    const litert::Result found = litert::run(files.tflite, inputs);
+    const ir::Tensor result = ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), expected.dims);
+    for (size_t i = 0; i < expected.as<float>().size(); ++i) {
+      const double e = expected.as<float>()[i], d = e - result.as<float>()[i];
+      signal += e * e;
+      noise += d * d;
+    }
+  }
+  return 10 * std::log10(signal / noise);
+}
+
+TEST_CASE("int16 activations are clearly nearer to float than int8", "[litert]") {
+  const std::vector<std::string> base{"/output/formats=[\"tflite\"]", "/output/tflite/io_type=float32",
+                                      "/output/tflite/keep_nchw_io=true",
+                                      "/target_platform_capabilities=litert"};
+  std::vector<std::string> wide = base;
+  wide.push_back("/output/tflite/form=int16x8");
+  const Files int8 = convert_sample(base), int16 = convert_sample(wide);
+  const tflite::file::Model parsed = tflite::file::parse(int16.tflite, "sample");
+  for (const tflite::file::Operator& op : parsed.graphs[0].operators) {
+    if (op.op != "CONV_2D" && op.op != "DEPTHWISE_CONV_2D" && op.op != "FULLY_CONNECTED") continue;
+    const auto type = [&](size_t slot) {
+      return parsed.graphs[0].tensors[static_cast<size_t>(op.inputs[slot])].type;
+    };
+    CHECK(type(0) == "INT16");
+    CHECK(type(1) == "INT8");
+    CHECK(type(2) == "INT64");
+  }
+  CHECK(sqnr_of(int16) > sqnr_of(int8) + 5);
+}
+
 TEST_CASE("forms with float activations need no images", "[litert]") {
   size_t last = 0;
   for (const char* form : {"float32", "float16", "dynamic_range"}) {

@@ -31,6 +31,7 @@ TEST_CASE("the version of every use of an op") {
                wc = tensor(Type::kInt8, {8, 3, 3, 8}, 8), grouped = tensor(Type::kInt8, {8, 3, 3, 2}, 8),
                deep = tensor(Type::kInt8, {1, 3, 3, 8}, 8);
   const Tensor f5 = tensor(Type::kFloat32, {1, 2, 3, 4, 5}), f6 = tensor(Type::kFloat32, {1, 2, 3, 4, 5, 6});
+  const Tensor w4 = tensor(Type::kInt4, {8, 3, 3, 8});
   const Options dilated{{"dilation_w_factor", int64_t{2}}}, keep{{"keep_num_dims", int64_t{1}}},
       half_pixel{{"half_pixel_centers", int64_t{1}}}, aligned{{"align_corners", int64_t{1}}};
   const std::vector<Case> cases{
@@ -38,6 +39,15 @@ TEST_CASE("the version of every use of an op") {
       {"conv int8", Op::kConv2d, {i8, wc, i32}, i8, {}, 3},
       {"conv int8 grouped", Op::kConv2d, {i8, grouped, i32}, i8, {}, 6},
       {"conv int16", Op::kConv2d, {i16, wc, i32}, i16, {}, 4},
+      {"conv int4", Op::kConv2d, {i8, w4, i32}, i8, {}, 7},
+      {"depthwise int4", Op::kDepthwiseConv2d, {i8, w4, i32}, i8, {}, 7},
+      {"fc int4", Op::kFullyConnected, {i8, w4, i32}, i8, {}, 10},
+      {"mul int16", Op::kMul, {i16, i16}, i16, {}, 4},
+      {"fc int16", Op::kFullyConnected, {i16, wc, i32}, i16, {}, 1},
+      {"depthwise int16", Op::kDepthwiseConv2d, {i16, deep, i32}, i16, {}, 5},
+      {"gather_nd", Op::kGatherNd, {f, i32}, f, {}, 1},
+      {"top_k int8", Op::kTopKV2, {i8, i32}, i8, {}, 2},
+      {"l2 norm int8", Op::kL2Normalization, {i8}, i8, {}, 2},
       {"conv hybrid", Op::kConv2d, {f, wi, f}, f, {}, 2},
       {"conv hybrid per channel", Op::kConv2d, {f, wc, f}, f, {}, 5},
       {"depthwise float", Op::kDepthwiseConv2d, {f, wf, f}, f, {}, 1},

@@ -1,0 +1,198 @@
+// See compare_models.h.
+#include "compare_models.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "inspect_tflite.h"
+#include "onnx_io/onnx_io.h"
+#include "prepare.h"
+#include "run/ort_runner.h"
+
+namespace qc {
+namespace {
+
+constexpr size_t kMostModels = 26;
+
+const ir::Value& value_of(const ir::Graph& graph, ir::ValueId id) {
+  return graph.values[static_cast<size_t>(id)];
+}
+
+bool shapes_may_be_equal(const ir::Value& a, const ir::Value& b) {
+  if (!a.has_shape || !b.has_shape) return true;
+  if (a.dims.size() != b.dims.size()) return false;
+  for (size_t i = 0; i < a.dims.size(); ++i) {
+    if (a.dims[i] >= 0 && b.dims[i] >= 0 && a.dims[i] != b.dims[i]) return false;
+  }
+  return true;
+}
+
+std::string list_text(const ir::Graph& graph, const std::vector<ir::ValueId>& values) {
+  std::vector<std::string> parts;
+  for (const ir::ValueId id : values) {
+    const ir::Value& value = value_of(graph, id);
+    std::vector<std::string> dims;
+    for (const int64_t dim : value.dims) dims.push_back(dim < 0 ? "?" : std::to_string(dim));
+    parts.push_back(format("'{}' {} [{}]", value.name, ir::name_of(value.dtype), join(dims, ",")));
+  }
+  return join(parts, ", ");
+}
+
+// For each of the model's values the index of A's that it stands for: by name, else by order where all shapes
+// allow it.
+std::vector<size_t> match(const ComparedFile& a, const std::vector<ir::ValueId>& in_a, const ComparedFile& b,
+                          const std::vector<ir::ValueId>& in_b, const char* what) {
+  std::vector<size_t> by_name, by_order;
+  for (size_t i = 0; i < in_b.size(); ++i) {
+    const ir::Value& value = value_of(b.graph, in_b[i]);
+    const auto same = [&](ir::ValueId id) {
+      return value_of(a.graph, id).name == value.name && shapes_may_be_equal(value_of(a.graph, id), value);
+    };
+    const auto found = std::find_if(in_a.begin(), in_a.end(), same);
+    if (found != in_a.end()) by_name.push_back(static_cast<size_t>(found - in_a.begin()));
+    if (i < in_a.size() && shapes_may_be_equal(value_of(a.graph, in_a[i]), value)) by_order.push_back(i);
+  }
+  if (in_a.size() == in_b.size() && by_name.size() == in_b.size()) return by_name;
+  if (in_a.size() == in_b.size() && by_order.size() == in_b.size()) return by_order;
+  throw unlike(
+      format("the {} do not correspond. A: {}. {}: {}", what, list_text(a.graph, in_a), b.letter,
+             list_text(b.graph, in_b)),
+      format("compare models whose {} have the same names, or the same shapes in the same order", what));
+}
+
+// The float outputs side by side.
+std::vector<OutputPair> pair_outputs(const ComparedFile& a, const ComparedFile& model,
+                                     std::vector<std::string>& notes) {
+  const std::vector<size_t> counterpart = match(a, a.graph.outputs, model, model.graph.outputs, "outputs");
+  const std::vector<simulate::Judged> judged_a = simulate::judged_values(a.graph),
+                                      judged_own = simulate::judged_values(model.graph);
+  const auto judged = [](const std::vector<simulate::Judged>& all, const std::string& name) {
+    return std::find_if(all.begin(), all.end(),
+                        [&](const simulate::Judged& one) { return one.output == name; });
+  };
+  std::vector<OutputPair> pairs;
+  for (size_t out_a = 0; out_a < a.graph.outputs.size(); ++out_a) {
+    const size_t own =
+        static_cast<size_t>(std::find(counterpart.begin(), counterpart.end(), out_a) - counterpart.begin());
+    if (own == counterpart.size())
+      continue;  // two of the model's outputs share one of A's; match() allows no such pair
+    const ir::ValueId id_a = a.graph.outputs[out_a], id_own = model.graph.outputs[own];
+    const auto one_a = judged(judged_a, value_of(a.graph, id_a).name),
+               one_own = judged(judged_own, value_of(model.graph, id_own).name);
+    if (one_a == judged_a.end() || one_own == judged_own.end()) {
+      notes.push_back(format("output '{}' is not float32 in both A and {} and was not compared",
+                             value_of(a.graph, id_a).name, model.letter));
+      continue;
+    }
+    OutputPair pair{*one_a, *one_own, 0, 0};
+    if (pair.a.mean_free != pair.own.mean_free)
+      pair.a = {id_a, one_a->output, false}, pair.own = {id_own, one_own->output, false};
+    pairs.push_back(pair);
+  }
+  if (pairs.empty())
+    throw unlike(format("no output is float32 in both A and {}", model.letter),
+                 "compare models with float32 outputs");
+  return pairs;
+}
+
+// Makes the runner and returns where in its results each judged value stands.
+std::vector<size_t> open_runner(ComparedFile& model, const std::vector<ir::ValueId>& judged,
+                                run::RunnerFactory& runners) {
+  run::RunnerOptions options;
+  std::vector<size_t> places;
+  for (const ir::ValueId id : judged) {
+    const std::vector<ir::ValueId>& outputs = model.graph.outputs;
+    const auto output = std::find(outputs.begin(), outputs.end(), id);
+    if (output != outputs.end()) {
+      places.push_back(static_cast<size_t>(output - outputs.begin()));
+      continue;
+    }
+    std::vector<ir::ValueId>& extra = options.extra_outputs;
+    const auto known = std::find(extra.begin(), extra.end(), id);
+    places.push_back(outputs.size() + static_cast<size_t>(known - extra.begin()));
+    if (known == extra.end()) extra.push_back(id);
+  }
+  model.runner = model.tflite ? run_tflite(*model.tflite, options.extra_outputs)
+                              : runners.make(model.graph, {}, options);
+  return places;
+}
+
+// The ONNX model that says in which order .tflite files have their dimensions; an empty one if there is none.
+ir::Graph order_of_dimensions(const std::vector<ComparedFile>& models) {
+  const auto onnx = std::find_if(models.begin(), models.end(),
+                                 [](const ComparedFile& model) { return !model.graph.outputs.empty(); });
+  if (onnx == models.end()) return {};
+  ir::Graph like = onnx->graph;
+  run::infer_shapes(like, onnx_doors());  // its outputs may be stated without shapes
+  return like;
+}
+
+}  // namespace
+
+Error unlike(const std::string& cause, const std::string& remedy) {
+  return {Exit::kInput, {"unlike-models", "compare", cause, remedy}};
+}
+
+std::vector<ComparedFile> read_models(const std::vector<std::filesystem::path>& paths,
+                                      const config::CoreConfig& config, Diagnostics& diagnostics) {
+  if (paths.size() > kMostModels)
+    throw Error(Exit::kUsage, {"too-many-models", "compare",
+                               format("{} models, and there are letters for {}", paths.size(), kMostModels),
+                               "compare fewer at a time, each time with the same first one"});
+  std::vector<ComparedFile> models;
+  Diagnostics unreadable;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    models.push_back({std::string(1, static_cast<char>('A' + i)), paths[i], {}, nullptr, nullptr, {}, {}});
+    if (is_tflite(paths[i])) continue;
+    try {
+      models.back().graph = onnx_io::read(paths[i], diagnostics);
+    } catch (const Error& error) {
+      if (error.exit != Exit::kInput) throw;
+      for (const Problem& problem : error.problems) unreadable.error(problem);
+    }
+  }
+  unreadable.throw_if_errors(Exit::kInput);
+  for (ComparedFile& model : models)
+    if (!model.graph.outputs.empty()) apply_input_shapes(model.graph, config);
+  const ir::Graph like = order_of_dimensions(models);
+  for (ComparedFile& model : models) {
+    if (!is_tflite(model.path)) continue;
+    model.tflite = std::make_unique<TfliteModel>(read_tflite(model.path, like));
+    model.graph = model.tflite->graph;
+  }
+  return models;
+}
+
+void match_with_first(std::vector<ComparedFile>& models, std::vector<std::string>& notes) {
+  const ComparedFile& a = models[0];
+  for (ComparedFile& model : models) {
+    model.inputs = match(a, a.graph.inputs, model, model.graph.inputs, "inputs");
+    if (&model != &a) model.pairs = pair_outputs(a, model, notes);
+  }
+}
+
+void open_runners(std::vector<ComparedFile>& models) {
+  run::OrtRunnerFactory runners(onnx_doors());
+  std::vector<ir::ValueId> in_a;
+  for (const ComparedFile& model : models)
+    for (const OutputPair& pair : model.pairs) in_a.push_back(pair.a.value);
+  const std::vector<size_t> places_a = open_runner(models[0], in_a, runners);
+  size_t next = 0;
+  for (size_t i = 1; i < models.size(); ++i) {
+    std::vector<ir::ValueId> own;
+    for (const OutputPair& pair : models[i].pairs) own.push_back(pair.own.value);
+    const std::vector<size_t> places = open_runner(models[i], own, runners);
+    for (size_t p = 0; p < places.size(); ++p) {
+      models[i].pairs[p].result_a = places_a[next++];
+      models[i].pairs[p].result = places[p];
+    }
+  }
+}
+
+std::vector<ir::Tensor> inputs_for(const ComparedFile& model, const std::vector<ir::Tensor>& inputs) {
+  std::vector<ir::Tensor> ordered;
+  for (const size_t i : model.inputs) ordered.push_back(inputs[i]);
+  return ordered;
+}
+
+}  // namespace qc

@@ -1,0 +1,137 @@
+// "gptq_config": qconvert solves in closed form what MCT trains, so its own keys stand beside MCT's, whose
+// defaults are taken and whose other values are refused.
+#include <nlohmann/json.hpp>
+
+#include "config/keys.h"
+#include "config/values.h"
+
+namespace qc::config {
+namespace {
+
+constexpr double kMostImages = 100000, kMostSweeps = 1000, kMostBytes = 1e15, kMostSeed = 1e15;
+
+struct Method {
+  const char* name;
+  CorrectionMethod method;
+};
+constexpr Method kMethods[] = {{"none", CorrectionMethod::kNone},
+                               {"bias_correction", CorrectionMethod::kBiasCorrection},
+                               {"second_order", CorrectionMethod::kSecondOrder}};
+
+Key own(const char* name, Kind kind, double low, double high, Binding field, const char* meaning) {
+  Key key;
+  key.pointer = name;
+  key.kind = kind;
+  key.low = low;
+  key.high = high;
+  key.field = std::move(field);
+  key.meaning = meaning;
+  return key;
+}
+
+Binding count(int64_t Correction::*field) {
+  return {
+      [field](CoreConfig& c, const Json& v) { c.correction.*field = static_cast<int64_t>(v.get<double>()); },
+      [field](const CoreConfig& c) { return Json(c.correction.*field); }};
+}
+
+Key method_key() {
+  Key key =
+      own("/gptq_config/method", Kind::kChoice, 0, 0,
+          {[](CoreConfig& c, const Json& v) {
+             c.correction.method = CorrectionMethod::kUnset;
+             for (const Method& one : kMethods)
+               if (v == one.name) c.correction.method = one.method;
+           },
+           [](const CoreConfig& c) {
+             for (const Method& one : kMethods)
+               if (c.correction.method == one.method) return Json(one.name);
+             return Json();
+           }},
+          "`bias_correction` shifts biases; `second_order` also rounds weights, and re-targets them, so that "
+          "each layer's result is nearest to float on the calibration images; whatever does not bring "
+          "held-out images closer is left out. null: `second_order` where a weight has fewer than 8 bits, "
+          "else `bias_correction`.");
+  for (const Method& one : kMethods)
+    key.choices.push_back({one.name, static_cast<int>(one.method), false, ""});
+  key.nullable = true;
+  return key;
+}
+
+Key strength_key() {
+  Key key =
+      own("/gptq_config/retarget_strength", Kind::kNumber, 0, 1,
+          {[](CoreConfig& c, const Json& v) {
+             c.correction.retarget_strength.reset();
+             if (v.is_number()) c.correction.retarget_strength = v.get<double>();
+           },
+           [](const CoreConfig& c) {
+             return c.correction.retarget_strength ? Json(*c.correction.retarget_strength) : Json();
+           }},
+          "How far a layer's weights make up for the errors of its input; null: measured for each layer, "
+          "out of 0, 0.25, 0.5 and 1, on images that it was not fitted to.");
+  key.nullable = true;
+  return key;
+}
+
+Key memory_key() {
+  Key key =
+      own("/memory_limit", Kind::kSize, 1, kMostBytes,
+          {[](CoreConfig& c, const Json& v) {
+             c.memory_limit.reset();
+             if (v.is_string()) c.memory_limit = parse_size(v.get<std::string>());
+             if (v.is_number()) c.memory_limit = static_cast<int64_t>(v.get<double>());
+           },
+           [](const CoreConfig& c) { return c.memory_limit ? Json(*c.memory_limit) : Json(); }},
+          "What second-order correction may use: fewer images are looked at where they do not fit. null: "
+          "half of the machine's memory.");
+  key.nullable = true;
+  return key;
+}
+
+struct Fixed {
+  const char *name, *accepted, *meaning;
+};
+constexpr Fixed kTraining[] = {
+    {"n_epochs", "[null]", "Passes over the data."},
+    {"loss", "[null]", "Loss function."},
+    {"log_function", "[null]", "Called in every step."},
+    {"optimizer", "[null]", "Optimizer of the rounding."},
+    {"optimizer_rest", "[null]", "Optimizer of everything else."},
+    {"train_bias", "[true, null]", "Train biases too."},
+    {"rounding_type", "[\"SoftQuantizer\", 1, null]", "How rounding is relaxed."},
+    {"regularization_factor", "[null]", "Weight of the rounding's regularization."},
+    {"use_hessian_based_weights", "[true, null]", "Weigh layers by second derivatives."},
+    {"use_hessian_sample_attention", "[true, null]", "Weigh samples by second derivatives."},
+    {"hessian_batch_size", "[32, null]", "Images a step for second derivatives."},
+    {"gradual_activation_quantization", "[true, null]",
+     "Switch activation quantization on little by little."}};
+
+}  // namespace
+
+void add_correction_keys(std::vector<Key>& table) {
+  table.push_back(memory_key());
+  table.push_back(method_key());
+  table.push_back(own("/gptq_config/images", Kind::kInteger, 2, kMostImages, count(&Correction::images),
+                      "Calibration images that `second_order` looks at; all are in memory side by side."));
+  table.push_back(strength_key());
+  table.push_back(own("/gptq_config/sweeps", Kind::kInteger, 0, kMostSweeps, count(&Correction::sweeps),
+                      "Rounds of coordinate descent over a layer's integers."));
+  table.push_back(own("/gptq_config/scale_search", Kind::kBool, 0, 1,
+                      {[](CoreConfig& c, const Json& v) { c.correction.scale_search = v.get<bool>(); },
+                       [](const CoreConfig& c) { return Json(c.correction.scale_search); }},
+                      "Smaller scales are tried for each channel of weights below 8 bits."));
+  table.push_back(own("/gptq_config/seed", Kind::kInteger, 0, kMostSeed, count(&Correction::seed),
+                      "Decides which positions of large activations are looked at."));
+  for (const Fixed& one : kTraining) {
+    Key key = own("", Kind::kFixed, 0, 0, {}, one.meaning);
+    key.pointer = std::string("/gptq_config/") + one.name;
+    key.accepted = one.accepted;
+    key.refusal =
+        "nothing is trained here: \"method\": \"second_order\" does in closed form what training would";
+    key.mct = std::string("GradientPTQConfig.") + one.name;
+    table.push_back(std::move(key));
+  }
+}
+
+}  // namespace qc::config

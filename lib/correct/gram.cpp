@@ -1,0 +1,172 @@
+// See gram.h.
+#include "correct/gram.h"
+
+#include <algorithm>
+
+#include "base/parallel.h"
+#include "quant/vector_clones.h"
+
+namespace qc::correct {
+namespace {
+
+constexpr int64_t kMany = 784, kSampled = 256;  // positions of an image (ptq-accuracy 0.8: nothing is lost)
+constexpr int64_t kChunk = 1024;                // patches whose products are summed in single precision
+constexpr int kTall = 6, kWide = 16;            // a tile that fits the registers of AVX2
+constexpr int64_t kPanel = 48;                  // rows of a Gram matrix that a thread takes at a time
+
+uint64_t mixed(uint64_t x) {  // the finalizer of splitmix64
+  x += 0x9e3779b97f4a7c15ULL;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+  return x ^ (x >> 31);
+}
+
+// One position out of each of kSampled stretches of equal length.
+std::vector<int64_t> sampled(int64_t count, uint64_t seed) {
+  const int64_t kept = count >= kMany ? kSampled : count;
+  std::vector<int64_t> at;
+  for (int64_t k = 0; k < kept; ++k) {
+    const int64_t first = k * count / kept, length = (k + 1) * count / kept - first;
+    const uint64_t draw = mixed(seed + static_cast<uint64_t>(k));
+    at.push_back(first + static_cast<int64_t>(draw % static_cast<uint64_t>(length)));
+  }
+  return at;
+}
+
+// tile += a^T b over the patches; a and b point at the tile's first element of the first patch.
+QC_VECTOR_CLONES void tile_product(const float* a, const float* b, int64_t stride, int64_t patches,
+                                   float* __restrict tile) {
+  float sum[kTall][kWide] = {};
+  for (int64_t p = 0; p < patches; ++p, a += stride, b += stride)
+    for (int i = 0; i < kTall; ++i)
+      for (int j = 0; j < kWide; ++j) sum[i][j] += a[i] * b[j];
+  std::copy(&sum[0][0], &sum[0][0] + kTall * kWide, tile);
+}
+
+struct Chunk {
+  int64_t stride = 0, patches = 0;      // stride: the patch's length, filled up with zeros to whole tiles
+  std::vector<float> exact, quantized;  // kChunk x stride
+};
+
+int64_t padded(int64_t size) {
+  return (size + kPanel - 1) / kPanel * kPanel;  // kPanel is a multiple of kTall and of kWide
+}
+
+// Rows first.. of sum += left^T right. `half`: from the diagonal on only.
+void add_panel(const Chunk& chunk, const std::vector<float>& left, const std::vector<float>& right,
+               int64_t first, bool half, int64_t size, std::vector<double>& sum) {
+  float tile[kTall * kWide];
+  const int64_t begin = half ? first / kWide * kWide : 0;
+  for (int64_t j = begin; j < size; j += kWide)
+    for (int64_t i = first; i < std::min(first + kPanel, size); i += kTall) {
+      tile_product(left.data() + i, right.data() + j, chunk.stride, chunk.patches, tile);
+      for (int64_t r = 0; r < std::min<int64_t>(kTall, size - i); ++r)
+        for (int64_t c = 0; c < std::min<int64_t>(kWide, size - j); ++c)
+          sum[static_cast<size_t>((i + r) * size + j + c)] += static_cast<double>(tile[r * kWide + c]);
+    }
+}
+
+void add_sums(const Chunk& chunk, const std::vector<float>& patches, std::vector<double>& sum) {
+  for (int64_t p = 0; p < chunk.patches; ++p)
+    for (size_t e = 0; e < sum.size(); ++e)
+      sum[e] += static_cast<double>(patches[static_cast<size_t>(p * chunk.stride) + e]);
+}
+
+void add_chunk(const Chunk& chunk, int threads, Gram& gram) {
+  if (chunk.patches == 0) return;
+  const int64_t size = gram.size, panels = (size + kPanel - 1) / kPanel;
+  parallel_for(2 * panels, threads, [&](int64_t index, int) {
+    const int64_t first = index / 2 * kPanel;
+    if (index % 2 == 0)
+      add_panel(chunk, chunk.exact, chunk.quantized, first, false, size, gram.cross);
+    else
+      add_panel(chunk, chunk.quantized, chunk.quantized, first, true, size, gram.quantized);
+  });
+  add_sums(chunk, chunk.exact, gram.sum_float);
+  add_sums(chunk, chunk.quantized, gram.sum_quantized);
+  gram.samples += static_cast<double>(chunk.patches);
+}
+
+// Patches of one tensor, each padded to the chunk's stride.
+void append(const Windows& windows, std::span<const float> tensor, std::span<const int64_t> dims, int64_t g,
+            std::span<const int64_t> at, const Chunk& chunk, std::vector<float>& patches,
+            std::vector<float>& scratch) {
+  scratch.resize(at.size() * static_cast<size_t>(windows.size));
+  copy_patches(windows, tensor, dims, g, at, scratch.data());
+  for (size_t p = 0; p < at.size(); ++p)
+    std::copy_n(scratch.data() + p * static_cast<size_t>(windows.size), windows.size,
+                patches.data() + (chunk.patches + static_cast<int64_t>(p)) * chunk.stride);
+}
+
+Gram gather_group(const Windows& windows, std::span<const Pair> images, int64_t g, uint64_t seed,
+                  int threads) {
+  const auto size = static_cast<size_t>(windows.size);
+  Gram gram{windows.size,
+            0,
+            std::vector<double>(size * size),
+            std::vector<double>(size * size),
+            std::vector<double>(size),
+            std::vector<double>(size)};
+  Chunk chunk;
+  chunk.stride = padded(windows.size);
+  chunk.exact.resize(static_cast<size_t>(kChunk * chunk.stride));
+  chunk.quantized.resize(chunk.exact.size());
+  std::vector<float> scratch;
+  for (size_t i = 0; i < images.size(); ++i) {
+    const Pair& image = images[i];
+    const std::vector<int64_t> at = sampled(positions(windows, image.dims), mixed(seed) + (i << 20));
+    for (size_t done = 0; done < at.size();) {
+      const size_t count = std::min(at.size() - done, static_cast<size_t>(kChunk - chunk.patches));
+      const std::span<const int64_t> some(at.data() + done, count);
+      append(windows, image.exact, image.dims, g, some, chunk, chunk.exact, scratch);
+      append(windows, image.quantized, image.dims, g, some, chunk, chunk.quantized, scratch);
+      chunk.patches += static_cast<int64_t>(count);
+      done += count;
+      if (chunk.patches < kChunk) continue;
+      add_chunk(chunk, threads, gram);
+      chunk.patches = 0;
+    }
+  }
+  add_chunk(chunk, threads, gram);
+  for (size_t i = 0; i < size; ++i)
+    for (size_t j = 0; j < i; ++j) gram.quantized[i * size + j] = gram.quantized[j * size + i];
+  return gram;
+}
+
+}  // namespace
+
+std::vector<Gram> gather(const Windows& windows, std::span<const Pair> images, uint64_t seed, int threads) {
+  std::vector<Gram> grams(static_cast<size_t>(windows.groups));
+  if (windows.groups == 1) {
+    grams[0] = gather_group(windows, images, 0, seed, threads);
+    return grams;
+  }
+  parallel_for(windows.groups, threads, [&](int64_t g, int) {
+    grams[static_cast<size_t>(g)] = gather_group(windows, images, g, seed, 1);
+  });
+  return grams;
+}
+
+void add(Gram& sum, const Gram& other) {
+  const auto add_all = [](std::vector<double>& to, const std::vector<double>& from) {
+    for (size_t i = 0; i < to.size(); ++i) to[i] += from[i];
+  };
+  add_all(sum.quantized, other.quantized);
+  add_all(sum.cross, other.cross);
+  add_all(sum.sum_float, other.sum_float);
+  add_all(sum.sum_quantized, other.sum_quantized);
+  sum.samples += other.samples;
+}
+
+void centre(Gram& gram) {
+  if (gram.samples <= 0) return;
+  const auto size = static_cast<size_t>(gram.size);
+  for (size_t i = 0; i < size; ++i)
+    for (size_t j = 0; j < size; ++j) {
+      const double mean = gram.sum_quantized[j] / gram.samples;
+      gram.quantized[i * size + j] -= gram.sum_quantized[i] * mean;
+      gram.cross[i * size + j] -= gram.sum_float[i] * mean;
+    }
+}
+
+}  // namespace qc::correct

@@ -1,0 +1,38 @@
+// Second-order statistics of a layer's patches (windows.h): all that closed-form correction needs to know of
+// the calibration images. Products in single precision over a fixed number of patches, sums of those in
+// double, in image order: the same numbers on every CPU and for every number of threads.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "correct/windows.h"
+
+namespace qc::correct {
+
+/// Sums over patches x of the float network and xq of the quantized one, at the same positions.
+struct Gram {
+  int64_t size = 0;
+  double samples = 0;
+  std::vector<double> quantized;                 // size x size: xq xq^T, symmetric
+  std::vector<double> cross;                     // size x size: x xq^T, x along the rows
+  std::vector<double> sum_float, sum_quantized;  // size
+};
+
+/// An input tensor of the layer, in both networks; equal shapes.
+struct Pair {
+  std::span<const float> exact, quantized;
+  std::span<const int64_t> dims;
+};
+
+/// One Gram for each group of the layer. Where an input has 784 positions or more, a fixed few of them, drawn
+/// evenly (`seed` decides which), stand for all.
+std::vector<Gram> gather(const Windows& windows, std::span<const Pair> images, uint64_t seed, int threads);
+
+/// sum += other
+void add(Gram& sum, const Gram& other);
+/// Takes the means out: what is left does not depend on a layer's bias.
+void centre(Gram& gram);
+
+}  // namespace qc::correct

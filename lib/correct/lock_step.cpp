@@ -1,0 +1,61 @@
+// See lock_step.h.
+#include "correct/lock_step.h"
+
+#include "base/error.h"
+#include "base/parallel.h"
+
+namespace qc::correct {
+
+void LockStep::wait_for_turn(std::unique_lock<std::mutex>& lock) {
+  changed_.wait(lock, [&] { return free_ > 0 || failure_; });
+  if (failure_) std::rethrow_exception(failure_);
+  --free_;
+}
+
+void LockStep::fail(std::exception_ptr failure) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!failure_) failure_ = std::move(failure);
+  changed_.notify_all();
+}
+
+void LockStep::go(const std::function<void(int64_t run)>& body) {
+  parallel_for(runs_, static_cast<int>(runs_), [&](int64_t run, int) {
+    try {
+      {
+        std::unique_lock<std::mutex> lock(mutex_);
+        wait_for_turn(lock);
+      }
+      body(run);
+      const std::lock_guard<std::mutex> lock(mutex_);
+      ++free_;
+      changed_.notify_all();
+    } catch (...) {
+      fail(std::current_exception());
+    }
+  });
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+void LockStep::meet(int64_t point, const std::function<void()>& arrive, const std::function<void()>& work) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (failure_) std::rethrow_exception(failure_);
+  if (arrived_ == 0) point_ = point;
+  if (point != point_)
+    throw Error(Exit::kBug, {"out-of-step", "second-order correction", "runs of one network differ in order",
+                             "please report this with the model"});
+  arrive();
+  if (++arrived_ == runs_) {
+    work();
+    arrived_ = 0;
+    ++round_;
+    changed_.notify_all();
+    return;
+  }
+  const int64_t round = round_;
+  ++free_;
+  changed_.notify_all();
+  changed_.wait(lock, [&] { return round_ != round || failure_; });
+  wait_for_turn(lock);
+}
+
+}  // namespace qc::correct

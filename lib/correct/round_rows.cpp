@@ -1,0 +1,313 @@
+// See round_rows.h.
+#include "correct/round_rows.h"
+
+#include <Eigen/Cholesky>
+#include <Eigen/Core>
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+
+#include "base/parallel.h"
+
+namespace qc::correct {
+namespace {
+
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Vector = Eigen::VectorXd;
+using Symmetric = Eigen::Map<const Matrix>;
+
+constexpr double kRidge = 1e-3, kDamping = 1e-2;  // of the mean diagonal (ptq-accuracy 2.8, 2.10)
+constexpr std::array kStrengths{0.0, 0.25, 0.5, 1.0};
+constexpr std::array kShrinks{1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5};
+constexpr int64_t kRowBlock = 32;     // rows worked on together; fixed, so that sums are the same everywhere
+constexpr int64_t kColumnBlock = 64;  // columns between two products of matrices
+constexpr double kLess = 1 - 1e-9;    // a loss has to fall by more than rounding noise
+
+Symmetric view(const std::vector<double>& matrix, int64_t size) {
+  return {matrix.data(), size, size};
+}
+
+// A ridge that makes the form positive definite whatever the statistics are.
+double ridge(const Symmetric& h, double part) {
+  const double mean = h.size() ? h.trace() / static_cast<double>(h.rows()) : 0;
+  return mean > 0 ? part * mean : 1.0;
+}
+
+Matrix damped(const Symmetric& h, double part) {
+  Matrix matrix = h;
+  matrix.diagonal().array() += ridge(h, part);
+  return matrix;
+}
+
+// D in T = W + strength * D: the weights that give the float result from the quantized inputs, as far as a
+// ridge allows: D = W (C - H) (H + ridge I)^-1.
+Matrix pull(const Matrix& weights, const Gram& gram, int threads) {
+  const Symmetric h = view(gram.quantized, gram.size), c = view(gram.cross, gram.size);
+  const Eigen::LLT<Matrix> factor(damped(h, kRidge));
+  if (factor.info() != Eigen::Success) return Matrix::Zero(weights.rows(), weights.cols());
+  Matrix direction(weights.rows(), weights.cols());
+  const int64_t blocks = (weights.rows() + kRowBlock - 1) / kRowBlock;
+  const Matrix gap = c - h;
+  parallel_for(blocks, threads, [&](int64_t b, int) {
+    const int64_t first = b * kRowBlock, count = std::min<int64_t>(kRowBlock, weights.rows() - first);
+    const Matrix right = weights.middleRows(first, count) * gap;
+    direction.middleRows(first, count) = factor.solve(right.transpose()).transpose();
+  });
+  return direction.allFinite() ? direction : Matrix::Zero(weights.rows(), weights.cols());
+}
+
+Gram difference(const Gram& all, const Gram& part) {
+  Gram rest = all;
+  for (size_t i = 0; i < rest.quantized.size(); ++i) {
+    rest.quantized[i] -= part.quantized[i];
+    rest.cross[i] -= part.cross[i];
+  }
+  return rest;
+}
+
+// The strength with the least error on images that D has not seen. The error is a parabola in the strength.
+double chosen_strength(const Matrix& weights, const Gram& all, const Gram& held_out, int threads) {
+  if (held_out.samples <= 0 || held_out.samples >= all.samples) return 0.5;
+  const Matrix direction = pull(weights, difference(all, held_out), threads);
+  const Symmetric h = view(held_out.quantized, all.size), c = view(held_out.cross, all.size);
+  std::vector<double> bends(static_cast<size_t>(weights.rows())), slopes(bends.size());
+  parallel_for((weights.rows() + kRowBlock - 1) / kRowBlock, threads, [&](int64_t b, int) {
+    const int64_t first = b * kRowBlock, count = std::min<int64_t>(kRowBlock, weights.rows() - first);
+    const auto d = direction.middleRows(first, count);
+    const auto w = weights.middleRows(first, count);
+    const Matrix bent = d * h, sloped = w * c - w * h;
+    for (int64_t r = 0; r < count; ++r) {
+      bends[static_cast<size_t>(first + r)] = bent.row(r).dot(d.row(r));
+      slopes[static_cast<size_t>(first + r)] = sloped.row(r).dot(d.row(r));
+    }
+  });
+  const double bend = std::accumulate(bends.begin(), bends.end(), 0.0),
+               slope = std::accumulate(slopes.begin(), slopes.end(), 0.0);
+  return *std::min_element(kStrengths.begin(), kStrengths.end(), [&](double a, double b) {
+    return a * a * bend - 2 * a * slope < b * b * bend - 2 * b * slope;
+  });
+}
+
+double snapped(double value, double scale, double low, double high) {
+  return std::clamp(std::nearbyint(value / scale), low, high);
+}
+
+// Rows first .. first + count of a layer while their integers are looked for.
+struct Block {
+  Matrix target;       // count x size
+  Matrix levels;       // integers, as doubles
+  Vector scale, loss;  // by row
+  Vector low, high;
+};
+
+struct Form {
+  Matrix h;                    // damped, in the order of the work
+  Matrix lower;                // its Cholesky factor; empty if there is none
+  std::vector<int64_t> order;  // order[k]: the column that stands at place k
+};
+
+// The largest diagonal goes first, and the nearest plane works from the last place to the first.
+Form form_of(const Gram& gram) {
+  Form form;
+  const Symmetric h = view(gram.quantized, gram.size);
+  form.order.resize(static_cast<size_t>(gram.size));
+  std::iota(form.order.begin(), form.order.end(), 0);
+  std::stable_sort(form.order.begin(), form.order.end(),
+                   [&](int64_t a, int64_t b) { return h(a, a) < h(b, b); });
+  const double ridge_of = ridge(h, kDamping);
+  form.h.resize(gram.size, gram.size);
+  for (int64_t i = 0; i < gram.size; ++i)
+    for (int64_t j = 0; j < gram.size; ++j)
+      form.h(i, j) = h(form.order[static_cast<size_t>(i)], form.order[static_cast<size_t>(j)]) +
+                     (i == j ? ridge_of : 0.0);
+  const Eigen::LLT<Matrix> factor(form.h);
+  if (factor.info() == Eigen::Success) form.lower = factor.matrixL();
+  return form;
+}
+
+Matrix errors_of(const Block& block) {
+  return (block.levels.array().colwise() * block.scale.array()).matrix() - block.target;
+}
+
+Vector losses(const Form& form, const Block& block) {
+  const Matrix errors = errors_of(block);
+  const Matrix gradient = errors * form.h;
+  return gradient.cwiseProduct(errors).rowwise().sum();
+}
+
+void to_nearest(Block& block) {
+  for (int64_t r = 0; r < block.target.rows(); ++r)
+    for (int64_t j = 0; j < block.target.cols(); ++j)
+      block.levels(r, j) = snapped(block.target(r, j), block.scale(r), block.low(r), block.high(r));
+}
+
+void to_nearest_planes(const Form& form, Block& block) {
+  const int64_t size = block.target.cols(), rows = block.target.rows();
+  if (form.lower.size() == 0) return;
+  Matrix errors = Matrix::Zero(rows, size);  // target - value
+  for (int64_t end = size; end > 0; end -= std::min(end, kColumnBlock)) {
+    const int64_t begin = std::max<int64_t>(0, end - kColumnBlock);
+    Matrix pending = errors.rightCols(size - end) * form.lower.block(end, begin, size - end, end - begin);
+    for (int64_t j = end - 1; j >= begin; --j)
+      for (int64_t r = 0; r < rows; ++r) {
+        double sum = pending(r, j - begin);
+        for (int64_t k = j + 1; k < end; ++k) sum += errors(r, k) * form.lower(k, j);
+        const double wanted = block.target(r, j) + sum / form.lower(j, j);
+        block.levels(r, j) = snapped(wanted, block.scale(r), block.low(r), block.high(r));
+        errors(r, j) = block.target(r, j) - block.scale(r) * block.levels(r, j);
+      }
+  }
+}
+
+void descend(const Form& form, int64_t sweeps, Block& block) {
+  const int64_t size = block.target.cols();
+  Matrix gradient = errors_of(block) * form.h;
+  for (int64_t r = 0; r < block.target.rows(); ++r) {
+    const double scale = block.scale(r);
+    for (int64_t sweep = 0; sweep < sweeps; ++sweep) {
+      bool moved = false;
+      for (int64_t j = 0; j < size; ++j) {
+        const double old = block.levels(r, j);
+        const double level =
+            snapped(scale * old - gradient(r, j) / form.h(j, j), scale, block.low(r), block.high(r));
+        if (level == old) continue;
+        block.levels(r, j) = level;
+        gradient.row(r) += (level - old) * scale * form.h.row(j);
+        moved = true;
+      }
+      if (!moved) break;
+    }
+  }
+}
+
+// Takes over the rows of `tried` whose loss is lower.
+void keep_better(const Block& tried, Block& best) {
+  for (int64_t r = 0; r < best.loss.size(); ++r) {
+    if (!(tried.loss(r) < kLess * best.loss(r))) continue;
+    best.levels.row(r) = tried.levels.row(r);
+    best.scale(r) = tried.scale(r);
+    best.loss(r) = tried.loss(r);
+  }
+}
+
+void try_descent(const Form& form, int64_t sweeps, Block& best) {
+  Block tried = best;
+  descend(form, sweeps, tried);
+  tried.loss = losses(form, tried);
+  keep_better(tried, best);
+}
+
+// The scale, out of a few smaller than covering, that rounds to nearest with the least error weighted by the
+// diagonal of the form.
+double shrunk_scale(const Form& form, const Block& block, int64_t r, double smallest) {
+  const double most = std::max(block.target.row(r).maxCoeff() / std::max(block.high(r), 1.0),
+                               block.target.row(r).minCoeff() / std::min(block.low(r), -1.0));
+  double best = block.scale(r), least = -1;
+  for (const double shrink : kShrinks) {
+    const double scale = static_cast<double>(static_cast<float>(std::max(shrink * most, smallest)));
+    if (!(scale > 0)) continue;
+    double error = 0;
+    for (int64_t j = 0; j < block.target.cols(); ++j) {
+      const double e =
+          block.target(r, j) - scale * snapped(block.target(r, j), scale, block.low(r), block.high(r));
+      error += e * e * form.h(j, j);
+    }
+    if (least >= 0 && error >= least) continue;
+    least = error;
+    best = scale;
+  }
+  return best;
+}
+
+// The scale that fits the integers found: (z^T H t) / (z^T H z).
+void refit_scales(const Form& form, const Vector& smallest, Block& block) {
+  const Matrix along = block.levels * form.h;
+  for (int64_t r = 0; r < block.scale.size(); ++r) {
+    const double bend = along.row(r).dot(block.levels.row(r));
+    const double scale = bend > 0 ? along.row(r).dot(block.target.row(r)) / bend : 0;
+    if (scale > 0 && std::isfinite(scale))
+      block.scale(r) = static_cast<double>(static_cast<float>(std::max(scale, smallest(r))));
+  }
+}
+
+void search_scales(const Form& form, const Vector& smallest, int64_t sweeps, Block& best) {
+  Block tried = best;
+  for (int64_t r = 0; r < tried.scale.size(); ++r) tried.scale(r) = shrunk_scale(form, tried, r, smallest(r));
+  to_nearest_planes(form, tried);
+  descend(form, sweeps, tried);
+  tried.loss = losses(form, tried);
+  keep_better(tried, best);
+  tried = best;
+  refit_scales(form, smallest, tried);
+  descend(form, sweeps, tried);
+  tried.loss = losses(form, tried);
+  keep_better(tried, best);
+}
+
+void round_block(const Form& form, const Matrix& target, const Rows& rows, int64_t first,
+                 const RoundOptions& options, Rounded& rounded) {
+  const int64_t count = std::min<int64_t>(kRowBlock, rows.rows - first), size = rows.size;
+  Block block{Matrix(count, size), Matrix(count, size), Vector(count),
+              Vector(count),       Vector(count),       Vector(count)};
+  Vector smallest(count);
+  for (int64_t r = 0; r < count; ++r) {
+    const auto at = static_cast<size_t>(first + r);
+    block.scale(r) = static_cast<double>(rows.scales[at]);
+    smallest(r) = static_cast<double>(rows.smallest[at]);
+    block.low(r) = rows.low[at];
+    block.high(r) = rows.high[at];
+    for (int64_t j = 0; j < size; ++j)
+      block.target(r, j) = target(first + r, form.order[static_cast<size_t>(j)]);
+  }
+  const auto note = [&](std::vector<double>& to) {
+    for (int64_t r = 0; r < count; ++r) to[static_cast<size_t>(first + r)] = block.loss(r);
+  };
+  to_nearest(block);
+  block.loss = losses(form, block);
+  note(rounded.nearest);
+  Block planes = block;
+  to_nearest_planes(form, planes);
+  planes.loss = losses(form, planes);
+  keep_better(planes, block);
+  note(rounded.planes);
+  try_descent(form, options.sweeps, block);
+  if (options.scale_search) search_scales(form, smallest, options.sweeps, block);
+  note(rounded.descended);
+  for (int64_t r = 0; r < count; ++r) {
+    const auto at = static_cast<size_t>(first + r);
+    rounded.scales[at] = static_cast<float>(block.scale(r));
+    for (int64_t j = 0; j < size; ++j)
+      rounded.integers[at * static_cast<size_t>(size) +
+                       static_cast<size_t>(form.order[static_cast<size_t>(j)])] =
+          static_cast<int32_t>(block.levels(r, j));
+  }
+}
+
+}  // namespace
+
+Rounded round_rows(const Rows& rows, const Gram& all, const Gram& held_out, const RoundOptions& options,
+                   int threads) {
+  const auto count = static_cast<size_t>(rows.rows);
+  Rounded rounded{std::vector<int32_t>(rows.weights.size()),
+                  rows.scales,
+                  0,
+                  std::vector<double>(count),
+                  std::vector<double>(count),
+                  std::vector<double>(count)};
+  Matrix target(rows.rows, rows.size);
+  for (int64_t i = 0; i < target.size(); ++i)
+    target.data()[i] = static_cast<double>(rows.weights[static_cast<size_t>(i)]);
+  rounded.strength =
+      options.retarget_auto ? chosen_strength(target, all, held_out, threads) : options.retarget_strength;
+  if (rounded.strength > 0) {
+    const Matrix weights = target;
+    target += rounded.strength * pull(weights, all, threads);
+  }
+  const Form form = form_of(all);
+  parallel_for((rows.rows + kRowBlock - 1) / kRowBlock, threads,
+               [&](int64_t b, int) { round_block(form, target, rows, b * kRowBlock, options, rounded); });
+  return rounded;
+}
+
+}  // namespace qc::correct

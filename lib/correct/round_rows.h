@@ -1,0 +1,46 @@
+// Rounding of a layer's weights by second-order statistics instead of to the nearest integer: the row q that
+// minimises (q - t)^T H (q - t) on the grid, H the Gram matrix of the layer's quantized inputs
+// (ptq-accuracy 2.8-2.10). Three steps, none of which can lose against the one before, row by row:
+// - nearest;
+// - nearest plane (GPTQ, which is Babai's algorithm): one element after the other, the error of each made up
+//   for by those that are still free; rows of the Cholesky factor say how;
+// - coordinate descent in the same quadratic form.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "correct/gram.h"
+
+namespace qc::correct {
+
+/// One group of a layer: rows x size, row-major.
+struct Rows {
+  int64_t rows = 0, size = 0;
+  std::vector<float> weights;      // of the float network
+  std::vector<float> scales;       // by row; integers start from these
+  std::vector<float> smallest;     // by row: no scale goes below (its bias would overflow)
+  std::vector<int32_t> low, high;  // by row: range of the integers, zero point taken off
+};
+
+struct RoundOptions {
+  bool retarget_auto = true;     // strength out of {0, .25, .5, 1}, by the error on `held_out`
+  double retarget_strength = 0;  // else this; 0..1
+  int64_t sweeps = 3;            // of coordinate descent
+  bool scale_search = false;     // tries a smaller scale for each row, and fits it to the integers found
+};
+
+struct Rounded {
+  std::vector<int32_t> integers;  // rows x size, zero point taken off
+  std::vector<float> scales;      // by row
+  double strength = 0;            // of the re-target that was used
+  // By row, of the target in the damped quadratic form: nearest >= planes >= descended.
+  std::vector<double> nearest, planes, descended;
+};
+
+/// `all`: centred Gram of every image, `held_out`: of those that choose the strength (samples 0: none, then
+/// automatic means 1/2). Never fails: singular statistics are damped, dead inputs keep their weights.
+Rounded round_rows(const Rows& rows, const Gram& all, const Gram& held_out, const RoundOptions& options,
+                   int threads);
+
+}  // namespace qc::correct

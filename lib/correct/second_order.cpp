@@ -1,0 +1,346 @@
+// See second_order.h.
+#include "correct/second_order.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/parallel.h"
+#include "correct/lock_step.h"
+#include "ir/ops.h"
+#include "simulate/simulate.h"
+
+namespace qc::correct {
+namespace {
+
+constexpr double kLargestBias = 1073741824.0;  // of an int32 bias: as quantize.cpp
+constexpr double kBiasRoom = 2;                // what a correction may make of a bias
+constexpr int64_t kHeldOutEvery = 4;           // of the images, for the strength of the re-target
+constexpr int64_t kAlive = 4;                  // tensors of the largest size at a time, in each of two runs
+constexpr int kFullWidth = 8;                  // scales that are searched belong to narrower integers
+
+struct Solvable {
+  ir::NodeId node = ir::kNone;
+  ir::ValueId input = ir::kNone, result = ir::kNone, weight = ir::kNone;
+  std::optional<ir::BiasPlace> bias;
+  Windows windows;
+  int axis = 0;  // of the output channels in the weight
+};
+
+const ir::Value& value_of(const plan::QuantizedModel& model, ir::ValueId id) {
+  return model.graph.values[static_cast<size_t>(id)];
+}
+
+std::vector<Solvable> solvable(const plan::QuantizedModel& model) {
+  std::vector<Solvable> layers;
+  for (const ir::NodeId id : ir::topological_order(model.graph)) {
+    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+    const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
+    if (!traits || model.plan.nodes[static_cast<size_t>(id)].compute == plan::Compute::kFloat) continue;
+    Solvable layer{id,
+                   node.inputs[static_cast<size_t>(traits->data_slot)],
+                   node.outputs[0],
+                   node.inputs[static_cast<size_t>(traits->weight_slot)],
+                   ir::bias_place(model.graph, id),
+                   {},
+                   ir::output_channel_axis(model.graph, node)};
+    const auto weight = model.weights.find(layer.weight);
+    const auto windows = windows_of(model.graph, node);
+    const bool dynamic_bias = !layer.bias && node.op_type != "MatMul";
+    if (weight == model.weights.end() || !windows || dynamic_bias ||
+        value_of(model, layer.weight).consumers.size() != 1 ||
+        (weight->second.params.per_channel() && weight->second.params.axis != layer.axis))
+      continue;
+    layer.windows = *windows;
+    if (layer.bias) layer.result = layer.bias->result;
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+// Scales belong to one row alone, so that they may change.
+bool own_scales(const Solvable& layer, const quant::QuantParams& params) {
+  return params.per_channel() &&
+         (layer.windows.form != Windows::Form::kTranspose || layer.windows.groups == 1);
+}
+
+size_t channel_of(const Solvable& layer, const quant::QuantParams& params, int64_t g, int64_t r) {
+  if (!params.per_channel()) return 0;
+  const bool shared = layer.windows.form == Windows::Form::kTranspose;
+  return static_cast<size_t>(shared ? r : g * layer.windows.rows + r);
+}
+
+const ir::Tensor* bias_constant(const plan::QuantizedModel& model, const Solvable& layer) {
+  if (!layer.bias || layer.bias->slot == ir::kNone) return nullptr;
+  return ir::constant_input(model.graph, model.graph.nodes[static_cast<size_t>(layer.bias->node)],
+                            static_cast<size_t>(layer.bias->slot));
+}
+
+// What is known of one layer while it is solved.
+struct Work {
+  const plan::QuantizedModel& model;
+  const Solvable& layer;
+  const quant::QuantParams& params;
+  std::span<const float> weights;
+  plan::IntegerTensor& solved;
+  std::vector<double>& shift;  // of the bias, by output channel
+};
+
+Rows rows_of(const Work& work, int64_t g) {
+  const Windows& w = work.layer.windows;
+  Rows rows{w.rows, w.size, {}, {}, {}, {}, {}};
+  const ir::Tensor* bias = bias_constant(work.model, work.layer);
+  const plan::ValueDecision& input = work.model.plan.values[static_cast<size_t>(work.layer.input)];
+  for (int64_t r = 0; r < w.rows; ++r) {
+    const size_t channel = channel_of(work.layer, work.params, g, r);
+    for (int64_t e = 0; e < w.size; ++e)
+      rows.weights.push_back(work.weights[static_cast<size_t>(weight_offset(w, g, r, e))]);
+    rows.scales.push_back(work.params.scales[channel]);
+    rows.low.push_back(static_cast<int32_t>(work.params.qmin() - work.params.zero_points[channel]));
+    rows.high.push_back(static_cast<int32_t>(work.params.qmax() - work.params.zero_points[channel]));
+    const double b =
+        bias ? std::fabs(static_cast<double>(bias->as<float>()[static_cast<size_t>(g * w.rows + r)])) : 0;
+    const double step = input.quantized ? static_cast<double>(input.params.scales.at(0)) : 1.0;
+    rows.smallest.push_back(static_cast<float>(kBiasRoom * b / (step * kLargestBias)));
+  }
+  return rows;
+}
+
+// Stores a group's integers, and what its bias must make up for: W m - Wq mq.
+void store(const Work& work, const Rows& rows, const Rounded& rounded, const std::vector<double>& mean_float,
+           const std::vector<double>& mean_quantized, int64_t g) {
+  const Windows& w = work.layer.windows;
+  for (int64_t r = 0; r < w.rows; ++r) {
+    const size_t channel = channel_of(work.layer, work.params, g, r);
+    work.solved.params.scales[channel] = rounded.scales[static_cast<size_t>(r)];
+    double shift = 0;
+    for (int64_t e = 0; e < w.size; ++e) {
+      const auto at = static_cast<size_t>(r * w.size + e);
+      work.solved.integers[static_cast<size_t>(weight_offset(w, g, r, e))] =
+          rounded.integers[at] + work.params.zero_points[channel];
+      const double value = static_cast<double>(static_cast<float>(rounded.integers[at]) *
+                                               rounded.scales[static_cast<size_t>(r)]);
+      shift += static_cast<double>(rows.weights[at]) * mean_float[static_cast<size_t>(e)] -
+               value * mean_quantized[static_cast<size_t>(e)];
+    }
+    work.shift[static_cast<size_t>(g * w.rows + r)] = shift;
+  }
+}
+
+std::vector<double> mean_of(const std::vector<double>& sum, double samples) {
+  std::vector<double> mean = sum;
+  for (double& x : mean) x /= std::max(samples, 1.0);
+  return mean;
+}
+
+void solve_group(const Work& work, Gram& all, Gram& held_out, int64_t g, const RoundOptions& options,
+                 int threads) {
+  const std::vector<double> mean_float = mean_of(all.sum_float, all.samples),
+                            mean_quantized = mean_of(all.sum_quantized, all.samples);
+  if (work.layer.bias) {
+    centre(all);
+    centre(held_out);
+  }
+  const Rows rows = rows_of(work, g);
+  const Rounded rounded = round_rows(rows, all, held_out, options, threads);
+  store(work, rows, rounded, mean_float, mean_quantized, g);
+}
+
+// A model of the layer alone, bias included.
+ir::Graph layer_graph(const plan::QuantizedModel& model, const Solvable& layer,
+                      const plan::IntegerTensor& weight, const std::vector<float>& bias) {
+  ir::Graph graph;
+  graph.opset_imports = model.graph.opset_imports;
+  graph.ir_version = model.graph.ir_version;
+  const ir::ValueId input = ir::add_value(graph, "x", ir::DType::kFloat);
+  graph.inputs = {input};
+  const std::vector<int64_t>& dims = value_of(model, layer.weight).dims;
+  const std::vector<float> values = quant::dequantize(weight.integers, dims, weight.params);
+  const ir::ValueId matrix =
+      ir::add_constant(graph, "w", ir::make_tensor(std::span<const float>(values), dims));
+  const ir::Node& original = model.graph.nodes[static_cast<size_t>(layer.node)];
+  ir::Node node;
+  node.name = "layer";
+  node.op_type = original.op_type;
+  node.attributes = original.attributes;
+  node.inputs = {input, matrix};
+  ir::ValueId result = ir::add_value(graph, "y", ir::DType::kFloat);
+  node.outputs = {result};
+  const auto constant = [&] {
+    return ir::add_constant(
+        graph, "b", ir::make_tensor(std::span<const float>(bias), {static_cast<int64_t>(bias.size())}));
+  };
+  const bool apart = original.op_type == "MatMul";
+  if (!bias.empty() && !apart) node.inputs.push_back(constant());
+  ir::add_node(graph, std::move(node));
+  if (!bias.empty() && apart) {
+    ir::Node add;
+    add.name = "bias";
+    add.op_type = "Add";
+    add.inputs = {result, constant()};
+    result = ir::add_value(graph, "z", ir::DType::kFloat);
+    add.outputs = {result};
+    ir::add_node(graph, std::move(add));
+  }
+  graph.outputs = {result};
+  return graph;
+}
+
+// Both networks on all images, and what has been found so far.
+class Engine {
+ public:
+  Engine(const plan::QuantizedModel& model, run::RunnerFactory& runners, int64_t images,
+         const SecondOrderOptions& options)
+      : model_(model),
+        runners_(runners),
+        options_(options),
+        layers_(solvable(model)),
+        steps_(2 * images, options.threads),
+        pairs_(static_cast<size_t>(images)),
+        results_(layers_.size()) {
+    for (size_t l = 0; l < layers_.size(); ++l) {
+      by_input_[layers_[l].input].push_back(l);
+      by_result_[layers_[l].result] = l;
+    }
+    for (std::vector<std::vector<float>>& one : results_) one.resize(pairs_.size());
+  }
+
+  SecondOrder solve(const images::ImageSource& source, std::span<const int64_t> images,
+                    const std::function<void()>& solved) {
+    std::vector<ir::ValueId> tapped;
+    for (const Solvable& layer : layers_) tapped.insert(tapped.end(), {layer.input, layer.result});
+    plan::QuantizedModel exact{model_.graph, model_.plan, {}, {}};
+    const auto exact_net = simulate::make_simulator(exact, runners_, tapped, {});
+    exact_net->table.assign(exact_net->table.size(), std::nullopt);
+    const auto quantized_net = simulate::make_simulator(model_, runners_, tapped, {});
+    solved_ = solved;
+    exact_net->after = [this](ir::ValueId v, int64_t slot, std::span<float> x,
+                              std::span<const int64_t> dims) { arrive(v, slot, x, dims, &Pair::exact); };
+    quantized_net->after = [this](ir::ValueId v, int64_t slot, std::span<float> x,
+                                  std::span<const int64_t> dims) {
+      arrive(v, slot, x, dims, &Pair::quantized);
+    };
+    quantized_net->before = [this](ir::ValueId v, int64_t slot, std::span<float> x,
+                                   std::span<const int64_t>) {
+      const auto at = by_result_.find(v);
+      if (at == by_result_.end()) return;
+      std::vector<float>& result = results_[at->second][static_cast<size_t>(slot)];
+      std::copy(result.begin(), result.end(), x.begin());
+      result = {};
+    };
+    steps_.go([&](int64_t run) {
+      const std::vector<ir::Tensor> inputs = source.load(images[static_cast<size_t>(run / 2)]);
+      (run % 2 ? quantized_net : exact_net)->runner->run(inputs, run / 2);
+    });
+    found_.images = static_cast<int64_t>(images.size());
+    return std::move(found_);
+  }
+
+ private:
+  void arrive(ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims,
+              std::span<const float> Pair::*side) {
+    const auto at = by_input_.find(value);
+    if (at == by_input_.end()) return;
+    Pair& pair = pairs_[static_cast<size_t>(slot)];
+    steps_.meet(
+        value,
+        [&] {
+          pair.*side = tensor;
+          pair.dims = dims;
+        },
+        [&] {
+          for (const size_t l : at->second) {
+            solve_layer(l);
+            if (solved_) solved_();
+          }
+          found_.layers += static_cast<int64_t>(at->second.size());
+        });
+  }
+
+  void solve_layer(size_t l) {
+    const Solvable& layer = layers_[l];
+    const ir::Tensor& weight = *value_of(model_, layer.weight).constant;
+    plan::IntegerTensor solved = model_.weights.at(layer.weight);
+    std::vector<double> shift(static_cast<size_t>(layer.windows.groups * layer.windows.rows));
+    const quant::QuantParams params = solved.params;
+    const Work work{model_, layer, params, weight.as<float>(), solved, shift};
+    RoundOptions rounding = options_.rounding;
+    rounding.scale_search = rounding.scale_search && params.bits < kFullWidth && own_scales(layer, params);
+
+    std::vector<Pair> fit, held;
+    for (size_t i = 0; i < pairs_.size(); ++i)
+      (static_cast<int64_t>(i) % kHeldOutEvery == kHeldOutEvery - 1 ? held : fit).push_back(pairs_[i]);
+    std::vector<Gram> held_out = gather(layer.windows, held, options_.seed, options_.threads);
+    std::vector<Gram> all = gather(layer.windows, fit, options_.seed + 1, options_.threads);
+    const bool alone = layer.windows.groups == 1;
+    parallel_for(layer.windows.groups, alone ? 1 : options_.threads, [&](int64_t g, int) {
+      const auto at = static_cast<size_t>(g);
+      add(all[at], held_out[at]);
+      solve_group(work, all[at], held_out[at], g, rounding, alone ? options_.threads : 1);
+      all[at] = held_out[at] = {};
+    });
+    go_on(l, solved, shift);
+    found_.weights[layer.weight] = std::move(solved);
+  }
+
+  // Every image's result with the new weights.
+  void go_on(size_t l, const plan::IntegerTensor& weight, const std::vector<double>& shift) {
+    const Solvable& layer = layers_[l];
+    std::vector<float> bias;
+    if (layer.bias) {
+      const ir::Tensor* old = bias_constant(model_, layer);
+      std::vector<float>& delta = found_.deltas[layer.node];
+      for (size_t c = 0; c < shift.size(); ++c) {
+        delta.push_back(static_cast<float>(shift[c]));
+        bias.push_back(delta.back() + (old ? old->as<float>()[c] : 0.0f));
+      }
+    }
+    const auto runner = runners_.make(layer_graph(model_, layer, weight, bias), {}, {});
+    parallel_for(static_cast<int64_t>(pairs_.size()), options_.threads, [&](int64_t i, int) {
+      const Pair& pair = pairs_[static_cast<size_t>(i)];
+      const ir::Tensor input = ir::make_tensor(pair.quantized, {pair.dims.begin(), pair.dims.end()});
+      const std::vector<ir::Tensor> output = runner->run({&input, 1});
+      const std::span<const float> y = output[0].as<float>();
+      results_[l][static_cast<size_t>(i)].assign(y.begin(), y.end());
+    });
+  }
+
+  const plan::QuantizedModel& model_;
+  run::RunnerFactory& runners_;
+  SecondOrderOptions options_;
+  std::vector<Solvable> layers_;
+  std::map<ir::ValueId, std::vector<size_t>> by_input_;
+  std::map<ir::ValueId, size_t> by_result_;
+  LockStep steps_;
+  std::vector<Pair> pairs_;                               // by image, at the point where all stand
+  std::vector<std::vector<std::vector<float>>> results_;  // by layer, by image, until they are put in place
+  std::function<void()> solved_;
+  SecondOrder found_;
+};
+
+}  // namespace
+
+int64_t solvable_layers(const plan::QuantizedModel& model) {
+  return static_cast<int64_t>(solvable(model).size());
+}
+
+int64_t images_that_fit(const plan::QuantizedModel& model, int64_t memory_limit) {
+  int64_t largest = 1, matrix = 0;
+  for (size_t v = 0; v < model.graph.values.size(); ++v)
+    if (!model.graph.values[v].constant)
+      largest = std::max(largest, ir::elements(model.graph, static_cast<ir::ValueId>(v)));
+  for (const Solvable& layer : solvable(model))
+    matrix = std::max(matrix, layer.windows.size * layer.windows.size);
+  // Two Gram matrices of two kinds, and as many while they are factorised, in double.
+  const int64_t left = memory_limit - 8 * 8 * matrix;
+  return std::max<int64_t>(2, left / (2 * kAlive * static_cast<int64_t>(sizeof(float)) * largest));
+}
+
+SecondOrder solve_second_order(const plan::QuantizedModel& model, run::RunnerFactory& runners,
+                               const images::ImageSource& source, std::span<const int64_t> images,
+                               const SecondOrderOptions& options, const std::function<void()>& solved) {
+  if (images.empty() || solvable_layers(model) == 0) return {};
+  Engine engine(model, runners, static_cast<int64_t>(images.size()), options);
+  return engine.solve(source, images, solved);
+}
+
+}  // namespace qc::correct

@@ -1,0 +1,52 @@
+// The accuracy engine: every layer's weights re-targeted and rounded by second-order statistics of the
+// calibration images, in graph order, each layer seeing what the layers before it, already corrected, hand it
+// (ptq-accuracy 2.8-2.10). No gradients.
+//
+// Float and quantized network run side by side, all images in step, both as tapped sessions: where an input
+// of weighted layers appears, the runs wait for each other, the statistics are taken from the tensors as they
+// lie there, the layers are solved, and every quantized run goes on with what the new weights give (a session
+// of that layer alone, its weights constant). One pass solves the whole network, whatever its shape, and no
+// activation is ever copied or stored.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "correct/bias_correction.h"
+#include "correct/round_rows.h"
+#include "images/image_source.h"
+#include "plan/quantized_model.h"
+#include "run/runner.h"
+
+namespace qc::correct {
+
+struct SecondOrderOptions {
+  RoundOptions rounding;  // scale_search: only for weights below 8 bits
+  uint64_t seed = 0;      // which positions of large inputs are looked at
+  int threads = 1;
+};
+
+struct SecondOrder {
+  std::map<ir::ValueId, plan::IntegerTensor> weights;  // of the layers that were solved
+  BiasDeltas deltas;                                   // belong to these weights
+  int64_t layers = 0, images = 0;
+};
+
+/// Layers that can be solved: constant weights of their own with integers in the model, and a product that
+/// windows.h knows. Empty: nothing to do.
+int64_t solvable_layers(const plan::QuantizedModel& model);
+
+/// How many images fit side by side into `memory_limit` bytes (at least 2).
+int64_t images_that_fit(const plan::QuantizedModel& model, int64_t memory_limit);
+
+/// `model`: integers by rounding to nearest, biases not corrected; its graph's constants are the float
+/// network. One image in four chooses the strength of the re-target. `solved` is called after
+/// each layer.
+SecondOrder solve_second_order(const plan::QuantizedModel& model, run::RunnerFactory& runners,
+                               const images::ImageSource& source, std::span<const int64_t> images,
+                               const SecondOrderOptions& options, const std::function<void()>& solved);
+
+}  // namespace qc::correct

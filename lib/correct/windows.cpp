@@ -1,0 +1,131 @@
+// See windows.h.
+#include "correct/windows.h"
+
+#include <algorithm>
+#include <array>
+
+#include "ir/ops.h"
+
+namespace qc::correct {
+namespace {
+
+struct Plane {
+  int64_t batch = 1, channels = 1, height = 1, width = 1;
+};
+
+// One spatial dimension counts as a row of a picture.
+Plane plane_of(std::span<const int64_t> dims) {
+  const bool line = dims.size() == 3;
+  return {dims[0], dims[1], line ? 1 : dims[2], line ? dims[2] : dims[3]};
+}
+
+int64_t output_length(const Windows& w, int d, int64_t in) {
+  const int64_t span = w.dilation[d] * (w.kernel[d] - 1) + 1;
+  if (w.form == Windows::Form::kTranspose)
+    return (in - 1) * w.stride[d] + span - w.pad[d] - w.pad_end[d] + w.output_padding[d];
+  return (in + w.pad[d] + w.pad_end[d] - span) / w.stride[d] + 1;
+}
+
+// The input coordinate that kernel element k meets at output coordinate `out`; -1: none (padding, or a zero
+// between the elements of a transposed convolution's input).
+int64_t met(const Windows& w, int d, int64_t out, int64_t k, int64_t length) {
+  int64_t in = 0;
+  if (w.form == Windows::Form::kTranspose) {
+    const int64_t stuffed = out + w.pad[d] - k * w.dilation[d];
+    if (stuffed < 0 || stuffed % w.stride[d] != 0) return -1;
+    in = stuffed / w.stride[d];
+  } else {
+    in = out * w.stride[d] - w.pad[d] + k * w.dilation[d];
+  }
+  return in >= 0 && in < length ? in : -1;
+}
+
+void read_pair(const ir::Node& node, const char* name, int64_t fallback, bool line, int64_t (&pair)[2]) {
+  const std::vector<int64_t> read = ir::ints_attribute(node, name);
+  pair[0] = line || read.empty() ? fallback : read[0];
+  pair[1] = read.empty() ? fallback : read.back();
+}
+
+std::optional<Windows> convolution(const ir::Node& node, const ir::Tensor& weight) {
+  const size_t spatial = weight.dims.size() - 2;
+  const std::string pad = ir::string_attribute(node, "auto_pad", "NOTSET");
+  if (spatial < 1 || spatial > 2 || (pad != "NOTSET" && pad != "VALID") ||
+      ir::find_attribute(node, "output_shape"))
+    return std::nullopt;
+  const bool line = spatial == 1, transposed = node.op_type == "ConvTranspose";
+  Windows w;
+  w.form = transposed ? Windows::Form::kTranspose : Windows::Form::kConv;
+  w.groups = ir::int_attribute(node, "group", 1);
+  w.kernel[0] = line ? 1 : weight.dims[2];
+  w.kernel[1] = weight.dims.back();
+  read_pair(node, "strides", 1, line, w.stride);
+  read_pair(node, "dilations", 1, line, w.dilation);
+  read_pair(node, "output_padding", 0, line, w.output_padding);
+  if (const std::vector<int64_t> pads = ir::ints_attribute(node, "pads"); !pads.empty()) {
+    w.pad[1] = pads[spatial - 1];
+    w.pad_end[1] = pads[2 * spatial - 1];
+    if (!line) w.pad[0] = pads[0], w.pad_end[0] = pads[2];
+  }
+  w.rows = transposed ? weight.dims[1] : weight.dims[0] / w.groups;
+  w.channels = transposed ? weight.dims[0] / w.groups : weight.dims[1];
+  w.size = w.channels * w.kernel[0] * w.kernel[1];
+  return w;
+}
+
+}  // namespace
+
+std::optional<Windows> windows_of(const ir::Graph& graph, const ir::Node& node) {
+  const ir::WeightTraits* traits = ir::weight_traits(graph, node);
+  if (!traits) return std::nullopt;
+  const ir::Tensor& weight = *ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
+  if (node.op_type == "Conv" || node.op_type == "ConvTranspose") return convolution(node, weight);
+  if (weight.dims.size() != 2 || ir::int_attribute(node, "transA", 0) != 0 ||
+      ir::float_attribute(node, "alpha", 1) != 1.0f || ir::float_attribute(node, "beta", 1) != 1.0f)
+    return std::nullopt;
+  Windows w;
+  w.columns = node.op_type == "MatMul" || ir::int_attribute(node, "transB", 0) == 0;
+  w.rows = weight.dims[w.columns ? 1 : 0];
+  w.size = w.channels = weight.dims[w.columns ? 0 : 1];
+  return w;
+}
+
+int64_t weight_offset(const Windows& w, int64_t g, int64_t r, int64_t e) {
+  if (w.columns) return e * w.rows + r;
+  if (w.form != Windows::Form::kTranspose) return (g * w.rows + r) * w.size + e;
+  const int64_t taps = w.kernel[0] * w.kernel[1];
+  return ((g * w.channels + e / taps) * w.rows + r) * taps + e % taps;
+}
+
+int64_t positions(const Windows& w, std::span<const int64_t> dims) {
+  if (w.form == Windows::Form::kRows) return ir::element_count(dims) / w.size;
+  const Plane in = plane_of(dims);
+  return in.batch * output_length(w, 0, in.height) * output_length(w, 1, in.width);
+}
+
+void copy_patches(const Windows& w, std::span<const float> tensor, std::span<const int64_t> dims, int64_t g,
+                  std::span<const int64_t> at, float* patches) {
+  if (w.form == Windows::Form::kRows) {
+    for (const int64_t position : at) {
+      const float* from = tensor.data() + position * w.size;
+      patches = std::copy(from, from + w.size, patches);
+    }
+    return;
+  }
+  const Plane in = plane_of(dims);
+  const int64_t height = output_length(w, 0, in.height), width = output_length(w, 1, in.width);
+  const int64_t taps = w.kernel[0] * w.kernel[1], area = in.height * in.width;
+  std::vector<int64_t> offsets(static_cast<size_t>(taps));
+  for (const int64_t position : at) {
+    const int64_t image = position / (height * width), y = position / width % height, x = position % width;
+    for (int64_t t = 0; t < taps; ++t) {
+      const int64_t row = met(w, 0, y, t / w.kernel[1], in.height);
+      const int64_t column = met(w, 1, x, t % w.kernel[1], in.width);
+      offsets[static_cast<size_t>(t)] = row < 0 || column < 0 ? -1 : row * in.width + column;
+    }
+    const float* from = tensor.data() + (image * in.channels + g * w.channels) * area;
+    for (int64_t c = 0; c < w.channels; ++c, from += area)
+      for (const int64_t offset : offsets) *patches++ = offset < 0 ? 0.0f : from[offset];
+  }
+}
+
+}  // namespace qc::correct

@@ -1,0 +1,39 @@
+// A layer with weights as a matrix product: y = W p, where p is the patch of the input that one output
+// position sees (padding as zeros). Conv, ConvTranspose, Gemm and MatMul differ only in the patch and in
+// where the matrix lies in the weight tensor, so statistics and solvers know matrices alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace qc::correct {
+
+/// `groups` matrices of rows x size. Convolutions over one or two dimensions.
+struct Windows {
+  enum class Form { kConv, kTranspose, kRows } form = Form::kRows;
+  int64_t groups = 1, rows = 0, size = 0;  // rows: outputs of a group; size: length of its patch
+  int64_t channels = 0;                    // inputs of a group
+  int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1}, pad[2] = {0, 0}, pad_end[2] = {0, 0};
+  int64_t output_padding[2] = {0, 0};
+  bool columns = false;  // the matrix lies transposed: [size, rows] (MatMul, Gemm without transB)
+};
+
+/// Nothing for what is no such product here: three spatial dimensions, padding that is not spelled out,
+/// stacked matrices, a Gemm that scales or transposes its input.
+std::optional<Windows> windows_of(const ir::Graph& graph, const ir::Node& node);
+
+/// Where element `e` of row `r` of group `g` stands in the weight tensor.
+int64_t weight_offset(const Windows& windows, int64_t g, int64_t r, int64_t e);
+
+/// Output positions for an input of this shape, all images of a batch counted.
+int64_t positions(const Windows& windows, std::span<const int64_t> dims);
+
+/// The patches of group `g` at the given positions (indices below positions()), one after the other.
+void copy_patches(const Windows& windows, std::span<const float> tensor, std::span<const int64_t> dims,
+                  int64_t g, std::span<const int64_t> at, float* patches);
+
+}  // namespace qc::correct

@@ -1,0 +1,33 @@
+// What a conversion has read, as make and ninja want to know it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "config/core_config.h"
+#include "ir/graph.h"
+#include "pipeline.h"
+#include "prepare.h"
+
+namespace qc {
+
+/// Every file that the outputs depend on: model, its external data, config, target file, labels, inputs given
+/// apart, and each image; last the folder of images, whose time changes when one comes or goes. Sorted within
+/// each kind.
+std::vector<std::filesystem::path> files_read(const ConvertOptions& options, const config::CoreConfig& config,
+                                              const ir::Graph& graph);
+
+/// One rule "target: files" in the words that make and ninja share, then an empty rule for each file, so that
+/// one that is gone does not stop make. Spaces, '#', '$' and '%' are escaped, backslashes before them
+/// doubled.
+std::string depfile_text(const std::filesystem::path& target,
+                         const std::vector<std::filesystem::path>& files);
+
+/// The depfile and the stamp of `options`, where they are asked for. The rule's target is the stamp, which
+/// gets the present time; without one it is the first file written, which keeps its own time when its content
+/// stays the same. Throws Error(kOutput).
+void write_depfile(const ConvertOptions& options, const config::CoreConfig& config, const ir::Graph& graph,
+                   const std::vector<std::filesystem::path>& written);
+
+}  // namespace qc

@@ -1,0 +1,31 @@
+// Values of very unlike ranges that a Concat would put on one scale: boxes in pixels beside scores below 1,
+// where 8 bits for the one leave less than 4 for the other.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+#include "plan/tensor_stats.h"
+#include "target/target.h"
+
+namespace qc::select {
+
+struct UnlikeConcat {
+  ir::NodeId node = ir::kNone;
+  ir::ValueId widest = ir::kNone, narrowest = ir::kNone;  // of its inputs, by the largest magnitude seen
+  double ratio = 0;                                       // of these two
+  /// The Concat and what only moves its result, to be left in float together; empty where integer nodes
+  /// compute with the joined values, which then need one scale whatever the Concat does.
+  std::vector<ir::NodeId> may_float;
+};
+
+/// Concats among the integer nodes (`integer` by NodeId) whose inputs' ranges differ by more than 16 times,
+/// in the order of the graph.
+std::vector<UnlikeConcat> unlike_concats(const ir::Graph& graph, const target::TargetSpec& target,
+                                         const plan::StatsTable& stats, const std::vector<bool>& integer);
+
+/// One sentence for people.
+std::string describe(const UnlikeConcat& concat, const ir::Graph& graph, bool in_float);
+
+}  // namespace qc::select

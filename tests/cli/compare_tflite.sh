@@ -1,0 +1,5 @@
+# A .tflite judged without its runtime: as close to float as the ONNX file of the same plan, step by step.
+"$QCONVERT" "$SAMPLE/model.onnx" --config "$SAMPLE/config.json" --format onnx,tflite -o out > report.txt
+compare() { "$QCONVERT" compare "$1" "$2" --config "$SAMPLE/config.json" --images "$SAMPLE/eval" --labels "$SAMPLE/labels.csv"; }
+compare "$SAMPLE/model.onnx" out/model.quant.tflite
+compare out/model.quant.onnx out/model.quant.tflite

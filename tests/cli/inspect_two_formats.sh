@@ -1,0 +1,1 @@
+"$QCONVERT" inspect "$SAMPLE/model.onnx" --against "$DATA/tflite/classifier.tflite"

@@ -1,0 +1,1 @@
+"$QCONVERT" inspect "$SAMPLE/model.onnx" --report markdown

@@ -1,0 +1,146 @@
+// Rounding by second-order statistics: no step loses against the one before, on any statistics.
+#include "correct/round_rows.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <random>
+
+using namespace qc::correct;
+
+namespace {
+
+struct Case {
+  int64_t rows, size, patches;
+  int bits;
+  double noise;       // of the quantized inputs
+  bool dead = false;  // a third of the inputs is always zero
+};
+
+Gram gram_of(const Case& c, std::mt19937& random) {
+  std::normal_distribution<double> normal;
+  const auto n = static_cast<size_t>(c.size);
+  Gram gram{c.size,
+            0,
+            std::vector<double>(n * n),
+            std::vector<double>(n * n),
+            std::vector<double>(n),
+            std::vector<double>(n)};
+  std::vector<double> x(n), q(n);
+  for (int64_t p = 0; p < c.patches; ++p) {
+    const double common = normal(random);
+    for (size_t i = 0; i < n; ++i) {
+      x[i] = c.dead && i % 3 == 0 ? 0 : std::max(0.0, common + normal(random));
+      q[i] = x[i] == 0 ? 0 : x[i] + c.noise * normal(random) + c.noise * common;
+    }
+    for (size_t i = 0; i < n; ++i) {
+      gram.sum_float[i] += x[i];
+      gram.sum_quantized[i] += q[i];
+      for (size_t j = 0; j < n; ++j) {
+        gram.quantized[i * n + j] += q[i] * q[j];
+        gram.cross[i * n + j] += x[i] * q[j];
+      }
+    }
+    gram.samples += 1;
+  }
+  centre(gram);
+  return gram;
+}
+
+Rows rows_of(const Case& c, std::mt19937& random) {
+  std::normal_distribution<float> normal;
+  Rows rows{c.rows, c.size, {}, {}, {}, {}, {}};
+  const int32_t high = (1 << (c.bits - 1)) - 1;
+  for (int64_t r = 0; r < c.rows; ++r) {
+    float largest = 0;
+    for (int64_t e = 0; e < c.size; ++e) {
+      rows.weights.push_back(r == 1 ? 0.0f : normal(random));
+      largest = std::max(largest, std::fabs(rows.weights.back()));
+    }
+    rows.scales.push_back(largest > 0 ? largest / static_cast<float>(high) : 1.0f);
+    rows.smallest.push_back(0);
+    rows.low.push_back(-high - 1);
+    rows.high.push_back(high);
+  }
+  return rows;
+}
+
+double distance(const Rows& rows, const Rounded& rounded, int64_t r, const Gram& gram) {
+  const auto n = static_cast<size_t>(rows.size);
+  std::vector<double> value(n), weight(n);
+  for (size_t e = 0; e < n; ++e) {
+    const size_t at = static_cast<size_t>(r) * n + e;
+    value[e] = static_cast<double>(rounded.integers[at]) *
+               static_cast<double>(rounded.scales[static_cast<size_t>(r)]);
+    weight[e] = static_cast<double>(rows.weights[at]);
+  }
+  double sum = 0;  // |W x - Wq xq|^2 up to what does not depend on Wq
+  for (size_t i = 0; i < n; ++i)
+    for (size_t j = 0; j < n; ++j)
+      sum +=
+          value[i] * gram.quantized[i * n + j] * value[j] - 2 * weight[i] * gram.cross[i * n + j] * value[j];
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("no step of rounding loses against the one before, row by row") {
+  std::mt19937 random(7);
+  const Case c = GENERATE(Case{20, 40, 400, 4, 0.1, false}, Case{40, 150, 300, 4, 0.3, true},
+                          Case{3, 9, 50, 8, 0.1, false}, Case{5, 64, 10, 3, 0.2, false},
+                          Case{2, 70, 1, 2, 0.5, false}, Case{4, 6, 0, 4, 0, false});
+  const bool scales = GENERATE(false, true);
+  const double strength = GENERATE(0.0, 0.5, 1.0);
+  CAPTURE(c.rows, c.size, c.patches, c.bits, scales, strength);
+  const Rows rows = rows_of(c, random);
+  const Gram gram = gram_of(c, random);
+  const Rounded rounded = round_rows(rows, gram, {}, {false, strength, 3, scales}, 2);
+  double nearest = 0, planes = 0, descended = 0;
+  for (size_t r = 0; r < static_cast<size_t>(c.rows); ++r) {
+    CHECK(rounded.planes[r] <= rounded.nearest[r]);
+    CHECK(rounded.descended[r] <= rounded.planes[r]);
+    nearest += rounded.nearest[r];
+    planes += rounded.planes[r];
+    descended += rounded.descended[r];
+    CHECK(rounded.scales[r] > 0);
+  }
+  for (const int32_t q : rounded.integers) {
+    CHECK(q >= rows.low[0]);
+    CHECK(q <= rows.high[0]);
+  }
+  if (c.patches >= 300) {
+    CHECK(planes < 0.8 * nearest);
+    CHECK(descended < planes);
+  }
+}
+
+TEST_CASE("the thread count changes nothing, and another target is nearer to the float result") {
+  std::mt19937 random(11);
+  const Case c{70, 60, 500, 4, 0.4, false};
+  const Rows rows = rows_of(c, random);
+  const Gram held_out = gram_of({70, 60, 200, 4, 0.4, false}, random);
+  Gram gram = gram_of(c, random);
+  add(gram, held_out);
+  const Rounded one = round_rows(rows, gram, held_out, {true, 0, 3, true}, 1),
+                four = round_rows(rows, gram, held_out, {true, 0, 3, true}, 4);
+  CHECK(one.integers == four.integers);
+  CHECK(one.scales == four.scales);
+  CHECK(one.strength > 0.2);
+  const Rounded plain = round_rows(rows, gram, held_out, {false, 0, 3, true}, 2);
+  double targeted = 0, untargeted = 0;
+  for (int64_t r = 0; r < c.rows; ++r) {
+    targeted += distance(rows, one, r, held_out);
+    untargeted += distance(rows, plain, r, held_out);
+  }
+  CHECK(targeted < untargeted);
+}
+
+TEST_CASE("no scale goes below what its bias needs, and none moves unasked") {
+  std::mt19937 random(3);
+  const Case c{12, 30, 200, 4, 0.1, false};
+  Rows rows = rows_of(c, random);
+  const Gram gram = gram_of(c, random);
+  CHECK(round_rows(rows, gram, {}, {false, 0.5, 3, false}, 1).scales == rows.scales);
+  for (size_t r = 0; r < rows.scales.size(); ++r) rows.smallest[r] = rows.scales[r];
+  const Rounded rounded = round_rows(rows, gram, {}, {false, 0.5, 3, true}, 1);
+  for (size_t r = 0; r < rows.scales.size(); ++r) CHECK(rounded.scales[r] >= rows.smallest[r]);
+}
