@@ -13,12 +13,6 @@ namespace {
 
 constexpr size_t kPictureRank = 4;
 
-std::string shape_text(const ir::Value& value) {
-  std::vector<std::string> dims;
-  for (const int64_t dim : value.dims) dims.push_back(dim < 0 ? "?" : std::to_string(dim));
-  return value.has_shape ? "[" + join(dims, ",") + "]" : "of unknown shape";
-}
-
 // A picture as a model takes it; sizes below 1 are open.
 struct Picture {
   int64_t channels = 0, height = 0, width = 0;
@@ -119,7 +113,8 @@ std::string config_for(const std::filesystem::path& model) {
   std::string text = format("// A config for {}, whose inputs are:\n", model.filename().string());
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     const ir::Value& value = input(graph, i);
-    text += format("//   {} {} {}\n", json_quoted(value.name), ir::name_of(value.dtype), shape_text(value));
+    text += format("//   {} {} {}\n", json_quoted(value.name), ir::name_of(value.dtype),
+                   value.has_shape ? ir::shape_text(value) : "of unknown shape");
   }
   text += "// 'qconvert config' prints every key there is, with its default.\n{\n" + dataset_lines(graph) +
           ",\n" + shape_lines(graph);
