@@ -43,7 +43,7 @@ int weight_bits(const plan::QuantizedModel& model, const ir::Node& node) {
   const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
   if (!traits) return 0;
   const auto weight = model.weights.find(node.inputs[static_cast<size_t>(traits->weight_slot)]);
-  return weight == model.weights.end() ? 0 : weight->second.params.bits;
+  return weight == model.weights.end() ? 0 : weight->second.params.stored_bits();
 }
 
 int64_t weight_bytes(const plan::QuantizedModel& model, const ir::Node& node, bool quantized) {
@@ -53,7 +53,7 @@ int64_t weight_bytes(const plan::QuantizedModel& model, const ir::Node& node, bo
     const ir::Tensor& constant = *model.graph.values[static_cast<size_t>(v)].constant;
     if (constant.dtype != ir::DType::kFloat) continue;
     const auto weight = model.weights.find(v);
-    const int bits = weight != model.weights.end() ? weight->second.params.bits
+    const int bits = weight != model.weights.end() ? weight->second.params.stored_bits()
                      : model.narrow.contains(v)    ? 16
                                                    : 32;
     bytes += (constant.size() * (quantized ? bits : 32) + 7) / 8;

@@ -52,14 +52,13 @@ bool has_narrow_weights(const plan::QuantizedModel& model) {
 
 bool wants_second_order(const plan::QuantizedModel& model, const config::CoreConfig& config) {
   using config::CorrectionMethod;
-  if (config.saturation_guard)
-    return false;  // it bounds pairs of integers, which rounding here would not keep
   if (config.correction.method != CorrectionMethod::kUnset)
     return config.correction.method == CorrectionMethod::kSecondOrder;
   return has_narrow_weights(model);
 }
 
-correct::SecondOrderOptions second_order_options(const config::Correction& correction, int threads) {
+correct::SecondOrderOptions second_order_options(const config::CoreConfig& config, int threads) {
+  const config::Correction& correction = config.correction;
   correct::SecondOrderOptions options;
   options.rounding.retarget_auto = !correction.retarget_strength;
   options.rounding.retarget_strength = correction.retarget_strength.value_or(0);
@@ -67,6 +66,8 @@ correct::SecondOrderOptions second_order_options(const config::Correction& corre
   options.rounding.scale_search = correction.scale_search;
   options.seed = static_cast<uint64_t>(correction.seed);
   options.threads = threads;
+  // The guard bounds pairs of integers, which rounding here would not keep; narrow ones cannot exceed it.
+  options.only_narrow = config.saturation_guard;
   return options;
 }
 
@@ -136,10 +137,13 @@ void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, 
                      Attempt& tried) {
   const int64_t images =
       std::min(config.correction.images, correct::images_that_fit(nearest, memory_limit(config)));
-  Progress progress("correcting", correct::solvable_layers(nearest), "layers");
-  const correct::SecondOrder solved = correct::solve_second_order(
-      nearest, runners, source, correct::spread(answers.calibration, images),
-      second_order_options(config.correction, threads), [&] { progress.advance(); });
+  const correct::SecondOrderOptions options = second_order_options(config, threads);
+  const int64_t layers = correct::solvable_layers(nearest, options.only_narrow);
+  if (layers == 0 || answers.calibration.empty()) return;
+  Progress progress("correcting", layers, "layers");
+  const correct::SecondOrder solved =
+      correct::solve_second_order(nearest, runners, source, correct::spread(answers.calibration, images),
+                                  options, [&] { progress.advance(); });
   if (solved.layers == 0) return;
   for (const auto& [value, integers] : solved.weights) nearest.weights[value] = integers;
   quantize::add_to_biases(nearest, solved.deltas);
@@ -238,17 +242,25 @@ Attempt refine_placement(const ir::Graph& graph, const std::vector<select::Capab
                          const std::function<Attempt(const std::vector<bool>& integer)>& retry,
                          const FloatAnswers& answers, const images::ImageSource& source,
                          const calibrate::Split& split, int threads) {
-  const double first_db = fastest.fidelity.worst_db();
   if (answers.judged.empty() || simulate::rounded_values(fastest.model.plan).empty()) return fastest;
   // What narrow weights cost cannot be bought back with float activations, and every try would solve them
   // all over.
   if (has_narrow_weights(fastest.model)) return fastest;
+  const std::vector<bool> start = select::place(graph, capabilities, time), nowhere(start.size(), false);
+  if (placed != start) {  // integers everywhere did not do: begin where they pay
+    Attempt paying = retry(start);
+    const bool better = improves(paying.fidelity, fastest.fidelity);
+    const report::Correction line{"placement where integers pay", better, fastest.fidelity.worst_db(),
+                                  paying.fidelity.worst_db()};
+    if (better) fastest = std::move(paying);
+    fastest.corrections.push_back(line);
+  }
+  const double first_db = fastest.fidelity.worst_db();
   const bool poor = first_db < kGoodDb;
   if (!poor &&
       without_rounding(fastest, answers, source, threads).worst_db() - fastest.uncorrected_db <= kNarrowGapDb)
     return fastest;
 
-  const std::vector<bool> start = select::place(graph, capabilities, time), nowhere(start.size(), false);
   const simulate::Fidelity weights_only = retry(nowhere).fidelity;
   const select::MeasuredNoise noise = measured_noise(fastest, weights_only, answers, source, split, threads);
   const double start_time = select::cost_of(graph, start, time),
@@ -260,7 +272,7 @@ Attempt refine_placement(const ir::Graph& graph, const std::vector<select::Capab
                     : float_time < kLittle * start_time ? start_time + kGiveBack * (float_time - start_time)
                                                         : start_time;
   Attempt best = std::move(fastest);
-  std::vector<bool> last = placed;
+  std::vector<bool> last = start;
   for (int round = 0; round < kRounds; ++round) {
     const select::Refined refined = select::refine(graph, capabilities, time, noise, goal);
     if (refined.integer == last || (!refined.reaches_goal && round > 0)) break;

@@ -20,7 +20,7 @@ std::string escaped(const fs::path& path) {
       backslashes += c;
       continue;
     }
-    const bool special = c == ' ' || c == '\t' || c == '#' || c == '%';
+    const bool special = c == ' ' || c == '\t' || c == '#';
     text += backslashes;
     if (special) text += backslashes + '\\';
     backslashes.clear();
@@ -60,7 +60,8 @@ std::string depfile_text(const fs::path& target, const std::vector<fs::path>& fi
   std::string text = escaped(target) + ":";
   for (const fs::path& file : files) text += " \\\n  " + escaped(file);
   text += "\n";
-  for (const fs::path& file : files) text += "\n" + escaped(file) + ":\n";
+  for (const fs::path& file : files)  // a '%' would make it a pattern
+    if (file.string().find('%') == std::string::npos) text += "\n" + escaped(file) + ":\n";
   return text;
 }
 
@@ -70,7 +71,10 @@ void write_depfile(const ConvertOptions& options, const config::CoreConfig& conf
     const fs::path& target = options.stamp.empty() ? written.at(0) : options.stamp;
     write_file_atomically(options.depfile, depfile_text(target, files_read(options, config, graph)));
   }
-  if (!options.stamp.empty()) write_file_atomically(options.stamp, "");
+  if (options.stamp.empty()) return;
+  write_file_atomically(options.stamp, "");
+  std::error_code ignored;  // it may be a moment behind: it has just been written, or was there before
+  fs::last_write_time(options.stamp, fs::file_time_type::clock::now(), ignored);
 }
 
 }  // namespace qc

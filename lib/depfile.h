@@ -19,7 +19,7 @@ std::vector<std::filesystem::path> files_read(const ConvertOptions& options, con
                                               const ir::Graph& graph);
 
 /// One rule "target: files" in the words that make and ninja share, then an empty rule for each file, so that
-/// one that is gone does not stop make. Spaces, '#', '$' and '%' are escaped, backslashes before them
+/// one that is gone does not stop make. Spaces, '#' and '$' are escaped, backslashes before them
 /// doubled.
 std::string depfile_text(const std::filesystem::path& target,
                          const std::vector<std::filesystem::path>& files);

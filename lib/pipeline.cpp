@@ -28,6 +28,7 @@
 #include "select/decide.h"
 #include "select/placement.h"
 #include "select/rules.h"
+#include "select/ties.h"
 #include "threshold/candidates.h"
 #include "version.h"
 #include "write_tflite.h"
@@ -177,8 +178,8 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("calibrate");
 
   // From here no Concat of outputs puts ranges of unlike width on one scale, where floats may stand.
-  const std::vector<bool> placed =
-      keep_apart(result.report, graph, target, stats, fastest, full && target.float_islands);
+  const std::vector<bool> placed = keep_apart(result.report, graph, target, stats, fastest,
+                                              full && target.float_islands && target.activations.bits <= 8);
   if (placed != fastest)
     plan = select::outline(graph, target, capabilities, placed, reasons_in_float(fastest, placed));
 
@@ -189,6 +190,7 @@ ConvertResult convert(const ConvertOptions& options) {
     const plan::Candidates activations =
         threshold::activation_candidates(graph, outlined, stats, target, config.quantization, rules.nodes);
     select::decide(outlined, graph, target, activations);
+    if (full) select::avoid_ties(outlined, graph, target);  // both files compute the same integers
     return activations;
   };
   const plan::Candidates activations = complete(plan);

@@ -5,6 +5,7 @@ Only ratios mean anything, and only on a machine that does little else. What is 
     speed         the written file against the float model and the peer's file, one thread, round-robin in one process
     run           a whole run of qconvert against one of the peer, 100 pictures, two threads, by turns
     calibration   the calibration stage on 500 pictures against plain_inference: decode, resize, float inference
+    compare       a whole qconvert compare of both files on 400 labelled pictures against plain_inference of one and the other
     memory        peak of a whole run against that of plain_inference; 1000 pictures against 100
 The peer is ONNX Runtime's own quantizer (bench_peers.py).
 """
@@ -33,6 +34,8 @@ RUN_TO_PEER = 0.5          # at most, as all below
 CALIBRATION_TO_PLAIN = 1.5
 MEMORY_ABOVE_PLAIN = 100   # MB
 MEMORY_GROWTH = 0.10
+COMPARE_TO_ALONE = 1.3
+COMPARED = 400
 WHOLE_RUN = "mobilenet_v1_0.75_224"
 HELD_OUT = 16              # /verify_images: taken out of the calibration pictures
 
@@ -179,11 +182,11 @@ def convert_command(model, data, config, work, options):
             str(options.threads)]
 
 
-def plain_command(model, data, config, options):
+def plain_command(model, data, config, options, file=None):
     """Takes the input's shape from models.json, so that its memory is the runtime's and the pictures' alone."""
     image = model["inputs"][0]
     dims = ",".join(str(d) if isinstance(d, int) else "-1" for d in image["shape"])
-    return [PLAIN, path_of(data, model), config, image["name"], dims, str(options.threads)]
+    return [PLAIN, file or path_of(data, model), config, image["name"], dims, str(options.threads)]
 
 
 def bench_run(data, models, options, bounds):
@@ -257,18 +260,42 @@ def bench_memory(data, models, options, bounds):
               f"  growth {100 * growth:+.1f} %  {bounds.judge(abs(growth) <= MEMORY_GROWTH)}", flush=True)
 
 
+def bench_compare(data, models, options, bounds):
+    print(f"\ncompare on {COMPARED} labelled pictures, times and sizes and all, against running both models alone: at most {COMPARE_TO_ALONE}"
+          f" (seconds: median and least of {options.runs}, by turns)")
+    for model in models:
+        files = split_of(data, model)[1]
+        with tempfile.TemporaryDirectory() as work:
+            pictures = repeated(files, COMPARED, os.path.join(work, "pictures"))
+            labels = os.path.join(work, "labels.csv")
+            with open(labels, "w") as f:
+                f.write("file,class_index\n" + "".join(f"{name},0\n" for name in sorted(os.listdir(pictures))))
+            config = write_config(os.path.join(work, "config.json"), model, pictures, max_images=COMPARED)
+            pair = [path_of(data, model), our_file(model, data)]
+            together = [QCONVERT, "compare", *pair, "--config", config, "--labels", labels, "--threads", str(options.threads), "-q"]
+            alone = [plain_command(model, data, config, options, file=file) for file in pair]
+            turns = [(measured(together), [measured(command) for command in alone]) for _ in range(options.runs + 1)][1:]
+        seconds = [(both.seconds, sum(one.seconds for one in single)) for both, single in turns]
+        cpu = statistics.median(both.cpu_seconds / sum(one.cpu_seconds for one in single) for both, single in turns)
+        ours, theirs = zip(*seconds)
+        ratio, least = statistics.median(ours) / statistics.median(theirs), min(ours) / min(theirs)
+        print(f"{model['name']:32} compare {statistics.median(ours):.2f} {min(ours):.2f}  alone {statistics.median(theirs):.2f} {min(theirs):.2f}"
+              f"  ratio {ratio:.2f} (least {least:.2f}, processor time {cpu:.2f})  {bounds.judge(least <= COMPARE_TO_ALONE)}", flush=True)
+
+
 # name -> (what does it, the models it takes when none are named; None: all)
 BENCHES = {
     "speed": (bench_speed, None),
     "run": (bench_run, [WHOLE_RUN]),
     "calibration": (bench_calibration, [WHOLE_RUN]),
+    "compare": (bench_compare, [WHOLE_RUN]),
     "memory": (bench_memory, [WHOLE_RUN, "mlsd_tiny_320"]),
 }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bench", nargs="*", default=list(BENCHES), metavar="BENCH", help="which of the four; default: all")
+    parser.add_argument("bench", nargs="*", default=list(BENCHES), metavar="BENCH", help="which of them; default: all")
     parser.add_argument("--models", nargs="+", metavar="MODEL", help="default: every model for speed, one or two for the others")
     parser.add_argument("--cpu", type=int, help="keep the speed bench on this processor")
     parser.add_argument("--rounds", type=int, default=31, help="of the speed bench, at least")

@@ -15,8 +15,8 @@ PICTURES = (".png", ".jpg", ".jpeg")
 CALIBRATION, JUDGED = 100, 100
 
 
-def split_of(data, model):
-    """(calibration files, judged files)"""
+def split_of(data, model, count=JUDGED):
+    """(calibration files, the first `count` judged files)"""
     kind = {"imagenet1k-sample": "imagenet1k", "mnist-1k": "mnist"}.get(model["data"].split("/")[-1], model["data"].split("/")[-1])
     top = os.path.join(data, "images", kind)
 
@@ -26,10 +26,10 @@ def split_of(data, model):
     parts = [os.path.join(top, p) for p in ("calib", "eval", "test")]
     if os.path.isdir(parts[0]):
         judged = parts[1] if os.path.isdir(parts[1]) else parts[2]
-        return pictures(parts[0])[:CALIBRATION], pictures(judged)[:JUDGED]
+        return pictures(parts[0])[:CALIBRATION], pictures(judged)[:count]
     files = pictures(top)
     cut = int(len(files) * 0.4)
-    return files[:cut][:CALIBRATION], files[cut:][:JUDGED]
+    return files[:cut][:CALIBRATION], files[cut:][:count]
 
 
 def preprocess_of(model):

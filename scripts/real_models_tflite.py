@@ -2,47 +2,79 @@
 """Judges the .tflite files of the real models; see real_models_tflite.sh. Standard library only.
 
 Three files a model: `float` (form float32, from the model alone), `pair` (the int8 .tflite beside its ONNX file, one plan)
-and `alone` (--format tflite). Columns of tests/real_models_tflite.csv, empty where there is no bound: `float_error` the
-largest error relative to the output's range; `pair_db` the SQNR of the pair's .tflite against its ONNX file; `alone_db`
-the SQNR of the lone file against the float model; `transposes` and `operators_refused` (0: XNNPACK takes every operator)
-of the lone file; `bytes` its size. A model that takes every picture in its own size is left out, by name: a .tflite has
-one size.
+and `alone` (--format tflite). Columns of tests/real_models_tflite.csv, empty where there is no bound, hold what is reached
+and may not be lost: `float_error` the largest error relative to the output's range; `pair_db` the SQNR of the pair's .tflite
+against its ONNX file; `alone_db` the SQNR of the lone file against the float model; `transposes` and `operators_refused`
+(0: XNNPACK takes every operator) of the lone file; `bytes` its size. What is aimed at is printed below the table, row by row,
+with what misses it by name. A model that takes every picture in its own size is left out: a .tflite has one size.
 """
 import csv
 import json
 import os
+import re
 import sys
 import tempfile
+import time
 
 import real_data as rm
 
 JUDGE = os.environ.get("JUDGE_TFLITE", os.path.join(rm.ROOT, "build", "tests", "judge_tflite"))
-CALIBRATION, JUDGED = 40, 24
+CALIBRATION, JUDGED, CLASSIFIED = 40, 24, 400
+TRANSFORMERS = {"vit_tiny_patch16_224"}
+CLASSIFIERS = {"mobilenet_v1_0.75_224", "squeezenet1.1_227", "resnet20_cifar10"}
+DELEGATED = {"mobilenet_v1_0.75_224", "mobilenet_v1_0.25_128", "mobilenet_v2_0.35_224_coarse9", "resnet8_cifar10", "squeezenet1.1_227"}
+REFERENCE = ("resnet8_cifar10", "reference-tflite/resnet8_cifar10_int8.tflite", "images/cifar10/test")
+TIMED = "vit_tiny_patch16_224"
 
 
 def convert(path, config, out, *options):
-    rm.run(rm.QCONVERT, path, "--config", config, "-o", out, "-q", "--no-progress", *options)
-    return os.path.join(out, os.path.splitext(os.path.basename(path))[0] + ".quant")
+    """(stem of the written files, what was printed)"""
+    said = rm.run(rm.QCONVERT, path, "--config", config, "-o", out, "--no-progress", *options)
+    return os.path.join(out, os.path.splitext(os.path.basename(path))[0] + ".quant"), said
 
 
-def judged_by(reference, file, config, pictures):
-    return json.loads(rm.run(JUDGE, reference, file, config, pictures))
+def judged_by(reference, file, config, pictures, *labels):
+    return json.loads(rm.run(JUDGE, reference, file, config, pictures, *labels))
+
+
+def says_transpose(path):
+    """Whether the ONNX file has a node of that type: field 4 of NodeProto, nine letters."""
+    with open(path, "rb") as f:
+        return b"\x22\x09Transpose" in f.read()
+
+
+def against_reference(data, path, file, config):
+    """Size and accuracy of the int8 resnet8 beside TensorFlow's own, in the same runtime, on all labelled pictures."""
+    pictures = os.path.join(data, REFERENCE[2])
+    labels = os.path.join(pictures, "labels.csv")
+    reference = os.path.join(data, "models", REFERENCE[1])
+    own, other = (judged_by(path, f, config, pictures, labels) for f in (file, reference))
+    return {"bytes": own["bytes"], "their_bytes": other["bytes"], "top1": 100 * own["top1"], "their_top1": 100 * other["top1"]}
 
 
 def judge(data, model, work):
     path = os.path.join(data, "models", model["file"])
-    calibration, judged = rm.split_of(data, model)
-    config = os.path.join(work, "config.json")
-    with open(config, "w") as f:
-        json.dump({"representative_dataset": {"path": rm.link_all(calibration[:CALIBRATION], os.path.join(work, "calib")),
-                                              "preprocess": rm.preprocess_of(model)}}, f)
+    calibration, judged = rm.split_of(data, model, CLASSIFIED)
+    config = rm.write_config(os.path.join(work, "config.json"), model,
+                             rm.link_all(calibration[:CALIBRATION], os.path.join(work, "calib")))
     pictures = rm.link_all(judged[:JUDGED], os.path.join(work, "judged"))
-    floats = convert(path, config, os.path.join(work, "float"), "--format", "tflite", "--set", "/output/tflite/form=float32")
-    pair = convert(path, config, os.path.join(work, "pair"), "--format", "onnx,tflite")
-    alone = convert(path, config, os.path.join(work, "alone"), "--format", "tflite")
-    return {"float": judged_by(path, floats + ".tflite", config, pictures),
-            "pair": judged_by(pair + ".onnx", pair + ".tflite", config, pictures),
-            "alone": judged_by(path, alone + ".tflite", config, pictures)}
+    floats, _ = convert(path, config, os.path.join(work, "float"), "-q", "--format", "tflite", "--set", "/output/tflite/form=float32")
+    pair, said = convert(path, config, os.path.join(work, "pair"), "-v", "--format", "onnx,tflite")
+    alone, _ = convert(path, config, os.path.join(work, "alone"), "-q", "--format", "tflite")
+    found = {"float": judged_by(path, floats + ".tflite", config, pictures),
+             "pair": judged_by(pair + ".onnx", pair + ".tflite", config, pictures),
+             "alone": judged_by(path, alone + ".tflite", config, pictures),
+             "says_transpose": says_transpose(path)}
+    if model["name"] in CLASSIFIERS:
+        many = rm.link_all(judged, os.path.join(work, "many"))
+        onnx = json.loads(rm.run(rm.QCONVERT, "compare", path, pair + ".onnx", "--config", config, "--images", many, "--latency-rounds",
+                                 "0", "--report", "json", "-q"))
+        found["agreement"] = (100 * judged_by(path, pair + ".tflite", config, many)["agreement"], 100 * onnx["agreement"], len(judged))
+    if model["name"] == REFERENCE[0]:
+        found["reference"] = against_reference(data, path, alone + ".tflite", config)
+    if model["name"] == TIMED:
+        found["seconds"] = float(re.search(r"^\s*tflite\s+([0-9.]+) s$", said, re.MULTILINE).group(1))
+    return found
 
 
 def failures(found, row):
@@ -58,35 +90,62 @@ def failures(found, row):
     return [f"{name} {figure:g}, bound {row[name]}" for name, figure, holds in rules if row[name] and not holds(figure, float(row[name]))]
 
 
+def print_aims(all_found):
+    """The rows of what is aimed at, over the models that were judged."""
+    def row(what, misses):
+        print(f"{'missed by ' + '; '.join(misses) if misses else 'holds':60}  {what}")
+
+    cnns = {n: f for n, f in all_found.items() if n not in TRANSFORMERS}
+    print()
+    row("float32: largest error against ONNX Runtime <= 1e-4 of the output's range",
+        [f"{n} {f['float']['error']:.1e}" for n, f in all_found.items() if f["float"]["error"] > 1e-4])
+    row("int8 CNNs in LiteRT: SQNR against the ONNX file in ONNX Runtime >= 30 dB",
+        [f"{n} {f['pair']['db']:.1f}" for n, f in cnns.items() if f["pair"]["db"] < 30])
+    row("agreement with float within 1 point of the ONNX file's",
+        [f"{n} {f['agreement'][0]:.2f} % against {f['agreement'][1]:.2f} %" for n, f in all_found.items()
+         if "agreement" in f and abs(f["agreement"][0] - f["agreement"][1]) > 1])
+    row("no TRANSPOSE in CNNs without a Transpose in the source",
+        [f"{n} {f['alone']['transposes']}" for n, f in cnns.items() if f["alone"]["transposes"] and not f["says_transpose"]])
+    row("XNNPACK takes every int8 operator of mobilenet_v1 and v2, resnet8, squeezenet",
+        [n for n in DELEGATED & set(all_found) if not all_found[n]["alone"]["accelerated"]])
+    for n, f in all_found.items():
+        if "agreement" in f:
+            print(f"{'':60}  {n}: {f['agreement'][2]} pictures, .tflite {f['agreement'][0]:.2f} %, ONNX {f['agreement'][1]:.2f} %")
+        if "reference" in f:
+            r = f["reference"]
+            misses = [w for w, holds in (("size", r["bytes"] <= r["their_bytes"]), ("accuracy", r["top1"] >= r["their_top1"] - 0.5)) if not holds]
+            row(f"{n} against TensorFlow's own file: {r['bytes']} bytes of {r['their_bytes']}, top-1 {r['top1']:.1f} % against "
+                f"{r['their_top1']:.1f} % (half a point allowed)", misses)
+        if "seconds" in f:
+            row(f"{n} lowered and written in {f['seconds']:.2f} s, 1 s allowed", [] if f["seconds"] < 1 else ["it"])
+
+
 def main():
-    data = os.environ.get("QCONVERT_TEST_DATA")
-    if not data or not os.path.isdir(os.path.join(data, "models")):
-        sys.exit("QCONVERT_TEST_DATA must name a folder with models/ and images/")
-    data = os.path.abspath(data)
-    with open(os.path.join(data, "models", "models.json")) as f:
-        models = [m for m in json.load(f) if os.path.exists(os.path.join(data, "models", m["file"]))]
+    data = rm.data_folder()
     with open(os.path.join(rm.ROOT, "tests", "real_models_tflite.csv")) as f:
         bounds = {row["model"]: row for row in csv.DictReader(f)}
-    failed = 0
-    print(f"{'model':30} {'float error':>11} {'pair':>8} {'alone':>8} {'agree':>7} {'size':>9} {'transposes':>10}  XNNPACK takes all")
-    for model in models:
+    failed, all_found = 0, {}
+    print(f"{'model':30} {'float error':>11} {'pair':>8} {'alone':>8} {'agree':>7} {'size':>9} {'transposes':>10}  XNNPACK takes all, seconds")
+    for model in rm.list_models(data):
         if sys.argv[1:] and model["name"] not in sys.argv[1:]:
             continue
         if "multiple" in model["preprocess"]["resize"]:
             print(f"{model['name']:30} left out: its pictures keep their own sizes", flush=True)
             continue
+        started = time.time()
         with tempfile.TemporaryDirectory() as work:
             try:
-                found = judge(data, model, work)
-            except (RuntimeError, KeyError, ValueError) as problem:
+                found = all_found[model["name"]] = judge(data, model, work)
+            except (RuntimeError, KeyError, ValueError, AttributeError) as problem:
                 print(f"{model['name']:30} FAILED: {problem}", flush=True)
                 failed += 1
                 continue
         alone, wrong = found["alone"], failures(found, bounds.get(model["name"]))
         print(f"{model['name']:30} {found['float']['error']:11.1e} {found['pair']['db']:5.1f} dB {alone['db']:5.1f} dB "
-              f"{100 * alone['agreement']:5.1f} % {alone['bytes']:9} {alone['transposes']:10}  {'yes' if alone['accelerated'] else 'no'}"
-              + "".join(f"  FAILED: {w}" for w in wrong), flush=True)
+              f"{100 * alone['agreement']:5.1f} % {alone['bytes']:9} {alone['transposes']:10}  {'yes' if alone['accelerated'] else 'no'}, "
+              f"{time.time() - started:.0f} s" + "".join(f"  FAILED: {w}" for w in wrong), flush=True)
         failed += bool(wrong)
+    print_aims(all_found)
     sys.exit(1 if failed else 0)
 
 

@@ -65,7 +65,10 @@ fuzzers() {
 
 real_models() {
   [ -d "$QCONVERT_TEST_DATA/models" ] || { echo "QCONVERT_TEST_DATA=$QCONVERT_TEST_DATA has no folder 'models'"; return 1; }
-  scripts/real_models.sh
+  local failed_here=0
+  scripts/real_models.sh || failed_here=1
+  scripts/real_models_tflite.sh || failed_here=1
+  return $failed_here
 }
 
 # --- running them ---------------------------------------------------------------------------------------------------

@@ -106,6 +106,7 @@ _qconvert() {{
     [[ $command == targets ]] && COMPREPLY+=($(compgen -W {} -- "$word"))
     [[ $command == completion ]] && COMPREPLY=($(compgen -W 'bash zsh fish' -- "$word"))
   fi
+  return 0
 }}
 complete -o filenames -F _qconvert qconvert
 )",

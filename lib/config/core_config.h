@@ -18,9 +18,6 @@
 
 namespace qc::config {
 
-/// MCT's QuantizationErrorMethod; numbers as there.
-enum class ErrorMethod { kNoClipping = 0, kMse = 1, kMae = 2, kKl = 4, kLp = 5, kHmse = 6 };
-
 struct QuantizationConfig {
   ErrorMethod activation_error_method = ErrorMethod::kMse;
   ErrorMethod weights_error_method = ErrorMethod::kMse;
@@ -110,6 +107,7 @@ struct CoreConfig {
   std::optional<int64_t> memory_limit;  // bytes for activations and statistics; nothing: half the machine's
   KeepFloat keep_float;
   std::vector<Rule> bit_width_config;  // later rules win
+  std::vector<Rule> network_editor;    // debug_config's; they win over bit_width_config
   bool saturation_guard = false;       // x86 without VNNI: bound adjacent weight pairs (|w0|+|w1| <= 128)
   std::map<std::string, std::vector<int64_t>>
       input_shapes;            // input name -> dims for dynamic dimensions; -1: stays open

@@ -150,15 +150,6 @@ Key fixed(const char* pointer, const char* accepted, const char* refusal, const 
   return key;
 }
 
-const std::vector<Choice> kErrorMethods{{"NOCLIPPING", 0, true, ""},
-                                        {"MSE", 1, true, ""},
-                                        {"MAE", 2, true, ""},
-                                        {"KL", 4, true, ""},
-                                        {"LP", 5, true, ""},
-                                        {"HMSE", 6, true,
-                                         "HMSE weighs the error by second derivatives, which qconvert does "
-                                         "not compute (MCT itself takes it inside GPTQ "
-                                         "only); MSE is the nearest method"}};
 const std::vector<Choice> kColors{{"RGB", static_cast<int>(images::Color::kRgb), false, ""},
                                   {"BGR", static_cast<int>(images::Color::kBgr), false, ""},
                                   {"GRAY", static_cast<int>(images::Color::kGray), false, ""},
@@ -242,11 +233,11 @@ void add_preprocess(std::vector<Key>& t) {
 
 void add_quantization(std::vector<Key>& t) {
   t.push_back(choice("/quantization_config/activation_error_method",
-                     FIELD(quantization.activation_error_method), kErrorMethods,
+                     FIELD(quantization.activation_error_method), error_methods(),
                      "What the search for activation ranges makes small.",
                      "QuantizationConfig.activation_error_method"));
   t.push_back(choice("/quantization_config/weights_error_method", FIELD(quantization.weights_error_method),
-                     kErrorMethods, "What the search for weight ranges makes small.",
+                     error_methods(), "What the search for weight ranges makes small.",
                      "QuantizationConfig.weights_error_method"));
   t.push_back(
       boolean("/quantization_config/weights_bias_correction", FIELD(quantization.weights_bias_correction),
@@ -377,9 +368,6 @@ void add_mixed_precision(std::vector<Key>& t) {
 }
 
 void add_rules(std::vector<Key>& t) {
-  t.push_back(fixed("/debug_config/network_editor", "[[], null]",
-                    "this version has no editor rules; keep_float leaves chosen layers in float",
-                    "Rules that change the quantization of chosen layers.", "DebugConfig.network_editor"));
   t.push_back(fixed("/debug_config/analyze_similarity", "[false]",
                     "there is no TensorBoard here; the report has the error of every layer",
                     "Plots of the similarity with the float model.", "DebugConfig.analyze_similarity"));

@@ -30,6 +30,7 @@ enum class Kind {
   kResize,    // resize.cpp
   kShapes,    // object: input name -> dims
   kWidths,    // list of rules that set widths: rules.cpp
+  kEditor,    // list of rules with actions: rules.cpp
   kFixed,     // known to MCT, but only Key::accepted can be had here
   kIgnored,   // for other programs ("$schema")
 };

@@ -50,7 +50,8 @@ Key method_key() {
            }},
           "`bias_correction` shifts biases; `second_order` also rounds weights, and re-targets them, so that "
           "each layer's result is nearest to float on the calibration images; whatever does not bring "
-          "held-out images closer is left out. null: `second_order` where a weight has fewer than 8 bits, "
+          "held-out images closer is left out. With `saturation_guard` it rounds weights below 8 bits only. "
+          "null: `second_order` where a weight has fewer than 8 bits, "
           "else `bias_correction`.");
   for (const Method& one : kMethods)
     key.choices.push_back({one.name, static_cast<int>(one.method), false, ""});

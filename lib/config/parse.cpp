@@ -185,6 +185,26 @@ void check_preprocess(const Walk& walk, const Json& root) {
          "multiply mean and std by 255, unless this is meant"});
 }
 
+// What a .tflite's tensors cannot be.
+void check_rules_for_tflite(const Walk& walk) {
+  const CoreConfig& c = walk.config;
+  if (std::find(c.output.formats.begin(), c.output.formats.end(), "tflite") == c.output.formats.end()) return;
+  const auto refuse = [&](const std::string& pointer, const char* cause, const char* remedy) {
+    walk.problem(pointer, "refused", cause, format("{}, or leave \"tflite\" out of /output/formats", remedy));
+  };
+  const auto look = [&](const Rule& rule, const std::string& at) {
+    if (rule.settings.activation_n_bits.value_or(8) < 8)
+      refuse(at + "/activation_n_bits",
+             "a .tflite's activations fill their type: its runtimes cannot hold one to fewer than 8 bits",
+             "write 8 or 16");
+    if (rule.settings.weights_quantization_method == QuantizationMethod::kUniform)
+      refuse(at + "/weights_quantization_method", "a .tflite's weights have no zero point",
+             "write \"SYMMETRIC\"");
+  };
+  for (const Rule& rule : c.bit_width_config) look(rule, rule.place);
+  for (const Rule& rule : c.network_editor) look(rule, rule.place + "/action");
+}
+
 void check_together(const Walk& walk, const Json& root) {
   const CoreConfig& c = walk.config;
   for (const std::string& model : {c.output.onnx_name, c.output.tflite_name})
@@ -196,19 +216,13 @@ void check_together(const Walk& walk, const Json& root) {
     walk.problem("/output/tflite_name", "bad-value",
                  "the ONNX file has the same name, and one would overwrite the other",
                  "give the .tflite another name, such as " + c.output.tflite_name + ".tflite");
+  check_rules_for_tflite(walk);
   const std::vector<std::string>& formats = c.output.formats;
   if (c.output.tflite_form == TfliteForm::kInt16x8 &&
       std::find(formats.begin(), formats.end(), "onnx") != formats.end())
     walk.problem("/output/tflite/form", "bad-value",
                  "int16x8 is for a .tflite alone: ONNX Runtime has no kernels for int16 activations",
                  "set /output/formats to [\"tflite\"], or the form to \"int8\"");
-  for (const Rule& rule : c.bit_width_config)
-    if (rule.settings.activation_n_bits.value_or(8) < 8 &&
-        std::find(c.output.formats.begin(), c.output.formats.end(), "tflite") != c.output.formats.end())
-      walk.problem(
-          rule.place + "/activation_n_bits", "refused",
-          "a .tflite's activations fill their type: its runtimes cannot hold one to fewer than 8 bits",
-          "write 8 or 16, or leave \"tflite\" out of /output/formats");
   const bool tflite =
       std::find(c.output.formats.begin(), c.output.formats.end(), "tflite") != c.output.formats.end();
   if (tflite && (c.mode == Mode::kWeightOnly || c.mode == Mode::kBfloat16))

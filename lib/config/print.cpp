@@ -85,6 +85,9 @@ error, and so is a value that cannot be honoured: nothing is ignored in silence.
   `bit_width_config`, `debug_config` and `gptq_config` are those of Sony's Model Compression Toolkit (MCT). What
   this version does not do takes MCT's inactive value only; anything else is refused with the reason given below.
 
+`qconvert config --for MODEL.onnx` writes a first config for a model. [TROUBLESHOOTING.md](TROUBLESHOOTING.md) goes by
+symptom; [examples](examples) has a Makefile, a CMake project, a CI step and a GitHub workflow.
+
 Ready configs in this folder; `targets/` holds what `--target` knows (`qconvert targets NAME` explains one):
 
 )";

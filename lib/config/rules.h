@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace qc::config {
@@ -19,11 +20,38 @@ struct Filter {
   std::vector<Filter> all_of, any_of, none_of;
 };
 
+/// MCT's QuantizationErrorMethod and QuantizationMethod; numbers as there.
+enum class ErrorMethod { kNoClipping = 0, kMse = 1, kMae = 2, kKl = 4, kLp = 5, kHmse = 6 };
+enum class QuantizationMethod {
+  kPowerOfTwo = 0,
+  kLutPowerOfTwo = 1,
+  kSymmetric = 2,
+  kUniform = 3,
+  kLutSymmetric = 4
+};
+
 /// What rules say about one node. What is not set is as the target and quantization_config have it.
 struct NodeSettings {
   std::optional<int> weights_n_bits;     // 2..8, 16
   std::optional<int> activation_n_bits;  // of the node's results: 2..8, 16
+  std::optional<QuantizationMethod> weights_quantization_method, activation_quantization_method;
+  std::optional<ErrorMethod> weights_error_method, activation_error_method;
+  std::optional<bool> enable_weights_quantization, enable_activation_quantization;
+  std::optional<bool> weights_per_channel_threshold, lut_per_channel;
+  std::optional<bool> weights_bias_correction;
+  std::optional<double> z_threshold, min_threshold;
+  std::optional<int> l_p_value;
+  std::optional<double> weights_threshold;                    // no search: weights reach from -t to t
+  std::optional<std::pair<double, double>> activation_range;  // no search; low <= 0 <= high
 };
+
+/// Everything that `rule` sets.
+void overlay(NodeSettings& settings, const NodeSettings& rule);
+
+/// One codebook for values on an 8-bit grid, instead of a grid of few bits.
+constexpr bool is_lut(QuantizationMethod method) {
+  return method == QuantizationMethod::kLutPowerOfTwo || method == QuantizationMethod::kLutSymmetric;
+}
 
 struct Rule {
   std::string place;  // JSON pointer, for messages and the report

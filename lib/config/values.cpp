@@ -347,6 +347,7 @@ constexpr std::array kKinds{KindRow{Kind::kBool, check_bool, schema_bool, say_bo
                             KindRow{Kind::kResize, check_resize_kind, schema_resize_kind, say_resize},
                             KindRow{Kind::kShapes, check_shapes, schema_shapes, say_shapes},
                             KindRow{Kind::kWidths, check_rules_kind, schema_rules, allowed_rules},
+                            KindRow{Kind::kEditor, check_rules_kind, schema_rules, allowed_rules},
                             KindRow{Kind::kFixed, check_fixed, schema_fixed, say_fixed},
                             KindRow{Kind::kIgnored, check_ignored, schema_text, say_text}};
 

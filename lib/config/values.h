@@ -39,6 +39,9 @@ Json get_resize(const images::Preprocess& preprocess);
 std::string allowed_resize();
 Json schema_resize();
 
+/// MCT's error methods, by name and number.
+const std::vector<Choice>& error_methods();
+
 // rules.cpp: lists of {"filter": ..., settings}.
 bool check_rules(const Key& key, const Json& value, const std::string& pointer, const Complain& complain);
 std::string allowed_rules(const Key& key);

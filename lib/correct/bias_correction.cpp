@@ -120,7 +120,8 @@ std::vector<Layer> correctable_layers(const ir::Graph& graph, const plan::QuantP
   std::vector<Layer> layers;
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-    if (plan.nodes[static_cast<size_t>(id)].compute == plan::Compute::kFloat ||
+    const plan::NodeDecision& decision = plan.nodes[static_cast<size_t>(id)];
+    if (decision.compute == plan::Compute::kFloat || !decision.correct_bias ||
         !ir::weight_traits(graph, node))
       continue;
     if (const auto place = ir::bias_place(graph, id))

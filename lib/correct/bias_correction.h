@@ -24,7 +24,8 @@ struct Layer {
   ir::ValueId result = ir::kNone;
   int axis = 1;  // of the result's channels; negative: from the end
 };
-/// Every node with integer weights that has a bias or can take one, in topological order.
+/// Every node with integer weights that has a bias or can take one and whose plan lets it, in topological
+/// order.
 std::vector<Layer> correctable_layers(const ir::Graph& graph, const plan::QuantPlan& plan);
 
 /// Means of each channel of each layer's result in the float model, for some images.

@@ -30,12 +30,13 @@ const ir::Value& value_of(const plan::QuantizedModel& model, ir::ValueId id) {
   return model.graph.values[static_cast<size_t>(id)];
 }
 
-std::vector<Solvable> solvable(const plan::QuantizedModel& model) {
+std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narrow) {
   std::vector<Solvable> layers;
   for (const ir::NodeId id : ir::topological_order(model.graph)) {
     const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
     const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
-    if (!traits || model.plan.nodes[static_cast<size_t>(id)].compute == plan::Compute::kFloat) continue;
+    const plan::NodeDecision& decision = model.plan.nodes[static_cast<size_t>(id)];
+    if (!traits || decision.compute == plan::Compute::kFloat || !decision.correct_bias) continue;
     Solvable layer{id,
                    node.inputs[static_cast<size_t>(traits->data_slot)],
                    node.outputs[0],
@@ -47,6 +48,8 @@ std::vector<Solvable> solvable(const plan::QuantizedModel& model) {
     const auto windows = windows_of(model.graph, node);
     const bool dynamic_bias = !layer.bias && node.op_type != "MatMul";
     if (weight == model.weights.end() || !windows || dynamic_bias ||
+        !weight->second.params.codebook.empty() ||  // the solver moves along an even grid
+        (only_narrow && weight->second.params.bits >= kFullWidth) ||
         value_of(model, layer.weight).consumers.size() != 1 ||
         (weight->second.params.per_channel() && weight->second.params.axis != layer.axis))
       continue;
@@ -193,7 +196,7 @@ class Engine {
       : model_(model),
         runners_(runners),
         options_(options),
-        layers_(solvable(model)),
+        layers_(solvable(model, options.only_narrow)),
         steps_(2 * images, options.threads),
         pairs_(static_cast<size_t>(images)),
         results_(layers_.size()) {
@@ -208,7 +211,7 @@ class Engine {
                     const std::function<void()>& solved) {
     std::vector<ir::ValueId> tapped;
     for (const Solvable& layer : layers_) tapped.insert(tapped.end(), {layer.input, layer.result});
-    plan::QuantizedModel exact{model_.graph, model_.plan, {}, {}};
+    plan::QuantizedModel exact{model_.graph, model_.plan, {}, {}, {}};
     const auto exact_net = simulate::make_simulator(exact, runners_, tapped, {});
     exact_net->table.assign(exact_net->table.size(), std::nullopt);
     const auto quantized_net = simulate::make_simulator(model_, runners_, tapped, {});
@@ -319,8 +322,8 @@ class Engine {
 
 }  // namespace
 
-int64_t solvable_layers(const plan::QuantizedModel& model) {
-  return static_cast<int64_t>(solvable(model).size());
+int64_t solvable_layers(const plan::QuantizedModel& model, bool only_narrow) {
+  return static_cast<int64_t>(solvable(model, only_narrow).size());
 }
 
 int64_t images_that_fit(const plan::QuantizedModel& model, int64_t memory_limit) {
@@ -328,7 +331,7 @@ int64_t images_that_fit(const plan::QuantizedModel& model, int64_t memory_limit)
   for (size_t v = 0; v < model.graph.values.size(); ++v)
     if (!model.graph.values[v].constant)
       largest = std::max(largest, ir::elements(model.graph, static_cast<ir::ValueId>(v)));
-  for (const Solvable& layer : solvable(model))
+  for (const Solvable& layer : solvable(model, false))
     matrix = std::max(matrix, layer.windows.size * layer.windows.size);
   // Two Gram matrices of two kinds, and as many while they are factorised, in double.
   const int64_t left = memory_limit - 8 * 8 * matrix;
@@ -338,7 +341,7 @@ int64_t images_that_fit(const plan::QuantizedModel& model, int64_t memory_limit)
 SecondOrder solve_second_order(const plan::QuantizedModel& model, run::RunnerFactory& runners,
                                const images::ImageSource& source, std::span<const int64_t> images,
                                const SecondOrderOptions& options, const std::function<void()>& solved) {
-  if (images.empty() || solvable_layers(model) == 0) return {};
+  if (images.empty() || solvable_layers(model, options.only_narrow) == 0) return {};
   Engine engine(model, runners, static_cast<int64_t>(images.size()), options);
   return engine.solve(source, images, solved);
 }

@@ -27,6 +27,7 @@ struct SecondOrderOptions {
   RoundOptions rounding;  // scale_search: only for weights below 8 bits
   uint64_t seed = 0;      // which positions of large inputs are looked at
   int threads = 1;
+  bool only_narrow = false;  // leave weights of 8 bits and more as they are
 };
 
 struct SecondOrder {
@@ -36,8 +37,8 @@ struct SecondOrder {
 };
 
 /// Layers that can be solved: constant weights of their own with integers in the model, and a product that
-/// windows.h knows. Empty: nothing to do.
-int64_t solvable_layers(const plan::QuantizedModel& model);
+/// windows.h knows.
+int64_t solvable_layers(const plan::QuantizedModel& model, bool only_narrow);
 
 /// How many images fit side by side into `memory_limit` bytes (at least 2).
 int64_t images_that_fit(const plan::QuantizedModel& model, int64_t memory_limit);

@@ -157,38 +157,62 @@ std::string unsigned_words(Writer& w, const std::vector<int32_t>& values, std::v
   return helper(w, ir::make_tensor(DType::kUint64, bytes, std::move(dims)), label);
 }
 
-// What the integer of each bit pattern is, in the kernels' type.
+// What the integer of each bit pattern is, in the kernels' type: a codebook, or the integers in order.
 ir::Tensor meanings(const QuantParams& params) {
-  std::vector<int32_t> values;
-  for (int32_t pattern = 0; pattern < (1 << params.bits); ++pattern)
-    values.push_back(params.is_signed && pattern > params.qmax() ? pattern - (1 << params.bits) : pattern);
+  std::vector<int32_t> values = params.codebook;
+  if (values.empty())
+    for (int32_t pattern = 0; pattern < (1 << params.bits); ++pattern)
+      values.push_back(params.is_signed && pattern > params.qmax() ? pattern - (1 << params.bits) : pattern);
   return ir::make_tensor(stored_type(params), quant::pack(values, in_kernels(params)),
                          {static_cast<int64_t>(values.size())});
+}
+
+std::string packed_words(Writer& w, ValueId v, const plan::IntegerTensor& tensor, const std::string& label) {
+  const QuantParams& params = tensor.params;
+  const std::string name = constant_name(w, v);
+  const std::string bytes =
+      params.codebook.empty()
+          ? quant::pack_words(tensor.integers, params.bits)
+          : quant::pack_words(quant::codebook_indices(tensor.integers, w.value(v).constant->dims, params),
+                              params.index_bits);
+  const auto words = static_cast<int64_t>(bytes.size() / 8);
+  add_initializer(w, name, ir::make_tensor(DType::kUint64, bytes, {words, 1}), label, "weights");
+  return name;
+}
+
+// Where the codebook of each channel begins, shaped so that it broadcasts over the indices.
+std::string codebook_offsets(Writer& w, const QuantParams& params, size_t rank, const std::string& label) {
+  std::vector<int64_t> offsets, dims(rank - static_cast<size_t>(params.axis), 1);
+  for (size_t at = 0; at < params.codebook.size(); at += size_t{1} << params.index_bits)
+    offsets.push_back(static_cast<int64_t>(at));
+  dims[0] = static_cast<int64_t>(offsets.size());
+  return helper(w, ir::make_tensor(std::span<const int64_t>(offsets), std::move(dims)), label);
 }
 
 // Words of 64 bits, as many values in each as fit: BitShift and Mod take them apart, Gather looks up what
 // each means. Only ops and types that every runtime since opset 11 has.
 std::string unpacked_words(Writer& w, ValueId v, const plan::IntegerTensor& tensor,
                            const std::string& label) {
-  const int bits = tensor.params.bits;
+  const QuantParams& params = tensor.params;
+  const std::vector<int64_t>& dims = w.value(v).constant->dims;
   const auto count = static_cast<int64_t>(tensor.integers.size());
-  const int64_t in_word = quant::values_in_word(bits), words = (count + in_word - 1) / in_word;
-  const std::string packed = constant_name(w, v);
-  add_initializer(w, packed,
-                  ir::make_tensor(DType::kUint64, quant::pack_words(tensor.integers, bits), {words, 1}),
-                  label, "weights");
+  const int64_t in_word = quant::values_in_word(params.stored_bits());
   std::vector<int32_t> shifts;
-  for (int32_t i = 0; i < in_word; ++i) shifts.push_back(i * bits);
-  const std::string shifted = step(w, "BitShift", {packed, unsigned_words(w, shifts, {in_word}, label)},
-                                   label, {{"direction", std::string("RIGHT")}});
-  const std::string patterns = step(w, "Mod", {shifted, unsigned_words(w, {1 << bits}, {}, label)}, label);
-  const std::string indices = step(w, "Cast", {patterns}, label, {{"to", int64_t{onnx::TensorProto::INT64}}});
-  std::string values = step(w, "Gather", {helper(w, meanings(tensor.params), label), indices}, label);
-  if (words * in_word != count) {
-    const std::string flat = step(w, "Reshape", {values, whole_numbers(w, {-1}, label)}, label);
-    values = step(w, "Slice", {flat, whole_numbers(w, {0}, label), whole_numbers(w, {count}, label)}, label);
+  for (int32_t i = 0; i < in_word; ++i) shifts.push_back(i * params.stored_bits());
+  const std::string shifted =
+      step(w, "BitShift", {packed_words(w, v, tensor, label), unsigned_words(w, shifts, {in_word}, label)},
+           label, {{"direction", std::string("RIGHT")}});
+  const std::string patterns =
+      step(w, "Mod", {shifted, unsigned_words(w, {1 << params.stored_bits()}, {}, label)}, label);
+  std::string indices = step(w, "Cast", {patterns}, label, {{"to", int64_t{onnx::TensorProto::INT64}}});
+  if (count % in_word != 0) {
+    const std::string flat = step(w, "Reshape", {indices, whole_numbers(w, {-1}, label)}, label);
+    indices = step(w, "Slice", {flat, whole_numbers(w, {0}, label), whole_numbers(w, {count}, label)}, label);
   }
-  return step(w, "Reshape", {values, whole_numbers(w, w.value(v).constant->dims, label)}, label);
+  indices = step(w, "Reshape", {indices, whole_numbers(w, dims, label)}, label);
+  if (params.codebook_per_channel())
+    indices = step(w, "Add", {indices, codebook_offsets(w, params, dims.size(), label)}, label);
+  return step(w, "Gather", {helper(w, meanings(params), label), indices}, label);
 }
 
 // The standard's own 4-bit type, where the file's opset has it.
@@ -209,11 +233,12 @@ enum class Form { kWhole, kNibbles, kWords };
 Form form_of(const Writer& w, const plan::IntegerTensor& tensor) {
   constexpr int64_t kWordsCost = 300, kNibblesCost = 50;  // bytes of nodes and helpers
   const auto count = static_cast<int64_t>(tensor.integers.size());
-  const int bits = tensor.params.bits;
+  const int bits = tensor.params.stored_bits();
+  const int64_t book = static_cast<int64_t>(tensor.params.codebook.size());
   if (bits >= 8) return Form::kWhole;
-  if (bits == 4 && w.opset >= kWideTypesOpset)
+  if (bits == 4 && book == 0 && w.opset >= kWideTypesOpset)
     return count / 2 > kNibblesCost ? Form::kNibbles : Form::kWhole;
-  const int64_t packed = count / quant::values_in_word(bits) * 8;
+  const int64_t packed = count / quant::values_in_word(bits) * 8 + book;
   return w.opset >= kPerAxisOpset && count - packed > kWordsCost ? Form::kWords : Form::kWhole;
 }
 

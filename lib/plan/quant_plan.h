@@ -31,6 +31,7 @@ enum class Compute {
 struct NodeDecision {
   Compute compute = Compute::kFloat;
   bool float_output = false;  // integer kernel with a float result (MatMul, Gemm without an output Quantize)
+  bool correct_bias = true;   // false: a rule leaves the bias as it is
   Reason reason = Reason::kNoIntegerKernel;
   std::string detail;  // figures and names, one sentence or empty
 };

@@ -148,8 +148,49 @@ ChannelLayout channel_layout(std::span<const int64_t> dims, int axis) {
   return layout;
 }
 
+namespace {
+
+std::span<const int32_t> codebook_of(const QuantParams& params, size_t channel) {
+  const size_t size = size_t{1} << params.index_bits;
+  const std::span<const int32_t> all(params.codebook);
+  return params.codebook_per_channel() ? all.subspan(channel * size, size) : all;
+}
+
+std::vector<int32_t> nearest_in_codebook(std::span<const float> values, std::span<const int64_t> dims,
+                                         const QuantParams& params) {
+  std::vector<int32_t> integers(values.size());
+  for_each_run(
+      dims, params, static_cast<int64_t>(values.size()), [&](int64_t first, int64_t count, size_t channel) {
+        const std::span<const int32_t> book = codebook_of(params, channel);
+        const auto scale = static_cast<double>(params.scales[channel]);
+        for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(first + count); ++i) {
+          const double v = static_cast<double>(values[i]) / scale;
+          const auto above = std::lower_bound(book.begin(), book.end(), v);
+          const bool low = above == book.end() || (above != book.begin() && v - *(above - 1) <= *above - v);
+          integers[i] = low ? *(above - 1) : *above;
+        }
+      });
+  return integers;
+}
+
+}  // namespace
+
+std::vector<int32_t> codebook_indices(std::span<const int32_t> integers, std::span<const int64_t> dims,
+                                      const QuantParams& params) {
+  std::vector<int32_t> indices(integers.size());
+  for_each_run(
+      dims, params, static_cast<int64_t>(integers.size()), [&](int64_t first, int64_t count, size_t channel) {
+        const std::span<const int32_t> book = codebook_of(params, channel);
+        for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(first + count); ++i)
+          indices[i] =
+              static_cast<int32_t>(std::lower_bound(book.begin(), book.end(), integers[i]) - book.begin());
+      });
+  return indices;
+}
+
 std::vector<int32_t> quantize(std::span<const float> values, std::span<const int64_t> dims,
                               const QuantParams& params) {
+  if (!params.codebook.empty()) return nearest_in_codebook(values, dims, params);
   std::vector<int32_t> integers(values.size());
   for_each_run(dims, params, static_cast<int64_t>(values.size()),
                [&](int64_t first, int64_t count, size_t channel) {

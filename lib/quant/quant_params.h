@@ -19,10 +19,18 @@ struct QuantParams {
   int axis = -1;                     // -1: per tensor (one scale); else the dimension that scales run along
   std::vector<float> scales;         // > 0, finite
   std::vector<int32_t> zero_points;  // as many as scales
+  /// Not empty: only these integers occur, and a file stores which of them. Ascending, 2^index_bits of them
+  /// for the whole tensor or for each channel along `axis`, one channel after the other; a value repeats
+  /// where fewer are needed. Weights only; zero points are 0.
+  std::vector<int32_t> codebook = {};
+  int index_bits = 0;  // of a codebook; 2..7
 
   int64_t qmin() const { return is_signed ? -(int64_t{1} << (bits - 1)) + (narrow_range ? 1 : 0) : 0; }
   int64_t qmax() const { return is_signed ? (int64_t{1} << (bits - 1)) - 1 : (int64_t{1} << bits) - 1; }
   bool per_channel() const { return axis >= 0; }
+  /// Bits of an element in a file.
+  int stored_bits() const { return codebook.empty() ? bits : index_bits; }
+  bool codebook_per_channel() const { return codebook.size() > size_t{1} << index_bits; }
   bool operator==(const QuantParams&) const = default;
 };
 
@@ -50,11 +58,16 @@ struct ChannelLayout {
 };
 ChannelLayout channel_layout(std::span<const int64_t> dims, int axis);
 
-/// Integers of a float tensor (per tensor or per channel), one int32 an element, row-major.
+/// Integers of a float tensor (per tensor or per channel), one int32 an element, row-major: the nearest step,
+/// with a codebook the nearest of its values (the lower of two equally near).
 std::vector<int32_t> quantize(std::span<const float> values, std::span<const int64_t> dims,
                               const QuantParams& params);
 std::vector<float> dequantize(std::span<const int32_t> integers, std::span<const int64_t> dims,
                               const QuantParams& params);
+
+/// Where each integer stands in its codebook.
+std::vector<int32_t> codebook_indices(std::span<const int32_t> integers, std::span<const int64_t> dims,
+                                      const QuantParams& params);
 
 /// Bytes of the integers in the narrowest ONNX type that holds them: 2, 3 and 4 bits as INT4/UINT4 (two a
 /// byte, low nibble first, odd counts padded with 0), 5..8 as 8 bits, 9..16 as 16 bits, 32 as 32 bits.

@@ -17,7 +17,8 @@ double worst_output(const ComparedModel& model, double ComparedOutput::*field, b
   double worst = largest ? 0 : INFINITY;
   for (const ComparedOutput& output : model.outputs) {
     const double value = output.*field;
-    if (largest ? !(value <= worst) : !(value >= worst)) worst = value;  // NaN is the worst of all
+    if (std::isnan(value)) return value;  // the worst of all
+    worst = largest ? std::max(worst, value) : std::min(worst, value);
   }
   return worst;
 }

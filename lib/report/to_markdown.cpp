@@ -14,6 +14,7 @@ using nlohmann::json;
 constexpr size_t kWorstLayers = 5;
 
 std::string text_of(const json& value) {
+  if (value.is_null()) return "-";  // not measured
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 

@@ -196,42 +196,66 @@ void release_followers(const ir::Graph& graph, std::vector<Capability>& all) {
   }
 }
 
-constexpr int kKernelBits = 8;  // of weights and activations in integer kernels
+constexpr int kKernelBits = 8;  // of weights in integer kernels
 
-// A value wider than integer kernels take has neither an integer producer nor an integer reader: it stays in
-// float, which is finer than what was asked for and costs no conversion. What follows the node in its kernel
-// (Relu) would have been rounded in its place.
-void keep_results_float(const ir::Graph& graph, ir::NodeId id, int bits, std::vector<Capability>& all) {
+void keep_node_float(Capability& c, const std::string& why) {
+  if (c.ability == Ability::kFloatOnly) return;
+  c.ability = Ability::kFloatOnly;
+  c.reason = Reason::kUserKeepFloat;
+  c.detail = why;
+}
+
+// A value that must not be rounded to what integer kernels take has neither an integer producer nor an
+// integer reader. What follows the node in its kernel (Relu) would have been rounded in its place.
+void keep_results_float(const ir::Graph& graph, ir::NodeId id, const std::string& why,
+                        std::vector<Capability>& all) {
   const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-  const auto keep = [&](ir::NodeId reader) {
-    Capability& c = all[static_cast<size_t>(reader)];
-    if (c.ability == Ability::kFloatOnly) return;
-    c = no(Reason::kUserKeepFloat,
-           format("{} bits for the result of {}: integer kernels take {}, float is finer than both", bits,
-                  node.name, kKernelBits));
-  };
-  keep(id);
+  keep_node_float(all[static_cast<size_t>(id)], why);
   for (const ir::ValueId out : node.outputs) {
     if (out == ir::kNone) continue;
     for (const ir::NodeId reader : value_of(graph, out).consumers) {
       const bool follows = all[static_cast<size_t>(reader)].ability == Ability::kFollows;
-      keep(reader);
-      if (follows) keep_results_float(graph, reader, bits, all);
+      keep_node_float(all[static_cast<size_t>(reader)], why);
+      if (follows) keep_results_float(graph, reader, why, all);
     }
   }
 }
 
-void apply_rules(const ir::Graph& graph, std::span<const config::NodeSettings> rules,
-                 std::vector<Capability>& all) {
+// Why the rules take a node with weights to float, or "".
+std::string weights_in_float(const target::TargetSpec& target, const config::NodeSettings& rule) {
+  if (!rule.enable_weights_quantization.value_or(true)) return "a rule keeps its weights in float";
+  if (rule.weights_n_bits.value_or(0) > kKernelBits)
+    return format("{} bits for its weights, and integer kernels take {}", *rule.weights_n_bits, kKernelBits);
+  if (rule.weights_quantization_method == config::QuantizationMethod::kUniform &&
+      rule.weights_per_channel_threshold.value_or(target.weights.per_channel))
+    return "UNIFORM weights have a zero point for each channel, and integer kernels take one for all "
+           "(\"weights_per_channel_threshold\": false has it)";
+  return {};
+}
+
+// Why the rules leave a node's results in float, or "".
+std::string results_in_float(const target::TargetSpec& target, const ir::Node& node,
+                             const config::NodeSettings& rule) {
+  if (!rule.enable_activation_quantization.value_or(true))
+    return format("a rule leaves the result of {} in float", node.name);
+  if (rule.activation_n_bits.value_or(0) > target.activations.bits)
+    return format("{} bits for the result of {}: integer kernels take {}, float is finer than both",
+                  *rule.activation_n_bits, node.name, target.activations.bits);
+  return {};
+}
+
+void apply_rules(const ir::Graph& graph, const target::TargetSpec& target,
+                 std::span<const config::NodeSettings> rules, std::vector<Capability>& all) {
   for (size_t n = 0; n < rules.size(); ++n) {
-    if (rules[n].weights_n_bits.value_or(0) > kKernelBits && all[n].ability != Ability::kFloatOnly &&
-        ir::weight_traits(graph, graph.nodes[n]))
-      all[n] = no(Reason::kUserKeepFloat, format("{} bits for its weights, and integer kernels take {}",
-                                                 *rules[n].weights_n_bits, kKernelBits));
+    if (graph.nodes[n].erased || !ir::weight_traits(graph, graph.nodes[n])) continue;
+    all[n].float_weights = !rules[n].enable_weights_quantization.value_or(true);
+    all[n].correct_bias = rules[n].weights_bias_correction.value_or(true);
+    if (const std::string why = weights_in_float(target, rules[n]); !why.empty())
+      keep_node_float(all[n], why);
   }
   for (size_t n = 0; n < rules.size(); ++n)
-    if (rules[n].activation_n_bits.value_or(0) > kKernelBits)
-      keep_results_float(graph, static_cast<ir::NodeId>(n), *rules[n].activation_n_bits, all);
+    if (const std::string why = results_in_float(target, graph.nodes[n], rules[n]); !why.empty())
+      keep_results_float(graph, static_cast<ir::NodeId>(n), why, all);
 }
 
 }  // namespace
@@ -253,7 +277,7 @@ std::vector<Capability> capabilities(const ir::Graph& graph, const target::Targe
     all[static_cast<size_t>(id)] = capability(graph, graph.nodes[static_cast<size_t>(id)], target, all);
   keep_whole(graph, idioms, all);
   apply_keep_float(graph, keep_float, all);
-  apply_rules(graph, rules, all);
+  apply_rules(graph, target, rules, all);
   release_followers(graph, all);
   return all;
 }

@@ -24,6 +24,8 @@ struct Capability {
   Ability ability = Ability::kFloatOnly;
   plan::Reason reason = plan::Reason::kNoIntegerKernel;  // why not, for kFloatOnly
   std::string detail;
+  bool float_weights = false;  // a rule keeps even its weights in float
+  bool correct_bias = true;    // false: a rule leaves its bias as it is
 };
 
 /// By NodeId. `idioms`: the graph's functions spelled as several nodes; those that the runtime joins to one

@@ -48,6 +48,7 @@ plan::NodeDecision decision_for(const ir::Graph& graph, const ir::Node& node, co
                                 const Capability& capability, bool integer, const std::vector<bool>& all,
                                 const plan::NodeDecision& why_float) {
   plan::NodeDecision decision;
+  decision.correct_bias = capability.correct_bias;
   if (integer) {
     decision.compute = Compute::kInteger;
     decision.reason = Reason::kTarget;
@@ -58,7 +59,7 @@ plan::NodeDecision decision_for(const ir::Graph& graph, const ir::Node& node, co
   constexpr int64_t kWorthwhile = 128;
   const ir::WeightTraits* traits = ir::weight_traits(graph, node);
   const bool fold =
-      traits && rule.float_weights_int8 &&
+      traits && rule.float_weights_int8 && !capability.float_weights &&
       ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot))->size() >= kWorthwhile;
   decision.compute = fold ? Compute::kFloatIntegerWeights : Compute::kFloat;
   decision.reason = capability.ability == Ability::kFloatOnly ? capability.reason : why_float.reason;

@@ -85,14 +85,46 @@ void explain(const Scene& scene, const Filter& filter, std::vector<std::string>&
     for (const Filter& part : *parts) explain(scene, part, reasons);
 }
 
-template <typename T>
-void override_with(std::optional<T>& setting, const std::optional<T>& rule) {
-  if (rule) setting = rule;
+struct Settings {
+  bool weights = false, results = false;
+};
+
+// Does the rule say something about weights, about results?
+Settings settings_of(const config::NodeSettings& s) {
+  Settings set;
+  set.weights = s.weights_n_bits || s.weights_quantization_method || s.weights_error_method ||
+                s.enable_weights_quantization || s.weights_per_channel_threshold || s.lut_per_channel ||
+                s.weights_bias_correction || s.weights_threshold;
+  set.results = s.activation_n_bits || s.activation_quantization_method || s.activation_error_method ||
+                s.enable_activation_quantization || s.activation_range || s.z_threshold || s.min_threshold ||
+                s.l_p_value;
+  return set;
 }
 
-void apply(config::NodeSettings& node, const config::NodeSettings& rule) {
-  override_with(node.weights_n_bits, rule.weights_n_bits);
-  override_with(node.activation_n_bits, rule.activation_n_bits);
+void apply_rule(const Scene& scene, const config::Rule& rule, ResolvedRules& resolved,
+                Diagnostics& diagnostics) {
+  RuleMatch match{rule.place, rule.json, {}};
+  for (const ir::NodeId id : scene.order)
+    if (fits(scene, rule.filter, id)) match.nodes.push_back(id);
+  const bool weighted = std::any_of(match.nodes.begin(), match.nodes.end(), [&](ir::NodeId id) {
+    return ir::weight_traits(scene.graph, scene.node(id)) != nullptr;
+  });
+  const Settings set = settings_of(rule.settings);
+  if (match.nodes.empty()) {
+    std::vector<std::string> reasons;
+    explain(scene, rule.filter, reasons);
+    diagnostics.error({"matches-nothing", rule.place + "/filter",
+                       reasons.empty() ? "it fits no node" : "it fits no node: " + join(reasons, "; "),
+                       "list the nodes with: qconvert inspect MODEL"});
+  } else if (set.weights && !set.results && !weighted) {
+    diagnostics.error(
+        {"matches-nothing", rule.place,
+         format("it is about weights, and none of the {} nodes it fits has weights", match.nodes.size()),
+         "name a Conv, ConvTranspose, Gemm or MatMul with constant weights"});
+  }
+  for (const ir::NodeId id : match.nodes)
+    config::overlay(resolved.nodes[static_cast<size_t>(id)], rule.settings);
+  resolved.matches.push_back(std::move(match));
 }
 
 }  // namespace
@@ -107,28 +139,8 @@ ResolvedRules resolve_rules(const ir::Graph& graph, const config::CoreConfig& co
   ResolvedRules resolved;
   resolved.nodes.resize(graph.nodes.size());
   Diagnostics diagnostics;
-  for (const config::Rule& rule : config.bit_width_config) {
-    RuleMatch match{rule.place, rule.json, {}};
-    for (const ir::NodeId id : scene.order)
-      if (fits(scene, rule.filter, id)) match.nodes.push_back(id);
-    const bool weighted = std::any_of(match.nodes.begin(), match.nodes.end(), [&](ir::NodeId id) {
-      return ir::weight_traits(graph, scene.node(id)) != nullptr;
-    });
-    if (match.nodes.empty()) {
-      std::vector<std::string> reasons;
-      explain(scene, rule.filter, reasons);
-      diagnostics.error({"matches-nothing", rule.place + "/filter",
-                         reasons.empty() ? "it fits no node" : "it fits no node: " + join(reasons, "; "),
-                         "list the nodes with: qconvert inspect MODEL"});
-    } else if (rule.settings.weights_n_bits && !weighted) {
-      diagnostics.error({"matches-nothing", rule.place,
-                         format("it sets the width of weights, and none of the {} nodes it fits has weights",
-                                match.nodes.size()),
-                         "name a Conv, ConvTranspose, Gemm or MatMul, or set activation_n_bits"});
-    }
-    for (const ir::NodeId id : match.nodes) apply(resolved.nodes[static_cast<size_t>(id)], rule.settings);
-    resolved.matches.push_back(std::move(match));
-  }
+  for (const std::vector<config::Rule>* rules : {&config.bit_width_config, &config.network_editor})
+    for (const config::Rule& rule : *rules) apply_rule(scene, rule, resolved, diagnostics);
   diagnostics.throw_if_errors(Exit::kUsage);
   return resolved;
 }

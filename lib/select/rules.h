@@ -1,5 +1,5 @@
-// Which nodes the config's rules mean, and what is different for each of them: bit_width_config resolved on
-// a graph. Later rules win, setting by setting.
+// Which nodes the config's rules mean, and what is different for each of them: bit_width_config, then
+// network_editor, resolved on a graph. Later rules win, setting by setting.
 #pragma once
 
 #include <string>

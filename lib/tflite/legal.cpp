@@ -89,9 +89,8 @@ double valid_window(const Case& c) {
 }
 double groups(const Case& c) {
   const Tensor* weight = c.weight();
-  return c.op.op == Op::kConv2d && weight->shape.size() == 4
-             ? static_cast<double>(c.data()->shape[3] / std::max(weight->shape[3], 1))
-             : 1;
+  if (c.op.op != Op::kConv2d || weight->shape.size() != 4) return 1;
+  return static_cast<double>(c.data()->shape[3]) / std::max(weight->shape[3], 1);
 }
 double multiplier(const Case& c) {  // of one channel any is a plain convolution
   return c.op.op == Op::kDepthwiseConv2d && c.data()->shape.back() > 1

@@ -70,16 +70,6 @@ void lower_group_normalization(Lowering& l, ir::NodeId id) {
   emit_result(l, id, Op::kAdd, {scaled, shift});
 }
 
-void lower_mean_variance(Lowering& l, ir::NodeId id) {
-  const std::vector<int64_t> given = ir::ints_attribute(node_at(l, id), "axes");
-  Shape axes{0, 2, 3};
-  if (!given.empty()) axes = {given.begin(), given.end()};
-  const TensorId x = read(l, id, 0);
-  for (int32_t& axis : axes) axis += axis < 0 ? static_cast<int32_t>(rank_of(l, id)) : 0;
-  std::erase_if(axes, [&](int32_t axis) { return axis >= static_cast<int32_t>(rank_of(l, id)); });
-  emit_result(l, id, Op::kMul, {standardized(l, x, axes, 1e-9f), constant_float(l, 1)});
-}
-
 // x / sqrt(mean of squares + epsilon) * scale, from `axis` on.
 void lower_rms_normalization(Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
@@ -220,7 +210,6 @@ void lower_einsum(Lowering& l, ir::NodeId id) {
 
 constexpr OpRow kRows[] = {
     {"GroupNormalization", original_sides, lower_group_normalization},
-    {"MeanVarianceNormalization", original_sides, lower_mean_variance},
     {"RMSNormalization", original_sides, lower_rms_normalization},
     {"LpNormalization", original_sides, lower_lp_normalization},
     {"ReduceLogSum", original_sides, lower_log_sum},

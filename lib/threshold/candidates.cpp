@@ -7,12 +7,17 @@
 
 #include "base/text.h"
 #include "ir/ops.h"
+#include "threshold/choose.h"
+#include "threshold/lut.h"
 #include "threshold/threshold.h"
 
 namespace qc::threshold {
 namespace {
 
+using config::NodeSettings;
 using plan::Compute;
+
+constexpr int kLutBits = 4;  // of a codebook where nothing else is said
 
 Method method_of(config::ErrorMethod method) {
   switch (method) {
@@ -29,8 +34,20 @@ Method method_of(config::ErrorMethod method) {
   }
 }
 
+Quantizer quantizer_of(config::QuantizationMethod method) {
+  switch (method) {
+    case config::QuantizationMethod::kPowerOfTwo:
+    case config::QuantizationMethod::kLutPowerOfTwo:
+      return Quantizer::kPowerOfTwo;
+    case config::QuantizationMethod::kUniform:
+      return Quantizer::kUniform;
+    default:
+      return Quantizer::kSymmetric;
+  }
+}
+
 Options options_for(const target::Scheme& scheme, config::ErrorMethod method,
-                    const config::QuantizationConfig& config) {
+                    const config::QuantizationConfig& config, const NodeSettings& settings) {
   Options options;
   options.method = method_of(method);
   options.quantizer = scheme.power_of_two ? Quantizer::kPowerOfTwo
@@ -39,9 +56,20 @@ Options options_for(const target::Scheme& scheme, config::ErrorMethod method,
   options.bits = scheme.bits;
   options.narrow_range = scheme.narrow_range;
   options.signed_integers = scheme.is_signed;
-  options.z_threshold = config.z_threshold;
-  options.min_threshold = config.min_threshold;
-  options.p = static_cast<int>(config.l_p_value);
+  options.z_threshold = settings.z_threshold.value_or(config.z_threshold);
+  options.min_threshold = settings.min_threshold.value_or(config.min_threshold);
+  options.p = settings.l_p_value.value_or(static_cast<int>(config.l_p_value));
+  return options;
+}
+
+Options activation_options(const target::TargetSpec& target, const config::QuantizationConfig& config,
+                           const NodeSettings& settings) {
+  Options options = options_for(target.activations,
+                                settings.activation_error_method.value_or(config.activation_error_method),
+                                config, settings);
+  options.bits = std::min(settings.activation_n_bits.value_or(options.bits), options.bits);
+  if (settings.activation_quantization_method)
+    options.quantizer = quantizer_of(*settings.activation_quantization_method);
   return options;
 }
 
@@ -50,16 +78,18 @@ const ir::Node* producer_of(const ir::Graph& graph, ir::ValueId v) {
   return id == ir::kNone ? nullptr : &graph.nodes[static_cast<size_t>(id)];
 }
 
-// Bounds of a Relu or Clip; infinite where there is none.
-std::pair<double, double> bounds_of(const ir::Graph& graph, const ir::Node& node) {
+// Bounds of a value that a Relu or Clip makes; infinite where there is none.
+std::pair<double, double> bounds_of_maker(const ir::Graph& graph, ir::ValueId v) {
   const double infinity = std::numeric_limits<double>::infinity();
-  if (node.op_type == "Relu") return {0.0, infinity};
-  double low = ir::float_attribute(node, "min", -static_cast<float>(infinity));
-  double high = ir::float_attribute(node, "max", static_cast<float>(infinity));
-  if (node.inputs.size() > 1 && node.inputs[1] != ir::kNone)
-    low = ir::scalar_constant(graph, node.inputs[1]).value_or(-infinity);
-  if (node.inputs.size() > 2 && node.inputs[2] != ir::kNone)
-    high = ir::scalar_constant(graph, node.inputs[2]).value_or(infinity);
+  const ir::Node* node = producer_of(graph, v);
+  if (!node || (node->op_type != "Relu" && node->op_type != "Clip")) return {-infinity, infinity};
+  if (node->op_type == "Relu") return {0.0, infinity};
+  double low = ir::float_attribute(*node, "min", -static_cast<float>(infinity));
+  double high = ir::float_attribute(*node, "max", static_cast<float>(infinity));
+  if (node->inputs.size() > 1 && node->inputs[1] != ir::kNone)
+    low = ir::scalar_constant(graph, node->inputs[1]).value_or(-infinity);
+  if (node->inputs.size() > 2 && node->inputs[2] != ir::kNone)
+    high = ir::scalar_constant(graph, node->inputs[2]).value_or(infinity);
   return {low, high};
 }
 
@@ -78,9 +108,29 @@ void keep_inside(quant::QuantParams& params, double low, double high) {
     params.scales[0] = std::nextafter(params.scales[0], 0.0f);
 }
 
+// The grid of a range that a rule gives.
+quant::QuantParams range_by_hand(std::pair<double, double> range, const Options& options) {
+  if (options.quantizer == Quantizer::kUniform)
+    return quant::asymmetric_params(range.first, range.second, options.bits, options.signed_integers);
+  double threshold = std::max(-range.first, range.second);
+  if (options.quantizer == Quantizer::kPowerOfTwo) threshold = power_of_two_above(threshold);
+  return quant::symmetric_params(threshold, options.bits, range.first < 0,
+                                 options.narrow_range && options.quantizer == Quantizer::kSymmetric);
+}
+
+// The same grid in the type that the target's kernels take: integers and zero point shifted alike.
+quant::QuantParams in_type(quant::QuantParams params, bool is_signed) {
+  if (params.is_signed == is_signed) return params;
+  const int32_t half = 1 << (params.bits - 1);
+  for (int32_t& zero_point : params.zero_points) zero_point += is_signed ? -half : half;
+  params.is_signed = is_signed;
+  params.narrow_range = false;
+  return params;
+}
+
 plan::Candidate search_group(const ir::Graph& graph, const std::vector<ir::ValueId>& members,
                              const plan::StatsTable& stats, const target::TargetSpec& target,
-                             const Options& options) {
+                             const Options& options, const NodeSettings& settings) {
   plan::Candidate candidate;
   plan::TensorStats joined;
   std::vector<ir::ValueId> sources;
@@ -96,7 +146,9 @@ plan::Candidate search_group(const ir::Graph& graph, const std::vector<ir::Value
     sources.push_back(v);
   }
   const ir::Node* maker = sources.size() == 1 ? producer_of(graph, sources[0]) : nullptr;
-  if (const auto known = maker ? target.known_ranges.find(maker->op_type) : target.known_ranges.end();
+  const bool by_hand = settings.activation_range || settings.activation_quantization_method;
+  if (const auto known =
+          maker && !by_hand ? target.known_ranges.find(maker->op_type) : target.known_ranges.end();
       known != target.known_ranges.end()) {
     const auto [low, high] = known->second;
     candidate.params = target.activations.symmetric
@@ -105,47 +157,62 @@ plan::Candidate search_group(const ir::Graph& graph, const std::vector<ir::Value
     candidate.note = "known range of " + maker->op_type;
     return candidate;
   }
-  if (target.activations.bits > 8) {  // steps so fine that nothing is gained by cutting a range off
+  if (settings.activation_range) {
+    std::pair<double, double> range = *settings.activation_range;
+    for (const ir::ValueId v : sources) {
+      const auto [low, high] = bounds_of_maker(graph, v);
+      range = {std::max(range.first, std::min(low, 0.0)), std::min(range.second, std::max(high, 0.0))};
+    }
+    candidate.params = range_by_hand(range, options);
+    candidate.note = "range set by a rule";
+  } else if (options.bits > 8) {  // steps so fine that nothing is gained by cutting a range off
     const double threshold = std::max(-static_cast<double>(joined.min), static_cast<double>(joined.max));
-    candidate.params = quant::symmetric_params(threshold > 0 ? threshold : 1, target.activations.bits, true,
+    candidate.params = quant::symmetric_params(threshold > 0 ? threshold : 1, options.bits, true,
                                                target.activations.narrow_range);
     return candidate;
+  } else {
+    const Chosen chosen = search(joined, options);
+    candidate.params = chosen.params;
+    candidate.error = chosen.error;
   }
-  const Chosen chosen = search(joined, options);
-  candidate.params = chosen.params;
-  candidate.error = chosen.error;
+  candidate.params = in_type(std::move(candidate.params), target.activations.is_signed);
+  if (options.quantizer == Quantizer::kPowerOfTwo) return candidate;  // drawn in, it would be none
   for (const ir::ValueId v : sources) {
-    const ir::Node* node = producer_of(graph, v);
-    if (!node || (node->op_type != "Relu" && node->op_type != "Clip")) continue;
-    const auto [low, high] = bounds_of(graph, *node);
-    keep_inside(candidate.params, low, high);
+    const auto [low, high] = bounds_of_maker(graph, v);
+    if (std::isfinite(low) || std::isfinite(high)) keep_inside(candidate.params, low, high);
   }
   return candidate;
 }
 
-// What the rules ask for a value: its producer's, or that of the node which the producer disappears into.
-std::optional<int> asked_bits(const ir::Graph& graph, const plan::QuantPlan& plan, ir::ValueId v,
-                              std::span<const config::NodeSettings> rules) {
+// What the rules ask for a value: its producer's, over that of the node which the producer disappears into.
+NodeSettings asked_for(const ir::Graph& graph, const plan::QuantPlan& plan, ir::ValueId v,
+                       std::span<const NodeSettings> rules) {
   const ir::NodeId maker = graph.values[static_cast<size_t>(v)].producer;
-  if (maker == ir::kNone || rules.empty()) return std::nullopt;
-  if (const auto bits = rules[static_cast<size_t>(maker)].activation_n_bits) return bits;
+  if (maker == ir::kNone || rules.empty()) return {};
   const ir::Node& node = graph.nodes[static_cast<size_t>(maker)];
   const bool follows = (node.op_type == "Relu" || node.op_type == "Clip") &&
                        !plan.values[static_cast<size_t>(node.inputs[0])].quantized;
-  return follows ? asked_bits(graph, plan, node.inputs[0], rules) : std::nullopt;
+  NodeSettings settings = follows ? asked_for(graph, plan, node.inputs[0], rules) : NodeSettings();
+  config::overlay(settings, rules[static_cast<size_t>(maker)]);
+  return settings;
 }
 
-int activation_bits(const ir::Graph& graph, const plan::QuantPlan& plan,
-                    const std::vector<ir::ValueId>& members, const target::TargetSpec& target,
-                    std::span<const config::NodeSettings> rules) {
-  std::optional<int> least;
-  for (const ir::ValueId v : members)
-    if (const auto bits = asked_bits(graph, plan, v, rules)) least = std::min(*bits, least.value_or(*bits));
-  return std::min(least.value_or(target.activations.bits), target.activations.bits);
+NodeSettings asked_for_group(const ir::Graph& graph, const plan::QuantPlan& plan,
+                             const std::vector<ir::ValueId>& members, std::span<const NodeSettings> rules) {
+  NodeSettings joined;
+  for (const ir::ValueId v : members) {
+    const NodeSettings one = asked_for(graph, plan, v, rules);
+    const std::optional<int> before = joined.activation_n_bits;
+    config::overlay(joined, one);
+    if (before && joined.activation_n_bits)
+      joined.activation_n_bits = std::min(*before, *joined.activation_n_bits);
+  }
+  return joined;
 }
 
 int64_t bytes_of(const ir::Tensor& tensor, const quant::QuantParams& params) {
-  return (tensor.size() * params.bits + 7) / 8 + static_cast<int64_t>(params.scales.size()) * 5;
+  return (tensor.size() * params.stored_bits() + 7) / 8 + static_cast<int64_t>(params.scales.size()) * 5 +
+         static_cast<int64_t>(params.codebook.size());
 }
 
 // The formats that know narrow ranges store 4 or 8 bits; the other widths lie inside those, and with few
@@ -154,14 +221,43 @@ bool narrow_at(const target::Scheme& scheme, int bits) {
   return scheme.narrow_range && (bits == 4 || bits == 8);
 }
 
-// The width that the rules ask for; the target's where they are silent.
-int weight_bits(const ir::Graph& graph, ir::ValueId weight, const target::TargetSpec& target,
-                std::span<const config::NodeSettings> rules) {
-  if (rules.empty()) return target.weights.bits;
+// What the rules ask for a weight: those of its first reader, with the largest width of all readers.
+NodeSettings asked_for_weight(const ir::Graph& graph, ir::ValueId weight, const target::TargetSpec& target,
+                              std::span<const NodeSettings> rules) {
+  if (rules.empty()) return {};
+  const std::vector<ir::NodeId>& readers = graph.values[static_cast<size_t>(weight)].consumers;
+  NodeSettings settings = rules[static_cast<size_t>(readers.front())];
   int bits = 0;
-  for (const ir::NodeId reader : graph.values[static_cast<size_t>(weight)].consumers)
-    bits = std::max(bits, rules[static_cast<size_t>(reader)].weights_n_bits.value_or(target.weights.bits));
-  return bits;
+  for (const ir::NodeId reader : readers) {
+    const NodeSettings& rule = rules[static_cast<size_t>(reader)];
+    const bool lut = rule.weights_quantization_method && config::is_lut(*rule.weights_quantization_method);
+    bits = std::max(bits, rule.weights_n_bits.value_or(lut ? kLutBits : target.weights.bits));
+  }
+  settings.weights_n_bits = bits;
+  return settings;
+}
+
+// One threshold for every channel, as a rule gives it.
+plan::Candidate threshold_by_hand(const ir::Tensor& weight, int axis, double threshold,
+                                  const Options& options) {
+  if (options.quantizer == Quantizer::kPowerOfTwo) threshold = power_of_two_above(threshold);
+  plan::Candidate candidate;
+  candidate.params =
+      options.quantizer == Quantizer::kUniform
+          ? quant::asymmetric_params(-threshold, threshold, options.bits, options.signed_integers)
+          : quant::symmetric_params(threshold, options.bits, true, options.narrow_range);
+  candidate.params.axis = axis;
+  const auto channels = static_cast<size_t>(axis < 0 ? 1 : quant::channel_layout(weight.dims, axis).channels);
+  candidate.params.scales.resize(channels, candidate.params.scales[0]);
+  candidate.params.zero_points.resize(channels, candidate.params.zero_points[0]);
+  candidate.note = "range set by a rule";
+  const std::span<const float> values = weight.as<float>();
+  const std::vector<float> rounded = quant::dequantize(quant::quantize(values, weight.dims, candidate.params),
+                                                       weight.dims, candidate.params);
+  for (size_t i = 0; i < values.size(); ++i)
+    candidate.error += std::pow(static_cast<double>(values[i]) - static_cast<double>(rounded[i]), 2) /
+                       static_cast<double>(values.size());
+  return candidate;
 }
 
 }  // namespace
@@ -170,24 +266,45 @@ plan::Candidates activation_candidates(const ir::Graph& graph, const plan::Quant
                                        const plan::StatsTable& stats, const target::TargetSpec& target,
                                        const config::QuantizationConfig& config,
                                        std::span<const config::NodeSettings> rules) {
-  Options options = options_for(target.activations, config.activation_error_method, config);
   std::map<ir::ValueId, std::vector<ir::ValueId>> groups;
   for (size_t v = 0; v < plan.values.size(); ++v)
     if (plan.values[v].quantized) groups[plan.values[v].scale_group].push_back(static_cast<ir::ValueId>(v));
   plan::Candidates candidates;
   for (const auto& [group, members] : groups) {
-    options.bits = activation_bits(graph, plan, members, target, rules);
-    candidates[group] = {search_group(graph, members, stats, target, options)};
+    const NodeSettings settings = asked_for_group(graph, plan, members, rules);
+    candidates[group] = {
+        search_group(graph, members, stats, target, activation_options(target, config, settings), settings)};
   }
   return candidates;
 }
 
-plan::Candidate weight_candidate(const ir::Tensor& weight, int axis, int bits,
-                                 const target::TargetSpec& target, const config::QuantizationConfig& config,
+plan::Candidate weight_candidate(const ir::Tensor& weight, int axis, const target::TargetSpec& target,
+                                 const config::QuantizationConfig& config, const NodeSettings& settings,
                                  int threads) {
-  Options options = options_for(target.weights, config.weights_error_method, config);
-  options.bits = bits;
-  options.narrow_range = narrow_at(target.weights, bits);
+  Options options = options_for(
+      target.weights, settings.weights_error_method.value_or(config.weights_error_method), config, settings);
+  if (settings.weights_quantization_method)
+    options.quantizer = quantizer_of(*settings.weights_quantization_method);
+  const bool lut =
+      settings.weights_quantization_method && config::is_lut(*settings.weights_quantization_method);
+  options.bits = settings.weights_n_bits.value_or(lut ? kLutBits : target.weights.bits);
+  if (!settings.weights_per_channel_threshold.value_or(target.weights.per_channel)) axis = -1;
+  if (lut) {
+    const LutOptions book{options.bits,
+                          options.quantizer == Quantizer::kPowerOfTwo,
+                          target.weights.narrow_range,
+                          settings.lut_per_channel.value_or(false),
+                          options.min_threshold,
+                          settings.weights_threshold};
+    const Chosen chosen = search_lut(weight.as<float>(), weight.dims, axis, book);
+    return {chosen.params, chosen.error, bytes_of(weight, chosen.params), "codebook"};
+  }
+  options.narrow_range =
+      options.quantizer == Quantizer::kSymmetric && narrow_at(target.weights, options.bits);
+  if (settings.weights_threshold) {
+    const plan::Candidate by_hand = threshold_by_hand(weight, axis, *settings.weights_threshold, options);
+    return {by_hand.params, by_hand.error, bytes_of(weight, by_hand.params), by_hand.note};
+  }
   const Chosen chosen = search(weight.as<float>(), weight.dims, axis, options, threads);
   return {chosen.params, chosen.error, bytes_of(weight, chosen.params), {}};
 }
@@ -205,11 +322,10 @@ plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan
       const ir::ValueId value = node.inputs[static_cast<size_t>(traits->weight_slot)];
       if (candidates.count(value)) continue;
       const ir::Tensor& weight = *graph.values[static_cast<size_t>(value)].constant;
-      const bool per_channel =
-          target.weights.per_channel && target::rule_for(target, node.op_type).per_channel;
-      const int axis = per_channel ? ir::output_channel_axis(graph, node) : -1;
-      candidates[value] = {
-          weight_candidate(weight, axis, weight_bits(graph, value, target, rules), target, config, threads)};
+      const int axis =
+          target::rule_for(target, node.op_type).per_channel ? ir::output_channel_axis(graph, node) : -1;
+      candidates[value] = {weight_candidate(weight, axis, target, config,
+                                            asked_for_weight(graph, value, target, rules), threads)};
       continue;
     }
     if (compute != Compute::kInteger) continue;

@@ -32,10 +32,10 @@ plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan
                                    const target::TargetSpec& target, const config::QuantizationConfig& config,
                                    std::span<const config::NodeSettings> rules, int threads);
 
-/// One weight at one width, as the target and the config have it otherwise; axis -1: per tensor. For searches
-/// over widths.
-plan::Candidate weight_candidate(const ir::Tensor& weight, int axis, int bits,
-                                 const target::TargetSpec& target, const config::QuantizationConfig& config,
-                                 int threads);
+/// One weight as the target and the config have it, but for what `settings` say (its width for one: searches
+/// over widths ask for several); `axis`: of its output channels, used where there is a range for each.
+plan::Candidate weight_candidate(const ir::Tensor& weight, int axis, const target::TargetSpec& target,
+                                 const config::QuantizationConfig& config,
+                                 const config::NodeSettings& settings, int threads);
 
 }  // namespace qc::threshold

@@ -238,7 +238,7 @@ async function realReport(browser) {
   run(join(real, 'models/yolox_nano_416.onnx'), '--config', 'config.json', '-o', 'real', '-q', '--report', 'html');
   const path = join(work, 'real/yolox_nano_416.report.html'), report = JSON.parse(readFileSync(join(work, 'real/yolox_nano_416.report.json'), 'utf8'));
   const size = statSync(path).size, seconds = [];
-  for (let i = 0; i < 3; ++i) {  // the best of three: other work on the machine is not the page's
+  for (let i = 0; i < 3; ++i) {  // the best of three
     const page = await browser.open(path);
     await checkSoundness(page, path, 'yolox_nano');
     equal((await cells(page, 'Layers')).length, report.nodes.length, 'layers of yolox_nano');

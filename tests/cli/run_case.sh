@@ -8,7 +8,7 @@
 #   NAME.stderr.glob  may stand between. A line "!GLOB" must match no line at all. An empty file: no output at all.
 #                     No file: not looked at. Brackets in globs need a backslash.
 # Besides, in every case: nothing may stay in the temporary folder, no half-written file (*.tmp) anywhere, and where
-# qconvert fails (but for exit 5, a gate: the files are there to be looked at) no quantized file and no report.
+# qconvert fails no quantized file and no report, but for those named *.rejected.
 set -u
 qconvert=$(realpath "$1")
 case_file=$(realpath "$2")
@@ -80,8 +80,8 @@ left=$(unwanted "$work/tmp" -mindepth 1)
 [ -z "$left" ] || wrong+=("left in the temporary folder: $left")
 left=$(unwanted "$work/here" -name '*.tmp')
 [ -z "$left" ] || wrong+=("half-written: $left")
-if [ "$expected" != 0 ] && [ "$expected" != 5 ]; then
-  left=$(unwanted "$work/here" '(' -name '*.quant.*' -o -name '*.report.*' ')')
+if [ "$expected" != 0 ]; then
+  left=$(unwanted "$work/here" '(' -name '*.quant.*' -o -name '*.report.*' ')' ! -name '*.rejected')
   [ -z "$left" ] || wrong+=("written although qconvert failed: $left")
 fi
 

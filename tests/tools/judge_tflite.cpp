@@ -1,12 +1,13 @@
 // A .tflite in LiteRT against an ONNX file in ONNX Runtime, on pictures: one line of JSON for
 // scripts/real_models_tflite.py.
-//   judge_tflite REFERENCE.onnx FILE.tflite CONFIG.json PICTURES
+//   judge_tflite REFERENCE.onnx FILE.tflite CONFIG.json PICTURES [LABELS.csv]
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 
 #include "base/files.h"
 #include "base/text.h"
+#include "labels.h"
 #include "onnx_io/onnx_io.h"
 #include "prepare.h"
 #include "run/ort_runner.h"
@@ -65,7 +66,7 @@ struct Figures {
 };
 
 int judge(const std::string& reference, const std::string& file, const std::string& settings,
-          const std::string& pictures) {
+          const std::string& pictures, const Labels& labels) {
   Diagnostics ignored;
   const ir::Graph graph = onnx_io::read(reference, ignored);
   const config::CoreConfig config =
@@ -91,7 +92,7 @@ int judge(const std::string& reference, const std::string& file, const std::stri
   const litert::Result found = litert::run(*model.bytes, all);
 
   std::vector<Figures> figures(lite.outputs.size());
-  int64_t agreeing = 0;
+  int64_t agreeing = 0, right = 0;
   for (size_t i = 0; i < expected.size(); ++i)
     for (size_t o = 0; o < lite.outputs.size(); ++o) {
       const size_t each = found.outputs[o].size() / expected.size();
@@ -108,9 +109,11 @@ int judge(const std::string& reference, const std::string& file, const std::stri
         figures[o].signal += w * w;
         figures[o].noise += e * e;
       }
-      if (o == 0)
-        agreeing += std::max_element(want.begin(), want.end()) - want.begin() ==
-                    std::max_element(got.begin(), got.end()) - got.begin();
+      if (o > 0) continue;
+      const auto chosen = std::max_element(got.begin(), got.end()) - got.begin();
+      agreeing += std::max_element(want.begin(), want.end()) - want.begin() == chosen;
+      const auto label = labels.find(source->name(static_cast<int64_t>(i)));
+      right += label != labels.end() && label->second == chosen;
     }
   double error = 0, db = 1e3;
   for (const Figures& f : figures) {
@@ -121,10 +124,10 @@ int judge(const std::string& reference, const std::string& file, const std::stri
                                         [](const auto& op) { return op.op == "TRANSPOSE"; });
   std::printf(
       "{\"error\": %.3g, \"db\": %.2f, \"agreement\": %.4f, \"transposes\": %ld, \"operators\": %zu, "
-      "\"accelerated\": %s, \"bytes\": %zu}\n",
+      "\"accelerated\": %s, \"bytes\": %zu, \"top1\": %.4f}\n",
       error, db, static_cast<double>(agreeing) / static_cast<double>(expected.size()),
       static_cast<long>(transposes), lite.operators.size(), found.fully_accelerated ? "true" : "false",
-      model.bytes->size());
+      model.bytes->size(), static_cast<double>(right) / static_cast<double>(expected.size()));
   return 0;
 }
 
@@ -132,12 +135,13 @@ int judge(const std::string& reference, const std::string& file, const std::stri
 }  // namespace qc
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    std::fprintf(stderr, "judge_tflite REFERENCE.onnx FILE.tflite CONFIG.json PICTURES\n");
+  if (argc != 5 && argc != 6) {
+    std::fprintf(stderr, "judge_tflite REFERENCE.onnx FILE.tflite CONFIG.json PICTURES [LABELS.csv]\n");
     return 1;
   }
   try {
-    return qc::judge(argv[1], argv[2], argv[3], argv[4]);
+    const qc::Labels labels = argc == 6 ? qc::parse_labels(qc::read_file(argv[5]), argv[5]) : qc::Labels{};
+    return qc::judge(argv[1], argv[2], argv[3], argv[4], labels);
   } catch (const std::exception& problem) {
     std::fprintf(stderr, "%s\n", problem.what());
     return 1;

@@ -52,7 +52,7 @@ function worstOutput(accuracy) {
 function gateVerdict(gates) {
   if (!gates.length) return h('span', {class: 'soft'}, 'No gates are set.');
   const failed = gates.filter((gate) => !gate.held);
-  return failed.length ? h('span', {class: 'fails'}, `✗ ${failed.length} of ${counted(gates.length, 'gate')} not held: ${failed.map((gate) => gate.name).join(', ')}`)
+  return failed.length ? h('span', {class: 'fails'}, `✗ ${gates.length === 1 ? 'The gate is' : `${failed.length} of ${counted(gates.length, 'gate')}`} not held: ${failed.map((gate) => gate.name).join(', ')}`)
                        : h('span', {class: 'holds'}, gates.length === 1 ? '✓ The gate holds.' : `✓ All ${gates.length} gates hold.`);
 }
 

@@ -86,6 +86,86 @@ TEST_CASE("a wrong rule is told where it is wrong") {
   }
 }
 
+config::CoreConfig read_editor(const std::string& action) {
+  Diagnostics diagnostics;
+  return config::parse(
+      "{\"debug_config\": {\"network_editor\": [{\"filter\": {\"name\": \"a\"}, \"action\": " + action +
+          "}]}}",
+      "/cfg/core.json", {}, diagnostics);
+}
+
+TEST_CASE("every action of the editor reaches its setting, MCT's enums by name and number") {
+  const auto c = read_editor(R"({
+    "weights_n_bits": 3, "activation_n_bits": 6, "weights_quantization_method": "LUT_SYM_QUANTIZER",
+    "activation_quantization_method": 0, "weights_error_method": "MAE", "activation_error_method": 4,
+    "enable_weights_quantization": true, "enable_activation_quantization": false,
+    "weights_per_channel_threshold": false, "lut_per_channel": true, "weights_bias_correction": false,
+    "weights_threshold": 0.5, "activation_range": [-1, 6], "z_threshold": 5, "min_threshold": 0.25,
+    "l_p_value": 3, "shift_negative_ratio": 0.05, "lut_values_bitwidth": 8})");
+  REQUIRE(c.network_editor.size() == 1);
+  CHECK(c.network_editor[0].place == "/debug_config/network_editor/0");
+  const config::NodeSettings& s = c.network_editor[0].settings;
+  CHECK(s.weights_n_bits == 3);
+  CHECK(s.activation_n_bits == 6);
+  CHECK(s.weights_quantization_method == config::QuantizationMethod::kLutSymmetric);
+  CHECK(s.activation_quantization_method == config::QuantizationMethod::kPowerOfTwo);
+  CHECK(s.weights_error_method == config::ErrorMethod::kMae);
+  CHECK(s.activation_error_method == config::ErrorMethod::kKl);
+  CHECK(s.enable_weights_quantization == true);
+  CHECK(s.enable_activation_quantization == false);
+  CHECK(s.weights_per_channel_threshold == false);
+  CHECK(s.lut_per_channel == true);
+  CHECK(s.weights_bias_correction == false);
+  CHECK(s.weights_threshold == 0.5);
+  CHECK(s.activation_range == std::pair(-1.0, 6.0));
+  CHECK(s.z_threshold == 5.0);
+  CHECK(s.min_threshold == 0.25);
+  CHECK(s.l_p_value == 3);
+  Diagnostics diagnostics;
+  const std::string text = config::to_json(c);
+  CHECK(config::to_json(config::parse(text, "/cfg/core.json", {}, diagnostics)) == text);
+  // What one rule leaves open, the one before has said.
+  config::NodeSettings below = s;
+  config::NodeSettings above;
+  above.weights_n_bits = 5;
+  above.z_threshold = 7.0;
+  config::overlay(below, above);
+  CHECK(below.weights_n_bits == 5);
+  CHECK(below.z_threshold == 7.0);
+  CHECK(below.activation_n_bits == 6);
+}
+
+TEST_CASE("a wrong action is told where it is wrong") {
+  const auto m = GENERATE(
+      Mistake{"7", "wrong-type", "/0/action", "an object", "activation_n_bits"},
+      Mistake{"{}", "bad-value", "/network_editor/0", "sets nothing", "action"},
+      Mistake{"{\"activation_bits\": 16}", "unknown-key", "/action/activation_bits", "unknown",
+              "activation_n_bits"},
+      Mistake{"{\"weights_quantization_method\": \"LUT\"}", "bad-value", "/weights_quantization_method",
+              "not known", "POWER_OF_TWO"},
+      Mistake{"{\"activation_quantization_method\": \"LUT_POT_QUANTIZER\"}", "refused",
+              "/activation_quantization_method", "codebook", "SYMMETRIC"},
+      Mistake{"{\"weights_quantization_method\": 4, \"weights_n_bits\": 8}", "bad-value",
+              "/action/weights_n_bits", "every value", "2 to 7"},
+      Mistake{"{\"activation_range\": [1, 6]}", "bad-value", "/action/activation_range", "no range with 0",
+              "low <= 0 <= high"},
+      Mistake{"{\"activation_range\": 6}", "bad-value", "/action/activation_range", "no range", "[0, 6]"},
+      Mistake{"{\"shift_negative_ratio\": 0.2}", "refused", "/action/shift_negative_ratio", "zero point",
+              "0.05"},
+      Mistake{"{\"weights_error_method\": \"HMSE\"}", "refused", "/weights_error_method", "GPTQ", "MSE"});
+  CAPTURE(m.rules);
+  try {
+    read_editor(m.rules);
+    FAIL("no error");
+  } catch (const Error& error) {
+    REQUIRE(error.problems.size() == 1);
+    CHECK(error.problems[0].code == m.code);
+    CHECK_THAT(error.problems[0].place, Catch::EndsWith(m.place));
+    CHECK_THAT(error.problems[0].cause, Catch::Contains(m.cause));
+    CHECK_THAT(error.problems[0].remedy, Catch::Contains(m.remedy));
+  }
+}
+
 TEST_CASE("all mistakes of all rules are told at once") {
   try {
     read(R"([{"filter": {"nam": "a"}, "weights_n_bits": 99}, {"filter": 4, "bits": 2}])");

@@ -436,6 +436,43 @@ TEST_CASE("weights below 8 bits are packed in the file and whole in the kernels"
     }
 }
 
+TEST_CASE("weights from a codebook are indices in the file and integers in the kernels", "[onnx_io][qdq]") {
+  for (const bool per_channel : {false, true}) {
+    ir::Graph g = tiny::graph();
+    const auto x = tiny::input(g, "x", {1, 32, 8, 8});
+    const auto y = tiny::conv(g, x, 24);
+    tiny::output(g, y, "y");
+    Planned p(g);
+    p.activations({x, y}).integer(producer(g, y));
+    const ValueId w = g.nodes[0].inputs[1];
+    const size_t whole = onnx_io::write_qdq(p.model, {}).bytes.size();
+    plan::IntegerTensor& tensor = p.model.weights[w];
+    tensor.params.index_bits = 3;
+    for (int32_t channel = 0; channel < (per_channel ? 24 : 1); ++channel)
+      for (const int32_t value : {-127, -60 - channel, -20, -5, 0, 9, 50 + channel, 110})
+        tensor.params.codebook.push_back(value);
+    const ir::Tensor& weight = *g.values[static_cast<size_t>(w)].constant;
+    tensor.integers = quant::quantize(weight.as<float>(), weight.dims, tensor.params);
+    const Outcome outcome = judge(p);
+    CHECK(outcome.ops == "QuantizeLinear QLinearConv DequantizeLinear");
+    CHECK(outcome.against_simulation < 0.009);
+    CHECK(outcome.against_float < 0.5);
+    CHECK(outcome.written.bytes.size() < whole);
+    CHECK(outcome.written.bytes.size() < size_t{32 * 9 * 24} * 3 / 8 + 2500);
+
+    Planned f(g);
+    f.compute(producer(g, y), Compute::kFloatIntegerWeights);
+    f.model.weights[w] = tensor;
+    ir::Graph rounded = g;
+    rounded.values[static_cast<size_t>(w)].constant = ir::make_tensor(
+        std::span<const float>(quant::dequantize(tensor.integers, weight.dims, tensor.params)), weight.dims);
+    const Outcome in_float = judge(f);
+    CHECK(in_float.ops == "Conv");
+    CHECK(ort_try::max_relative_error(ort_try::run(onnx_io::write(rounded), f.inputs)[0],
+                                      ort_try::run(in_float.written.bytes, f.inputs)[0]) < 1e-6);
+  }
+}
+
 TEST_CASE("a weight too small to pay for unpacking is stored whole", "[onnx_io][qdq]") {
   ir::Graph g = tiny::graph();
   const auto x = tiny::input(g, "x", {1, 4, 8, 8});

@@ -2,6 +2,7 @@
 #include "select/rules.h"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "select/capability.h"
 #include "support/tiny_models.h"
@@ -147,11 +148,136 @@ TEST_CASE("weights get the widths of their rules, a shared one the largest") {
                  {"filter": {"name": "*/depthwise"}, "weights_n_bits": 5}])") == 5);
 }
 
+template <typename T>
+config::NodeSettings with(std::optional<T> config::NodeSettings::*field, T value) {
+  config::NodeSettings settings;
+  settings.*field = value;
+  return settings;
+}
+
+select::ResolvedRules edit(const ir::Graph& graph, const std::string& filter, const std::string& action,
+                           const std::string& widths = "[]") {
+  Diagnostics diagnostics;
+  return select::resolve_rules(
+      graph, config::parse("{\"bit_width_config\": " + widths +
+                               ", \"debug_config\": {\"network_editor\": [{\"filter\": " + filter +
+                               ", \"action\": " + action + "}]}}",
+                           "c.json", {}, diagnostics));
+}
+
+TEST_CASE("the editor wins over widths, and takes nodes to float where kernels cannot follow") {
+  const Net net;
+  const target::TargetSpec target = target::load("int8");
+  const char* point = R"({"name": "block/point"})";
+  const auto n = static_cast<size_t>(net.by_name.at("block/point"));
+  CHECK(edit(net.graph, point, R"({"weights_n_bits": 6})",
+             R"([{"filter": {"name": "*"}, "weights_n_bits": 4}])")
+            .nodes[n]
+            .weights_n_bits == 6);
+  const auto capability = [&](const char* action) {
+    return select::capabilities(net.graph, target, {}, {}, edit(net.graph, point, action).nodes).at(n);
+  };
+  const auto kept = capability(R"({"enable_weights_quantization": false})");
+  CHECK(kept.ability == select::Ability::kFloatOnly);
+  CHECK(kept.float_weights);
+  const auto unrounded = capability(R"({"enable_activation_quantization": false})");
+  CHECK(unrounded.ability == select::Ability::kFloatOnly);
+  CHECK_FALSE(unrounded.float_weights);
+  CHECK(capability(R"({"weights_quantization_method": "UNIFORM"})").ability == select::Ability::kFloatOnly);
+  CHECK(capability(R"({"weights_quantization_method": "UNIFORM", "weights_per_channel_threshold": false})")
+            .ability == select::Ability::kInteger);
+  CHECK_FALSE(capability(R"({"weights_bias_correction": false})").correct_bias);
+  CHECK(capability(R"({"weights_n_bits": 4})").correct_bias);
+}
+
+TEST_CASE("weights follow the method that a rule gives them") {
+  const ir::Tensor weight = tiny::random_tensor({8, 4, 3, 3}, 3, -0.3f, 0.9f);
+  const auto candidate = [&](config::NodeSettings settings) {
+    return threshold::weight_candidate(weight, 0, target::load("int8"), {}, settings, 1);
+  };
+  using config::QuantizationMethod;
+  for (const float scale :
+       candidate(with(&config::NodeSettings::weights_quantization_method, QuantizationMethod::kPowerOfTwo))
+           .params.scales)
+    CHECK(std::exp2(std::round(std::log2(scale))) == scale);
+  const auto uniform =
+      candidate(with(&config::NodeSettings::weights_quantization_method, QuantizationMethod::kUniform));
+  CHECK(uniform.params.zero_points.at(0) < -20);  // int8: values lie above 0 for the most part
+  CHECK(uniform.error < candidate(config::NodeSettings()).error);
+  CHECK(candidate(with(&config::NodeSettings::weights_per_channel_threshold, false)).params.axis == -1);
+  const auto by_hand = candidate(with(&config::NodeSettings::weights_threshold, 2.0)).params;
+  CHECK(by_hand.scales == std::vector<float>(8, 2.0f / 127));
+  const auto lut =
+      candidate(with(&config::NodeSettings::weights_quantization_method, QuantizationMethod::kLutSymmetric));
+  CHECK(lut.params.codebook.size() == 16);
+  CHECK(lut.params.stored_bits() == 4);
+  CHECK(lut.error < candidate(with(&config::NodeSettings::weights_n_bits, 4)).error);
+}
+
+TEST_CASE("results follow the method, width and range that a rule gives them, in the target's type") {
+  ir::Graph g = tiny::graph();
+  const auto x = tiny::input(g, "x", {1, 4});
+  const auto y = tiny::add(g, x, x);
+  tiny::output(g, y, "y");
+  plan::QuantPlan plan;
+  plan.nodes.resize(1);
+  plan.values.resize(g.values.size());
+  plan.values[static_cast<size_t>(y)].quantized = true;
+  plan.values[static_cast<size_t>(y)].scale_group = y;
+  plan::StatsTable stats;
+  stats[y].count = 2;
+  stats[y].min = -3;
+  stats[y].max = 5;
+  const auto params = [&](config::NodeSettings settings) {
+    return threshold::activation_candidates(g, plan, stats, target::load("int8"), {}, std::vector{settings})
+        .at(y)
+        .front()
+        .params;
+  };
+  CHECK(quant::range_min(params(config::NodeSettings())) == Approx(-3).margin(0.04));
+  const auto four = params(with(&config::NodeSettings::activation_n_bits, 4));
+  CHECK(four.bits == 4);
+  CHECK(four.scales.at(0) == Approx(8.0 / 15));
+  const auto power = params(
+      with(&config::NodeSettings::activation_quantization_method, config::QuantizationMethod::kPowerOfTwo));
+  CHECK(power.scales.at(0) == 8.0f / 128);
+  CHECK(power.zero_points.at(0) == 128);
+  CHECK_FALSE(power.is_signed);
+  const auto by_hand = params(with(&config::NodeSettings::activation_range, std::pair(-1.0, 6.0)));
+  CHECK(quant::range_min(by_hand) == Approx(-1).margin(0.03));
+  CHECK(quant::range_max(by_hand) == Approx(6).margin(0.03));
+}
+
+TEST_CASE("a range by hand ends where a Relu cuts it off, so that the Relu stays redundant") {
+  ir::Graph g = tiny::graph();
+  const auto x = tiny::input(g, "x", {1, 4});
+  const auto y = tiny::relu(g, tiny::add(g, x, x));
+  tiny::output(g, y, "y");
+  plan::QuantPlan plan;
+  plan.nodes.resize(g.nodes.size());
+  plan.values.resize(g.values.size());
+  plan.values[static_cast<size_t>(y)].quantized = true;
+  plan.values[static_cast<size_t>(y)].scale_group = y;
+  plan::StatsTable stats;
+  stats[y].count = 2;
+  stats[y].max = 5;
+  // The rule names the Add, which rounds where the Relu is.
+  const auto settings = with(&config::NodeSettings::activation_range, std::pair(-4.0, 4.0));
+  const auto params = threshold::activation_candidates(g, plan, stats, target::load("int8"), {},
+                                                       std::vector{settings, config::NodeSettings()})
+                          .at(y)
+                          .front()
+                          .params;
+  CHECK(quant::range_min(params) == 0);
+  CHECK(quant::range_max(params) == Approx(4));
+}
+
 TEST_CASE("every width from 2 to 8 has less error than the one below") {
   const ir::Tensor weight = tiny::random_tensor({8, 4, 3, 3}, 3);
   double last = 1;
   for (int bits = 2; bits <= 8; ++bits) {
-    const plan::Candidate c = threshold::weight_candidate(weight, 0, bits, target::load("int8"), {}, 1);
+    const plan::Candidate c = threshold::weight_candidate(
+        weight, 0, target::load("int8"), {}, with(&config::NodeSettings::weights_n_bits, bits), 1);
     CAPTURE(bits);
     CHECK(c.params.bits == bits);
     CHECK(c.params.scales.size() == 8);

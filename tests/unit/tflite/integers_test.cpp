@@ -14,7 +14,8 @@ namespace {
 
 // Everything the target has on integers, its ranges as `inputs` make them.
 plan::QuantizedModel integer_model(ir::Graph g, const std::vector<ir::Tensor>& inputs,
-                                   const target::TargetSpec& target) {
+                                   target::TargetSpec target) {
+  for (auto& [op_type, rule] : target.ops) rule.float_output = false;
   forget_shapes(g);
   run::infer_shapes(g, onnx_doors());
   ir::Graph watched = g;

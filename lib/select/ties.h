@@ -1,0 +1,19 @@
+// The same sums in every runtime: scales between which no integer result lies half way.
+#pragma once
+
+#include "ir/graph.h"
+#include "plan/quant_plan.h"
+#include "target/target.h"
+
+namespace qc::select {
+
+/// Moves the scales of values that an integer Add reads, by at most 1 part in 128 and mostly 1 in 2000, to
+/// output scale * p / 1023. Sums of integers are then whole multiples of 1/1023 of a step, and as 1023 is odd
+/// none is half a step: the nearest integer is 1/2046 away from being another one. Rounding to even (ONNX
+/// Runtime, in float) and rounding up with multipliers of 20 bits (XNNPACK) err by less than half of that, so
+/// both give the same integer. What follows an Add that differed in one value of ten thousand differs in most
+/// after thirty layers. Scales of 8 bit activations only; values of one scale group move together; scales
+/// that an op insists on (known ranges) stay.
+void avoid_ties(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target);
+
+}  // namespace qc::select

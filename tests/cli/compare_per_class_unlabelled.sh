@@ -1,0 +1,1 @@
+"$QCONVERT" compare nowhere.onnx nowhere.onnx --per-class

@@ -1,0 +1,1 @@
+"$QCONVERT" completion fush

@@ -1,0 +1,1 @@
+"$QCONVERT" "$SAMPLE/model.onnx" --dry-run --depfile out.d

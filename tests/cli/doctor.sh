@@ -1,0 +1,2 @@
+"$QCONVERT" doctor
+"$QCONVERT" doctor --json | grep -c '"onnxruntime": "[0-9]'

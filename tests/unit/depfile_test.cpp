@@ -1,0 +1,19 @@
+// The words that make and ninja share.
+#include "depfile.h"
+
+#include <catch2/catch.hpp>
+
+namespace qc {
+
+TEST_CASE("names that make would read as its own are escaped as it wants them", "[depfile]") {
+  CHECK(depfile_text("out/a.onnx", {"m.onnx", "pictures"}) ==
+        "out/a.onnx: \\\n  m.onnx \\\n  pictures\n\nm.onnx:\n\npictures:\n");
+  const std::string text = depfile_text("t", {"a b", "a#b", "a$b", "a%b", "a\\b", "a\\ b"});
+  CHECK(text.find("  a%b \\\n") != std::string::npos);
+  for (const char* name : {"a\\ b:\n", "a\\#b:\n", "a$$b:\n", "a\\b:\n", "a\\\\\\ b:\n"}) {
+    INFO(name);
+    CHECK(text.find(std::string("\n") + name) != std::string::npos);
+  }
+}
+
+}  // namespace qc

@@ -1,0 +1,137 @@
+// Scales between which no sum lies half way; Concats that would put unlike ranges on one scale.
+#include "select/ties.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "select/unlike.h"
+#include "support/tiny_models.h"
+
+using namespace qc;
+
+namespace {
+
+void round_at(plan::QuantPlan& plan, ir::ValueId v, float scale, int bits = 8) {
+  plan::ValueDecision& d = plan.values[static_cast<size_t>(v)];
+  d.quantized = true;
+  d.scale_group = v;
+  d.params.bits = bits;
+  d.params.scales = {scale};
+  d.params.zero_points = {100};
+}
+
+plan::QuantPlan integers_everywhere(const ir::Graph& g) {
+  plan::QuantPlan plan;
+  plan.nodes.resize(g.nodes.size());
+  plan.values.resize(g.values.size());
+  for (plan::NodeDecision& node : plan.nodes) node.compute = plan::Compute::kInteger;
+  return plan;
+}
+
+float scale_of(const plan::QuantPlan& plan, ir::ValueId v) {
+  return plan.values[static_cast<size_t>(v)].params.scales[0];
+}
+
+// How far every possible sum is from half a step, at least.
+double nearest_tie(double a, double b) {
+  double nearest = 1;
+  for (int i = -255; i <= 255; ++i)
+    for (int j = -255; j <= 255; ++j) {
+      const double sum = i * a + j * b;
+      nearest = std::min(nearest, std::fabs(sum - std::floor(sum) - 0.5));
+    }
+  return nearest;
+}
+
+// As XNNPACK adds: multipliers of 20 bits, half a step added, shifted down.
+int64_t xnnpack_sum(int i, int j, float a, float b, float out) {
+  const int shift = 20 - static_cast<int>(std::floor(std::log2(std::max(a / out, b / out))));
+  const auto multiplier = [&](float scale) {
+    return static_cast<int64_t>(std::nearbyint(std::ldexp(static_cast<double>(scale / out), shift)));
+  };
+  return (i * multiplier(a) + j * multiplier(b) + (int64_t{1} << (shift - 1))) >> shift;
+}
+
+}  // namespace
+
+TEST_CASE("sums of integers keep away from half steps, so that every rule of rounding gives the same") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 4}), y = tiny::input(g, "y", {1, 4});
+  const ir::ValueId sum = tiny::add(g, x, y), twice = tiny::add(g, tiny::relu(g, sum), y);
+  tiny::output(g, twice);
+  plan::QuantPlan plan = integers_everywhere(g);
+  const ir::ValueId limited = g.nodes[1].outputs[0];
+  round_at(plan, x, 0.0123f);
+  round_at(plan, y, 0.0202f);
+  round_at(plan, limited, 0.0314f);
+  round_at(plan, twice, 0.05f);
+  select::avoid_ties(plan, g, target::load("int8"));
+  CHECK(scale_of(plan, twice) == 0.05f);
+  CHECK(scale_of(plan, x) == Approx(0.0123f).epsilon(0.002));
+  CHECK(scale_of(plan, y) == Approx(0.0202f).epsilon(0.002));
+  CHECK(scale_of(plan, limited) == Approx(0.0314f).epsilon(0.002));
+  // y was moved for the later sum; nothing may move twice
+  const double a = static_cast<double>(scale_of(plan, limited)) / 0.05f,
+               b = static_cast<double>(scale_of(plan, y)) / 0.05f;
+  CHECK(nearest_tie(a, b) > 4e-4);
+  int different = 0;
+  for (int i = -255; i <= 255; ++i)
+    for (int j = -255; j <= 255; ++j) {
+      const float sum_in_float = static_cast<float>(i) * (scale_of(plan, limited) / 0.05f) +
+                                 static_cast<float>(j) * (scale_of(plan, y) / 0.05f);
+      different +=
+          std::lrint(sum_in_float) != xnnpack_sum(i, j, scale_of(plan, limited), scale_of(plan, y), 0.05f);
+    }
+  CHECK(different == 0);
+}
+
+TEST_CASE("scales that an op insists on, and those of other widths, stay") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 4});
+  const ir::ValueId gate = tiny::node(g, "Sigmoid", {x}), sum = tiny::add(g, gate, x);
+  tiny::output(g, sum);
+  plan::QuantPlan plan = integers_everywhere(g);
+  round_at(plan, x, 0.0123f, 16);
+  round_at(plan, gate, 1.0f / 256);
+  round_at(plan, sum, 0.0111f);
+  select::avoid_ties(plan, g, target::load("int8"));
+  CHECK(scale_of(plan, gate) == 1.0f / 256);
+  CHECK(scale_of(plan, x) == 0.0123f);
+  CHECK(scale_of(plan, sum) == 0.0111f);
+}
+
+TEST_CASE("a Concat of boxes and scores is found, and may stay in float where only outputs follow") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId boxes = tiny::input(g, "boxes", {1, 4, 8}), scores = tiny::input(g, "scores", {1, 2, 8});
+  const ir::ValueId all = tiny::concat(g, {boxes, scores});
+  tiny::output(g, tiny::transpose(g, all, {0, 2, 1}));
+  const target::TargetSpec target = target::load("int8");
+  plan::StatsTable stats;
+  const auto seen = [&](ir::ValueId v, float low, float high) {
+    stats[v].count = 1;
+    stats[v].min = low;
+    stats[v].max = high;
+  };
+  seen(boxes, -3, 400);
+  seen(scores, 0, 1);
+  const std::vector<bool> integer(2, true);
+
+  auto found = select::unlike_concats(g, target, stats, integer);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].widest == boxes);
+  CHECK(found[0].narrowest == scores);
+  CHECK(found[0].ratio == 400);
+  CHECK(found[0].may_float == std::vector<ir::NodeId>{0, 1});
+  const std::string words = select::describe(found[0], g, true);
+  CHECK_THAT(words, Catch::Contains("boxes") && Catch::Contains("scores") && Catch::Contains("400"));
+
+  tiny::output(g, tiny::mul(g, all, all));  // now somebody computes with both
+  found = select::unlike_concats(g, target, stats, std::vector<bool>(3, true));
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].may_float.empty());
+
+  seen(scores, 0, 25);
+  CHECK(select::unlike_concats(g, target, stats, std::vector<bool>(3, true)).empty());
+  seen(scores, 0, 1);
+  CHECK(select::unlike_concats(g, target, stats, std::vector<bool>(3, false)).empty());
+}
