@@ -53,9 +53,10 @@ int64_t weight_bytes(const plan::QuantizedModel& model, const ir::Node& node, bo
     const ir::Tensor& constant = *model.graph.values[static_cast<size_t>(v)].constant;
     if (constant.dtype != ir::DType::kFloat) continue;
     const auto weight = model.weights.find(v);
-    bytes += quantized && weight != model.weights.end()
-                 ? (constant.size() * weight->second.params.stored_bits() + 7) / 8
-                 : constant.size() * 4;
+    const int bits = weight != model.weights.end() ? weight->second.params.stored_bits()
+                     : model.narrow.contains(v)    ? 16
+                                                   : 32;
+    bytes += (constant.size() * (quantized ? bits : 32) + 7) / 8;
   }
   return bytes;
 }

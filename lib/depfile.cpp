@@ -5,6 +5,7 @@
 
 #include "base/files.h"
 #include "images/listing.h"
+#include "modes.h"
 
 namespace qc {
 namespace {
@@ -31,7 +32,7 @@ std::string escaped(const fs::path& path) {
 
 void add_images(std::vector<fs::path>& files, const config::CoreConfig& config, const ir::Graph& graph) {
   const config::RepresentativeDataset& dataset = config.representative_dataset;
-  if (dataset.path.empty() || config::writes_floats_only(config)) return;
+  if (dataset.path.empty() || !wants_images(config)) return;
   Diagnostics ignored;
   const images::Listing listing =
       images::list_folder(dataset.path, dataset.max_images, static_cast<int64_t>(graph.inputs.size()),

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "compare.h"
 #include "labels.h"
+#include "modes.h"
 
 namespace qc {
 namespace {
@@ -53,14 +54,14 @@ void check_gates(const config::CoreConfig& config) {
   if (gates.min_speedup && !writes(config, "onnx"))
     diagnostics.error({"not-measured", "/gates/min_speedup", "only ONNX files are timed",
                        "add \"onnx\" to /output/formats, or leave the gate out"});
-  if (config::writes_floats_only(config)) {
+  if (!wants_images(config)) {
     for (const auto& [name, set] : {std::pair{"min_sqnr_db", gates.min_sqnr_db.has_value()},
                                     {"min_agreement", gates.min_agreement.has_value()},
                                     {"max_top1_drop", gates.max_top1_drop.has_value()}})
       if (set)
         diagnostics.error(
             {"not-measured", std::string("/gates/") + name,
-             "a .tflite with float activations is written without images",
+             "activations stay float, and no images are named to measure it on",
              "judge it with: qconvert compare MODEL.onnx MODEL.quant.tflite --images DIR --gate ..."});
   }
   diagnostics.throw_if_errors(Exit::kUsage);

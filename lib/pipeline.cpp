@@ -12,10 +12,11 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "calibrate/calibrate.h"
-#include "depfile.h"
+#include "deliver.h"
 #include "describe_values.h"
 #include "images/image_source.h"
 #include "measured_gates.h"
+#include "modes.h"
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
@@ -52,42 +53,35 @@ class Stopwatch {
   std::vector<report::Timing> timings_;
 };
 
+void append(std::vector<std::string>& notes, const std::vector<std::string>& more) {
+  notes.insert(notes.end(), more.begin(), more.end());
+}
+
 bool wants(const ConvertOptions& options, const char* stage) {
   return std::find(options.dump.begin(), options.dump.end(), stage) != options.dump.end();
 }
 
-// All of them or none. A gate that failed leaves none, or all under names that no build takes for the real
-// ones.
-void write_all(ConvertResult& result, std::vector<FileToWrite> files, const ConvertOptions& options,
-               const config::CoreConfig& config, const ir::Graph& graph) {
-  if (!result.gates_hold && !config.gates.keep_rejected) return;
-  if (!result.gates_hold)
-    for (FileToWrite& file : files) file.path += ".rejected";
-  const std::vector<bool> fresh = write_files_atomically(files);
-  for (size_t i = 0; i < files.size(); ++i) {
-    result.written.push_back(files[i].path);
-    if (!fresh[i]) result.unchanged.push_back(files[i].path);
-  }
-  if (result.gates_hold) write_depfile(options, config, graph, result.written);
-}
-
-// A .tflite whose activations are float: nothing was calibrated, so there is nothing to judge.
-ConvertResult write_floats(ConvertResult result, const plan::QuantizedModel& model,
-                           const std::vector<ir::Tensor>& sample, const config::CoreConfig& config,
-                           const target::TargetSpec& target, const OutputPaths& outputs,
-                           const ConvertOptions& options) {
-  const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config, target);
-  if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
-  const plan::Written written = tflite::serialise(lowered);
-  result.report.notes = tflite_notes(lowered, model.graph, target);
+// Activations stay float and no images were named: nothing was measured, so there is nothing to judge.
+ModelFiles unmeasured_files(ConvertResult& result, const plan::QuantizedModel& model,
+                            const std::vector<ir::Tensor>& sample, const config::CoreConfig& config,
+                            const target::TargetSpec& target, const OutputPaths& outputs, bool show) {
+  ModelFiles files;
   describe_plan(result.report, model.graph, model.plan);
-  describe_file(result.report, outputs.tflite, "tflite", written);
-  result.gates_hold = gates_hold(config.gates, result.report);
-  const std::vector<ReportFile> reports = report_files(result.report, outputs);
-  std::vector<FileToWrite> files{{outputs.tflite, written.bytes}};
-  for (const ReportFile& file : reports) files.push_back({file.path, file.text});
-  write_all(result, files, options, config, model.graph);
-  return result;
+  if (wants_format(config, "onnx")) {
+    const onnx_io::QdqOptions form = qdq_options(outputs, config);
+    files.onnx = onnx_io::write_qdq(model, metadata_of(config), form);
+    describe_proof(result.report, model, verdicts_of(model, form, onnx_doors()), {});
+    describe_file(result.report, outputs.onnx, "onnx", files.onnx);
+  }
+  if (wants_format(config, "tflite")) {
+    const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config, target);
+    if (show) result.dumped += tflite::dump(lowered);
+    files.tflite = tflite::serialise(lowered);
+    append(result.report.notes, tflite_notes(lowered, model.graph, target));
+    describe_file(result.report, outputs.tflite, "tflite", files.tflite);
+  }
+  append(result.report.notes, mode_notes(config.mode, model));
+  return files;
 }
 
 }  // namespace
@@ -128,8 +122,7 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here images are known to exist and to fit the model. A dry run does without: a blank input has the
   // same shape.
   std::unique_ptr<images::ImageSource> source;
-  if (!options.dry_run && !config::writes_floats_only(config))
-    source = open_images(graph, config, diagnostics, threads);
+  if (!options.dry_run && wants_images(config)) source = open_images(graph, config, diagnostics, threads);
   const calibrate::Split split =
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
   const std::vector<ir::Tensor> sample = source ? source->load(0) : blank_inputs(graph, config);
@@ -146,27 +139,34 @@ ConvertResult convert(const ConvertOptions& options) {
   const select::ResolvedRules rules = select::resolve_rules(graph, config);
   describe_rules(result.report, graph, rules);
 
-  if (config::writes_floats_only(config) && !options.dry_run)
-    return write_floats(std::move(result), float_model(graph, target, config, rules.nodes, threads), sample,
-                        config, target, outputs, options);
-
   // From here every node has its place: integers where the target has a kernel and they pay, or wherever it
-  // has one.
+  // has one, or nowhere, as the mode says.
   const std::vector<plan::Idiom> idioms = normalize::recognise(graph);
   describe_idioms(result.report, idioms);
   const std::vector<select::Capability> capabilities =
       select::capabilities(graph, target, config.keep_float, idioms, rules.nodes);
   const select::PlacementCosts time =
       select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
-  const std::vector<bool> fastest =
-      full ? wherever_possible(capabilities) : select::place(graph, capabilities, time);
+  const bool rounds = config::rounds_activations(config);
+  const std::vector<bool> fastest = !rounds ? std::vector<bool>(graph.nodes.size(), false)
+                                    : full  ? wherever_possible(capabilities)
+                                            : select::place(graph, capabilities, time);
   plan::QuantPlan plan =
-      select::outline(graph, target, capabilities, fastest, reasons_in_float(fastest, fastest));
+      select::outline(graph, target, capabilities, fastest,
+                      rounds ? reasons_in_float(fastest, fastest) : reasons_of(config.mode, fastest.size()));
+  keep_weights_float(config.mode, plan);
   if (wants_format(config, "tflite")) check_tflite(graph, plan, sample, doors, config, target);
   watch.lap("place");
   if (options.dry_run) {
     if (wants(options, "plan")) result.dumped += plan::dump(plan, graph);
     describe_plan(result.report, graph, plan);
+    return result;
+  }
+  if (!source) {
+    const plan::QuantizedModel model = unmeasured_model(graph, plan, target, config, rules.nodes, threads);
+    const ModelFiles files =
+        unmeasured_files(result, model, sample, config, target, outputs, wants(options, "tflite"));
+    deliver(result, files, options, config, outputs, graph);
     return result;
   }
 
@@ -209,7 +209,7 @@ ConvertResult convert(const ConvertOptions& options) {
     complete(other);
     return attempt(graph, other, weights, answers, runners, *source, config, threads);
   };
-  if (target.float_islands && !full_stands(config, best.fidelity.worst_db()))
+  if (rounds && target.float_islands && !full_stands(config, best.fidelity.worst_db()))
     best = refine_placement(graph, capabilities, time, placed, std::move(best), retry, answers, *source,
                             split, threads);
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
@@ -220,20 +220,23 @@ ConvertResult convert(const ConvertOptions& options) {
   best.simulator->runner.reset();
   watch.lap("error by layer");
 
+  // From here constants that stay float are as narrow as the mode has them.
+  narrow_constants(config.mode, best.model);
+  append(result.report.notes, mode_notes(config.mode, best.model));
+
   // From here the files exist, in memory, and stock ONNX Runtime has had its say about the ONNX one.
   const onnx_io::QdqOptions form = qdq_options(outputs, config);
-  const plan::Written written = onnx_io::write_qdq(best.model, metadata_of(config), form);
+  ModelFiles files;
+  files.onnx = onnx_io::write_qdq(best.model, metadata_of(config), form);
   const std::vector<proof::Verdict> verdicts = verdicts_of(best.model, form, doors);
   const simulate::Fidelity integer_kernels =
-      fidelity_of_file(written, runners, *source, answers.held_out, threads);
+      fidelity_of_file(files.onnx, runners, *source, answers.held_out, threads);
   watch.lap("prove");
-  plan::Written tflite;
   if (wants_format(config, "tflite")) {
     const tflite::Model lowered = tflite_graph(best.model, sample, doors, config, target);
     if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
-    tflite = tflite::serialise(lowered);
-    for (std::string& note : tflite_notes(lowered, best.model.graph, target))
-      result.report.notes.push_back(std::move(note));
+    files.tflite = tflite::serialise(lowered);
+    append(result.report.notes, tflite_notes(lowered, best.model.graph, target));
   }
   watch.lap("tflite");
 
@@ -244,22 +247,11 @@ ConvertResult convert(const ConvertOptions& options) {
   describe_values(result.report, best.model, stats);
   describe_calibration(result.report, *source, split, config.representative_dataset);
   describe_accuracy(result.report, answers.judged, best.fidelity, integer_kernels);
-  if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", written);
-  if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", tflite);
+  if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", files.onnx);
+  if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", files.tflite);
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
   result.explained = explain(result.report, options.explain);
-  const bool hold = gates_hold(config.gates, result.report);
-  result.gates_hold = measured_gates_hold(options, config, written, tflite, result.report) && hold;
-  const std::vector<ReportFile> reports = report_files(result.report, outputs);
-  std::vector<FileToWrite> files;
-  if (wants_format(config, "onnx")) {
-    if (!written.external_name.empty())
-      files.push_back({outputs.onnx.parent_path() / written.external_name, written.external_bytes});
-    files.push_back({outputs.onnx, written.bytes});
-  }
-  if (wants_format(config, "tflite")) files.push_back({outputs.tflite, tflite.bytes});
-  for (const ReportFile& file : reports) files.push_back({file.path, file.text});
-  write_all(result, files, options, config, graph);
+  deliver(result, files, options, config, outputs, graph);
   return result;
 }
 

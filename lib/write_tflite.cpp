@@ -59,7 +59,7 @@ plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpe
     if (weight->size() >= kWorthwhile && graph.nodes[n].op_type != "ConvTranspose")
       plan.nodes[n].compute = plan::Compute::kFloatIntegerWeights;
   }
-  if (!rounds) return {graph, plan, {}, {}};
+  if (!rounds) return {graph, plan, {}, {}, {}};
   quantize::Guards ignored;
   const plan::Candidates weights =
       threshold::weight_candidates(graph, plan, target, config.quantization, rules, threads);
@@ -149,7 +149,7 @@ std::vector<std::string> elsewhere_notes(const std::vector<tflite::Violation>& e
 // Parameters that stand for those that calibration has yet to find.
 plan::QuantizedModel with_any_parameters(const ir::Graph& graph, const plan::QuantPlan& plan,
                                          const target::TargetSpec& target, const config::CoreConfig& config) {
-  plan::QuantizedModel model{graph, plan, {}, {}};
+  plan::QuantizedModel model{graph, plan, {}, {}, {}};
   for (plan::ValueDecision& value : model.plan.values)
     if (value.quantized)
       value.params =
@@ -179,6 +179,7 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
   tflite::LowerOptions options;
   const bool planned = config.output.tflite_form == config::TfliteForm::kInt16x8;  // as the plan says, too
   options.form = planned ? tflite::Form::kInt8 : static_cast<tflite::Form>(config.output.tflite_form);
+  if (config.mode == config::Mode::kFloat16) options.form = tflite::Form::kFloat16;
   options.io_type = static_cast<tflite::IoType>(config.output.tflite_io_type);
   options.keep_nchw_io = config.output.tflite_keep_nchw_io;
   options.metadata = metadata_of(config);

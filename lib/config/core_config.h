@@ -91,11 +91,16 @@ struct Output {
   bool tflite_keep_nchw_io = false;
 };
 
+/// What becomes of the numbers. kStatic: activations and weights are rounded by a plan made from images. The
+/// others leave activations in float: integer weights, or weights in a float type of 16 bits.
+enum class Mode { kStatic, kWeightOnly, kFloat16, kBfloat16 };
+
 /// Where integers go: where they pay (kAuto), or wherever the target has a kernel (kFull).
 enum class Placement { kUnset, kAuto, kFull };
 
 struct CoreConfig {
   RepresentativeDataset representative_dataset;
+  Mode mode = Mode::kStatic;
   std::string target = "int8";  // "target_platform_capabilities": a name, or a path to a .json
   QuantizationConfig quantization;
   Correction correction;
@@ -115,8 +120,9 @@ struct CoreConfig {
 /// The placement that counts: what the config says, else kFull where a .tflite is all that is written (its
 /// runtimes have integer kernels for what they can do at all, and some have nothing else), else kAuto.
 Placement placement_of(const CoreConfig& config);
-/// Nothing but a .tflite with float activations: needs no calibration.
-bool writes_floats_only(const CoreConfig& config);
+/// False where every activation stays float: by the mode, or because nothing but a .tflite of such a form is
+/// written. Such a conversion needs no images.
+bool rounds_activations(const CoreConfig& config);
 
 /// One "/json/pointer=value" of --set.
 struct Override {

@@ -395,6 +395,19 @@ void add_own(std::vector<Key>& t) {
               "Bound neighbouring weights so that 16-bit sums cannot saturate on x86 processors without VNNI "
               "(up to one bit of the weights); the report says either way what is at risk.",
               kOwn));
+  t.push_back(choice("/mode", FIELD(mode),
+                     {{"static", 0, false, ""},
+                      {"weight_only", 1, false, ""},
+                      {"float16", 2, false, ""},
+                      {"bfloat16", 3, false, ""}},
+                     "static: activations and weights become integers, by a plan made from images. "
+                     "weight_only: integer weights "
+                     "alone, 8 bits or what bit_width_config says. float16, bfloat16: weights in a float "
+                     "type of 16 bits. All but "
+                     "static unfold the weights once, at load, so the model runs as fast as in float; they "
+                     "need no images, and "
+                     "where a folder is named, the result is measured on it.",
+                     kOwn));
   t.push_back(nullable(choice(
       "/placement", FIELD(placement), {{"auto", 1, false, ""}, {"full", 2, false, ""}},
       "Where integers go: auto, where they pay; full, wherever the target has a kernel. null: auto, but full "
@@ -484,9 +497,11 @@ Placement placement_of(const CoreConfig& config) {
   return tflite ? Placement::kFull : Placement::kAuto;
 }
 
-bool writes_floats_only(const CoreConfig& config) {
-  return config.output.formats == std::vector<std::string>{"tflite"} &&
-         config.output.tflite_form != TfliteForm::kInt8 && config.output.tflite_form != TfliteForm::kInt16x8;
+bool rounds_activations(const CoreConfig& config) {
+  const bool float_form =
+      config.output.tflite_form != TfliteForm::kInt8 && config.output.tflite_form != TfliteForm::kInt16x8;
+  const bool tflite_alone = config.output.formats == std::vector<std::string>{"tflite"};
+  return config.mode == Mode::kStatic && !(tflite_alone && float_form);
 }
 
 const std::vector<Key>& keys() {

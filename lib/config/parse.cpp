@@ -223,6 +223,13 @@ void check_together(const Walk& walk, const Json& root) {
     walk.problem("/output/tflite/form", "bad-value",
                  "int16x8 is for a .tflite alone: ONNX Runtime has no kernels for int16 activations",
                  "set /output/formats to [\"tflite\"], or the form to \"int8\"");
+  const bool tflite =
+      std::find(c.output.formats.begin(), c.output.formats.end(), "tflite") != c.output.formats.end();
+  if (tflite && (c.mode == Mode::kWeightOnly || c.mode == Mode::kBfloat16))
+    walk.problem("/mode", "refused",
+                 "a .tflite cannot hold such weights beside float activations without rounding these as well",
+                 "leave \"tflite\" out of /output/formats, or take the mode float16, or static with "
+                 "/output/tflite/form dynamic_range");
   const bool lp = c.quantization.activation_error_method == ErrorMethod::kLp ||
                   c.quantization.weights_error_method == ErrorMethod::kLp;
   if (!lp && c.quantization.l_p_value != CoreConfig().quantization.l_p_value)

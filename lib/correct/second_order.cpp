@@ -211,7 +211,7 @@ class Engine {
                     const std::function<void()>& solved) {
     std::vector<ir::ValueId> tapped;
     for (const Solvable& layer : layers_) tapped.insert(tapped.end(), {layer.input, layer.result});
-    plan::QuantizedModel exact{model_.graph, model_.plan, {}, {}};
+    plan::QuantizedModel exact{model_.graph, model_.plan, {}, {}, {}};
     const auto exact_net = simulate::make_simulator(exact, runners_, tapped, {});
     exact_net->table.assign(exact_net->table.size(), std::nullopt);
     const auto quantized_net = simulate::make_simulator(model_, runners_, tapped, {});

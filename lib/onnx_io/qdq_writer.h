@@ -37,7 +37,7 @@ struct Writer {
   std::map<ir::ValueId, std::string> quantized_as;  // the integers of an activation
   std::map<ir::ValueId, std::string> read_by_channel;  // the same floats, from a scale for each channel
   std::map<ir::ValueId, std::string> written_as;       // what its producer writes
-  std::map<ir::ValueId, std::string> integers, dequantized, unfolded;  // of constants, as far as written
+  std::map<ir::ValueId, std::string> integers, dequantized, unfolded, widened;  // of constants, as written
   bool contrib = false;
 
   Writer(const plan::QuantizedModel& m, const QdqOptions& o)
@@ -79,6 +79,8 @@ std::string zero_point_name(Writer& w, const quant::QuantParams& params, const s
 const std::string& dequantized_constant(Writer& w, ir::ValueId v, const std::string& label);
 /// What a float node reads: the same behind Cast and Mul, which are folded at load.
 const std::string& unfolded_constant(Writer& w, ir::ValueId v, const std::string& label);
+/// What every node reads for a constant stored in a narrower float type: a Cast, which is folded at load.
+const std::string& widened_constant(Writer& w, ir::ValueId v, const std::string& label);
 std::string dequantized_bias(Writer& w, ir::NodeId id, const plan::IntegerTensor& bias);
 
 }  // namespace qc::onnx_io

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "onnx_io/qdq_writer.h"
+#include "quant/narrow_floats.h"
 
 namespace qc::onnx_io {
 
@@ -310,6 +311,27 @@ const std::string& unfolded_constant(Writer& w, ValueId v, const std::string& la
   add_node(w, new_node("Mul"), {current, broadcast_constant(w, 's', params.scales, params, rank, label)},
            {name}, label);
   return name;
+}
+
+namespace {
+
+ir::Tensor narrowed(const ir::Tensor& tensor, DType type) {
+  std::string bytes;
+  for (const float x : tensor.as<float>()) {
+    const uint16_t narrow = type == DType::kFloat16 ? quant::to_float16(x) : quant::to_bfloat16(x);
+    bytes += static_cast<char>(narrow & 0xff);
+    bytes += static_cast<char>(narrow >> 8);
+  }
+  return ir::make_tensor(type, std::move(bytes), tensor.dims);
+}
+
+}  // namespace
+
+const std::string& widened_constant(Writer& w, ValueId v, const std::string& label) {
+  std::string& name = w.widened[v];
+  if (!name.empty()) return name;
+  add_initializer(w, w.value(v).name, narrowed(*w.value(v).constant, w.model.narrow.at(v)), label, "weights");
+  return name = step(w, "Cast", {w.value(v).name}, label, {{"to", int64_t{onnx::TensorProto::FLOAT}}});
 }
 
 std::string dequantized_bias(Writer& w, NodeId id, const plan::IntegerTensor& bias) {

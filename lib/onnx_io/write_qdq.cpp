@@ -181,6 +181,7 @@ std::string input_name(Writer& w, NodeId id, size_t slot) {
   if (!w.value(v).constant)
     return would_be_rounded(w, id, slot) ? read_by_channel(w, v, node.name) : w.read_as.at(v);
   if (keeps_apart(w, id, slot)) return bias_of_full_rank(w, id, slot);
+  if (w.model.narrow.contains(v)) return widened_constant(w, v, node.name);
   if (!w.model.weights.contains(v)) return w.value(v).name;
   return w.compute(id) == Compute::kInteger ? dequantized_constant(w, v, node.name)
                                             : unfolded_constant(w, v, node.name);
@@ -215,8 +216,8 @@ void add_float_constants(Writer& w) {
                                         [&](auto op) { return ir::standard_op(node, op); });
       for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
         if (node.inputs[slot] != v) continue;
-        needed = needed || !(w.model.weights.contains(v) || (slot == 2 && w.model.biases.contains(*it)) ||
-                             keeps_apart(w, *it, slot));
+        needed = needed || !(w.model.weights.contains(v) || w.model.narrow.contains(v) ||
+                             (slot == 2 && w.model.biases.contains(*it)) || keeps_apart(w, *it, slot));
         kind = !weighted ? "constants" : slot == 2 ? "bias" : "weights";
       }
     }

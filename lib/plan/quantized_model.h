@@ -24,6 +24,8 @@ struct QuantizedModel {
   std::map<ir::ValueId, IntegerTensor>
       weights;  // every constant stored as integers, of integer and float nodes alike
   std::map<ir::NodeId, IntegerTensor> biases;  // int32 bias of an integer Conv or Gemm (input slot 2)
+  std::map<ir::ValueId, ir::DType>
+      narrow;  // float constants stored as kFloat16 or kBfloat16; in no other map
 };
 
 /// Bytes of a written file, born with a label (node, kind). `node` is "" for what belongs to no node.

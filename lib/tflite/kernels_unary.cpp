@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 
+#include "quant/narrow_floats.h"
 #include "tflite/kernels.h"
 
 namespace qc::tflite::kernels {
@@ -236,15 +237,6 @@ void quantize(const Call& call) {
   store(*call.out[0], results);
 }
 
-float from_half(uint16_t half) {
-  const int exponent = half >> 10 & 31, fraction = half & 1023;
-  float value = exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
-                              : std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
-  if (exponent == 31)
-    value = fraction ? std::numeric_limits<float>::quiet_NaN() : std::numeric_limits<float>::infinity();
-  return half & 0x8000 ? -value : value;
-}
-
 void dequantize(const Call& call) {
   require_same_size(call);
   const Value& in = *call.in[0];
@@ -252,7 +244,7 @@ void dequantize(const Call& call) {
   const std::span<float> out = call.out[0]->out<float>();
   if (in.dtype() == ir::DType::kFloat16) {
     const auto halves = in.as<uint16_t>();
-    std::transform(halves.begin(), halves.end(), out.begin(), from_half);
+    std::transform(halves.begin(), halves.end(), out.begin(), quant::from_float16);
     return;
   }
   const file::Tensor& about = *in.about;

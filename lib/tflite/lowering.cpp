@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "quant/narrow_floats.h"
 #include "quant/quant_params.h"
 
 namespace qc::tflite {
@@ -91,31 +92,12 @@ Quantization bias_quantization(const quant::QuantParams& params, const Tensor& w
   return q;
 }
 
-uint16_t to_half(float value) {  // round to nearest even; subnormals and overflow included
-  uint32_t bits;
-  std::memcpy(&bits, &value, 4);
-  const uint32_t sign = bits >> 16 & 0x8000u;
-  const int32_t exponent = static_cast<int32_t>(bits >> 23 & 0xff) - 112;
-  uint32_t mantissa = bits & 0x7fffffu;
-  if (exponent >= 31) return static_cast<uint16_t>(sign | 0x7bffu);  // the largest half: weights are finite
-  if (exponent <= 0) {
-    if (exponent < -10) return static_cast<uint16_t>(sign);
-    mantissa |= 0x800000u;
-    const int shift = 14 - exponent;
-    const uint32_t half = mantissa >> shift, rest = mantissa & ((1u << shift) - 1), tie = 1u << (shift - 1);
-    return static_cast<uint16_t>(sign | (half + (rest > tie || (rest == tie && (half & 1u)))));
-  }
-  const uint32_t half = sign | static_cast<uint32_t>(exponent) << 10 | mantissa >> 13;
-  const uint32_t rest = mantissa & 0x1fffu;
-  return static_cast<uint16_t>(half + (rest > 0x1000u || (rest == 0x1000u && (half & 1u))));
-}
-
 TensorId float_constant(Lowering& l, const ir::Tensor& tensor, const char* kind) {
   constexpr int64_t kWorthHalving = 32;
   if (l.options.form != Form::kFloat16 || tensor.size() < kWorthHalving)
     return add_constant(l, Type::kFloat32, narrow(tensor.dims), *tensor.bytes, kind);
   std::vector<uint16_t> halves;
-  for (const float f : tensor.as<float>()) halves.push_back(to_half(f));
+  for (const float f : tensor.as<float>()) halves.push_back(quant::to_float16(f));
   const TensorId half = add_constant(l, Type::kFloat16, narrow(tensor.dims), bytes_of(halves), kind);
   const TensorId full = temporary_float(l, narrow(tensor.dims));
   emit(l, Op::kDequantize, {half}, {full});

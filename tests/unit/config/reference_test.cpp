@@ -129,9 +129,9 @@ TEST_CASE("a .tflite asks for integers wherever there are kernels, unless the co
   CHECK(config::placement_of(config) == config::Placement::kFull);
   config.output.formats = {"tflite"};
   CHECK(config::placement_of(config) == config::Placement::kFull);
-  CHECK_FALSE(config::writes_floats_only(config));
+  CHECK(config::rounds_activations(config));
   config.output.tflite_form = config::TfliteForm::kFloat32;
-  CHECK(config::writes_floats_only(config));
+  CHECK_FALSE(config::rounds_activations(config));
   config.placement = config::Placement::kAuto;
   CHECK(config::placement_of(config) == config::Placement::kAuto);
 }

@@ -618,3 +618,19 @@ TEST_CASE("a plan that the opset cannot express is a bug, not a broken file", "[
     CHECK_THROWS_WITH(onnx_io::write_qdq(p.model, {}), Catch::Contains("opset"));
   }
 }
+
+TEST_CASE("constants in a narrow float type are widened once, at load", "[onnx_io][qdq]") {
+  for (const ir::DType type : {ir::DType::kFloat16, ir::DType::kBfloat16}) {
+    ir::Graph g = tiny::graph();
+    const ValueId x = tiny::input(g, "x", {1, 8, 12, 12}), y = tiny::conv(g, x, 16);
+    tiny::output(g, tiny::relu(g, y), "y");
+    Planned planned(g);
+    const ValueId weight = g.nodes[static_cast<size_t>(producer(g, y))].inputs[1];
+    planned.model.narrow[weight] = type;
+    const Outcome outcome = judge(planned);
+    CHECK(outcome.ops.find("Cast") == std::string::npos);
+    CHECK(outcome.against_float < (type == ir::DType::kFloat16 ? 0.001 : 0.01));
+    CHECK(outcome.against_float > 0);
+    CHECK(outcome.written.bytes.size() < onnx_io::write(g).size() - 8 * 16 * 9 * 2 + 200);
+  }
+}
