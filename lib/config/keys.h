@@ -73,7 +73,7 @@ void add_measured_gates(std::vector<Key>& table);
 const std::vector<Key>& keys();
 void add_rule_keys(std::vector<Key>& table);        // rules.cpp
 void add_correction_keys(std::vector<Key>& table);  // keys_correction.cpp
-const std::vector<Group>& groups();           // the order of configs/README.md
+const std::vector<Group>& groups();                 // the order of configs/README.md
 
 const Key* find_key(const std::string& pointer);
 bool is_group(const std::string& pointer);

@@ -1,6 +1,6 @@
-// As much of JSON Schema as the repository's own schemas use: type, const, enum, anyOf, $ref into $defs, required,
-// properties, items, additionalProperties as a schema. Stricter in one point: where properties are listed, a key
-// that is not among them is a mistake, because then the schema has been forgotten.
+// As much of JSON Schema as the repository's own schemas use: type, const, enum, anyOf, $ref into $defs,
+// required, properties, items, additionalProperties as a schema. Stricter in one point: where properties are
+// listed, a key that is not among them is a mistake, because then the schema has been forgotten.
 #pragma once
 
 #include <nlohmann/json.hpp>
