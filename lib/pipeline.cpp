@@ -166,14 +166,17 @@ ConvertResult convert(const ConvertOptions& options) {
     const plan::QuantizedModel model = unmeasured_model(graph, plan, target, config, rules.nodes, threads);
     const ModelFiles files =
         unmeasured_files(result, model, sample, config, target, outputs, wants(options, "tflite"));
+    finish_report(result.report, applied, {}, config, split, diagnostics, watch.timings());
+    result.explained = explain(result.report, options.explain);
     deliver(result, files, options, config, outputs, graph);
     return result;
   }
 
   // From here every value that will be rounded has exact statistics.
   const auto requests = select::requests(plan);
-  const plan::StatsTable stats = calibrate::calibrate(graph, runners, *source, split.calibration, requests,
-                                                      {threads, batch_size(graph, config)});
+  const plan::StatsTable stats = rounds ? calibrate::calibrate(graph, runners, *source, split.calibration,
+                                                               requests, {threads, batch_size(graph, config)})
+                                        : plan::StatsTable{};
   if (wants(options, "stats")) result.dumped += dump(stats, graph);
   watch.lap("calibrate");
 

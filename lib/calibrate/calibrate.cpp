@@ -162,7 +162,6 @@ Error not_finite(const ir::Graph& graph, run::RunnerFactory& runners, const imag
 plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
                            const images::ImageSource& source, std::span<const int64_t> indices,
                            std::span<const plan::StatRequest> requests, const Options& options) {
-  if (requests.empty()) return {};
   const int64_t batch = std::max<int64_t>(1, options.batch_size);
   const int64_t runs = (static_cast<int64_t>(indices.size()) + batch - 1) / batch;
   const size_t workers = static_cast<size_t>(std::max(1, options.threads));

@@ -1,9 +1,10 @@
 # Codebook weights: as small as 4 bits, closer to float, on integer kernels, and what the plan's simulation says.
-quantize_sample --set /placement=full --set '/bit_width_config=[{"filter": {"name": "*"}, "weights_n_bits": 4}]' -q > /dev/null
+nearest="--set /gptq_config/method=bias_correction"  # the other correction moves along an even grid only
+quantize_sample --set /placement=full $nearest --set '/bit_width_config=[{"filter": {"name": "*"}, "weights_n_bits": 4}]' -q > /dev/null
 db() { sed -n 's/.*"worst_sqnr_db": \([-0-9.]*\).*/\1/p' out/model.report.json; }
 even=$(db)
 even_size=$(wc -c < out/model.quant.onnx)
-quantize_sample --set /placement=full --set '/debug_config/network_editor=[{"filter": {"name": "*"},
+quantize_sample --set /placement=full $nearest --set '/debug_config/network_editor=[{"filter": {"name": "*"},
   "action": {"weights_quantization_method": "LUT_SYM_QUANTIZER", "weights_n_bits": 4}}]' -q > /dev/null
 book=$(db)
 size=$(wc -c < out/model.quant.onnx)

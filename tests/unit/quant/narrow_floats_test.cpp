@@ -28,7 +28,7 @@ TEST_CASE("numbers go to the nearest, ties to even", "[quant]") {
       {0x1p-24f, 0x1p-24f, 0x1p-24f},  // the least float16
       {0x1p-25f, 0.0f, 0x1p-25f},      // half of it: to 0, which is even
       {0x1.8p-25f, 0x1p-24f, 0x1.8p-25f},
-      {0x1.ffcp-15f, 0x1.ffcp-15f, 0x1p-14f},  // a float16 below its normal ones
+      {0x1.ff8p-15f, 0x1.ff8p-15f, 0x1p-14f},  // a float16 below its normal ones
       {65504.0f, 65504.0f, 65536.0f},
       {1e30f, 65504.0f, quant::from_bfloat16(quant::to_bfloat16(1e30f))},
       {-0.0f, -0.0f, -0.0f},
