@@ -3,17 +3,29 @@
 
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
+#elif defined(__x86_64__)
+#include <cpuid.h>
 #endif
 
 namespace qc {
+namespace {
+
+#if defined(__x86_64__)
+// By its bit (Intel's manual, CPUID leaf 7.1, EAX 4): not every compiler has a name for it.
+bool has_avx_vnni() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & 1U << 4) != 0;
+}
+#endif
+
+}  // namespace
 
 Processor this_processor() {
   Processor found;
 #if defined(__x86_64__)
   found.architecture = "x86-64";
   __builtin_cpu_init();
-  const bool vnni512 = __builtin_cpu_supports("avx512vnni") != 0,
-             vnni = __builtin_cpu_supports("avxvnni") != 0;
+  const bool vnni512 = __builtin_cpu_supports("avx512vnni") != 0, vnni = has_avx_vnni();
   found.features = {{"AVX2", __builtin_cpu_supports("avx2") != 0},
                     {"AVX-512", __builtin_cpu_supports("avx512bw") != 0},
                     {"AVX-512 VNNI", vnni512},

@@ -55,7 +55,7 @@ std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narr
       continue;
     layer.windows = *windows;
     if (layer.bias) layer.result = layer.bias->result;
-    layers.push_back(std::move(layer));
+    layers.push_back(layer);
   }
   return layers;
 }

@@ -89,10 +89,10 @@ class Side {
     return std::max(0.0, q - 2 * c * s + c * c * w);
   }
   double between(int32_t a, int32_t b) const {
-    const auto border = static_cast<size_t>(a + b);  // (a + b) / 2 in half steps
-    return part(a, static_cast<size_t>(2 * a), border) + part(b, border, static_cast<size_t>(2 * b));
+    const auto border = static_cast<size_t>(a) + static_cast<size_t>(b);  // (a + b) / 2 in half steps
+    return part(a, 2 * static_cast<size_t>(a), border) + part(b, border, 2 * static_cast<size_t>(b));
   }
-  double beyond(int32_t last) const { return part(last, static_cast<size_t>(2 * last), count_); }
+  double beyond(int32_t last) const { return part(last, 2 * static_cast<size_t>(last), count_); }
 
   int32_t reach_;
   size_t count_;
