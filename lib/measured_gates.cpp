@@ -62,7 +62,7 @@ void check_gates(const config::CoreConfig& config) {
         diagnostics.error(
             {"not-measured", std::string("/gates/") + name,
              "activations stay float, and no images are named to measure it on",
-             "judge it with: qconvert compare MODEL.onnx MODEL.quant.tflite --images DIR --gate ..."});
+             "judge it with: qconvert compare MODEL.onnx WRITTEN_FILE --images DIR --gate ..."});
   }
   diagnostics.throw_if_errors(Exit::kUsage);
   if (!gates.labels.empty()) parse_labels(read_file(gates.labels), gates.labels);

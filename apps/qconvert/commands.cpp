@@ -372,7 +372,7 @@ int compare_command(const Command& self, const Arguments& arguments) {
   CLI::App app(self.sentence, "qconvert compare");
   CompareLine line;
   add_compare_options(app, line);
-  add_talk(app, line.talk);
+  add_talk(app, line.talk, {"text", "json", "html"}, "what goes to stdout: text (default), json or html");
   set_help_page(app, "usage: qconvert compare A B [C ...] --images DIR [--config CFG.json] [--labels CSV]",
                 metric_list());
   if (!parse(app, arguments)) return 0;
@@ -381,7 +381,9 @@ int compare_command(const Command& self, const Arguments& arguments) {
   line.options.models.emplace_back(line.a);
   line.options.models.insert(line.options.models.end(), line.others.begin(), line.others.end());
   const CompareResult result = compare(line.options);
-  print_to_stdout(line.talk.json() ? report::to_json(result.comparison) : report::to_text(result.comparison));
+  print_to_stdout(line.talk.json()          ? report::to_json(result.comparison)
+                  : line.talk.wants("html") ? report::to_html(result.comparison)
+                                            : report::to_text(result.comparison));
   for (const report::ComparedGate& gate : result.comparison.gates)
     if (!gate.held) log::error(format("gate {} of {}: measured {:.6g}", gate.text, gate.letter, gate.figure));
   return static_cast<int>(result.gates_hold ? Exit::kDone : Exit::kBudget);

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "report/json_values.h"
+#include "report/page.h"
 #include "report/table.h"
 
 namespace qc::report {
@@ -188,6 +189,16 @@ json model_value(const ComparedModel& model, const ComparedModel& a) {
       {"against_a", &model == &a ? json(nullptr) : against_a(model)}};
 }
 
+json to_document(const Comparison& c) {
+  json models = json::array(), judged = json::array();
+  for (const ComparedModel& model : c.models) models.push_back(model_value(model, c.models[0]));
+  for (const ComparedGate& gate : c.gates)
+    judged.push_back(
+        {{"gate", gate.text}, {"model", gate.letter}, {"figure", number(gate.figure)}, {"held", gate.held}});
+  return {{"schema_version", 2}, {"models", models}, {"images", c.images}, {"preprocessing", c.preprocessing},
+          {"gates", judged},     {"notes", c.notes}};
+}
+
 }  // namespace
 
 std::string to_text(const Comparison& c) {
@@ -202,17 +213,11 @@ std::string to_text(const Comparison& c) {
 }
 
 std::string to_json(const Comparison& c) {
-  json models = json::array(), judged = json::array();
-  for (const ComparedModel& model : c.models) models.push_back(model_value(model, c.models[0]));
-  for (const ComparedGate& gate : c.gates)
-    judged.push_back(
-        {{"gate", gate.text}, {"model", gate.letter}, {"figure", number(gate.figure)}, {"held", gate.held}});
-  return print({{"schema_version", 2},
-                {"models", models},
-                {"images", c.images},
-                {"preprocessing", c.preprocessing},
-                {"gates", judged},
-                {"notes", c.notes}});
+  return print(to_document(c));
+}
+
+std::string to_html(const Comparison& c) {
+  return page("comparison", file_name(c.models[0].file) + " compared", to_document(c), nullptr);
 }
 
 }  // namespace qc::report

@@ -65,5 +65,7 @@ struct Comparison {
 
 std::string to_text(const Comparison& comparison);
 std::string to_json(const Comparison& comparison);
+/// One page: the same document, drawn.
+std::string to_html(const Comparison& comparison);
 
 }  // namespace qc::report

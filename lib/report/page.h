@@ -9,7 +9,7 @@
 
 namespace qc::report {
 
-/// `kind`: "conversion", "inspection", "tflite" or "difference": which of the script's views draws
+/// `kind`: "conversion", "inspection", "tflite", "difference" or "comparison": which of the script's views draws
 /// `document`. `drawings`: what is only drawn (histograms, pictures).
 std::string page(std::string_view kind, const std::string& title, const nlohmann::json& document,
                  const nlohmann::json& drawings);

@@ -229,6 +229,26 @@ async function inspections(browser) {
   await page.close();
 }
 
+// --- a comparison -------------------------------------------------------------------------------------------------------
+async function comparison(browser) {
+  const path = join(work, 'comparison.html'), share = (x) => `${(100 * x).toFixed(2)} %`;
+  writeFileSync(path, run('compare', join(sample, 'model.onnx'), 'out/model.quant.onnx', 'out/model.quant.tflite', '--config', join(sample, 'config.json'),
+    '--images', join(sample, 'eval'), '--labels', join(sample, 'labels.csv'), '--max-images', '60', '--per-class', '--gate', 'size_ratio < 0.6', '--report', 'html'));
+  await checkLooks(browser, path, 'comparison');
+  const page = await browser.open(path), found = JSON.parse(await textOf(page, '#data')), [a, ...others] = found.models;
+  equal(await textOf(page, '#verdict'), `✓ All ${found.gates.length} gates hold.`, 'verdict of the comparison');
+  equal(await cells(page, 'Files'), found.models.map((m) => [m.name, m.file, bytes(m.size), `${(100 * m.size / a.size).toFixed(1)} %`, bytes(m.compressed_size),
+    `${(100 * m.compressed_size / a.compressed_size).toFixed(1)} %`, m.peak_memory === null ? '–' : bytes(m.peak_memory)]), 'compared files');
+  equal(await cells(page, 'Outputs'), others.flatMap((m) => m.against_a.outputs.map((o) => [m.name, o.output + (o.before_softmax ? ' (logits)' : ''), db(o.sqnr_db), o.cosine.toFixed(5),
+    String(Number(o.max_abs_error.toPrecision(4)))])), 'compared outputs');
+  equal((await cells(page, 'Classes')).map((row) => [row[0], row[1], row[3]]), others.map((m) => [m.name, share(m.against_a.agreement), share(m.against_a.labelled.top1)]), 'compared classes');
+  equal((await cells(page, 'Gates')).map((row) => [row[0], row[1], row[2]]), found.gates.map((g) => [g.gate, g.model, plain(g.figure)]), 'compared gates');
+  equal((await cells(page, 'Top-1 by class')).length, others.reduce((sum, m) => sum + m.against_a.classes.length, 0), 'rows by class');
+  equal(await page.evaluate(`document.querySelectorAll('#one_thread circle').length`), found.models.filter((m) => m.latency.one_thread).length, 'points of speed');
+  equal(await page.evaluate(`document.querySelectorAll('#accuracy circle').length`), others.length, 'points of accuracy');
+  await page.close();
+}
+
 // --- the largest real model: size and speed of its page -------------------------------------------------------------------
 async function realReport(browser) {
   const folder = join(work, 'calib'), pictures = join(real, 'images/imagenet1k/calib');
@@ -256,6 +276,7 @@ try {
   else {
     await sampleReport(browser);
     await inspections(browser);
+    await comparison(browser);
   }
 } finally {
   await browser.close();
