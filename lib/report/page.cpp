@@ -3,8 +3,6 @@
 
 #include <cstdint>
 
-#include "report/embedded.h"
-
 namespace qc::report {
 namespace {
 
@@ -54,9 +52,9 @@ std::string page(std::string_view kind, const std::string& title, const json& do
     if (place == "kind") return std::string(kind);
     if (place == "data") return inline_json(document);
     if (place == "drawings") return inline_json(drawings);
-    return std::string(embedded(place));  // "page.css", "page.js", ...
+    return std::string(embedded_text(embedded_files(), place));  // "page.css", "page.js", ...
   };
-  const std::string_view frame = embedded("page.html");
+  const std::string_view frame = embedded_text(embedded_files(), "page.html");
   std::string html;
   size_t at = 0;
   while (at < frame.size()) {

@@ -3,14 +3,18 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
-
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "base/embedded.h"
+
 namespace qc::report {
 
-/// `kind`: "conversion", "inspection", "tflite", "difference" or "comparison": which of the script's views draws
-/// `document`. `drawings`: what is only drawn (histograms, pictures).
+std::span<const EmbeddedFile> embedded_files();  // lib/report/page/*
+
+/// `kind`: "conversion", "inspection", "tflite", "difference" or "comparison": which of the script's views
+/// draws `document`. `drawings`: what is only drawn (histograms, pictures).
 std::string page(std::string_view kind, const std::string& title, const nlohmann::json& document,
                  const nlohmann::json& drawings);
 

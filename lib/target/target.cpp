@@ -7,13 +7,16 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/embedded.h"
 #include "base/files.h"
 #include "base/text.h"
 #include "json/strict_json.h"
-#include "target/shipped.h"
 #include "target/tflite_rules.h"
 
 namespace qc::target {
+
+std::span<const EmbeddedFile> embedded_files();  // configs/targets/*.json
+
 namespace {
 
 using json::Json;
@@ -153,13 +156,14 @@ TargetSpec with_int16_activations(TargetSpec target) {
 
 std::vector<std::string> shipped_names() {
   std::vector<std::string> names;
-  for (const ShippedFile& file : shipped_files()) names.emplace_back(file.name);
+  for (const EmbeddedFile& file : embedded_files())
+    names.emplace_back(file.name.substr(0, file.name.rfind('.')));
   return names;
 }
 
 TargetSpec load(const std::string& name_or_path) {
-  for (const ShippedFile& file : shipped_files())
-    if (file.name == name_or_path) return parse(file.text, "target " + name_or_path, name_or_path);
+  const std::string_view shipped = embedded_text(embedded_files(), name_or_path + ".json");
+  if (!shipped.empty()) return parse(shipped, "target " + name_or_path, name_or_path);
   const std::filesystem::path path = name_or_path;
   if (path.extension() != ".json") {
     const std::vector<std::string> names = shipped_names();
