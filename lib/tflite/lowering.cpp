@@ -425,8 +425,11 @@ TensorId temporary_float(Lowering& l, std::vector<int32_t> shape) {
 }
 
 void emit(Lowering& l, Op op, std::vector<TensorId> inputs, std::vector<TensorId> outputs, Options options) {
-  // On int16 sums may have any scales, not only powers of two.
-  if ((op == Op::kAdd || op == Op::kSub) && tensor_at(l, outputs[0]).type == Type::kInt16)
+  // On int16 sums may have any scales, not only powers of two. An operator that is emitted anew has it
+  // already.
+  const bool said = std::any_of(options.begin(), options.end(),
+                                [](const auto& option) { return option.first == "pot_scale_int16"; });
+  if ((op == Op::kAdd || op == Op::kSub) && !said && tensor_at(l, outputs[0]).type == Type::kInt16)
     options.emplace_back("pot_scale_int16", int64_t{0});
   Operator made;
   made.op = op;
