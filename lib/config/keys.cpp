@@ -10,6 +10,20 @@
 #include "config/values.h"
 
 namespace qc::config {
+
+Key row(const char* pointer, Kind kind, double low, double high, Binding field, const char* meaning,
+        const char* mct) {
+  Key key;
+  key.pointer = pointer;
+  key.kind = kind;
+  key.low = low;
+  key.high = high;
+  key.field = std::move(field);
+  key.meaning = meaning;
+  key.mct = mct;
+  return key;
+}
+
 namespace {
 
 // --- between JSON and the fields' types
@@ -110,19 +124,6 @@ Binding bind_choice(const std::vector<Choice>& choices, Reference reference) {
 // --------------------------------------------------------------------------------------------------------
 constexpr const char* kOwn = "";
 constexpr double kMaxBytes = 1e15;
-
-Key row(const char* pointer, Kind kind, double low, double high, Binding field, const char* meaning,
-        const char* mct) {
-  Key key;
-  key.pointer = pointer;
-  key.kind = kind;
-  key.low = low;
-  key.high = high;
-  key.field = std::move(field);
-  key.meaning = meaning;
-  key.mct = mct;
-  return key;
-}
 
 Key nullable(Key key) {
   key.nullable = true;

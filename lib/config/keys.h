@@ -67,6 +67,9 @@ struct Group {
   bool null_by_default = false;  // printed as null: the object's presence alone would mean something
 };
 
+/// One row. `mct`: MCT's counterpart; "" is qconvert's own.
+Key row(const char* pointer, Kind kind, double low, double high, Binding field, const char* meaning,
+        const char* mct = "");
 /// Rows of /gates that need labels or a clock: keys_gates.cpp.
 void add_measured_gates(std::vector<Key>& table);
 

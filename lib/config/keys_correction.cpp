@@ -18,17 +18,6 @@ constexpr Method kMethods[] = {{"none", CorrectionMethod::kNone},
                                {"bias_correction", CorrectionMethod::kBiasCorrection},
                                {"second_order", CorrectionMethod::kSecondOrder}};
 
-Key own(const char* name, Kind kind, double low, double high, Binding field, const char* meaning) {
-  Key key;
-  key.pointer = name;
-  key.kind = kind;
-  key.low = low;
-  key.high = high;
-  key.field = std::move(field);
-  key.meaning = meaning;
-  return key;
-}
-
 Binding count(int64_t Correction::*field) {
   return {
       [field](CoreConfig& c, const Json& v) { c.correction.*field = static_cast<int64_t>(v.get<double>()); },
@@ -37,7 +26,7 @@ Binding count(int64_t Correction::*field) {
 
 Key method_key() {
   Key key =
-      own("/gptq_config/method", Kind::kChoice, 0, 0,
+      row("/gptq_config/method", Kind::kChoice, 0, 0,
           {[](CoreConfig& c, const Json& v) {
              c.correction.method = CorrectionMethod::kUnset;
              for (const Method& one : kMethods)
@@ -61,7 +50,7 @@ Key method_key() {
 
 Key strength_key() {
   Key key =
-      own("/gptq_config/retarget_strength", Kind::kNumber, 0, 1,
+      row("/gptq_config/retarget_strength", Kind::kNumber, 0, 1,
           {[](CoreConfig& c, const Json& v) {
              c.correction.retarget_strength.reset();
              if (v.is_number()) c.correction.retarget_strength = v.get<double>();
@@ -77,7 +66,7 @@ Key strength_key() {
 
 Key memory_key() {
   Key key =
-      own("/memory_limit", Kind::kSize, 1, kMostBytes,
+      row("/memory_limit", Kind::kSize, 1, kMostBytes,
           {[](CoreConfig& c, const Json& v) {
              c.memory_limit.reset();
              if (v.is_string()) c.memory_limit = parse_size(v.get<std::string>());
@@ -113,19 +102,19 @@ constexpr Fixed kTraining[] = {
 void add_correction_keys(std::vector<Key>& table) {
   table.push_back(memory_key());
   table.push_back(method_key());
-  table.push_back(own("/gptq_config/images", Kind::kInteger, 2, kMostImages, count(&Correction::images),
+  table.push_back(row("/gptq_config/images", Kind::kInteger, 2, kMostImages, count(&Correction::images),
                       "Calibration images that `second_order` looks at; all are in memory side by side."));
   table.push_back(strength_key());
-  table.push_back(own("/gptq_config/sweeps", Kind::kInteger, 0, kMostSweeps, count(&Correction::sweeps),
+  table.push_back(row("/gptq_config/sweeps", Kind::kInteger, 0, kMostSweeps, count(&Correction::sweeps),
                       "Rounds of coordinate descent over a layer's integers."));
-  table.push_back(own("/gptq_config/scale_search", Kind::kBool, 0, 1,
+  table.push_back(row("/gptq_config/scale_search", Kind::kBool, 0, 1,
                       {[](CoreConfig& c, const Json& v) { c.correction.scale_search = v.get<bool>(); },
                        [](const CoreConfig& c) { return Json(c.correction.scale_search); }},
                       "Smaller scales are tried for each channel of weights below 8 bits."));
-  table.push_back(own("/gptq_config/seed", Kind::kInteger, 0, kMostSeed, count(&Correction::seed),
+  table.push_back(row("/gptq_config/seed", Kind::kInteger, 0, kMostSeed, count(&Correction::seed),
                       "Decides which positions of large activations are looked at."));
   for (const Fixed& one : kTraining) {
-    Key key = own("", Kind::kFixed, 0, 0, {}, one.meaning);
+    Key key = row("", Kind::kFixed, 0, 0, {}, one.meaning);
     key.pointer = std::string("/gptq_config/") + one.name;
     key.accepted = one.accepted;
     key.refusal =

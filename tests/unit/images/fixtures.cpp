@@ -1,12 +1,8 @@
 // See fixtures.h.
 #include "unit/images/fixtures.h"
 
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <fstream>
-
-#include "base/files.h"
 
 namespace qc::images {
 
@@ -47,26 +43,15 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-TemporaryFolder::TemporaryFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "qconvert-images-XXXXXX").string();
-  REQUIRE(::mkdtemp(name.data()) != nullptr);
-  path_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
-void TemporaryFolder::copy(const std::string& relative, const std::string& name) {
+void PictureFolder::copy(const std::string& relative, const std::string& name) {
   const std::filesystem::path from = data_folder() / relative;
-  const std::filesystem::path to = path_ / (name.empty() ? from.filename().string() : name);
+  const std::filesystem::path to = path() / (name.empty() ? from.filename().string() : name);
   std::filesystem::create_directories(to.parent_path());
   std::filesystem::copy_file(from, to);
 }
 
-void TemporaryFolder::write(const std::string& name, const std::string& bytes) {
-  const std::filesystem::path to = path_ / name;
+void PictureFolder::write(const std::string& name, const std::string& bytes) {
+  const std::filesystem::path to = path() / name;
   std::filesystem::create_directories(to.parent_path());
   std::ofstream(to, std::ios::binary) << bytes;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "images/tensor_files.h"
 
 namespace qc::images {
@@ -32,20 +33,12 @@ Error error_of(const Action& action) {
 
 bool contains(const std::string& text, const std::string& part);
 
-/// A folder that goes away with the test.
-class TemporaryFolder {
+/// A folder that goes away with the test, and ways to fill it.
+class PictureFolder : public TemporaryFolder {
  public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
   /// Copies a file of data_folder() to `name` (default: its own name).
   void copy(const std::string& relative, const std::string& name = "");
   void write(const std::string& name, const std::string& bytes);
-
- private:
-  std::filesystem::path path_;
 };
 
 }  // namespace qc::images

@@ -62,7 +62,7 @@ void set_stretch(SourceOptions& options) {
 }  // namespace
 
 TEST_CASE("pictures are listed in the order of their names' bytes, cut to max_images", "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   for (const std::string name : {"b.png", "B.PNG", "a10.png", "a2.png", ".hidden.png"})
     folder.copy("pictures/rgb.png", name);
   folder.copy("pictures/gray.jpeg", "a.jpeg");
@@ -79,7 +79,7 @@ TEST_CASE("pictures are listed in the order of their names' bytes, cut to max_im
 }
 
 TEST_CASE("a loaded picture is the preprocessed file in the input's layout", "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   folder.copy("pictures/rgb_420.jpg");
   struct Case {
     std::vector<int64_t> dims;
@@ -107,7 +107,7 @@ TEST_CASE("a loaded picture is the preprocessed file in the input's layout", "[i
 
 TEST_CASE("without a size in the preprocessing pictures are stretched to the model's, and a warning says so",
           "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   folder.copy("pictures/rgb.png");
   const Opened opened = open(folder.path(), {kPhoto});
   CHECK(opened.source->load(0)[0].dims == std::vector<int64_t>{1, 3, 16, 14});
@@ -122,7 +122,7 @@ TEST_CASE("without a size in the preprocessing pictures are stretched to the mod
 }
 
 TEST_CASE("dynamic inputs take pictures of their own size", "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   folder.copy("pictures/rgb.png");
   folder.copy("pictures/tall.png");
   const Opened opened = open(folder.path(), {{"x", DType::kFloat, {-1, 3, -1, -1}}}, [](SourceOptions& o) {
@@ -134,7 +134,7 @@ TEST_CASE("dynamic inputs take pictures of their own size", "[images]") {
 }
 
 TEST_CASE("folders without usable files are refused", "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   CHECK_THAT(refusal(folder.path() / "none", {kPhoto}).problems[0].cause, Catch::Contains("no such folder"));
   CHECK_THAT(refusal(folder.path(), {kPhoto}).problems[0].cause, Catch::Contains("no pictures"));
   folder.write("sub/a.png", "x");
@@ -153,7 +153,7 @@ TEST_CASE("folders without usable files are refused", "[images]") {
 }
 
 TEST_CASE("every unreadable file is named at once, or skipped with a warning", "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   const std::string jpeg = data_file("pictures/rgb_420.jpg");
   folder.copy("pictures/rgb.png", "good.png");
   folder.write("cut.jpg", jpeg.substr(0, jpeg.size() / 2));
@@ -183,7 +183,7 @@ TEST_CASE("every unreadable file is named at once, or skipped with a warning", "
 TEST_CASE(
     "damage that only a full decode shows: found when loading, all files at once, or skipped when opening",
     "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   std::string damaged = data_file("pictures/rgb.png");
   damaged[damaged.size() / 2] ^= 0x20;
   folder.copy("pictures/rgb.png", "a.png");
@@ -204,7 +204,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a header behind long metadata is found", "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   const std::string jpeg = data_file("pictures/rgb_444.jpg");
   const std::string comment = std::string("\xFF\xFE\xFF\xF0", 4) + std::string(0xFFF0 - 2, 'x');
   folder.write("a.jpg", jpeg.substr(0, 2) + comment + comment + jpeg.substr(2));
@@ -212,7 +212,7 @@ TEST_CASE("a header behind long metadata is found", "[images]") {
 }
 
 TEST_CASE("inputs that pictures do not fit are refused with what to change", "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   folder.copy("pictures/rgb.png");
   struct Case {
     std::string why;
@@ -274,7 +274,7 @@ TEST_CASE("inputs that pictures do not fit are refused with what to change", "[i
 }
 
 TEST_CASE("pictures of several sizes do not fit a fixed input without a crop", "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   folder.copy("pictures/rgb.png");
   folder.copy("pictures/tall.png");
   const InputSpec input{"x", DType::kFloat, {1, 3, 29, 37}};
@@ -289,7 +289,7 @@ TEST_CASE("pictures of several sizes do not fit a fixed input without a crop", "
 }
 
 TEST_CASE("gray pictures with 16 bits are cut at 255, and a warning says so", "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   folder.copy("pictures/gray16.png");
   const Opened opened = open(folder.path(), {kPhoto}, set_stretch);
   REQUIRE(opened.diagnostics.warnings.size() == 1);
@@ -297,7 +297,7 @@ TEST_CASE("gray pictures with 16 bits are cut at 255, and a warning says so", "[
 }
 
 TEST_CASE("uint8 inputs take pixels as they are", "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   folder.copy("pictures/rgb.png");
   const Opened opened = open(folder.path(), {{"x", DType::kUint8, {1, 16, 14, 3}}}, set_stretch);
   CHECK(opened.source->load(0)[0].dtype == DType::kUint8);
@@ -305,7 +305,7 @@ TEST_CASE("uint8 inputs take pixels as they are", "[images]") {
 
 TEST_CASE("tensors of one input come from .npy or .pb files, widened to float32 and given their batch",
           "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   for (const std::string name : {"float32", "float64", "int64", "uint8", "no_batch"})
     folder.copy("tensors/" + name + ".npy");
   const Opened opened = open(folder.path(), {kTensor});
@@ -319,7 +319,7 @@ TEST_CASE("tensors of one input come from .npy or .pb files, widened to float32 
     const bool whole_numbers = opened.source->name(i) == "int64.npy" || opened.source->name(i) == "uint8.npy";
     CHECK(tensor.as<float>()[23] == (whole_numbers ? 23.0f : 8.5f));
   }
-  TemporaryFolder protos;
+  PictureFolder protos;
   protos.copy("tensors/raw.pb");
   protos.copy("tensors/typed.pb");
   protos.copy("tensors/raw.pb", "output_0.pb");
@@ -329,7 +329,7 @@ TEST_CASE("tensors of one input come from .npy or .pb files, widened to float32 
 }
 
 TEST_CASE("several inputs come from .npz files or from ONNX's test data folders", "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   folder.copy("tensors/stored.npz");
   folder.copy("tensors/deflated.npz");
   const Opened npz = open(folder.path(), {kSize, kTensor});
@@ -339,7 +339,7 @@ TEST_CASE("several inputs come from .npz files or from ONNX's test data folders"
   CHECK(loaded[0].as<int64_t>()[0] == 320);
   CHECK(loaded[1].as<float>()[0] == -3.0f);
 
-  TemporaryFolder sets;
+  PictureFolder sets;
   for (const std::string set : {"test_data_set_0", "test_data_set_1"}) {
     sets.copy("tensors/raw.pb", set + "/input_0.pb");
     sets.copy("tensors/int64.pb", set + "/input_1.pb");
@@ -374,7 +374,7 @@ TEST_CASE("tensor files that do not fit are refused with what to change", "[imag
   };
   for (const Case& c : cases) {
     CAPTURE(c.file);
-    TemporaryFolder folder;
+    PictureFolder folder;
     folder.copy("tensors/" + c.file);
     const Error error = refusal(folder.path(), c.inputs);
     CHECK_THAT(error.problems[0].cause, Catch::Contains(c.cause));
@@ -383,13 +383,13 @@ TEST_CASE("tensor files that do not fit are refused with what to change", "[imag
 }
 
 TEST_CASE("a whole batch a file suits an input of that batch", "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   folder.copy("tensors/batch_of_2.npy");
   CHECK(open(folder.path(), {{"x", DType::kFloat, {2, 2, 3, 4}}}).source->load(0)[0].dims[0] == 2);
 }
 
 TEST_CASE("pictures feed one of several inputs, an archive the others", "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   folder.copy("pictures/rgb.png");
   const std::vector<InputSpec> inputs{kSize, kPhoto};
   const Error missing = refusal(folder.path(), inputs, set_stretch);
@@ -413,7 +413,7 @@ TEST_CASE("pictures feed one of several inputs, an archive the others", "[images
 }
 
 TEST_CASE("loading does not depend on threads", "[images]") {
-  TemporaryFolder folder;
+  PictureFolder folder;
   for (const auto& entry : std::filesystem::directory_iterator(data_folder() / "pictures")) {
     folder.copy("pictures/" + entry.path().filename().string());
   }
