@@ -212,7 +212,9 @@ void finish_report(report::Report& report, const std::vector<normalize::Applied>
                    const std::vector<report::Timing>& timings) {
   for (const normalize::Applied& one : applied)
     if (one.count > 0) report.rewrites.push_back({one.rewrite, one.count, one.undone});
-  report.saturation = {guards.risky_nodes, guards.risky_channels, config.saturation_guard};
+  report.saturation = {guards.risky_nodes,   guards.risky_channels,
+                       guards.likely_nodes,  guards.likely_channels,
+                       guards.pairs_bounded, config.saturation_guard.value_or(false)};
   if (guards.biases_raised > 0)
     report.notes.push_back(
         format("{} channels got a larger weight scale so that their int32 bias fits", guards.biases_raised));

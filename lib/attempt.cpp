@@ -67,7 +67,7 @@ correct::SecondOrderOptions second_order_options(const config::CoreConfig& confi
   options.seed = static_cast<uint64_t>(correction.seed);
   options.threads = threads;
   // The guard bounds pairs of integers, which rounding here would not keep; narrow ones cannot exceed it.
-  options.only_narrow = config.saturation_guard;
+  options.only_narrow = config.saturation_guard.value_or(false);
   return options;
 }
 
@@ -82,12 +82,15 @@ bool all_finite(const simulate::Reference& reference) {
 
 }  // namespace
 
-FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan, run::RunnerFactory& runners,
+FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan,
+                             const plan::StatsTable& stats, run::RunnerFactory& runners,
                              const images::ImageSource& source, const calibrate::Split& split,
                              const config::CoreConfig& config, int threads) {
   FloatAnswers answers;
   answers.judged = simulate::judged_values(graph);
   answers.calibration = split.calibration;
+  for (const auto& [value, seen] : stats)
+    if (!seen.channel_max.empty()) answers.maxima[value] = seen.channel_max;
   if (corrects_biases(config)) answers.layers = correct::correctable_layers(graph, plan);
   std::vector<ir::ValueId> observed = simulate::rounded_values(plan);
   const std::vector<ir::ValueId> results = results_of(answers.layers);
@@ -131,6 +134,12 @@ void correct_biases(const FloatAnswers& answers, const images::ImageSource& sour
   }
 }
 
+quantize::Options guard_options(const config::CoreConfig& config, const FloatAnswers& answers) {
+  using quantize::SaturationGuard;
+  if (!config.saturation_guard) return {SaturationGuard::kSeen, answers.maxima};
+  return {*config.saturation_guard ? SaturationGuard::kAlways : SaturationGuard::kOff, answers.maxima};
+}
+
 // `nearest`: the model before any correction.
 void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, run::RunnerFactory& runners,
                      const images::ImageSource& source, const config::CoreConfig& config, int threads,
@@ -146,6 +155,8 @@ void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, 
                                   options, [&] { progress.advance(); });
   if (solved.layers == 0) return;
   for (const auto& [value, integers] : solved.weights) nearest.weights[value] = integers;
+  quantize::Guards guards = tried.guards;
+  quantize::guard_again(nearest, guard_options(config, answers), guards);
   quantize::add_to_biases(nearest, solved.deltas);
   auto simulator = simulate::make_simulator(nearest, runners, results_of(answers.layers), answers.judged);
   const simulate::Fidelity fidelity =
@@ -156,6 +167,7 @@ void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, 
        tried.fidelity.worst_db(), fidelity.worst_db()});
   if (!better) return;
   tried.model = std::move(nearest);
+  tried.guards = guards;
   tried.simulator = std::move(simulator);
   tried.fidelity = fidelity;
 }
@@ -166,7 +178,7 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
                 const FloatAnswers& answers, run::RunnerFactory& runners, const images::ImageSource& source,
                 const config::CoreConfig& config, int threads) {
   Attempt tried;
-  tried.model = quantize::quantize(graph, plan, weights, {config.saturation_guard}, tried.guards);
+  tried.model = quantize::quantize(graph, plan, weights, guard_options(config, answers), tried.guards);
   tried.simulator =
       simulate::make_simulator(tried.model, runners, results_of(answers.layers), answers.judged);
   tried.fidelity =

@@ -32,6 +32,7 @@ struct FloatAnswers {
   simulate::Reference held_out;  // outputs on held-out images
   correct::FloatMeans means;     // of every layer that may be corrected; empty when correction is off
   std::vector<correct::Layer> layers;
+  quantize::ChannelMaxima maxima;              // of what weights are multiplied with, on calibration images
   std::vector<int64_t> calibration;            // images that a correction may look at
   std::unique_ptr<simulate::Samples> samples;  // of the rounded values, on the first held-out images
 };
@@ -46,7 +47,8 @@ struct Attempt {
 };
 
 /// Runs the float model on the held-out and on some calibration images.
-FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan, run::RunnerFactory& runners,
+FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan,
+                             const plan::StatsTable& stats, run::RunnerFactory& runners,
                              const images::ImageSource& source, const calibrate::Split& split,
                              const config::CoreConfig& config, int threads);
 

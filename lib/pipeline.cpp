@@ -173,7 +173,7 @@ ConvertResult convert(const ConvertOptions& options) {
   }
 
   // From here every value that will be rounded has exact statistics.
-  const auto requests = select::requests(plan);
+  const auto requests = select::requests(plan, graph);
   const plan::StatsTable stats = rounds ? calibrate::calibrate(graph, runners, *source, split.calibration,
                                                                requests, {threads, batch_size(graph, config)})
                                         : plan::StatsTable{};
@@ -201,7 +201,7 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("thresholds");
 
   // From here weights are integers and biases make up for what rounding shifted, where that helped.
-  FloatAnswers answers = ask_float_model(graph, plan, runners, *source, split, config, threads);
+  FloatAnswers answers = ask_float_model(graph, plan, stats, runners, *source, split, config, threads);
   Attempt best = attempt(graph, plan, weights, answers, runners, *source, config, threads);
   watch.lap("correct");
 

@@ -4,9 +4,11 @@
 #include "calibrate/calibrate.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <mutex>
+#include <numeric>
 
 #include "base/error.h"
 #include "base/parallel.h"
@@ -17,6 +19,9 @@
 
 namespace qc::calibrate {
 namespace {
+
+constexpr int64_t kChannelRuns = 32;  // whose channels are looked at: means and extremes settle early
+constexpr size_t kLanes = 8;
 
 struct ChannelSums {
   std::vector<double> sum;
@@ -41,9 +46,23 @@ ChannelSums channel_sums(std::span<const float> tensor, std::span<const int64_t>
   const float* x = tensor.data();
   for (int64_t o = 0; o < layout.outer; ++o)
     for (int64_t c = 0; c < layout.channels; ++c) {
-      double sum = 0;
       float low = sums.min[static_cast<size_t>(c)], high = sums.max[static_cast<size_t>(c)];
-      for (int64_t i = 0; i < layout.inner; ++i, ++x) {
+      // Lane by lane, which compilers turn into vectors; the lanes are added in a fixed order.
+      std::array<double, kLanes> lanes{};
+      std::array<float, kLanes> lows, highs;
+      lows.fill(low);
+      highs.fill(high);
+      int64_t i = 0;
+      for (; i + static_cast<int64_t>(kLanes) <= layout.inner; i += kLanes, x += kLanes)
+        for (size_t l = 0; l < kLanes; ++l) {
+          lanes[l] += x[l];
+          lows[l] = x[l] < lows[l] ? x[l] : lows[l];
+          highs[l] = x[l] > highs[l] ? x[l] : highs[l];
+        }
+      double sum = std::accumulate(lanes.begin(), lanes.end(), 0.0);
+      low = *std::min_element(lows.begin(), lows.end());
+      high = *std::max_element(highs.begin(), highs.end());
+      for (; i < layout.inner; ++i, ++x) {
         sum += *x;
         low = std::min(low, *x);
         high = std::max(high, *x);
@@ -169,8 +188,10 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
   std::vector<std::vector<ChannelSums>> sums(workers);
   const bool any_channels =
       std::any_of(requests.begin(), requests.end(), [](const auto& r) { return r.per_channel; });
+  const int64_t channel_step = any_channels ? (runs + kChannelRuns - 1) / kChannelRuns : runs + 1;
   OrderedSums ordered(requests.size());
-  std::vector<char> broken(workers, false);  // this worker's run met NaN or infinity
+  std::vector<char> channels(workers, false);  // this worker's run is one of kChannelRuns
+  std::vector<char> broken(workers, false);    // this worker's run met NaN or infinity
 
   std::vector<run::Tap> taps;
   for (size_t r = 0; r < requests.size(); ++r) {
@@ -188,7 +209,7 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
                       s.count += tensor.size();
                       s.min = std::min(s.min, range.min);
                       s.max = std::max(s.max, range.max);
-                      if (requests[r].per_channel)
+                      if (requests[r].per_channel && channels[worker])
                         sums[worker][r] = channel_sums(tensor, dims, requests[r].channel_axis);
                     },
                     {}});
@@ -200,12 +221,14 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
     const auto these = indices.subspan(
         static_cast<size_t>(first),
         static_cast<size_t>(std::min<int64_t>(batch, static_cast<int64_t>(indices.size()) - first)));
+    const bool looked_at = any_channels && i % channel_step == 0;
+    channels[static_cast<size_t>(worker)] = looked_at;
     sums[static_cast<size_t>(worker)].assign(requests.size(), {});
     const std::vector<ir::Tensor> inputs = load_batch(source, these);
     const std::vector<ir::Tensor> outputs = runner->run(inputs, worker);
     if (broken[static_cast<size_t>(worker)] || std::any_of(outputs.begin(), outputs.end(), has_nan))
       throw not_finite(graph, runners, source, these);
-    if (any_channels) ordered.add(i, std::move(sums[static_cast<size_t>(worker)]));
+    if (looked_at) ordered.add(i / channel_step, std::move(sums[static_cast<size_t>(worker)]));
     progress.advance(static_cast<int64_t>(these.size()));
   });
 

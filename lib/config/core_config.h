@@ -108,7 +108,8 @@ struct CoreConfig {
   KeepFloat keep_float;
   std::vector<Rule> bit_width_config;  // later rules win
   std::vector<Rule> network_editor;    // debug_config's; they win over bit_width_config
-  bool saturation_guard = false;       // x86 without VNNI: bound adjacent weight pairs (|w0|+|w1| <= 128)
+  std::optional<bool>
+      saturation_guard;  // x86 without VNNI: for any input; null: for those that calibration saw
   std::map<std::string, std::vector<int64_t>>
       input_shapes;            // input name -> dims for dynamic dimensions; -1: stays open
   int64_t verify_images = 16;  // calibration images held out for the accuracy figures

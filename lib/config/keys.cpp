@@ -31,6 +31,9 @@ namespace {
 void read(const Json& v, bool& field) {
   field = v.get<bool>();
 }
+void read(const Json& v, std::optional<bool>& field) {
+  field = v.is_null() ? std::nullopt : std::optional(v.get<bool>());
+}
 void read(const Json& v, int64_t& field) {
   field = static_cast<int64_t>(v.get<double>());
 }
@@ -391,11 +394,12 @@ void add_own(std::vector<Key>& t) {
                       "Leave the first layer with weights in float.", kOwn));
   t.push_back(boolean("/keep_float/last", FIELD(keep_float.last),
                       "Leave the last layer with weights in float.", kOwn));
-  t.push_back(
-      boolean("/saturation_guard", FIELD(saturation_guard),
-              "Bound neighbouring weights so that 16-bit sums cannot saturate on x86 processors without VNNI "
-              "(up to one bit of the weights); the report says either way what is at risk.",
-              kOwn));
+  t.push_back(nullable(boolean(
+      "/saturation_guard", FIELD(saturation_guard),
+      "x86 without VNNI adds pairs of products in 16 bits, which can overflow. true: bound weights so "
+      "that no input makes them (up to one bit lost); null: so that those of calibration and a "
+      "quarter more do not (next to nothing lost); false: leave them.",
+      kOwn)));
   t.push_back(choice("/mode", FIELD(mode),
                      {{"static", 0, false, ""},
                       {"weight_only", 1, false, ""},

@@ -29,7 +29,8 @@ struct TensorStats {
   uint64_t count = 0;      // elements seen
   float min = 0, max = 0;  // over everything seen
   Histogram histogram;     // empty counts when not asked for
-  // Per channel (axis 1 of NCHW and N x C, last axis otherwise), empty when not asked for:
+  // Per channel (axis 1 of NCHW and N x C, last axis otherwise), empty when not asked for; over at most 32
+  // runs, spread evenly:
   std::vector<double> channel_mean;
   std::vector<float> channel_min, channel_max;
 };

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 #include "base/error.h"
 #include "ir/ops.h"
+#include "quantize/pairs.h"
 
 namespace qc::quantize {
 namespace {
@@ -17,7 +17,6 @@ using quant::QuantParams;
 // Room for the accumulator beside the bias: the sum stays below 2^31 while K * 255 * 127 < 2^30, that is K <
 // 33,000.
 constexpr double kLargestBias = 1073741824.0;
-constexpr int32_t kPairLimit = 128;  // 255 * 128 = 32640 fits the int16 of VPMADDUBSW
 
 QuantParams input_params(const plan::QuantPlan& plan, const ir::Node& node) {
   return plan.values[static_cast<size_t>(node.inputs[0])].params;
@@ -45,59 +44,40 @@ int64_t make_biases_fit(const ir::Tensor& bias, double input_scale, QuantParams&
   return raised;
 }
 
-// The largest |w0| + |w1| of same-signed neighbours along the sum, for each output channel. Kernels walk Conv
-// weights with the input channels innermost, Gemm weights along K.
-std::vector<int32_t> largest_pairs(const std::vector<int32_t>& w, std::span<const int64_t> dims,
-                                   int channel_axis) {
-  const quant::ChannelLayout layout = quant::channel_layout(dims, channel_axis);
-  std::vector<int32_t> largest(static_cast<size_t>(layout.channels), 0);
-  const auto note = [&](int64_t c, int32_t a, int32_t b) {
-    if ((a < 0) == (b < 0))
-      largest[static_cast<size_t>(c)] = std::max(largest[static_cast<size_t>(c)], std::abs(a) + std::abs(b));
-  };
-  if (channel_axis == 0 && dims.size() > 2) {
-    int64_t positions = 1;
-    for (size_t d = 2; d < dims.size(); ++d) positions *= dims[d];
-    for (int64_t c = 0; c < dims[0]; ++c)
-      for (int64_t i = 0; i + 1 < dims[1]; ++i)
-        for (int64_t p = 0; p < positions; ++p)
-          note(c, w[static_cast<size_t>((c * dims[1] + i) * positions + p)],
-               w[static_cast<size_t>((c * dims[1] + i + 1) * positions + p)]);
-    return largest;
-  }
-  for (int64_t c = 0; c < layout.channels; ++c) {
-    const auto at = [&](int64_t k) {
-      return w[static_cast<size_t>((k / layout.inner * layout.channels + c) * layout.inner +
-                                   k % layout.inner)];
-    };
-    for (int64_t k = 0; k + 1 < layout.outer * layout.inner; ++k) note(c, at(k), at(k + 1));
+// The largest unsigned 8-bit integer of each input channel, with room for images that were not seen.
+std::vector<int32_t> largest_inputs(std::span<const float> maxima, const QuantParams& params) {
+  constexpr double kRoom = 1.25;
+  const int64_t lowest = params.qmin();
+  std::vector<int32_t> largest;
+  for (const float max : maxima) {
+    const double steps = std::nearbyint(kRoom * std::max(max, 0.0f) / params.scales.at(0));
+    largest.push_back(static_cast<int32_t>(
+        std::clamp(steps + params.zero_points.at(0) - static_cast<double>(lowest), 0.0, 255.0)));
   }
   return largest;
 }
 
-// Applies the saturation guard if asked and counts what could saturate.
-void guard_pairs(const ir::Tensor& weight, int channel_axis, const Options& options,
+// Applies the saturation guard as asked and counts what could saturate.
+void guard_pairs(const ir::Graph& graph, const plan::QuantPlan& plan, const ir::Node& node,
+                 const ir::Tensor& weight, const Options& options, bool keep_scales,
                  plan::IntegerTensor& tensor, Guards& guards) {
-  std::vector<int32_t> pairs = largest_pairs(tensor.integers, weight.dims, channel_axis);
-  if (options.saturation_guard) {
-    bool changed = false;
-    for (size_t c = 0; c < pairs.size(); ++c) {
-      if (pairs[c] <= kPairLimit) continue;
-      float& scale = tensor.params.scales[tensor.params.per_channel() ? c : 0];
-      // Rounding may add half a step to each of the two.
-      scale = static_cast<float>(scale * static_cast<double>(pairs[c] + 1) / (kPairLimit - 1));
-      changed = true;
-      ++guards.pairs_bounded;
-      if (!tensor.params.per_channel()) break;
-    }
-    if (changed) {
-      tensor.integers = quant::quantize(weight.as<float>(), weight.dims, tensor.params);
-      pairs = largest_pairs(tensor.integers, weight.dims, channel_axis);
-    }
-  }
-  const int64_t risky = std::count_if(pairs.begin(), pairs.end(), [](int32_t p) { return p > kPairLimit; });
-  guards.risky_nodes += risky > 0;
-  guards.risky_channels += risky;
+  if (input_params(plan, node).bits > 8) return;  // no such kernel
+  PairWalk walk{weight.dims, ir::output_channel_axis(graph, node), ir::int_attribute(node, "group", 1)};
+  PairWalk seen = walk;
+  if (const auto found = options.seen.find(node.inputs[0]); found != options.seen.end())
+    seen.largest_inputs = largest_inputs(found->second, input_params(plan, node));
+  if (options.guard != SaturationGuard::kOff)
+    guards.pairs_bounded +=
+        bound_pairs(weight, options.guard == SaturationGuard::kSeen ? seen : walk, keep_scales, tensor);
+  const auto count = [&](const PairWalk& inputs, int64_t& nodes, int64_t& channels) {
+    const std::vector<int64_t> pairs = largest_pairs(tensor, inputs);
+    const int64_t exceed =
+        std::count_if(pairs.begin(), pairs.end(), [](int64_t p) { return p > kPairLimit; });
+    nodes += exceed > 0;
+    channels += exceed;
+  };
+  count(walk, guards.risky_nodes, guards.risky_channels);
+  count(seen, guards.likely_nodes, guards.likely_channels);
 }
 
 plan::IntegerTensor quantize_bias(const ir::Tensor& bias, double input_scale, const QuantParams& weight) {
@@ -167,7 +147,7 @@ plan::QuantizedModel quantize(const ir::Graph& graph, const plan::QuantPlan& pla
         guards.biases_raised += raised;
         weight.integers = quant::quantize(constant.as<float>(), constant.dims, weight.params);
       }
-    guard_pairs(constant, ir::output_channel_axis(graph, node), options, weight, guards);
+    guard_pairs(graph, plan, node, constant, options, false, weight, guards);
   }
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
@@ -179,6 +159,22 @@ plan::QuantizedModel quantize(const ir::Graph& graph, const plan::QuantPlan& pla
                         model.weights[node.inputs[static_cast<size_t>(traits->weight_slot)]].params);
   }
   return model;
+}
+
+void guard_again(plan::QuantizedModel& model, const Options& options, Guards& guards) {
+  guards.pairs_bounded = guards.risky_nodes = guards.risky_channels = 0;
+  guards.likely_nodes = guards.likely_channels = 0;
+  for (const ir::NodeId id : ir::topological_order(model.graph)) {
+    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+    const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
+    if (!traits || model.plan.nodes[static_cast<size_t>(id)].compute != Compute::kInteger) continue;
+    const ir::ValueId value = node.inputs[static_cast<size_t>(traits->weight_slot)];
+    plan::IntegerTensor& tensor = model.weights.at(value);
+    const std::vector<int64_t>& dims = model.graph.values[static_cast<size_t>(value)].constant->dims;
+    const std::vector<float> rounded = quant::dequantize(tensor.integers, dims, tensor.params);
+    guard_pairs(model.graph, model.plan, node, ir::make_tensor(std::span<const float>(rounded), dims),
+                options, true, tensor, guards);
+  }
 }
 
 void add_to_biases(plan::QuantizedModel& model, const std::map<ir::NodeId, std::vector<float>>& deltas) {

@@ -11,21 +11,34 @@
 
 namespace qc::quantize {
 
+/// Pairs of products that could overflow 16 bits (pairs.h) are left alone, bounded for the inputs that
+/// calibration saw, or for any input.
+enum class SaturationGuard { kOff, kSeen, kAlways };
+
+/// The largest value of each channel, of activations that weights are multiplied with.
+using ChannelMaxima = std::map<ir::ValueId, std::vector<float>>;
+
 struct Options {
-  bool saturation_guard = false;  // bound |w0| + |w1| <= 128 for neighbours along the sum (x86 without VNNI)
+  SaturationGuard guard = SaturationGuard::kOff;
+  ChannelMaxima seen = {};  // for kSeen
 };
 
 /// What the guards did, for the report.
 struct Guards {
   int64_t biases_raised = 0;  // channels whose weight scale grew so that the int32 bias fits
-  int64_t pairs_bounded = 0;  // channels whose weight scale grew for the saturation guard
-  int64_t risky_nodes = 0, risky_channels = 0;  // channels that could saturate as written
+  int64_t pairs_bounded = 0;  // channels rewritten by the saturation guard
+  int64_t risky_nodes = 0, risky_channels = 0;    // could saturate as written, with some input
+  int64_t likely_nodes = 0, likely_channels = 0;  // with inputs as calibration saw them
 };
 
 /// Quantizes every constant that has a candidate and every constant bias of an integer Conv or Gemm. Throws
 /// Error(kBug) when the plan asks for what has no candidate.
 plan::QuantizedModel quantize(const ir::Graph& graph, const plan::QuantPlan& plan,
                               const plan::Candidates& weights, const Options& options, Guards& guards);
+
+/// The saturation guard for weights that were rounded anew since: scales stay, so that biases do; what
+/// `guards` says of pairs is counted again.
+void guard_again(plan::QuantizedModel& model, const Options& options, Guards& guards);
 
 /// Adds `deltas` (by node, one a output channel) to the biases, as float constants of the graph and as
 /// integers. A Conv or Gemm without a bias gets one. The weights' integers stay as they are.

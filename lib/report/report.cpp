@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "report/table.h"
 
 namespace qc::report {
 namespace {
@@ -87,6 +88,21 @@ std::vector<FloatGroup> stayed_float(const Report& report) {
   std::stable_sort(groups.begin(), groups.end(),
                    [](const FloatGroup& a, const FloatGroup& b) { return a.count > b.count; });
   return groups;
+}
+
+std::string sentence_of(const SaturationRisk& risk) {
+  if (risk.guarded) return "guarded, no pair of products can saturate";
+  if (risk.nodes == 0) return "not possible";
+  const std::string bounded = risk.bounded_channels == 0 ? std::string()
+                                                         : format(" (weights of {} bounded)",
+                                                                  counted(risk.bounded_channels, "channel"));
+  if (risk.likely_nodes == 0)
+    return format(
+        "not with inputs like those of calibration{}; \"saturation_guard\": true rules it out for any",
+        bounded);
+  return format(
+      "likely in {} of {}, with inputs like those of calibration; \"saturation_guard\": true rules it out",
+      counted(risk.likely_channels, "channel"), counted(risk.likely_nodes, "layer"));
 }
 
 std::vector<std::pair<std::string, int64_t>> bytes_by_kind(const FileBytes& file) {

@@ -135,10 +135,16 @@ struct FrontierPoint {
   bool chosen = false;
 };
 
+/// Sums of two products in 16 bits, as x86 without VNNI makes them.
 struct SaturationRisk {
-  int64_t nodes = 0, channels = 0;  // that could saturate a 16-bit pair sum on x86 without VNNI
-  bool guarded = false;
+  int64_t nodes = 0, channels = 0;                // that could saturate, with some input
+  int64_t likely_nodes = 0, likely_channels = 0;  // with inputs as calibration saw them
+  int64_t bounded_channels = 0;                   // whose weights were changed so that they cannot
+  bool guarded = false;                           // for any input
 };
+
+/// What the risk comes to, in one sentence.
+std::string sentence_of(const SaturationRisk& risk);
 
 struct Report {
   std::string model, target, qconvert_version, runtime_version, config_json, config_hash, preprocessing;

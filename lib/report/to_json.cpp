@@ -242,7 +242,11 @@ json to_document(const Report& report) {
                    {"saturation",
                     {{"nodes", report.saturation.nodes},
                      {"channels", report.saturation.channels},
-                     {"guarded", report.saturation.guarded}}}};
+                     {"likely_nodes", report.saturation.likely_nodes},
+                     {"likely_channels", report.saturation.likely_channels},
+                     {"bounded_channels", report.saturation.bounded_channels},
+                     {"guarded", report.saturation.guarded},
+                     {"summary", sentence_of(report.saturation)}}}};
   document.update(changes_value(report));
   document.update(remarks_value(report));
   return document;

@@ -181,13 +181,8 @@ std::string changes(const Report& report) {
 }
 
 std::string saturation(const Report& report) {
-  const SaturationRisk& risk = report.saturation;
   if (report.nodes.empty()) return "";
-  if (risk.guarded) return "saturation on x86 without VNNI: guarded, no pair of products can saturate\n";
-  if (risk.nodes == 0) return "saturation on x86 without VNNI: not possible\n";
-  return format(
-      "saturation on x86 without VNNI: possible in {} of {}; \"saturation_guard\": true rules it out\n",
-      counted(risk.channels, "channel"), counted(risk.nodes, "layer"));
+  return format("saturation on x86 without VNNI: {}\n", sentence_of(report.saturation));
 }
 
 std::string remarks(const Report& report, bool verbose) {

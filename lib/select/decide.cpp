@@ -153,11 +153,20 @@ plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target
   return plan;
 }
 
-std::vector<plan::StatRequest> requests(const plan::QuantPlan& plan) {
-  std::vector<plan::StatRequest> wanted;
-  for (size_t v = 0; v < plan.values.size(); ++v) {
-    if (plan.values[v].quantized) wanted.push_back({static_cast<ir::ValueId>(v), true, false, 1});
+std::vector<plan::StatRequest> requests(const plan::QuantPlan& plan, const ir::Graph& graph) {
+  std::vector<int> channel_axes(plan.values.size(), -1);  // of what integer weights are multiplied with
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    const ir::Node& node = graph.nodes[n];
+    const ir::WeightTraits* traits = ir::weight_traits(graph, node);
+    if (!traits || plan.nodes[n].compute != Compute::kInteger) continue;
+    const size_t data = static_cast<size_t>(node.inputs[static_cast<size_t>(traits->data_slot)]);
+    channel_axes[data] = node.op_type == "MatMul" ? static_cast<int>(graph.values[data].dims.size()) - 1 : 1;
   }
+  std::vector<plan::StatRequest> wanted;
+  for (size_t v = 0; v < plan.values.size(); ++v)
+    if (plan.values[v].quantized)
+      wanted.push_back(
+          {static_cast<ir::ValueId>(v), true, channel_axes[v] > 0, std::max(channel_axes[v], 0)});
   return wanted;
 }
 

@@ -20,8 +20,9 @@ plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target
                         const std::vector<plan::NodeDecision>& why_float);
 
 /// What calibration must collect so that every rounded value of the plan can get parameters, also when a
-/// later plan takes some of its integer nodes back to float.
-std::vector<plan::StatRequest> requests(const plan::QuantPlan& plan);
+/// later plan takes some of its integer nodes back to float; by channel what integer weights are multiplied
+/// with.
+std::vector<plan::StatRequest> requests(const plan::QuantPlan& plan, const ir::Graph& graph);
 
 /// Fills in the parameters from the candidates (first width). Values of one scale group get the same. Where
 /// the target copies inputs of equal parameters (Concat), inputs that nothing else reads take the output's:

@@ -216,7 +216,6 @@ function calibrationSection(report, drawings) {
 function changesSection(report) {
   const done = report.rewrites.filter((rewrite) => !rewrite.undone), undone = report.rewrites.filter((rewrite) => rewrite.undone);
   const names = (rewrites) => rewrites.map((rewrite) => `${rewrite.count} ${rewrite.name}`).join(', ');
-  const risk = report.saturation;
   if (!report.nodes.length) return null;
   return section('changes', 'What was changed on the way',
     report.corrections.length > 0 && table({label: 'Corrections', rows: report.corrections, columns: [
@@ -227,7 +226,7 @@ function changesSection(report) {
     ]}).element,
     facts([
       ['float rewrites', names(done)], ['undone, because they changed the output', names(undone)],
-      ['saturation on x86 without VNNI', risk.guarded ? 'guarded, no pair of products can saturate' : risk.nodes === 0 ? 'not possible' : `possible in ${counted(risk.channels, 'channel')} of ${counted(risk.nodes, 'layer')}; "saturation_guard": true rules it out`],
+      ['saturation on x86 without VNNI', report.saturation.summary],
     ]),
     report.notes.length > 0 && [h('h3', null, 'Notes'), list(report.notes)]);
 }

@@ -94,7 +94,7 @@ TEST_CASE("every key of the config reaches its field") {
   CHECK(c.keep_float.op_types == std::vector<std::string>{"Add"});
   CHECK(c.keep_float.first);
   CHECK(c.keep_float.last);
-  CHECK(c.saturation_guard);
+  CHECK(c.saturation_guard == true);
   CHECK(c.input_shapes.at("data") == std::vector<int64_t>{1, 3, 8, 16});
   CHECK(c.verify_images == 4);
   CHECK(c.gates.max_file_size == 1500000);
@@ -196,7 +196,7 @@ TEST_CASE("a wrong type says what was expected and what was found") {
       Mistake{"[]", "wrong-type", "core.json", "expected an object, found an empty list", "{ and }"},
       Mistake{"{\"gates\": 3}", "wrong-type", "/gates", "expected an object, found the number 3",
               "remove the key"},
-      Mistake{"{\"saturation_guard\": 1}", "wrong-type", "/saturation_guard",
+      Mistake{"{\"keep_float\": {\"first\": 1}}", "wrong-type", "/keep_float/first",
               "expected true or false, found the number 1", "default: false"},
       Mistake{"{\"verify_images\": \"9\"}", "wrong-type", "/verify_images",
               "a whole number from 1 to 100000, found the string \"9\"", "default: 16"},

@@ -76,22 +76,82 @@ TEST_CASE("a bias that would overflow raises its channel's weight scale and no o
   }
 }
 
-TEST_CASE("the saturation guard bounds neighbouring weights, and without it they are counted") {
+namespace {
+
+// The largest sum of two products of one sign that a kernel adds in 16 bits: input channels innermost, two by
+// two.
+int64_t largest_sum(const std::vector<int32_t>& w, const std::vector<int64_t>& inputs) {  // [4, 8, 3, 3]
+  int64_t largest = 0;
+  for (size_t o = 0; o < 4; ++o)
+    for (size_t i = 0; i < 8; i += 2)
+      for (size_t k = 0; k < 9; ++k) {
+        const int64_t a = w[(o * 8 + i) * 9 + k], b = w[(o * 8 + i + 1) * 9 + k];
+        if ((a < 0) == (b < 0))
+          largest = std::max(largest, std::abs(a) * inputs[i] + std::abs(b) * inputs[i + 1]);
+      }
+  return largest;
+}
+
+double squared_error(const ir::Tensor& weight, const plan::IntegerTensor& tensor) {
+  const auto w = weight.as<float>();
+  const std::vector<float> q = quant::dequantize(tensor.integers, weight.dims, tensor.params);
+  double error = 0;
+  for (size_t i = 0; i < w.size(); ++i)
+    error += std::pow(static_cast<double>(w[i]) - static_cast<double>(q[i]), 2);
+  return error;
+}
+
+}  // namespace
+
+TEST_CASE("the saturation guard bounds pairs of weights, and without it they are counted") {
+  using quantize::SaturationGuard;
   Made made = one_conv();
+  const std::vector<int64_t> any(8, 255);
   quantize::Guards open, guarded;
-  quantize::quantize(made.graph, made.plan, made.weights, {false}, open);
+  const plan::QuantizedModel plain =
+      quantize::quantize(made.graph, made.plan, made.weights, {SaturationGuard::kOff, {}}, open);
   CHECK(open.risky_nodes == 1);
   CHECK(open.risky_channels == 4);
-  const plan::QuantizedModel model = quantize::quantize(made.graph, made.plan, made.weights, {true}, guarded);
+  CHECK(largest_sum(plain.weights.at(made.weight).integers, any) > 32767);
+  const plan::QuantizedModel model =
+      quantize::quantize(made.graph, made.plan, made.weights, {SaturationGuard::kAlways, {}}, guarded);
   CHECK(guarded.pairs_bounded == 4);
   CHECK(guarded.risky_channels == 0);
-  const auto& w = model.weights.at(made.weight).integers;  // [4, 8, 3, 3]
-  for (size_t o = 0; o < 4; ++o)
-    for (size_t i = 0; i + 1 < 8; ++i)
-      for (size_t k = 0; k < 9; ++k) {
-        const int a = w[(o * 8 + i) * 9 + k], b = w[(o * 8 + i + 1) * 9 + k];
-        if ((a < 0) == (b < 0)) CHECK(std::abs(a) + std::abs(b) <= 128);
-      }
+  CHECK(largest_sum(model.weights.at(made.weight).integers, any) <= 32767);
+  // Halving every integer would do as well; this is to be better.
+  const ir::Tensor& weight = *made.graph.values[static_cast<size_t>(made.weight)].constant;
+  plan::IntegerTensor halves = plain.weights.at(made.weight);
+  for (float& scale : halves.params.scales) scale *= 2;
+  halves.integers = quant::quantize(weight.as<float>(), weight.dims, halves.params);
+  CHECK(squared_error(weight, model.weights.at(made.weight)) < squared_error(weight, halves));
+}
+
+TEST_CASE("a guard for the inputs that calibration saw leaves alone what they cannot overflow") {
+  using quantize::SaturationGuard;
+  Made made = one_conv();
+  const ir::Node& conv = made.graph.nodes[static_cast<size_t>(made.conv)];
+  const double scale = made.plan.values[static_cast<size_t>(conv.inputs[0])].params.scales.at(0);
+  const auto with = [&](std::vector<float> maxima, quantize::Guards& guards) {
+    return quantize::quantize(made.graph, made.plan, made.weights,
+                              {SaturationGuard::kSeen, {{conv.inputs[0], std::move(maxima)}}}, guards);
+  };
+  const plan::QuantizedModel plain =
+      quantize::quantize(made.graph, made.plan, made.weights, {}, *std::make_unique<quantize::Guards>());
+
+  quantize::Guards small, large;
+  const plan::QuantizedModel untouched = with(std::vector<float>(8, static_cast<float>(20 * scale)), small);
+  CHECK(untouched.weights.at(made.weight).integers == plain.weights.at(made.weight).integers);
+  CHECK(small.pairs_bounded == 0);
+  CHECK(small.risky_channels == 4);
+  CHECK(small.likely_channels == 0);
+
+  // 160 steps seen, 200 with the quarter of room: 127 * 200 * 2 is too much, 127 * 200 is not.
+  std::vector<float> maxima(8, 0.0f);
+  for (size_t i = 0; i < 4; ++i) maxima[i] = static_cast<float>(160 * scale);
+  const plan::QuantizedModel half = with(maxima, large);
+  const auto& w = half.weights.at(made.weight).integers;
+  CHECK(large.pairs_bounded > 0);
+  CHECK(largest_sum(w, {200, 200, 200, 200, 0, 0, 0, 0}) <= 32767);
 }
 
 TEST_CASE("a correction changes biases and leaves weights alone, also where there was no bias") {

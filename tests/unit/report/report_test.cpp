@@ -85,7 +85,7 @@ Report sample_report() {
       {"BatchNorm folded", 27, false}, {"Identity removed", 0, false}, {"HardSwish recognised", 2, true}};
   report.corrections = {{"sequential bias correction", true, 22.1, 24.3},
                         {"equalization", false, 24.3, 24.1}};
-  report.saturation = {1, 12, false};
+  report.saturation = {3, 12, 1, 5, 0, false};
   report.gates = {{"min_sqnr_db", 20, 24.3456789, true}, {"min_agreement", 0.98, 0.9375, false}};
   report.notes = {"3 initializers were inputs as well and are constants now"};
   report.warnings = {{"default-preprocess", "/data/models/net.json: /representative_dataset",
