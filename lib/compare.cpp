@@ -207,12 +207,10 @@ std::vector<std::filesystem::path> files_of(const ComparedFile& model) {
   return files;
 }
 
-void describe_sizes(report::Comparison& result, const std::vector<ComparedFile>& models, int threads) {
-  parallel_for(static_cast<int64_t>(models.size()), threads, [&](int64_t i, int) {
-    report::ComparedModel& row = result.models[static_cast<size_t>(i)];
-    for (const std::filesystem::path& file : files_of(models[static_cast<size_t>(i)]))
-      row.compressed_size += deflated_size(file);
-  });
+int64_t compressed_size_of(const ComparedFile& model) {
+  int64_t size = 0;
+  for (const std::filesystem::path& file : files_of(model)) size += deflated_size(file);
+  return size;
 }
 
 // The ONNX files among the models with inputs to run them on, and their rows.
@@ -231,7 +229,8 @@ Timed files_to_time(const std::vector<ComparedFile>& models, const std::vector<i
   return timed;
 }
 
-void describe_speed(report::Comparison& result, const Timed& timed, int threads, int64_t rounds,
+void describe_speed(report::Comparison& result, const Timed& timed, int threads,
+                    std::optional<int64_t> rounds,
                     std::optional<report::Latency> report::ComparedModel::*which) {
   const std::vector<report::Latency> latencies = latencies_of(timed.files, threads, rounds);
   const bool first_timed = timed.rows[0] == 0;
@@ -257,7 +256,7 @@ std::vector<report::Bound> checked_gates(const CompareOptions& options) {
   if (options.per_class && options.labels.empty())
     throw Error(Exit::kUsage, {"not-measured", "--per-class", "accuracy by class needs labelled images",
                                "add --labels CSV, with the columns file and class_index"});
-  return report::parse_gates(options.gates, !options.labels.empty(), options.latency_rounds > 0);
+  return report::parse_gates(options.gates, !options.labels.empty(), options.latency_rounds != 0);
 }
 
 report::Comparison begin_comparison(const std::vector<ComparedFile>& models) {
@@ -291,7 +290,7 @@ CompareResult compare(const CompareOptions& options) {
   const std::vector<std::optional<int64_t>> labels = labels_of(*source, options, result.notes);
   const std::vector<ir::Tensor> sample = source->load(0);
   const Timed timed = files_to_time(models, sample);
-  const bool time = options.latency_rounds > 0 && !timed.files.empty();
+  const bool time = options.latency_rounds != 0 && !timed.files.empty();
   if (time)  // first, while this process is small and has one thread
     for (size_t i = 0; i < timed.files.size(); ++i)
       result.models[timed.rows[i]].peak_memory = peak_memory_of(timed.files[i]);
@@ -300,7 +299,15 @@ CompareResult compare(const CompareOptions& options) {
   std::vector<AllSeen> all(models.size(), AllSeen(static_cast<size_t>(source->size())));
   {
     Progress progress("comparing", source->size(), "images");
-    parallel_for(source->size(), threads, [&](int64_t i, int) {
+    const int64_t files = static_cast<int64_t>(models.size());
+    // Files are packed beside, first, as one of them takes longer than an image.
+    parallel_for(files + source->size(), threads, [&](int64_t task, int) {
+      if (task < files) {
+        const size_t m = static_cast<size_t>(task);
+        result.models[m].compressed_size = compressed_size_of(models[m]);
+        return;
+      }
+      const int64_t i = task - files;
       const std::vector<ir::Tensor> inputs = i == 0 ? sample : source->load(i);
       const std::vector<ir::Tensor> out_a = models[0].runner->run(inputs_for(models[0], inputs));
       for (size_t m = 1; m < models.size(); ++m)
@@ -315,7 +322,6 @@ CompareResult compare(const CompareOptions& options) {
   result.images = source->size();
   result.preprocessing = images::describe(config.representative_dataset.preprocess);
   for (size_t m = 1; m < models.size(); ++m) describe_accuracy(result.models[m], models[m], all[m], options);
-  describe_sizes(result, models, threads);
   if (time) describe_speed(result, timed, 1, options.latency_rounds, &report::ComparedModel::one_thread);
   if (time && threads > 1)
     describe_speed(result, timed, threads, options.latency_rounds, &report::ComparedModel::all_threads);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,9 +17,10 @@ struct CompareOptions {
   std::filesystem::path config;               // for the preprocessing; empty: defaults
   std::vector<config::Override> overrides;    // what --images says
   std::filesystem::path labels;               // empty: none
-  int64_t label_offset = 0;        // output index = class_index + label_offset (1 for a background class)
-  int64_t max_images = 0;          // 0: all of the folder
-  int64_t latency_rounds = 20;     // 0: neither time nor memory
+  int64_t label_offset = 0;  // output index = class_index + label_offset (1 for a background class)
+  int64_t max_images = 0;    // 0: all of the folder
+  /// Of timing; 0: neither time nor memory. Not said: up to 20, fewer where the times are steady.
+  std::optional<int64_t> latency_rounds;
   int threads = 0;                 // 0: all; times are taken on one, and on so many
   bool per_class = false;          // asks for labels
   std::vector<std::string> gates;  // "top1_drop <= 1", see report/comparison_gates.h

@@ -99,6 +99,7 @@ std::vector<OutputPair> pair_outputs(const ComparedFile& a, const ComparedFile& 
 std::vector<size_t> open_runner(ComparedFile& model, const std::vector<ir::ValueId>& judged,
                                 run::RunnerFactory& runners) {
   run::RunnerOptions options;
+  options.keep_memory = true;
   std::vector<size_t> places;
   for (const ir::ValueId id : judged) {
     const std::vector<ir::ValueId>& outputs = model.graph.outputs;

@@ -36,6 +36,13 @@ double quantile(const std::vector<double>& sorted, double share) {
   return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
+// The middle half of the times lies within a few percent of their median.
+bool steady(std::vector<double> times) {
+  constexpr double kSpread = 0.04;
+  std::sort(times.begin(), times.end());
+  return quantile(times, 0.75) - quantile(times, 0.25) <= kSpread * quantile(times, 0.5);
+}
+
 // A line of /proc/self/status, in bytes; -1: there is none.
 int64_t status_bytes(const std::string& key) {
   std::ifstream status("/proc/self/status");
@@ -61,9 +68,12 @@ void measure_and_tell(const TimedFile& file, int pipe) {
 
 }  // namespace
 
-std::vector<report::Latency> latencies_of(const std::vector<TimedFile>& files, int threads, int64_t rounds) {
-  constexpr int kWarmUp = 3, kFewest = 5;
+std::vector<report::Latency> latencies_of(const std::vector<TimedFile>& files, int threads,
+                                          std::optional<int64_t> asked) {
+  constexpr int kWarmUp = 2, kFewest = 5;
+  constexpr int64_t kRounds = 20;
   constexpr double kMostMilliseconds = 10000;
+  const int64_t rounds = asked.value_or(kRounds);
   std::vector<std::unique_ptr<run::ModelRunner>> runners;
   std::vector<std::vector<double>> times(files.size());
   for (const TimedFile& file : files) {
@@ -79,6 +89,7 @@ std::vector<report::Latency> latencies_of(const std::vector<TimedFile>& files, i
       spent += times[f].back();
     }
     progress.advance();
+    if (!asked && i + 1 >= kFewest && std::all_of(times.begin(), times.end(), steady)) break;
   }
   std::vector<report::Latency> latencies;
   for (std::vector<double>& all : times) {

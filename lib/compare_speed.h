@@ -17,9 +17,10 @@ struct TimedFile {
 };
 
 /// Median and quartiles of one inference of each file on `threads` threads. The files take turns, so that all
-/// meet the same mood of the machine. Fewer rounds than asked for where they would take longer than ten
-/// seconds.
-std::vector<report::Latency> latencies_of(const std::vector<TimedFile>& files, int threads, int64_t rounds);
+/// meet the same mood of the machine. Fewer rounds than `asked` where they would take longer than ten
+/// seconds; nothing asked: up to 20, as many as it takes for steady times.
+std::vector<report::Latency> latencies_of(const std::vector<TimedFile>& files, int threads,
+                                          std::optional<int64_t> asked);
 
 /// Bytes that loading the file and running it once on one thread add to a process at their peak: measured in
 /// a child process. Nothing where the system does not tell, or the child failed. Call it before any thread is

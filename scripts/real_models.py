@@ -13,7 +13,9 @@ import sys
 import tempfile
 import time
 
-from real_data import QCONVERT, ROOT, data_folder, link_all, list_models, run, split_of, write_config
+from real_data import JUDGED, QCONVERT, ROOT, data_folder, link_all, list_models, run, split_of, write_config
+
+MANY = 400  # pictures, where agreement has a bound: one of a hundred would be a whole percent
 
 
 def same_bytes(a, b):
@@ -21,9 +23,9 @@ def same_bytes(a, b):
         return x.read() == y.read()
 
 
-def judge(data, model, work):
+def judge(data, model, bounds, work):
     path = os.path.join(data, "models", model["file"])
-    calibration, judged = split_of(data, model)
+    calibration, judged = split_of(data, model, MANY if bounds and bounds["agreement"] else JUDGED)
     config = write_config(os.path.join(work, "config.json"), model, link_all(calibration, os.path.join(work, "calib")))
     started = time.time()
     run(QCONVERT, path, "--config", config, "-o", os.path.join(work, "a"), "-q", "--no-progress", "--threads", "2")
@@ -73,7 +75,7 @@ def main():
             continue
         with tempfile.TemporaryDirectory() as work:
             try:
-                figures = judge(data, model, work)
+                figures = judge(data, model, bounds.get(model["name"]), work)
                 fails, short = verdict(figures, bounds.get(model["name"]))
                 cover = figures["report"].get("coverage", {})
                 agree = "" if figures["agreement"] is None else f"{100 * figures['agreement']:.1f} %"

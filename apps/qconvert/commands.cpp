@@ -356,7 +356,7 @@ void add_compare_options(CLI::App& app, CompareLine& line) {
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, kMostCount).description(""));
   app.add_option("--latency-rounds", options.latency_rounds,
-                 "timed runs of each model (default: 20; 0: neither time nor memory)")
+                 "timed runs of each model (default: 5 to 20, until steady; 0: neither time nor memory)")
       ->type_name("N")
       ->check(CLI::Range(int64_t{0}, kMostCount).description(""));
   add_threads(app, options.threads);

@@ -6,8 +6,8 @@
 
 namespace qc {
 
-/// Bytes of the file's zlib stream at level 9, the strongest. Reads and packs piece by piece, so memory does
-/// not grow with the file. Throws Error(kInput) when the file cannot be read.
+/// Bytes of the file's zlib stream at its default level (6), gzip's too. Reads and packs piece by piece, so
+/// memory does not grow with the file. Throws Error(kInput) when the file cannot be read.
 int64_t deflated_size(const std::filesystem::path& path);
 
 }  // namespace qc

@@ -183,7 +183,7 @@ const std::vector<Metric>& metrics() {
        [](M, M m) -> Figure { return static_cast<double>(m.size); }},
       {"size_ratio", Unit::kTimes, Needs::kNothing, "bytes on disk, of A's",
        [](M a, M m) { return ratio(static_cast<double>(m.size), static_cast<double>(a.size)); }},
-      {"compressed_size", Unit::kBytes, Needs::kNothing, "bytes after zlib at level 9",
+      {"compressed_size", Unit::kBytes, Needs::kNothing, "bytes after zlib at its default level",
        [](M, M m) -> Figure { return static_cast<double>(m.compressed_size); }},
       {"compressed_ratio", Unit::kTimes, Needs::kNothing, "the same, of A's",
        [](M a, M m) {

@@ -209,8 +209,10 @@ std::unique_ptr<ModelRunner> OrtRunnerFactory::make(const ir::Graph& graph, std:
   // Sessions come and go here, and several runs share one: an arena in each would hold on to the peak of
   // every one of them, a pattern to the sum of a run's tensors. malloc serves them all from one heap (see
   // main.cpp).
-  session.DisableCpuMemArena();
-  session.DisableMemPattern();
+  if (!options.keep_memory) {
+    session.DisableCpuMemArena();
+    session.DisableMemPattern();
+  }
   ops->add_to(session);
   const std::vector<ir::ValueId> outside = constants_outside(tapped, one_part_);
   std::vector<ir::Tensor> kept = add_outside(session, tapped, outside);

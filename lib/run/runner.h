@@ -35,6 +35,9 @@ struct RunnerOptions {
   int threads_per_run = 1;  // 1: several runs may go on at once, results do not depend on anything else
   bool optimize = true;     // false: the graph exactly as it stands (float simulation, round trips)
   std::vector<ir::ValueId> extra_outputs;  // returned by run() after the graph's own outputs
+  /// Every run keeps its memory for the next one: faster, and for a runner that stands alone. Where many come
+  /// and go, each would hold on to its own peak.
+  bool keep_memory = false;
 };
 
 class ModelRunner {
