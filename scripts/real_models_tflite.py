@@ -67,9 +67,8 @@ def judge(data, model, work):
              "says_transpose": says_transpose(path)}
     if model["name"] in CLASSIFIERS:
         many = rm.link_all(judged, os.path.join(work, "many"))
-        onnx = json.loads(rm.run(rm.QCONVERT, "compare", path, pair + ".onnx", "--config", config, "--images", many, "--latency-rounds",
-                                 "0", "--report", "json", "-q"))
-        found["agreement"] = (100 * judged_by(path, pair + ".tflite", config, many)["agreement"], 100 * onnx["agreement"], len(judged))
+        tflite, onnx = (100 * judged_by(path, pair + kind, config, many)["agreement"] for kind in (".tflite", ".onnx"))
+        found["agreement"] = (tflite, onnx, len(judged))
     if model["name"] == REFERENCE[0]:
         found["reference"] = against_reference(data, path, alone + ".tflite", config)
     if model["name"] == TIMED:
