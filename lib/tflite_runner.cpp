@@ -62,9 +62,8 @@ bool is_channels_last(const ir::Value* onnx, const std::vector<int64_t>& dims) {
 
 ir::ValueId add_port(TfliteModel& model, TensorId id, bool channels_last, const std::string& name) {
   const tflite::file::Tensor& tensor = tensor_of(model, id);
-  const bool real = tensor.dtype == ir::DType::kInt8 || tensor.dtype == ir::DType::kUint8;
-  const ir::ValueId added =
-      ir::add_value(model.graph, name, real && !tensor.scales.empty() ? ir::DType::kFloat : tensor.dtype);
+  const bool real = tflite::is_quantized_port(tensor.dtype) && !tensor.scales.empty();
+  const ir::ValueId added = ir::add_value(model.graph, name, real ? ir::DType::kFloat : tensor.dtype);
   ir::Value& value = model.graph.values[static_cast<size_t>(added)];
   value.has_shape = true;
   value.dims = channels_last ? channels_first(tensor.shape) : tensor.shape;

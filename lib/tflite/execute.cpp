@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "tflite/kernels.h"
+#include "tflite/wide.h"
 
 namespace qc::tflite {
 namespace {
@@ -16,16 +17,19 @@ using file::TensorId;
 using kernels::Value;
 
 constexpr const char* kUseRuntime =
-    "run this file in LiteRT itself; the model of its arithmetic covers int8 files";
+    "run this file in LiteRT itself; the model of its arithmetic covers int8, int16x8 and float files";
+
+kernels::Kernel kernel_in(std::span<const kernels::KernelRow> table, const std::string& op) {
+  const auto row =
+      std::find_if(table.begin(), table.end(), [&](const kernels::KernelRow& r) { return r.op == op; });
+  return row == table.end() ? nullptr : row->run;
+}
 
 kernels::Kernel kernel_of(const std::string& op) {
   for (const auto table : {kernels::window_kernels(), kernels::matrix_kernels(), kernels::binary_kernels(),
                            kernels::unary_kernels(), kernels::logic_kernels(), kernels::reduction_kernels(),
-                           kernels::shape_kernels(), kernels::resize_kernels()}) {
-    const auto row =
-        std::find_if(table.begin(), table.end(), [&](const kernels::KernelRow& r) { return r.op == op; });
-    if (row != table.end()) return row->run;
-  }
+                           kernels::shape_kernels(), kernels::resize_kernels()})
+    if (const kernels::Kernel kernel = kernel_in(table, op)) return kernel;
   return nullptr;
 }
 
@@ -101,7 +105,10 @@ void run_operator(Run& run, size_t index, kernels::Rounding rounding) {
     out.bytes = out.own;
     call.out.push_back(&out);
   }
-  kernel_of(op.op)(call);
+  if (kernels::computes_wide(call, kernel_in(kernels::shape_kernels(), op.op) != nullptr))
+    kernels::run_wide(call, kernel_of(op.op));
+  else
+    kernel_of(op.op)(call);
   for (Value* out : call.out) out->bytes = out->own;
   for (const TensorId id : op.inputs) {  // what nobody wants any more leaves
     if (id == kAbsent || --run.readers[static_cast<size_t>(id)] > 0 || !run.value(id).about->data.empty())
@@ -175,28 +182,29 @@ std::vector<ir::Tensor> execute(const file::Model& model, std::span<const ir::Te
   return results;
 }
 
+bool is_quantized_port(ir::DType dtype) {
+  return dtype == ir::DType::kInt8 || dtype == ir::DType::kUint8 || dtype == ir::DType::kInt16;
+}
+
 ir::Tensor quantized(const ir::Tensor& real, const file::Tensor& as) {
-  const bool signed_8 = as.dtype == ir::DType::kInt8;
-  if (real.dtype != ir::DType::kFloat || as.scales.empty() || (!signed_8 && as.dtype != ir::DType::kUint8))
-    return real;
-  const float low = signed_8 ? -128.0f : 0.0f, zero = static_cast<float>(as.zero_points[0]);
+  const bool wide = as.dtype == ir::DType::kInt16, unsigned_8 = as.dtype == ir::DType::kUint8;
+  if (real.dtype != ir::DType::kFloat || as.scales.empty() || !is_quantized_port(as.dtype)) return real;
+  const float low = wide ? -32768.0f : unsigned_8 ? 0.0f : -128.0f, high = low + (wide ? 65535.0f : 255.0f);
+  const auto zero = static_cast<float>(as.zero_points[0]);
   std::string bytes;
   for (const float x : real.as<float>()) {
-    const float q = std::isnan(x) ? low : std::clamp(std::round(x / as.scales[0]) + zero, low, low + 255.0f);
-    bytes += static_cast<char>(static_cast<int>(q));
+    const float q = std::isnan(x) ? low : std::clamp(std::round(x / as.scales[0]) + zero, low, high);
+    const auto integer = static_cast<int32_t>(q);
+    bytes.append(reinterpret_cast<const char*>(&integer), wide ? 2 : 1);
   }
   return ir::make_tensor(as.dtype, std::move(bytes), real.dims);
 }
 
 ir::Tensor dequantized(const ir::Tensor& integers, const file::Tensor& as) {
-  const bool signed_8 = integers.dtype == ir::DType::kInt8;
-  if (as.scales.empty() || (!signed_8 && integers.dtype != ir::DType::kUint8)) return integers;
-  std::vector<float> real;
-  for (const char c : *integers.bytes) {
-    const int q = signed_8 ? static_cast<signed char>(c) : static_cast<unsigned char>(c);
-    real.push_back(as.scales[0] * static_cast<float>(q - as.zero_points[0]));
-  }
-  return ir::make_tensor(real, integers.dims);
+  if (as.scales.empty() || !is_quantized_port(integers.dtype)) return integers;
+  file::Tensor about = as;
+  about.shape = integers.dims;
+  return ir::make_tensor(kernels::reals_of({&about, {}, *integers.bytes}), integers.dims);
 }
 
 }  // namespace qc::tflite

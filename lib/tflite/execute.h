@@ -1,6 +1,6 @@
 // A TFLite file run by a model of its runtime's arithmetic: 8 bit integers exactly by the kernels' formulas,
-// float32 in the obvious way. For judging a file where no runtime is at hand; not fast, and no runtime's
-// replacement.
+// 16 bit ones to a step or two, float32 in the obvious way. For judging a file where no runtime is at hand;
+// not fast, and no runtime's replacement.
 #pragma once
 
 #include <span>
@@ -29,6 +29,8 @@ std::vector<ir::Tensor> execute(const file::Model& model, std::span<const ir::Te
                                 kernels::Rounding rounding, const std::string& place,
                                 std::span<const file::TensorId> also);
 
+/// Types of inputs and outputs that stand for floats: 8 and 16 bit integers.
+bool is_quantized_port(ir::DType dtype);
 /// Floats as the integers of a quantized input, and back. Tensors of other types pass unchanged.
 ir::Tensor quantized(const ir::Tensor& real, const file::Tensor& as);
 ir::Tensor dequantized(const ir::Tensor& integers, const file::Tensor& as);

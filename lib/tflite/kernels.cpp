@@ -16,6 +16,15 @@ void widen(const Value& value, std::vector<int64_t>& to) {
   for (const T x : value.as<T>()) to.push_back(x);
 }
 
+// Two a byte, the first in the low half.
+void widen_4_bits(const Value& value, std::vector<int64_t>& to) {
+  for (int64_t i = 0; i < value.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(value.bytes[static_cast<size_t>(i / 2)]);
+    const int half = i % 2 == 0 ? byte & 0xf : byte >> 4;
+    to.push_back(half < 8 ? half : half - 16);
+  }
+}
+
 template <typename T>
 void narrow(Value& value, std::span<const int32_t> from) {
   std::transform(from.begin(), from.end(), value.out<T>().begin(),
@@ -27,7 +36,7 @@ void narrow(Value& value, std::span<const int32_t> from) {
 void refuse(const Call& call, const std::string& cause) {
   throw Error(Exit::kUnsupported,
               {"tflite-arithmetic", call.place, cause,
-               "run this file in LiteRT itself; the model of its arithmetic covers int8 files"});
+               "run this file in LiteRT itself; the model of its arithmetic covers int8, int16x8 and float files"});
 }
 
 void require(const Call& call, bool holds, const char* what) {
@@ -44,6 +53,9 @@ void require_inputs(const Call& call, size_t count) {
 
 bool is_8_bit(const Value& value) {
   return value.dtype() == ir::DType::kInt8 || value.dtype() == ir::DType::kUint8;
+}
+bool is_narrow(const Value& value) {
+  return is_8_bit(value) || value.dtype() == ir::DType::kInt4;
 }
 bool is_float(const Value& value) {
   return value.dtype() == ir::DType::kFloat;
@@ -64,6 +76,10 @@ std::vector<int16_t> centered(const Value& value) {
     std::transform(from.begin(), from.end(), result.begin(),
                    [&](auto q) { return static_cast<int16_t>(q - zero); });
   };
+  if (value.dtype() == ir::DType::kInt4) {
+    shift(integers(value));
+    return result;
+  }
   value.dtype() == ir::DType::kInt8 ? shift(value.as<int8_t>()) : shift(value.as<uint8_t>());
   return result;
 }
@@ -88,10 +104,30 @@ std::vector<int64_t> integers(const Value& value) {
     case ir::DType::kInt64:
       widen<int64_t>(value, result);
       break;
+    case ir::DType::kInt4:
+      widen_4_bits(value, result);
+      break;
     default:
       break;
   }
   return result;
+}
+
+std::vector<float> reals_of(const Value& value) {
+  const file::Tensor& about = *value.about;
+  const std::vector<int64_t> q = integers(value);
+  if (about.scales.empty()) return {};
+  int64_t inner = 1;
+  if (about.scales.size() > 1) {
+    for (size_t i = static_cast<size_t>(about.axis) + 1; i < about.shape.size(); ++i) inner *= about.shape[i];
+  }
+  std::vector<float> reals(q.size());
+  for (size_t i = 0; i < reals.size(); ++i) {
+    const size_t channel =
+        static_cast<size_t>(static_cast<int64_t>(i) / std::max<int64_t>(1, inner)) % about.scales.size();
+    reals[i] = about.scales[channel] * static_cast<float>(q[i] - about.zero_points[channel]);
+  }
+  return reals;
 }
 
 int64_t lowest(const Value& value) {

@@ -1,6 +1,6 @@
 // TFLite's operators as functions on plain values: a model of what a runtime computes, to judge a file
-// without one. 8 bit integers are exact by their kernels' formulas; float32 is computed in the obvious way.
-// Private to this room.
+// without one. 8 bit integers are exact by their kernels' formulas; float32 is computed in the obvious way;
+// 16 bit integers are computed in float32 and rounded (wide.h). Private to this room.
 #pragma once
 
 #include <cstdint>
@@ -71,14 +71,18 @@ void require(const Call& call, bool holds, const char* what);
 void require_inputs(const Call& call, size_t count);
 
 bool is_8_bit(const Value& value);
+/// Weights of 8 bits or of 4.
+bool is_narrow(const Value& value);
 bool is_float(const Value& value);
 /// Type and quantization are what integer kernels of 8 bits take: a scale for each.
 bool all_8_bit(const Call& call, size_t inputs);
 
-/// q - zero_point of an 8 bit value, per tensor.
+/// q - zero_point of a value of 8 or 4 bits, per tensor.
 std::vector<int16_t> centered(const Value& value);
 /// Integers of any integer type.
 std::vector<int64_t> integers(const Value& value);
+/// What quantized integers mean, with a scale for each channel or one for all; empty for other types.
+std::vector<float> reals_of(const Value& value);
 int64_t lowest(const Value& value);
 int64_t highest(const Value& value);
 /// Writes integers that fit into the type.

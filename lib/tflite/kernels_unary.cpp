@@ -247,18 +247,9 @@ void dequantize(const Call& call) {
     std::transform(halves.begin(), halves.end(), out.begin(), quant::from_float16);
     return;
   }
-  const file::Tensor& about = *in.about;
-  const std::vector<int64_t> q = integers(in);
-  if (q.size() != out.size() || about.scales.empty()) refuse(call, "dequantizing " + about.type);
-  int64_t inner = 1;
-  if (about.scales.size() > 1) {
-    for (size_t i = static_cast<size_t>(about.axis) + 1; i < about.shape.size(); ++i) inner *= about.shape[i];
-  }
-  for (size_t i = 0; i < out.size(); ++i) {
-    const size_t channel =
-        static_cast<size_t>(static_cast<int64_t>(i) / std::max<int64_t>(1, inner)) % about.scales.size();
-    out[i] = about.scales[channel] * static_cast<float>(q[i] - about.zero_points[channel]);
-  }
+  const std::vector<float> reals = reals_of(in);
+  if (reals.size() != out.size()) refuse(call, "dequantizing " + in.about->type);
+  std::copy(reals.begin(), reals.end(), out.begin());
 }
 
 void cast(const Call& call) {

@@ -19,7 +19,7 @@ Requantizer weighted_requantizer(const Call& call, const Value& x, const Value& 
                                  int64_t channels) {
   const Value& out = *call.out[0];
   const bool types =
-      is_8_bit(x) && is_8_bit(weights) && is_8_bit(out) && (!bias || bias->dtype() == ir::DType::kInt32);
+      is_8_bit(x) && is_narrow(weights) && is_8_bit(out) && (!bias || bias->dtype() == ir::DType::kInt32);
   if (!types)
     refuse(call,
            x.about->type + " with " + weights.about->type + " weights and " + out.about->type + " results");

@@ -201,7 +201,8 @@ Use use_of(const Model& model, const Operator& op) {
       use.weight = w->type;
       use.per_channel = w->quantization.scales.size() > 1;
       use.broadcast = w->shape != x->shape;
-      use.grouped = op.op == Op::kConv2d && w->shape.size() == 4 && w->shape[3] != x->shape[3];
+      use.grouped =
+          op.op == Op::kConv2d && w->shape.size() == 4 && x->shape.size() == 4 && w->shape[3] != x->shape[3];
       const Quantization& out = model.tensors[static_cast<size_t>(op.outputs[0])].quantization;
       use.large_product = op.op == Op::kMul && x->quantization.scales.size() == 1 &&
                           w->quantization.scales.size() == 1 && out.scales.size() == 1 &&

@@ -1,6 +1,8 @@
-// A .tflite in LiteRT against an ONNX file in ONNX Runtime, on pictures: one line of JSON for
-// scripts/real_models_tflite.py.
-//   judge_tflite REFERENCE.onnx FILE.tflite CONFIG.json PICTURES [LABELS.csv]
+// A .tflite in LiteRT, or another ONNX file, against an ONNX file in ONNX Runtime, on pictures: one line of
+// JSON for scripts/real_models_tflite.py.
+//   judge_tflite REFERENCE.onnx FILE CONFIG.json PICTURES [LABELS.csv]
+// The same file twice: what ONNX Runtime makes of it with its optimizations and without, which is how far
+// apart two sound readings of one file may lie.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -61,9 +63,103 @@ std::vector<float> as_onnx(std::vector<float> values, const tflite::file::Tensor
   return {moved.as<float>().begin(), moved.as<float>().end()};
 }
 
+using Answer = std::vector<std::vector<float>>;  // of one picture: every output in ONNX's order
+
+// int8 moved up by half its range.
+ir::Tensor moved_up(const ir::Tensor& tensor) {
+  std::vector<uint8_t> values;
+  for (const int8_t q : tensor.as<int8_t>()) values.push_back(static_cast<uint8_t>(q + 128));
+  return ir::make_tensor(std::span<const uint8_t>(values), tensor.dims);
+}
+
+// The same model with unsigned weights. Kernels for uint8 activations and int8 weights saturate 16 bit sums
+// on CPUs without VNNI, and then the figures would be the CPU's and not the file's.
+ir::Graph with_unsigned_weights(ir::Graph graph) {
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    const ir::Node node = graph.nodes[n];
+    const ir::Tensor* weight =
+        node.erased || node.op_type != "DequantizeLinear" ? nullptr : ir::constant_input(graph, node, 0);
+    const ir::Tensor* zero = weight ? ir::constant_input(graph, node, 2) : nullptr;
+    if (!zero || weight->dtype != ir::DType::kInt8) continue;
+    const ir::Tensor weight_up = moved_up(*weight), zero_up = moved_up(*zero);
+    const auto id = static_cast<ir::NodeId>(n);
+    ir::set_input(graph, id, 0, ir::add_constant(graph, node.name + "/unsigned", weight_up));
+    ir::set_input(graph, id, 2, ir::add_constant(graph, node.name + "/unsigned_zero", zero_up));
+  }
+  ir::remove_dead(graph);
+  return graph;
+}
+
+std::vector<Answer> answers_of(const ir::Graph& graph, const std::vector<std::vector<ir::Tensor>>& pictures,
+                               bool optimize = true) {
+  run::OrtRunnerFactory runners(onnx_doors());
+  const auto runner = runners.make(with_unsigned_weights(graph), {}, {kThreads, optimize, {}});
+  std::vector<Answer> answers;
+  for (const std::vector<ir::Tensor>& inputs : pictures) {
+    Answer answer;
+    for (const ir::Tensor& output : runner->run(inputs))
+      answer.emplace_back(output.as<float>().begin(), output.as<float>().end());
+    answers.push_back(std::move(answer));
+  }
+  return answers;
+}
+
+// What the file is beside its answers.
+struct Shape {
+  int64_t transposes = 0, operators = 0, bytes = 0;
+  bool accelerated = false;
+};
+
+std::vector<Answer> lite_answers(const std::string& path, const ir::Graph& graph,
+                                 const std::vector<std::vector<ir::Tensor>>& pictures, Shape& shape) {
+  const tflite::file::Model model = tflite::file::read(path);
+  const tflite::file::Graph& lite = model.graphs.at(0);
+  const auto port = [&](tflite::file::TensorId id) -> const tflite::file::Tensor& {
+    return lite.tensors.at(static_cast<size_t>(id));
+  };
+  std::vector<std::string> feeds(lite.inputs.size());
+  for (const std::vector<ir::Tensor>& inputs : pictures)
+    for (size_t k = 0; k < inputs.size(); ++k) feeds[k] += fed(inputs[k], port(lite.inputs[k]));
+  std::vector<ir::Tensor> all;
+  for (const std::string& bytes : feeds)
+    all.push_back(ir::make_tensor(ir::DType::kInt8, bytes, {static_cast<int64_t>(bytes.size())}));
+  const litert::Result found = litert::run(*model.bytes, all);
+  std::vector<Answer> answers(pictures.size());
+  for (size_t i = 0; i < pictures.size(); ++i)
+    for (size_t o = 0; o < lite.outputs.size(); ++o) {
+      const size_t each = found.outputs[o].size() / pictures.size();
+      const std::string_view bytes = std::string_view(found.outputs[o]).substr(i * each, each);
+      const ir::Value& output = graph.values[static_cast<size_t>(graph.outputs[o])];
+      answers[i].push_back(
+          as_onnx(floats_of(bytes, port(lite.outputs[o])), port(lite.outputs[o]), output.dims));
+    }
+  shape.transposes = std::count_if(lite.operators.begin(), lite.operators.end(),
+                                   [](const auto& op) { return op.op == "TRANSPOSE"; });
+  shape.operators = static_cast<int64_t>(lite.operators.size());
+  shape.bytes = static_cast<int64_t>(model.bytes->size());
+  shape.accelerated = found.fully_accelerated;
+  return answers;
+}
+
 struct Figures {
   double largest = 1e-3, error = 0, signal = 0, noise = 0;
 };
+
+void add(Figures& figures, const std::vector<float>& wanted, const std::vector<float>& got) {
+  if (got.size() != wanted.size())
+    throw Error(Exit::kBug, {"shapes", "outputs", "other sizes than ONNX's", ""});
+  for (size_t k = 0; k < got.size(); ++k) {
+    const double w = wanted[k], e = std::fabs(w - got[k]);
+    figures.largest = std::max(figures.largest, std::fabs(w));
+    figures.error = std::max(figures.error, e);
+    figures.signal += w * w;
+    figures.noise += e * e;
+  }
+}
+
+int64_t chosen(const std::vector<float>& values) {
+  return std::max_element(values.begin(), values.end()) - values.begin();
+}
 
 int judge(const std::string& reference, const std::string& file, const std::string& settings,
           const std::string& pictures, const Labels& labels) {
@@ -72,62 +168,36 @@ int judge(const std::string& reference, const std::string& file, const std::stri
   const config::CoreConfig config =
       config::load(settings, {{"/representative_dataset/path", '"' + pictures + '"'}}, ignored);
   const auto source = open_images(graph, config, ignored, kThreads);
-  const auto runner = run::run_file(reference, kThreads);
-  const tflite::file::Model model = tflite::file::read(file);
-  const tflite::file::Graph& lite = model.graphs.at(0);
-  const auto port = [&](tflite::file::TensorId id) -> const tflite::file::Tensor& {
-    return lite.tensors.at(static_cast<size_t>(id));
-  };
+  std::vector<std::vector<ir::Tensor>> inputs;
+  for (int64_t i = 0; i < source->size(); ++i) inputs.push_back(source->load(i));
+  const std::vector<Answer> wanted = answers_of(graph, inputs);
+  Shape shape;
+  std::vector<Answer> got;
+  if (file.ends_with(".onnx"))
+    got = answers_of(onnx_io::read(file, ignored), inputs, file != reference);
+  else
+    got = lite_answers(file, with_shapes_of(graph, inputs.at(0), onnx_doors()), inputs, shape);
 
-  std::vector<std::string> feeds(lite.inputs.size());
-  std::vector<std::vector<ir::Tensor>> expected;
-  for (int64_t i = 0; i < source->size(); ++i) {
-    const std::vector<ir::Tensor> inputs = source->load(i);
-    for (size_t k = 0; k < inputs.size(); ++k) feeds[k] += fed(inputs[k], port(lite.inputs[k]));
-    expected.push_back(runner->run(inputs));
-  }
-  std::vector<ir::Tensor> all;
-  for (const std::string& bytes : feeds)
-    all.push_back(ir::make_tensor(ir::DType::kInt8, bytes, {static_cast<int64_t>(bytes.size())}));
-  const litert::Result found = litert::run(*model.bytes, all);
-
-  std::vector<Figures> figures(lite.outputs.size());
+  std::vector<Figures> figures(got.at(0).size());
   int64_t agreeing = 0, right = 0;
-  for (size_t i = 0; i < expected.size(); ++i)
-    for (size_t o = 0; o < lite.outputs.size(); ++o) {
-      const size_t each = found.outputs[o].size() / expected.size();
-      const std::vector<float> got =
-          as_onnx(floats_of(std::string_view(found.outputs[o]).substr(i * each, each), port(lite.outputs[o])),
-                  port(lite.outputs[o]), expected[i][o].dims);
-      const auto want = expected[i][o].as<float>();
-      if (got.size() != want.size())
-        throw Error(Exit::kBug, {"shapes", port(lite.outputs[o]).name, "other sizes than ONNX's", ""});
-      for (size_t k = 0; k < got.size(); ++k) {
-        const double w = want[k], e = std::fabs(w - got[k]);
-        figures[o].largest = std::max(figures[o].largest, std::fabs(w));
-        figures[o].error = std::max(figures[o].error, e);
-        figures[o].signal += w * w;
-        figures[o].noise += e * e;
-      }
-      if (o > 0) continue;
-      const auto chosen = std::max_element(got.begin(), got.end()) - got.begin();
-      agreeing += std::max_element(want.begin(), want.end()) - want.begin() == chosen;
-      const auto label = labels.find(source->name(static_cast<int64_t>(i)));
-      right += label != labels.end() && label->second == chosen;
-    }
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    for (size_t o = 0; o < figures.size(); ++o) add(figures[o], wanted[i][o], got[i][o]);
+    agreeing += chosen(wanted[i][0]) == chosen(got[i][0]);
+    const auto label = labels.find(source->name(static_cast<int64_t>(i)));
+    right += label != labels.end() && label->second == chosen(got[i][0]);
+  }
   double error = 0, db = 1e3;
   for (const Figures& f : figures) {
     error = std::max(error, f.error / f.largest);
     db = std::min(db, 10 * std::log10(f.signal / std::max(f.noise, 1e-30)));
   }
-  const auto transposes = std::count_if(lite.operators.begin(), lite.operators.end(),
-                                        [](const auto& op) { return op.op == "TRANSPOSE"; });
+  const auto count = static_cast<double>(wanted.size());
   std::printf(
-      "{\"error\": %.3g, \"db\": %.2f, \"agreement\": %.4f, \"transposes\": %ld, \"operators\": %zu, "
-      "\"accelerated\": %s, \"bytes\": %zu, \"top1\": %.4f}\n",
-      error, db, static_cast<double>(agreeing) / static_cast<double>(expected.size()),
-      static_cast<long>(transposes), lite.operators.size(), found.fully_accelerated ? "true" : "false",
-      model.bytes->size(), static_cast<double>(right) / static_cast<double>(expected.size()));
+      "{\"error\": %.3g, \"db\": %.2f, \"agreement\": %.4f, \"transposes\": %ld, \"operators\": %ld, "
+      "\"accelerated\": %s, \"bytes\": %ld, \"top1\": %.4f}\n",
+      error, db, static_cast<double>(agreeing) / count, static_cast<long>(shape.transposes),
+      static_cast<long>(shape.operators), shape.accelerated ? "true" : "false",
+      static_cast<long>(shape.bytes), static_cast<double>(right) / count);
   return 0;
 }
 
@@ -136,7 +206,7 @@ int judge(const std::string& reference, const std::string& file, const std::stri
 
 int main(int argc, char** argv) {
   if (argc != 5 && argc != 6) {
-    std::fprintf(stderr, "judge_tflite REFERENCE.onnx FILE.tflite CONFIG.json PICTURES [LABELS.csv]\n");
+    std::fprintf(stderr, "judge_tflite REFERENCE.onnx FILE CONFIG.json PICTURES [LABELS.csv]\n");
     return 1;
   }
   try {
