@@ -15,26 +15,6 @@ using select::Ability;
 
 constexpr size_t kNamed = 3;  // nodes that a warning names
 
-std::vector<bool> integer_nodes(const plan::QuantPlan& plan) {
-  std::vector<bool> integer;
-  for (const plan::NodeDecision& node : plan.nodes)
-    integer.push_back(node.compute == plan::Compute::kInteger);
-  return integer;
-}
-
-double float_time(const PlacementScene& scene) {
-  return scene.time.elsewhere +
-         select::cost_of(scene.graph, std::vector<bool>(scene.graph.nodes.size()), scene.time);
-}
-
-bool has_prices(const PlacementScene& scene) {
-  return scene.priced && float_time(scene) > 0;
-}
-
-double time_ratio(const PlacementScene& scene, const std::vector<bool>& integer) {
-  return (scene.time.elsewhere + select::cost_of(scene.graph, integer, scene.time)) / float_time(scene);
-}
-
 double ratio_of(const simulate::Power& power) {
   return power.noise / std::max(power.signal, 1e-300);
 }
@@ -60,8 +40,9 @@ std::vector<report::FrontierPoint> frontier_of(const PlacementScene& scene, cons
   std::vector<report::FrontierPoint> points;
   for (const select::Refined& one : placed.frontier)
     if (one.integer != now)
-      points.push_back({name_of(one.integer), time_ratio(scene, one.integer), one.predicted_db, false});
-  points.push_back({name_of(now), time_ratio(scene, now), best.fidelity.worst_db(), true});
+      points.push_back(
+          {name_of(one.integer), time_ratio(scene, one.integer).value_or(1), one.predicted_db, false});
+  points.push_back({name_of(now), time_ratio(scene, now).value_or(1), best.fidelity.worst_db(), true});
   std::stable_sort(points.begin(), points.end(),
                    [](const auto& a, const auto& b) { return a.time < b.time; });
   return points;
@@ -117,7 +98,7 @@ std::vector<report::FloatRegion> float_regions(const PlacementScene& scene, cons
       if (scene.capabilities[n].ability == Ability::kInteger) ruled.push_back(scene.graph.nodes[n].name);
       probed = probed && placed.probed[n];
     }
-    if (has_prices(scene)) one.time = time_ratio(scene, with) - time_ratio(scene, now);
+    one.time = time_ratio(scene, with).value_or(0) - time_ratio(scene, now).value_or(0);
     if (probed) one.sqnr_db = db_with(scene, placed, best, now, with);
     one.rule = report::placement_rule(ruled, "integer");
     found.push_back(std::move(one));
@@ -171,8 +152,8 @@ std::string behind_miss(const report::Report& report, const PlacementScene& scen
 std::string out_of_reach(const PlacementScene& scene, const Placed& placed) {
   const double db = scene.goals.min_sqnr_db.value_or(0);
   const double limit = scene.goals.max_latency_ratio.value_or(std::numeric_limits<double>::infinity());
-  if (placed.frontier.empty() || !has_prices(scene)) return {};
-  const auto time = [&](const select::Refined& one) { return time_ratio(scene, one.integer); };
+  if (placed.frontier.empty() || !scene.priced) return {};
+  const auto time = [&](const select::Refined& one) { return time_ratio(scene, one.integer).value_or(1); };
   const select::Refined &fastest = placed.frontier.front(), &finest = placed.frontier.back();
   if (finest.predicted_db < db)
     return format(
@@ -201,10 +182,8 @@ void describe_placement(report::Report& report, const PlacementScene& scene, con
                         const Attempt& best) {
   if (best.model.plan.nodes.size() != scene.graph.nodes.size()) return;
   const std::vector<bool> now = integer_nodes(best.model.plan);
-  if (has_prices(scene)) {
-    report.predicted_time = time_ratio(scene, now);
-    report.frontier = frontier_of(scene, placed, best, now);
-  }
+  report.predicted_time = time_ratio(scene, now);
+  if (report.predicted_time) report.frontier = frontier_of(scene, placed, best, now);
   report.float_regions = float_regions(scene, placed, best, now);
 }
 

@@ -16,6 +16,9 @@ constexpr int kRounds = 3;
 // (kNarrowGapDb: as much again). Where integers earn little (float takes less than kLittle of their time),
 // half of what they earn may go.
 constexpr double kNarrowGapDb = 3, kLittle = 1.5, kGiveBack = 0.8;
+// Predicted time, float = 1, above which integers are not worth having: single models are measured a few
+// percent slower than predicted, and float with integer weights is at 1 for certain and closer to float.
+constexpr double kWorth = 0.95;
 
 // What the search aims at. The default is judged on other images than those held out, a goal that was set on
 // these.
@@ -81,6 +84,11 @@ bool improves(const simulate::Fidelity& tried, const simulate::Fidelity& best) {
   return tried.worst_db() > best.worst_db();
 }
 
+// Does the placement save too little time to be sure of?
+bool is_marginal(const PlacementScene& scene, const plan::QuantPlan& plan) {
+  return time_ratio(scene, integer_nodes(plan)).value_or(0) > kWorth;
+}
+
 select::Goal goal_of(const PlacementScene& scene, const Aim& aim, bool poor,
                      const simulate::Fidelity& weights_only, double start_time, double float_time) {
   select::Goal goal;
@@ -110,6 +118,20 @@ void begin_where_they_pay(const std::vector<bool>& start, Attempt& first,
 
 }  // namespace
 
+std::optional<double> time_ratio(const PlacementScene& scene, const std::vector<bool>& integer) {
+  const double rest = scene.time.elsewhere,
+               in_float = rest + select::cost_of(scene.graph, std::vector<bool>(integer.size()), scene.time);
+  if (!scene.priced || in_float <= 0) return std::nullopt;
+  return (rest + select::cost_of(scene.graph, integer, scene.time)) / in_float;
+}
+
+std::vector<bool> integer_nodes(const plan::QuantPlan& plan) {
+  std::vector<bool> integer;
+  for (const plan::NodeDecision& node : plan.nodes)
+    integer.push_back(node.compute == plan::Compute::kInteger);
+  return integer;
+}
+
 std::vector<bool> only_pinned(const ir::Graph& graph, const std::vector<select::Capability>& capabilities) {
   std::vector<bool> integer(capabilities.size());
   for (const ir::NodeId id : ir::topological_order(graph)) {
@@ -134,13 +156,14 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
   if (placed != start) begin_where_they_pay(start, first, retry);
   const Aim aim = aim_of(scene.goals);
   const bool poor = first.fidelity.worst_db() < aim.db;
-  if (!poor && without_rounding(first, scene).worst_db() - first.uncorrected_db <= kNarrowGapDb)
+  const bool marginal = is_marginal(scene, first.model.plan);
+  if (!poor && !marginal && without_rounding(first, scene).worst_db() - first.uncorrected_db <= kNarrowGapDb)
     return {std::move(first), {}, {}, {}};
 
-  const simulate::Fidelity weights_only = retry(nowhere).fidelity;
+  Attempt in_float = retry(nowhere);
+  const simulate::Fidelity weights_only = in_float.fidelity;
   Placed found{std::move(first), {}, {}, {}};
-  for (const plan::NodeDecision& node : found.best.model.plan.nodes)
-    found.probed.push_back(node.compute == plan::Compute::kInteger);
+  found.probed = integer_nodes(found.best.model.plan);
   found.noise = measured_noise(found.best, weights_only, scene);
   select::Goal goal = goal_of(scene, aim, poor, weights_only, select::cost_of(scene.graph, start, scene.time),
                               select::cost_of(scene.graph, nowhere, scene.time));
@@ -158,6 +181,13 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
     found.best.corrections.push_back(line);
     if (!poor || !refined.reaches_goal || db >= aim.db - aim.tolerance) break;
     goal.sqnr_db = std::min(goal.sqnr_db + std::max(1.0, (aim.db - db) / 2), weights_only.worst_db() - 1);
+  }
+  if (is_marginal(scene, found.best.model.plan)) {
+    const bool better = improves(in_float.fidelity, found.best.fidelity);
+    const report::Correction line{"no integers but weights", better, found.best.fidelity.worst_db(),
+                                  in_float.fidelity.worst_db()};
+    if (better) found.best = std::move(in_float);
+    found.best.corrections.push_back(line);
   }
   return found;
 }

@@ -42,12 +42,20 @@ struct Placed {
 ///   the fastest placement that reaches it, aimed higher as long as measurement falls short of prediction,
 ///   and never slower than float, or than max_latency_ratio, by the cost table;
 /// - where rounding activations costs far more than rounding weights, and undoing most of that takes little
-///   time.
+///   time;
+/// - where integers are predicted to save less than the cost table errs by, none at all.
 /// Narrow weights (fewer than 8 bits) keep the first placement: what they cost cannot be bought back.
 Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& placed, Attempt first,
                         const std::function<Attempt(const std::vector<bool>& integer)>& retry);
 
 /// Nodes that a rule has on integers, with what follows them; everything else in float.
 std::vector<bool> only_pinned(const ir::Graph& graph, const std::vector<select::Capability>& capabilities);
+
+/// Time of the whole model with these nodes on integers, by the cost table; that of float is 1. Nothing where
+/// there are no prices.
+std::optional<double> time_ratio(const PlacementScene& scene, const std::vector<bool>& integer);
+
+/// Where the nodes of a plan run. By NodeId: true = integer.
+std::vector<bool> integer_nodes(const plan::QuantPlan& plan);
 
 }  // namespace qc
