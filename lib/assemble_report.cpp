@@ -61,6 +61,18 @@ int64_t weight_bytes(const plan::QuantizedModel& model, const ir::Node& node, bo
   return bytes;
 }
 
+// What the node's region would change on integers, and how to have it.
+std::string explanation(const report::FloatRegion& region) {
+  std::vector<std::string> changes;
+  if (region.time != 0) changes.push_back(format("{:+.3f} of float's time for the whole model", region.time));
+  changes.push_back(region.sqnr_db ? format("worst output {:.1f} dB", *region.sqnr_db)
+                                   : "its error was not measured, as its time alone speaks against it");
+  return format(
+      "  else:    on integers, with the {} around it: {}\n  to have it so, /placement/rules takes {}\n",
+      region.nodes.size() == 1 ? "conversions" : format("{} nodes of its region", region.nodes.size()),
+      join(changes, ", "), region.rule);
+}
+
 std::string explanation(const report::NodeRow& row) {
   std::string text = format("{} ({})\n  runs:    {}{}\n  why:     {}{}\n", row.node, row.op_type, row.compute,
                             row.verdict.empty() ? "" : ", seen as " + row.verdict, row.reason,
@@ -169,14 +181,19 @@ void describe_proof(report::Report& report, const plan::QuantizedModel& model,
   }
 }
 
-void describe_accuracy(report::Report& report, const std::vector<simulate::Judged>& judged,
-                       const simulate::Fidelity& simulated, const simulate::Fidelity& integer_kernels) {
+void describe_accuracy(report::Report& report, const ir::Graph& graph,
+                       const std::vector<simulate::Judged>& judged, const simulate::Fidelity& simulated,
+                       const simulate::Fidelity& integer_kernels) {
   report::Accuracy accuracy;
   accuracy.images = integer_kernels.images;
   for (size_t i = 0; i < judged.size(); ++i) {
     const auto figures = [&](const simulate::Power& p) {
-      return report::OutputAccuracy{judged[i].output, p.sqnr_db(), p.mean_cosine(), judged[i].mean_free};
+      return report::OutputAccuracy{
+          judged[i].output,    p.sqnr_db(),    p.mean_cosine(),
+          judged[i].mean_free, judged[i].jump, graph.values[static_cast<size_t>(judged[i].value)].name};
     };
+    if (const std::string where = simulate::describe(judged, graph, i); !where.empty())
+      report.notes.push_back(where);
     accuracy.simulated.push_back(figures(simulated.outputs[i]));
     accuracy.integer.push_back(figures(integer_kernels.outputs[i]));
   }
@@ -267,6 +284,9 @@ std::string explain(const report::Report& report, const std::vector<std::string>
       if (parts.empty() && !glob_match(glob, row.node)) continue;
       explained.insert(row.node);
       text += parts + explanation(row);
+      for (const report::FloatRegion& region : report.float_regions)
+        if (std::find(region.nodes.begin(), region.nodes.end(), row.node) != region.nodes.end())
+          text += explanation(region);
     }
     for (const std::string& name : report.file_nodes) {
       if (!glob_match(glob, name) || explained.contains(name)) continue;

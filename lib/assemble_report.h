@@ -40,8 +40,9 @@ void describe_plan(report::Report& report, const ir::Graph& graph, const plan::Q
 void describe_proof(report::Report& report, const plan::QuantizedModel& model,
                     const std::vector<proof::Verdict>& verdicts,
                     const std::map<ir::ValueId, double>& local_error);
-void describe_accuracy(report::Report& report, const std::vector<simulate::Judged>& judged,
-                       const simulate::Fidelity& simulated, const simulate::Fidelity& integer_kernels);
+void describe_accuracy(report::Report& report, const ir::Graph& graph,
+                       const std::vector<simulate::Judged>& judged, const simulate::Fidelity& simulated,
+                       const simulate::Fidelity& integer_kernels);
 /// Byte rows that sum to the file (checked).
 void describe_file(report::Report& report, const std::filesystem::path& path, const char* form,
                    const plan::Written& written);

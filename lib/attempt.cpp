@@ -10,22 +10,13 @@
 #include "base/text.h"
 #include "correct/second_order.h"
 #include "ir/ops.h"
-#include "simulate/probe.h"
 
 namespace qc {
 namespace {
 
 constexpr int64_t kCorrectionImages = 16;
 constexpr int64_t kErrorImages = 2;
-constexpr int kFullWidth = 8;  // bits of a weight
-constexpr int64_t kProbeImages = 2;
-constexpr double kGoodDb = 24;      // worst output: where it is worse, time is given for accuracy
-constexpr double kToleranceDb = 3;  // measured, below the goal: another round is not worth its time
-constexpr int kRounds = 3;
-// Above kGoodDb accuracy gets time only where rounding activations adds more noise than rounding weights did
-// (kNarrowGapDb: as much again). Where integers earn little (float takes less than kLittle of their time),
-// half of what they earn may go.
-constexpr double kNarrowGapDb = 3, kLittle = 1.5, kGiveBack = 0.8;
+constexpr int kFullWidth = 8;                             // bits of a weight
 constexpr int64_t kCorrectionMemory = int64_t{48} << 20;  // bytes of activations alive at once
 
 std::vector<ir::ValueId> results_of(const std::vector<correct::Layer>& layers) {
@@ -42,12 +33,6 @@ bool corrects_biases(const config::CoreConfig& config) {
 int64_t memory_limit(const config::CoreConfig& config) {
   if (config.memory_limit) return *config.memory_limit;
   return ::sysconf(_SC_PHYS_PAGES) / 2 * ::sysconf(_SC_PAGE_SIZE);
-}
-
-// Weights of fewer than 8 bits need it; the full width asks for it.
-bool has_narrow_weights(const plan::QuantizedModel& model) {
-  return std::any_of(model.weights.begin(), model.weights.end(),
-                     [](const auto& weight) { return weight.second.params.bits < kFullWidth; });
 }
 
 bool wants_second_order(const plan::QuantizedModel& model, const config::CoreConfig& config) {
@@ -81,6 +66,11 @@ bool all_finite(const simulate::Reference& reference) {
 }
 
 }  // namespace
+
+bool has_narrow_weights(const plan::QuantizedModel& model) {
+  return std::any_of(model.weights.begin(), model.weights.end(),
+                     [](const auto& weight) { return weight.second.params.bits < kFullWidth; });
+}
 
 FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan,
                              const plan::StatsTable& stats, run::RunnerFactory& runners,
@@ -190,115 +180,6 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
   correct_biases(answers, source, threads, tried);
   if (second_order) correct_weights(std::move(nearest), answers, runners, source, config, threads, tried);
   return tried;
-}
-
-namespace {
-
-double ratio_of(const simulate::Power& power) {
-  return power.noise / std::max(power.signal, 1e-300);
-}
-
-// The outputs' fidelity when only weights are integers, without correction: a lower bound of what integer
-// weights alone leave, for the price of one pass.
-simulate::Fidelity without_rounding(Attempt& attempt, const FloatAnswers& answers,
-                                    const images::ImageSource& source, int threads) {
-  simulate::ActivationTable none(attempt.simulator->table.size());
-  simulate::Hook correction;
-  std::swap(attempt.simulator->table, none);
-  std::swap(attempt.simulator->before, correction);
-  const simulate::Fidelity fidelity =
-      simulate::fidelity_of(*attempt.simulator->runner, source, answers.held_out, answers.judged, threads);
-  std::swap(attempt.simulator->table, none);
-  std::swap(attempt.simulator->before, correction);
-  return fidelity;
-}
-
-// Probes every scale group on a few images; the sums are then scaled to what the held-out images measured,
-// which know more images and how errors add up.
-select::MeasuredNoise measured_noise(Attempt& attempt, const simulate::Fidelity& weights_only,
-                                     const FloatAnswers& answers, const images::ImageSource& source,
-                                     const calibrate::Split& split, int threads) {
-  const plan::QuantPlan& plan = attempt.model.plan;
-  std::map<ir::ValueId, std::vector<ir::ValueId>> groups;
-  for (const ir::ValueId v : simulate::rounded_values(plan))
-    groups[plan.values[static_cast<size_t>(v)].scale_group].push_back(v);
-  select::MeasuredNoise noise;
-  std::vector<std::vector<ir::ValueId>> members;
-  for (const auto& [representative, values] : groups) {
-    noise.values.push_back(representative);
-    members.push_back(values);
-  }
-  std::vector<std::vector<ir::Tensor>> inputs;
-  for (const int64_t image : correct::spread(split.calibration, kProbeImages))
-    inputs.push_back(source.load(image));
-  noise.ratios = simulate::rounding_noise(*attempt.simulator, members, inputs, answers.judged, threads);
-  for (size_t o = 0; o < answers.judged.size(); ++o) {
-    const double base = ratio_of(weights_only.outputs[o]), total = ratio_of(attempt.fidelity.outputs[o]);
-    double explained = 0;
-    for (const std::vector<double>& ratio : noise.ratios) explained += ratio[o];
-    const double scale = explained > 0 ? std::clamp((total - base) / explained, 0.1, 10.0) : 1.0;
-    for (std::vector<double>& ratio : noise.ratios) ratio[o] *= scale;
-    noise.base.push_back(base);
-  }
-  return noise;
-}
-
-bool improves(const simulate::Fidelity& tried, const simulate::Fidelity& best) {
-  return tried.worst_db() > best.worst_db();
-}
-
-}  // namespace
-
-Attempt refine_placement(const ir::Graph& graph, const std::vector<select::Capability>& capabilities,
-                         const select::PlacementCosts& time, const std::vector<bool>& placed, Attempt fastest,
-                         const std::function<Attempt(const std::vector<bool>& integer)>& retry,
-                         const FloatAnswers& answers, const images::ImageSource& source,
-                         const calibrate::Split& split, int threads) {
-  if (answers.judged.empty() || simulate::rounded_values(fastest.model.plan).empty()) return fastest;
-  // What narrow weights cost cannot be bought back with float activations, and every try would solve them
-  // all over.
-  if (has_narrow_weights(fastest.model)) return fastest;
-  const std::vector<bool> start = select::place(graph, capabilities, time), nowhere(start.size(), false);
-  if (placed != start) {  // integers everywhere did not do: begin where they pay
-    Attempt paying = retry(start);
-    const bool better = improves(paying.fidelity, fastest.fidelity);
-    const report::Correction line{"placement where integers pay", better, fastest.fidelity.worst_db(),
-                                  paying.fidelity.worst_db()};
-    if (better) fastest = std::move(paying);
-    fastest.corrections.push_back(line);
-  }
-  const double first_db = fastest.fidelity.worst_db();
-  const bool poor = first_db < kGoodDb;
-  if (!poor &&
-      without_rounding(fastest, answers, source, threads).worst_db() - fastest.uncorrected_db <= kNarrowGapDb)
-    return fastest;
-
-  const simulate::Fidelity weights_only = retry(nowhere).fidelity;
-  const select::MeasuredNoise noise = measured_noise(fastest, weights_only, answers, source, split, threads);
-  const double start_time = select::cost_of(graph, start, time),
-               float_time = select::cost_of(graph, nowhere, time);
-  select::Goal goal;
-  goal.sqnr_db = poor ? kGoodDb : weights_only.worst_db() - kNarrowGapDb;
-  if (poor) goal.time_slack = 0;  // accuracy that stays out of reach gets no time
-  goal.time_limit = poor                                ? std::max(start_time, float_time)
-                    : float_time < kLittle * start_time ? start_time + kGiveBack * (float_time - start_time)
-                                                        : start_time;
-  Attempt best = std::move(fastest);
-  std::vector<bool> last = start;
-  for (int round = 0; round < kRounds; ++round) {
-    const select::Refined refined = select::refine(graph, capabilities, time, noise, goal);
-    if (refined.integer == last || (!refined.reaches_goal && round > 0)) break;
-    last = refined.integer;
-    Attempt tried = retry(refined.integer);
-    const double db = tried.fidelity.worst_db();
-    const bool better = improves(tried.fidelity, best.fidelity);
-    const report::Correction line{"placement by measured noise", better, best.fidelity.worst_db(), db};
-    if (better) best = std::move(tried);
-    best.corrections.push_back(line);
-    if (!poor || !refined.reaches_goal || db >= kGoodDb - kToleranceDb) break;
-    goal.sqnr_db = std::min(goal.sqnr_db + std::max(1.0, (kGoodDb - db) / 2), weights_only.worst_db() - 1);
-  }
-  return best;
 }
 
 std::vector<plan::NodeDecision> reasons_in_float(const std::vector<bool>& fastest,

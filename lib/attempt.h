@@ -1,8 +1,7 @@
 // One whole try of a plan: integers, simulation, bias correction, and how far the outputs end up from float.
-// The corridor tries the fastest placement and, where that hurts, the refined one.
+// The corridor tries the fastest placement and, where that hurts, refined ones (refine_placement.h).
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,9 +16,6 @@
 #include "quantize/quantize.h"
 #include "report/report.h"
 #include "run/runner.h"
-#include "select/capability.h"
-#include "select/placement.h"
-#include "select/refine.h"
 #include "simulate/fidelity.h"
 #include "simulate/local_error.h"
 #include "simulate/simulate.h"
@@ -58,19 +54,8 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
                 const FloatAnswers& answers, run::RunnerFactory& runners, const images::ImageSource& source,
                 const config::CoreConfig& config, int threads);
 
-/// Tries placements that give up speed for accuracy, from the noise that each rounded value is measured to
-/// cause at the outputs (two calibration images), and returns the best attempt on held-out images:
-/// - where the worst output misses 24 dB, the fastest placement that reaches it, aimed higher as long as
-///   measurement falls short of prediction, and never slower than float by the cost table;
-/// - where rounding activations costs far more than rounding weights, and undoing most of that takes little
-///   time.
-/// Narrow weights (fewer than 8 bits) keep the fastest placement.
-/// `placed` is where the nodes of `fastest` run; `retry` makes an attempt of a placement.
-Attempt refine_placement(const ir::Graph& graph, const std::vector<select::Capability>& capabilities,
-                         const select::PlacementCosts& time, const std::vector<bool>& placed, Attempt fastest,
-                         const std::function<Attempt(const std::vector<bool>& integer)>& retry,
-                         const FloatAnswers& answers, const images::ImageSource& source,
-                         const calibrate::Split& split, int threads);
+/// Weights of fewer than 8 bits?
+bool has_narrow_weights(const plan::QuantizedModel& model);
 
 /// Why each node is in float (by NodeId): not worth its conversions in the fastest placement, or taken back
 /// since.

@@ -145,15 +145,23 @@ std::vector<report::ComparedOutput> summed_outputs(const std::vector<OutputPair>
       simulate::add(power, seen.power[p]);
       if (!(seen.max_error[p] <= largest)) largest = seen.max_error[p];
     }
-    outputs.push_back({pairs[p].a.output, pairs[p].own.output, power.sqnr_db(), power.mean_cosine(), largest,
-                       pairs[p].a.mean_free});
+    outputs.push_back({pairs[p].a.output,
+                       pairs[p].own.output,
+                       power.sqnr_db(),
+                       power.mean_cosine(),
+                       largest,
+                       pairs[p].a.mean_free,
+                       pairs[p].a.jump,
+                       {}});
   }
   return outputs;
 }
 
-void describe_accuracy(report::ComparedModel& row, const ComparedFile& model, const AllSeen& all,
-                       const CompareOptions& options) {
+void describe_accuracy(report::ComparedModel& row, const ir::Graph& a, const ComparedFile& model,
+                       const AllSeen& all, const CompareOptions& options) {
   row.outputs = summed_outputs(model.pairs, all);
+  for (size_t p = 0; p < model.pairs.size(); ++p)
+    row.outputs[p].judged_at = a.values[static_cast<size_t>(model.pairs[p].a.value)].name;
   if (!all[0].classifier) return;
   const int64_t same =
       std::count_if(all.begin(), all.end(), [](const Seen& seen) { return seen.same_class; });
@@ -321,7 +329,8 @@ CompareResult compare(const CompareOptions& options) {
 
   result.images = source->size();
   result.preprocessing = images::describe(config.representative_dataset.preprocess);
-  for (size_t m = 1; m < models.size(); ++m) describe_accuracy(result.models[m], models[m], all[m], options);
+  for (size_t m = 1; m < models.size(); ++m)
+    describe_accuracy(result.models[m], models[0].graph, models[m], all[m], options);
   if (time) describe_speed(result, timed, 1, options.latency_rounds, &report::ComparedModel::one_thread);
   if (time && threads > 1)
     describe_speed(result, timed, threads, options.latency_rounds, &report::ComparedModel::all_threads);

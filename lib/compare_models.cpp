@@ -2,6 +2,7 @@
 #include "compare_models.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/text.h"
 #include "inspect_tflite.h"
@@ -60,34 +61,71 @@ std::vector<size_t> match(const ComparedFile& a, const std::vector<ir::ValueId>&
       format("compare models whose {} have the same names, or the same shapes in the same order", what));
 }
 
+std::vector<simulate::Judged> of_output(const std::vector<simulate::Judged>& all, const std::string& name) {
+  std::vector<simulate::Judged> found;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(found),
+               [&](const simulate::Judged& one) { return one.output == name; });
+  return found;
+}
+
+// Is the output judged at the same values as one before it?
+bool covered(const std::vector<simulate::Judged>& all, const std::string& name) {
+  return std::any_of(all.begin(), all.end(), [&](const simulate::Judged& one) {
+    return std::find(one.also.begin(), one.also.end(), name) != one.also.end();
+  });
+}
+
+// Do both files judge the output at the same kind of place?
+bool correspond(const ComparedFile& a, const std::vector<simulate::Judged>& in_a, const ComparedFile& model,
+                const std::vector<simulate::Judged>& own) {
+  if (in_a.size() != own.size()) return false;
+  for (size_t i = 0; i < own.size(); ++i)
+    if (in_a[i].mean_free != own[i].mean_free || in_a[i].jump != own[i].jump ||
+        !shapes_may_be_equal(value_of(a.graph, in_a[i].value), value_of(model.graph, own[i].value)))
+      return false;
+  return true;
+}
+
+// One output side by side, at the last continuous values where both files have these, else as it is.
+void pair_output(const ComparedFile& a, ir::ValueId id_a, const std::vector<simulate::Judged>& judged_a,
+                 const ComparedFile& model, ir::ValueId id_own,
+                 const std::vector<simulate::Judged>& judged_own, std::vector<OutputPair>& pairs,
+                 std::vector<std::string>& notes) {
+  const ir::Value &out_a = value_of(a.graph, id_a), &out_own = value_of(model.graph, id_own);
+  const auto in_a = of_output(judged_a, out_a.name), own = of_output(judged_own, out_own.name);
+  if (in_a.empty() && own.empty() && covered(judged_a, out_a.name) && covered(judged_own, out_own.name))
+    return;
+  if (!in_a.empty() && correspond(a, in_a, model, own)) {
+    for (size_t i = 0; i < own.size(); ++i) pairs.push_back({in_a[i], own[i], 0, 0});
+    return;
+  }
+  if (out_a.dtype != ir::DType::kFloat || out_own.dtype != ir::DType::kFloat) {
+    notes.push_back(
+        format("output '{}' is not float32 in both A and {} and was not compared", out_a.name, model.letter));
+    return;
+  }
+  if (!in_a.empty() && !in_a[0].jump.empty())
+    notes.push_back(
+        format("output '{}' lies behind {}, and {} does not show the values before: a jump "
+               "counts as an error here",
+               out_a.name, in_a[0].jump, model.letter));
+  pairs.push_back({{id_a, out_a.name, false, {}, {}}, {id_own, out_own.name, false, {}, {}}, 0, 0});
+}
+
 // The float outputs side by side.
 std::vector<OutputPair> pair_outputs(const ComparedFile& a, const ComparedFile& model,
                                      std::vector<std::string>& notes) {
   const std::vector<size_t> counterpart = match(a, a.graph.outputs, model, model.graph.outputs, "outputs");
   const std::vector<simulate::Judged> judged_a = simulate::judged_values(a.graph),
                                       judged_own = simulate::judged_values(model.graph);
-  const auto judged = [](const std::vector<simulate::Judged>& all, const std::string& name) {
-    return std::find_if(all.begin(), all.end(),
-                        [&](const simulate::Judged& one) { return one.output == name; });
-  };
   std::vector<OutputPair> pairs;
   for (size_t out_a = 0; out_a < a.graph.outputs.size(); ++out_a) {
     const size_t own =
         static_cast<size_t>(std::find(counterpart.begin(), counterpart.end(), out_a) - counterpart.begin());
     if (own == counterpart.size())
       continue;  // two of the model's outputs share one of A's; match() allows no such pair
-    const ir::ValueId id_a = a.graph.outputs[out_a], id_own = model.graph.outputs[own];
-    const auto one_a = judged(judged_a, value_of(a.graph, id_a).name),
-               one_own = judged(judged_own, value_of(model.graph, id_own).name);
-    if (one_a == judged_a.end() || one_own == judged_own.end()) {
-      notes.push_back(format("output '{}' is not float32 in both A and {} and was not compared",
-                             value_of(a.graph, id_a).name, model.letter));
-      continue;
-    }
-    OutputPair pair{*one_a, *one_own, 0, 0};
-    if (pair.a.mean_free != pair.own.mean_free)
-      pair.a = {id_a, one_a->output, false}, pair.own = {id_own, one_own->output, false};
-    pairs.push_back(pair);
+    pair_output(a, a.graph.outputs[out_a], judged_a, model, model.graph.outputs[own], judged_own, pairs,
+                notes);
   }
   if (pairs.empty())
     throw unlike(format("no output is float32 in both A and {}", model.letter),
@@ -166,10 +204,21 @@ std::vector<ComparedFile> read_models(const std::vector<std::filesystem::path>& 
 
 void match_with_first(std::vector<ComparedFile>& models, std::vector<std::string>& notes) {
   const ComparedFile& a = models[0];
+  const std::vector<simulate::Judged> judged = simulate::judged_values(a.graph);
   for (ComparedFile& model : models) {
     model.inputs = match(a, a.graph.inputs, model, model.graph.inputs, "inputs");
     if (&model != &a) model.pairs = pair_outputs(a, model, notes);
   }
+  const auto used = [&](const simulate::Judged& one) {
+    return std::any_of(models.begin(), models.end(), [&](const ComparedFile& model) {
+      return std::any_of(model.pairs.begin(), model.pairs.end(), [&](const OutputPair& pair) {
+        return pair.a.value == one.value && pair.a.jump == one.jump;
+      });
+    });
+  };
+  for (size_t i = 0; i < judged.size(); ++i)
+    if (const std::string where = simulate::describe(judged, a.graph, i); !where.empty() && used(judged[i]))
+      notes.push_back(where);
 }
 
 void open_runners(std::vector<ComparedFile>& models) {

@@ -19,6 +19,10 @@ bool writes(const config::CoreConfig& config, const char* format) {
   return std::find(formats.begin(), formats.end(), format) != formats.end();
 }
 
+bool times(const config::CoreConfig& config) {
+  return config.gates.min_speedup || config.goals.max_latency_ratio;
+}
+
 report::Comparison compared(const ConvertOptions& options, const config::CoreConfig& config,
                             const plan::Written& onnx, const plan::Written& tflite) {
   const TemporaryFolder folder;
@@ -34,7 +38,7 @@ report::Comparison compared(const ConvertOptions& options, const config::CoreCon
   compare_options.config = options.config;
   compare_options.overrides = options.overrides;
   compare_options.threads = options.threads;
-  compare_options.latency_rounds = config.gates.min_speedup ? kTimedRounds : 0;
+  compare_options.latency_rounds = times(config) ? kTimedRounds : 0;
   compare_options.labels = config.gates.labels;
   if (!config.gates.max_top1_drop) compare_options.max_images = 1;  // for speed, one image will do
   return compare(compare_options).comparison;
@@ -51,17 +55,20 @@ void check_gates(const config::CoreConfig& config) {
   if (!gates.labels.empty() && !gates.max_top1_drop)
     diagnostics.error({"no-use", "/gates/labels", "labels are read for max_top1_drop, and that is not set",
                        "set /gates/max_top1_drop, or leave the labels out"});
-  if (gates.min_speedup && !writes(config, "onnx"))
-    diagnostics.error({"not-measured", "/gates/min_speedup", "only ONNX files are timed",
-                       "add \"onnx\" to /output/formats, or leave the gate out"});
+  for (const auto& [asked, place] :
+       {std::pair(gates.min_speedup, "/gates/min_speedup"),
+        std::pair(config.goals.max_latency_ratio, "/placement/max_latency_ratio")})
+    if (asked && !writes(config, "onnx"))
+      diagnostics.error({"not-measured", place, "only ONNX files are timed",
+                         "add \"onnx\" to /output/formats, or leave it out"});
   if (!wants_images(config)) {
-    for (const auto& [name, set] : {std::pair{"min_sqnr_db", gates.min_sqnr_db.has_value()},
-                                    {"min_agreement", gates.min_agreement.has_value()},
-                                    {"max_top1_drop", gates.max_top1_drop.has_value()}})
+    for (const auto& [name, set] : {std::pair{"/gates/min_sqnr_db", gates.min_sqnr_db.has_value()},
+                                    {"/gates/min_agreement", gates.min_agreement.has_value()},
+                                    {"/gates/max_top1_drop", gates.max_top1_drop.has_value()},
+                                    {"/placement/min_sqnr_db", config.goals.min_sqnr_db.has_value()}})
       if (set)
         diagnostics.error(
-            {"not-measured", std::string("/gates/") + name,
-             "activations stay float, and no images are named to measure it on",
+            {"not-measured", name, "activations stay float, and no images are named to measure it on",
              "judge it with: qconvert compare MODEL.onnx WRITTEN_FILE --images DIR --gate ..."});
   }
   diagnostics.throw_if_errors(Exit::kUsage);
@@ -71,7 +78,7 @@ void check_gates(const config::CoreConfig& config) {
 bool measured_gates_hold(const ConvertOptions& options, const config::CoreConfig& config,
                          const plan::Written& onnx, const plan::Written& tflite, report::Report& report) {
   const config::Gates& gates = config.gates;
-  if (!gates.max_top1_drop && !gates.min_speedup) return true;
+  if (!gates.max_top1_drop && !times(config)) return true;
   const report::Comparison found = compared(options, config, onnx, tflite);
   bool hold = true;
   if (gates.max_top1_drop) {
@@ -89,10 +96,16 @@ bool measured_gates_hold(const ConvertOptions& options, const config::CoreConfig
                100 * worst->top1_a, 100 * worst->top1));
     hold = report.gates.back().held;
   }
-  if (gates.min_speedup) {
+  if (times(config)) {
     const double speedup = found.models.at(1).one_thread.value_or(report::Latency{}).speedup;
-    report.gates.push_back({"min_speedup", *gates.min_speedup, speedup, speedup >= *gates.min_speedup, true});
-    hold = hold && report.gates.back().held;
+    report.measured_time = 1 / std::max(speedup, 1e-9);
+    const auto add = [&](const char* name, double bound, double figure, bool held) {
+      report.gates.push_back({name, bound, figure, held, true});
+      hold = hold && held;
+    };
+    if (gates.min_speedup) add("min_speedup", *gates.min_speedup, speedup, speedup >= *gates.min_speedup);
+    if (const auto& limit = config.goals.max_latency_ratio)
+      add("placement.max_latency_ratio", *limit, *report.measured_time, *report.measured_time <= *limit);
   }
   return hold;
 }

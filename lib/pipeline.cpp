@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "calibrate/calibrate.h"
 #include "deliver.h"
+#include "describe_placement.h"
 #include "describe_values.h"
 #include "images/image_source.h"
 #include "measured_gates.h"
@@ -22,6 +23,7 @@
 #include "onnx_io/onnx_io.h"
 #include "prepare.h"
 #include "proof/verdict.h"
+#include "refine_placement.h"
 #include "run/ort_runner.h"
 #include "select/capability.h"
 #include "select/costs.h"
@@ -55,6 +57,10 @@ class Stopwatch {
 
 void append(std::vector<std::string>& notes, const std::vector<std::string>& more) {
   notes.insert(notes.end(), more.begin(), more.end());
+}
+
+void note(std::vector<std::string>& notes, std::string text) {
+  if (!text.empty()) notes.push_back(std::move(text));
 }
 
 bool wants(const ConvertOptions& options, const char* stage) {
@@ -145,9 +151,11 @@ ConvertResult convert(const ConvertOptions& options) {
   describe_idioms(result.report, idioms);
   const std::vector<select::Capability> capabilities =
       select::capabilities(graph, target, config.keep_float, idioms, rules.nodes);
+  select::check_placed(graph, capabilities, rules);
   const select::PlacementCosts time =
       select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
   const bool rounds = config::rounds_activations(config);
+  if (rounds && !full) note(result.report.notes, select::describe_unpriced(graph, capabilities, target));
   const std::vector<bool> fastest = !rounds ? std::vector<bool>(graph.nodes.size(), false)
                                     : full  ? wherever_possible(capabilities)
                                             : select::place(graph, capabilities, time);
@@ -212,9 +220,12 @@ ConvertResult convert(const ConvertOptions& options) {
     complete(other);
     return attempt(graph, other, weights, answers, runners, *source, config, threads);
   };
-  if (rounds && target.float_islands && !full_stands(config, best.fidelity.worst_db()))
-    best = refine_placement(graph, capabilities, time, placed, std::move(best), retry, answers, *source,
-                            split, threads);
+  const PlacementScene scene{graph,   capabilities, time,   !target.costs.empty(), config.goals, answers,
+                             *source, split,        threads};
+  Placed found{std::move(best), {}, {}, {}};
+  if (rounds && target.float_islands && !full_stands(config, found.best.fidelity.worst_db()))
+    found = refine_placement(scene, placed, std::move(found.best), retry);
+  best = std::move(found.best);
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
   watch.lap("refine");
 
@@ -249,10 +260,12 @@ ConvertResult convert(const ConvertOptions& options) {
   describe_proof(result.report, best.model, verdicts, local_error);
   describe_values(result.report, best.model, stats);
   describe_calibration(result.report, *source, split, config.representative_dataset);
-  describe_accuracy(result.report, answers.judged, best.fidelity, integer_kernels);
+  describe_accuracy(result.report, graph, answers.judged, best.fidelity, integer_kernels);
   if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", files.onnx);
   if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", files.tflite);
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
+  describe_placement(result.report, scene, found, best);
+  judge_goals(result.report, scene, found, best);
   result.explained = explain(result.report, options.explain);
   deliver(result, files, options, config, outputs, graph);
   return result;

@@ -251,6 +251,10 @@ simulate::Fidelity fidelity_of_file(const plan::Written& file, run::RunnerFactor
   Diagnostics ignored;
   ir::Graph graph = onnx_io::parse(file, ignored);
   const std::vector<simulate::Judged> judged = simulate::judged_values(graph);
+  if (!reference.judged.empty() && judged.size() != reference.judged[0].size())
+    throw Error(Exit::kBug, {"judged-elsewhere", "the written file",
+                             "its outputs are judged at other places than those of the float model",
+                             "please report this with the model"});
   run::RunnerOptions options;
   for (const simulate::Judged& one : judged) options.extra_outputs.push_back(one.value);
   const auto runner = runners.make(graph, {}, options);

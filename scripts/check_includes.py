@@ -20,7 +20,7 @@ STAGES = {"onnx_io", "normalize", "calibrate", "threshold", "correct", "select",
 # Header prefix -> the name by which CMakeLists.txt links its library.
 LIBRARIES = {
     "onnx/": "onnx_proto_api", "google/protobuf/": "onnx_proto_api", "onnxruntime": "onnxruntime",
-    "nlohmann/": "nlohmann_json::nlohmann_json", "spdlog/": "spdlog::spdlog", "Eigen/": "Eigen3::Eigen", "boost/": "Boost::headers",
+    "nlohmann/": "nlohmann_json::nlohmann_json", "spdlog/": "spdlog::spdlog", "Eigen/": "Eigen3::Eigen",
     "jpeglib.h": "JPEG::JPEG", "jerror.h": "JPEG::JPEG", "png.h": "PNG::PNG", "webp/": "${WEBP_LIBRARY}", "zlib.h": "ZLIB::ZLIB",
     "flatbuffers/": "flatbuffers", "tflite/schema_generated.h": "flatbuffers", "CLI/": "CLI11::CLI11", "fmt/": "fmt",
 }

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 BUILD=(build-essential cmake ninja-build
        libcli11-dev libspdlog-dev nlohmann-json3-dev libonnx-dev libprotobuf-dev protobuf-compiler
-       libeigen3-dev libboost-dev libjpeg-dev libpng-dev libwebp-dev zlib1g-dev
+       libeigen3-dev libjpeg-dev libpng-dev libwebp-dev zlib1g-dev
        libflatbuffers-dev flatbuffers-compiler
        catch2)  # the tests belong to the build
 TESTS=(clang-format clang-tidy python3

@@ -98,6 +98,22 @@ enum class Mode { kStatic, kWeightOnly, kFloat16, kBfloat16 };
 /// Where integers go: where they pay (kAuto), or wherever the target has a kernel (kFull).
 enum class Placement { kUnset, kAuto, kFull };
 
+/// What the placement is to reach. One that is set and missed fails the conversion; the defaults, missed, are
+/// a warning.
+struct PlacementGoals {
+  static constexpr double kSqnrDb = 20, kLatencyRatio = 1;  // where nothing is set
+  std::optional<double> min_sqnr_db;                        // worst output
+  std::optional<double> max_latency_ratio;  // time of the written ONNX file over the float model's
+};
+
+/// Nodes that run where the config says.
+struct PlacementRule {
+  std::string place;  // JSON pointer
+  Filter filter;
+  bool integer = false;
+  std::string json;  // the rule as it was written
+};
+
 struct CoreConfig {
   RepresentativeDataset representative_dataset;
   Mode mode = Mode::kStatic;
@@ -114,6 +130,8 @@ struct CoreConfig {
       input_shapes;            // input name -> dims for dynamic dimensions; -1: stays open
   int64_t verify_images = 16;  // calibration images held out for the accuracy figures
   Placement placement = Placement::kUnset;
+  PlacementGoals goals;
+  std::vector<PlacementRule> placement_rules;  // later rules win
   Gates gates;
   Output output;
 };

@@ -413,11 +413,7 @@ void add_own(std::vector<Key>& t) {
                      "need no images, and "
                      "where a folder is named, the result is measured on it.",
                      kOwn));
-  t.push_back(nullable(choice(
-      "/placement", FIELD(placement), {{"auto", 1, false, ""}, {"full", 2, false, ""}},
-      "Where integers go: auto, where they pay; full, wherever the target has a kernel. null: auto, but full "
-      "where a .tflite is written.",
-      kOwn)));
+  add_placement_key(t);
   t.push_back(
       row("/input_shapes", Kind::kShapes, -1, 1 << 20, bind(FIELD(input_shapes)),
           "Sizes for inputs whose dimensions the model leaves open: {\"name\": [-1, 3, 224, 224]}; -1 "

@@ -20,19 +20,20 @@ enum class Kind {
   kInteger,
   kNumber,
   kText,
-  kChoice,    // one of Key::choices, by name (MCT's enums also by number)
-  kTexts,     // list of strings
-  kNumbers,   // one number, or a list of them
-  kPair,      // [h, w]
-  kSize,      // bytes, or "3 MB"
-  kPath,      // relative to the config file
-  kFileName,  // without a folder
-  kResize,    // resize.cpp
-  kShapes,    // object: input name -> dims
-  kWidths,    // list of rules that set widths: rules.cpp
-  kEditor,    // list of rules with actions: rules.cpp
-  kFixed,     // known to MCT, but only Key::accepted can be had here
-  kIgnored,   // for other programs ("$schema")
+  kChoice,     // one of Key::choices, by name (MCT's enums also by number)
+  kTexts,      // list of strings
+  kNumbers,    // one number, or a list of them
+  kPair,       // [h, w]
+  kSize,       // bytes, or "3 MB"
+  kPath,       // relative to the config file
+  kFileName,   // without a folder
+  kResize,     // resize.cpp
+  kShapes,     // object: input name -> dims
+  kWidths,     // list of rules that set widths: rules.cpp
+  kEditor,     // list of rules with actions: rules.cpp
+  kPlacement,  // placement.cpp
+  kFixed,      // known to MCT, but only Key::accepted can be had here
+  kIgnored,    // for other programs ("$schema")
 };
 
 struct Choice {
@@ -75,6 +76,7 @@ void add_measured_gates(std::vector<Key>& table);
 
 const std::vector<Key>& keys();
 void add_rule_keys(std::vector<Key>& table);        // rules.cpp
+void add_placement_key(std::vector<Key>& table);    // placement.cpp
 void add_correction_keys(std::vector<Key>& table);  // keys_correction.cpp
 const std::vector<Group>& groups();                 // the order of configs/README.md
 

@@ -33,7 +33,7 @@ constexpr size_t kMaxRules = 1000;
 constexpr int kDeepestFilter = 16;
 
 // --- filters -------------------------------------------------------------------------------------
-enum class Shape { kTexts, kBool, kFilters, kFilter };
+enum class Shape { kTexts, kBool, kRegion, kFilters, kFilter };
 
 struct FilterPart {
   const char* name;
@@ -41,8 +41,6 @@ struct FilterPart {
   void (*set)(Filter&, const Json&);
   const char* meaning;
 };
-
-Filter filter_of(const Json& value);
 
 std::vector<std::string> texts(const Json& value) {
   return value.is_array() ? value.get<std::vector<std::string>>()
@@ -68,6 +66,12 @@ constexpr std::array kFilterParts{
                "the last layer with weights"},
     FilterPart{"depthwise", Shape::kBool, [](Filter& f, const Json& v) { f.depthwise = v.get<bool>(); },
                "convolutions of each channel by itself"},
+    FilterPart{"region", Shape::kRegion,
+               [](Filter& f, const Json& v) {
+                 f.region = {v["from"].get<std::string>(), v["to"].get<std::string>()};
+               },
+               "{\"from\": NAME, \"to\": NAME}, everything on the paths between two nodes or values, both "
+               "included"},
     FilterPart{"all_of", Shape::kFilters, [](Filter& f, const Json& v) { f.all_of = filters(v); },
                "filters that must all fit"},
     FilterPart{"any_of", Shape::kFilters, [](Filter& f, const Json& v) { f.any_of = filters(v); },
@@ -79,12 +83,6 @@ const FilterPart* find_part(const std::string& name) {
   const auto found = std::find_if(kFilterParts.begin(), kFilterParts.end(),
                                   [&](const FilterPart& p) { return p.name == name; });
   return found == kFilterParts.end() ? nullptr : found;
-}
-
-Filter filter_of(const Json& value) {
-  Filter filter;
-  for (const auto& [name, part] : value.items()) find_part(name)->set(filter, part);
-  return filter;
 }
 
 bool wrong_type(const Json& value, const std::string& pointer, const char* wanted, const char* remedy,
@@ -99,7 +97,24 @@ bool unknown(const std::string& pointer, const std::vector<std::string>& known, 
   return false;
 }
 
-bool check_filter(const Json& value, const std::string& pointer, const Complain& complain, int depth);
+bool check_region_part(const Json& value, const std::string& pointer, const Complain& complain) {
+  constexpr const char* kExample = "write {\"from\": \"conv1\", \"to\": \"head/*\"}";
+  if (!value.is_object()) return wrong_type(value, pointer, "an object with from and to", kExample, complain);
+  bool good = true;
+  for (const auto& [name, end] : value.items()) {
+    const std::string at = json::child(pointer, name);
+    if (name != "from" && name != "to")
+      good &= unknown(at, {"from", "to"}, complain);
+    else if (!end.is_string() || end.get_ref<const std::string&>().empty())
+      good = wrong_type(end, at, "the name of a node or a value", kExample, complain);
+  }
+  for (const char* name : {"from", "to"}) {
+    if (value.contains(name)) continue;
+    complain(pointer, "bad-value", format("it has no \"{}\"", name), kExample);
+    good = false;
+  }
+  return good;
+}
 
 bool check_texts_part(const Json& value, const std::string& pointer, const Complain& complain) {
   const auto text = [](const Json& v) { return v.is_string() && !v.get_ref<const std::string&>().empty(); };
@@ -129,11 +144,21 @@ bool check_part(const FilterPart& part, const Json& value, const std::string& po
     case Shape::kBool:
       return value.is_boolean() ||
              wrong_type(value, pointer, "true or false", "write true or false", complain);
+    case Shape::kRegion:
+      return check_region_part(value, pointer, complain);
     case Shape::kFilters:
       return check_filters_part(value, pointer, complain, depth);
     default:
       return check_filter(value, pointer, complain, depth + 1);
   }
+}
+
+}  // namespace
+
+Filter filter_of(const Json& value) {
+  Filter filter;
+  for (const auto& [name, part] : value.items()) find_part(name)->set(filter, part);
+  return filter;
 }
 
 bool check_filter(const Json& value, const std::string& pointer, const Complain& complain, int depth) {
@@ -158,6 +183,8 @@ bool check_filter(const Json& value, const std::string& pointer, const Complain&
   }
   return good;
 }
+
+namespace {
 
 // --- settings ------------------------------------------------------------------------------------
 struct Setting {
@@ -449,6 +476,12 @@ Json schema_filter() {
       case Shape::kBool:
         one["type"] = "boolean";
         break;
+      case Shape::kRegion:
+        one = {{"type", "object"},
+               {"properties", {{"from", text}, {"to", text}}},
+               {"required", {"from", "to"}},
+               {"additionalProperties", false}};
+        break;
       case Shape::kFilters:
         one = {{"type", "array"}, {"items", self}, {"minItems", 1}};
         break;
@@ -493,8 +526,10 @@ void overlay(NodeSettings& settings, const NodeSettings& rule) {
                     s.activation_quantization_method, s.weights_error_method, s.activation_error_method,
                     s.enable_weights_quantization, s.enable_activation_quantization,
                     s.weights_per_channel_threshold, s.lut_per_channel, s.weights_bias_correction,
-                    s.z_threshold, s.min_threshold, s.l_p_value, s.weights_threshold, s.activation_range);
+                    s.z_threshold, s.min_threshold, s.l_p_value, s.weights_threshold, s.activation_range,
+                    s.integer);
   };
+  if (rule.integer) settings.placed_by = rule.placed_by;
   std::apply([&](auto&... to) { std::apply([&](const auto&... from) { (take(to, from), ...); }, all(rule)); },
              all(settings));
 }

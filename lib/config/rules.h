@@ -10,6 +10,12 @@
 
 namespace qc::config {
 
+/// Everything on the paths from one place in the graph to another, both included. Globs on the names of
+/// nodes; of values where no node has such a name: from what reads it, up to what makes it.
+struct Region {
+  std::string from, to;
+};
+
 /// Which nodes a rule means. Everything that is set must hold; of a list, one element must.
 struct Filter {
   std::vector<std::string> names;     // globs on the names of the file's nodes
@@ -17,6 +23,7 @@ struct Filter {
   std::vector<std::string> op_types;  // exact
   std::optional<bool> first, last;    // the first, the last node with weights, in topological order
   std::optional<bool> depthwise;      // convolutions whose channels do not meet
+  std::optional<Region> region;
   std::vector<Filter> all_of, any_of, none_of;
 };
 
@@ -43,6 +50,8 @@ struct NodeSettings {
   std::optional<int> l_p_value;
   std::optional<double> weights_threshold;                    // no search: weights reach from -t to t
   std::optional<std::pair<double, double>> activation_range;  // no search; low <= 0 <= high
+  std::optional<bool> integer;  // where the node runs, by a rule of /placement; nothing: where it pays
+  std::string placed_by;        // that rule's JSON pointer
 };
 
 /// Everything that `rule` sets.

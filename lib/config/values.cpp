@@ -182,6 +182,10 @@ bool check_rules_kind(const Json& value, const Site& site) {
   return check_rules(site.key, value, site.pointer, site.complain);
 }
 
+bool check_placement_kind(const Json& value, const Site& site) {
+  return check_placement(value, site.pointer, site.complain);
+}
+
 bool check_fixed(const Json& value, const Site& site) {
   const Json accepted = Json::parse(site.key.accepted);
   if (std::find(accepted.begin(), accepted.end(), value) != accepted.end()) return true;
@@ -333,23 +337,25 @@ struct KindRow {
   Json (*schema)(const Key&);
   std::string (*say)(const Key&);
 };
-constexpr std::array kKinds{KindRow{Kind::kBool, check_bool, schema_bool, say_bool},
-                            KindRow{Kind::kInteger, check_integer, schema_integer, say_integer},
-                            KindRow{Kind::kNumber, check_number, schema_number, say_number},
-                            KindRow{Kind::kText, check_text, schema_text, say_text},
-                            KindRow{Kind::kChoice, check_choice, schema_choice, say_choice},
-                            KindRow{Kind::kTexts, check_texts, schema_texts, say_texts},
-                            KindRow{Kind::kNumbers, check_numbers, schema_numbers, say_numbers},
-                            KindRow{Kind::kPair, check_pair, schema_pair, say_pair},
-                            KindRow{Kind::kSize, check_size, schema_size, say_size},
-                            KindRow{Kind::kPath, check_text, schema_text, say_path},
-                            KindRow{Kind::kFileName, check_file_name, schema_file_name, say_file_name},
-                            KindRow{Kind::kResize, check_resize_kind, schema_resize_kind, say_resize},
-                            KindRow{Kind::kShapes, check_shapes, schema_shapes, say_shapes},
-                            KindRow{Kind::kWidths, check_rules_kind, schema_rules, allowed_rules},
-                            KindRow{Kind::kEditor, check_rules_kind, schema_rules, allowed_rules},
-                            KindRow{Kind::kFixed, check_fixed, schema_fixed, say_fixed},
-                            KindRow{Kind::kIgnored, check_ignored, schema_text, say_text}};
+constexpr std::array kKinds{
+    KindRow{Kind::kBool, check_bool, schema_bool, say_bool},
+    KindRow{Kind::kInteger, check_integer, schema_integer, say_integer},
+    KindRow{Kind::kNumber, check_number, schema_number, say_number},
+    KindRow{Kind::kText, check_text, schema_text, say_text},
+    KindRow{Kind::kChoice, check_choice, schema_choice, say_choice},
+    KindRow{Kind::kTexts, check_texts, schema_texts, say_texts},
+    KindRow{Kind::kNumbers, check_numbers, schema_numbers, say_numbers},
+    KindRow{Kind::kPair, check_pair, schema_pair, say_pair},
+    KindRow{Kind::kSize, check_size, schema_size, say_size},
+    KindRow{Kind::kPath, check_text, schema_text, say_path},
+    KindRow{Kind::kFileName, check_file_name, schema_file_name, say_file_name},
+    KindRow{Kind::kResize, check_resize_kind, schema_resize_kind, say_resize},
+    KindRow{Kind::kShapes, check_shapes, schema_shapes, say_shapes},
+    KindRow{Kind::kWidths, check_rules_kind, schema_rules, allowed_rules},
+    KindRow{Kind::kEditor, check_rules_kind, schema_rules, allowed_rules},
+    KindRow{Kind::kPlacement, check_placement_kind, schema_placement, allowed_placement},
+    KindRow{Kind::kFixed, check_fixed, schema_fixed, say_fixed},
+    KindRow{Kind::kIgnored, check_ignored, schema_text, say_text}};
 
 const KindRow& row_of(Kind kind) {
   return *std::find_if(kKinds.begin(), kKinds.end(), [&](const KindRow& row) { return row.kind == kind; });

@@ -47,6 +47,14 @@ bool check_rules(const Key& key, const Json& value, const std::string& pointer, 
 std::string allowed_rules(const Key& key);
 Json schema_rules(const Key& key);
 Json schema_filter();  // stands under $defs, because filters hold filters
+/// `depth`: of filters around this one.
+bool check_filter(const Json& value, const std::string& pointer, const Complain& complain, int depth);
+Filter filter_of(const Json& checked);
+
+// placement.cpp: a mode by name, or an object of mode, goals and rules.
+bool check_placement(const Json& value, const std::string& pointer, const Complain& complain);
+std::string allowed_placement(const Key& key);
+Json schema_placement(const Key& key);
 
 /// A float as the shortest decimal that reads back the same (JSON has doubles: 123.675, not
 /// 123.67500305175781).

@@ -76,7 +76,7 @@ std::string outputs(const ComparedModel& model, int64_t images) {
   for (const ComparedOutput& output : model.outputs) {
     std::string name = "  " + shorten(output.output, kNameWidth);
     if (output.own_name != output.output) name += " / " + shorten(output.own_name, kNameWidth);
-    rows.push_back({name + (output.before_softmax ? " (logits)" : ""), decibel(output.sqnr_db),
+    rows.push_back({name + judged_place(output.before_softmax, output.before_op), decibel(output.sqnr_db),
                     figure(output.cosine, 5), format("{:.4g}", output.max_abs_error)});
   }
   std::string text = "\n" + columns(rows, "lrrr", 0);
@@ -164,7 +164,9 @@ json against_a(const ComparedModel& model) {
                     {"exact", output.sqnr_db >= kExactDb},
                     {"cosine", number(output.cosine)},
                     {"max_abs_error", number(output.max_abs_error)},
-                    {"before_softmax", output.before_softmax}});
+                    {"before_softmax", output.before_softmax},
+                    {"before_op", output.before_op.empty() ? json(nullptr) : json(output.before_op)},
+                    {"judged_at", output.judged_at}});
   }
   for (const ClassAccuracy& c : model.classes)
     classes.push_back(

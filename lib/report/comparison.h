@@ -14,6 +14,8 @@ struct ComparedOutput {
   double cosine = 0;             // mean over the images
   double max_abs_error = 0;      // over all images and elements
   bool before_softmax = false;   // judged at the mean-free logits, because both outputs end in Softmax
+  std::string before_op;         // judged at a value before it, because the output lies behind such an op; ""
+  std::string judged_at;         // name of that value in A
 };
 
 /// Classifiers with labels. The difference is this model minus A on the same images.

@@ -36,6 +36,9 @@ struct OutputAccuracy {
   double sqnr_db = 0;           // pooled over the held-out images
   double cosine = 0;            // mean
   bool before_softmax = false;  // judged at the mean-free logits, because the output ends in Softmax
+  std::string before_op =
+      {};  // judged at the last continuous value, because the output lies behind this op; ""
+  std::string judged_at = {};  // name of the value
 };
 
 struct Accuracy {
@@ -128,11 +131,19 @@ struct CalibrationSet {
   std::vector<Shown> shown;  // at most three; none where inputs are tensors
 };
 
-/// One placement that was tried on the way: time by the target's cost table, float = 1.
+/// One placement that could be had: time by the target's cost table, float = 1.
 struct FrontierPoint {
   std::string name;
-  double time = 0, sqnr_db = 0;  // worst output, held-out images, simulated
+  double time = 0, sqnr_db = 0;  // worst output: predicted from probes, measured in simulation where chosen
   bool chosen = false;
+};
+
+/// Neighbouring nodes that could run on integers and do not, and what that would change.
+struct FloatRegion {
+  std::vector<std::string> nodes;  // topological order
+  double time = 0;                 // of the whole model, float = 1: with it minus as it is
+  std::optional<double> sqnr_db;   // worst output with it, predicted; nothing: not measured
+  std::string rule;                // what /placement takes to have it, as JSON
 };
 
 /// Sums of two products in 16 bits, as x86 without VNNI makes them.
@@ -160,7 +171,10 @@ struct Report {
   std::vector<RuleRow> rules;           // later ones win
   std::vector<Rewrite> rewrites;
   std::vector<Correction> corrections;
-  std::vector<FrontierPoint> frontier;  // empty: nothing was searched
+  std::vector<FrontierPoint> frontier;  // by time; empty: nothing was placed
+  std::vector<FloatRegion> float_regions;
+  std::optional<double> predicted_time;  // by the target's cost table, float = 1
+  std::optional<double> measured_time;   // of this run: not in the JSON
   SaturationRisk saturation;
   std::vector<Gate> gates;
   std::vector<std::string> notes;  // "3 initializers were inputs as well and are constants now", ...
@@ -168,6 +182,8 @@ struct Report {
   std::vector<Timing> timings;  // not in the JSON file: the same input gives the same bytes; in text with -v
 };
 
+/// A rule for /placement/rules as JSON: nodes by name, and "integer" or "float".
+std::string placement_rule(const std::vector<std::string>& nodes, const std::string& place);
 /// Conv, Gemm or MatMul with weights of its own: the nodes that integer coverage is counted over.
 bool is_weighted(const NodeRow& row);
 /// Planned for integers, and no float kernel was seen for it in the optimised graph.

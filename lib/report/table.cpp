@@ -72,6 +72,11 @@ std::string file_name(const std::string& path) {
   return (whole.has_filename() ? whole.filename() : whole.parent_path().filename()).string();
 }
 
+std::string judged_place(bool before_softmax, const std::string& before_op) {
+  if (!before_op.empty()) return format(" (before {})", before_op);
+  return before_softmax ? " (logits)" : "";
+}
+
 std::string counted(int64_t count, std::string_view noun) {
   return format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }

@@ -32,6 +32,8 @@ std::string decibel(double value);
 std::string file_name(const std::string& path);
 
 /// "1 node", "2 nodes".
+/// " (logits)", " (before TopK)", or "": where an output is judged.
+std::string judged_place(bool before_softmax, const std::string& before_op);
 std::string counted(int64_t count, std::string_view noun);
 
 }  // namespace qc::report

@@ -87,7 +87,9 @@ json outputs_value(const std::vector<OutputAccuracy>& outputs) {
                       {"sqnr_db", number(output.sqnr_db)},
                       {"exact", output.sqnr_db >= kExactDb},
                       {"cosine", number(output.cosine)},
-                      {"before_softmax", output.before_softmax}});
+                      {"before_softmax", output.before_softmax},
+                      {"before_op", output.before_op.empty() ? json(nullptr) : json(output.before_op)},
+                      {"judged_at", output.judged_at}});
   }
   return values;
 }
@@ -133,6 +135,16 @@ json stayed_float_value(const Report& report) {
     for (const auto& [op_type, count] : group.op_types) op_types[op_type] = count;
     values.push_back({{"reason", group.reason}, {"count", group.count}, {"op_types", op_types}});
   }
+  return values;
+}
+
+json regions_value(const Report& report) {
+  json values = json::array();
+  for (const FloatRegion& region : report.float_regions)
+    values.push_back({{"nodes", region.nodes},
+                      {"time", number(region.time)},
+                      {"sqnr_db", region.sqnr_db ? number(*region.sqnr_db) : json(nullptr)},
+                      {"rule", json::parse(region.rule, nullptr, false)}});
   return values;
 }
 
@@ -234,6 +246,8 @@ json to_document(const Report& report) {
                    {"calibration", calibration_value(report.calibration)},
                    {"stayed_float", stayed_float_value(report)},
                    {"frontier", frontier_value(report)},
+                   {"float_regions", regions_value(report)},
+                   {"predicted_time", report.predicted_time ? number(*report.predicted_time) : json(nullptr)},
                    {"files", files},
                    {"accuracy", accuracy_value(report.accuracy)},
                    {"coverage", coverage_value(coverage(report))},
@@ -250,6 +264,11 @@ json to_document(const Report& report) {
   document.update(changes_value(report));
   document.update(remarks_value(report));
   return document;
+}
+
+std::string placement_rule(const std::vector<std::string>& nodes, const std::string& place) {
+  return json{{"filter", {{"name", nodes}}}, {"placement", place}}.dump(-1, ' ', false,
+                                                                        json::error_handler_t::replace);
 }
 
 std::string to_json(const Report& report) {

@@ -75,7 +75,10 @@ std::string accuracy(const json& report) {
                             counted(accuracy["images"].get<int64_t>(), "held-out image"));
   for (const json& output : accuracy[ran ? "integer" : "simulated"]) {
     const json& cosine = output["cosine"];
-    text += row({cell(text_of(output["output"])) + (output["before_softmax"].get<bool>() ? " (logits)" : ""),
+    const json& before = output["before_op"];
+    text += row({cell(text_of(output["output"])) +
+                     judged_place(output["before_softmax"].get<bool>(),
+                                  before.is_null() ? std::string() : before.get<std::string>()),
                  db_cell(output["sqnr_db"]), cosine.is_null() ? "-" : figure(cosine.get<double>(), 5)});
   }
   if (!accuracy["agreement"].is_null())
@@ -89,6 +92,15 @@ std::string gates(const json& report) {
   for (const json& gate : report["gates"])
     text += row({cell(text_of(gate["name"])), text_of(gate["bound"]), text_of(gate["figure"]),
                  gate["held"].get<bool>() ? "holds" : "**not held**"});
+  return text;
+}
+
+std::string frontier(const json& report) {
+  if (report["frontier"].size() < 2) return "";
+  std::string text = "\n| what could be had | time, float = 1 | worst output | |\n|---|--:|--:|---|\n";
+  for (const json& point : report["frontier"])
+    text += row({cell(text_of(point["name"])), format("{:.2f}", point["time"].get<double>()),
+                 db_cell(point["sqnr_db"]), point["chosen"].get<bool>() ? "chosen" : ""});
   return text;
 }
 
@@ -136,8 +148,8 @@ std::string remarks(const json& report) {
 
 std::string to_markdown(const Report& report) {
   const json document = to_document(report);
-  return head(document) + gates(document) + files(document) + accuracy(document) + stayed_float(document) +
-         worst_layers(document) + remarks(document) +
+  return head(document) + gates(document) + files(document) + accuracy(document) + frontier(document) +
+         stayed_float(document) + worst_layers(document) + remarks(document) +
          format("\nqconvert {}, ONNX Runtime {}\n", cell(text_of(document["qconvert_version"])),
                 cell(text_of(document["runtime_version"])));
 }

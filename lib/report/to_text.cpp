@@ -70,8 +70,10 @@ std::string bytes(const Report& report) {
   return columns(rows, "l" + std::string(kinds.size(), 'r'), 0);
 }
 
-const OutputAccuracy* find(const std::vector<OutputAccuracy>& outputs, const std::string& name) {
-  const auto same = [&](const OutputAccuracy& output) { return output.output == name; };
+const OutputAccuracy* find(const std::vector<OutputAccuracy>& outputs, const OutputAccuracy& like) {
+  const auto same = [&](const OutputAccuracy& output) {
+    return output.output == like.output && output.judged_at == like.judged_at;
+  };
   const auto found = std::find_if(outputs.begin(), outputs.end(), same);
   return found == outputs.end() ? nullptr : &*found;
 }
@@ -89,8 +91,8 @@ std::string accuracy(const Report& report, bool verbose) {
   std::vector<Row> rows{{"accuracy on " + images, "SQNR, integers", "simulated", "cosine"}};
   for (size_t i = 0; i < shown.shown; ++i) {
     const OutputAccuracy& output = outputs[i];
-    const OutputAccuracy* simulated = find(measured.simulated, output.output);
-    const std::string place = output.before_softmax ? " (logits)" : "";
+    const OutputAccuracy* simulated = find(measured.simulated, output);
+    const std::string place = judged_place(output.before_softmax, output.before_op);
     rows.push_back({"  " + shorten(output.output, kNameWidth) + place, ran ? decibel(output.sqnr_db) : "-",
                     simulated ? decibel(simulated->sqnr_db) : "-", figure(output.cosine, 5)});
   }
@@ -101,6 +103,13 @@ std::string accuracy(const Report& report, bool verbose) {
     sums.push_back(format("same top-1 class as float {:.1f} %", *measured.agreement * 100));
   if (!sums.empty()) text += format("  {}\n", join(sums, "; "));
   return text;
+}
+
+std::string speed(const Report& report) {
+  if (!report.predicted_time) return "";
+  std::string text = format("time on one thread, float = 1: {:.2f} predicted", *report.predicted_time);
+  if (report.measured_time) text += format(", {:.2f} measured here", *report.measured_time);
+  return text + "\n";
 }
 
 std::string gates(const Report& report) {
@@ -223,8 +232,8 @@ std::string timings(const Report& report) {
 }  // namespace
 
 std::string to_text(const Report& report, bool verbose) {
-  std::string text =
-      head(report, verbose) + sizes(report) + bytes(report) + accuracy(report, verbose) + gates(report);
+  std::string text = head(report, verbose) + sizes(report) + bytes(report) + accuracy(report, verbose) +
+                     speed(report) + gates(report);
   text +=
       plan(report) + worst_layers(report, verbose) + integer_coverage(report) + stayed_float(report, verbose);
   text += changes(report) + saturation(report) + remarks(report, verbose);

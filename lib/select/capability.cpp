@@ -91,8 +91,13 @@ Capability activation(const ir::Graph& graph, const ir::Node& node, const std::v
   return {Ability::kFollows, Reason::kTarget, {}};
 }
 
+// Does a rule of /placement ask for it?
+bool on_integers(std::span<const config::NodeSettings> rules, ir::NodeId id) {
+  return !rules.empty() && rules[static_cast<size_t>(id)].integer.value_or(false);
+}
+
 Capability capability(const ir::Graph& graph, const ir::Node& node, const target::TargetSpec& target,
-                      const std::vector<Capability>& so_far) {
+                      const std::vector<Capability>& so_far, bool asked) {
   if (!node.domain.empty() && node.domain != "ai.onnx")
     return no(Reason::kNoIntegerKernel, "op of domain '" + node.domain + "'");
   const target::OpRule& rule = target::rule_for(target, node.op_type);
@@ -111,7 +116,7 @@ Capability capability(const ir::Graph& graph, const ir::Node& node, const target
   if (!any_activation) return no(Reason::kNotFloat, "it computes on constants only");
   if (const std::string unmet = unmet_condition(node, rule); !unmet.empty())
     return no(Reason::kNoIntegerKernel, unmet);
-  if (rule.prefer_float) return no(Reason::kAccuracy, rule.sentence);
+  if (rule.prefer_float && !asked) return no(Reason::kAccuracy, rule.sentence);
   switch (rule.kind) {
     case OpKind::kWeighted:
       if (node.op_type == "MatMul" && !ir::weight_traits(graph, node))
@@ -127,7 +132,7 @@ Capability capability(const ir::Graph& graph, const ir::Node& node, const target
 // ONNX Runtime has one float kernel for each of these and joins their nodes at load, unless something stands
 // between them: integers inside would cost the kernel and gain nothing.
 void keep_whole(const ir::Graph& graph, const std::vector<plan::Idiom>& idioms,
-                std::vector<Capability>& all) {
+                std::span<const config::NodeSettings> rules, std::vector<Capability>& all) {
   for (const plan::Idiom& idiom : idioms) {
     // What stands inside a HardSwish is rounded in no file: TFLite has one kernel for the whole.
     if (idiom.kind == plan::IdiomKind::kHardSwish && idiom.nodes.size() > 1)
@@ -136,7 +141,9 @@ void keep_whole(const ir::Graph& graph, const std::vector<plan::Idiom>& idioms,
           all[static_cast<size_t>(id)] = no(Reason::kOneFloatKernel, "inside a HardSwish");
     const bool joined = idiom.kind == plan::IdiomKind::kGelu || idiom.kind == plan::IdiomKind::kGeluTanh ||
                         idiom.kind == plan::IdiomKind::kLayerNorm;
-    if (!joined || idiom.nodes.size() == 1) continue;
+    const bool asked = std::any_of(idiom.nodes.begin(), idiom.nodes.end(),
+                                   [&](ir::NodeId id) { return on_integers(rules, id); });
+    if (!joined || idiom.nodes.size() == 1 || asked) continue;
     for (const ir::NodeId id : idiom.nodes)
       all[static_cast<size_t>(id)] =
           no(Reason::kOneFloatKernel,
@@ -244,6 +251,16 @@ std::string results_in_float(const target::TargetSpec& target, const ir::Node& n
   return {};
 }
 
+void apply_placement(std::span<const config::NodeSettings> rules, std::vector<Capability>& all) {
+  for (size_t n = 0; n < rules.size(); ++n) {
+    if (!rules[n].integer) continue;
+    if (*rules[n].integer)
+      all[n].pinned = all[n].ability == Ability::kInteger;
+    else
+      keep_node_float(all[n], "by " + rules[n].placed_by);
+  }
+}
+
 void apply_rules(const ir::Graph& graph, const target::TargetSpec& target,
                  std::span<const config::NodeSettings> rules, std::vector<Capability>& all) {
   for (size_t n = 0; n < rules.size(); ++n) {
@@ -274,10 +291,12 @@ std::vector<Capability> capabilities(const ir::Graph& graph, const target::Targe
                                      std::span<const config::NodeSettings> rules) {
   std::vector<Capability> all(graph.nodes.size());
   for (const ir::NodeId id : ir::topological_order(graph))
-    all[static_cast<size_t>(id)] = capability(graph, graph.nodes[static_cast<size_t>(id)], target, all);
-  keep_whole(graph, idioms, all);
+    all[static_cast<size_t>(id)] =
+        capability(graph, graph.nodes[static_cast<size_t>(id)], target, all, on_integers(rules, id));
+  keep_whole(graph, idioms, rules, all);
   apply_keep_float(graph, keep_float, all);
   apply_rules(graph, target, rules, all);
+  apply_placement(rules, all);
   release_followers(graph, all);
   return all;
 }

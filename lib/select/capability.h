@@ -26,6 +26,7 @@ struct Capability {
   std::string detail;
   bool float_weights = false;  // a rule keeps even its weights in float
   bool correct_bias = true;    // false: a rule leaves its bias as it is
+  bool pinned = false;         // a rule has it on integers, whatever that costs
 };
 
 /// By NodeId. `idioms`: the graph's functions spelled as several nodes; those that the runtime joins to one

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <numeric>
 
+#include "base/text.h"
 #include "ir/ops.h"
 
 namespace qc::select {
@@ -151,10 +153,13 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
   for (const ir::NodeId id : ir::topological_order(sized)) {
     const size_t n = static_cast<size_t>(id);
     const ir::Node& node = sized.nodes[n];
-    if (capabilities[n].ability != Ability::kInteger) continue;  // followers cost nothing on either side
-    const target::OpCost& entry = cost_entry(target, cost_key(sized, node));
+    if (capabilities[n].ability == Ability::kFollows) continue;  // they cost nothing on either side
     const WorkTable work = work_of(sized, node);
-    costs.nodes[n] = {time_of(entry.integer, work), time_of(entry.floating, work)};
+    const target::OpCost& entry = cost_entry(target, cost_key(sized, node));
+    if (capabilities[n].ability == Ability::kFloatOnly)
+      costs.elsewhere += time_of(entry.floating, work);
+    else
+      costs.nodes[n] = {time_of(entry.integer, work), time_of(entry.floating, work)};
   }
   for (size_t v = 0; v < sized.values.size(); ++v) {
     const ir::Value& value = sized.values[v];
@@ -169,6 +174,25 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
       costs.values[v].dequantize = 0;
   }
   return costs;
+}
+
+std::string describe_unpriced(const ir::Graph& graph, const std::vector<Capability>& capabilities,
+                              const target::TargetSpec& target) {
+  if (target.costs.empty())
+    return format("the target {} has no cost table: integers are placed wherever it has a kernel",
+                  target.name);
+  std::map<std::string, int> counts;
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    if (capabilities[static_cast<size_t>(id)].ability != Ability::kInteger) continue;
+    if (!target.costs.contains(cost_key(graph, node))) ++counts[node.op_type];
+  }
+  std::vector<std::string> parts;
+  for (const auto& [op, count] : counts) parts.push_back(format("{} {}", count, op));
+  if (parts.empty()) return {};
+  return format("ops without an entry in the target's cost table, taken to cost {}: {}",
+                target.costs.contains("*") ? "what its entry '*' says" : "nothing on either side",
+                join(parts, ", "));
 }
 
 }  // namespace qc::select

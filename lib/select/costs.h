@@ -2,6 +2,9 @@
 // from a clock during a conversion, so the same input gives the same bytes.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "ir/graph.h"
 #include "select/capability.h"
 #include "select/placement.h"
@@ -16,5 +19,10 @@ target::WorkTable work_of(const ir::Graph& sized, const ir::Node& node);
 /// Nanoseconds on one thread. `sized`: the graph with the shapes of a real run (see run::infer_shapes).
 PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>& capabilities,
                           const target::TargetSpec& target);
+
+/// A sentence for the report: nodes whose op has no entry in the cost table and that are judged by its
+/// fallback, the entry "*"; "" where there are none.
+std::string describe_unpriced(const ir::Graph& graph, const std::vector<Capability>& capabilities,
+                              const target::TargetSpec& target);
 
 }  // namespace qc::select

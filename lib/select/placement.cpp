@@ -3,53 +3,39 @@
 // reader integer" likewise with the arrows turned.
 #include "select/placement.h"
 
-#include <boost/graph/adjacency_list.hpp>
-#include <boost/graph/boykov_kolmogorov_max_flow.hpp>
-#include <limits>
+#include <algorithm>
+
+#include "select/max_flow.h"
 
 namespace qc::select {
 namespace {
 
-using Traits = boost::adjacency_list_traits<boost::vecS, boost::vecS, boost::directedS>;
-using FlowGraph = boost::adjacency_list<
-    boost::vecS, boost::vecS, boost::directedS,
-    boost::property<boost::vertex_color_t, boost::default_color_type,
-                    boost::property<boost::vertex_distance_t, long,
-                                    boost::property<boost::vertex_predecessor_t, Traits::edge_descriptor>>>,
-    boost::property<boost::edge_capacity_t, double,
-                    boost::property<boost::edge_residual_capacity_t, double,
-                                    boost::property<boost::edge_reverse_t, Traits::edge_descriptor>>>>;
+constexpr double kForbidden = MaxFlow::kUnbounded;
 
-constexpr double kForbidden = 1e30;
-
+// The network of a placement. What stands at both ends of a node cancels out: only the difference is a
+// capacity.
 class Cut {
  public:
-  explicit Cut(size_t nodes) : graph_(nodes + 2), source_(nodes), sink_(nodes + 1) {}
-  size_t add_vertex() { return boost::add_vertex(graph_); }
+  explicit Cut(size_t nodes) : flow_(nodes + 2), source_(nodes), sink_(nodes + 1) {}
+  size_t add_vertex() { return flow_.add_vertex(); }
   size_t source() const { return source_; }
   size_t sink() const { return sink_; }
 
   /// Costs `capacity` when `from` is on the source side and `to` on the sink side.
   void add_arrow(size_t from, size_t to, double capacity) {
-    if (capacity <= 0) return;
-    const auto forward = boost::add_edge(from, to, graph_).first,
-               back = boost::add_edge(to, from, graph_).first;
-    boost::put(boost::edge_capacity, graph_, forward, capacity);
-    boost::put(boost::edge_capacity, graph_, back, 0.0);
-    boost::put(boost::edge_reverse, graph_, forward, back);
-    boost::put(boost::edge_reverse, graph_, back, forward);
+    if (capacity > 0) flow_.add_arc(from, to, capacity);
   }
-
-  std::vector<bool> source_side(size_t nodes) {
-    boost::boykov_kolmogorov_max_flow(graph_, source_, sink_);
-    const auto color = boost::get(boost::vertex_color, graph_);
-    std::vector<bool> side(nodes);
-    for (size_t v = 0; v < nodes; ++v) side[v] = color[v] == boost::black_color;  // the source's search tree
-    return side;
+  /// A vertex that costs `on_source` on the source side and `on_sink` on the other.
+  void add_ends(size_t vertex, double on_source, double on_sink) {
+    const double both = std::min(on_source, on_sink);
+    if (both == kForbidden) return add_arrow(vertex, sink_, kForbidden);
+    add_arrow(source_, vertex, on_sink - both);
+    add_arrow(vertex, sink_, on_source - both);
   }
+  std::vector<bool> source_side() { return flow_.source_side(source_, sink_); }
 
  private:
-  FlowGraph graph_;
+  MaxFlow flow_;
   size_t source_, sink_;
 };
 
@@ -61,9 +47,8 @@ std::vector<bool> place(const ir::Graph& graph, const std::vector<Capability>& c
   Cut cut(count);
   for (size_t n = 0; n < count; ++n) {
     if (graph.nodes[n].erased) continue;
-    cut.add_arrow(cut.source(), n, costs.nodes[n].floating);
-    cut.add_arrow(n, cut.sink(),
-                  capabilities[n].ability == Ability::kFloatOnly ? kForbidden : costs.nodes[n].integer);
+    cut.add_ends(n, capabilities[n].ability == Ability::kFloatOnly ? kForbidden : costs.nodes[n].integer,
+                 capabilities[n].pinned ? kForbidden : costs.nodes[n].floating);
     if (capabilities[n].ability == Ability::kFollows) {
       const size_t producer =
           static_cast<size_t>(graph.values[static_cast<size_t>(graph.nodes[n].inputs[0])].producer);
@@ -100,7 +85,9 @@ std::vector<bool> place(const ir::Graph& graph, const std::vector<Capability>& c
         cut.add_arrow(static_cast<size_t>(reader), mixed, kForbidden);
     }
   }
-  return cut.source_side(count);
+  std::vector<bool> integer = cut.source_side();
+  integer.resize(count);
+  return integer;
 }
 
 double cost_of(const ir::Graph& graph, const std::vector<bool>& integer, const PlacementCosts& costs) {

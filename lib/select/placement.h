@@ -22,11 +22,12 @@ struct ValueCost {
 struct PlacementCosts {
   std::vector<NodeCost> nodes;    // by NodeId
   std::vector<ValueCost> values;  // by ValueId
+  double elsewhere = 0;           // of nodes that have no choice: no part of any decision, but of the whole
 };
 
 /// By NodeId: true = integer. The assignment of least total cost among those that keep float-only nodes in
-/// float and followers with their producers. Each value converts once for all of its readers. Exact: s-t
-/// minimum cut (Boykov and Kolmogorov 2004, as in Boost.Graph).
+/// float, pinned nodes on integers and followers with their producers. Each value converts once for all of
+/// its readers. Exact: s-t minimum cut.
 std::vector<bool> place(const ir::Graph& graph, const std::vector<Capability>& capabilities,
                         const PlacementCosts& costs);
 

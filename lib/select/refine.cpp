@@ -3,38 +3,52 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <functional>
 
 namespace qc::select {
 namespace {
 
-bool rounded(const ir::Graph& graph, ir::ValueId v, const std::vector<bool>& integer) {
+// From "a nanosecond is worth more than any noise" to "one percent of noise is worth a second", four steps a
+// decade; step -1 is no weight at all.
+constexpr int kSteps = 48;
+
+double lambda_of(int step) {
+  return step < 0 ? 0 : std::pow(10.0, 1.0 + 10.0 * step / kSteps);
+}
+
+}  // namespace
+
+bool is_rounded(const ir::Graph& graph, ir::ValueId v, const std::vector<bool>& integer) {
   const ir::Value& value = graph.values[static_cast<size_t>(v)];
   const auto is_integer = [&](ir::NodeId n) { return n != ir::kNone && integer[static_cast<size_t>(n)]; };
   return is_integer(value.producer) ||
          std::any_of(value.consumers.begin(), value.consumers.end(), is_integer);
 }
 
-double predicted_db(const ir::Graph& graph, const MeasuredNoise& noise, const std::vector<bool>& integer) {
+std::vector<double> predicted_noise(const ir::Graph& graph, const MeasuredNoise& noise,
+                                    const std::vector<bool>& integer) {
   std::vector<double> total = noise.base;
   for (size_t g = 0; g < noise.values.size(); ++g)
-    if (rounded(graph, noise.values[g], integer))
+    if (is_rounded(graph, noise.values[g], integer))
       for (size_t o = 0; o < total.size(); ++o) total[o] += noise.ratios[g][o];
+  return total;
+}
+
+double predicted_db(const ir::Graph& graph, const MeasuredNoise& noise, const std::vector<bool>& integer) {
+  const std::vector<double> total = predicted_noise(graph, noise, integer);
   const double worst = total.empty() ? 0 : *std::max_element(total.begin(), total.end());
   return worst > 0 ? -10 * std::log10(worst) : 200;
 }
 
-}  // namespace
-
-Refined refine(const ir::Graph& graph, const std::vector<Capability>& capabilities,
-               const PlacementCosts& time, const MeasuredNoise& noise, const Goal& goal) {
-  const auto at = [&](double lambda) {
+std::vector<Refined> frontier(const ir::Graph& graph, const std::vector<Capability>& capabilities,
+                              const PlacementCosts& time, const MeasuredNoise& noise, const Goal& goal) {
+  const auto at = [&](int step) {
     PlacementCosts costs = time;
     for (size_t g = 0; g < noise.values.size(); ++g) {
       const std::vector<double>& ratios = noise.ratios[g];
       if (!ratios.empty())
         costs.values[static_cast<size_t>(noise.values[g])].rounding +=
-            lambda * *std::max_element(ratios.begin(), ratios.end());
+            lambda_of(step) * *std::max_element(ratios.begin(), ratios.end());
     }
     Refined refined;
     refined.integer = place(graph, capabilities, costs);
@@ -43,20 +57,51 @@ Refined refine(const ir::Graph& graph, const std::vector<Capability>& capabiliti
     refined.reaches_goal = refined.predicted_db >= goal.sqnr_db;
     return refined;
   };
-  const Refined fastest = at(0);
-  Refined least_noisy = fastest;
-  std::optional<Refined> reaching;
-  // From "a nanosecond is worth more than any noise" to "one percent of noise is worth a second", four steps
-  // a decade.
-  constexpr int kSteps = 48;
-  for (int step = -1; step <= kSteps; ++step) {
-    const Refined tried = step < 0 ? fastest : at(std::pow(10.0, 1.0 + 10.0 * step / kSteps));
-    if (tried.time <= fastest.time * (1 + goal.time_slack) && tried.predicted_db > least_noisy.predicted_db)
-      least_noisy = tried;
-    if (tried.reaches_goal && tried.time <= goal.time_limit && (!reaching || tried.time < reaching->time))
-      reaching = tried;
+  // The cuts are nested (only costs of being on integers grow with lambda): between two equal ones all are
+  // equal.
+  std::vector<Refined> found;
+  const std::function<void(int, const Refined&, int, const Refined&)> between =
+      [&](int low, const Refined& below, int high, const Refined& above) {
+        if (high - low < 2 || below.integer == above.integer) return;
+        const int middle = (low + high) / 2;
+        const Refined one = at(middle);
+        between(low, below, middle, one);
+        found.push_back(one);
+        between(middle, one, high, above);
+      };
+  const Refined fastest = at(-1), finest = at(kSteps);
+  found.push_back(fastest);
+  between(-1, fastest, kSteps, finest);
+  found.push_back(finest);
+  std::stable_sort(found.begin(), found.end(),
+                   [](const Refined& a, const Refined& b) { return a.time < b.time; });
+  std::vector<Refined> best;
+  for (Refined& one : found) {
+    if (!best.empty() && one.predicted_db <= best.back().predicted_db) continue;
+    if (!best.empty() && one.time <= best.back().time) best.pop_back();
+    best.push_back(std::move(one));
   }
-  return reaching ? *reaching : least_noisy;
+  return best;
+}
+
+Refined choose(const std::vector<Refined>& frontier, const Goal& goal) {
+  const Refined* least_noisy = &frontier.front();
+  for (const Refined& one : frontier) {
+    if (one.predicted_db >= goal.sqnr_db && one.time <= goal.time_limit) {
+      Refined reaching = one;
+      reaching.reaches_goal = true;
+      return reaching;
+    }
+    if (one.time <= frontier.front().time * (1 + goal.time_slack)) least_noisy = &one;
+  }
+  Refined chosen = *least_noisy;
+  chosen.reaches_goal = chosen.predicted_db >= goal.sqnr_db;
+  return chosen;
+}
+
+Refined refine(const ir::Graph& graph, const std::vector<Capability>& capabilities,
+               const PlacementCosts& time, const MeasuredNoise& noise, const Goal& goal) {
+  return choose(frontier(graph, capabilities, time, noise, goal), goal);
 }
 
 }  // namespace qc::select

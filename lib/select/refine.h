@@ -33,8 +33,27 @@ struct Refined {
   bool reaches_goal = false;
 };
 
-/// Sweeps lambda. The fastest placement that reaches the goal within the time limit; if none does, the least
+/// Is the value rounded where the nodes marked are on integers?
+bool is_rounded(const ir::Graph& graph, ir::ValueId value, const std::vector<bool>& integer);
+
+/// Noise over signal at each judged output.
+std::vector<double> predicted_noise(const ir::Graph& graph, const MeasuredNoise& noise,
+                                    const std::vector<bool>& integer);
+
+/// The worst output's SQNR that the noise adds up to where the nodes marked are on integers.
+double predicted_db(const ir::Graph& graph, const MeasuredNoise& noise, const std::vector<bool>& integer);
+
+/// The placements that a sweep of lambda finds and no other one of them beats in both time and noise, the
+/// fastest first. Each is the exact optimum for its lambda; what lies above their convex hull is not found.
+/// `goal` only fills Refined::reaches_goal.
+std::vector<Refined> frontier(const ir::Graph& graph, const std::vector<Capability>& capabilities,
+                              const PlacementCosts& time, const MeasuredNoise& noise, const Goal& goal = {});
+
+/// Of a frontier, the fastest placement that reaches the goal within the time limit; if none does, the least
 /// noisy within the time slack: accuracy that cannot be had is not paid for.
+Refined choose(const std::vector<Refined>& frontier, const Goal& goal);
+
+/// choose() of frontier().
 Refined refine(const ir::Graph& graph, const std::vector<Capability>& capabilities,
                const PlacementCosts& time, const MeasuredNoise& noise, const Goal& goal);
 

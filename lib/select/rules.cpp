@@ -2,6 +2,8 @@
 #include "select/rules.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -15,7 +17,8 @@ using config::Filter;
 struct Scene {
   const ir::Graph& graph;
   std::vector<ir::NodeId> order;
-  ir::NodeId first = ir::kNone, last = ir::kNone;  // with weights
+  ir::NodeId first = ir::kNone, last = ir::kNone;                                    // with weights
+  mutable std::map<std::pair<std::string, std::string>, std::vector<bool>> regions;  // found so far
 
   explicit Scene(const ir::Graph& g) : graph(g), order(ir::topological_order(g)) {
     for (const ir::NodeId id : order) {
@@ -27,9 +30,69 @@ struct Scene {
   const ir::Node& node(ir::NodeId id) const { return graph.nodes[static_cast<size_t>(id)]; }
 };
 
+// --- regions
+// ---------------------------------------------------------------------------------------------------
+enum class End { kFrom, kTo };
+
+// The nodes that a glob names as an end of a region: those of that name, else those that read (from) or make
+// (to) a value of that name.
+std::vector<bool> end_of_region(const Scene& scene, const std::string& glob, End end);
+
+// What can be reached from `ends` along the graph's edges, or against them.
+std::vector<bool> reached(const Scene& scene, std::vector<bool> ends, End start) {
+  const auto spread = [&](ir::NodeId id) {
+    if (!ends[static_cast<size_t>(id)]) return;
+    const ir::Node& node = scene.node(id);
+    if (start == End::kFrom) {
+      for (const ir::ValueId v : node.outputs)
+        if (v != ir::kNone)
+          for (const ir::NodeId reader : scene.graph.values[static_cast<size_t>(v)].consumers)
+            ends[static_cast<size_t>(reader)] = true;
+      return;
+    }
+    for (const std::vector<ir::ValueId>* read : {&node.inputs, &node.captures})
+      for (const ir::ValueId v : *read)
+        if (v != ir::kNone && scene.graph.values[static_cast<size_t>(v)].producer != ir::kNone)
+          ends[static_cast<size_t>(scene.graph.values[static_cast<size_t>(v)].producer)] = true;
+  };
+  if (start == End::kFrom)
+    for (const ir::NodeId id : scene.order) spread(id);
+  else
+    for (auto id = scene.order.rbegin(); id != scene.order.rend(); ++id) spread(*id);
+  return ends;
+}
+
+std::vector<bool> both(std::vector<bool> a, const std::vector<bool>& b) {
+  for (size_t n = 0; n < a.size(); ++n) a[n] = a[n] && b[n];
+  return a;
+}
+
+const std::vector<bool>& region_of(const Scene& scene, const config::Region& region) {
+  std::vector<bool>& nodes = scene.regions[{region.from, region.to}];
+  if (nodes.empty())
+    nodes = both(reached(scene, end_of_region(scene, region.from, End::kFrom), End::kFrom),
+                 reached(scene, end_of_region(scene, region.to, End::kTo), End::kTo));
+  return nodes;
+}
+
 template <typename Test>
 bool any_name(const ir::Node& node, const Test& test) {
   return test(node.name) || std::any_of(node.origin.begin(), node.origin.end(), test);
+}
+
+std::vector<bool> end_of_region(const Scene& scene, const std::string& glob, End end) {
+  std::vector<bool> ends(scene.graph.nodes.size());
+  for (const ir::NodeId id : scene.order)
+    ends[static_cast<size_t>(id)] =
+        any_name(scene.node(id), [&](const std::string& name) { return glob_match(glob, name); });
+  if (std::find(ends.begin(), ends.end(), true) != ends.end()) return ends;
+  for (const ir::Value& value : scene.graph.values) {
+    if (value.constant || !glob_match(glob, value.name)) continue;
+    if (end == End::kTo && value.producer != ir::kNone) ends[static_cast<size_t>(value.producer)] = true;
+    if (end == End::kFrom)
+      for (const ir::NodeId reader : value.consumers) ends[static_cast<size_t>(reader)] = true;
+  }
+  return ends;
 }
 
 bool fits(const Scene& scene, const Filter& filter, ir::NodeId id) {
@@ -51,9 +114,34 @@ bool fits(const Scene& scene, const Filter& filter, ir::NodeId id) {
          one_of(filter.op_types, [&](const std::string& type) { return node.op_type == type; }) &&
          said(filter.first, id == scene.first) && said(filter.last, id == scene.last) &&
          said(filter.depthwise, is_depthwise(scene.graph, node)) &&
+         (!filter.region || region_of(scene, *filter.region)[static_cast<size_t>(id)]) &&
          std::all_of(filter.all_of.begin(), filter.all_of.end(), holds) &&
          (filter.any_of.empty() || std::any_of(filter.any_of.begin(), filter.any_of.end(), holds)) &&
          std::none_of(filter.none_of.begin(), filter.none_of.end(), holds);
+}
+
+// Why a region has no nodes.
+void explain_region(const Scene& scene, const config::Region& region, std::vector<std::string>& reasons) {
+  const auto any = [](const std::vector<bool>& nodes) {
+    return std::find(nodes.begin(), nodes.end(), true) != nodes.end();
+  };
+  if (any(region_of(scene, region))) return;
+  bool known = true;
+  for (const auto& [name, end] : {std::pair(region.from, End::kFrom), std::pair(region.to, End::kTo)}) {
+    if (any(end_of_region(scene, name, end))) continue;
+    known = false;
+    std::vector<std::string> names;
+    for (const ir::NodeId id : scene.order) names.push_back(scene.node(id).name);
+    for (const ir::Value& value : scene.graph.values)
+      if (!value.constant) names.push_back(value.name);
+    const std::string near = nearest(name, names);
+    reasons.push_back(format("no node or value has the name '{}'{}", name,
+                             near.empty() ? "" : format("; nearest: '{}'", near)));
+  }
+  if (!known) return;
+  const bool turned = any(region_of(scene, {region.to, region.from}));
+  reasons.push_back(format("no path leads from '{}' to '{}'{}", region.from, region.to,
+                           turned ? format(", but one from '{}' to '{}'", region.to, region.from) : ""));
 }
 
 // Every text of the filter that by itself fits no node, with the nearest that would.
@@ -81,6 +169,7 @@ void explain(const Scene& scene, const Filter& filter, std::vector<std::string>&
       filter.contains, "in its name", name, [](Filter & f) -> auto& { return f.contains; });
   look(
       filter.op_types, "the op type", type, [](Filter & f) -> auto& { return f.op_types; });
+  if (filter.region) explain_region(scene, *filter.region, reasons);
   for (const std::vector<Filter>* parts : {&filter.all_of, &filter.any_of, &filter.none_of})
     for (const Filter& part : *parts) explain(scene, part, reasons);
 }
@@ -139,10 +228,40 @@ ResolvedRules resolve_rules(const ir::Graph& graph, const config::CoreConfig& co
   ResolvedRules resolved;
   resolved.nodes.resize(graph.nodes.size());
   Diagnostics diagnostics;
+  for (const config::PlacementRule& rule : config.placement_rules) {
+    config::NodeSettings placed;
+    placed.integer = rule.integer;
+    placed.placed_by = rule.place;
+    apply_rule(scene, {rule.place, rule.filter, placed, rule.json}, resolved, diagnostics);
+  }
   for (const std::vector<config::Rule>* rules : {&config.bit_width_config, &config.network_editor})
     for (const config::Rule& rule : *rules) apply_rule(scene, rule, resolved, diagnostics);
   diagnostics.throw_if_errors(Exit::kUsage);
   return resolved;
+}
+
+void check_placed(const ir::Graph& graph, const std::vector<Capability>& capabilities,
+                  const ResolvedRules& rules) {
+  Diagnostics diagnostics;
+  for (const RuleMatch& match : rules.matches) {
+    std::string reasons;
+    const bool heard = std::any_of(match.nodes.begin(), match.nodes.end(), [&](ir::NodeId id) {
+      const config::NodeSettings& settings = rules.nodes[static_cast<size_t>(id)];
+      const Capability& able = capabilities[static_cast<size_t>(id)];
+      const bool asks = settings.placed_by == match.place && settings.integer.value_or(false);
+      if (asks && able.ability == Ability::kFloatOnly && reasons.empty())
+        reasons = format("{} ({}): {}{}", graph.nodes[static_cast<size_t>(id)].name,
+                         graph.nodes[static_cast<size_t>(id)].op_type, plan::reason_text(able.reason),
+                         able.detail.empty() ? "" : ": " + able.detail);
+      return !asks || able.ability != Ability::kFloatOnly;
+    });
+    if (heard || match.nodes.empty()) continue;
+    diagnostics.error(
+        {"target-cannot", match.place,
+         format("none of the nodes it fits ({}) can run on integers; {}", match.nodes.size(), reasons),
+         "name other nodes, or another target; `qconvert inspect MODEL` shows what can"});
+  }
+  diagnostics.throw_if_errors(Exit::kUsage);
 }
 
 }  // namespace qc::select

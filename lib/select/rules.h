@@ -1,5 +1,5 @@
-// Which nodes the config's rules mean, and what is different for each of them: bit_width_config, then
-// network_editor, resolved on a graph. Later rules win, setting by setting.
+// Which nodes the config's rules mean, and what is different for each of them: those of /placement,
+// bit_width_config, then network_editor, resolved on a graph. Later rules win, setting by setting.
 #pragma once
 
 #include <string>
@@ -7,6 +7,7 @@
 
 #include "config/core_config.h"
 #include "ir/graph.h"
+#include "select/capability.h"
 
 namespace qc::select {
 
@@ -25,6 +26,11 @@ struct ResolvedRules {
 /// rule whose filter fits no node (nearest names offered), and every rule for weights that fits no node with
 /// weights.
 ResolvedRules resolve_rules(const ir::Graph& graph, const config::CoreConfig& config);
+
+/// Throws Error(kUsage) for every rule of /placement that asks for integers where none of its nodes can have
+/// them.
+void check_placed(const ir::Graph& graph, const std::vector<Capability>& capabilities,
+                  const ResolvedRules& rules);
 
 /// A Conv each of whose filters reads one channel, of several.
 bool is_depthwise(const ir::Graph& graph, const ir::Node& node);

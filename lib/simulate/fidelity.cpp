@@ -10,14 +10,6 @@
 namespace qc::simulate {
 namespace {
 
-// Ops that pass every element on, so that the value before them can be judged instead.
-bool passes_through(const ir::Node& node) {
-  constexpr const char* kOps[] = {"Identity",  "Reshape", "Flatten",        "Squeeze",
-                                  "Unsqueeze", "Cast",    "QuantizeLinear", "DequantizeLinear"};
-  return std::any_of(std::begin(kOps), std::end(kOps),
-                     [&](const char* op) { return ir::standard_op(node, op); });
-}
-
 int64_t argmax(const ir::Tensor& tensor) {
   const std::span<const float> x = tensor.as<float>();
   return std::max_element(x.begin(), x.end()) - x.begin();
@@ -28,27 +20,6 @@ std::span<const ir::Tensor> last(const std::vector<ir::Tensor>& results, size_t 
 }
 
 }  // namespace
-
-std::vector<Judged> judged_values(const ir::Graph& graph) {
-  std::vector<Judged> judged;
-  for (const ir::ValueId output : graph.outputs) {
-    const ir::Value& value = graph.values[static_cast<size_t>(output)];
-    if (value.dtype != ir::DType::kFloat) continue;
-    Judged one{output, value.name, false};
-    for (ir::ValueId v = output; graph.values[static_cast<size_t>(v)].producer != ir::kNone;) {
-      const ir::Node& node = graph.nodes[static_cast<size_t>(graph.values[static_cast<size_t>(v)].producer)];
-      if (ir::standard_op(node, "Softmax") || ir::standard_op(node, "LogSoftmax")) {
-        one.value = node.inputs[0];
-        one.mean_free = true;
-        break;
-      }
-      if (!passes_through(node)) break;
-      v = node.inputs[0];
-    }
-    judged.push_back(one);
-  }
-  return judged;
-}
 
 double Power::sqnr_db() const {
   return noise <= signal * 1e-20 ? 200.0 : 10.0 * std::log10(std::max(signal, 1e-300) / noise);

@@ -1,6 +1,5 @@
 // How far a quantized model is from its float model: signal-to-noise of every output, pooled over images, at
-// the place where it can be judged. An output that ends in Softmax is judged at its mean-free logits:
-// probabilities hide errors that the next network or threshold will see.
+// the place where it can be judged (judged.h).
 #pragma once
 
 #include <cstdint>
@@ -11,17 +10,9 @@
 #include "images/image_source.h"
 #include "ir/graph.h"
 #include "run/runner.h"
+#include "simulate/judged.h"
 
 namespace qc::simulate {
-
-struct Judged {
-  ir::ValueId value = ir::kNone;  // float32
-  std::string output;             // the graph output it stands for
-  bool mean_free = false;         // logits before a Softmax: the mean of each image is no signal
-};
-
-/// One entry for each float32 graph output, in order; outputs that are not float32 are left out.
-std::vector<Judged> judged_values(const ir::Graph& graph);
 
 /// Sums over images of signal and noise power; order of adding does not matter beyond the images' order.
 struct Power {

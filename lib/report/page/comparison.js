@@ -49,7 +49,7 @@ function speedSection(models, which, title) {
 function outputsTable(others) {
   const rows = others.flatMap((model) => model.against_a.outputs.map((output) => ({model: model.name, ...output})));
   return table({label: 'Outputs', noun: 'output', rows, columns: [
-    {title: 'model', value: (o) => o.model}, {title: 'output', head: true, value: (o) => o.output, cell: (o) => h('span', {class: 'name'}, o.output + (o.before_softmax ? ' (logits)' : ''))},
+    {title: 'model', value: (o) => o.model}, {title: 'output', head: true, value: (o) => o.output, cell: (o) => h('span', {class: 'name'}, o.output + (o.before_op ? ` (before ${o.before_op})` : o.before_softmax ? ' (logits)' : ''))},
     {title: 'SQNR', number: true, value: (o) => o.sqnr_db, cell: (o) => (o.exact ? 'exact' : decibel(o.sqnr_db))},
     {title: 'cosine', number: true, value: (o) => o.cosine, cell: (o) => (o.cosine === null ? '–' : o.cosine.toFixed(5))},
     {title: 'largest error', number: true, value: (o) => o.max_abs_error, cell: (o) => short(o.max_abs_error)},

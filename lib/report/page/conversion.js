@@ -63,7 +63,7 @@ function conversionHead(report) {
   const worst = accuracy && worstOutput(accuracy);
   if (worst) {
     entries.push([accuracy.integer.length > 1 ? 'SQNR, worst output' : 'SQNR', decibel(worst.sqnr_db),
-      `of ${worst.output}${worst.before_softmax ? ', its logits' : ''}, ${counted(accuracy.images, 'held-out image')}`, 'sqnr']);
+      `of ${worst.output}${worst.before_op ? `, before ${worst.before_op}` : worst.before_softmax ? ', its logits' : ''}, ${counted(accuracy.images, 'held-out image')}`, 'sqnr']);
   }
   if (accuracy && accuracy.agreement !== null) entries.push(['agreement', percent(accuracy.agreement), 'same top-1 class as float', 'agreement']);
   entries.push(['integer kernels', `${coverage.weighted_on_integer_kernels} of ${coverage.weighted_nodes}`,
@@ -81,7 +81,7 @@ function conversionHead(report) {
       {title: 'verdict', value: (g) => g.held, cell: (g) => h('span', {class: g.held ? 'holds' : 'fails'}, g.held ? 'holds' : 'not held')},
     ]}).element,
     outputs.length > 0 && table({label: 'Accuracy by output', rows: outputs, columns: [
-      {title: 'output', head: true, value: (o) => o.output, cell: (o) => [h('span', {class: 'name'}, o.output), o.before_softmax && h('span', {class: 'soft'}, ' logits')]},
+      {title: 'output', head: true, value: (o) => o.output, cell: (o) => [h('span', {class: 'name'}, o.output), o.before_op ? h('span', {class: 'soft'}, ` before ${o.before_op}`) : o.before_softmax && h('span', {class: 'soft'}, ' logits')]},
       {title: 'SQNR, integers', number: true, value: (o) => (accuracy.integer.length ? decibel(o.sqnr_db) : '–')},
       {title: 'SQNR, simulated', number: true, value: (o) => decibel((simulated.get(o.output) || {}).sqnr_db)},
       {title: 'cosine', number: true, value: (o) => (o.cosine === null ? '–' : o.cosine.toFixed(5))},
@@ -188,9 +188,9 @@ function fileSection(report, file, number, choose) {
 function frontierSection(report) {
   const points = (report.frontier || []).map((point) => ({...point, x: point.time, y: point.sqnr_db}));
   if (points.length < 2) return null;
-  return section('frontier', 'What else was tried', h('p', {class: 'soft'},
-    'Placements of integers and float that were measured before this one was chosen: time by the cost table of the target against the error of the worst output.'),
-    frontierPlot(points), table({label: 'Placements tried', rows: points, columns: [
+  return section('frontier', 'What else could be had', h('p', {class: 'soft'},
+    'Placements of integers and float that no other one beats in both time and error: time by the cost table of the target, the worst output as predicted from what rounding each value was measured to cost; that of the chosen one is measured.'),
+    frontierPlot(points), table({label: 'Placements', rows: points, columns: [
       {title: 'placement', head: true, value: (p) => p.name},
       {title: 'time, float = 1', number: true, value: (p) => p.time.toFixed(2)},
       {title: 'worst output', number: true, value: (p) => decibel(p.sqnr_db)},

@@ -33,6 +33,50 @@ std::string preprocess(const std::string& members) {
   return "{\"representative_dataset\": {\"preprocess\": {" + members + "}}}";
 }
 
+TEST_CASE("placement is a mode, or an object of mode, goals and rules") {
+  CHECK(read(R"({"placement": "full"})").placement == config::Placement::kFull);
+  const std::string text = R"({"placement": {"mode": "auto", "min_sqnr_db": 25, "max_latency_ratio": 0.8,
+    "rules": [{"filter": {"region": {"from": "a", "to": "b"}}, "placement": "integer"},
+              {"filter": {"op_type": "Add"}, "placement": "float"}]}})";
+  const CoreConfig c = read(text);
+  CHECK(c.placement == config::Placement::kAuto);
+  CHECK(c.goals.min_sqnr_db == 25);
+  CHECK(c.goals.max_latency_ratio == 0.8);
+  REQUIRE(c.placement_rules.size() == 2);
+  CHECK(c.placement_rules[0].integer);
+  CHECK(c.placement_rules[0].filter.region->to == "b");
+  CHECK_FALSE(c.placement_rules[1].integer);
+  CHECK(config::to_json(read(config::to_json(c))) == config::to_json(c));
+  const CoreConfig one = read("{}", {{"/placement/min_sqnr_db", "30"}});
+  CHECK(one.placement == config::Placement::kUnset);
+  CHECK(one.goals.min_sqnr_db == 30);
+}
+
+TEST_CASE("each mistake in placement has its place") {
+  struct Row {
+    const char *value, *place, *said;
+  };
+  const auto row = GENERATE(
+      Row{R"("atuo")", "/placement", "did you mean"}, Row{R"(3)", "/placement", "a mode or an object"},
+      Row{R"({"min_sqnr": 20})", "/placement/min_sqnr", "min_sqnr_db"},
+      Row{R"({"min_sqnr_db": -1})", "/placement/min_sqnr_db", "from 0 to 200"},
+      Row{R"({"max_latency_ratio": "fast"})", "/placement/max_latency_ratio", "a number"},
+      Row{R"({"mode": "all"})", "/placement/mode", "auto"},
+      Row{R"({"rules": {}})", "/placement/rules", "a list"},
+      Row{R"({"rules": [{"filter": {"name": "a"}}]})", "/placement/rules/0", "placement"},
+      Row{R"({"rules": [{"filter": {"name": "a"}, "placement": "int8"}]})", "/placement/rules/0/placement",
+          "integer"},
+      Row{R"({"rules": [{"filter": {"region": {"from": "a"}}, "placement": "float"}]})",
+          "/placement/rules/0/filter/region", "to"},
+      Row{R"({"rules": [{"filter": {"region": {"from": "a", "too": "b", "to": "c"}}, "placement": "float"}]})",
+          "/placement/rules/0/filter/region/too", "to"});
+  const std::vector<Problem> problems = problems_of(std::string("{\"placement\": ") + row.value + "}");
+  INFO(row.value);
+  REQUIRE(problems.size() == 1);
+  CHECK_THAT(problems[0].place, Catch::EndsWith(row.place));
+  CHECK_THAT(problems[0].cause + " " + problems[0].remedy, Catch::Contains(row.said));
+}
+
 TEST_CASE("an empty config is the default config") {
   CHECK(config::to_json(read("{}")) == config::default_json());
   CHECK(config::to_json(read(config::default_json())) == config::default_json());

@@ -19,7 +19,7 @@ Comparison measured() {
   a.compressed_size = 2000, b.compressed_size = 900;
   a.one_thread = Latency{1, 20, 8, 7, 9, 1};
   b.one_thread = Latency{1, 20, 4, 3, 5, 2};
-  b.outputs = {{"x", "x", 30, 0.99, 0.25, false}, {"y", "y", 20, 0.95, 0.5, false}};
+  b.outputs = {{"x", "x", 30, 0.99, 0.25, false, "", "x"}, {"y", "y", 20, 0.95, 0.5, false, "", "y"}};
   b.agreement = 0.97;
   b.labelled = LabelledAccuracy{100, 0.8, 0.79, 0.9, 0.905, 2, 1, -0.01, -0.03, 0.01};
   Comparison c;

@@ -33,7 +33,7 @@ Comparison sample_comparison() {
   b.peak_memory = 20112345;
   b.one_thread = Latency{1, 20, 4.5, 4.25, 4.75, 9.25 / 4.5};
   b.all_threads = Latency{2, 20, 2.5, 2.25, 3, 2};
-  b.outputs = {{"prob", "prob", 24.3456789, 0.99876, 1.23456789, true}};
+  b.outputs = {{"prob", "prob", 24.3456789, 0.99876, 1.23456789, true, "", "prob"}};
   b.agreement = 0.955;
   b.labelled = LabelledAccuracy{998, 0.839, 0.833, 0.959, 0.957, 10, 4, -0.006, -0.0133, 0.0015};
   b.classes = {{3, 500, 420, 421}, {7, 498, 417, 410}};

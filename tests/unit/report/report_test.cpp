@@ -76,15 +76,20 @@ Report sample_report() {
   report.float_size = 10428586;
   report.calibration_images = 100;
   report.files = {sample_file()};
-  report.accuracy = Accuracy{16,
-                             {{"prob", 25.0123456, 0.99912, true}, {"aux", 40, 0.99999, false}},
-                             {{"prob", 24.3456789, 0.99876, true}, {"aux", 200, 1, false}},
-                             0.9375};
+  report.accuracy = Accuracy{
+      16,
+      {{"prob", 25.0123456, 0.99912, true, "", "logits"}, {"aux", 40, 0.99999, false, "TopK", "scores"}},
+      {{"prob", 24.3456789, 0.99876, true, "", "logits"}, {"aux", 200, 1, false, "TopK", "scores"}},
+      0.9375};
   report.nodes = sample_nodes();
   report.rewrites = {
       {"BatchNorm folded", 27, false}, {"Identity removed", 0, false}, {"HardSwish recognised", 2, true}};
   report.corrections = {{"sequential bias correction", true, 22.1, 24.3},
                         {"equalization", false, 24.3, 24.1}};
+  report.frontier = {{"3 nodes on integers", 0.55, 17.1, false}, {"2 nodes on integers", 0.62, 24.9, true}};
+  report.float_regions = {{{"conv7", "relu7"}, -0.07, 17.1, placement_rule({"conv7"}, "integer")},
+                          {{"pool"}, 0.002, std::nullopt, placement_rule({"pool"}, "integer")}};
+  report.predicted_time = 0.62;
   report.saturation = {3, 12, 1, 5, 0, false};
   report.gates = {{"min_sqnr_db", 20, 24.3456789, true}, {"min_agreement", 0.98, 0.9375, false}};
   report.notes = {"3 initializers were inputs as well and are constants now"};

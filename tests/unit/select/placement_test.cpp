@@ -2,9 +2,11 @@
 #include "select/placement.h"
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <random>
 
 #include "base/error.h"
+#include "select/costs.h"
 #include "select/decide.h"
 #include "select/refine.h"
 #include "support/tiny_models.h"
@@ -69,6 +71,53 @@ TEST_CASE("the cut is as cheap as the best of all placements") {
     for (size_t n = 0; n < integer.size(); ++n)
       if (c.capabilities[n].ability == Ability::kFloatOnly) CHECK_FALSE(integer[n]);
     CHECK(select::cost_of(c.graph, integer, c.costs) == Approx(brute_force(c)));
+  }
+}
+
+TEST_CASE("the cut is exact on graphs of 16 nodes, some of them pinned") {
+  for (unsigned seed = 100; seed < 106; ++seed) {
+    Case c = random_case(seed, 16);
+    for (size_t n = seed % 5; n < c.capabilities.size(); n += 5)
+      c.capabilities[n].pinned = c.capabilities[n].ability == Ability::kInteger;
+    const std::vector<bool> integer = select::place(c.graph, c.capabilities, c.costs);
+    for (size_t n = 0; n < integer.size(); ++n)
+      if (c.capabilities[n].pinned) CHECK(integer[n]);
+    CHECK(select::cost_of(c.graph, integer, c.costs) == Approx(brute_force(c)));
+  }
+}
+
+TEST_CASE("five thousand nodes are placed in well under two seconds") {
+  // A deep chain with branches that come back, as networks have them; every second one is only float.
+  std::mt19937 random(7);
+  const auto number = [&](int below) { return static_cast<int>(random() % static_cast<unsigned>(below)); };
+  Case c;
+  std::vector<ir::ValueId> values{tiny::input(c.graph, "x", {1, 4})};
+  for (int i = 0; i < 5000; ++i) {
+    const size_t back = values.size() - 1 - static_cast<size_t>(number(std::min<int>(i + 1, 6)));
+    values.push_back(tiny::add(c.graph, values.back(), values[back]));
+  }
+  tiny::output(c.graph, values.back());
+  for (int i = 0; i < 5000; ++i) {
+    c.capabilities.push_back(
+        {number(8) == 0 ? Ability::kFloatOnly : Ability::kInteger, plan::Reason::kNoIntegerKernel, {}});
+    const double work = 1 + number(100000);
+    c.costs.nodes.push_back({work * (1 + number(100) / 100.0), work * (1 + number(150) / 100.0)});
+  }
+  for (size_t v = 0; v < c.graph.values.size(); ++v)
+    c.costs.values.push_back({1000.0 + number(40000), 1000.0 + number(40000), 0.01 * number(100000)});
+  const auto start = std::chrono::steady_clock::now();
+  const std::vector<bool> integer = select::place(c.graph, c.capabilities, c.costs);
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+  CHECK(taken.count() < 2);
+  // Both labels are used, and no single node would be better off on the other side.
+  CHECK(std::count(integer.begin(), integer.end(), true) > 100);
+  CHECK(std::count(integer.begin(), integer.end(), false) > 100);
+  const double best = select::cost_of(c.graph, integer, c.costs);
+  for (size_t n = 0; n < integer.size(); n += 97) {
+    if (c.capabilities[n].ability == Ability::kFloatOnly) continue;
+    std::vector<bool> other = integer;
+    other[n] = !other[n];
+    CHECK(select::cost_of(c.graph, other, c.costs) >= best - 1e-6);
   }
 }
 
@@ -209,4 +258,42 @@ TEST_CASE("refining gives up time only for accuracy") {
   CHECK(at(drowned, {30, 0.05}).integer == std::vector<bool>{true, true});
   CHECK(at(drowned, {30, 1.2}).integer == std::vector<bool>{false, true});
   CHECK(at(noise, {30, 0.05, 250}).integer == std::vector<bool>{true, true});
+}
+
+TEST_CASE("the frontier goes from the fastest placement to the least noisy one") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
+  const ir::ValueId a = tiny::conv(g, x, 4), b = tiny::conv(g, x, 4);
+  tiny::output(g, a, "a"), tiny::output(g, b, "b");
+  const std::vector<Capability> capabilities(2, {Ability::kInteger, {}, {}});
+  select::PlacementCosts time;
+  time.nodes.assign(2, {100, 300});
+  time.values.assign(g.values.size(), {});
+  const select::MeasuredNoise noise{{a, b}, {{0.1, 0}, {0, 1e-4}}, {1e-6, 1e-6}};
+  const auto points = select::frontier(g, capabilities, time, noise);
+  REQUIRE(points.size() == 3);
+  CHECK(points[0].integer == std::vector<bool>{true, true});
+  CHECK(points[1].integer == std::vector<bool>{false, true});
+  CHECK(points[2].integer == std::vector<bool>{false, false});
+  for (size_t i = 1; i < points.size(); ++i) {
+    CHECK(points[i].time > points[i - 1].time);
+    CHECK(points[i].predicted_db > points[i - 1].predicted_db);
+  }
+  CHECK(points[2].predicted_db == Approx(60));
+}
+
+TEST_CASE("ops without an entry in the cost table are named") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
+  tiny::output(g, tiny::sigmoid(g, tiny::add(g, tiny::conv(g, x, 4), tiny::conv(g, x, 4))));
+  target::TargetSpec target = target::load("int8");
+  const auto capabilities = select::capabilities(g, target, {});
+  CHECK(select::describe_unpriced(g, capabilities, target).empty());
+  target.costs.erase("Add");
+  CHECK_THAT(select::describe_unpriced(g, capabilities, target),
+             Catch::Contains("its entry '*' says: 1 Add"));
+  const auto costs = select::time_costs(g, capabilities, target);
+  CHECK(costs.nodes[2].integer == costs.nodes[2].floating);  // as the entry "*" has it
+  target.costs.clear();
+  CHECK_THAT(select::describe_unpriced(g, capabilities, target), Catch::Contains("no cost table"));
 }

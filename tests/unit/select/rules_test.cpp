@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "base/text.h"
 #include "select/capability.h"
 #include "support/tiny_models.h"
 #include "target/target.h"
@@ -284,6 +285,74 @@ TEST_CASE("every width from 2 to 8 has less error than the one below") {
     CHECK(c.error < last * 0.6);
     last = c.error;
   }
+}
+
+select::ResolvedRules placed(const ir::Graph& graph, const std::string& rules) {
+  Diagnostics diagnostics;
+  return select::resolve_rules(
+      graph, config::parse("{\"placement\": {\"rules\": " + rules + "}}", "c.json", {}, diagnostics));
+}
+
+TEST_CASE("a region is everything on the paths from one place to another") {
+  struct Row {
+    const char* region;
+    std::vector<std::string> nodes;
+  };
+  const Net net;
+  const auto row = GENERATE(Row{R"({"from": "block/depthwise", "to": "block/sum"})",
+                                {"block/depthwise", "block/point", "block/sum"}},
+                            Row{R"({"from": "stem/relu", "to": "block/sum"})",
+                                {"stem/relu", "block/depthwise", "block/point", "block/sum"}},
+                            Row{R"({"from": "x", "to": "stem"})", {"stem"}},  // a value: from what reads it
+                            Row{R"({"from": "flat", "to": "y"})", {"flat", "fc"}},
+                            Row{R"({"from": "fc", "to": "fc"})", {"fc"}});
+  const auto rules =
+      placed(net.graph, format(R"([{{"filter": {{"region": {}}}, "placement": "float"}}])", row.region));
+  std::vector<std::string> names;
+  for (const ir::NodeId id : rules.matches.at(0).nodes)
+    names.push_back(net.graph.nodes[static_cast<size_t>(id)].name);
+  CHECK(names == row.nodes);
+}
+
+TEST_CASE("a region without nodes says why") {
+  const Net net;
+  const auto region = [&](const std::string& from, const std::string& to) {
+    return placed(
+        net.graph,
+        format(R"([{{"filter": {{"region": {{"from": "{}", "to": "{}"}}}}, "placement": "float"}}])", from,
+               to));
+  };
+  CHECK_THROWS_WITH(region("block/pont", "fc"), Catch::Contains("/placement/rules/0/filter") &&
+                                                    Catch::Contains("nearest: 'block/point'"));
+  CHECK_THROWS_WITH(region("fc", "stem"), Catch::Contains("no path leads from 'fc' to 'stem'") &&
+                                              Catch::Contains("one from 'stem' to 'fc'"));
+}
+
+TEST_CASE("rules of placement hold nodes in float or on integers") {
+  const Net net;
+  target::TargetSpec target = target::load("int8");
+  const auto able = [&](const std::string& rules) {
+    const auto resolved = placed(net.graph, rules);
+    const auto capabilities = select::capabilities(net.graph, target, {}, {}, resolved.nodes);
+    select::check_placed(net.graph, capabilities, resolved);
+    return capabilities;
+  };
+  const auto at = [&](const std::vector<select::Capability>& all, const char* name) {
+    return all[static_cast<size_t>(net.by_name.at(name))];
+  };
+  const auto floats = able(R"([{"filter": {"name": "stem"}, "placement": "float"}])");
+  CHECK(at(floats, "stem").ability == select::Ability::kFloatOnly);
+  CHECK(at(floats, "stem").reason == plan::Reason::kUserKeepFloat);
+  CHECK(at(floats, "stem").detail == "by /placement/rules/0");
+  CHECK(at(floats, "stem/relu").ability == select::Ability::kFloatOnly);  // nothing to disappear into
+  const auto pinned = able(R"([{"filter": {"op_type": "Conv"}, "placement": "float"},
+                               {"filter": {"name": "block/*"}, "placement": "integer"}])");
+  CHECK(at(pinned, "stem").ability == select::Ability::kFloatOnly);
+  CHECK(at(pinned, "block/point").pinned);  // the later rule
+  CHECK(at(pinned, "block/sum").pinned);
+  target.ops.at("Gemm") = {};
+  CHECK_THROWS_WITH(able(R"([{"filter": {"name": "fc"}, "placement": "integer"}])"),
+                    Catch::Contains("/placement/rules/0") && Catch::Contains("fc (Gemm)"));
 }
 
 }  // namespace

@@ -1,0 +1,211 @@
+// See describe_placement.h.
+#include "describe_placement.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+
+#include "base/text.h"
+
+namespace qc {
+namespace {
+
+using select::Ability;
+
+constexpr size_t kNamed = 3;  // nodes that a warning names
+
+double ratio_of(const simulate::Power& power) {
+  return power.noise / std::max(power.signal, 1e-300);
+}
+
+// What the worst output comes to with nodes on integers that are not now: their measured noise is added to
+// what the present placement was measured to have.
+double db_with(const PlacementScene& scene, const Placed& placed, const Attempt& best,
+               const std::vector<bool>& now, const std::vector<bool>& with) {
+  const std::vector<double> before = select::predicted_noise(scene.graph, *placed.noise, now),
+                            after = select::predicted_noise(scene.graph, *placed.noise, with);
+  double worst = 0;
+  for (size_t o = 0; o < before.size(); ++o)
+    worst = std::max(worst, ratio_of(best.fidelity.outputs[o]) + after[o] - before[o]);
+  return worst > 0 ? std::min(200.0, -10 * std::log10(worst)) : 200;
+}
+
+std::string name_of(const std::vector<bool>& integer) {
+  return format("{} nodes on integers", std::count(integer.begin(), integer.end(), true));
+}
+
+std::vector<report::FrontierPoint> frontier_of(const PlacementScene& scene, const Placed& placed,
+                                               const Attempt& best, const std::vector<bool>& now) {
+  std::vector<report::FrontierPoint> points;
+  for (const select::Refined& one : placed.frontier)
+    if (one.integer != now)
+      points.push_back(
+          {name_of(one.integer), time_ratio(scene, one.integer).value_or(1), one.predicted_db, false});
+  points.push_back({name_of(now), time_ratio(scene, now).value_or(1), best.fidelity.worst_db(), true});
+  std::stable_sort(points.begin(), points.end(),
+                   [](const auto& a, const auto& b) { return a.time < b.time; });
+  return points;
+}
+
+// Nodes in float that could be integers, those of one region under the same number; -1: not one of them.
+std::vector<int> regions_of(const PlacementScene& scene, const std::vector<bool>& now) {
+  std::vector<int> region(now.size(), -1);
+  const auto may = [&](size_t n) {
+    return !scene.graph.nodes[n].erased && !now[n] && scene.capabilities[n].ability != Ability::kFloatOnly;
+  };
+  int count = 0;
+  for (const ir::NodeId first : ir::topological_order(scene.graph)) {
+    if (!may(static_cast<size_t>(first)) || region[static_cast<size_t>(first)] >= 0) continue;
+    std::vector<ir::NodeId> open{first};
+    region[static_cast<size_t>(first)] = count;
+    const auto visit = [&](ir::NodeId other) {
+      if (other == ir::kNone || !may(static_cast<size_t>(other)) || region[static_cast<size_t>(other)] >= 0)
+        return;
+      region[static_cast<size_t>(other)] = count;
+      open.push_back(other);
+    };
+    while (!open.empty()) {
+      const ir::Node& node = scene.graph.nodes[static_cast<size_t>(open.back())];
+      open.pop_back();
+      for (const ir::ValueId v : node.inputs)
+        if (v != ir::kNone) visit(scene.graph.values[static_cast<size_t>(v)].producer);
+      for (const ir::ValueId v : node.outputs)
+        if (v != ir::kNone)
+          for (const ir::NodeId reader : scene.graph.values[static_cast<size_t>(v)].consumers) visit(reader);
+    }
+    ++count;
+  }
+  return region;
+}
+
+std::vector<report::FloatRegion> float_regions(const PlacementScene& scene, const Placed& placed,
+                                               const Attempt& best, const std::vector<bool>& now) {
+  const std::vector<int> region = regions_of(scene, now);
+  std::map<int, std::vector<ir::NodeId>> members;  // by the first node's place in topological order
+  for (const ir::NodeId id : ir::topological_order(scene.graph))
+    if (region[static_cast<size_t>(id)] >= 0) members[region[static_cast<size_t>(id)]].push_back(id);
+  std::vector<report::FloatRegion> found;
+  for (const auto& [number, nodes] : members) {
+    report::FloatRegion one;
+    std::vector<bool> with = now;
+    std::vector<std::string> ruled;
+    bool probed = placed.noise.has_value();
+    for (const ir::NodeId id : nodes) {
+      const size_t n = static_cast<size_t>(id);
+      with[n] = true;
+      one.nodes.push_back(scene.graph.nodes[n].name);
+      if (scene.capabilities[n].ability == Ability::kInteger) ruled.push_back(scene.graph.nodes[n].name);
+      probed = probed && placed.probed[n];
+    }
+    one.time = time_ratio(scene, with).value_or(0) - time_ratio(scene, now).value_or(0);
+    if (probed) one.sqnr_db = db_with(scene, placed, best, now, with);
+    one.rule = report::placement_rule(ruled, "integer");
+    found.push_back(std::move(one));
+  }
+  return found;
+}
+
+// --- goals
+// ---------------------------------------------------------------------------------------------------
+// "rounding the results of 'a' (41 %), 'b' (22 %)": what the worst output's noise comes from.
+std::string behind_miss(const report::Report& report, const PlacementScene& scene, const Placed& placed,
+                        const Attempt& best) {
+  std::vector<std::pair<double, std::string>> parts;
+  if (placed.noise && !best.fidelity.outputs.empty()) {
+    size_t worst = 0;
+    for (size_t o = 1; o < best.fidelity.outputs.size(); ++o)
+      if (best.fidelity.outputs[o].sqnr_db() < best.fidelity.outputs[worst].sqnr_db()) worst = o;
+    const double total = std::max(ratio_of(best.fidelity.outputs[worst]), 1e-300);
+    parts.emplace_back(placed.noise->base[worst] / total, "the weights' integers");
+    const std::vector<bool> now = integer_nodes(best.model.plan);
+    for (size_t g = 0; g < placed.noise->values.size(); ++g) {
+      const ir::ValueId v = placed.noise->values[g];
+      const ir::Value& value = scene.graph.values[static_cast<size_t>(v)];
+      const std::string name =
+          value.producer == ir::kNone
+              ? format("the input '{}'", value.name)
+              : format("'{}'", scene.graph.nodes[static_cast<size_t>(value.producer)].name);
+      if (select::is_rounded(scene.graph, v, now))
+        parts.emplace_back(placed.noise->ratios[g][worst] / total, name);
+    }
+    std::stable_sort(parts.begin(), parts.end(),
+                     [](const auto& a, const auto& b) { return a.first > b.first; });
+    parts.resize(std::min(parts.size(), kNamed));
+    std::vector<std::string> words;
+    for (const auto& [share, name] : parts)
+      words.push_back(format("{} ({:.0f} %)", name, 100 * std::min(share, 1.0)));
+    return "most of its error comes from rounding " + join(words, ", ");
+  }
+  for (const report::NodeRow& row : report.nodes)
+    if (std::isfinite(row.sqnr_db)) parts.emplace_back(row.sqnr_db, format("'{}'", row.node));
+  if (parts.empty()) return "nothing in it was rounded but weights";
+  std::stable_sort(parts.begin(), parts.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  parts.resize(std::min(parts.size(), kNamed));
+  std::vector<std::string> words;
+  for (const auto& [db, name] : parts) words.push_back(format("{} ({:.1f} dB)", name, db));
+  return "the results furthest from float are those of " + join(words, ", ");
+}
+
+// The goals of the user that no placement of the frontier reaches, or not together; "" when one does.
+std::string out_of_reach(const PlacementScene& scene, const Placed& placed) {
+  const double db = scene.goals.min_sqnr_db.value_or(0);
+  const double limit = scene.goals.max_latency_ratio.value_or(std::numeric_limits<double>::infinity());
+  if (placed.frontier.empty() || !scene.priced) return {};
+  const auto time = [&](const select::Refined& one) { return time_ratio(scene, one.integer).value_or(1); };
+  const select::Refined &fastest = placed.frontier.front(), &finest = placed.frontier.back();
+  if (finest.predicted_db < db)
+    return format(
+        "no placement reaches min_sqnr_db {:g}: with every activation that matters in float, {:.1f} dB", db,
+        finest.predicted_db);
+  if (time(fastest) > limit)
+    return format(
+        "no placement reaches max_latency_ratio {:g}: the fastest takes {:.2f} of float's time by the "
+        "cost table",
+        limit, time(fastest));
+  double within = 0, needed = std::numeric_limits<double>::infinity();
+  for (const select::Refined& one : placed.frontier) {
+    if (time(one) <= limit) within = std::max(within, one.predicted_db);
+    if (one.predicted_db >= db) needed = std::min(needed, time(one));
+  }
+  if (within >= db || needed <= limit) return {};
+  return format(
+      "min_sqnr_db {:g} and max_latency_ratio {:g} exclude each other: in {:g} of float's time {:.1f} dB "
+      "can be had, and {:g} dB take {:.2f} of it",
+      db, limit, limit, within, db, needed);
+}
+
+}  // namespace
+
+void describe_placement(report::Report& report, const PlacementScene& scene, const Placed& placed,
+                        const Attempt& best) {
+  if (best.model.plan.nodes.size() != scene.graph.nodes.size()) return;
+  const std::vector<bool> now = integer_nodes(best.model.plan);
+  report.predicted_time = time_ratio(scene, now);
+  if (report.predicted_time) report.frontier = frontier_of(scene, placed, best, now);
+  report.float_regions = float_regions(scene, placed, best, now);
+}
+
+void judge_goals(report::Report& report, const PlacementScene& scene, const Placed& placed,
+                 const Attempt& best) {
+  if (!report.accuracy || report.accuracy->integer.empty()) return;
+  const double worst = report.accuracy->worst_sqnr_db();
+  const bool asked = scene.goals.min_sqnr_db.has_value();
+  const double goal = scene.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
+  if (asked) report.gates.push_back({"placement.min_sqnr_db", goal, worst, worst >= goal});
+  if (const std::string why = out_of_reach(scene, placed);
+      !why.empty() && (asked || scene.goals.max_latency_ratio))
+    report.warnings.push_back({"goals-out-of-reach", "/placement", why,
+                               "lower the goal, or give the weights more: \"gptq_config\": {\"method\": "
+                               "\"second_order\"}"});
+  if (worst >= goal) return;
+  report.warnings.push_back(
+      {"goal-missed", "/placement/min_sqnr_db",
+       format("the worst output is at {:.1f} dB, the goal is {:g}; {}", worst, goal,
+              behind_miss(report, scene, placed, best)),
+       "leave these in float: \"placement\": {\"rules\": [{\"filter\": {\"name\": NAME}, \"placement\": "
+       "\"float\"}]}, or correct the weights: \"gptq_config\": {\"method\": \"second_order\"}"});
+}
+
+}  // namespace qc

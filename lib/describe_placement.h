@@ -1,0 +1,21 @@
+// What a placement is worth, for the report: its predicted time, what else could be had, what each group of
+// nodes left in float would change on integers, and whether the goals are met.
+#pragma once
+
+#include "refine_placement.h"
+#include "report/report.h"
+
+namespace qc {
+
+/// Predicted time, frontier and float regions. `best` is what `placed` found, from there on changed by
+/// nothing that moves nodes.
+void describe_placement(report::Report& report, const PlacementScene& scene, const Placed& placed,
+                        const Attempt& best);
+
+/// The goal of accuracy in /placement against the written file's worst output: a gate where the user set one,
+/// else a warning; either names the nodes behind a miss. A goal that no placement reaches, alone or with
+/// max_latency_ratio, is explained with the best that can be had of each.
+void judge_goals(report::Report& report, const PlacementScene& scene, const Placed& placed,
+                 const Attempt& best);
+
+}  // namespace qc

@@ -1,0 +1,195 @@
+// See refine_placement.h.
+#include "refine_placement.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "simulate/probe.h"
+
+namespace qc {
+namespace {
+
+constexpr int64_t kProbeImages = 2;
+constexpr int kRounds = 3;
+// Above the aim accuracy gets time only where rounding activations adds more noise than rounding weights did
+// (kNarrowGapDb: as much again). Where integers earn little (float takes less than kLittle of their time),
+// half of what they earn may go.
+constexpr double kNarrowGapDb = 3, kLittle = 1.5, kGiveBack = 0.8;
+// Predicted time, float = 1, above which integers are not worth having: single models are measured a few
+// percent slower than predicted, and float with integer weights is at 1 for certain and closer to float.
+constexpr double kWorth = 0.95;
+
+// What the search aims at. The default is judged on other images than those held out, a goal that was set on
+// these.
+struct Aim {
+  double db = 0;         // worst output: where it is worse, time is given for accuracy
+  double tolerance = 0;  // measured, below the aim: another round is not worth its time
+};
+
+Aim aim_of(const config::PlacementGoals& goals) {
+  if (goals.min_sqnr_db) return {*goals.min_sqnr_db + 1, 1};
+  return {config::PlacementGoals::kSqnrDb + 4, 3};
+}
+
+double ratio_of(const simulate::Power& power) {
+  return power.noise / std::max(power.signal, 1e-300);
+}
+
+// The outputs' fidelity when only weights are integers, without correction: a lower bound of what integer
+// weights alone leave, for the price of one pass.
+simulate::Fidelity without_rounding(Attempt& attempt, const PlacementScene& scene) {
+  simulate::ActivationTable none(attempt.simulator->table.size());
+  simulate::Hook correction;
+  std::swap(attempt.simulator->table, none);
+  std::swap(attempt.simulator->before, correction);
+  const simulate::Fidelity fidelity = simulate::fidelity_of(
+      *attempt.simulator->runner, scene.source, scene.answers.held_out, scene.answers.judged, scene.threads);
+  std::swap(attempt.simulator->table, none);
+  std::swap(attempt.simulator->before, correction);
+  return fidelity;
+}
+
+// Probes every scale group on a few images; the sums are then scaled to what the held-out images measured,
+// which know more images and how errors add up.
+select::MeasuredNoise measured_noise(Attempt& attempt, const simulate::Fidelity& weights_only,
+                                     const PlacementScene& scene) {
+  const FloatAnswers& answers = scene.answers;
+  const plan::QuantPlan& plan = attempt.model.plan;
+  std::map<ir::ValueId, std::vector<ir::ValueId>> groups;
+  for (const ir::ValueId v : simulate::rounded_values(plan))
+    groups[plan.values[static_cast<size_t>(v)].scale_group].push_back(v);
+  select::MeasuredNoise noise;
+  std::vector<std::vector<ir::ValueId>> members;
+  for (const auto& [representative, values] : groups) {
+    noise.values.push_back(representative);
+    members.push_back(values);
+  }
+  std::vector<std::vector<ir::Tensor>> inputs;
+  for (const int64_t image : correct::spread(scene.split.calibration, kProbeImages))
+    inputs.push_back(scene.source.load(image));
+  noise.ratios = simulate::rounding_noise(*attempt.simulator, members, inputs, answers.judged, scene.threads);
+  for (size_t o = 0; o < answers.judged.size(); ++o) {
+    const double base = ratio_of(weights_only.outputs[o]), total = ratio_of(attempt.fidelity.outputs[o]);
+    double explained = 0;
+    for (const std::vector<double>& ratio : noise.ratios) explained += ratio[o];
+    const double scale = explained > 0 ? std::clamp((total - base) / explained, 0.1, 10.0) : 1.0;
+    for (std::vector<double>& ratio : noise.ratios) ratio[o] *= scale;
+    noise.base.push_back(base);
+  }
+  return noise;
+}
+
+bool improves(const simulate::Fidelity& tried, const simulate::Fidelity& best) {
+  return tried.worst_db() > best.worst_db();
+}
+
+// Does the placement save too little time to be sure of?
+bool is_marginal(const PlacementScene& scene, const plan::QuantPlan& plan) {
+  return time_ratio(scene, integer_nodes(plan)).value_or(0) > kWorth;
+}
+
+select::Goal goal_of(const PlacementScene& scene, const Aim& aim, bool poor,
+                     const simulate::Fidelity& weights_only, double start_time, double float_time) {
+  select::Goal goal;
+  goal.sqnr_db = poor ? aim.db : weights_only.worst_db() - kNarrowGapDb;
+  if (poor) goal.time_slack = 0;  // accuracy that stays out of reach gets no time
+  goal.time_limit = poor                                ? std::max(start_time, float_time)
+                    : float_time < kLittle * start_time ? start_time + kGiveBack * (float_time - start_time)
+                                                        : start_time;
+  if (scene.goals.max_latency_ratio) {
+    const double rest = scene.time.elsewhere, whole = float_time + rest;
+    const double allowed = std::max(start_time, *scene.goals.max_latency_ratio * whole - rest);
+    goal.time_limit = poor ? allowed : std::min(goal.time_limit, allowed);
+  }
+  return goal;
+}
+
+// Full placement did not do: begin where integers pay.
+void begin_where_they_pay(const std::vector<bool>& start, Attempt& first,
+                          const std::function<Attempt(const std::vector<bool>& integer)>& retry) {
+  Attempt paying = retry(start);
+  const bool better = improves(paying.fidelity, first.fidelity);
+  const report::Correction line{"placement where integers pay", better, first.fidelity.worst_db(),
+                                paying.fidelity.worst_db()};
+  if (better) first = std::move(paying);
+  first.corrections.push_back(line);
+}
+
+}  // namespace
+
+std::optional<double> time_ratio(const PlacementScene& scene, const std::vector<bool>& integer) {
+  const double rest = scene.time.elsewhere,
+               in_float = rest + select::cost_of(scene.graph, std::vector<bool>(integer.size()), scene.time);
+  if (!scene.priced || in_float <= 0) return std::nullopt;
+  return (rest + select::cost_of(scene.graph, integer, scene.time)) / in_float;
+}
+
+std::vector<bool> integer_nodes(const plan::QuantPlan& plan) {
+  std::vector<bool> integer;
+  for (const plan::NodeDecision& node : plan.nodes)
+    integer.push_back(node.compute == plan::Compute::kInteger);
+  return integer;
+}
+
+std::vector<bool> only_pinned(const ir::Graph& graph, const std::vector<select::Capability>& capabilities) {
+  std::vector<bool> integer(capabilities.size());
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const size_t n = static_cast<size_t>(id);
+    integer[n] = capabilities[n].pinned;
+    if (capabilities[n].ability != select::Ability::kFollows) continue;
+    const ir::ValueId in = graph.nodes[n].inputs[0];
+    integer[n] = integer[static_cast<size_t>(graph.values[static_cast<size_t>(in)].producer)];
+  }
+  return integer;
+}
+
+Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& placed, Attempt first,
+                        const std::function<Attempt(const std::vector<bool>& integer)>& retry) {
+  // What narrow weights cost cannot be bought back with float activations, and every try would solve them
+  // all over.
+  if (scene.answers.judged.empty() || simulate::rounded_values(first.model.plan).empty() ||
+      has_narrow_weights(first.model))
+    return {std::move(first), {}, {}, {}};
+  const std::vector<bool> start = select::place(scene.graph, scene.capabilities, scene.time),
+                          nowhere = only_pinned(scene.graph, scene.capabilities);
+  if (placed != start) begin_where_they_pay(start, first, retry);
+  const Aim aim = aim_of(scene.goals);
+  const bool poor = first.fidelity.worst_db() < aim.db;
+  const bool marginal = is_marginal(scene, first.model.plan);
+  if (!poor && !marginal && without_rounding(first, scene).worst_db() - first.uncorrected_db <= kNarrowGapDb)
+    return {std::move(first), {}, {}, {}};
+
+  Attempt in_float = retry(nowhere);
+  const simulate::Fidelity weights_only = in_float.fidelity;
+  Placed found{std::move(first), {}, {}, {}};
+  found.probed = integer_nodes(found.best.model.plan);
+  found.noise = measured_noise(found.best, weights_only, scene);
+  select::Goal goal = goal_of(scene, aim, poor, weights_only, select::cost_of(scene.graph, start, scene.time),
+                              select::cost_of(scene.graph, nowhere, scene.time));
+  found.frontier = select::frontier(scene.graph, scene.capabilities, scene.time, *found.noise, goal);
+  std::vector<bool> last = start;
+  for (int round = 0; round < kRounds; ++round) {
+    const select::Refined refined = select::choose(found.frontier, goal);
+    if (refined.integer == last || (!refined.reaches_goal && round > 0)) break;
+    last = refined.integer;
+    Attempt tried = retry(refined.integer);
+    const double db = tried.fidelity.worst_db();
+    const bool better = improves(tried.fidelity, found.best.fidelity);
+    const report::Correction line{"placement by measured noise", better, found.best.fidelity.worst_db(), db};
+    if (better) found.best = std::move(tried);
+    found.best.corrections.push_back(line);
+    if (!poor || !refined.reaches_goal || db >= aim.db - aim.tolerance) break;
+    goal.sqnr_db = std::min(goal.sqnr_db + std::max(1.0, (aim.db - db) / 2), weights_only.worst_db() - 1);
+  }
+  if (is_marginal(scene, found.best.model.plan)) {
+    const bool better = improves(in_float.fidelity, found.best.fidelity);
+    const report::Correction line{"no integers but weights", better, found.best.fidelity.worst_db(),
+                                  in_float.fidelity.worst_db()};
+    if (better) found.best = std::move(in_float);
+    found.best.corrections.push_back(line);
+  }
+  return found;
+}
+
+}  // namespace qc

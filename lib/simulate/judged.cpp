@@ -1,0 +1,233 @@
+// See judged.h. One pass forward finds what lies behind a jump of data that depends on the inputs, walks back
+// from the outputs find the border.
+#include "simulate/judged.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+
+namespace qc::simulate {
+namespace {
+
+template <size_t N>
+bool one_of(const ir::Node& node, const char* const (&ops)[N]) {
+  return std::any_of(std::begin(ops), std::end(ops),
+                     [&](const char* op) { return ir::standard_op(node, op); });
+}
+
+// Ops that pass every element on, so that the value before them can be judged instead.
+bool passes_through(const ir::Node& node) {
+  constexpr const char* kOps[] = {"Identity",  "Reshape", "Flatten",        "Squeeze",
+                                  "Unsqueeze", "Cast",    "QuantizeLinear", "DequantizeLinear"};
+  return one_of(node, kOps);
+}
+
+// Their results do not depend on what is in their inputs, only on its shape.
+bool asks_for_shape(const ir::Node& node) {
+  constexpr const char* kOps[] = {"Shape", "Size"};
+  return one_of(node, kOps);
+}
+
+bool jumps(const ir::Graph& graph, const ir::Node& node) {
+  constexpr const char* kOps[] = {"ArgMax",
+                                  "ArgMin",
+                                  "TopK",
+                                  "NonMaxSuppression",
+                                  "Hardmax",
+                                  "Unique",
+                                  "NonZero",
+                                  "Greater",
+                                  "GreaterOrEqual",
+                                  "Less",
+                                  "Equal",
+                                  "LessOrEqual",
+                                  "Round",
+                                  "Floor",
+                                  "Ceil",
+                                  "Sign",
+                                  "Mod",
+                                  "Bernoulli",
+                                  "Multinomial"};
+  if (one_of(node, kOps)) return true;
+  if (!ir::standard_op(node, "Cast") || node.inputs.empty() || node.inputs[0] == ir::kNone) return false;
+  const auto is_float = [](ir::DType t) {
+    return t == ir::DType::kFloat || t == ir::DType::kDouble || t == ir::DType::kFloat16 ||
+           t == ir::DType::kBfloat16;
+  };
+  return is_float(graph.values[static_cast<size_t>(node.inputs[0])].dtype) &&
+         !is_float(graph.values[static_cast<size_t>(node.outputs[0])].dtype);
+}
+
+// The second result of a pooling that tells where it found its maxima.
+bool is_position(const ir::Node& node, size_t slot) {
+  return slot == 1 && ir::standard_op(node, "MaxPool");
+}
+
+struct Scene {
+  const ir::Graph& graph;
+  std::vector<bool> data;         // by ValueId: depends on the contents of the inputs
+  std::vector<std::string> jump;  // by ValueId: op type of the first jump before it; "" none
+
+  const ir::Value& value(ir::ValueId v) const { return graph.values[static_cast<size_t>(v)]; }
+  const ir::Node* producer(ir::ValueId v) const {
+    return value(v).producer == ir::kNone ? nullptr : &graph.nodes[static_cast<size_t>(value(v).producer)];
+  }
+  bool behind(ir::ValueId v) const { return !jump[static_cast<size_t>(v)].empty(); }
+};
+
+std::vector<ir::ValueId> read_by(const ir::Node& node) {
+  std::vector<ir::ValueId> values;
+  for (const std::vector<ir::ValueId>* list : {&node.inputs, &node.captures})
+    std::copy_if(list->begin(), list->end(), std::back_inserter(values),
+                 [](ir::ValueId v) { return v != ir::kNone; });
+  return values;
+}
+
+Scene look(const ir::Graph& graph) {
+  Scene scene{graph, std::vector<bool>(graph.values.size()), std::vector<std::string>(graph.values.size())};
+  for (const ir::ValueId v : graph.inputs) scene.data[static_cast<size_t>(v)] = true;
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    if (asks_for_shape(node)) continue;
+    bool data = false;
+    std::string jump;
+    for (const ir::ValueId v : read_by(node)) {
+      data = data || scene.data[static_cast<size_t>(v)];
+      if (jump.empty()) jump = scene.jump[static_cast<size_t>(v)];
+    }
+    if (data && jump.empty() && jumps(graph, node)) jump = node.op_type;
+    for (size_t slot = 0; slot < node.outputs.size(); ++slot) {
+      if (node.outputs[slot] == ir::kNone) continue;
+      scene.data[static_cast<size_t>(node.outputs[slot])] = data;
+      scene.jump[static_cast<size_t>(node.outputs[slot])] =
+          jump.empty() && data && is_position(node, slot) ? node.op_type : jump;
+    }
+  }
+  return scene;
+}
+
+// The value before a final Softmax, or the value itself.
+Judged before_softmax(const Scene& scene, ir::ValueId value) {
+  Judged one;
+  one.value = value;
+  for (ir::ValueId v = value; scene.producer(v);) {
+    const ir::Node& node = *scene.producer(v);
+    if (ir::standard_op(node, "Softmax") || ir::standard_op(node, "LogSoftmax")) {
+      one.value = node.inputs[0];
+      one.mean_free = true;
+      break;
+    }
+    if (!passes_through(node)) break;
+    v = node.inputs[0];
+  }
+  return one;
+}
+
+// What a value is but for its shape and rounding.
+ir::ValueId root_of(const Scene& scene, ir::ValueId v) {
+  while (scene.producer(v) && passes_through(*scene.producer(v))) v = scene.producer(v)->inputs[0];
+  return v;
+}
+
+// Float values on the way to `output` that no jump lies before and that something behind one reads; of
+// several spellings of one value the first.
+std::vector<ir::ValueId> border_of(const Scene& scene, ir::ValueId output) {
+  std::vector<ir::ValueId> border, open{output};
+  std::set<ir::ValueId> seen{output}, roots;
+  while (!open.empty()) {
+    const ir::ValueId v = open.back();
+    open.pop_back();
+    const std::vector<ir::ValueId> reads = read_by(*scene.producer(v));
+    for (auto read = reads.rbegin(); read != reads.rend(); ++read) {
+      if (!scene.data[static_cast<size_t>(*read)] || !seen.insert(*read).second) continue;
+      if (scene.behind(*read))
+        open.push_back(*read);
+      else if (scene.value(*read).dtype == ir::DType::kFloat && roots.insert(root_of(scene, *read)).second)
+        border.push_back(*read);
+    }
+  }
+  return border;
+}
+
+// Is the value made from others of the border alone? (The pooled scores that peaks are compared with.)
+bool follows_from(const Scene& scene, ir::ValueId value, const std::set<ir::ValueId>& others) {
+  std::vector<ir::ValueId> open{value};
+  std::set<ir::ValueId> seen{value};
+  while (!open.empty()) {
+    const ir::ValueId v = open.back();
+    open.pop_back();
+    if (v != value && others.contains(v)) continue;
+    if (!scene.producer(v)) return false;  // an input of the model
+    for (const ir::ValueId read : read_by(*scene.producer(v)))
+      if (scene.data[static_cast<size_t>(read)] && seen.insert(read).second) open.push_back(read);
+  }
+  return true;
+}
+
+std::vector<ir::ValueId> last_continuous(const Scene& scene, ir::ValueId output) {
+  const std::vector<ir::ValueId> border = border_of(scene, output);
+  std::vector<ir::ValueId> kept;
+  for (const ir::ValueId v : border) {
+    std::set<ir::ValueId> others;
+    for (const ir::ValueId other : border)
+      if (other != v) others.insert({other, root_of(scene, other)});
+    others.erase(root_of(scene, v));
+    if (!follows_from(scene, v, others)) kept.push_back(v);
+  }
+  return kept;
+}
+
+}  // namespace
+
+std::vector<Judged> judged_values(const ir::Graph& graph) {
+  const Scene scene = look(graph);
+  std::vector<Judged> judged;
+  for (const ir::ValueId output : graph.outputs) {
+    const ir::Value& value = scene.value(output);
+    const std::string& jump = scene.jump[static_cast<size_t>(output)];
+    const std::vector<ir::ValueId> places =
+        jump.empty() ? std::vector<ir::ValueId>{} : last_continuous(scene, output);
+    if (places.empty()) {
+      if (value.dtype != ir::DType::kFloat) continue;
+      judged.push_back(before_softmax(scene, output));
+      judged.back().output = value.name;
+    }
+    for (const ir::ValueId place : places) {
+      Judged one = before_softmax(scene, place);
+      const auto known = std::find_if(judged.begin(), judged.end(),
+                                      [&](const Judged& other) { return other.value == one.value; });
+      if (known != judged.end()) {
+        if (known->output != value.name) known->also.push_back(value.name);
+        continue;
+      }
+      one.output = value.name;
+      one.jump = jump;
+      judged.push_back(std::move(one));
+    }
+  }
+  return judged;
+}
+
+std::string describe(const std::vector<Judged>& judged, const ir::Graph& graph, size_t index) {
+  const Judged& first = judged[index];
+  const auto same = [&](const Judged& one) { return one.output == first.output; };
+  if (first.jump.empty() ||
+      std::find_if(judged.begin(), judged.end(), same) != judged.begin() + static_cast<std::ptrdiff_t>(index))
+    return {};
+  std::vector<std::string> outputs{first.output}, places;
+  for (const Judged& one : judged) {
+    if (!same(one)) continue;
+    places.push_back("'" + graph.values[static_cast<size_t>(one.value)].name + "'");
+    for (const std::string& name : one.also)
+      if (std::find(outputs.begin(), outputs.end(), name) == outputs.end()) outputs.push_back(name);
+  }
+  for (std::string& name : outputs) name = "'" + name + "'";
+  return format(
+      "{} {} {} behind {}, where the smallest error is all or nothing: judged at the last "
+      "continuous {}, {}",
+      outputs.size() == 1 ? "output" : "outputs", join(outputs, ", "), outputs.size() == 1 ? "lies" : "lie",
+      first.jump, places.size() == 1 ? "value" : "values", join(places, ", "));
+}
+
+}  // namespace qc::simulate

@@ -1,0 +1,30 @@
+// Where each output of a model is judged. An output that ends in Softmax is judged at its mean-free logits:
+// probabilities hide errors that the next network or threshold will see. An output behind an op that jumps
+// (ArgMax, TopK, a comparison, rounding) is judged at the last values before it that are continuous: behind
+// it, the smallest error is all or nothing, and says nothing about the network.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace qc::simulate {
+
+struct Judged {
+  ir::ValueId value = ir::kNone;  // float32
+  std::string output;             // the graph output it stands for
+  bool mean_free = false;         // logits before a Softmax: the mean of each image is no signal
+  std::string jump;  // op type of the first op on the way to the output that jumps; "" where none does
+  std::vector<std::string> also;  // further outputs that the same values stand for
+};
+
+/// In the order of the outputs: one entry for each float32 output without a jump, and as many as there are
+/// last continuous float32 values for each output behind one, whatever its type. Other outputs are left out.
+std::vector<Judged> judged_values(const ir::Graph& graph);
+
+/// A sentence that says where an output behind a jump is judged, for the first of its entries; "" for all
+/// others.
+std::string describe(const std::vector<Judged>& judged, const ir::Graph& graph, size_t index);
+
+}  // namespace qc::simulate

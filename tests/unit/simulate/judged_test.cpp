@@ -1,0 +1,92 @@
+// Where outputs are judged: before Softmax, and before whatever jumps.
+#include "simulate/judged.h"
+
+#include <catch2/catch.hpp>
+
+#include "support/tiny_models.h"
+
+using namespace qc;
+
+namespace {
+
+ir::ValueId of_type(ir::Graph& g, ir::ValueId v, ir::DType type) {
+  g.values[static_cast<size_t>(v)].dtype = type;
+  return v;
+}
+
+ir::ValueId equal(ir::Graph& g, ir::ValueId a, ir::ValueId b) {
+  return of_type(g, tiny::node(g, "Equal", {a, b}), ir::DType::kBool);
+}
+
+}  // namespace
+
+TEST_CASE("an output is judged itself, or at the logits before its Softmax") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 8}), logits = tiny::gemm(g, x, 4);
+  tiny::output(g, tiny::softmax(g, logits), "p");
+  const ir::ValueId y = tiny::gemm(g, x, 2);
+  tiny::output(g, y, "y");
+  const auto judged = simulate::judged_values(g);
+  REQUIRE(judged.size() == 2);
+  CHECK(judged[0].value == logits);
+  CHECK(judged[0].mean_free);
+  CHECK(judged[0].jump.empty());
+  CHECK(judged[1].value == y);
+  CHECK_FALSE(judged[1].mean_free);
+  CHECK(simulate::describe(judged, g, 0).empty());
+}
+
+TEST_CASE("an integer output behind ArgMax is judged at what it chooses from") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId logits = tiny::gemm(g, tiny::input(g, "x", {1, 8}), 4);
+  tiny::output(g, of_type(g, tiny::node(g, "ArgMax", {logits}), ir::DType::kInt64), "class");
+  const auto judged = simulate::judged_values(g);
+  REQUIRE(judged.size() == 1);
+  CHECK(judged[0].value == logits);
+  CHECK(judged[0].output == "class");
+  CHECK(judged[0].jump == "ArgMax");
+  CHECK_THAT(simulate::describe(judged, g, 0), Catch::Contains("'class' lies behind ArgMax"));
+}
+
+TEST_CASE("peaks that are found by comparing with their neighbours are judged at the scores") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId scores = tiny::sigmoid(g, tiny::conv(g, tiny::input(g, "x", {1, 3, 8, 8}), 1));
+  const ir::ValueId pooled = tiny::max_pool(g, scores, 3, 1, 1), shaped = tiny::reshape(g, scores, {1, 64}),
+                    mask = tiny::node(g, "Cast", {equal(g, shaped, tiny::reshape(g, pooled, {1, 64}))});
+  tiny::output(g, tiny::mul(g, shaped, mask), "peaks");
+  const auto judged = simulate::judged_values(g);
+  REQUIRE(judged.size() == 1);  // the pooled scores follow from the scores
+  CHECK(judged[0].value == shaped);
+  CHECK(judged[0].jump == "Equal");
+}
+
+TEST_CASE("outputs behind one selection are judged once, at all that it selects from") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 8}), boxes = tiny::gemm(g, x, 4),
+                    scores = tiny::gemm(g, x, 3);
+  const auto top = tiny::node_outputs(g, "TopK", {scores, tiny::constant_i(g, {2})}, {}, 2);
+  of_type(g, top[0], ir::DType::kFloat), of_type(g, top[1], ir::DType::kInt64);
+  tiny::output(g, top[0], "best");
+  tiny::output(g, of_type(g, tiny::node(g, "Gather", {boxes, top[1]}), ir::DType::kFloat), "boxes");
+  const auto judged = simulate::judged_values(g);
+  REQUIRE(judged.size() == 2);
+  CHECK(judged[0].value == scores);
+  CHECK(judged[0].output == "best");
+  CHECK(judged[0].also == std::vector<std::string>{"boxes"});
+  CHECK(judged[1].value == boxes);
+  CHECK(judged[1].output == "boxes");
+}
+
+TEST_CASE("arithmetic on shapes jumps without anyone minding") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 8});
+  const ir::ValueId size = of_type(g, tiny::node(g, "Shape", {x}), ir::DType::kInt64);
+  const ir::ValueId same = of_type(g, tiny::node(g, "Equal", {size, size}), ir::DType::kBool);
+  const ir::ValueId scale = of_type(g, tiny::node(g, "Cast", {same}), ir::DType::kFloat);
+  const ir::ValueId y = tiny::mul(g, x, scale);
+  tiny::output(g, y, "y");
+  const auto judged = simulate::judged_values(g);
+  REQUIRE(judged.size() == 1);
+  CHECK(judged[0].value == y);
+  CHECK(judged[0].jump.empty());
+}
