@@ -143,7 +143,7 @@ plan::Candidates picked(const WidthStudy& study, const std::vector<size_t>& pick
 
 plan::QuantizedModel rounded(const BudgetScene& scene, const plan::Candidates& weights) {
   quantize::Guards ignored;
-  return quantize::quantize(scene.graph, scene.plan, weights, {scene.config.saturation_guard}, ignored);
+  return quantize::quantize(scene.graph, scene.plan, weights, {}, ignored);
 }
 
 // One model of each width, written: bytes are counted, not computed.
