@@ -220,9 +220,18 @@ ConvertResult convert(const ConvertOptions& options) {
   const auto in_memory = [&](const plan::QuantizedModel& model) {
     return files_in_memory(model, sample, config, target, outputs);
   };
-  Attempt best = bounded ? within_budget({graph, with_shapes_of(graph, sample, doors), plan, target, config,
-                                          rules.nodes, answers, runners, *source, threads, in_memory},
-                                         weights, result.report)
+  const BudgetScene scene{graph,    with_shapes_of(graph, sample, doors),
+                          plan,     target,
+                          config,   rules.nodes,
+                          answers,  runners,
+                          *source,  threads,
+                          in_memory};
+  if (options.frontier) {
+    result.frontier = measured_frontier(scene, weights);
+    result.frontier->model = options.model.filename().string();
+    return result;
+  }
+  Attempt best = bounded ? within_budget(scene, weights, result.report)
                          : attempt(graph, plan, weights, answers, runners, *source, config, threads);
   watch.lap("correct");
 

@@ -369,7 +369,10 @@ std::vector<int> widths(const config::CoreConfig& config) {
   return {2, 3, 4, 5, 6, 7, 8};
 }
 
-Attempt within_budget(const BudgetScene& scene, const plan::Candidates& weights, report::Report& report) {
+namespace {
+
+// All but the sensitivities.
+WidthStudy sizes_of(const BudgetScene& scene, const plan::Candidates& weights) {
   if (wants_format(scene.config, "tflite") && scene.target.tflite &&
       scene.target.tflite->limits.contains("int4"))
     throw Error(Exit::kUnsupported,
@@ -382,15 +385,26 @@ Attempt within_budget(const BudgetScene& scene, const plan::Candidates& weights,
   count_operations(scene, weights, study);
   count_activations(scene, study);
   count_bytes(scene, study);
-  budget::Limits limits = limits_of(scene, study);
+  return study;
+}
+
+Attempt build(const BudgetScene& scene, const WidthStudy& study, const std::vector<size_t>& picks) {
+  return attempt(scene.graph, scene.plan, picked(study, picks), scene.answers, scene.runners, scene.source,
+                 scene.config, scene.threads);
+}
+
+}  // namespace
+
+Attempt within_budget(const BudgetScene& scene, const plan::Candidates& weights, report::Report& report) {
+  WidthStudy study = sizes_of(scene, weights);
+  const budget::Limits limits = limits_of(scene, study);
   check_feasible(scene, study, limits);
   probe(scene, study);
 
   std::optional<Attempt> best;
   size_t chosen = 0;
   for (const Tried& tried : candidates_for(scene, study, limits, report)) {
-    Attempt made = attempt(scene.graph, scene.plan, picked(study, tried.picks), scene.answers, scene.runners,
-                           scene.source, scene.config, scene.threads);
+    Attempt made = build(scene, study, tried.picks);
     const int64_t bytes = written_bytes(scene, made.model);
     report.frontier.push_back(
         {tried.name, std::nan(""), bytes, tried.predicted_db, made.fidelity.worst_db(), false});
@@ -406,6 +420,55 @@ Attempt within_budget(const BudgetScene& scene, const plan::Candidates& weights,
                "no mixture of widths fits once it is written", "raise the budget to that");
   report.frontier[chosen].chosen = true;
   return std::move(*best);
+}
+
+report::WidthFrontier measured_frontier(const BudgetScene& scene, const plan::Candidates& weights) {
+  constexpr double kMixed[] = {2.5, 3, 3.5, 4, 4.5, 5, 6};  // bits, between the narrowest and the widest
+  constexpr int kUniform[] = {3, 4, 5, 6, 8};
+  WidthStudy study = sizes_of(scene, weights);
+  probe(scene, study);
+  const std::vector<int> all = widths(scene.config);
+  const std::vector<budget::Item> items = problem_of(scene, study, kByBit);
+  report::WidthFrontier frontier;
+  frontier.model = scene.graph.name;
+  frontier.widths = all;
+  frontier.probed = kProbed;
+  frontier.by_bit = kByBit;
+  frontier.other_bytes = study.other_bytes;
+  frontier.wide_noise = study.wide_noise;
+  int64_t least = 0, most = 0;
+  for (const WidthItem& item : study.items) {
+    frontier.layers.push_back({item.name, item.bytes, item.sensitivity});
+    least += item.bytes.front();
+    most += item.bytes.back();
+  }
+  std::vector<std::pair<std::string, std::vector<size_t>>> choices;
+  for (const double bits : kMixed) {
+    const double share = (bits - all.front()) / (all.back() - all.front());
+    if (share < 0) continue;
+    const auto limit = least + static_cast<int64_t>(share * static_cast<double>(most - least));
+    if (const auto found = solve_as_written(scene, study, items, {limit, {}}))
+      choices.emplace_back(format("{:g} bits by sensitivity", bits), found->sum.picks);
+  }
+  const size_t mixed = choices.size();
+  for (const int bits : kUniform) {
+    const auto at = std::find(all.begin(), all.end(), bits);
+    if (at != all.end())
+      choices.emplace_back(format("{} bits everywhere", bits),
+                           std::vector<size_t>(study.items.size(), static_cast<size_t>(at - all.begin())));
+  }
+  Progress progress("measuring", static_cast<int64_t>(choices.size()), "choices of widths");
+  for (size_t c = 0; c < choices.size(); ++c) {
+    const Attempt made = build(scene, study, choices[c].second);
+    std::vector<int> bits;
+    for (const size_t pick : choices[c].second) bits.push_back(all[pick]);
+    frontier.points.push_back({choices[c].first, written_bytes(scene, made.model),
+                               predicted_db(study, budget::sum_of(items, choices[c].second).cost),
+                               made.fidelity.worst_db(), bits, c >= mixed, false});
+    progress.advance();
+  }
+  report::mark_best(frontier);
+  return frontier;
 }
 
 }  // namespace qc

@@ -15,6 +15,7 @@
 #include "plan/candidates.h"
 #include "plan/quantized_model.h"
 #include "report/report.h"
+#include "report/width_frontier.h"
 #include "target/target.h"
 
 namespace qc {
@@ -64,5 +65,9 @@ struct WidthStudy {
 /// The attempt to write. Fills report.frontier and report.notes. Throws Error(kBudget) where no choice of
 /// widths is within the budgets: the least that can be reached and what is in the way.
 Attempt within_budget(const BudgetScene& scene, const plan::Candidates& weights, report::Report& report);
+
+/// Budgets from narrow to wide, what is best for each and the uniform widths, all built and measured. The
+/// file names are for the caller to fill in.
+report::WidthFrontier measured_frontier(const BudgetScene& scene, const plan::Candidates& weights);
 
 }  // namespace qc

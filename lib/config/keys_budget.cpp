@@ -109,7 +109,7 @@ void add_budget_keys(std::vector<Key>& table) {
       "num_of_images", Kind::kInteger, 4, 4096,
       {[](CoreConfig& c, const Json& v) { c.mixed_precision.images = static_cast<int64_t>(v.get<double>()); },
        [](const CoreConfig& c) { return Json(c.mixed_precision.images); }},
-      "Calibration images that a probe is corrected on; it is measured on as many others.",
+      "Calibration images of a probe: half of them to correct on, half to measure on.",
       "MixedPrecisionQuantizationConfig.num_of_images"));
   table.push_back(search(
       "refine_mp_solution", Kind::kBool, 0, 0,

@@ -59,7 +59,7 @@ void join(SecondOrder& to, SecondOrder more) {
 }  // namespace
 
 ProbeImages probe_images(std::span<const int64_t> calibration, int64_t count) {
-  const std::vector<int64_t> taken = spread(calibration, 2 * count);
+  const std::vector<int64_t> taken = spread(calibration, count);
   ProbeImages images;
   for (size_t i = 0; i < taken.size(); ++i) (i % 2 ? images.judged : images.fitted).push_back(taken[i]);
   if (images.judged.empty()) images.judged = images.fitted;

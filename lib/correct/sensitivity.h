@@ -18,7 +18,7 @@ namespace qc::correct {
 struct ProbeImages {
   std::vector<int64_t> fitted, judged;  // disjoint where there are enough
 };
-/// Takes turns through the calibration images; at most `count` each.
+/// Of `count` calibration images, evenly spread, every other one is fitted on.
 ProbeImages probe_images(std::span<const int64_t> calibration, int64_t count);
 
 /// By weight: noise over signal, summed over the outputs, that the narrow one adds to `wide`; never negative.
