@@ -8,7 +8,6 @@
 
 #include "base/progress.h"
 #include "base/text.h"
-#include "correct/second_order.h"
 #include "ir/ops.h"
 
 namespace qc {
@@ -42,6 +41,17 @@ bool wants_second_order(const plan::QuantizedModel& model, const config::CoreCon
   return has_narrow_weights(model);
 }
 
+bool all_finite(const simulate::Reference& reference) {
+  for (const std::vector<ir::Tensor>& image : reference.judged)
+    for (const ir::Tensor& tensor : image) {
+      const auto x = tensor.as<float>();
+      if (!std::all_of(x.begin(), x.end(), [](float v) { return std::isfinite(v); })) return false;
+    }
+  return true;
+}
+
+}  // namespace
+
 correct::SecondOrderOptions second_order_options(const config::CoreConfig& config, int threads) {
   const config::Correction& correction = config.correction;
   correct::SecondOrderOptions options;
@@ -56,16 +66,9 @@ correct::SecondOrderOptions second_order_options(const config::CoreConfig& confi
   return options;
 }
 
-bool all_finite(const simulate::Reference& reference) {
-  for (const std::vector<ir::Tensor>& image : reference.judged)
-    for (const ir::Tensor& tensor : image) {
-      const auto x = tensor.as<float>();
-      if (!std::all_of(x.begin(), x.end(), [](float v) { return std::isfinite(v); })) return false;
-    }
-  return true;
+int64_t correction_images(const plan::QuantizedModel& model, const config::CoreConfig& config, int64_t most) {
+  return std::min(most, correct::images_that_fit(model, memory_limit(config)));
 }
-
-}  // namespace
 
 bool has_narrow_weights(const plan::QuantizedModel& model) {
   return std::any_of(model.weights.begin(), model.weights.end(),
@@ -134,8 +137,7 @@ quantize::Options guard_options(const config::CoreConfig& config, const FloatAns
 void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, run::RunnerFactory& runners,
                      const images::ImageSource& source, const config::CoreConfig& config, int threads,
                      Attempt& tried) {
-  const int64_t images =
-      std::min(config.correction.images, correct::images_that_fit(nearest, memory_limit(config)));
+  const int64_t images = correction_images(nearest, config, config.correction.images);
   const correct::SecondOrderOptions options = second_order_options(config, threads);
   const int64_t layers = correct::solvable_layers(nearest, options.only_narrow);
   if (layers == 0 || answers.calibration.empty()) return;

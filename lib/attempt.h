@@ -10,6 +10,7 @@
 #include "calibrate/calibrate.h"
 #include "config/core_config.h"
 #include "correct/bias_correction.h"
+#include "correct/second_order.h"
 #include "images/image_source.h"
 #include "plan/candidates.h"
 #include "plan/quantized_model.h"
@@ -47,6 +48,11 @@ FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan
                              const plan::StatsTable& stats, run::RunnerFactory& runners,
                              const images::ImageSource& source, const calibrate::Split& split,
                              const config::CoreConfig& config, int threads);
+
+/// What the config says about second-order correction.
+correct::SecondOrderOptions second_order_options(const config::CoreConfig& config, int threads);
+/// Images that a second-order correction may have in memory.
+int64_t correction_images(const plan::QuantizedModel& model, const config::CoreConfig& config, int64_t most);
 
 /// Corrections, the simplest first: biases, then weights by second-order statistics. One that does not bring
 /// the worst output closer on held-out images is left out.

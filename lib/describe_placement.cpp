@@ -40,9 +40,10 @@ std::vector<report::FrontierPoint> frontier_of(const PlacementScene& scene, cons
   std::vector<report::FrontierPoint> points;
   for (const select::Refined& one : placed.frontier)
     if (one.integer != now)
-      points.push_back(
-          {name_of(one.integer), time_ratio(scene, one.integer).value_or(1), one.predicted_db, false});
-  points.push_back({name_of(now), time_ratio(scene, now).value_or(1), best.fidelity.worst_db(), true});
+      points.push_back({name_of(one.integer), time_ratio(scene, one.integer).value_or(1), 0, one.predicted_db,
+                        one.predicted_db, false});
+  points.push_back(
+      {name_of(now), time_ratio(scene, now).value_or(1), 0, std::nan(""), best.fidelity.worst_db(), true});
   std::stable_sort(points.begin(), points.end(),
                    [](const auto& a, const auto& b) { return a.time < b.time; });
   return points;
@@ -183,7 +184,7 @@ void describe_placement(report::Report& report, const PlacementScene& scene, con
   if (best.model.plan.nodes.size() != scene.graph.nodes.size()) return;
   const std::vector<bool> now = integer_nodes(best.model.plan);
   report.predicted_time = time_ratio(scene, now);
-  if (report.predicted_time) report.frontier = frontier_of(scene, placed, best, now);
+  if (report.predicted_time && report.frontier.empty()) report.frontier = frontier_of(scene, placed, best, now);
   report.float_regions = float_regions(scene, placed, best, now);
 }
 

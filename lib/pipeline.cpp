@@ -31,6 +31,7 @@
 #include "select/placement.h"
 #include "select/rules.h"
 #include "select/ties.h"
+#include "spend_budget.h"
 #include "threshold/candidates.h"
 #include "version.h"
 #include "write_tflite.h"
@@ -87,6 +88,19 @@ ModelFiles unmeasured_files(ConvertResult& result, const plan::QuantizedModel& m
     describe_file(result.report, outputs.tflite, "tflite", files.tflite);
   }
   append(result.report.notes, mode_notes(config.mode, model));
+  return files;
+}
+
+// The model as it would be written, in every format.
+std::vector<plan::Written> files_in_memory(const plan::QuantizedModel& model,
+                                           const std::vector<ir::Tensor>& sample,
+                                           const config::CoreConfig& config, const target::TargetSpec& target,
+                                           const OutputPaths& outputs) {
+  std::vector<plan::Written> files;
+  if (wants_format(config, "onnx"))
+    files.push_back(onnx_io::write_qdq(model, metadata_of(config), qdq_options(outputs, config)));
+  if (wants_format(config, "tflite"))
+    files.push_back(tflite::serialise(tflite_graph(model, sample, onnx_doors(), config, target)));
   return files;
 }
 
@@ -210,7 +224,23 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here weights are integers and biases make up for what rounding shifted, where that helped.
   FloatAnswers answers = ask_float_model(graph, plan, stats, runners, *source, split, config, threads);
-  Attempt best = attempt(graph, plan, weights, answers, runners, *source, config, threads);
+  const bool bounded = config.budget.any();  // then every weight gets a width of its own
+  const auto in_memory = [&](const plan::QuantizedModel& model) {
+    return files_in_memory(model, sample, config, target, outputs);
+  };
+  const BudgetScene widths{graph,    with_shapes_of(graph, sample, doors),
+                           plan,     target,
+                           config,   rules.nodes,
+                           answers,  runners,
+                           *source,  threads,
+                           in_memory};
+  if (options.frontier) {
+    result.frontier = measured_frontier(widths, weights);
+    result.frontier->model = options.model.filename().string();
+    return result;
+  }
+  Attempt best = bounded ? within_budget(widths, weights, result.report)
+                         : attempt(graph, plan, weights, answers, runners, *source, config, threads);
   watch.lap("correct");
 
   // From here nodes whose integers cost more accuracy than they are worth are in float again.
@@ -223,7 +253,7 @@ ConvertResult convert(const ConvertOptions& options) {
   const PlacementScene scene{graph,   capabilities, time,   !target.costs.empty(), config.goals, answers,
                              *source, split,        threads};
   Placed found{std::move(best), {}, {}, {}};
-  if (rounds && target.float_islands && !full_stands(config, found.best.fidelity.worst_db()))
+  if (rounds && !bounded && target.float_islands && !full_stands(config, found.best.fidelity.worst_db()))
     found = refine_placement(scene, placed, std::move(found.best), retry);
   best = std::move(found.best);
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);

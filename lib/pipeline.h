@@ -3,11 +3,13 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/core_config.h"
 #include "report/report.h"
+#include "report/width_frontier.h"
 
 namespace qc {
 
@@ -21,6 +23,7 @@ struct ConvertOptions {
   std::filesystem::path depfile;        // for make and ninja: what was read; empty: none
   std::filesystem::path stamp;          // gets the time of the last good run; empty: none
   bool markdown = false, html = false;  // these reports beside the JSON one
+  bool frontier = false;                // measure choices of widths (frontier.h), write nothing
   bool dry_run = false;                 // the plan that would be tried, no images, no files
   std::vector<std::string> explain;     // node names (globs)
   std::vector<std::string> dump;        // stage names, see dump_stages()
@@ -28,11 +31,12 @@ struct ConvertOptions {
 
 struct ConvertResult {
   report::Report report;
-  std::vector<std::filesystem::path> written;    // all of them, in the order of writing
-  std::vector<std::filesystem::path> unchanged;  // those that had the same content: not touched
-  std::string explained;                         // text of --explain
-  std::string dumped;                            // text of --dump
-  bool gates_hold = true;                        // false: exit 5
+  std::vector<std::filesystem::path> written;     // all of them, in the order of writing
+  std::vector<std::filesystem::path> unchanged;   // those that had the same content: not touched
+  std::string explained;                          // text of --explain
+  std::string dumped;                             // text of --dump
+  std::optional<report::WidthFrontier> frontier;  // where it was asked for
+  bool gates_hold = true;                         // false: exit 5
 };
 
 /// "read", "normalize", "stats", "candidates", "plan", "tflite".

@@ -15,6 +15,7 @@
 #include "compare.h"
 #include "config/core_config.h"
 #include "config_for.h"
+#include "frontier.h"
 #include "inspect.h"
 #include "inspect_tflite.h"
 #include "pipeline.h"
@@ -278,6 +279,40 @@ int convert_command(const Command& self, const Arguments& arguments) {
   return print_result(convert(resolve(line)), line.talk);
 }
 
+int frontier_command(const Command& self, const Arguments& arguments) {
+  CLI::App app(self.sentence, "qconvert frontier");
+  ConvertLine line;
+  FrontierOptions options;
+  app.add_option("MODEL", line.model, "float32 ONNX model")->required();
+  app.add_option("--config", line.config, "core-config; without it all defaults")->type_name("CFG.json");
+  app.add_option("--images", line.images, "calibration images (pictures, .npy, .npz or .pb)")
+      ->type_name("DIR");
+  app.add_option("--pick", options.pick, "convert the best choice that holds: '<= 2 MB' or 'sqnr >= 20'")
+      ->type_name("BOUND");
+  app.add_option("-o,--output", line.output, "folder for the written files (default: here)")
+      ->type_name("DIR");
+  app.add_option("--set", line.sets, "one value of the config, may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("/POINTER=VALUE");
+  add_threads(app, line.options.threads);
+  add_talk(app, line.talk);
+  set_help_page(app, "usage: qconvert frontier MODEL.onnx --config CFG.json [--pick BOUND] [options]", "");
+  if (!parse(app, arguments)) return 0;
+  apply(line.talk);
+  options.convert = resolve(line);
+  const FrontierResult result = frontier(options);
+  if (result.converted) return print_result(*result.converted, line.talk);
+  if (line.talk.json()) {
+    print_to_stdout(report::to_json(result.frontier));
+    return 0;
+  }
+  std::string text = report::to_text(result.frontier);
+  for (const std::filesystem::path& path : result.written) text += format("written: {}\n", path.string());
+  if (result.kept) text += "nothing has changed since this was measured\n";
+  print_to_stdout(text);
+  return 0;
+}
+
 // --- looking at models
 // ----------------------------------------------------------------------------------------------
 
@@ -477,6 +512,8 @@ const std::vector<Command>& commands() {
       {"compare", "models on the same images: fidelity, accuracy, size, speed",
        "qconvert compare net.onnx net.quant.onnx --images eval --labels labels.csv --gate 'top1_drop <= 1'",
        compare_command},
+      {"frontier", "size against error over choices of widths, and a conversion of what is picked",
+       "qconvert frontier net.onnx --config quant.json -o build --pick '<= 2 MB'", frontier_command},
       {"targets", "list the targets and what they allow", "qconvert targets int8", targets_command},
       {"schema", "print the JSON schema of the core-config, or of the report", "qconvert schema",
        schema_command},

@@ -48,6 +48,29 @@ struct Correction {
   int64_t seed = 0;
 };
 
+/// A budget: an amount, or a share (0..1) of what the model takes with 8 bits everywhere.
+struct Limit {
+  double amount = 0;
+  bool share = false;
+};
+
+/// MCT's ResourceUtilization; nothing: no bound.
+struct ResourceLimits {
+  std::optional<Limit> weights_memory, activation_memory, total_memory;  // bytes
+  std::optional<Limit> bops;
+  bool any() const { return weights_memory || activation_memory || total_memory || bops; }
+};
+
+/// How it is found out what a narrow weight costs at the outputs. kCompensated: measured, the layers behind
+/// it repaired. kGram: estimated from the layers' statistics alone.
+enum class Sensitivity { kCompensated, kGram };
+
+struct MixedPrecision {
+  Sensitivity sensitivity = Sensitivity::kCompensated;
+  int64_t images = 32;  // "num_of_images": that probes look at
+  bool refine = true;   // "refine_mp_solution": build several allocations and keep the best measured
+};
+
 struct RepresentativeDataset {
   std::filesystem::path path;  // resolved against the config file's folder
   int64_t max_images = 500;
@@ -121,6 +144,8 @@ struct CoreConfig {
   QuantizationConfig quantization;
   Correction correction;
   std::optional<int64_t> memory_limit;  // bytes for activations and statistics; nothing: half the machine's
+  MixedPrecision mixed_precision;
+  ResourceLimits budget;  // "target_resource_utilization"
   KeepFloat keep_float;
   std::vector<Rule> bit_width_config;  // later rules win
   std::vector<Rule> network_editor;    // debug_config's; they win over bit_width_config

@@ -327,50 +327,6 @@ void add_quantization_refused(std::vector<Key>& t) {
       "Operator sets of framework layers.", "QuantizationConfig.custom_tpc_opset_to_layer"));
 }
 
-void add_mixed_precision(std::vector<Key>& t) {
-  const char* kEight =
-      "this version writes 8 bits everywhere, so there are no widths to search for; keep_float leaves chosen "
-      "layers in "
-      "float";
-  const char* kFunction = "it is a Python function, which JSON cannot hold";
-  const auto add = [&](const char* name, const char* accepted, const char* refusal, const char* meaning) {
-    Key key = fixed("", accepted, refusal, meaning, "");
-    key.pointer = std::string("/mixed_precision_config/") + name;
-    key.mct = std::string("MixedPrecisionQuantizationConfig.") + name;
-    t.push_back(std::move(key));
-  };
-  add("num_of_images", "[32]", kEight, "Images for the sensitivity of layers.");
-  add("distance_weighting_method", "[null, \"AVG\"]", kEight,
-      "How distances at several layers are combined.");
-  add("compute_distance_fn", "[null]", kFunction, "Distance of two activations.");
-  add("configuration_overwrite", "[null]", kEight, "Candidate of every layer, given by hand.");
-  add("num_interest_points_factor", "[1.0]", kEight, "Share of the layers that distances are taken at.");
-  add("use_hessian_based_scores", "[false]", kEight, "Weigh layers by second derivatives.");
-  add("norm_scores", "[true]", kEight, "Normalise those weights (MCT never reads it).");
-  add("refine_mp_solution", "[true]", kEight, "Raise widths greedily after the solver.");
-  add("metric_normalization_threshold", "[1e10]", kEight,
-      "Divide the sensitivities when one is larger than this.");
-  add("hessian_batch_size", "[32]", kEight, "Images a step for second derivatives.");
-  add("metric_normalization", "[\"NONE\"]", kEight, "Divide a layer's sensitivities by that of one width.");
-  add("metric_epsilon", "[1e-6]", kEight, "Least difference between two widths of a layer.");
-  add("exp_distance_weighting_sigma", "[0.1]", kEight, "Sigma of the weighting method EXP.");
-  add("custom_metric_fn", "[null]", kFunction, "Replaces the whole sensitivity.");
-  const char* kBudget =
-      "a finite budget switches mixed precision on, and this version writes 8 bits everywhere; to bound the "
-      "file, set "
-      "/gates/max_file_size";
-  const auto resource = [&](const char* name, const char* meaning) {
-    Key key = fixed("", "[null, \"inf\"]", kBudget, meaning, "");
-    key.pointer = std::string("/target_resource_utilization/") + name;
-    key.mct = std::string("ResourceUtilization.") + name;
-    t.push_back(std::move(key));
-  };
-  resource("weights_memory", "Bytes of all weights.");
-  resource("activation_memory", "Bytes of the activations alive at one time.");
-  resource("total_memory", "Both together.");
-  resource("bops", "Bit operations of one run.");
-}
-
 void add_rules(std::vector<Key>& t) {
   t.push_back(fixed("/debug_config/analyze_similarity", "[false]",
                     "there is no TensorBoard here; the report has the error of every layer",
@@ -481,7 +437,7 @@ std::vector<Key> make_keys() {
   add_quantization(table);
   add_quantization_refused(table);
   add_own(table);
-  add_mixed_precision(table);
+  add_budget_keys(table);
   add_rules(table);
   add_rule_keys(table);
   add_correction_keys(table);
@@ -522,9 +478,10 @@ const std::vector<Group>& groups() {
       {"/gates", "When to fail", ""},
       {"/output", "What is written", ""},
       {"/output/tflite", "The .tflite", ""},
-      {"/mixed_precision_config", "Search for widths (not in this version)",
+      {"/mixed_precision_config", "How widths are searched for, under a budget",
        "MixedPrecisionQuantizationConfig"},
-      {"/target_resource_utilization", "Budgets for the search (not in this version)", "ResourceUtilization"},
+      {"/target_resource_utilization", "Budgets; a finite one switches the search for widths on",
+       "ResourceUtilization"},
       {"/debug_config", "Editing and debugging", "DebugConfig"},
       {"/gptq_config", "Correction of what quantization broke, in closed form where MCT trains",
        "GradientPTQConfig"}};

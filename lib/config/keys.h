@@ -25,6 +25,8 @@ enum class Kind {
   kNumbers,    // one number, or a list of them
   kPair,       // [h, w]
   kSize,       // bytes, or "3 MB"
+  kBudget,     // bytes, or "3 MB", or "50%" of the size with 8 bits; "inf"
+  kShare,      // a number, or "50%" of that with 8 bits; "inf"
   kPath,       // relative to the config file
   kFileName,   // without a folder
   kResize,     // resize.cpp
@@ -78,6 +80,7 @@ const std::vector<Key>& keys();
 void add_rule_keys(std::vector<Key>& table);        // rules.cpp
 void add_placement_key(std::vector<Key>& table);    // placement.cpp
 void add_correction_keys(std::vector<Key>& table);  // keys_correction.cpp
+void add_budget_keys(std::vector<Key>& table);      // keys_budget.cpp
 const std::vector<Group>& groups();                 // the order of configs/README.md
 
 const Key* find_key(const std::string& pointer);

@@ -207,6 +207,11 @@ void check_rules_for_tflite(const Walk& walk) {
 
 void check_together(const Walk& walk, const Json& root) {
   const CoreConfig& c = walk.config;
+  if (c.budget.any() && !rounds_activations(c))
+    walk.problem(
+        "/target_resource_utilization", "refused",
+        "widths are searched for where activations are rounded too, and here they stay float",
+        "set widths by hand in bit_width_config, or leave mode and output/tflite/form at their defaults");
   for (const std::string& model : {c.output.onnx_name, c.output.tflite_name})
     if (!model.empty() && model == c.output.report_name)
       walk.problem("/output/report_name", "bad-value",

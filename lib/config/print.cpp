@@ -65,6 +65,7 @@ constexpr Preset kPresets[] = {
     {"int8.json",
      "ImageNet classifier from torchvision or timm: short side 256, crop 224, ImageNet mean and std"},
     {"w4a8.json", "the same with 4-bit weights; first, last and depthwise layers keep 8 bits"},
+    {"mixed_50.json", "the same with a width for every layer that is searched for: half of the 8-bit size"},
     {"detector.json", "detector fed as YOLOX is: BGR, letterbox, values from 0 to 255"},
     {"segmentation.json", "segmentation with channels last (NHWC), stretched to a fixed size"},
     {"text_lines.json", "text line recogniser: fixed height, filled on the right"},

@@ -163,6 +163,24 @@ bool check_size(const Json& value, const Site& site) {
   return in_range(site.key, static_cast<double>(*bytes)) || site.bad_value(value, "is out of range");
 }
 
+// What bounds something, or nothing does.
+bool check_limit(const Json& value, const Site& site, bool bytes) {
+  if (value.is_number())
+    return value.get<double>() > 0 ? check_number(value, site) : site.bad_value(value, "is no budget");
+  if (!value.is_string()) return site.wrong_type(value);
+  const std::string& text = value.get_ref<const std::string&>();
+  if (text == "inf" || parse_share(text) || (bytes && parse_size(text))) return true;
+  return site.bad_value(value, "is no budget");
+}
+
+bool check_budget(const Json& value, const Site& site) {
+  return check_limit(value, site, true);
+}
+
+bool check_share(const Json& value, const Site& site) {
+  return check_limit(value, site, false);
+}
+
 bool check_resize_kind(const Json& value, const Site& site) {
   return check_resize(value, site.pointer, site.complain);
 }
@@ -265,6 +283,15 @@ Json schema_size(const Key& key) {
            {bounds(key, "integer"),
             {{"type", "string"}, {"pattern", "^[0-9]+(\\.[0-9]+)? *(([kKmMgG][iI]?)?[bB])?$"}}}}};
 }
+Json schema_limit(const Key& key, const char* pattern) {
+  return {{"anyOf", {bounds(key, "number"), {{"const", "inf"}}, {{"type", "string"}, {"pattern", pattern}}}}};
+}
+Json schema_budget(const Key& key) {
+  return schema_limit(key, "^[0-9]+(\\.[0-9]+)? *(([kKmMgG][iI]?)?[bB]|%)?$");
+}
+Json schema_share(const Key& key) {
+  return schema_limit(key, "^[0-9]+(\\.[0-9]+)? *%$");
+}
 Json schema_resize_kind(const Key&) {
   return schema_resize();
 }
@@ -316,6 +343,12 @@ std::string say_pair(const Key& key) {
 std::string say_size(const Key&) {
   return "a number of bytes, or a string like \"3 MB\", \"500 kB\", \"1 MiB\"";
 }
+std::string say_budget(const Key&) {
+  return "a number of bytes, a string like \"1.2 MB\" or \"50%\" (of the size with 8 bits), or \"inf\"";
+}
+std::string say_share(const Key&) {
+  return "a number, a string like \"50%\" (of that with 8 bits), or \"inf\"";
+}
 std::string say_path(const Key&) {
   return "a path";
 }
@@ -347,6 +380,8 @@ constexpr std::array kKinds{
     KindRow{Kind::kNumbers, check_numbers, schema_numbers, say_numbers},
     KindRow{Kind::kPair, check_pair, schema_pair, say_pair},
     KindRow{Kind::kSize, check_size, schema_size, say_size},
+    KindRow{Kind::kBudget, check_budget, schema_budget, say_budget},
+    KindRow{Kind::kShare, check_share, schema_share, say_share},
     KindRow{Kind::kPath, check_text, schema_text, say_path},
     KindRow{Kind::kFileName, check_file_name, schema_file_name, say_file_name},
     KindRow{Kind::kResize, check_resize_kind, schema_resize_kind, say_resize},
@@ -417,6 +452,18 @@ std::optional<int64_t> parse_size(std::string_view text) {
     if (unit == known.name && bytes >= 1 && bytes <= 1e15) return static_cast<int64_t>(bytes);
   }
   return std::nullopt;
+}
+
+std::optional<double> parse_share(std::string_view text) {
+  if (!text.ends_with('%')) return std::nullopt;
+  text.remove_suffix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  if (text.empty() || text.size() > 20 || text.find_first_not_of("0123456789.") != std::string_view::npos ||
+      text.front() == '.' || text.back() == '.' || std::count(text.begin(), text.end(), '.') > 1)
+    return std::nullopt;
+  const double percent = std::stod(std::string(text));
+  if (!(percent > 0) || percent > 100) return std::nullopt;
+  return percent / 100;
 }
 
 double short_decimal(float value) {

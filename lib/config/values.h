@@ -32,6 +32,9 @@ Json default_value(const Key& key);
 /// positive count.
 std::optional<int64_t> parse_size(std::string_view text);
 
+/// "50%" -> 0.5; nothing if it is no share above 0 and up to 100 %.
+std::optional<double> parse_share(std::string_view text);
+
 // resize.cpp: the value of "resize", a choice between forms with fields of their own.
 bool check_resize(const Json& value, const std::string& pointer, const Complain& complain);
 void set_resize(const Json& value, images::Preprocess& preprocess);

@@ -266,13 +266,15 @@ void round_block(const Form& form, const Matrix& target, const Rows& rows, int64
   to_nearest(block);
   block.loss = losses(form, block);
   note(rounded.nearest);
-  Block planes = block;
-  to_nearest_planes(form, planes);
-  planes.loss = losses(form, planes);
-  keep_better(planes, block);
+  if (!options.nearest_only) {
+    Block planes = block;
+    to_nearest_planes(form, planes);
+    planes.loss = losses(form, planes);
+    keep_better(planes, block);
+  }
   note(rounded.planes);
-  try_descent(form, options.sweeps, block);
-  if (options.scale_search) search_scales(form, smallest, options.sweeps, block);
+  if (!options.nearest_only) try_descent(form, options.sweeps, block);
+  if (options.scale_search && !options.nearest_only) search_scales(form, smallest, options.sweeps, block);
   note(rounded.descended);
   for (int64_t r = 0; r < count; ++r) {
     const auto at = static_cast<size_t>(first + r);

@@ -16,6 +16,7 @@ constexpr double kLargestBias = 1073741824.0;  // of an int32 bias: as quantize.
 constexpr double kBiasRoom = 2;                // what a correction may make of a bias
 constexpr int64_t kHeldOutEvery = 4;           // of the images, for the strength of the re-target
 constexpr int64_t kAlive = 4;                  // tensors of the largest size at a time, in each of two runs
+constexpr double kQuickStrength = 0.5;         // of the re-target where none is searched for (ptq-accuracy 0)
 constexpr int kFullWidth = 8;                  // scales that are searched belong to narrower integers
 
 struct Solvable {
@@ -135,17 +136,52 @@ std::vector<double> mean_of(const std::vector<double>& sum, double samples) {
   return mean;
 }
 
-void solve_group(const Work& work, Gram& all, Gram& held_out, int64_t g, const RoundOptions& options,
-                 int threads) {
-  const std::vector<double> mean_float = mean_of(all.sum_float, all.samples),
-                            mean_quantized = mean_of(all.sum_quantized, all.samples);
-  if (work.layer.bias) {
+// The group's statistics, the means apart where a bias can make up for them.
+struct Statistics {
+  Gram all, held_out;
+  std::vector<double> mean_float, mean_quantized;
+
+  Statistics(Gram sums, Gram held, bool bias)
+      : all(std::move(sums)),
+        held_out(std::move(held)),
+        mean_float(mean_of(all.sum_float, all.samples)),
+        mean_quantized(mean_of(all.sum_quantized, all.samples)) {
+    if (!bias) return;
     centre(all);
     centre(held_out);
   }
+};
+
+struct Power {
+  double noise = 0, signal = 0;
+};
+
+// Of the rows' results before rounding.
+double signal_of(const Rows& rows, const Gram& gram) {
+  double sum = 0;
+  std::vector<double> bent(static_cast<size_t>(rows.size));
+  for (int64_t r = 0; r < rows.rows; ++r) {
+    const float* w = rows.weights.data() + r * rows.size;
+    std::fill(bent.begin(), bent.end(), 0.0);
+    for (int64_t i = 0; i < rows.size; ++i) {
+      const double* line = gram.quantized.data() + i * rows.size;
+      for (int64_t j = 0; j < rows.size; ++j)
+        bent[static_cast<size_t>(j)] += static_cast<double>(w[i]) * line[j];
+    }
+    for (int64_t j = 0; j < rows.size; ++j) sum += bent[static_cast<size_t>(j)] * static_cast<double>(w[j]);
+  }
+  return sum;
+}
+
+// The noise that rounding leaves, by the same statistics.
+double solve_group(const Work& work, const Statistics& statistics, int64_t g, const RoundOptions& options,
+                   int threads) {
   const Rows rows = rows_of(work, g);
-  const Rounded rounded = round_rows(rows, all, held_out, options, threads);
-  store(work, rows, rounded, mean_float, mean_quantized, g);
+  const Rounded rounded = round_rows(rows, statistics.all, statistics.held_out, options, threads);
+  store(work, rows, rounded, statistics.mean_float, statistics.mean_quantized, g);
+  double noise = 0;
+  for (const double loss : rounded.descended) noise += loss;
+  return noise;
 }
 
 // A model of the layer alone, bias included.
@@ -192,14 +228,17 @@ ir::Graph layer_graph(const plan::QuantizedModel& model, const Solvable& layer,
 class Engine {
  public:
   Engine(const plan::QuantizedModel& model, run::RunnerFactory& runners, int64_t images,
-         const SecondOrderOptions& options)
+         const SecondOrderOptions& options, const Besides& besides, Others* others)
       : model_(model),
         runners_(runners),
         options_(options),
+        besides_(besides),
+        others_(others),
         layers_(solvable(model, options.only_narrow)),
         steps_(2 * images, options.threads),
         pairs_(static_cast<size_t>(images)),
         results_(layers_.size()) {
+    keep_known();
     for (size_t l = 0; l < layers_.size(); ++l) {
       by_input_[layers_[l].input].push_back(l);
       by_result_[layers_[l].result] = l;
@@ -211,10 +250,11 @@ class Engine {
                     const std::function<void()>& solved) {
     std::vector<ir::ValueId> tapped;
     for (const Solvable& layer : layers_) tapped.insert(tapped.end(), {layer.input, layer.result});
+    for (const auto& [result, layer] : corrected_) tapped.push_back(result);
     plan::QuantizedModel exact{model_.graph, model_.plan, {}, {}, {}};
     const auto exact_net = simulate::make_simulator(exact, runners_, tapped, {});
     exact_net->table.assign(exact_net->table.size(), std::nullopt);
-    const auto quantized_net = simulate::make_simulator(model_, runners_, tapped, {});
+    const auto quantized_net = simulate::make_simulator(with_known(), runners_, tapped, {});
     solved_ = solved;
     exact_net->after = [this](ir::ValueId v, int64_t slot, std::span<float> x,
                               std::span<const int64_t> dims) { arrive(v, slot, x, dims, &Pair::exact); };
@@ -223,9 +263,9 @@ class Engine {
       arrive(v, slot, x, dims, &Pair::quantized);
     };
     quantized_net->before = [this](ir::ValueId v, int64_t slot, std::span<float> x,
-                                   std::span<const int64_t>) {
+                                   std::span<const int64_t> dims) {
       const auto at = by_result_.find(v);
-      if (at == by_result_.end()) return;
+      if (at == by_result_.end()) return add_known(v, slot, x, dims);
       std::vector<float>& result = results_[at->second][static_cast<size_t>(slot)];
       std::copy(result.begin(), result.end(), x.begin());
       result = {};
@@ -239,6 +279,34 @@ class Engine {
   }
 
  private:
+  // Layers that are solved already are none to solve; what their biases lack is added as they run.
+  void keep_known() {
+    if (besides_.known.weights.empty()) return;
+    std::vector<Solvable> left;
+    std::vector<Layer> corrected;
+    for (const Solvable& layer : layers_) {
+      if (!besides_.known.weights.contains(layer.weight)) {
+        left.push_back(layer);
+      } else if (besides_.known.deltas.contains(layer.node)) {
+        corrected.push_back(
+            {layer.node, layer.result, ir::output_axis(model_.graph.nodes[static_cast<size_t>(layer.node)])});
+        corrected_[layer.result] = corrected.size() - 1;
+      }
+    }
+    layers_ = std::move(left);
+    if (!corrected.empty()) add_deltas_ = adding(besides_.known.deltas, corrected);
+  }
+
+  plan::QuantizedModel with_known() const {
+    plan::QuantizedModel model = model_;
+    for (const auto& [value, integers] : besides_.known.weights) model.weights[value] = integers;
+    return model;
+  }
+
+  void add_known(ir::ValueId v, int64_t slot, std::span<float> x, std::span<const int64_t> dims) const {
+    if (corrected_.contains(v)) add_deltas_(v, slot, x, dims);
+  }
+
   void arrive(ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims,
               std::span<const float> Pair::*side) {
     const auto at = by_input_.find(value);
@@ -259,30 +327,67 @@ class Engine {
         });
   }
 
+  RoundOptions rounding_of(const Solvable& layer, const quant::QuantParams& params) const {
+    RoundOptions rounding = options_.rounding;
+    rounding.scale_search = rounding.scale_search && params.bits < kFullWidth && own_scales(layer, params);
+    if (options_.quick && params.bits >= kFullWidth) {
+      rounding.nearest_only = true;
+      rounding.retarget_auto = false;
+      rounding.retarget_strength = kQuickStrength;
+    }
+    return rounding;
+  }
+
   void solve_layer(size_t l) {
     const Solvable& layer = layers_[l];
     const ir::Tensor& weight = *value_of(model_, layer.weight).constant;
-    plan::IntegerTensor solved = model_.weights.at(layer.weight);
-    std::vector<double> shift(static_cast<size_t>(layer.windows.groups * layer.windows.rows));
-    const quant::QuantParams params = solved.params;
-    const Work work{model_, layer, params, weight.as<float>(), solved, shift};
-    RoundOptions rounding = options_.rounding;
-    rounding.scale_search = rounding.scale_search && params.bits < kFullWidth && own_scales(layer, params);
-
+    const auto channels = static_cast<size_t>(layer.windows.groups * layer.windows.rows);
+    struct Task {
+      plan::IntegerTensor solved;
+      quant::QuantParams params;
+      std::vector<double> shift;
+    };
+    std::vector<Task> tasks{{model_.weights.at(layer.weight), {}, {}}};
+    const auto other = besides_.others.find(layer.weight);
+    if (other != besides_.others.end()) tasks.push_back({other->second, {}, {}});
+    for (Task& task : tasks) {
+      task.params = task.solved.params;
+      task.shift.resize(channels);
+    }
     std::vector<Pair> fit, held;
     for (size_t i = 0; i < pairs_.size(); ++i)
       (static_cast<int64_t>(i) % kHeldOutEvery == kHeldOutEvery - 1 ? held : fit).push_back(pairs_[i]);
     std::vector<Gram> held_out = gather(layer.windows, held, options_.seed, options_.threads);
     std::vector<Gram> all = gather(layer.windows, fit, options_.seed + 1, options_.threads);
     const bool alone = layer.windows.groups == 1;
+    const int inner = alone ? options_.threads : 1;
+    std::vector<Power> powers(static_cast<size_t>(layer.windows.groups));
     parallel_for(layer.windows.groups, alone ? 1 : options_.threads, [&](int64_t g, int) {
       const auto at = static_cast<size_t>(g);
       add(all[at], held_out[at]);
-      solve_group(work, all[at], held_out[at], g, rounding, alone ? options_.threads : 1);
-      all[at] = held_out[at] = {};
+      const Statistics statistics(std::move(all[at]), std::move(held_out[at]), layer.bias.has_value());
+      for (size_t t = 0; t < tasks.size(); ++t) {
+        Task& task = tasks[t];
+        const Work work{model_, layer, task.params, weight.as<float>(), task.solved, task.shift};
+        const double noise = solve_group(work, statistics, g, rounding_of(layer, task.params), inner);
+        if (t > 0) powers[at] = {noise, signal_of(rows_of(work, g), statistics.all)};
+      }
     });
-    go_on(l, solved, shift);
-    found_.weights[layer.weight] = std::move(solved);
+    if (tasks.size() > 1) note_other(layer, tasks[1].solved, tasks[1].shift, powers);
+    go_on(l, tasks[0].solved, tasks[0].shift);
+    found_.weights[layer.weight] = std::move(tasks[0].solved);
+  }
+
+  void note_other(const Solvable& layer, plan::IntegerTensor& solved, const std::vector<double>& shift,
+                  const std::vector<Power>& powers) {
+    Power sum;
+    for (const Power& power : powers) {
+      sum.noise += power.noise;
+      sum.signal += power.signal;
+    }
+    others_->noise[layer.weight] = sum.noise / std::max(sum.signal, 1e-300);
+    others_->weights[layer.weight] = std::move(solved);
+    if (layer.bias) others_->deltas[layer.node].assign(shift.begin(), shift.end());
   }
 
   // Every image's result with the new weights.
@@ -310,7 +415,11 @@ class Engine {
   const plan::QuantizedModel& model_;
   run::RunnerFactory& runners_;
   SecondOrderOptions options_;
+  const Besides& besides_;
+  Others* others_;
   std::vector<Solvable> layers_;
+  std::map<ir::ValueId, size_t> corrected_;  // results of known layers whose biases lack something
+  simulate::Hook add_deltas_;
   std::map<ir::ValueId, std::vector<size_t>> by_input_;
   std::map<ir::ValueId, size_t> by_result_;
   LockStep steps_;
@@ -324,6 +433,12 @@ class Engine {
 
 int64_t solvable_layers(const plan::QuantizedModel& model, bool only_narrow) {
   return static_cast<int64_t>(solvable(model, only_narrow).size());
+}
+
+std::vector<std::pair<ir::ValueId, ir::NodeId>> solvable_weights(const plan::QuantizedModel& model) {
+  std::vector<std::pair<ir::ValueId, ir::NodeId>> weights;
+  for (const Solvable& layer : solvable(model, false)) weights.emplace_back(layer.weight, layer.node);
+  return weights;
 }
 
 int64_t images_that_fit(const plan::QuantizedModel& model, int64_t memory_limit) {
@@ -340,9 +455,14 @@ int64_t images_that_fit(const plan::QuantizedModel& model, int64_t memory_limit)
 
 SecondOrder solve_second_order(const plan::QuantizedModel& model, run::RunnerFactory& runners,
                                const images::ImageSource& source, std::span<const int64_t> images,
-                               const SecondOrderOptions& options, const std::function<void()>& solved) {
-  if (images.empty() || solvable_layers(model, options.only_narrow) == 0) return {};
-  Engine engine(model, runners, static_cast<int64_t>(images.size()), options);
+                               const SecondOrderOptions& options, const std::function<void()>& solved,
+                               const Besides& besides, Others* others) {
+  const std::vector<Solvable> layers = solvable(model, options.only_narrow);
+  const bool all_known = std::all_of(layers.begin(), layers.end(), [&](const Solvable& layer) {
+    return besides.known.weights.contains(layer.weight);
+  });
+  if (images.empty() || all_known) return {};
+  Engine engine(model, runners, static_cast<int64_t>(images.size()), options, besides, others);
   return engine.solve(source, images, solved);
 }
 

@@ -28,13 +28,34 @@ struct SecondOrderOptions {
   uint64_t seed = 0;      // which positions of large inputs are looked at
   int threads = 1;
   bool only_narrow = false;  // leave weights of 8 bits and more as they are
+  bool quick = false;        // weights of 8 bits and more are re-targeted by half and rounded to nearest
 };
 
+using Weights = std::map<ir::ValueId, plan::IntegerTensor>;
+
 struct SecondOrder {
-  std::map<ir::ValueId, plan::IntegerTensor> weights;  // of the layers that were solved
-  BiasDeltas deltas;                                   // belong to these weights
+  Weights weights;    // of the layers that were solved
+  BiasDeltas deltas;  // belong to these weights
   int64_t layers = 0, images = 0;
 };
+
+/// What a pass may be asked for besides. Both empty: nothing.
+struct Besides {
+  /// Layers that are solved already: they keep these weights and biases.
+  SecondOrder known;
+  /// Other integers for some layers (another width, say), solved by the statistics that the layer's own are
+  /// solved by; the network goes on with its own.
+  Weights others;
+};
+
+struct Others {
+  Weights weights;
+  BiasDeltas deltas;
+  std::map<ir::ValueId, double> noise;  // of each layer's result, relative to its signal, by its statistics
+};
+
+/// The weights that can be solved and the node of each, in topological order.
+std::vector<std::pair<ir::ValueId, ir::NodeId>> solvable_weights(const plan::QuantizedModel& model);
 
 /// Layers that can be solved: constant weights of their own with integers in the model, and a product that
 /// windows.h knows.
@@ -48,6 +69,7 @@ int64_t images_that_fit(const plan::QuantizedModel& model, int64_t memory_limit)
 /// each layer.
 SecondOrder solve_second_order(const plan::QuantizedModel& model, run::RunnerFactory& runners,
                                const images::ImageSource& source, std::span<const int64_t> images,
-                               const SecondOrderOptions& options, const std::function<void()>& solved);
+                               const SecondOrderOptions& options, const std::function<void()>& solved,
+                               const Besides& besides = {}, Others* others = nullptr);
 
 }  // namespace qc::correct

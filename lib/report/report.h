@@ -131,10 +131,14 @@ struct CalibrationSet {
   std::vector<Shown> shown;  // at most three; none where inputs are tensors
 };
 
-/// One placement that could be had: time by the target's cost table, float = 1.
+/// One placement, or one choice of widths, that was tried on the way.
 struct FrontierPoint {
   std::string name;
-  double time = 0, sqnr_db = 0;  // worst output: predicted from probes, measured in simulation where chosen
+  double time = 0;          // by the target's cost table, float = 1; widths: not known, NaN
+  int64_t bytes = 0;        // widths: all constants as written; 0: a placement
+  double predicted_db = 0;  // widths: what the sensitivities add up to; NaN: not predicted
+  double sqnr_db =
+      0;  // worst output, held-out images, simulated; placements not chosen: predicted from probes
   bool chosen = false;
 };
 

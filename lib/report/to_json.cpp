@@ -153,6 +153,8 @@ json frontier_value(const Report& report) {
   for (const FrontierPoint& point : report.frontier)
     values.push_back({{"name", point.name},
                       {"time", number(point.time)},
+                      {"bytes", point.bytes > 0 ? json(point.bytes) : json(nullptr)},
+                      {"predicted_db", number(point.predicted_db)},
                       {"sqnr_db", number(point.sqnr_db)},
                       {"chosen", point.chosen}});
   return values;

@@ -189,6 +189,17 @@ std::string changes(const Report& report) {
   return text;
 }
 
+std::string widths_tried(const Report& report) {
+  std::vector<Row> rows;
+  for (const FrontierPoint& point : report.frontier)
+    if (point.bytes > 0)
+      rows.push_back({"  " + point.name, format("{} B", point.bytes), decibel(point.predicted_db),
+                      decibel(point.sqnr_db), point.chosen ? "chosen" : ""});
+  if (rows.empty()) return "";
+  rows.insert(rows.begin(), {"widths tried", "constants", "predicted", "measured", ""});
+  return "\n" + columns(rows, "lrrrl", 0);
+}
+
 std::string saturation(const Report& report) {
   if (report.nodes.empty()) return "";
   return format("saturation on x86 without VNNI: {}\n", sentence_of(report.saturation));
@@ -236,7 +247,7 @@ std::string to_text(const Report& report, bool verbose) {
                      speed(report) + gates(report);
   text +=
       plan(report) + worst_layers(report, verbose) + integer_coverage(report) + stayed_float(report, verbose);
-  text += changes(report) + saturation(report) + remarks(report, verbose);
+  text += widths_tried(report) + changes(report) + saturation(report) + remarks(report, verbose);
   if (verbose) text += timings(report);
   return text;
 }

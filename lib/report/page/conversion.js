@@ -186,7 +186,18 @@ function fileSection(report, file, number, choose) {
 }
 
 function frontierSection(report) {
-  const points = (report.frontier || []).map((point) => ({...point, x: point.time, y: point.sqnr_db}));
+  const all = report.frontier || [];
+  const widths = all.filter((point) => point.bytes && point.sqnr_db !== null).map((point) => ({...point, x: point.bytes, y: point.sqnr_db}));
+  if (widths.length > 1) return section('frontier', 'Widths that were tried', h('p', {class: 'soft'},
+    'Choices of a width for every layer that were built and measured before this one was chosen: bytes of all constants against the error of the worst output.'),
+    frontierPlot(widths, 'bytes of all constants', bytesText), table({label: 'Widths tried', rows: all.filter((point) => point.bytes), columns: [
+      {title: 'widths', head: true, value: (p) => p.name},
+      {title: 'constants', number: true, value: (p) => p.bytes, cell: (p) => bytesText(p.bytes)},
+      {title: 'predicted', number: true, value: (p) => (p.predicted_db === null ? '' : decibel(p.predicted_db))},
+      {title: 'measured', number: true, value: (p) => (p.sqnr_db === null ? '' : decibel(p.sqnr_db))},
+      {title: '', value: (p) => (p.chosen ? 'chosen' : '')},
+    ]}).element);
+  const points = all.filter((point) => !point.bytes).map((point) => ({...point, x: point.time, y: point.sqnr_db}));
   if (points.length < 2) return null;
   return section('frontier', 'What else could be had', h('p', {class: 'soft'},
     'Placements of integers and float that no other one beats in both time and error: time by the cost table of the target, the worst output as predicted from what rounding each value was measured to cost; that of the chosen one is measured.'),

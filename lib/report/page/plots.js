@@ -169,20 +169,20 @@ function treemap(title, leaves, palette = {}) {
 }
 
 /// points: {name, x, y, chosen}
-function frontierPlot(points) {
+function frontierPlot(points, axis = 'time by the cost table, float = 1', said = (x) => `time ${short(x)} of float`) {
   const height = 260, left = 46, top = 14, bottom = height - 40;
   const lowX = Math.min(...points.map((p) => p.x)), highX = Math.max(...points.map((p) => p.x));
   const lowY = Math.min(...points.map((p) => p.y)), highY = Math.max(...points.map((p) => p.y));
   const padX = (highX - lowX || highX || 1) * .08, padY = (highY - lowY || 1) * .12;
-  return plot(height, 'Time against error of what was tried',
-    points.map((p) => `${p.name}: time ${short(p.x)} of float, ${decibel(p.y)}${p.chosen ? ', chosen' : ''}`).join('; '),
+  return plot(height, 'Cost against error of what was tried',
+    points.map((p) => `${p.name}: ${said(p.x)}, ${decibel(p.y)}${p.chosen ? ', chosen' : ''}`).join('; '),
     (width) => {
       const x = scaleOf(lowX - padX, highX + padX, left, width - 10), y = scaleOf(lowY - padY, highY + padY, bottom, top);
       return [
         yAxis(y, ticks(lowY - padY, highY + padY, 5), left, width),
         xAxis(x, ticks(lowX - padX, highX + padX, Math.max(2, width / 140)), bottom),
         svg('text', {x: 0, y: top}, 'dB'),
-        svg('text', {x: width - 2, y: height - 4, 'text-anchor': 'end'}, 'time by the cost table, float = 1'),
+        svg('text', {x: width - 2, y: height - 4, 'text-anchor': 'end'}, axis),
         points.map((p) => svg('circle', {class: `dot${p.chosen ? ' chosen' : ' float'}`, r: 6, cx: fixed(x(p.x)), cy: fixed(y(p.y))}, svg('title', null, p.name))),
       ];
     });

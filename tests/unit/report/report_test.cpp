@@ -86,7 +86,8 @@ Report sample_report() {
       {"BatchNorm folded", 27, false}, {"Identity removed", 0, false}, {"HardSwish recognised", 2, true}};
   report.corrections = {{"sequential bias correction", true, 22.1, 24.3},
                         {"equalization", false, 24.3, 24.1}};
-  report.frontier = {{"3 nodes on integers", 0.55, 17.1, false}, {"2 nodes on integers", 0.62, 24.9, true}};
+  report.frontier = {{"3 nodes on integers", 0.55, 0, 17.1, 17.1, false},
+                     {"2 nodes on integers", 0.62, 0, std::nan(""), 24.9, true}};
   report.float_regions = {{{"conv7", "relu7"}, -0.07, 17.1, placement_rule({"conv7"}, "integer")},
                           {{"pool"}, 0.002, std::nullopt, placement_rule({"pool"}, "integer")}};
   report.predicted_time = 0.62;

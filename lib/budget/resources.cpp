@@ -1,0 +1,106 @@
+// See resources.h.
+#include "budget/resources.h"
+
+#include <algorithm>
+#include <array>
+
+#include "ir/ops.h"
+
+namespace qc::budget {
+namespace {
+
+constexpr std::array kViews{"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"};
+constexpr std::array kJoined{"Relu", "Clip"};
+
+template <size_t N>
+bool is_one_of(const ir::Node& node, const std::array<const char*, N>& ops) {
+  return std::any_of(ops.begin(), ops.end(), [&](const char* op) { return ir::standard_op(node, op); });
+}
+
+const ir::Value& value_of(const ir::Graph& graph, ir::ValueId v) {
+  return graph.values[static_cast<size_t>(v)];
+}
+
+// The one reader that the node before it computes along with its own result.
+bool is_joined(const ir::Graph& graph, const ir::Node& node) {
+  if (!is_one_of(node, kJoined) || node.inputs[0] == ir::kNone) return false;
+  const ir::Value& input = value_of(graph, node.inputs[0]);
+  return input.producer != ir::kNone && input.consumers.size() == 1 &&
+         !ir::is_output(graph, node.inputs[0]) && !ir::is_output(graph, node.outputs[0]);
+}
+
+}  // namespace
+
+std::optional<MemoryGraph> memory_graph(const ir::Graph& graph,
+                                        const std::function<std::optional<int64_t>(ir::ValueId)>& bytes_of) {
+  MemoryGraph memory;
+  constexpr size_t kNothing = static_cast<size_t>(-1);
+  std::vector<size_t> tensor_of(graph.values.size(), kNothing), op_of(graph.nodes.size(), kNothing);
+  bool known = true;
+  const auto tensor = [&](ir::ValueId v) {
+    const std::optional<int64_t> bytes = bytes_of(v);
+    known = known && bytes.has_value();
+    memory.tensors.push_back({value_of(graph, v).name, bytes.value_or(0), false, ir::is_output(graph, v)});
+    tensor_of[static_cast<size_t>(v)] = memory.tensors.size() - 1;
+    return memory.tensors.size() - 1;
+  };
+  for (const ir::ValueId v : graph.inputs) memory.tensors[tensor(v)].input = true;
+  const auto add_once = [](std::vector<size_t>& list, size_t item) {
+    if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(item);
+  };
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const size_t first = node.inputs.empty() || node.inputs[0] == ir::kNone
+                             ? kNothing
+                             : tensor_of[static_cast<size_t>(node.inputs[0])];
+    if (is_one_of(node, kViews) && first != kNothing && node.outputs.size() == 1) {
+      tensor_of[static_cast<size_t>(node.outputs[0])] = first;
+      memory.tensors[first].output = memory.tensors[first].output || ir::is_output(graph, node.outputs[0]);
+      continue;
+    }
+    if (is_joined(graph, node) && first != kNothing) {
+      // The result takes the place of what would have been between the two.
+      const size_t op = op_of[static_cast<size_t>(value_of(graph, node.inputs[0]).producer)];
+      if (op != kNothing) {
+        const std::optional<int64_t> bytes = bytes_of(node.outputs[0]);
+        known = known && bytes.has_value();
+        memory.tensors[first].name = value_of(graph, node.outputs[0]).name;
+        memory.tensors[first].bytes = bytes.value_or(0);
+        tensor_of[static_cast<size_t>(node.outputs[0])] = first;
+        op_of[static_cast<size_t>(id)] = op;
+        continue;
+      }
+    }
+    MemoryGraph::Op op{node.name, {}, {}};
+    for (const std::vector<ir::ValueId>* list : {&node.inputs, &node.captures})
+      for (const ir::ValueId v : *list)
+        if (v != ir::kNone && tensor_of[static_cast<size_t>(v)] != kNothing)
+          add_once(op.reads, tensor_of[static_cast<size_t>(v)]);
+    for (const ir::ValueId v : node.outputs)
+      if (v != ir::kNone) op.writes.push_back(tensor(v));
+    if (op.reads.empty() && op.writes.empty()) continue;
+    op_of[static_cast<size_t>(id)] = memory.ops.size();
+    memory.ops.push_back(std::move(op));
+  }
+  if (!known) return std::nullopt;
+  return memory;
+}
+
+double products_of(const ir::Graph& graph, const ir::Node& node) {
+  const ir::WeightTraits* traits = ir::weight_traits(graph, node);
+  if (!traits) return 0;
+  const ir::Tensor& weight = *ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
+  const bool spread = ir::standard_op(node, "ConvTranspose");  // every input element meets a kernel
+  const ir::ValueId counted = spread ? node.inputs[static_cast<size_t>(traits->data_slot)] : node.outputs[0];
+  const int axis = spread ? 0 : ir::output_channel_axis(graph, node);
+  if (axis < 0 || static_cast<size_t>(axis) >= weight.dims.size() ||
+      weight.dims[static_cast<size_t>(axis)] == 0)
+    return 0;
+  const ir::Value& value = value_of(graph, counted);
+  double elements = value.has_shape ? 1 : 0;
+  for (const int64_t dim : value.dims) elements *= static_cast<double>(std::max<int64_t>(dim, 1));
+  return elements * static_cast<double>(weight.size()) /
+         static_cast<double>(weight.dims[static_cast<size_t>(axis)]);
+}
+
+}  // namespace qc::budget

@@ -1,0 +1,474 @@
+// See spend_budget.h.
+#include "spend_budget.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <set>
+
+#include "base/progress.h"
+#include "base/text.h"
+#include "correct/sensitivity.h"
+#include "ir/ops.h"
+#include "threshold/candidates.h"
+#include "write_tflite.h"
+
+namespace qc {
+namespace {
+
+constexpr int kProbed = 4;  // bits of a probe
+// A bit more divides what a weight adds to the noise by this (ptq-accuracy 0: 3 to 4 in every layer),
+// whatever the layer. Candidates are also made for its neighbours, because which is right depends on the
+// model.
+constexpr double kByBit = 3.5;
+constexpr double kOtherByBit[] = {2.8, 4.2};
+constexpr double kLeastSensitivity = 0.01;  // of the mean: probes that measured nothing are not free
+constexpr double kNotPredicted = std::numeric_limits<double>::quiet_NaN();
+
+bool is_data(const std::string& kind) {
+  return kind == "weights" || kind == "bias" || kind == "scales" || kind == "constants";
+}
+
+using BytesByNode = std::map<std::string, int64_t>;
+
+// Bytes of constants by node, the larger format; "" has those that belong to none.
+BytesByNode constant_bytes(const std::vector<plan::Written>& files) {
+  BytesByNode most;
+  for (const plan::Written& file : files) {
+    BytesByNode bytes;
+    for (const plan::Piece& piece : file.pieces)
+      if (is_data(piece.kind)) bytes[piece.node] += piece.bytes;
+    for (const auto& [node, count] : bytes) most[node] = std::max(most[node], count);
+  }
+  return most;
+}
+
+int64_t total_of(const BytesByNode& bytes) {
+  int64_t total = 0;
+  for (const auto& [node, count] : bytes) total += count;
+  return total;
+}
+
+// What the file takes that takes most.
+int64_t written_bytes(const BudgetScene& scene, const plan::QuantizedModel& model) {
+  int64_t most = 0;
+  for (const plan::Written& file : scene.write(model)) {
+    int64_t bytes = 0;
+    for (const plan::Piece& piece : file.pieces)
+      if (is_data(piece.kind)) bytes += piece.bytes;
+    most = std::max(most, bytes);
+  }
+  return most;
+}
+
+bool fixed_by_hand(const config::NodeSettings& rule) {
+  return rule.weights_n_bits || rule.weights_quantization_method || rule.weights_threshold ||
+         rule.enable_weights_quantization;
+}
+
+std::vector<WidthItem> items_of(const BudgetScene& scene, const plan::Candidates& weights) {
+  std::vector<WidthItem> items;
+  std::set<ir::ValueId> seen;
+  for (const ir::NodeId id : ir::topological_order(scene.graph)) {
+    const ir::Node& node = scene.graph.nodes[static_cast<size_t>(id)];
+    const ir::WeightTraits* traits = ir::weight_traits(scene.graph, node);
+    if (!traits) continue;
+    const ir::ValueId weight = node.inputs[static_cast<size_t>(traits->weight_slot)];
+    const auto candidate = weights.find(weight);
+    if (candidate == weights.end() || !seen.insert(weight).second) continue;
+    const std::vector<ir::NodeId>& readers = scene.graph.values[static_cast<size_t>(weight)].consumers;
+    const bool by_hand = std::any_of(readers.begin(), readers.end(), [&](ir::NodeId reader) {
+      return !ir::weight_traits(scene.graph, scene.graph.nodes[static_cast<size_t>(reader)]) ||
+             (!scene.rules.empty() && fixed_by_hand(scene.rules[static_cast<size_t>(reader)]));
+    });
+    if (!by_hand) items.push_back({weight, readers, node.name, {}, 0, 0});
+  }
+  return items;
+}
+
+double bits_of_input(const BudgetScene& scene, const ir::Node& node) {
+  const ir::WeightTraits* traits = ir::weight_traits(scene.graph, node);
+  const plan::ValueDecision& input =
+      scene.plan.values[static_cast<size_t>(node.inputs[static_cast<size_t>(traits->data_slot)])];
+  return input.quantized ? input.params.bits : 32;
+}
+
+void count_operations(const BudgetScene& scene, const plan::Candidates& weights, WidthStudy& study) {
+  std::map<ir::NodeId, size_t> item_of;
+  for (size_t i = 0; i < study.items.size(); ++i)
+    for (const ir::NodeId node : study.items[i].nodes) item_of[node] = i;
+  for (size_t n = 0; n < scene.sized.nodes.size(); ++n) {
+    const ir::Node& node = scene.sized.nodes[n];
+    const double products = budget::products_of(scene.sized, node);
+    if (products <= 0) continue;
+    const double bits = products * bits_of_input(scene, node);
+    const auto item = item_of.find(static_cast<ir::NodeId>(n));
+    if (item != item_of.end()) {
+      study.items[item->second].products += bits;
+      continue;
+    }
+    const ir::WeightTraits* traits = ir::weight_traits(scene.graph, node);
+    const auto weight = weights.find(node.inputs[static_cast<size_t>(traits->weight_slot)]);
+    study.other_bops += bits * (weight == weights.end() ? 32 : weight->second.front().params.bits);
+  }
+}
+
+void count_activations(const BudgetScene& scene, WidthStudy& study) {
+  const auto memory = budget::memory_graph(scene.sized, [&](ir::ValueId v) -> std::optional<int64_t> {
+    const ir::Value& value = scene.sized.values[static_cast<size_t>(v)];
+    if (!value.has_shape) return std::nullopt;
+    int64_t elements = 1;
+    for (const int64_t dim : value.dims) {
+      if (dim < 0) return std::nullopt;
+      elements *= dim;
+    }
+    const plan::ValueDecision& decision = scene.plan.values[static_cast<size_t>(v)];
+    const int64_t bits = decision.quantized ? (decision.params.bits > 8 ? 16 : 8) : ir::bits_of(value.dtype);
+    return (elements * bits + 7) / 8;
+  });
+  if (!memory) return;
+  study.schedule = budget::schedule(*memory);
+  study.peak = budget::walk(*memory, study.schedule->order);
+  study.peak_names.clear();
+  for (const size_t t : study.peak->tensors) study.peak_names.push_back(memory->tensors[t].name);
+}
+
+plan::Candidates picked(const WidthStudy& study, const std::vector<size_t>& picks) {
+  plan::Candidates weights = study.candidates.back();
+  for (size_t i = 0; i < study.items.size(); ++i)
+    weights[study.items[i].weight] = study.candidates[picks[i]].at(study.items[i].weight);
+  return weights;
+}
+
+plan::QuantizedModel rounded(const BudgetScene& scene, const plan::Candidates& weights) {
+  quantize::Guards ignored;
+  return quantize::quantize(scene.graph, scene.plan, weights, {}, ignored);
+}
+
+// One model of each width, written: bytes are counted, not computed.
+void count_bytes(const BudgetScene& scene, WidthStudy& study) {
+  const std::vector<int> all = widths(scene.config);
+  for (size_t w = 0; w < all.size(); ++w) {
+    std::vector<config::NodeSettings> rules = scene.rules;
+    rules.resize(scene.graph.nodes.size());
+    for (const WidthItem& item : study.items)
+      for (const ir::NodeId node : item.nodes) rules[static_cast<size_t>(node)].weights_n_bits = all[w];
+    study.candidates.push_back(threshold::weight_candidates(scene.graph, scene.plan, scene.target,
+                                                            scene.config.quantization, rules, scene.threads));
+    const BytesByNode bytes = constant_bytes(scene.write(rounded(scene, study.candidates.back())));
+    int64_t in_items = 0;
+    for (WidthItem& item : study.items) {
+      int64_t sum = 0;
+      for (const ir::NodeId node : item.nodes) {
+        const auto found = bytes.find(scene.graph.nodes[static_cast<size_t>(node)].name);
+        if (found != bytes.end()) sum += found->second;
+      }
+      item.bytes.push_back(sum);
+      in_items += sum;
+    }
+    study.other_bytes = total_of(bytes) - in_items;
+  }
+}
+
+void probe(const BudgetScene& scene, WidthStudy& study) {
+  const std::vector<int> all = widths(scene.config);
+  const auto probed = static_cast<size_t>(std::find(all.begin(), all.end(), kProbed) - all.begin());
+  const plan::QuantizedModel wide = rounded(scene, study.candidates.back()),
+                             narrow_model = rounded(scene, study.candidates[probed]);
+  correct::Weights narrow;
+  for (const WidthItem& item : study.items) narrow[item.weight] = narrow_model.weights.at(item.weight);
+  const correct::SecondOrderOptions options = second_order_options(scene.config, scene.threads);
+  const correct::ProbeImages images = correct::probe_images(
+      scene.answers.calibration, correction_images(wide, scene.config, scene.config.mixed_precision.images));
+  correct::Sensitivities found;
+  if (scene.config.mixed_precision.sensitivity == config::Sensitivity::kGram) {
+    found = correct::estimate_from_statistics(wide, narrow, scene.runners, scene.source, images, options);
+  } else {
+    Progress progress("probing", static_cast<int64_t>(narrow.size()), "layers");
+    const correct::Probed probes =
+        correct::probe_compensated(wide, narrow, scene.runners, scene.source, images, scene.answers.judged,
+                                   options, [&] { progress.advance(); });
+    found = probes.added;
+    study.wide_noise = probes.wide;
+  }
+  double mean = 0;
+  for (const auto& [weight, added] : found) mean += added / static_cast<double>(found.size());
+  for (WidthItem& item : study.items)
+    item.sensitivity = std::max({found.at(item.weight), kLeastSensitivity * mean, 1e-12});
+}
+
+std::vector<budget::Item> problem_of(const BudgetScene& scene, const WidthStudy& study, double by_bit) {
+  const std::vector<int> all = widths(scene.config);
+  std::vector<budget::Item> items;
+  for (const WidthItem& item : study.items) {
+    items.emplace_back();
+    for (size_t w = 0; w < all.size(); ++w)
+      items.back().choices.push_back(
+          {item.bytes[w], item.sensitivity * std::pow(by_bit, kProbed - all[w]), item.products * all[w]});
+  }
+  return items;
+}
+
+// --- budgets as figures
+// -------------------------------------------------------------------------------------------------------
+
+[[noreturn]] void infeasible(const char* key, double limit, double least, const std::string& cause,
+                             const std::string& remedy) {
+  throw Error(Exit::kBudget, {"infeasible-budget", std::string("/target_resource_utilization/") + key,
+                              format("the budget is {:.0f}, and the least that can be reached is {:.0f}: {}",
+                                     limit, least, cause),
+                              remedy});
+}
+
+std::optional<double> figure_of(const std::optional<config::Limit>& limit, double full) {
+  if (!limit) return std::nullopt;
+  return limit->share ? limit->amount * full : limit->amount;
+}
+
+// Throws where activations alone are too many.
+budget::Limits limits_of(const BudgetScene& scene, const WidthStudy& study) {
+  const config::ResourceLimits& asked = scene.config.budget;
+  budget::Limits limits;
+  if (const auto bytes = figure_of(asked.weights_memory, static_cast<double>(study.full_bytes())))
+    limits.bytes = static_cast<int64_t>(*bytes);
+  if ((asked.activation_memory || asked.total_memory) && !study.peak)
+    throw Error(Exit::kBudget,
+                {"unknown-sizes", "/target_resource_utilization",
+                 "the shapes of some activations depend on the input, so their bytes are unknown",
+                 "fix the shapes with input_shapes, or bound weights_memory alone"});
+  const double peak = study.peak ? static_cast<double>(study.peak->bytes) : 0;
+  if (const auto most = figure_of(asked.activation_memory, peak); most && peak > *most)
+    infeasible("activation_memory", *most, peak,
+               "at the fullest moment these are alive: " + join(study.peak_names, ", "),
+               "give it that much; widths of weights do not change it");
+  if (const auto most = figure_of(asked.total_memory, peak + static_cast<double>(study.full_bytes()))) {
+    const auto left = static_cast<int64_t>(std::floor(*most - peak));
+    limits.bytes = std::min(limits.bytes.value_or(left), left);
+  }
+  limits.extra = figure_of(asked.bops, study.full_bops());
+  if (limits.bytes) *limits.bytes -= study.other_bytes;
+  if (limits.extra) *limits.extra -= study.other_bops;
+  return limits;
+}
+
+void check_feasible(const BudgetScene& scene, const WidthStudy& study, const budget::Limits& limits) {
+  const std::vector<budget::Item> items = problem_of(scene, study, kByBit);
+  int64_t least = 0;
+  for (const WidthItem& item : study.items) least += *std::min_element(item.bytes.begin(), item.bytes.end());
+  const config::ResourceLimits& asked = scene.config.budget;
+  if (limits.bytes && *limits.bytes < least) {
+    const char* key = asked.weights_memory ? "weights_memory" : "total_memory";
+    const int64_t beside = study.other_bytes + (asked.weights_memory || !study.peak ? 0 : study.peak->bytes);
+    infeasible(key, static_cast<double>(*limits.bytes + beside), static_cast<double>(least + beside),
+               format("with {} bits in all {} layers that may be narrow; {} bytes are fixed (scales, biases, "
+                      "constants, what the config keeps wide)",
+                      widths(scene.config).front(), study.items.size(), study.other_bytes),
+               "raise the budget to that, or let more layers be narrow (bit_width_config, keep_float)");
+  }
+  if (!limits.extra) return;
+  const double fewest = *budget::least_extra_within(items, limits.bytes);
+  if (fewest > *limits.extra)
+    infeasible("bops", *limits.extra + study.other_bops, fewest + study.other_bops,
+               format("{:.0f} of them are in layers whose widths are fixed", study.other_bops),
+               "raise the budget to that");
+}
+
+// --- candidates, built and measured
+// -------------------------------------------------------------------------------------------
+
+struct Tried {
+  std::string name;
+  std::vector<size_t> picks;
+  double predicted_db = kNotPredicted;
+};
+
+double predicted_db(const WidthStudy& study, double cost) {
+  return study.wide_noise > 0 ? -10 * std::log10(study.wide_noise + cost) : kNotPredicted;
+}
+
+// What a mixture takes is not quite the sum of its parts: a file has one table for each width that occurs,
+// and equal scales once. So the solver's limit is moved until the written bytes are within the true one, and
+// use it.
+std::optional<budget::Solution> solve_as_written(const BudgetScene& scene, const WidthStudy& study,
+                                                 const std::vector<budget::Item>& items,
+                                                 const budget::Limits& limits) {
+  if (!limits.bytes) return budget::solve(items, limits);
+  constexpr int kRounds = 12;
+  std::optional<budget::Solution> best;
+  std::set<std::vector<size_t>> seen;
+  budget::Limits moved = limits;
+  int64_t push = 1;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto found = budget::solve(items, moved);
+    if (!found) break;
+    const int64_t left = *limits.bytes + study.other_bytes -
+                         written_bytes(scene, rounded(scene, picked(study, found->sum.picks)));
+    if (left >= 0 && (!best || found->sum.cost < best->sum.cost)) best = found;
+    const bool again = !seen.insert(found->sum.picks).second;
+    if (again && left >= 0) break;
+    // The same once more, and too large: a step that small finds nothing else.
+    push = again ? 2 * push : 1;
+    *moved.bytes += left < 0 ? push * left : left;
+  }
+  return best;
+}
+
+// The best choices by the sensitivities, and the widest uniform one that fits.
+std::vector<Tried> candidates_for(const BudgetScene& scene, const WidthStudy& study,
+                                  const budget::Limits& limits, report::Report& report) {
+  std::vector<Tried> tried;
+  const std::vector<budget::Item> items = problem_of(scene, study, kByBit);
+  const auto add = [&](std::string name, std::vector<size_t> picks) {
+    if (std::any_of(tried.begin(), tried.end(), [&](const Tried& t) { return t.picks == picks; })) return;
+    const double cost = budget::sum_of(items, picks).cost;
+    tried.push_back({std::move(name), std::move(picks), predicted_db(study, cost)});
+  };
+  if (const auto best = solve_as_written(scene, study, items, limits)) {
+    const double gap = best->sum.cost > 0 ? 1 - best->bound / best->sum.cost : 0;
+    report.notes.push_back(
+        gap <= 1e-12
+            ? "widths: proven best by the measured sensitivities"
+            : format("widths: within {:.3g} % of the best by the measured sensitivities", 100 * gap));
+    add("by sensitivity", best->sum.picks);
+  }
+  const bool more = scene.config.mixed_precision.refine;
+  for (const double by_bit : kOtherByBit) {
+    if (!more) break;
+    if (const auto other = solve_as_written(scene, study, problem_of(scene, study, by_bit), limits))
+      add(format("by sensitivity, {:g} times per bit", by_bit), other->sum.picks);
+  }
+  const std::vector<int> all = widths(scene.config);
+  for (size_t w = all.size(); w-- > 0 && (more || tried.empty());) {
+    const std::vector<size_t> picks(study.items.size(), w);
+    const bool fits = !limits.bytes || written_bytes(scene, rounded(scene, study.candidates[w])) <=
+                                           *limits.bytes + study.other_bytes;
+    if (!fits || (limits.extra && budget::sum_of(items, picks).extra > *limits.extra)) continue;
+    add(format("{} bits everywhere", all[w]), picks);
+    break;
+  }
+  return tried;
+}
+
+}  // namespace
+
+int64_t WidthStudy::full_bytes() const {
+  int64_t bytes = other_bytes;
+  for (const WidthItem& item : items) bytes += item.bytes.back();
+  return bytes;
+}
+
+double WidthStudy::full_bops() const {
+  double bops = other_bops;
+  for (const WidthItem& item : items) bops += item.products * 8;
+  return bops;
+}
+
+std::vector<int> widths(const config::CoreConfig& config) {
+  if (wants_format(config, "tflite")) return {4, 8};
+  return {2, 3, 4, 5, 6, 7, 8};
+}
+
+namespace {
+
+// All but the sensitivities.
+WidthStudy sizes_of(const BudgetScene& scene, const plan::Candidates& weights) {
+  if (wants_format(scene.config, "tflite") && scene.target.tflite &&
+      scene.target.tflite->limits.contains("int4"))
+    throw Error(Exit::kUnsupported,
+                {"no-narrow-weights", "/target_resource_utilization",
+                 format("{} takes no weights of 4 bits in a .tflite, so there are no widths to choose from",
+                        scene.target.name),
+                 "leave out the budget, or \"tflite\" in /output/formats"});
+  WidthStudy study;
+  study.items = items_of(scene, weights);
+  count_operations(scene, weights, study);
+  count_activations(scene, study);
+  count_bytes(scene, study);
+  return study;
+}
+
+Attempt build(const BudgetScene& scene, const WidthStudy& study, const std::vector<size_t>& picks) {
+  return attempt(scene.graph, scene.plan, picked(study, picks), scene.answers, scene.runners, scene.source,
+                 scene.config, scene.threads);
+}
+
+}  // namespace
+
+Attempt within_budget(const BudgetScene& scene, const plan::Candidates& weights, report::Report& report) {
+  WidthStudy study = sizes_of(scene, weights);
+  const budget::Limits limits = limits_of(scene, study);
+  check_feasible(scene, study, limits);
+  probe(scene, study);
+
+  std::optional<Attempt> best;
+  size_t chosen = 0;
+  for (const Tried& tried : candidates_for(scene, study, limits, report)) {
+    Attempt made = build(scene, study, tried.picks);
+    const int64_t bytes = written_bytes(scene, made.model);
+    report.frontier.push_back(
+        {tried.name, std::nan(""), bytes, tried.predicted_db, made.fidelity.worst_db(), false});
+    const bool fits = !limits.bytes || bytes <= *limits.bytes + study.other_bytes;
+    if (!fits || (best && made.fidelity.worst_db() <= best->fidelity.worst_db())) continue;
+    best = std::move(made);
+    chosen = report.frontier.size() - 1;
+  }
+  if (!best)  // only where tables of the widths themselves are what is too much
+    infeasible(scene.config.budget.weights_memory ? "weights_memory" : "total_memory",
+               static_cast<double>(*limits.bytes + study.other_bytes),
+               static_cast<double>(written_bytes(scene, rounded(scene, study.candidates.front()))),
+               "no mixture of widths fits once it is written", "raise the budget to that");
+  report.frontier[chosen].chosen = true;
+  return std::move(*best);
+}
+
+report::WidthFrontier measured_frontier(const BudgetScene& scene, const plan::Candidates& weights) {
+  constexpr double kMixed[] = {2.5, 3, 3.5, 4, 4.5, 5, 6};  // bits, between the narrowest and the widest
+  constexpr int kUniform[] = {3, 4, 5, 6, 8};
+  WidthStudy study = sizes_of(scene, weights);
+  probe(scene, study);
+  const std::vector<int> all = widths(scene.config);
+  const std::vector<budget::Item> items = problem_of(scene, study, kByBit);
+  report::WidthFrontier frontier;
+  frontier.model = scene.graph.name;
+  frontier.widths = all;
+  frontier.probed = kProbed;
+  frontier.by_bit = kByBit;
+  frontier.other_bytes = study.other_bytes;
+  frontier.wide_noise = study.wide_noise;
+  int64_t least = 0, most = 0;
+  for (const WidthItem& item : study.items) {
+    frontier.layers.push_back({item.name, item.bytes, item.sensitivity});
+    least += item.bytes.front();
+    most += item.bytes.back();
+  }
+  std::vector<std::pair<std::string, std::vector<size_t>>> choices;
+  for (const double bits : kMixed) {
+    const double share = (bits - all.front()) / (all.back() - all.front());
+    if (share < 0) continue;
+    const auto limit = least + static_cast<int64_t>(share * static_cast<double>(most - least));
+    if (const auto found = solve_as_written(scene, study, items, {limit, {}}))
+      choices.emplace_back(format("{:g} bits by sensitivity", bits), found->sum.picks);
+  }
+  const size_t mixed = choices.size();
+  for (const int bits : kUniform) {
+    const auto at = std::find(all.begin(), all.end(), bits);
+    if (at != all.end())
+      choices.emplace_back(format("{} bits everywhere", bits),
+                           std::vector<size_t>(study.items.size(), static_cast<size_t>(at - all.begin())));
+  }
+  Progress progress("measuring", static_cast<int64_t>(choices.size()), "choices of widths");
+  for (size_t c = 0; c < choices.size(); ++c) {
+    const Attempt made = build(scene, study, choices[c].second);
+    std::vector<int> bits;
+    for (const size_t pick : choices[c].second) bits.push_back(all[pick]);
+    frontier.points.push_back({choices[c].first, written_bytes(scene, made.model),
+                               predicted_db(study, budget::sum_of(items, choices[c].second).cost),
+                               made.fidelity.worst_db(), bits, c >= mixed, false});
+    progress.advance();
+  }
+  report::mark_best(frontier);
+  return frontier;
+}
+
+}  // namespace qc
