@@ -7,7 +7,6 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "budget/frontier.h"
-#include "config/values.h"
 #include "prepare.h"
 
 namespace qc {
@@ -106,6 +105,21 @@ ConvertResult convert_picked(const FrontierOptions& options, const config::CoreC
 
 }  // namespace
 
+namespace {
+
+// As the config reads sizes.
+std::optional<int64_t> size_of(const std::string& text) {
+  Diagnostics ignored;
+  try {
+    return config::parse("{}", "", {{"/gates/max_file_size", json_quoted(text)}}, ignored)
+        .gates.max_file_size;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
 Pick parse_pick(const std::string& text) {
   std::string rest = text;
   const auto take = [&](const char* word) {
@@ -116,7 +130,7 @@ Pick parse_pick(const std::string& text) {
     return true;
   };
   Pick pick;
-  if (take("<=")) pick.bytes = config::parse_size(rest);
+  if (take("<=")) pick.bytes = size_of(rest);
   if (!pick.bytes && take("sqnr") && take(">=")) {
     char* end = nullptr;
     const double db = std::strtod(rest.c_str(), &end);
