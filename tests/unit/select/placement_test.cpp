@@ -1,8 +1,9 @@
 // The minimum cut against brute force, and what a plan's outline follows from a placement.
 #include "select/placement.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
-#include <chrono>
+#include <ctime>
 #include <random>
 
 #include "base/error.h"
@@ -55,7 +56,8 @@ double brute_force(const Case& c) {
     bool allowed = true;
     for (size_t i = 0; i < n; ++i) {
       integer[i] = mask >> i & 1;
-      allowed = allowed && !(integer[i] && c.capabilities[i].ability == Ability::kFloatOnly);
+      allowed = allowed && !(integer[i] && c.capabilities[i].ability == Ability::kFloatOnly) &&
+                (integer[i] || !c.capabilities[i].pinned);
     }
     if (allowed) best = std::min(best, select::cost_of(c.graph, integer, c.costs));
   }
@@ -105,10 +107,9 @@ TEST_CASE("five thousand nodes are placed in well under two seconds") {
   }
   for (size_t v = 0; v < c.graph.values.size(); ++v)
     c.costs.values.push_back({1000.0 + number(40000), 1000.0 + number(40000), 0.01 * number(100000)});
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();  // of this process: other work on the machine does not count
   const std::vector<bool> integer = select::place(c.graph, c.capabilities, c.costs);
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-  CHECK(taken.count() < 2);
+  CHECK(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC < 2);
   // Both labels are used, and no single node would be better off on the other side.
   CHECK(std::count(integer.begin(), integer.end(), true) > 100);
   CHECK(std::count(integer.begin(), integer.end(), false) > 100);
