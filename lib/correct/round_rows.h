@@ -27,8 +27,8 @@ struct RoundOptions {
   bool retarget_auto = true;     // strength out of {0, .25, .5, 1}, by the error on `held_out`
   double retarget_strength = 0;  // else this; 0..1
   int64_t sweeps = 3;            // of coordinate descent
-  bool nearest_only = false;     // re-target and round to nearest: enough for wide weights, and quick
   bool scale_search = false;     // tries a smaller scale for each row, and fits it to the integers found
+  bool nearest_only = false;     // re-target and round to nearest: enough for wide weights, and quick
 };
 
 struct Rounded {
