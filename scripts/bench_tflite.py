@@ -102,6 +102,9 @@ def onnx2tf(model, pictures, work):
     shutil.copy(model["path"], os.path.join(work, "model.onnx"))
     np.save(os.path.join(work, "calibration.npy"), np.concatenate([x.transpose(0, 2, 3, 1) if model["layout"] == "NCHW" else x
                                                                    for x in pictures]))
+    # What it would fetch from the network, to try its own layers on: any pictures do.
+    tried = np.random.default_rng(1).random((20, 128, 128, 3), np.float32)
+    np.save(os.path.join(work, "calibration_image_sample_data_20x128x128x3_float32.npy"), tried)
     # Our pictures are prepared: its own mean and deviation do nothing.
     channels = pictures[0].shape[1 if model["layout"] == "NCHW" else 3]
     constants = [str([[[[value] * channels]]]).replace(" ", "") for value in (0.0, 1.0)]

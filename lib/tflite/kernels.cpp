@@ -34,9 +34,10 @@ void narrow(Value& value, std::span<const int32_t> from) {
 }  // namespace
 
 void refuse(const Call& call, const std::string& cause) {
-  throw Error(Exit::kUnsupported,
-              {"tflite-arithmetic", call.place, cause,
-               "run this file in LiteRT itself; the model of its arithmetic covers int8, int16x8 and float files"});
+  throw Error(
+      Exit::kUnsupported,
+      {"tflite-arithmetic", call.place, cause,
+       "run this file in LiteRT itself; the model of its arithmetic covers int8, int16x8 and float files"});
 }
 
 void require(const Call& call, bool holds, const char* what) {
