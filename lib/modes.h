@@ -45,7 +45,7 @@ std::vector<plan::NodeDecision> reasons_of(config::Mode mode, size_t nodes);
 /// - float16, bfloat16: float constants get 16 bits. Small ones stay float32, the smallest first, up to 3 %
 /// of
 ///   all: a few bytes that noise of long chains comes from. What bodies of control flow read and what is an
-///   output stays as well, and what exceeds float16's range. Where a float16 file ends up further than 55 dB
+///   output stays as well, and what exceeds float16's range. Where a float16 file ends up further than 60 dB
 ///   below float on `inputs` (a few runs), weights of Conv, ConvTranspose, Gemm and MatMul become integers of
 ///   16 bits with a scale for each output channel instead, which take as many bytes and are 10 to 25 dB
 ///   finer; kept if measured to be better.
