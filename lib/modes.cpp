@@ -3,107 +3,301 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/text.h"
+#include "ir/ops.h"
+#include "onnx_io/onnx_io.h"
 #include "quant/narrow_floats.h"
 #include "quantize/quantize.h"
+#include "spell_modes.h"
 #include "threshold/candidates.h"
 #include "write_tflite.h"
 
 namespace qc {
 namespace {
 
-constexpr int64_t kWorthNarrowing = 64;  // elements; below, the Cast takes more bytes than it saves
-constexpr double kFaithfulDb = 60;       // float16 gives 70 dB and more where its range suffices
+using config::Mode;
+using plan::Compute;
 
-const char* name_of(config::Mode mode) {
-  constexpr const char* kNames[] = {"static", "weight_only", "float16", "bfloat16"};
+constexpr int64_t kWorthNarrowing = 64;  // elements; below, the Cast takes more bytes than it saves
+constexpr double kSmallShare = 0.03;     // of all constants stay float32
+constexpr double kEnoughDb = 60;         // float16 that reaches this stays: 55 and a margin for other inputs
+
+const char* name_of(Mode mode) {
+  constexpr const char* kNames[] = {"static", "weight_only", "float16", "bfloat16", "dynamic"};
   return kNames[static_cast<size_t>(mode)];
 }
 
-bool narrows(config::Mode mode) {
-  return mode == config::Mode::kFloat16 || mode == config::Mode::kBfloat16;
+bool narrows(Mode mode) {
+  return mode == Mode::kFloat16 || mode == Mode::kBfloat16;
 }
 
-bool faithful_as_float16(const ir::Tensor& tensor) {
-  double signal = 0, noise = 0;
-  for (const float x : tensor.as<float>()) {
-    if (std::fabs(x) > quant::kLargestFloat16) return false;
-    const double error = static_cast<double>(x) - quant::from_float16(quant::to_float16(x));
-    signal += static_cast<double>(x) * x;
-    noise += error * error;
-  }
-  return noise * std::pow(10.0, kFaithfulDb / 10) <= signal;
+bool integer_weights(Mode mode) {
+  return mode == Mode::kWeightOnly || mode == kDynamicMode;
+}
+
+const ir::Value& value_of(const ir::Graph& graph, ir::ValueId v) {
+  return graph.values[static_cast<size_t>(v)];
+}
+
+// --- constants of 16 bits -------------------------------------------------------------------------
+
+bool fits_float16(const ir::Tensor& tensor) {
+  const std::span<const float> all = tensor.as<float>();
+  return std::all_of(all.begin(), all.end(), [](float x) { return std::fabs(x) <= quant::kLargestFloat16; });
 }
 
 bool read_by_name(const ir::Graph& graph, ir::ValueId v) {
-  const std::vector<ir::NodeId>& readers = graph.values[static_cast<size_t>(v)].consumers;
+  const std::vector<ir::NodeId>& readers = value_of(graph, v).consumers;
   return ir::is_output(graph, v) || std::any_of(readers.begin(), readers.end(), [&](ir::NodeId id) {
            const auto& captures = graph.nodes[static_cast<size_t>(id)].captures;
            return std::find(captures.begin(), captures.end(), v) != captures.end();
          });
 }
 
-bool large_float(const ir::Value& value) {
+bool float_constant(const ir::Value& value) {
   return value.constant && value.constant->dtype == ir::DType::kFloat && value.constant->bytes &&
-         !value.consumers.empty() && value.constant->size() >= kWorthNarrowing;
+         !value.consumers.empty();
+}
+
+// The smallest constants, up to their share of all elements.
+std::vector<bool> small_ones(const ir::Graph& graph) {
+  std::vector<std::pair<int64_t, size_t>> sizes;
+  int64_t all = 0;
+  for (size_t v = 0; v < graph.values.size(); ++v)
+    if (float_constant(graph.values[v])) {
+      sizes.emplace_back(graph.values[v].constant->size(), v);
+      all += sizes.back().first;
+    }
+  std::sort(sizes.begin(), sizes.end());
+  std::vector<bool> small(graph.values.size(), false);
+  double left = kSmallShare * static_cast<double>(all);
+  for (const auto& [size, v] : sizes) {
+    left -= static_cast<double>(size);
+    if (left < 0) break;
+    small[v] = true;
+  }
+  return small;
+}
+
+using Runs = std::vector<std::vector<ir::Tensor>>;
+
+Runs answers(const ir::Graph& graph, const Runs& inputs, run::RunnerFactory& runners) {
+  const auto runner = runners.make(graph, {}, {});
+  Runs outputs;
+  for (const std::vector<ir::Tensor>& one : inputs) outputs.push_back(runner->run(one));
+  return outputs;
+}
+
+Runs answers(const plan::QuantizedModel& model, const Runs& inputs, run::RunnerFactory& runners) {
+  Diagnostics ignored;
+  return answers(onnx_io::parse(onnx_io::write_qdq(model, {}, {}), ignored), inputs, runners);
+}
+
+// Of the worst float output.
+double sqnr_db(const Runs& exact, const Runs& rounded) {
+  double worst = INFINITY;
+  for (size_t o = 0; !exact.empty() && o < exact[0].size(); ++o) {
+    if (exact[0][o].dtype != ir::DType::kFloat) continue;
+    double signal = 0, noise = 0;
+    for (size_t i = 0; i < exact.size(); ++i) {
+      const std::span<const float> a = exact[i][o].as<float>(), b = rounded[i][o].as<float>();
+      for (size_t k = 0; k < std::min(a.size(), b.size()); ++k) {
+        signal += static_cast<double>(a[k]) * a[k];
+        noise += std::pow(static_cast<double>(a[k]) - b[k], 2);
+      }
+    }
+    worst = std::min(worst, noise > 0 ? 10 * std::log10(signal / noise) : INFINITY);
+  }
+  return worst;
+}
+
+// The same bytes as integers with a scale for each output channel.
+plan::QuantizedModel in_fixed_point(plan::QuantizedModel model) {
+  for (const ir::NodeId id : ir::topological_order(model.graph)) {
+    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+    const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
+    if (!traits) continue;
+    const ir::ValueId v = node.inputs[static_cast<size_t>(traits->weight_slot)];
+    const auto narrow = model.narrow.find(v);
+    if (narrow == model.narrow.end() || narrow->second != ir::DType::kFloat16) continue;
+    const ir::Tensor& weight = *value_of(model.graph, v).constant;
+    plan::IntegerTensor stored;
+    stored.params = {16, true, true, ir::output_channel_axis(model.graph, node), {}, {}};
+    const quant::ChannelLayout layout = quant::channel_layout(weight.dims, stored.params.axis);
+    std::vector<float> largest(static_cast<size_t>(layout.channels), 0);
+    const std::span<const float> all = weight.as<float>();
+    for (size_t i = 0; i < all.size(); ++i) {
+      float& most = largest[i / static_cast<size_t>(layout.inner) % static_cast<size_t>(layout.channels)];
+      most = std::max(most, std::fabs(all[i]));
+    }
+    for (const float most : largest) {
+      const quant::QuantParams one = quant::symmetric_params(most > 0 ? most : 1, 16, true, true);
+      stored.params.scales.push_back(one.scales[0]);
+      stored.params.zero_points.push_back(0);
+    }
+    stored.integers = quant::quantize(all, weight.dims, stored.params);
+    model.weights[v] = std::move(stored);
+    model.narrow.erase(narrow);
+  }
+  return model;
 }
 
 }  // namespace
 
 bool wants_images(const config::CoreConfig& config) {
   if (config::rounds_activations(config)) return true;
-  return config.mode != config::Mode::kStatic && !config.representative_dataset.path.empty();
+  return config.mode != Mode::kStatic && !config.representative_dataset.path.empty();
+}
+
+std::vector<select::DynamicChoice> dynamic_choices(const ir::Graph& graph, const config::CoreConfig& config,
+                                                   std::span<const config::NodeSettings> rules,
+                                                   const select::PlacementCosts& time) {
+  std::vector<select::DynamicChoice> choices(graph.nodes.size());
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const auto n = static_cast<size_t>(id);
+    const bool asked = config.mode == kDynamicMode;
+    const bool kept = n < rules.size() && !rules[n].enable_weights_quantization.value_or(true);
+    if (asked && !kept) choices[n] = select::dynamic_choice(graph, id, time);
+  }
+  return choices;
+}
+
+void apply_mode(const ir::Graph& graph, Mode mode, const std::vector<select::DynamicChoice>& choices,
+                plan::QuantPlan& plan) {
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const auto n = static_cast<size_t>(id);
+    plan::NodeDecision& decision = plan.nodes[n];
+    if (mode == Mode::kStatic || decision.compute == Compute::kInteger) continue;
+    if (narrows(mode) && decision.compute == Compute::kFloatIntegerWeights)
+      decision.compute = Compute::kFloat;
+    const bool operands = has_stored_operands(graph, graph.nodes[n]);
+    if (mode != kDynamicMode || (decision.compute != Compute::kFloatIntegerWeights && !operands)) continue;
+    const select::DynamicChoice& choice = choices[n];
+    if (choice.why.empty()) continue;
+    decision.reason = choice.dynamic ? plan::Reason::kTarget : plan::Reason::kNoIntegerKernel;
+    decision.detail = choice.why;
+  }
 }
 
 plan::QuantizedModel unmeasured_model(const ir::Graph& graph, const plan::QuantPlan& plan,
                                       const target::TargetSpec& target, const config::CoreConfig& config,
                                       std::span<const config::NodeSettings> rules, int threads) {
-  if (config.mode == config::Mode::kStatic) return float_model(graph, target, config, rules, threads);
+  if (config.mode == Mode::kStatic) return float_model(graph, target, config, rules, threads);
   quantize::Guards ignored;
   const plan::Candidates weights =
       threshold::weight_candidates(graph, plan, target, config.quantization, rules, threads);
-  plan::QuantizedModel model = quantize::quantize(graph, plan, weights, {}, ignored);
-  narrow_constants(config.mode, model);
-  return model;
+  return quantize::quantize(graph, plan, weights, {}, ignored);
 }
 
-std::vector<plan::NodeDecision> reasons_of(config::Mode mode, size_t nodes) {
+std::vector<plan::NodeDecision> reasons_of(Mode mode, size_t nodes) {
   plan::NodeDecision reason;
   reason.reason = plan::Reason::kUserKeepFloat;
   reason.detail = format("/mode is {}", name_of(mode));
   return std::vector<plan::NodeDecision>(nodes, reason);
 }
 
-void keep_weights_float(config::Mode mode, plan::QuantPlan& plan) {
-  if (!narrows(mode)) return;
-  for (plan::NodeDecision& node : plan.nodes)
-    if (node.compute == plan::Compute::kFloatIntegerWeights) node.compute = plan::Compute::kFloat;
-}
+namespace {
 
-void narrow_constants(config::Mode mode, plan::QuantizedModel& model) {
-  if (!narrows(mode)) return;
-  const bool half = mode == config::Mode::kFloat16;
-  for (size_t v = 0; v < model.graph.values.size(); ++v) {
-    const ir::Value& value = model.graph.values[v];
-    const auto id = static_cast<ir::ValueId>(v);
-    if (!large_float(value) || read_by_name(model.graph, id) || model.weights.contains(id)) continue;
-    if (half && !faithful_as_float16(*value.constant)) continue;
-    model.narrow[id] = half ? ir::DType::kFloat16 : ir::DType::kBfloat16;
-  }
-}
-
-std::vector<std::string> mode_notes(config::Mode mode, const plan::QuantizedModel& model) {
+std::vector<std::string> narrow_constants(Mode mode, const Runs& inputs, run::RunnerFactory& runners,
+                                          plan::QuantizedModel& model) {
   if (!narrows(mode)) return {};
+  const bool half = mode == Mode::kFloat16;
+  const ir::Graph& graph = model.graph;
+  const std::vector<bool> small = small_ones(graph);
   std::vector<std::string> wide;
-  for (size_t v = 0; v < model.graph.values.size(); ++v)
-    if (large_float(model.graph.values[v]) && !model.narrow.contains(static_cast<ir::ValueId>(v)))
-      wide.push_back(model.graph.values[v].name);
-  std::string note = format("{} constants are stored as {}", model.narrow.size(), name_of(mode));
-  if (!wide.empty())
-    note += "; float32 stay those whose numbers it does not hold well, or that are read by name: " +
-            join(wide, ", ");
-  return {note};
+  int64_t kept = 0;
+  for (size_t v = 0; v < graph.values.size(); ++v) {
+    const ir::Value& value = graph.values[v];
+    const auto id = static_cast<ir::ValueId>(v);
+    if (!float_constant(value) || model.weights.contains(id)) continue;
+    if (read_by_name(graph, id) || (half && !fits_float16(*value.constant)))
+      wide.push_back(value.name);
+    else if (small[v] || value.constant->size() < kWorthNarrowing)
+      ++kept;
+    else
+      model.narrow[id] = half ? ir::DType::kFloat16 : ir::DType::kBfloat16;
+  }
+  if (model.narrow.empty()) return {};
+  std::vector<std::string> notes{format("{} constants are stored as {}, {} small ones as float32",
+                                        model.narrow.size(), name_of(mode), kept)};
+  if (!wide.empty()) notes[0] += "; float32 stay those beyond its range or read by name: " + join(wide, ", ");
+  if (!half || inputs.empty()) return notes;
+  const Runs exact = answers(graph, inputs, runners);
+  const double db = sqnr_db(exact, answers(model, inputs, runners));
+  if (db >= kEnoughDb) return notes;
+  plan::QuantizedModel fixed = in_fixed_point(model);
+  const double fixed_db = sqnr_db(exact, answers(fixed, inputs, runners));
+  if (fixed_db <= db) return notes;
+  model = std::move(fixed);
+  notes.push_back(format(
+      "{} of them are integers of 16 bits with a scale for each output channel: float16 gave {:.1f} dB, "
+      "these give {:.1f} dB in as many bytes",
+      model.weights.size(), db, fixed_db));
+  return notes;
+}
+
+std::vector<std::string> dynamic_notes(const std::vector<select::DynamicChoice>& choices,
+                                       const ir::Graph& graph) {
+  int64_t dynamic = 0;
+  std::map<std::string, std::vector<std::string>> left;  // reason -> nodes
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    if (static_cast<size_t>(id) >= choices.size()) continue;
+    const select::DynamicChoice& choice = choices[static_cast<size_t>(id)];
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    dynamic += choice.dynamic;
+    if (choice.dynamic || choice.why.empty()) continue;
+    const bool by_cost = choice.why.starts_with("by the target's costs");
+    left[by_cost ? "rounding them at run time would take longer" : choice.why].push_back(
+        format("{} ({})", node.name, node.op_type));
+  }
+  std::vector<std::string> notes{format("{} layers round their activations at run time", dynamic)};
+  constexpr size_t kShown = 5;
+  for (auto& [why, nodes] : left) {
+    const size_t count = nodes.size();
+    nodes.resize(std::min(count, kShown));
+    notes.push_back(format("{} layers compute in float with int8 weights, no slower than float: {}: {}{}",
+                           count, why, join(nodes, ", "), count > kShown ? ", ..." : ""));
+  }
+  return notes;
+}
+
+}  // namespace
+
+std::vector<ir::Tensor> noise_like(const std::vector<ir::Tensor>& inputs) {
+  std::vector<ir::Tensor> noise;
+  uint64_t state = 0x9e3779b97f4a7c15u;
+  const auto next = [&] {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<uint32_t>(state >> 33);
+  };
+  for (const ir::Tensor& input : inputs) {
+    if (input.dtype != ir::DType::kFloat) {
+      noise.push_back(input);
+      continue;
+    }
+    std::vector<float> values(static_cast<size_t>(input.size()));
+    for (float& x : values) x = static_cast<float>(next()) / 1073741824.0f - 1.0f;
+    noise.push_back(ir::make_tensor(std::span<const float>(values), input.dims));
+  }
+  return noise;
+}
+
+plan::QuantizedModel stored_by_mode(Mode mode, const std::vector<select::DynamicChoice>& choices,
+                                    const Runs& inputs, run::RunnerFactory& runners, int threads,
+                                    plan::QuantizedModel model, std::vector<std::string>& notes) {
+  const std::vector<std::string> said = mode == kDynamicMode ? dynamic_notes(choices, model.graph)
+                                                             : narrow_constants(mode, inputs, runners, model);
+  notes.insert(notes.end(), said.begin(), said.end());
+  if (!integer_weights(mode)) return model;
+  std::vector<ir::NodeId> operands;
+  for (const ir::NodeId id : ir::topological_order(model.graph))
+    if (static_cast<size_t>(id) >= choices.size() || !choices[static_cast<size_t>(id)].dynamic)
+      operands.push_back(id);
+  store_operands(operands, model, threads);
+  spell_dynamic(choices, model, threads);
+  return model;
 }
 
 }  // namespace qc

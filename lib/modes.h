@@ -1,5 +1,5 @@
-// What /mode changes on a model's way: which nodes may become integers, and what stores the weights of those
-// that do not.
+// What /mode changes on a model's way: which nodes may become integers by the plan, which round their
+// activations at run time, and what stores the weights of those that stay in float.
 #pragma once
 
 #include <span>
@@ -8,12 +8,29 @@
 
 #include "config/core_config.h"
 #include "plan/quantized_model.h"
+#include "run/runner.h"
+#include "select/capability.h"
+#include "select/dynamic.h"
+#include "select/placement.h"
 #include "target/target.h"
 
 namespace qc {
 
+/// Integer weights; activations are rounded anew at every run. Numbered in the key table, config/keys.cpp.
+inline constexpr auto kDynamicMode = static_cast<config::Mode>(4);
+
 /// Images are opened: to make a plan from, or, in a mode without one, where a folder is named to judge by.
 bool wants_images(const config::CoreConfig& config);
+
+/// By NodeId, in the mode dynamic: round at run time, or why not (select/dynamic.h).
+std::vector<select::DynamicChoice> dynamic_choices(const ir::Graph& graph, const config::CoreConfig& config,
+                                                   std::span<const config::NodeSettings> rules,
+                                                   const select::PlacementCosts& time);
+
+/// Gives every node of an outline what the mode has for it: no integer weights where the mode is a float type
+/// of 16 bits, and the reasons of the choices.
+void apply_mode(const ir::Graph& graph, config::Mode mode, const std::vector<select::DynamicChoice>& choices,
+                plan::QuantPlan& plan);
 
 /// The model of a conversion without images.
 plan::QuantizedModel unmeasured_model(const ir::Graph& graph, const plan::QuantPlan& plan,
@@ -23,15 +40,21 @@ plan::QuantizedModel unmeasured_model(const ir::Graph& graph, const plan::QuantP
 /// By NodeId: everything in float, and the mode as the reason.
 std::vector<plan::NodeDecision> reasons_of(config::Mode mode, size_t nodes);
 
-/// Weights stay as the float type of the mode, where it has one: no node keeps integer ones.
-void keep_weights_float(config::Mode mode, plan::QuantPlan& plan);
+/// The model as it goes into the ONNX file, and sentences on what was done and why. Modes change it so:
+/// - dynamic: spell_dynamic(), and store_operands(), which weight_only has as well;
+/// - float16, bfloat16: float constants get 16 bits. Small ones stay float32, the smallest first, up to 3 %
+/// of
+///   all: a few bytes that noise of long chains comes from. What bodies of control flow read and what is an
+///   output stays as well, and what exceeds float16's range. Where a float16 file ends up further than 60 dB
+///   below float on `inputs` (a few runs), weights of Conv, ConvTranspose, Gemm and MatMul become integers of
+///   16 bits with a scale for each output channel instead, which take as many bytes and are 10 to 25 dB
+///   finer; kept if measured to be better.
+plan::QuantizedModel stored_by_mode(config::Mode mode, const std::vector<select::DynamicChoice>& choices,
+                                    const std::vector<std::vector<ir::Tensor>>& inputs,
+                                    run::RunnerFactory& runners, int threads, plan::QuantizedModel model,
+                                    std::vector<std::string>& notes);
 
-/// Marks the float constants that the mode's type of 16 bits holds well: all within its range, and rounding
-/// them adds less noise than 60 dB below them (float16; bfloat16 has float32's range and adds what it adds).
-/// Small ones, those that bodies of control flow read and those that are outputs stay as they are.
-void narrow_constants(config::Mode mode, plan::QuantizedModel& model);
-
-/// A sentence on what was narrowed and what was not, and why; nothing in other modes.
-std::vector<std::string> mode_notes(config::Mode mode, const plan::QuantizedModel& model);
+/// Inputs of noise for models without images: each element uniform between -1 and 1, 0 or 1 for integers.
+std::vector<ir::Tensor> noise_like(const std::vector<ir::Tensor>& inputs);
 
 }  // namespace qc

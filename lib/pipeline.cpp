@@ -68,16 +68,25 @@ bool wants(const ConvertOptions& options, const char* stage) {
   return std::find(options.dump.begin(), options.dump.end(), stage) != options.dump.end();
 }
 
+std::vector<std::vector<ir::Tensor>> first_two(const images::ImageSource& source,
+                                               const std::vector<int64_t>& images) {
+  std::vector<std::vector<ir::Tensor>> inputs;
+  for (size_t i = 0; i < std::min<size_t>(2, images.size()); ++i) inputs.push_back(source.load(images[i]));
+  return inputs;
+}
+
 // Activations stay float and no images were named: nothing was measured, so there is nothing to judge.
 ModelFiles unmeasured_files(ConvertResult& result, const plan::QuantizedModel& model,
-                            const std::vector<ir::Tensor>& sample, const config::CoreConfig& config,
-                            const target::TargetSpec& target, const OutputPaths& outputs, bool show) {
+                            const plan::QuantizedModel& stored, const std::vector<ir::Tensor>& sample,
+                            const config::CoreConfig& config, const target::TargetSpec& target,
+                            const OutputPaths& outputs, bool show) {
   ModelFiles files;
-  describe_plan(result.report, model.graph, model.plan);
-  if (wants_format(config, "onnx")) {
+  const bool onnx = wants_format(config, "onnx");
+  describe_plan(result.report, (onnx ? stored : model).graph, (onnx ? stored : model).plan);
+  if (onnx) {
     const onnx_io::QdqOptions form = qdq_options(outputs, config);
-    files.onnx = onnx_io::write_qdq(model, metadata_of(config), form);
-    describe_proof(result.report, model, verdicts_of(model, form, onnx_doors()), {});
+    files.onnx = onnx_io::write_qdq(stored, metadata_of(config), form);
+    describe_proof(result.report, stored, verdicts_of(stored, form, onnx_doors()), {});
     describe_file(result.report, outputs.onnx, "onnx", files.onnx);
   }
   if (wants_format(config, "tflite")) {
@@ -87,7 +96,6 @@ ModelFiles unmeasured_files(ConvertResult& result, const plan::QuantizedModel& m
     append(result.report.notes, tflite_notes(lowered, model.graph, target));
     describe_file(result.report, outputs.tflite, "tflite", files.tflite);
   }
-  append(result.report.notes, mode_notes(config.mode, model));
   return files;
 }
 
@@ -168,15 +176,19 @@ ConvertResult convert(const ConvertOptions& options) {
   select::check_placed(graph, capabilities, rules);
   const select::PlacementCosts time =
       select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
+  const std::vector<select::DynamicChoice> at_run_time = dynamic_choices(graph, config, rules.nodes, time);
   const bool rounds = config::rounds_activations(config);
   if (rounds && !full) note(result.report.notes, select::describe_unpriced(graph, capabilities, target));
   const std::vector<bool> fastest = !rounds ? std::vector<bool>(graph.nodes.size(), false)
                                     : full  ? wherever_possible(capabilities)
                                             : select::place(graph, capabilities, time);
+  const auto outline = [&](const std::vector<bool>& integer, const std::vector<plan::NodeDecision>& reasons) {
+    plan::QuantPlan outlined = select::outline(graph, target, capabilities, integer, reasons);
+    apply_mode(graph, config.mode, at_run_time, outlined);
+    return outlined;
+  };
   plan::QuantPlan plan =
-      select::outline(graph, target, capabilities, fastest,
-                      rounds ? reasons_in_float(fastest, fastest) : reasons_of(config.mode, fastest.size()));
-  keep_weights_float(config.mode, plan);
+      outline(fastest, rounds ? reasons_in_float(fastest, fastest) : reasons_of(config.mode, fastest.size()));
   if (wants_format(config, "tflite")) check_tflite(graph, plan, sample, doors, config, target);
   watch.lap("place");
   if (options.dry_run) {
@@ -186,8 +198,10 @@ ConvertResult convert(const ConvertOptions& options) {
   }
   if (!source) {
     const plan::QuantizedModel model = unmeasured_model(graph, plan, target, config, rules.nodes, threads);
+    const plan::QuantizedModel stored = stored_by_mode(config.mode, at_run_time, {noise_like(sample)},
+                                                       runners, threads, model, result.report.notes);
     const ModelFiles files =
-        unmeasured_files(result, model, sample, config, target, outputs, wants(options, "tflite"));
+        unmeasured_files(result, model, stored, sample, config, target, outputs, wants(options, "tflite"));
     finish_report(result.report, applied, {}, config, split, diagnostics, watch.timings());
     result.explained = explain(result.report, options.explain);
     deliver(result, files, options, config, outputs, graph);
@@ -205,8 +219,7 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here no Concat of outputs puts ranges of unlike width on one scale, where floats may stand.
   const std::vector<bool> placed = keep_apart(result.report, graph, target, stats, fastest,
                                               full && target.float_islands && target.activations.bits <= 8);
-  if (placed != fastest)
-    plan = select::outline(graph, target, capabilities, placed, reasons_in_float(fastest, placed));
+  if (placed != fastest) plan = outline(placed, reasons_in_float(fastest, placed));
 
   // From here every rounded value and every weight has parameters; the plan is complete.
   const plan::Candidates weights =
@@ -245,8 +258,7 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here nodes whose integers cost more accuracy than they are worth are in float again.
   const auto retry = [&](const std::vector<bool>& integer) {
-    plan::QuantPlan other =
-        select::outline(graph, target, capabilities, integer, reasons_in_float(fastest, integer));
+    plan::QuantPlan other = outline(integer, reasons_in_float(fastest, integer));
     complete(other);
     return attempt(graph, other, weights, answers, runners, *source, config, threads);
   };
@@ -264,15 +276,16 @@ ConvertResult convert(const ConvertOptions& options) {
   best.simulator->runner.reset();
   watch.lap("error by layer");
 
-  // From here constants that stay float are as narrow as the mode has them.
-  narrow_constants(config.mode, best.model);
-  append(result.report.notes, mode_notes(config.mode, best.model));
+  // From here the ONNX file's model is spelled as the modes of its nodes have it.
+  const plan::QuantizedModel stored =
+      stored_by_mode(config.mode, at_run_time, first_two(*source, split.held_out), runners, threads,
+                     best.model, result.report.notes);
 
   // From here the files exist, in memory, and stock ONNX Runtime has had its say about the ONNX one.
   const onnx_io::QdqOptions form = qdq_options(outputs, config);
   ModelFiles files;
-  files.onnx = onnx_io::write_qdq(best.model, metadata_of(config), form);
-  const std::vector<proof::Verdict> verdicts = verdicts_of(best.model, form, doors);
+  files.onnx = onnx_io::write_qdq(stored, metadata_of(config), form);
+  const std::vector<proof::Verdict> verdicts = verdicts_of(stored, form, doors);
   const simulate::Fidelity integer_kernels =
       fidelity_of_file(files.onnx, runners, *source, answers.held_out, threads);
   watch.lap("prove");
@@ -285,10 +298,10 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("tflite");
 
   // From here nothing is decided any more: numbers, then files.
-  describe_plan(result.report, best.model.graph, best.model.plan);
+  describe_plan(result.report, stored.graph, stored.plan);
   result.report.corrections = best.corrections;
-  describe_proof(result.report, best.model, verdicts, local_error);
-  describe_values(result.report, best.model, stats);
+  describe_proof(result.report, stored, verdicts, local_error);
+  describe_values(result.report, stored, stats);
   describe_calibration(result.report, *source, split, config.representative_dataset);
   describe_accuracy(result.report, graph, answers.judged, best.fidelity, integer_kernels);
   if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", files.onnx);

@@ -15,6 +15,7 @@
 #include "compare.h"
 #include "config/core_config.h"
 #include "config_for.h"
+#include "fix.h"
 #include "frontier.h"
 #include "inspect.h"
 #include "inspect_tflite.h"
@@ -23,6 +24,7 @@
 #include "report/difference.h"
 #include "report/table.h"
 #include "run/ort_runner.h"
+#include "survey.h"
 #include "target/target.h"
 #include "version.h"
 
@@ -313,6 +315,66 @@ int frontier_command(const Command& self, const Arguments& arguments) {
   return 0;
 }
 
+int fix_command(const Command& self, const Arguments& arguments) {
+  CLI::App app(self.sentence, "qconvert fix");
+  ConvertLine line;
+  bool strip = false;
+  add_convert_options(app, line);
+  app.add_flag("--strip", strip, "the float model behind the file instead of a quantized one");
+  set_help_page(app, "usage: qconvert fix MODEL.onnx [--config CFG.json] [--format LIST] [--strip] [options]",
+                "");
+  if (!parse(app, arguments)) return 0;
+  apply(line.talk);
+  if (line.model.empty())
+    throw Error(Exit::kUsage, {"usage", "command line", "no model was given", self.example});
+  return print_result(fix(resolve(line), strip), line.talk);
+}
+
+int survey_command(const Command& self, const Arguments& arguments) {
+  CLI::App app(self.sentence, "qconvert survey");
+  SurveyOptions options;
+  std::string config, calibration, keep, best = "size";
+  std::vector<std::string> sets;
+  Talk talk;
+  app.add_option("MODEL", options.convert.model, "float32 ONNX model")->required();
+  app.add_option("--config", options.convert.config, "core-config that every way starts from")
+      ->type_name("CFG.json");
+  app.add_option("--images", options.images,
+                 "pictures to judge on (default: those that the config calibrates on)")
+      ->type_name("DIR");
+  app.add_option("--labels", options.labels, "CSV with the columns file,class_index: top-1")
+      ->type_name("CSV");
+  app.add_option("--label-offset", options.label_offset, "added to every class_index")->type_name("N");
+  app.add_option("--best", best, "what comes first: size (default), speed or accuracy")
+      ->type_name("WHAT")
+      ->check(CLI::IsMember({"size", "speed", "accuracy"}).description(""));
+  app.add_option("--max-images", options.max_images, "judge on so many images (default: 200)")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, kMostCount).description(""));
+  app.add_option("-o,--output", options.keep,
+                 "folder for the models, a config of each, survey.json and survey.md")
+      ->type_name("DIR");
+  app.add_option("--set", sets, "one value of the config, may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("/POINTER=VALUE");
+  add_threads(app, options.convert.threads);
+  add_talk(app, talk, {"text", "json", "markdown"}, "what goes to stdout: text (default), json or markdown");
+  set_help_page(
+      app, "usage: qconvert survey MODEL.onnx --config CFG.json [--labels CSV] [--best size|speed|accuracy]",
+      "");
+  if (!parse(app, arguments)) return 0;
+  apply(talk);
+  for (const std::string& set : sets) options.convert.overrides.push_back(config::parse_override(set));
+  options.best = best == "size"    ? report::Best::kSize
+                 : best == "speed" ? report::Best::kSpeed
+                                   : report::Best::kAccuracy;
+  const report::Survey found = survey(options);
+  print_to_stdout(talk.json()              ? report::to_json(found)
+                  : talk.wants("markdown") ? report::to_markdown(found)
+                                           : report::to_text(found));
+  return 0;
+}
+
 // --- looking at models
 // ----------------------------------------------------------------------------------------------
 
@@ -514,6 +576,11 @@ const std::vector<Command>& commands() {
        compare_command},
       {"frontier", "size against error over choices of widths, and a conversion of what is picked",
        "qconvert frontier net.onnx --config quant.json -o build --pick '<= 2 MB'", frontier_command},
+      {"survey", "every way of quantizing a model, measured, in one table",
+       "qconvert survey net.onnx --config quant.json --images eval --labels labels.csv --best speed",
+       survey_command},
+      {"fix", "a model that is quantized already, by whatever tool: the same grid, small and fast",
+       "qconvert fix net.qdq.onnx -o build", fix_command},
       {"targets", "list the targets and what they allow", "qconvert targets int8", targets_command},
       {"schema", "print the JSON schema of the core-config, or of the report", "qconvert schema",
        schema_command},

@@ -360,14 +360,14 @@ void add_own(std::vector<Key>& t) {
                      {{"static", 0, false, ""},
                       {"weight_only", 1, false, ""},
                       {"float16", 2, false, ""},
-                      {"bfloat16", 3, false, ""}},
-                     "static: activations and weights become integers, by a plan made from images. "
-                     "weight_only: integer weights "
-                     "alone, 8 bits or what bit_width_config says. float16, bfloat16: weights in a float "
-                     "type of 16 bits. All but "
-                     "static unfold the weights once, at load, so the model runs as fast as in float; they "
-                     "need no images, and "
-                     "where a folder is named, the result is measured on it.",
+                      {"bfloat16", 3, false, ""},
+                      {"dynamic", 4, false, ""}},
+                     "static: activations and weights become integers, by a plan made from images. dynamic: "
+                     "int8 weights; activations are rounded at every run, to the range they have then, where "
+                     "that takes less time than float. weight_only: integer weights alone, 8 bits or what "
+                     "bit_width_config says. float16, bfloat16: weights in a float type of 16 bits. The last "
+                     "three unfold the weights once, at load, so the model runs as fast as in float. All but "
+                     "static need no images; where a folder is named, the result is measured on it.",
                      kOwn));
   add_placement_key(t);
   t.push_back(

@@ -111,10 +111,11 @@ void check_float(const ir::Graph& graph, const std::string& place, Diagnostics& 
     if (++count <= kNamed) names.push_back(node_place(node));
   }
   if (count == 0) return;
-  diagnostics.error({"already-quantized", place,
-                     format("it is quantized already: {}{}", join(names, ", "),
-                            count > kNamed ? format(" and {} more", count - kNamed) : ""),
-                     "give the float32 model that this one was made from"});
+  diagnostics.error(
+      {"already-quantized", place,
+       format("it is quantized already: {}{}", join(names, ", "),
+              count > kNamed ? format(" and {} more", count - kNamed) : ""),
+       "write it anew with: qconvert fix MODEL; or give the float32 model that this one was made from"});
 }
 
 }  // namespace

@@ -13,8 +13,9 @@ bool integer_type(ir::DType type) {
 
 bool named_integer(const ir::Node& node) {
   return node.op_type.starts_with("QLinear") || node.op_type.starts_with("QGemm") ||
-         node.op_type.starts_with("QAttention") || node.op_type == "MatMulIntegerToFloat" ||
-         node.op_type == "MatMulInteger" || node.op_type == "ConvInteger";
+         node.op_type.starts_with("QAttention") || node.op_type.starts_with("DynamicQuantize") ||
+         node.op_type == "MatMulIntegerToFloat" || node.op_type == "MatMulInteger" ||
+         node.op_type == "ConvInteger";
 }
 
 // By value: does it hold 8-bit integers? The dump states no types for values inside the graph, so they are

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <ctime>
 #include <random>
+#include <string>
 
 #include "base/error.h"
 #include "select/costs.h"
@@ -96,7 +97,14 @@ TEST_CASE("five thousand nodes are placed in well under two seconds") {
   std::vector<ir::ValueId> values{tiny::input(c.graph, "x", {1, 4})};
   for (int i = 0; i < 5000; ++i) {
     const size_t back = values.size() - 1 - static_cast<size_t>(number(std::min<int>(i + 1, 6)));
-    values.push_back(tiny::add(c.graph, values.back(), values[back]));
+    ir::Node node;
+    node.name =
+        "add" + std::to_string(i);  // named here, or a free name would be sought among all that there are
+    node.op_type = "Add";
+    node.inputs = {values.back(), values[back]};
+    node.outputs = {ir::add_value(c.graph, "sum" + std::to_string(i), ir::DType::kFloat, {1, 4})};
+    values.push_back(node.outputs[0]);
+    ir::add_node(c.graph, std::move(node));
   }
   tiny::output(c.graph, values.back());
   for (int i = 0; i < 5000; ++i) {

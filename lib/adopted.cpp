@@ -1,0 +1,173 @@
+// See adopted.h.
+#include "adopted.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "ir/ops.h"
+
+namespace qc {
+namespace {
+
+using quant::QuantParams;
+
+const ir::Value& value_of(const ir::Graph& graph, ir::ValueId v) {
+  return graph.values[static_cast<size_t>(v)];
+}
+
+// The same grid in the target's type; nothing where its kernels have no such grid.
+std::optional<QuantParams> in_target(QuantParams params, const target::TargetSpec& target) {
+  if (params.per_channel() || params.bits > target.activations.bits) return std::nullopt;
+  if (params.is_signed != target.activations.is_signed) {
+    const int32_t half = 1 << (params.bits - 1);
+    for (int32_t& zero : params.zero_points) zero += params.is_signed ? half : -half;
+    params.is_signed = target.activations.is_signed;
+  }
+  params.narrow_range = false;
+  if (target.activations.symmetric && params.zero_points[0] != 0) return std::nullopt;
+  return params;
+}
+
+double bound(const ir::Graph& graph, const ir::Node& node, size_t slot, double fallback) {
+  if (slot >= node.inputs.size() || node.inputs[slot] == ir::kNone) return fallback;
+  return ir::scalar_constant(graph, node.inputs[slot]).value_or(fallback);
+}
+
+// A Relu or Clip behind a value of the file: the range that it leaves.
+std::optional<QuantParams> behind_activation(const ir::Graph& graph, ir::ValueId v, const adopt::Found& found,
+                                             const target::TargetSpec& target) {
+  const ir::NodeId maker = value_of(graph, v).producer;
+  if (maker == ir::kNone) return std::nullopt;
+  const ir::Node& node = graph.nodes[static_cast<size_t>(maker)];
+  const bool relu = ir::standard_op(node, "Relu");
+  if (!relu && !ir::standard_op(node, "Clip")) return std::nullopt;
+  const auto before = found.activations.find(value_of(graph, node.inputs[0]).name);
+  if (before == found.activations.end() || before->second.per_channel()) return std::nullopt;
+  const double low = relu ? 0 : bound(graph, node, 1, -INFINITY),
+               high = relu ? INFINITY : bound(graph, node, 2, INFINITY);
+  return in_target(
+      quant::asymmetric_params(std::max(low, static_cast<double>(quant::range_min(before->second))),
+                               std::min(high, static_cast<double>(quant::range_max(before->second))),
+                               target.activations.bits, target.activations.is_signed),
+      target);
+}
+
+// What an op like Sigmoid makes, whatever it reads.
+std::optional<QuantParams> by_op(const ir::Graph& graph, ir::ValueId v, const target::TargetSpec& target) {
+  const ir::NodeId maker = value_of(graph, v).producer;
+  const auto range = maker == ir::kNone
+                         ? target.known_ranges.end()
+                         : target.known_ranges.find(graph.nodes[static_cast<size_t>(maker)].op_type);
+  if (range == target.known_ranges.end()) return std::nullopt;
+  const auto [low, high] = range->second;
+  return target.activations.symmetric
+             ? quant::symmetric_params(std::max(-low, high), target.activations.bits, true, false)
+             : quant::asymmetric_params(low, high, target.activations.bits, target.activations.is_signed);
+}
+
+bool on_grid(const ir::Tensor& weight, const QuantParams& params) {
+  const std::span<const float> floats = weight.as<float>();
+  const std::vector<float> again =
+      quant::dequantize(quant::quantize(floats, weight.dims, params), weight.dims, params);
+  return std::equal(again.begin(), again.end(), floats.begin());
+}
+
+size_t scales_along(const ir::Tensor& weight, int axis) {
+  return axis < 0 ? 1 : static_cast<size_t>(weight.dims[static_cast<size_t>(axis)]);
+}
+
+// By name first; a weight that was turned or renamed on the way is found by its numbers.
+std::optional<QuantParams> grid_of(const ir::Value& value, int axis, const adopt::Found& found,
+                                   bool zero_points) {
+  const ir::Tensor& weight = *value.constant;
+  const auto fits = [&](QuantParams params) -> std::optional<QuantParams> {
+    if (params.bits > 8 || (!zero_points && params.zero_points[0] != 0)) return std::nullopt;
+    if (params.per_channel()) {
+      if (axis < 0 || params.scales.size() != scales_along(weight, axis)) return std::nullopt;
+      params.axis = axis;
+    }
+    const bool one_zero = std::all_of(params.zero_points.begin(), params.zero_points.end(),
+                                      [&](int32_t z) { return z == params.zero_points[0]; });
+    return one_zero && on_grid(weight, params) ? std::optional(params) : std::nullopt;
+  };
+  if (const auto named = found.weights.find(value.name); named != found.weights.end())
+    if (auto params = fits(named->second)) return params;
+  for (const auto& [name, params] : found.weights)
+    if (auto fitting = fits(params)) return fitting;
+  return std::nullopt;
+}
+
+}  // namespace
+
+plan::Candidates found_activations(const ir::Graph& graph, const plan::QuantPlan& plan,
+                                   const adopt::Found& found, const target::TargetSpec& target) {
+  plan::Candidates known;
+  for (const bool own : {true, false})  // what the file says of a member goes before what follows from others
+    for (size_t v = 0; v < plan.values.size(); ++v) {
+      const plan::ValueDecision& decision = plan.values[v];
+      if (!decision.quantized || known.contains(decision.scale_group)) continue;
+      const auto id = static_cast<ir::ValueId>(v);
+      const auto said = found.activations.find(graph.values[v].name);
+      std::optional<QuantParams> params;
+      if (own && said != found.activations.end()) params = in_target(said->second, target);
+      if (!own) params = behind_activation(graph, id, found, target);
+      if (!own && !params) params = by_op(graph, id, target);
+      if (params)
+        known[decision.scale_group] = {
+            {*params, 0, 0, own ? "as the file has it" : "follows from the grid before it or from the op"}};
+    }
+  return known;
+}
+
+std::vector<ir::ValueId> unknown_values(const plan::QuantPlan& plan, const plan::Candidates& known) {
+  std::vector<ir::ValueId> unknown;
+  for (size_t v = 0; v < plan.values.size(); ++v)
+    if (plan.values[v].quantized && !known.contains(plan.values[v].scale_group))
+      unknown.push_back(static_cast<ir::ValueId>(v));
+  return unknown;
+}
+
+void keep_float_around(const ir::Graph& graph, const std::vector<ir::ValueId>& values,
+                       std::vector<select::Capability>& capabilities) {
+  const auto keep = [&](ir::NodeId id, ir::ValueId v) {
+    select::Capability& c = capabilities[static_cast<size_t>(id)];
+    if (c.ability == select::Ability::kFloatOnly) return;
+    c.ability = select::Ability::kFloatOnly;
+    c.reason = plan::Reason::kUserKeepFloat;
+    c.detail =
+        "the file has no scale for '" + value_of(graph, v).name + "', and no images are named to find one";
+  };
+  for (const ir::ValueId v : values) {
+    const ir::Value& value = value_of(graph, v);
+    if (value.producer != ir::kNone) keep(value.producer, v);
+    for (const ir::NodeId reader : value.consumers) keep(reader, v);
+  }
+  for (const ir::NodeId id : ir::topological_order(graph)) {  // followers go where their producer is
+    select::Capability& c = capabilities[static_cast<size_t>(id)];
+    if (c.ability != select::Ability::kFollows) continue;
+    const ir::ValueId in = graph.nodes[static_cast<size_t>(id)].inputs[0];
+    if (capabilities[static_cast<size_t>(value_of(graph, in).producer)].ability ==
+        select::Ability::kFloatOnly)
+      keep(id, in);
+  }
+}
+
+int64_t use_found_weights(const ir::Graph& graph, const adopt::Found& found, bool zero_points,
+                          plan::Candidates& weights) {
+  int64_t used = 0;
+  for (auto& [v, candidates] : weights) {
+    if (candidates.empty()) continue;
+    int axis = candidates[0].params.axis;
+    for (const ir::NodeId reader : value_of(graph, v).consumers)
+      if (ir::weight_traits(graph, graph.nodes[static_cast<size_t>(reader)]))
+        axis = ir::output_channel_axis(graph, graph.nodes[static_cast<size_t>(reader)]);
+    const auto params = grid_of(value_of(graph, v), axis, found, zero_points);
+    if (!params) continue;
+    candidates = {{*params, 0, candidates[0].bytes, "as the file has it"}};
+    ++used;
+  }
+  return used;
+}
+
+}  // namespace qc

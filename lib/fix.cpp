@@ -1,0 +1,184 @@
+// See fix.h. The corridor of pipeline.cpp with the search for scales left out: what the file says goes first.
+#include "fix.h"
+
+#include <algorithm>
+
+#include "adopt/adopt.h"
+#include "adopted.h"
+#include "assemble_report.h"
+#include "attempt.h"
+#include "base/parallel.h"
+#include "base/text.h"
+#include "calibrate/calibrate.h"
+#include "deliver.h"
+#include "normalize/idioms.h"
+#include "normalize/normalize.h"
+#include "onnx_io/onnx_io.h"
+#include "prepare.h"
+#include "quantize/quantize.h"
+#include "run/ort_runner.h"
+#include "select/capability.h"
+#include "select/costs.h"
+#include "select/decide.h"
+#include "select/placement.h"
+#include "select/rules.h"
+#include "select/ties.h"
+#include "threshold/candidates.h"
+#include "version.h"
+#include "write_tflite.h"
+
+namespace qc {
+namespace {
+
+Error not_quantized(const std::filesystem::path& model) {
+  return {Exit::kInput,
+          {"not-quantized", model.string(), "it carries no QuantizeLinear, DequantizeLinear or QLinear op",
+           "quantize it with: qconvert MODEL --config CFG.json"}};
+}
+
+// The float model under the name of the output, and a note of what was taken out.
+void write_stripped(ConvertResult& result, const ir::Graph& graph, const adopt::Found& found,
+                    const OutputPaths& outputs, ModelFiles& files) {
+  files.onnx.bytes = onnx_io::write(graph);
+  result.report.notes.push_back(
+      format("the float model behind {} rounded values and {} weights; weights stay on the "
+             "grids of the file",
+             found.activations.size(), found.weights.size()));
+  describe_file(result.report, outputs.onnx, "onnx", files.onnx);
+}
+
+// Everything that a plan of the file's scales depends on.
+struct Scene {
+  ir::Graph& graph;
+  const target::TargetSpec& target;
+  const config::CoreConfig& config;
+  const adopt::Found& found;
+  const select::ResolvedRules& rules;
+  std::vector<select::Capability> capabilities;
+  select::PlacementCosts time;
+  bool full = false;
+};
+
+plan::QuantPlan outlined(const Scene& scene) {
+  const std::vector<bool> integer = scene.full ? wherever_possible(scene.capabilities)
+                                               : select::place(scene.graph, scene.capabilities, scene.time);
+  return select::outline(scene.graph, scene.target, scene.capabilities, integer,
+                         reasons_in_float(integer, integer));
+}
+
+// A plan in which every rounded value has a grid: the file's, one from images, or none and floats around it.
+plan::QuantPlan complete_plan(Scene& scene, const images::ImageSource* source, run::RunnerFactory& runners,
+                              const calibrate::Split& split, int threads, std::vector<std::string>& notes) {
+  plan::QuantPlan plan = outlined(scene);
+  plan::Candidates known = found_activations(scene.graph, plan, scene.found, scene.target);
+  std::vector<ir::ValueId> unknown = unknown_values(plan, known);
+  size_t floated = 0;
+  while (!source && !unknown.empty()) {
+    floated += unknown.size();
+    keep_float_around(scene.graph, unknown, scene.capabilities);
+    plan = outlined(scene);
+    known = found_activations(scene.graph, plan, scene.found, scene.target);
+    unknown = unknown_values(plan, known);
+  }
+  if (floated > 0)
+    notes.push_back(format(
+        "{} values without a scale in the file stay in float; --images DIR finds scales for them", floated));
+  plan::StatsTable stats;
+  if (!unknown.empty()) {
+    std::vector<plan::StatRequest> requests;
+    for (const ir::ValueId v : unknown) requests.push_back({v, true, false, 1});
+    stats = calibrate::calibrate(scene.graph, runners, *source, split.calibration, requests,
+                                 {threads, batch_size(scene.graph, scene.config)});
+    notes.push_back(format("{} values had no scale in the file and were calibrated", unknown.size()));
+  }
+  plan::QuantPlan rest = plan;  // what the file knows needs no search
+  for (plan::ValueDecision& value : rest.values)
+    if (value.quantized && known.contains(value.scale_group)) value.quantized = false;
+  plan::Candidates candidates = threshold::activation_candidates(
+      scene.graph, rest, stats, scene.target, scene.config.quantization, scene.rules.nodes);
+  candidates.insert(known.begin(), known.end());
+  select::decide(plan, scene.graph, scene.target, candidates);
+  notes.push_back(format("{} grids of activations are the file's", known.size()));
+  return plan;
+}
+
+}  // namespace
+
+ConvertResult fix(const ConvertOptions& options, bool strip) {
+  Diagnostics diagnostics;
+  ConvertResult result;
+  const int threads = options.threads > 0 ? options.threads : available_threads();
+  const run::Doors doors = onnx_doors();
+  const config::CoreConfig config = load_config(options, diagnostics);
+  target::TargetSpec target = target_of(config);
+  const bool full = config::placement_of(config) == config::Placement::kFull || !target.float_islands;
+  if (full) target = without_float_outputs(std::move(target));
+  run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
+  const OutputPaths outputs = plan_outputs(options, config);
+
+  // From here the model is float, and what the file says about rounding stands beside it.
+  ir::Graph graph = onnx_io::read(options.model, diagnostics);
+  check_opset_known(graph, doors, options.model);
+  if (!adopt::carries_quantization(graph)) throw not_quantized(options.model);
+  result.report = begin_report(options, config, target, graph);
+  apply_input_shapes(graph, config);
+  const adopt::Found found = adopt::strip(graph);
+  ModelFiles files;
+  if (strip) {
+    write_stripped(result, graph, found, outputs, files);
+    finish_report(result.report, {}, {}, config, {}, diagnostics, {});
+    deliver(result, files, options, config, outputs, graph);
+    return result;
+  }
+
+  // From here the graph is in its plainest spelling.
+  std::unique_ptr<images::ImageSource> source;
+  if (!config.representative_dataset.path.empty()) source = open_images(graph, config, diagnostics, threads);
+  const calibrate::Split split =
+      source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
+  const std::vector<ir::Tensor> sample = source ? source->load(0) : blank_inputs(graph, config);
+  run::infer_shapes(graph, doors);
+  raise_opset_checked(graph, 13, runners, sample, diagnostics);
+  const auto applied = normalize::normalize(graph, runners, normalize_options(sample, doors), diagnostics);
+  run::infer_shapes(graph, doors);
+
+  // From here every rounded value has a grid and the plan is complete.
+  const select::ResolvedRules rules = select::resolve_rules(graph, config);
+  std::vector<select::Capability> capabilities =
+      select::capabilities(graph, target, config.keep_float, normalize::recognise(graph), rules.nodes);
+  const select::PlacementCosts time =
+      select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
+  Scene scene{graph, target, config, found, rules, std::move(capabilities), time, full};
+  const plan::QuantPlan plan =
+      complete_plan(scene, source.get(), runners, split, threads, result.report.notes);
+
+  // From here weights are the file's integers again, and biases follow from the scales around them.
+  plan::Candidates weights =
+      threshold::weight_candidates(graph, plan, target, config.quantization, rules.nodes, threads);
+  const int64_t used = use_found_weights(graph, found, !wants_format(config, "tflite"), weights);
+  result.report.notes.push_back(format("{} of {} weights keep the file's integers", used, weights.size()));
+  quantize::Guards guards;
+  const plan::QuantizedModel model = quantize::quantize(graph, plan, weights, {}, guards);
+
+  // From here the files exist, in memory.
+  describe_plan(result.report, model.graph, model.plan);
+  if (wants_format(config, "onnx")) {
+    const onnx_io::QdqOptions form = qdq_options(outputs, config);
+    files.onnx = onnx_io::write_qdq(model, metadata_of(config), form);
+    describe_proof(result.report, model, verdicts_of(model, form, doors), {});
+    describe_file(result.report, outputs.onnx, "onnx", files.onnx);
+  }
+  if (wants_format(config, "tflite")) {
+    const tflite::Model lowered = tflite_graph(model, sample, doors, config, target);
+    files.tflite = tflite::serialise(lowered);
+    for (const std::string& note : tflite_notes(lowered, model.graph, target))
+      result.report.notes.push_back(note);
+    describe_file(result.report, outputs.tflite, "tflite", files.tflite);
+  }
+  finish_report(result.report, applied, guards, config, split, diagnostics, {});
+  result.explained = explain(result.report, options.explain);
+  deliver(result, files, options, config, outputs, graph);
+  return result;
+}
+
+}  // namespace qc

@@ -1,0 +1,59 @@
+// See dynamic.h.
+#include "select/dynamic.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "ir/ops.h"
+
+namespace qc::select {
+namespace {
+
+constexpr double kPasses = 2;  // DynamicQuantizeLinear reads its input twice
+
+bool constant_matrix(const ir::Graph& graph, const ir::Node& node, size_t slot, size_t rank) {
+  const ir::Tensor* weight = ir::constant_input(graph, node, slot);
+  return weight && weight->dtype == ir::DType::kFloat && weight->dims.size() == rank && weight->size() > 0;
+}
+
+DynamicChoice product(const ir::Graph& graph, const ir::Node& node, ir::NodeId id,
+                      const PlacementCosts& time) {
+  if (!constant_matrix(graph, node, 1, 2)) return {false, "its weight is not a constant matrix"};
+  if (node.op_type == "Gemm") {
+    const bool plain = ir::float_attribute(node, "alpha", 1) == 1.0f &&
+                       ir::float_attribute(node, "beta", 1) == 1.0f &&
+                       ir::int_attribute(node, "transA", 0) == 0;
+    if (!plain) return {false, "alpha, beta or transA are not the plain ones"};
+  }
+  const NodeCost& cost = time.nodes[static_cast<size_t>(id)];
+  if (cost.integer == 0 && cost.floating == 0) return {false, "the target or keep_float has it in float"};
+  const double dynamic = cost.integer + kPasses * time.values[static_cast<size_t>(node.inputs[0])].quantize;
+  const std::string figures =
+      format("by the target's costs {:.3g} us rounded at run time, {:.3g} us in float", dynamic / 1000,
+             cost.floating / 1000);
+  return {dynamic < cost.floating, figures};
+}
+
+}  // namespace
+
+DynamicChoice dynamic_choice(const ir::Graph& graph, ir::NodeId id, const PlacementCosts& time) {
+  const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+  if (ir::standard_op(node, "MatMul") || ir::standard_op(node, "Gemm")) return product(graph, node, id, time);
+  if (ir::standard_op(node, "Conv") || ir::standard_op(node, "ConvTranspose"))
+    return {false,
+            "the runtime's integer convolution without a known range takes 6 to 8 times as long as float"};
+  if (ir::standard_op(node, "GRU") || ir::standard_op(node, "RNN"))
+    return {false, "the runtime has no kernel for it that rounds at run time"};
+  if (!ir::standard_op(node, "LSTM")) return {};
+  const bool weights = constant_matrix(graph, node, 1, 3) && constant_matrix(graph, node, 2, 3);
+  const bool plain = node.attributes.size() ==
+                     static_cast<size_t>(std::count_if(node.attributes.begin(), node.attributes.end(),
+                                                       [](const ir::Attribute& a) {
+                                                         return a.name != "layout" && a.name != "activations";
+                                                       }));
+  if (!weights || !plain)
+    return {false, "its weights are not constants, or its activations or layout are unusual"};
+  return {true, "DynamicQuantizeLSTM"};
+}
+
+}  // namespace qc::select

@@ -1,0 +1,314 @@
+// See spell_modes.h.
+#include "spell_modes.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "base/text.h"
+#include "ir/ops.h"
+#include "threshold/blocks.h"
+
+namespace qc {
+namespace {
+
+using ir::DType;
+using ir::kNone;
+using ir::NodeId;
+using ir::ValueId;
+using plan::Compute;
+using quant::QuantParams;
+
+constexpr const char* kContrib = "com.microsoft";
+constexpr int64_t kWorthIntegers = 128;  // elements
+
+const ir::Value& value_of(const plan::QuantizedModel& model, ValueId v) {
+  return model.graph.values[static_cast<size_t>(v)];
+}
+ir::Node& node_of(plan::QuantizedModel& model, NodeId id) {
+  return model.graph.nodes[static_cast<size_t>(id)];
+}
+
+void cover(plan::QuantizedModel& model) {  // the plan covers its graph
+  model.plan.nodes.resize(model.graph.nodes.size());
+  model.plan.values.resize(model.graph.values.size());
+}
+
+void import_contrib(ir::Graph& graph) {
+  const bool known = std::any_of(graph.opset_imports.begin(), graph.opset_imports.end(),
+                                 [](const auto& import) { return import.first == kContrib; });
+  if (!known) graph.opset_imports.emplace_back(kContrib, 1);
+}
+
+// A node in float that makes one new value.
+ValueId add_step(plan::QuantizedModel& model, const std::string& name, const char* op_type,
+                 const std::vector<ValueId>& inputs, DType type, std::vector<ir::Attribute> attributes = {}) {
+  const ValueId out = ir::add_value(model.graph, name, type);
+  ir::Node node;
+  node.name = name;
+  node.op_type = op_type;
+  node.inputs = inputs;
+  node.outputs = {out};
+  node.attributes = std::move(attributes);
+  const NodeId id = ir::add_node(model.graph, std::move(node));
+  cover(model);
+  model.plan.nodes[static_cast<size_t>(id)].reason = plan::Reason::kNotFloat;
+  return out;
+}
+
+ValueId whole_numbers(plan::QuantizedModel& model, const std::string& name,
+                      const std::vector<int64_t>& numbers) {
+  const auto count = static_cast<int64_t>(numbers.size());
+  return ir::add_constant(model.graph, name, ir::make_tensor(std::span<const int64_t>(numbers), {count}));
+}
+
+template <typename T>
+std::vector<T> turned(std::span<const T> values, int64_t matrices, int64_t rows, int64_t columns) {
+  std::vector<T> result(values.size());
+  for (int64_t m = 0; m < matrices; ++m)
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c)
+        result[static_cast<size_t>((m * columns + c) * rows + r)] =
+            values[static_cast<size_t>((m * rows + r) * columns + c)];
+  return result;
+}
+
+ir::Tensor bytes_tensor(const std::vector<int32_t>& integers, bool is_signed, std::vector<int64_t> dims) {
+  QuantParams byte;
+  byte.bits = 8;
+  byte.is_signed = is_signed;
+  return ir::make_tensor(is_signed ? DType::kInt8 : DType::kUint8, quant::pack(integers, byte),
+                         std::move(dims));
+}
+
+// --- rounding at run time --------------------------------------------------------------------------
+
+using Rounded = std::map<ValueId, std::array<ValueId, 3>>;  // value -> integers, scale, zero point
+
+const std::array<ValueId, 3>& rounded(plan::QuantizedModel& model, ValueId x, Rounded& all) {
+  auto [place, added] = all.try_emplace(x);
+  if (!added) return place->second;
+  const std::string name = value_of(model, x).name;
+  place->second = {ir::add_value(model.graph, name + "_q", DType::kUint8),
+                   ir::add_value(model.graph, name + "_s", DType::kFloat),
+                   ir::add_value(model.graph, name + "_z", DType::kUint8)};
+  ir::Node node;
+  node.name = name + "_q";
+  node.op_type = "DynamicQuantizeLinear";
+  node.inputs = {x};
+  node.outputs.assign(place->second.begin(), place->second.end());
+  ir::add_node(model.graph, std::move(node));
+  cover(model);
+  return place->second;
+}
+
+ValueId scales_of(plan::QuantizedModel& model, const std::string& name, const QuantParams& params) {
+  const std::vector<int64_t> dims = params.per_channel()
+                                        ? std::vector<int64_t>{static_cast<int64_t>(params.scales.size())}
+                                        : std::vector<int64_t>{};
+  return ir::add_constant(model.graph, name + "_s",
+                          ir::make_tensor(std::span<const float>(params.scales), dims));
+}
+
+// y = Cast(MatMulInteger(x_q, W)) * (x_s * W_s) [+ bias]; the node itself becomes the MatMulInteger.
+void spell_product(plan::QuantizedModel& model, NodeId id, Rounded& all) {
+  const ir::Node node = node_of(model, id);
+  const ValueId v = node.inputs[1], y = node.outputs[0];
+  const plan::IntegerTensor weight = model.weights.at(v);
+  std::vector<int64_t> dims = value_of(model, v).constant->dims;
+  std::vector<int32_t> integers = weight.integers;
+  if (node.op_type == "Gemm" && ir::int_attribute(node, "transB", 0) != 0) {
+    integers = turned(std::span<const int32_t>(integers), 1, dims[0], dims[1]);
+    std::swap(dims[0], dims[1]);
+  }
+  const ValueId bias = node.inputs.size() > 2 ? node.inputs[2] : kNone;
+  const std::array<ValueId, 3> x = rounded(model, node.inputs[0], all);
+  const std::string& name = node.name;
+  const bool is_signed = weight.params.is_signed;
+  const ValueId constant =
+      ir::add_constant(model.graph, value_of(model, v).name + "_q", bytes_tensor(integers, is_signed, dims));
+  const bool centred = std::all_of(weight.params.zero_points.begin(), weight.params.zero_points.end(),
+                                   [](int32_t z) { return z == 0; });
+  const ValueId sums = ir::add_value(model.graph, name + "_i", DType::kInt32);
+  ir::Node& integer = node_of(model, id);
+  integer.op_type = "MatMulInteger";
+  integer.attributes.clear();
+  ir::set_input(model.graph, id, 0, x[0]);
+  ir::set_input(model.graph, id, 1, constant);
+  ir::set_input(model.graph, id, 2, x[2]);
+  if (!centred) {
+    std::vector<int64_t> zero_dims;
+    if (weight.params.per_channel()) zero_dims = {static_cast<int64_t>(weight.params.scales.size())};
+    ir::set_input(model.graph, id, 3,
+                  ir::add_constant(model.graph, name + "_z",
+                                   bytes_tensor(weight.params.zero_points, is_signed, zero_dims)));
+  }
+  ir::set_output(model.graph, id, 0, sums);
+  model.plan.nodes[static_cast<size_t>(id)].compute = Compute::kInteger;
+  const ValueId scale =
+      add_step(model, name + "_ss", "Mul", {x[1], scales_of(model, name, weight.params)}, DType::kFloat);
+  const ValueId floats = add_step(model, name + "_f", "Cast", {sums}, DType::kFloat, {{"to", int64_t{1}}});
+  ValueId last = add_step(model, name + "_y", "Mul", {floats, scale}, DType::kFloat);
+  if (bias != kNone) last = add_step(model, name + "_b", "Add", {last, bias}, DType::kFloat);
+  ir::set_output(model.graph, value_of(model, last).producer, 0, y);
+  cover(model);
+}
+
+// One row of a recurrent layer's weight is what one gate of one unit reads.
+threshold::Blocks rows_of(const ir::Tensor& weight, int threads) {
+  const int64_t length = weight.dims.back();
+  threshold::BlockOptions options;
+  options.bits = 8;
+  options.size = length;
+  return threshold::in_blocks(weight.as<float>(), weight.size() / length, length, options, threads);
+}
+
+void spell_lstm(plan::QuantizedModel& model, NodeId id, int threads) {
+  for (const size_t slot : {size_t{1}, size_t{2}}) {
+    const ir::Tensor weight = *value_of(model, node_of(model, id).inputs[slot]).constant;
+    const std::string name = value_of(model, node_of(model, id).inputs[slot]).name;
+    const threshold::Blocks rows = rows_of(weight, threads);
+    const std::vector<int32_t> integers =
+        turned(std::span<const int32_t>(rows.integers), weight.dims[0], weight.dims[1], weight.dims[2]);
+    const std::vector<int64_t> scale_dims{weight.dims[0], weight.dims[1]};
+    const ValueId q =
+        ir::add_constant(model.graph, name + "_q",
+                         bytes_tensor(integers, true, {weight.dims[0], weight.dims[2], weight.dims[1]}));
+    const ValueId s = ir::add_constant(model.graph, name + "_s",
+                                       ir::make_tensor(std::span<const float>(rows.scales), scale_dims));
+    const ValueId z =
+        ir::add_constant(model.graph, name + "_z", bytes_tensor(rows.zero_points, true, scale_dims));
+    ir::set_input(model.graph, id, slot, q);
+    ir::set_input(model.graph, id, 6 + 2 * slot, s);
+    ir::set_input(model.graph, id, 7 + 2 * slot, z);
+  }
+  node_of(model, id).op_type = "DynamicQuantizeLSTM";
+  node_of(model, id).domain = kContrib;
+  import_contrib(model.graph);
+  cover(model);
+  model.plan.nodes[static_cast<size_t>(id)].compute = Compute::kInteger;
+}
+
+// --- blocks ----------------------------------------------------------------------------------------
+
+// Rows of output channels of a weight, and how it is stored.
+struct Matrix {
+  std::vector<float> rows;
+  int64_t count = 0, length = 0;
+  bool turned = false;  // stored as [length, count]
+};
+
+Matrix matrix_of(const ir::Tensor& weight, bool columns) {
+  Matrix matrix;
+  matrix.turned = columns;
+  const std::span<const float> all = weight.as<float>();
+  matrix.length = columns ? weight.dims[0] : weight.dims.back();
+  matrix.count = weight.size() / std::max<int64_t>(1, matrix.length);
+  matrix.rows =
+      columns ? turned(all, 1, weight.dims[0], weight.dims[1]) : std::vector<float>(all.begin(), all.end());
+  return matrix;
+}
+
+// A value that the runtime makes of the blocks once, at load: integers of one row a block, a scale for each,
+// brought into shape. The writer packs them as it packs any weight.
+ValueId unfolded(plan::QuantizedModel& model, const std::string& name, const threshold::Blocks& blocks,
+                 bool columns, const std::vector<int64_t>& dims) {
+  const int64_t count = blocks.rows * blocks.blocks, size = blocks.options.size;
+  plan::IntegerTensor stored;
+  stored.params.bits = blocks.options.bits;
+  stored.params.is_signed = blocks.options.symmetric;
+  stored.params.axis = 0;
+  stored.params.scales = blocks.scales;
+  stored.params.zero_points = blocks.zero_points;
+  stored.integers = blocks.integers;
+  const std::vector<int64_t> flat{count, size};
+  const std::vector<float> floats = quant::dequantize(stored.integers, flat, stored.params);
+  const ValueId constant =
+      ir::add_constant(model.graph, name + "_blocks", ir::make_tensor(std::span<const float>(floats), flat));
+  model.weights[constant] = std::move(stored);
+  const int64_t padded = blocks.blocks * size;
+  const bool cut = padded != blocks.length;
+  const std::vector<int64_t> rows{blocks.rows, padded};
+  ValueId v = add_step(model, name + "_rows", "Reshape",
+                       {constant, whole_numbers(model, name + "_shape", cut || columns ? rows : dims)},
+                       DType::kFloat);
+  if (cut) {
+    const ValueId from = whole_numbers(model, name + "_from", {0}),
+                  to = whole_numbers(model, name + "_to", {blocks.length}),
+                  axis = whole_numbers(model, name + "_axis", {1});
+    v = add_step(model, name + "_cut", "Slice", {v, from, to, axis}, DType::kFloat);
+  }
+  if (columns)
+    v = add_step(model, name + "_turned", "Transpose", {v}, DType::kFloat,
+                 {{"perm", std::vector<int64_t>{1, 0}}});
+  else if (cut && dims.size() != 2)
+    v = add_step(model, name + "_whole", "Reshape", {v, whole_numbers(model, name + "_dims", dims)},
+                 DType::kFloat);
+  return v;
+}
+
+// --- weights of ops without weight traits ---------------------------------------------------------
+
+struct StoredOperand {
+  const char* domain;
+  const char* op_type;
+  size_t slot;
+  size_t rank;
+  bool columns;  // a scale for each of the last dimension, else for each run along it
+};
+constexpr StoredOperand kStored[] = {
+    {"", "LSTM", 1, 3, false},   {"", "LSTM", 2, 3, false},
+    {"", "GRU", 1, 3, false},    {"", "GRU", 2, 3, false},
+    {"", "RNN", 1, 3, false},    {"", "RNN", 2, 3, false},
+    {"", "Gather", 0, 2, false}, {kContrib, "Attention", 1, 2, true},
+};
+
+bool fits(const ir::Graph& graph, const ir::Node& node, const StoredOperand& row) {
+  const bool same = node.op_type == row.op_type &&
+                    (*row.domain ? node.domain == row.domain : ir::standard_op(node, row.op_type));
+  const ir::Tensor* operand = same ? ir::constant_input(graph, node, row.slot) : nullptr;
+  return operand && operand->dtype == DType::kFloat && operand->bytes && operand->dims.size() == row.rank &&
+         operand->size() >= kWorthIntegers && operand->dims.back() > 1;
+}
+
+}  // namespace
+
+void spell_dynamic(const std::vector<select::DynamicChoice>& choices, plan::QuantizedModel& model,
+                   int threads) {
+  Rounded all;
+  for (const NodeId id : ir::topological_order(model.graph)) {
+    if (static_cast<size_t>(id) >= choices.size() || !choices[static_cast<size_t>(id)].dynamic) continue;
+    if (node_of(model, id).op_type == "LSTM")
+      spell_lstm(model, id, threads);
+    else if (model.weights.contains(node_of(model, id).inputs.at(1)))  // else too small to be worth it
+      spell_product(model, id, all);
+  }
+  ir::remove_dead(model.graph);
+}
+
+bool has_stored_operands(const ir::Graph& graph, const ir::Node& node) {
+  return std::any_of(std::begin(kStored), std::end(kStored),
+                     [&](const StoredOperand& row) { return fits(graph, node, row); });
+}
+
+void store_operands(const std::vector<NodeId>& nodes, plan::QuantizedModel& model, int threads) {
+  for (const NodeId id : nodes)
+    for (const StoredOperand& row : kStored) {
+      if (!fits(model.graph, node_of(model, id), row)) continue;
+      const ValueId v = node_of(model, id).inputs[row.slot];
+      if (value_of(model, v).consumers.size() != 1 || model.weights.contains(v)) continue;
+      const ir::Tensor weight = *value_of(model, v).constant;
+      const Matrix matrix = matrix_of(weight, row.columns);
+      threshold::BlockOptions options;
+      options.bits = 8;
+      options.size = matrix.length;
+      const threshold::Blocks rows =
+          threshold::in_blocks(matrix.rows, matrix.count, matrix.length, options, threads);
+      ir::set_input(model.graph, id, row.slot,
+                    unfolded(model, value_of(model, v).name, rows, row.columns, weight.dims));
+    }
+  ir::remove_dead(model.graph);
+  cover(model);
+}
+
+}  // namespace qc

@@ -1,0 +1,2 @@
+# A float model has nothing to fix.
+"$QCONVERT" fix "$DATA/quantized/small.onnx" -o out

@@ -1,0 +1,2 @@
+# NaN neither.
+"$QCONVERT" fix "$DATA/quantized/nan_scale.onnx" -o out
