@@ -102,7 +102,7 @@ TEST_CASE("five thousand nodes are placed in well under two seconds") {
         "add" + std::to_string(i);  // named here, or a free name would be sought among all that there are
     node.op_type = "Add";
     node.inputs = {values.back(), values[back]};
-    node.outputs = {ir::add_value(c.graph, "sum" + std::to_string(i), ir::DType::kFloat, {1, 4})};
+    node.outputs = {ir::add_value(c.graph, "sum" + std::to_string(i), ir::DType::kFloat)};
     values.push_back(node.outputs[0]);
     ir::add_node(c.graph, std::move(node));
   }
