@@ -34,7 +34,7 @@ bool narrows(Mode mode) {
 }
 
 bool integer_weights(Mode mode) {
-  return mode == Mode::kWeightOnly || mode == kDynamicMode;
+  return mode == Mode::kWeightOnly || mode == Mode::kDynamic;
 }
 
 const ir::Value& value_of(const ir::Graph& graph, ir::ValueId v) {
@@ -157,7 +157,7 @@ std::vector<select::DynamicChoice> dynamic_choices(const ir::Graph& graph, const
   std::vector<select::DynamicChoice> choices(graph.nodes.size());
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const auto n = static_cast<size_t>(id);
-    const bool asked = config.mode == kDynamicMode;
+    const bool asked = config.mode == Mode::kDynamic;
     const bool kept = n < rules.size() && !rules[n].enable_weights_quantization.value_or(true);
     if (asked && !kept) choices[n] = select::dynamic_choice(graph, id, time);
   }
@@ -173,7 +173,7 @@ void apply_mode(const ir::Graph& graph, Mode mode, const std::vector<select::Dyn
     if (narrows(mode) && decision.compute == Compute::kFloatIntegerWeights)
       decision.compute = Compute::kFloat;
     const bool operands = has_stored_operands(graph, graph.nodes[n]);
-    if (mode != kDynamicMode || (decision.compute != Compute::kFloatIntegerWeights && !operands)) continue;
+    if (mode != Mode::kDynamic || (decision.compute != Compute::kFloatIntegerWeights && !operands)) continue;
     const select::DynamicChoice& choice = choices[n];
     if (choice.why.empty()) continue;
     decision.reason = choice.dynamic ? plan::Reason::kTarget : plan::Reason::kNoIntegerKernel;
@@ -287,8 +287,9 @@ std::vector<ir::Tensor> noise_like(const std::vector<ir::Tensor>& inputs) {
 plan::QuantizedModel stored_by_mode(Mode mode, const std::vector<select::DynamicChoice>& choices,
                                     const Runs& inputs, run::RunnerFactory& runners, int threads,
                                     plan::QuantizedModel model, std::vector<std::string>& notes) {
-  const std::vector<std::string> said = mode == kDynamicMode ? dynamic_notes(choices, model.graph)
-                                                             : narrow_constants(mode, inputs, runners, model);
+  const std::vector<std::string> said = mode == Mode::kDynamic
+                                            ? dynamic_notes(choices, model.graph)
+                                            : narrow_constants(mode, inputs, runners, model);
   notes.insert(notes.end(), said.begin(), said.end());
   if (!integer_weights(mode)) return model;
   std::vector<ir::NodeId> operands;

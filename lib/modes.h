@@ -16,9 +16,6 @@
 
 namespace qc {
 
-/// Integer weights; activations are rounded anew at every run. Numbered in the key table, config/keys.cpp.
-inline constexpr auto kDynamicMode = static_cast<config::Mode>(4);
-
 /// Images are opened: to make a plan from, or, in a mode without one, where a folder is named to judge by.
 bool wants_images(const config::CoreConfig& config);
 

@@ -304,8 +304,8 @@ void store_operands(const std::vector<NodeId>& nodes, plan::QuantizedModel& mode
       options.size = matrix.length;
       const threshold::Blocks rows =
           threshold::in_blocks(matrix.rows, matrix.count, matrix.length, options, threads);
-      ir::set_input(model.graph, id, row.slot,
-                    unfolded(model, value_of(model, v).name, rows, row.columns, weight.dims));
+      const std::string name = value_of(model, v).name;  // a copy: values move as others are added
+      ir::set_input(model.graph, id, row.slot, unfolded(model, name, rows, row.columns, weight.dims));
     }
   ir::remove_dead(model.graph);
   cover(model);

@@ -181,7 +181,7 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
   const bool planned = config.output.tflite_form == config::TfliteForm::kInt16x8;  // as the plan says, too
   options.form = planned ? tflite::Form::kInt8 : static_cast<tflite::Form>(config.output.tflite_form);
   if (config.mode == config::Mode::kFloat16) options.form = tflite::Form::kFloat16;
-  if (config.mode == kDynamicMode) options.form = tflite::Form::kDynamicRange;
+  if (config.mode == config::Mode::kDynamic) options.form = tflite::Form::kDynamicRange;
   options.io_type = static_cast<tflite::IoType>(config.output.tflite_io_type);
   options.keep_nchw_io = config.output.tflite_keep_nchw_io;
   options.metadata = metadata_of(config);

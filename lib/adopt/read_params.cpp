@@ -117,7 +117,7 @@ void make_signed(std::vector<int32_t>& integers, quant::QuantParams& params) {
       std::all_of(params.zero_points.begin(), params.zero_points.end(), [](int32_t z) { return z == 0; });
   params.narrow_range = centred && params.is_signed &&
                         std::all_of(integers.begin(), integers.end(),
-                                    [&](int32_t q) { return q > -(int32_t{1} << (params.bits - 1)); });
+                                    [&](int32_t q) { return q > -(int64_t{1} << (params.bits - 1)); });
 }
 
 }  // namespace qc::adopt

@@ -116,7 +116,7 @@ struct Output {
 
 /// What becomes of the numbers. kStatic: activations and weights are rounded by a plan made from images. The
 /// others leave activations in float: integer weights, or weights in a float type of 16 bits.
-enum class Mode { kStatic, kWeightOnly, kFloat16, kBfloat16 };
+enum class Mode { kStatic, kWeightOnly, kFloat16, kBfloat16, kDynamic };
 
 /// Where integers go: where they pay (kAuto), or wherever the target has a kernel (kFull).
 enum class Placement { kUnset, kAuto, kFull };
