@@ -124,10 +124,10 @@ void StreamingHistogram::make_room(float min, float max) {
   max_ = high;
   if (fits) return;
   std::vector<uint64_t> counts(kBins, 0);
+  const int halvings = std::min(exponent - exponent_, 62);  // more leave 0 or -1 as well, and are undefined
   for (int64_t i = 0; i < static_cast<int64_t>(counts_.size()); ++i)
     if (counts_[static_cast<size_t>(i)] != 0)
-      counts[static_cast<size_t>(((first_ + i) >> (exponent - exponent_)) - first)] +=
-          counts_[static_cast<size_t>(i)];
+      counts[static_cast<size_t>(((first_ + i) >> halvings) - first)] += counts_[static_cast<size_t>(i)];
   counts_ = std::move(counts);
   exponent_ = exponent;
   first_ = first;
