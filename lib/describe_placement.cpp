@@ -184,7 +184,8 @@ void describe_placement(report::Report& report, const PlacementScene& scene, con
   if (best.model.plan.nodes.size() != scene.graph.nodes.size()) return;
   const std::vector<bool> now = integer_nodes(best.model.plan);
   report.predicted_time = time_ratio(scene, now);
-  if (report.predicted_time && report.frontier.empty()) report.frontier = frontier_of(scene, placed, best, now);
+  if (report.predicted_time && report.frontier.empty())
+    report.frontier = frontier_of(scene, placed, best, now);
   report.float_regions = float_regions(scene, placed, best, now);
 }
 
