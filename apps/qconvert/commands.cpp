@@ -154,21 +154,31 @@ struct ConvertLine {
   Talk talk;
 };
 
-void add_convert_options(CLI::App& app, ConvertLine& line) {
-  app.add_option("MODEL", line.model, "float32 ONNX model");
+// What is converted, and where results go. Returns the option of the model.
+CLI::Option* add_inputs(CLI::App& app, ConvertLine& line) {
+  CLI::Option* model = app.add_option("MODEL", line.model, "float32 ONNX model");
   app.add_option("--config", line.config, "core-config; without it all defaults")->type_name("CFG.json");
   app.add_option("--images", line.images, "calibration images (pictures, .npy, .npz or .pb)")
       ->type_name("DIR");
-  app.add_option("--target", line.target, "what to quantize for: a name of 'qconvert targets' or a file")
-      ->type_name("NAME|FILE.json");
-  app.add_option("--format", line.formats, "formats to write: onnx, tflite, or both: onnx,tflite")
-      ->type_name("LIST");
+  return model;
+}
+
+void add_outputs(CLI::App& app, ConvertLine& line) {
   app.add_option("-o,--output", line.output, "folder for the written files (default: here)")
       ->type_name("DIR");
   app.add_option("--set", line.sets, "one value of the config, may be repeated")
       ->allow_extra_args(false)
       ->type_name("/POINTER=VALUE");
   add_threads(app, line.options.threads);
+}
+
+void add_convert_options(CLI::App& app, ConvertLine& line) {
+  add_inputs(app, line);
+  app.add_option("--target", line.target, "what to quantize for: a name of 'qconvert targets' or a file")
+      ->type_name("NAME|FILE.json");
+  app.add_option("--format", line.formats, "formats to write: onnx, tflite, or both: onnx,tflite")
+      ->type_name("LIST");
+  add_outputs(app, line);
   app.add_option("--explain", line.options.explain, "why a node is as it is; * and ? match, may be repeated")
       ->allow_extra_args(false)
       ->type_name("NODE");
@@ -285,18 +295,10 @@ int frontier_command(const Command& self, const Arguments& arguments) {
   CLI::App app(self.sentence, "qconvert frontier");
   ConvertLine line;
   FrontierOptions options;
-  app.add_option("MODEL", line.model, "float32 ONNX model")->required();
-  app.add_option("--config", line.config, "core-config; without it all defaults")->type_name("CFG.json");
-  app.add_option("--images", line.images, "calibration images (pictures, .npy, .npz or .pb)")
-      ->type_name("DIR");
+  add_inputs(app, line)->required();
   app.add_option("--pick", options.pick, "convert the best choice that holds: '<= 2 MB' or 'sqnr >= 20'")
       ->type_name("BOUND");
-  app.add_option("-o,--output", line.output, "folder for the written files (default: here)")
-      ->type_name("DIR");
-  app.add_option("--set", line.sets, "one value of the config, may be repeated")
-      ->allow_extra_args(false)
-      ->type_name("/POINTER=VALUE");
-  add_threads(app, line.options.threads);
+  add_outputs(app, line);
   add_talk(app, line.talk);
   set_help_page(app, "usage: qconvert frontier MODEL.onnx --config CFG.json [--pick BOUND] [options]", "");
   if (!parse(app, arguments)) return 0;
