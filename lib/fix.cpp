@@ -110,9 +110,8 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   const int threads = options.threads > 0 ? options.threads : available_threads();
   const run::Doors doors = onnx_doors();
   const config::CoreConfig config = load_config(options, diagnostics);
-  target::TargetSpec target = target_of(config);
-  const bool full = config::placement_of(config) == config::Placement::kFull || !target.float_islands;
-  if (full) target = without_float_outputs(std::move(target));
+  const target::TargetSpec target = target_of(config);
+  const bool full = is_full(config, target);
   run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
   const OutputPaths outputs = plan_outputs(options, config);
 

@@ -131,9 +131,8 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here the config is complete and every key in it means something.
   const config::CoreConfig config = load_config(options, diagnostics);
   check_gates(config);
-  target::TargetSpec target = target_of(config);
-  const bool full = config::placement_of(config) == config::Placement::kFull || !target.float_islands;
-  if (full) target = without_float_outputs(std::move(target));
+  const target::TargetSpec target = target_of(config);
+  const bool full = is_full(config, target);
   run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
   const OutputPaths outputs = plan_outputs(options, config);
 

@@ -19,14 +19,16 @@ bool wants_format(const config::CoreConfig& config, const char* format) {
   return std::find(formats.begin(), formats.end(), format) != formats.end();
 }
 
+bool is_full(const config::CoreConfig& config, const target::TargetSpec& target) {
+  return config::placement_of(config) == config::Placement::kFull || !target.float_islands;
+}
+
 target::TargetSpec target_of(const config::CoreConfig& config) {
   target::TargetSpec target = target::load(config.target);
   const bool wide = config.output.tflite_form == config::TfliteForm::kInt16x8;
-  return wide ? target::with_int16_activations(std::move(target)) : target;
-}
-
-target::TargetSpec without_float_outputs(target::TargetSpec target) {
-  for (auto& [op, rule] : target.ops) rule.float_output = false;
+  if (wide) target = target::with_int16_activations(std::move(target));
+  if (is_full(config, target))
+    for (auto& [op, rule] : target.ops) rule.float_output = false;
   return target;
 }
 

@@ -16,10 +16,11 @@ namespace qc {
 
 bool wants_format(const config::CoreConfig& config, const char* format);
 
-/// The target that the config names, with int16 activations where the .tflite's form asks for them.
+/// Integers go wherever the target has a kernel: the config has it so, or the target leaves no choice.
+bool is_full(const config::CoreConfig& config, const target::TargetSpec& target);
+/// The target that the config names, with int16 activations where the .tflite's form asks for them. Under a
+/// full placement no integer kernel of it hands out floats.
 target::TargetSpec target_of(const config::CoreConfig& config);
-/// The target as a full placement takes it: no integer kernel hands out floats.
-target::TargetSpec without_float_outputs(target::TargetSpec target);
 /// By NodeId: integer wherever there is a kernel.
 std::vector<bool> wherever_possible(const std::vector<select::Capability>& capabilities);
 /// A full placement that the config asked for, or that did no harm: nothing is taken back to float.

@@ -243,19 +243,31 @@ TEST_CASE("a function that the runtime joins to one float kernel stays whole") {
   CHECK(gelu[0].ability == Ability::kInteger);
 }
 
-TEST_CASE("refining gives up time only for accuracy") {
-  // Two branches of equal time gain; rounding the first one's result is a thousand times noisier.
-  ir::Graph g = tiny::graph();
-  const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
-  const ir::ValueId a = tiny::conv(g, x, 4), b = tiny::conv(g, x, 4);
-  tiny::output(g, a, "a"), tiny::output(g, b, "b");
-  const std::vector<Capability> capabilities(2, {Ability::kInteger, {}, {}});
+namespace {
+
+// Two branches of equal time gain. Where they are used, rounding a is a thousand times noisier.
+struct TwoBranches {
+  ir::Graph graph = tiny::graph();
+  ir::ValueId a, b;
+  std::vector<Capability> capabilities = std::vector<Capability>(2, {Ability::kInteger, {}, {}});
   select::PlacementCosts time;
-  time.nodes.assign(2, {100, 300});
-  time.values.assign(g.values.size(), {});
-  const select::MeasuredNoise noise{{a, b}, {{0.1, 0}, {0, 1e-4}}, {0, 0}};
+
+  TwoBranches() {
+    const ir::ValueId x = tiny::input(graph, "x", {1, 3, 8, 8});
+    a = tiny::conv(graph, x, 4), b = tiny::conv(graph, x, 4);
+    tiny::output(graph, a, "a"), tiny::output(graph, b, "b");
+    time.nodes.assign(2, {100, 300});
+    time.values.assign(graph.values.size(), {});
+  }
+};
+
+}  // namespace
+
+TEST_CASE("refining gives up time only for accuracy") {
+  const TwoBranches two;
+  const select::MeasuredNoise noise{{two.a, two.b}, {{0.1, 0}, {0, 1e-4}}, {0, 0}};
   const auto at = [&](const select::MeasuredNoise& measured, const select::Goal& goal) {
-    return select::refine(g, capabilities, time, measured, goal);
+    return select::refine(two.graph, two.capabilities, two.time, measured, goal);
   };
   CHECK(at(noise, {5, 0.05}).integer == std::vector<bool>{true, true});
   const select::Refined refined = at(noise, {30, 0.05});
@@ -263,23 +275,16 @@ TEST_CASE("refining gives up time only for accuracy") {
   CHECK(refined.reaches_goal);
   CHECK(refined.predicted_db == Approx(40));
   // Out of reach, by noise that stays or by time: only the slack is spent.
-  const select::MeasuredNoise drowned{{a, b}, {{0.1, 0}, {0, 1e-4}}, {1, 1}};
+  const select::MeasuredNoise drowned{{two.a, two.b}, {{0.1, 0}, {0, 1e-4}}, {1, 1}};
   CHECK(at(drowned, {30, 0.05}).integer == std::vector<bool>{true, true});
   CHECK(at(drowned, {30, 1.2}).integer == std::vector<bool>{false, true});
   CHECK(at(noise, {30, 0.05, 250}).integer == std::vector<bool>{true, true});
 }
 
 TEST_CASE("the frontier goes from the fastest placement to the least noisy one") {
-  ir::Graph g = tiny::graph();
-  const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
-  const ir::ValueId a = tiny::conv(g, x, 4), b = tiny::conv(g, x, 4);
-  tiny::output(g, a, "a"), tiny::output(g, b, "b");
-  const std::vector<Capability> capabilities(2, {Ability::kInteger, {}, {}});
-  select::PlacementCosts time;
-  time.nodes.assign(2, {100, 300});
-  time.values.assign(g.values.size(), {});
-  const select::MeasuredNoise noise{{a, b}, {{0.1, 0}, {0, 1e-4}}, {1e-6, 1e-6}};
-  const auto points = select::frontier(g, capabilities, time, noise);
+  const TwoBranches two;
+  const select::MeasuredNoise noise{{two.a, two.b}, {{0.1, 0}, {0, 1e-4}}, {1e-6, 1e-6}};
+  const auto points = select::frontier(two.graph, two.capabilities, two.time, noise);
   REQUIRE(points.size() == 3);
   CHECK(points[0].integer == std::vector<bool>{true, true});
   CHECK(points[1].integer == std::vector<bool>{false, true});
