@@ -135,10 +135,8 @@ TEST_CASE("a guard for the inputs that calibration saw leaves alone what they ca
     return quantize::quantize(made.graph, made.plan, made.weights,
                               {SaturationGuard::kSeen, {{conv.inputs[0], std::move(maxima)}}}, guards);
   };
-  const plan::QuantizedModel plain =
-      quantize::quantize(made.graph, made.plan, made.weights, {}, *std::make_unique<quantize::Guards>());
-
-  quantize::Guards small, large;
+  quantize::Guards off, small, large;
+  const plan::QuantizedModel plain = quantize::quantize(made.graph, made.plan, made.weights, {}, off);
   const plan::QuantizedModel untouched = with(std::vector<float>(8, static_cast<float>(20 * scale)), small);
   CHECK(untouched.weights.at(made.weight).integers == plain.weights.at(made.weight).integers);
   CHECK(small.pairs_bounded == 0);
