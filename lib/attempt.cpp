@@ -127,10 +127,12 @@ void correct_biases(const FloatAnswers& answers, const images::ImageSource& sour
   }
 }
 
-quantize::Options guard_options(const config::CoreConfig& config, const FloatAnswers& answers) {
+quantize::Options guard_options(const config::CoreConfig& config, const FloatAnswers& answers, int threads) {
   using quantize::SaturationGuard;
-  if (!config.saturation_guard) return {SaturationGuard::kSeen, answers.maxima};
-  return {*config.saturation_guard ? SaturationGuard::kAlways : SaturationGuard::kOff, answers.maxima};
+  SaturationGuard guard = SaturationGuard::kSeen;
+  if (config.saturation_guard)
+    guard = *config.saturation_guard ? SaturationGuard::kAlways : SaturationGuard::kOff;
+  return {guard, answers.maxima, threads};
 }
 
 // `nearest`: the model before any correction.
@@ -148,7 +150,7 @@ void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, 
   if (solved.layers == 0) return;
   for (const auto& [value, integers] : solved.weights) nearest.weights[value] = integers;
   quantize::Guards guards = tried.guards;
-  quantize::guard_again(nearest, guard_options(config, answers), guards);
+  quantize::guard_again(nearest, guard_options(config, answers, threads), guards);
   quantize::add_to_biases(nearest, solved.deltas);
   auto simulator = simulate::make_simulator(nearest, runners, results_of(answers.layers), answers.judged);
   const simulate::Fidelity fidelity =
@@ -170,7 +172,8 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
                 const FloatAnswers& answers, run::RunnerFactory& runners, const images::ImageSource& source,
                 const config::CoreConfig& config, int threads) {
   Attempt tried;
-  tried.model = quantize::quantize(graph, plan, weights, guard_options(config, answers), tried.guards);
+  tried.model =
+      quantize::quantize(graph, plan, weights, guard_options(config, answers, threads), tried.guards);
   tried.simulator =
       simulate::make_simulator(tried.model, runners, results_of(answers.layers), answers.judged);
   tried.fidelity =

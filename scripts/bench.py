@@ -38,6 +38,13 @@ COMPARE_TO_ALONE = 1.3
 COMPARED = 400
 WHOLE_RUN = "mobilenet_v1_0.75_224"
 HELD_OUT = 16              # /verify_images: taken out of the calibration pictures
+# What stays short on some machine, and why. Said beside the figure, which still counts as short.
+KNOWN_SHORT = {
+    "run": "0.35 with AVX512-VNNI, 0.53 to 0.56 without: float inference is most of it and slower there, while half of the peer's time"
+           " is not inference",
+    "calibration": "1.4 with AVX-512, 1.45 to 1.55 without: counting an exact histogram costs as much there as half the inference",
+    "memory": "mlsd_tiny_320 wanders between +88 and +109 MB from run to run",
+}
 
 
 class Bounds:
@@ -46,10 +53,10 @@ class Bounds:
     def __init__(self):
         self.met = self.short = 0
 
-    def judge(self, holds):
+    def judge(self, holds, known=None):
         self.met += holds
         self.short += not holds
-        return "MET" if holds else "SHORT"
+        return "MET" if holds else "SHORT" + (f" (known: {known})" if known else "")
 
 
 def known_shortfalls():
@@ -141,9 +148,7 @@ def bench_speed(data, models, options, bounds):
         if why:
             print(line + f"{'-':>11} {figures['ours']['rounds']:6}  the peer has no file that loads: {why}", flush=True)
         else:
-            verdict = bounds.judge(ratio("peer", "min") >= SPEED_TO_PEER)
-            if verdict == "SHORT" and model["name"] in known:
-                verdict += f" (known: {known[model['name']]})"
+            verdict = bounds.judge(ratio("peer", "min") >= SPEED_TO_PEER, known.get(model["name"]))
             print(line + f"{ratio('peer', 'median'):5.2f} {ratio('peer', 'min'):5.2f} {figures['ours']['rounds']:6}  " + verdict, flush=True)
 
 
@@ -208,7 +213,7 @@ def bench_run(data, models, options, bounds):
             figures.append((statistics.median(seconds), min(seconds), statistics.median(r.cpu_seconds for r in runs)))
         ratio, least, cpu = (a / b for a, b in zip(*figures))
         print(f"{model['name']:32} ours {figures[0][0]:.2f} {figures[0][1]:.2f}  peer {figures[1][0]:.2f} {figures[1][1]:.2f}"
-              f"  ratio {ratio:.2f} (least {least:.2f}, processor time {cpu:.2f})  {bounds.judge(ratio <= RUN_TO_PEER)}", flush=True)
+              f"  ratio {ratio:.2f} (least {least:.2f}, processor time {cpu:.2f})  {bounds.judge(ratio <= RUN_TO_PEER, KNOWN_SHORT['run'])}", flush=True)
 
 
 def stage_seconds(text, stage):
@@ -238,7 +243,7 @@ def bench_calibration(data, models, options, bounds):
         more = [statistics.median(r[side].cpu_seconds for r in runs) - base[side].cpu_seconds for side in (0, 1)]
         print(f"{model['name']:32} calibration {statistics.median(stage):.2f} {min(stage):.2f}  plain {statistics.median(plain):.2f}"
               f" {min(plain):.2f}  ratio {ratio:.2f} (least {least:.2f}, processor time {more[0] / more[1]:.2f})"
-              f"  {bounds.judge(ratio <= CALIBRATION_TO_PLAIN)}", flush=True)
+              f"  {bounds.judge(ratio <= CALIBRATION_TO_PLAIN, KNOWN_SHORT['calibration'])}", flush=True)
 
 
 def bench_memory(data, models, options, bounds):
@@ -256,7 +261,7 @@ def bench_memory(data, models, options, bounds):
         above = peak["run", 100] - peak["plain", 100]
         growth = peak["run", 1000] / peak["run", 100] - 1
         print(f"{model['name']:32} run {peak['run', 100]:.0f}  plain {peak['plain', 100]:.0f}  above {above:+.0f}  "
-              f"{bounds.judge(above <= MEMORY_ABOVE_PLAIN)};  1000 pictures: run {peak['run', 1000]:.0f}  plain {peak['plain', 1000]:.0f}"
+              f"{bounds.judge(above <= MEMORY_ABOVE_PLAIN, KNOWN_SHORT['memory'])};  1000 pictures: run {peak['run', 1000]:.0f}  plain {peak['plain', 1000]:.0f}"
               f"  growth {100 * growth:+.1f} %  {bounds.judge(abs(growth) <= MEMORY_GROWTH)}", flush=True)
 
 

@@ -5,61 +5,60 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "base/parallel.h"
+#include "quant/vector_clones.h"
+
 namespace qc::quantize {
 namespace {
 
 constexpr int kScaleSteps = 16;  // scales tried between the given one and the one that needs no more
 
-struct Pair {
-  size_t places[2];   // in the weight
-  int64_t inputs[2];  // the largest that they are multiplied with
+// The terms of one output channel's sum in the order in which kernels take them, two by two; a last one
+// without a partner is never in a pair.
+struct Terms {
+  std::vector<size_t> places;   // in the weight
+  std::vector<int64_t> inputs;  // the largest that each is multiplied with
 };
 
-template <typename Each>
-void for_each_pair(const PairWalk& walk, int64_t c, const Each& each) {
+Terms terms_of(const PairWalk& walk, int64_t c) {
   const quant::ChannelLayout layout = quant::channel_layout(walk.dims, walk.channel_axis);
   const bool conv = walk.channel_axis == 0 && walk.dims.size() > 2;
-  const int64_t terms = layout.outer * layout.inner, inputs = conv ? walk.dims[1] : terms;
-  if (conv && inputs == 1) return;
-  const int64_t positions = terms / inputs, first = conv ? c * walk.groups / layout.channels * inputs : 0;
-  const auto place = [&](int64_t k) {
-    if (conv) return static_cast<size_t>((c * inputs + k % inputs) * positions + k / inputs);
-    return static_cast<size_t>((k / layout.inner * layout.channels + c) * layout.inner + k % layout.inner);
-  };
-  const auto input = [&](int64_t k) -> int64_t {
-    const size_t i = static_cast<size_t>(first + k % inputs);
-    return i < walk.largest_inputs.size() ? walk.largest_inputs[i] : 255;
-  };
-  for (int64_t k = 0; k + 1 < terms; k += 2) each(Pair{{place(k), place(k + 1)}, {input(k), input(k + 1)}});
+  const int64_t count = layout.outer * layout.inner, inputs = conv ? walk.dims[1] : count;
+  const int64_t positions = count / inputs, first = conv ? c * walk.groups / layout.channels * inputs : 0;
+  Terms terms;
+  terms.places.reserve(static_cast<size_t>(count));
+  terms.inputs.reserve(static_cast<size_t>(count));
+  for (int64_t at = 0; at < positions; ++at)
+    for (int64_t i = 0; i < inputs; ++i) {
+      terms.places.push_back(static_cast<size_t>(
+          conv ? (c * inputs + i) * positions + at
+               : (i / layout.inner * layout.channels + c) * layout.inner + i % layout.inner));
+      const size_t input = static_cast<size_t>(first + i);
+      terms.inputs.push_back(input < walk.largest_inputs.size() ? walk.largest_inputs[input] : 255);
+    }
+  return terms;
 }
 
-int64_t sum_of(const Pair& pair, const std::vector<int32_t>& q) {
-  const int32_t a = q[pair.places[0]], b = q[pair.places[1]];
-  return (a < 0) == (b < 0) ? std::abs(a) * pair.inputs[0] + std::abs(b) * pair.inputs[1] : 0;
+// Depthwise kernels sum in 32 bits.
+bool in_pairs(const PairWalk& walk) {
+  return walk.channel_axis != 0 || walk.dims.size() <= 2 || walk.dims[1] != 1;
 }
 
-// Takes single steps from the pair until it fits, each where it adds the least error for what it takes off
-// the sum. `in_steps` gives the value that an integer stands for.
-template <typename InSteps>
-void shrink(const Pair& pair, std::vector<int32_t>& q, const InSteps& in_steps) {
-  while (sum_of(pair, q) > kPairLimit) {
+int64_t sum_of(const int32_t* q, const int64_t* inputs) {
+  return (q[0] < 0) == (q[1] < 0) ? std::abs(q[0]) * inputs[0] + std::abs(q[1]) * inputs[1] : 0;
+}
+
+// Takes single steps from a pair until it fits, each where it adds the least error for what it takes off the
+// sum. `exact`: the values that the integers stand for, in steps.
+void shrink(const double* exact, const int64_t* inputs, int32_t* q) {
+  while (sum_of(q, inputs) > kPairLimit) {
     const auto price = [&](int side) {
-      const double above = std::abs(q[pair.places[side]]) - std::fabs(in_steps(pair.places[side]));
-      if (q[pair.places[side]] == 0 || pair.inputs[side] == 0) return HUGE_VAL;
-      return (1 - 2 * above) / static_cast<double>(pair.inputs[side]);
+      if (q[side] == 0 || inputs[side] == 0) return HUGE_VAL;
+      return (1 - 2 * (std::abs(q[side]) - std::fabs(exact[side]))) / static_cast<double>(inputs[side]);
     };
-    int32_t& chosen = q[pair.places[price(0) <= price(1) ? 0 : 1]];
+    int32_t& chosen = q[price(0) <= price(1) ? 0 : 1];
     chosen -= chosen < 0 ? -1 : 1;
   }
-}
-
-std::vector<size_t> places_of(const PairWalk& walk, int64_t c) {
-  const quant::ChannelLayout layout = quant::channel_layout(walk.dims, walk.channel_axis);
-  std::vector<size_t> places;
-  for (int64_t o = 0; o < layout.outer; ++o)
-    for (int64_t i = 0; i < layout.inner; ++i)
-      places.push_back(static_cast<size_t>((o * layout.channels + c) * layout.inner + i));
-  return places;
 }
 
 // By what a scale grows so that the pair fits without anything else.
@@ -68,75 +67,95 @@ double factor_that_suffices(int64_t largest) {
          (kPairLimit - 255);  // rounding may add half a step to each of the two
 }
 
+QC_VECTOR_CLONES void round_terms(const float* __restrict w, int64_t count, float scale, double zero_point,
+                                  double lowest, double highest, double* __restrict exact,
+                                  int32_t* __restrict q) {
+  for (int64_t i = 0; i < count; ++i) {
+    exact[i] = static_cast<double>(w[i]) / static_cast<double>(scale) + zero_point;
+    const double rounded = std::nearbyint(exact[i]);
+    q[i] = static_cast<int32_t>(rounded < lowest ? lowest : rounded > highest ? highest : rounded);
+  }
+}
+
+double squared_error(const std::vector<double>& exact, const std::vector<int32_t>& q, float scale) {
+  double error = 0;
+  for (size_t i = 0; i < q.size(); ++i) error += (exact[i] - q[i]) * (exact[i] - q[i]);
+  return error * scale * scale;
+}
+
 // Integers of a channel, as near as pairs allow, at the scale of least squared error between the given one
-// and the one that leaves every pair small enough.
-void bound_channel(const ir::Tensor& weight, const PairWalk& walk, int64_t c, int64_t largest,
-                   bool keep_scale, plan::IntegerTensor& tensor) {
-  const std::span<const float> w = weight.as<float>();
+// and the one that leaves every pair small enough. Returns that scale.
+float bound_channel(const ir::Tensor& weight, const Terms& terms, int64_t c, int64_t largest, bool keep_scale,
+                    plan::IntegerTensor& tensor) {
   const quant::QuantParams& params = tensor.params;
-  const size_t at = params.per_channel() ? static_cast<size_t>(c) : 0;
-  const double zero_point = params.zero_points[at], lowest = static_cast<double>(params.qmin()),
-               highest = static_cast<double>(params.qmax());
-  const std::vector<size_t> places = places_of(walk, c);
-  std::vector<int32_t>& q = tensor.integers;
-  std::vector<int32_t> best(places.size());
+  const size_t at = params.per_channel() ? static_cast<size_t>(c) : 0, count = terms.places.size();
+  const std::span<const float> whole = weight.as<float>();
+  std::vector<float> w(count);
+  for (size_t i = 0; i < count; ++i) w[i] = whole[terms.places[i]];
+  std::vector<double> exact(count);
+  std::vector<int32_t> q(count), best(count);
   double least = HUGE_VAL;
   float chosen = params.scales[at];
   for (int step = 0; step <= (keep_scale ? 0 : kScaleSteps); ++step) {
     const float scale = static_cast<float>(params.scales[at] *
                                            (1 + (factor_that_suffices(largest) - 1) * step / kScaleSteps));
-    const auto in_steps = [&](size_t place) { return static_cast<double>(w[place]) / scale + zero_point; };
-    for (const size_t place : places)
-      q[place] = static_cast<int32_t>(std::clamp(std::nearbyint(in_steps(place)), lowest, highest));
-    for_each_pair(walk, c, [&](const Pair& pair) { shrink(pair, q, in_steps); });
-    double error = 0;
-    for (const size_t place : places) {
-      const double off = (in_steps(place) - q[place]) * scale;
-      error += off * off;
-    }
+    round_terms(w.data(), static_cast<int64_t>(count), scale, static_cast<double>(params.zero_points[at]),
+                static_cast<double>(params.qmin()), static_cast<double>(params.qmax()), exact.data(),
+                q.data());
+    if (squared_error(exact, q, scale) >= least) continue;  // shrinking only adds to it
+    for (size_t i = 0; i + 1 < count; i += 2) shrink(&exact[i], &terms.inputs[i], &q[i]);
+    const double error = squared_error(exact, q, scale);
     if (error >= least) continue;
     least = error;
     chosen = scale;
-    std::transform(places.begin(), places.end(), best.begin(), [&](size_t place) { return q[place]; });
+    best = q;
   }
-  for (size_t i = 0; i < places.size(); ++i) q[places[i]] = best[i];
-  tensor.params.scales[at] = chosen;
+  for (size_t i = 0; i < count; ++i) tensor.integers[terms.places[i]] = best[i];
+  return chosen;
 }
 
 }  // namespace
 
-std::vector<int64_t> largest_pairs(const plan::IntegerTensor& tensor, const PairWalk& walk) {
+std::vector<int64_t> largest_pairs(const plan::IntegerTensor& tensor, const PairWalk& walk, int threads) {
   std::vector<int64_t> largest(
       static_cast<size_t>(quant::channel_layout(walk.dims, walk.channel_axis).channels), 0);
-  if (!tensor.params.is_signed) return largest;
-  for (size_t c = 0; c < largest.size(); ++c)
-    for_each_pair(walk, static_cast<int64_t>(c), [&](const Pair& pair) {
-      largest[c] = std::max(largest[c], sum_of(pair, tensor.integers));
-    });
+  if (!tensor.params.is_signed || !in_pairs(walk)) return largest;
+  parallel_for(static_cast<int64_t>(largest.size()), threads, [&](int64_t c, int) {
+    const Terms terms = terms_of(walk, c);
+    for (size_t i = 0; i + 1 < terms.places.size(); i += 2) {
+      const int32_t q[] = {tensor.integers[terms.places[i]], tensor.integers[terms.places[i + 1]]};
+      largest[static_cast<size_t>(c)] =
+          std::max(largest[static_cast<size_t>(c)], sum_of(q, &terms.inputs[i]));
+    }
+  });
   return largest;
 }
 
-int64_t bound_pairs(const ir::Tensor& weight, const PairWalk& walk, bool keep_scales,
+int64_t bound_pairs(const ir::Tensor& weight, const PairWalk& walk, bool keep_scales, int threads,
                     plan::IntegerTensor& tensor) {
-  if (keep_scales && !tensor.params.codebook.empty()) return 0;
-  const std::vector<int64_t> largest = largest_pairs(tensor, walk);
-  std::vector<float>& scales = tensor.params.scales;
-  const std::vector<float> given = scales;
-  int64_t changed = 0;
-  for (size_t c = 0; c < largest.size(); ++c) {
-    if (largest[c] <= kPairLimit) continue;
-    ++changed;
-    if (tensor.params.codebook.empty()) {
-      bound_channel(weight, walk, static_cast<int64_t>(c), largest[c],
-                    keep_scales || !tensor.params.per_channel(), tensor);
-      continue;
+  const bool codebook = !tensor.params.codebook.empty();
+  if (keep_scales && codebook) return 0;
+  const std::vector<int64_t> largest = largest_pairs(tensor, walk, threads);
+  std::vector<float> scales = tensor.params.scales;
+  const bool per_channel = tensor.params.per_channel();
+  parallel_for(static_cast<int64_t>(largest.size()), threads, [&](int64_t c, int) {
+    const int64_t most = largest[static_cast<size_t>(c)];
+    if (most <= kPairLimit || codebook) return;
+    const bool keep_scale = keep_scales || !per_channel;
+    const float chosen = bound_channel(weight, terms_of(walk, c), c, most, keep_scale, tensor);
+    if (!keep_scale) scales[static_cast<size_t>(c)] = chosen;
+  });
+  if (codebook)
+    for (size_t c = 0; c < largest.size(); ++c) {
+      if (largest[c] <= kPairLimit) continue;
+      float& scale = scales[per_channel ? c : 0];
+      scale = std::max(scale, static_cast<float>(tensor.params.scales[per_channel ? c : 0] *
+                                                 factor_that_suffices(largest[c])));
     }
-    const size_t at = tensor.params.per_channel() ? c : 0;
-    scales[at] = std::max(scales[at], static_cast<float>(given[at] * factor_that_suffices(largest[c])));
-  }
-  if (scales != given && !tensor.params.codebook.empty())
-    tensor.integers = quant::quantize(weight.as<float>(), weight.dims, tensor.params);
-  return changed;
+  const bool rounds_anew = codebook && scales != tensor.params.scales;
+  tensor.params.scales = scales;
+  if (rounds_anew) tensor.integers = quant::quantize(weight.as<float>(), weight.dims, tensor.params);
+  return std::count_if(largest.begin(), largest.end(), [](int64_t most) { return most > kPairLimit; });
 }
 
 }  // namespace qc::quantize

@@ -24,7 +24,7 @@ struct PairWalk {
 /// The largest sum of a pair of products of one sign, for each output channel of a signed integer weight.
 /// Kernels take the terms two by two from the first: Conv weights with the input channels innermost, Gemm and
 /// MatMul weights along K. Depthwise kernels and those of unsigned weights sum in 32 bits: 0.
-std::vector<int64_t> largest_pairs(const plan::IntegerTensor& tensor, const PairWalk& walk);
+std::vector<int64_t> largest_pairs(const plan::IntegerTensor& tensor, const PairWalk& walk, int threads);
 
 constexpr int64_t kPairLimit = 32767;
 
@@ -32,7 +32,7 @@ constexpr int64_t kPairLimit = 32767;
 /// squared error: a larger scale, smaller integers in the pairs that exceed it, or both. Per-tensor scales
 /// stay as they are; codebooks keep their values and get a larger scale. With `keep_scales` only integers
 /// change, and codebooks are left alone. Returns how many channels were rewritten.
-int64_t bound_pairs(const ir::Tensor& weight, const PairWalk& walk, bool keep_scales,
+int64_t bound_pairs(const ir::Tensor& weight, const PairWalk& walk, bool keep_scales, int threads,
                     plan::IntegerTensor& tensor);
 
 }  // namespace qc::quantize

@@ -67,10 +67,10 @@ void guard_pairs(const ir::Graph& graph, const plan::QuantPlan& plan, const ir::
   if (const auto found = options.seen.find(node.inputs[0]); found != options.seen.end())
     seen.largest_inputs = largest_inputs(found->second, input_params(plan, node));
   if (options.guard != SaturationGuard::kOff)
-    guards.pairs_bounded +=
-        bound_pairs(weight, options.guard == SaturationGuard::kSeen ? seen : walk, keep_scales, tensor);
+    guards.pairs_bounded += bound_pairs(weight, options.guard == SaturationGuard::kSeen ? seen : walk,
+                                        keep_scales, options.threads, tensor);
   const auto count = [&](const PairWalk& inputs, int64_t& nodes, int64_t& channels) {
-    const std::vector<int64_t> pairs = largest_pairs(tensor, inputs);
+    const std::vector<int64_t> pairs = largest_pairs(tensor, inputs, options.threads);
     const int64_t exceed =
         std::count_if(pairs.begin(), pairs.end(), [](int64_t p) { return p > kPairLimit; });
     nodes += exceed > 0;

@@ -21,6 +21,7 @@ using ChannelMaxima = std::map<ir::ValueId, std::vector<float>>;
 struct Options {
   SaturationGuard guard = SaturationGuard::kOff;
   ChannelMaxima seen = {};  // for kSeen
+  int threads = 1;
 };
 
 /// What the guards did, for the report.
