@@ -171,6 +171,24 @@ void count_bytes(const BudgetScene& scene, WidthStudy& study) {
   }
 }
 
+// The items worth a probe: without the smallest ones, which together hold little.
+std::set<ir::ValueId> worth_probing(const WidthStudy& study) {
+  constexpr double kLittle = 0.03;  // of all bytes
+  std::vector<const WidthItem*> smallest_first;
+  int64_t left = 0;
+  for (const WidthItem& item : study.items) {
+    smallest_first.push_back(&item);
+    left += item.bytes.back();
+  }
+  std::stable_sort(smallest_first.begin(), smallest_first.end(),
+                   [](const WidthItem* a, const WidthItem* b) { return a->bytes.back() < b->bytes.back(); });
+  auto little = static_cast<int64_t>(kLittle * static_cast<double>(left));
+  std::set<ir::ValueId> worth;
+  for (const WidthItem* item : smallest_first)
+    if (little -= item->bytes.back(); little < 0) worth.insert(item->weight);
+  return worth;
+}
+
 void probe(const BudgetScene& scene, WidthStudy& study) {
   const std::vector<int> all = widths(scene.config);
   const auto probed = static_cast<size_t>(std::find(all.begin(), all.end(), kProbed) - all.begin());
@@ -185,10 +203,11 @@ void probe(const BudgetScene& scene, WidthStudy& study) {
   if (scene.config.mixed_precision.sensitivity == config::Sensitivity::kGram) {
     found = correct::estimate_from_statistics(wide, narrow, scene.runners, scene.source, images, options);
   } else {
-    Progress progress("probing", static_cast<int64_t>(narrow.size()), "layers");
+    const std::set<ir::ValueId> measured = worth_probing(study);
+    Progress progress("probing", static_cast<int64_t>(measured.size()), "layers");
     const correct::Probed probes =
-        correct::probe_compensated(wide, narrow, scene.runners, scene.source, images, scene.answers.judged,
-                                   options, [&] { progress.advance(); });
+        correct::probe_compensated(wide, narrow, measured, scene.runners, scene.source, images,
+                                   scene.answers.judged, options, [&] { progress.advance(); });
     found = probes.added;
     study.wide_noise = probes.wide;
   }

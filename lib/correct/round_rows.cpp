@@ -266,15 +266,13 @@ void round_block(const Form& form, const Matrix& target, const Rows& rows, int64
   to_nearest(block);
   block.loss = losses(form, block);
   note(rounded.nearest);
-  if (!options.nearest_only) {
-    Block planes = block;
-    to_nearest_planes(form, planes);
-    planes.loss = losses(form, planes);
-    keep_better(planes, block);
-  }
+  Block planes = block;
+  to_nearest_planes(form, planes);
+  planes.loss = losses(form, planes);
+  keep_better(planes, block);
   note(rounded.planes);
-  if (!options.nearest_only) try_descent(form, options.sweeps, block);
-  if (options.scale_search && !options.nearest_only) search_scales(form, smallest, options.sweeps, block);
+  try_descent(form, options.sweeps, block);
+  if (options.scale_search) search_scales(form, smallest, options.sweeps, block);
   note(rounded.descended);
   for (int64_t r = 0; r < count; ++r) {
     const auto at = static_cast<size_t>(first + r);
@@ -283,6 +281,16 @@ void round_block(const Form& form, const Matrix& target, const Rows& rows, int64
       rounded.integers[at * static_cast<size_t>(size) +
                        static_cast<size_t>(form.order[static_cast<size_t>(j)])] =
           static_cast<int32_t>(block.levels(r, j));
+  }
+}
+
+// Without statistics of what that costs, which take as long as all the rest.
+void round_to_nearest(const Rows& rows, const Matrix& target, std::vector<int32_t>& integers) {
+  for (int64_t r = 0; r < rows.rows; ++r) {
+    const auto at = static_cast<size_t>(r);
+    for (int64_t j = 0; j < rows.size; ++j)
+      integers[static_cast<size_t>(r * rows.size + j)] = static_cast<int32_t>(
+          snapped(target(r, j), static_cast<double>(rows.scales[at]), rows.low[at], rows.high[at]));
   }
 }
 
@@ -305,6 +313,10 @@ Rounded round_rows(const Rows& rows, const Gram& all, const Gram& held_out, cons
   if (rounded.strength > 0) {
     const Matrix weights = target;
     target += rounded.strength * pull(weights, all, threads);
+  }
+  if (options.nearest_only) {
+    round_to_nearest(rows, target, rounded.integers);
+    return rounded;
   }
   const Form form = form_of(all);
   parallel_for((rows.rows + kRowBlock - 1) / kRowBlock, threads,

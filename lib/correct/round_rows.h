@@ -28,7 +28,7 @@ struct RoundOptions {
   double retarget_strength = 0;  // else this; 0..1
   int64_t sweeps = 3;            // of coordinate descent
   bool scale_search = false;     // tries a smaller scale for each row, and fits it to the integers found
-  bool nearest_only = false;     // re-target and round to nearest: enough for wide weights, and quick
+  bool nearest_only = false;  // re-target and round to nearest, losses 0: enough for wide weights, and quick
 };
 
 struct Rounded {

@@ -38,17 +38,37 @@ double noise_of(const plan::QuantizedModel& model, const SecondOrder& solved, ru
   return sum;
 }
 
-// The layers before place `end`, as the wide network has them.
-SecondOrder first_of(const SecondOrder& all, const Order& order, size_t end) {
+// A layer's error is made up for right behind it, if anywhere: further on, layers stay as the wide network
+// has them. That keeps the time of a probe the same in deep networks.
+constexpr size_t kRepaired = 6;
+
+// All layers of the wide network but [from, to) in graph order.
+SecondOrder all_but(const SecondOrder& all, const Order& order, size_t from, size_t to) {
   SecondOrder part;
-  for (size_t i = 0; i < end; ++i) {
+  for (size_t i = 0; i < order.size(); ++i) {
     const auto weight = all.weights.find(order[i].first);
-    if (weight == all.weights.end()) continue;
+    if ((i >= from && i < to) || weight == all.weights.end()) continue;
     part.weights.insert(*weight);
     const auto delta = all.deltas.find(order[i].second);
     if (delta != all.deltas.end()) part.deltas.insert(*delta);
   }
   return part;
+}
+
+// The weights that were not probed: their own noise, at the steepest rate at which that of any other grew on
+// the way to the outputs.
+void estimate_others(const Weights& narrow, const Others& local, Sensitivities& added) {
+  double steepest = 0, least = 0;
+  for (const auto& [weight, noise] : added) {
+    const auto own = local.noise.find(weight);
+    if (own != local.noise.end() && own->second > 0) steepest = std::max(steepest, noise / own->second);
+    least = std::max(least, noise);
+  }
+  for (const auto& [weight, integers] : narrow) {
+    if (added.contains(weight)) continue;
+    const auto own = local.noise.find(weight);
+    added[weight] = own != local.noise.end() && steepest > 0 ? steepest * own->second : least;
+  }
 }
 
 void join(SecondOrder& to, SecondOrder more) {
@@ -66,7 +86,8 @@ ProbeImages probe_images(std::span<const int64_t> calibration, int64_t count) {
   return images;
 }
 
-Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow, run::RunnerFactory& runners,
+Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow,
+                         const std::set<ir::ValueId>& measured, run::RunnerFactory& runners,
                          const images::ImageSource& source, const ProbeImages& images,
                          const std::vector<simulate::Judged>& judged, SecondOrderOptions options,
                          const std::function<void()>& probed) {
@@ -81,12 +102,14 @@ Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow
   const Order order = solvable_weights(wide);
   Probed found{{}, wide_noise};
   for (const auto& [weight, integers] : narrow) {
+    if (!measured.contains(weight)) continue;
     const auto place = std::find_if(order.begin(), order.end(),
                                     [&, w = weight](const auto& layer) { return layer.first == w; });
     plan::QuantizedModel model = wide;
     Besides besides;
     if (place != order.end() && others.weights.contains(weight)) {
-      besides.known = first_of(base, order, static_cast<size_t>(place - order.begin()));
+      const auto at = static_cast<size_t>(place - order.begin());
+      besides.known = all_but(base, order, at, at + 1 + kRepaired);
       besides.known.weights[weight] = others.weights.at(weight);
       const auto delta = others.deltas.find(place->second);
       if (delta != others.deltas.end()) besides.known.deltas.insert(*delta);
@@ -99,6 +122,7 @@ Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow
     found.added[weight] = std::max(0.0, noise - wide_noise);
     if (probed) probed();
   }
+  estimate_others(narrow, others, found.added);
   return found;
 }
 

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -29,9 +30,11 @@ struct Probed {
   double wide = 0;  // noise over signal, summed over the outputs, of the wide network, corrected
 };
 
-/// Each of `narrow` in place of the weight of `wide` (rounded to nearest, biases not corrected). `probed` is
-/// called after each.
-Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow, run::RunnerFactory& runners,
+/// Each of `narrow` in place of the weight of `wide` (rounded to nearest, biases not corrected): those of
+/// `measured` by a probe each, `probed` called after it. The others, meant to be too small to matter, by
+/// their own layer's noise and the steepest rate of any that was measured.
+Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow,
+                         const std::set<ir::ValueId>& measured, run::RunnerFactory& runners,
                          const images::ImageSource& source, const ProbeImages& images,
                          const std::vector<simulate::Judged>& judged, SecondOrderOptions options,
                          const std::function<void()>& probed);
