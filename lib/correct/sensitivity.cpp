@@ -40,7 +40,7 @@ double noise_of(const plan::QuantizedModel& model, const SecondOrder& solved, ru
 
 // A layer's error is made up for right behind it, if anywhere: further on, layers stay as the wide network
 // has them. That keeps the time of a probe the same in deep networks.
-constexpr size_t kRepaired = 6;
+constexpr size_t kRepaired = 1000;
 
 // All layers of the wide network but [from, to) in graph order.
 SecondOrder all_but(const SecondOrder& all, const Order& order, size_t from, size_t to) {
