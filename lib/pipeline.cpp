@@ -15,6 +15,8 @@
 #include "deliver.h"
 #include "describe_placement.h"
 #include "describe_values.h"
+#include "diagnose.h"
+#include "hints.h"
 #include "images/image_source.h"
 #include "measured_gates.h"
 #include "modes.h"
@@ -31,6 +33,7 @@
 #include "select/placement.h"
 #include "select/rules.h"
 #include "select/ties.h"
+#include "spell_forms.h"
 #include "spend_budget.h"
 #include "threshold/candidates.h"
 #include "version.h"
@@ -172,7 +175,7 @@ ConvertResult convert(const ConvertOptions& options) {
   describe_idioms(result.report, idioms);
   const std::vector<select::Capability> capabilities =
       select::capabilities(graph, target, config.keep_float, idioms, rules.nodes);
-  select::check_placed(graph, capabilities, rules);
+  select::check_placed(graph, target, capabilities, rules);
   const select::PlacementCosts time =
       select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
   const std::vector<select::DynamicChoice> at_run_time = dynamic_choices(graph, config, rules.nodes, time);
@@ -272,19 +275,27 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the error at every layer is known.
   const auto local_error = error_by_value(answers, best, *source);
+  if (rounds)
+    result.report.hints =
+        find_hints({graph, best, answers, stats, *source, split, config, rules.nodes, target, threads});
   best.simulator->runner.reset();
   watch.lap("error by layer");
+  if (options.diagnose) {
+    result.report.ablation = diagnose(graph, best, answers, runners, *source, threads);
+    watch.lap("diagnose");
+  }
 
-  // From here the ONNX file's model is spelled as the modes of its nodes have it.
+  // From here the ONNX file's model is spelled as the modes of its nodes and the target have it.
   const plan::QuantizedModel stored =
       stored_by_mode(config.mode, at_run_time, first_two(*source, split.held_out), runners, threads,
                      best.model, result.report.notes);
+  const plan::QuantizedModel spelled = spelled_for(target, stored);
 
   // From here the files exist, in memory, and stock ONNX Runtime has had its say about the ONNX one.
   const onnx_io::QdqOptions form = qdq_options(outputs, config);
   ModelFiles files;
-  files.onnx = onnx_io::write_qdq(stored, metadata_of(config), form);
-  const std::vector<proof::Verdict> verdicts = verdicts_of(stored, form, doors);
+  files.onnx = onnx_io::write_qdq(spelled, metadata_of(config), form);
+  const std::vector<proof::Verdict> verdicts = verdicts_of(spelled, form, doors);
   const simulate::Fidelity integer_kernels =
       fidelity_of_file(files.onnx, runners, *source, answers.held_out, threads);
   watch.lap("prove");

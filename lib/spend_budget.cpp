@@ -148,7 +148,7 @@ plan::QuantizedModel rounded(const BudgetScene& scene, const plan::Candidates& w
 
 // One model of each width, written: bytes are counted, not computed.
 void count_bytes(const BudgetScene& scene, WidthStudy& study) {
-  const std::vector<int> all = widths(scene.config);
+  const std::vector<int> all = widths(scene.config, scene.target);
   for (size_t w = 0; w < all.size(); ++w) {
     std::vector<config::NodeSettings> rules = scene.rules;
     rules.resize(scene.graph.nodes.size());
@@ -190,7 +190,7 @@ std::set<ir::ValueId> worth_probing(const WidthStudy& study) {
 }
 
 void probe(const BudgetScene& scene, WidthStudy& study) {
-  const std::vector<int> all = widths(scene.config);
+  const std::vector<int> all = widths(scene.config, scene.target);
   const auto probed = static_cast<size_t>(std::find(all.begin(), all.end(), kProbed) - all.begin());
   const plan::QuantizedModel wide = rounded(scene, study.candidates.back()),
                              narrow_model = rounded(scene, study.candidates[probed]);
@@ -218,7 +218,7 @@ void probe(const BudgetScene& scene, WidthStudy& study) {
 }
 
 std::vector<budget::Item> problem_of(const BudgetScene& scene, const WidthStudy& study, double by_bit) {
-  const std::vector<int> all = widths(scene.config);
+  const std::vector<int> all = widths(scene.config, scene.target);
   std::vector<budget::Item> items;
   for (const WidthItem& item : study.items) {
     items.emplace_back();
@@ -282,7 +282,7 @@ void check_feasible(const BudgetScene& scene, const WidthStudy& study, const bud
     infeasible(key, static_cast<double>(*limits.bytes + beside), static_cast<double>(least + beside),
                format("with {} bits in all {} layers that may be narrow; {} bytes are fixed (scales, biases, "
                       "constants, what the config keeps wide)",
-                      widths(scene.config).front(), study.items.size(), study.other_bytes),
+                      widths(scene.config, scene.target).front(), study.items.size(), study.other_bytes),
                "raise the budget to that, or let more layers be narrow (bit_width_config, keep_float)");
   }
   if (!limits.extra) return;
@@ -357,7 +357,7 @@ std::vector<Tried> candidates_for(const BudgetScene& scene, const WidthStudy& st
     if (const auto other = solve_as_written(scene, study, problem_of(scene, study, by_bit), limits))
       add(format("by sensitivity, {:g} times per bit", by_bit), other->sum.picks);
   }
-  const std::vector<int> all = widths(scene.config);
+  const std::vector<int> all = widths(scene.config, scene.target);
   for (size_t w = all.size(); w-- > 0 && (more || tried.empty());) {
     const std::vector<size_t> picks(study.items.size(), w);
     const bool fits = !limits.bytes || written_bytes(scene, rounded(scene, study.candidates[w])) <=
@@ -383,9 +383,12 @@ double WidthStudy::full_bops() const {
   return bops;
 }
 
-std::vector<int> widths(const config::CoreConfig& config) {
-  if (wants_format(config, "tflite")) return {4, 8};
-  return {2, 3, 4, 5, 6, 7, 8};
+std::vector<int> widths(const config::CoreConfig& config, const target::TargetSpec& target) {
+  std::vector<int> all{2, 3, 4, 5, 6, 7, 8};
+  if (wants_format(config, "tflite")) all = {4, 8};
+  std::erase_if(
+      all, [&](int bits) { return !target.weight_widths.empty() && !target.weight_widths.contains(bits); });
+  return all;
 }
 
 namespace {
@@ -399,6 +402,12 @@ WidthStudy sizes_of(const BudgetScene& scene, const plan::Candidates& weights) {
                  format("{} takes no weights of 4 bits in a .tflite, so there are no widths to choose from",
                         scene.target.name),
                  "leave out the budget, or \"tflite\" in /output/formats"});
+  if (!scene.target.weight_widths.empty() && !scene.target.weight_widths.contains(kProbed))
+    throw Error(Exit::kUnsupported,
+                {"no-narrow-weights", "/target_resource_utilization",
+                 format("{} takes no weights of {} bits, so there are no widths to choose from",
+                        scene.target.name, kProbed),
+                 "leave out the budget, or name another target"});
   WidthStudy study;
   study.items = items_of(scene, weights);
   count_operations(scene, weights, study);
@@ -446,7 +455,7 @@ report::WidthFrontier measured_frontier(const BudgetScene& scene, const plan::Ca
   constexpr int kUniform[] = {3, 4, 5, 6, 8};
   WidthStudy study = sizes_of(scene, weights);
   probe(scene, study);
-  const std::vector<int> all = widths(scene.config);
+  const std::vector<int> all = widths(scene.config, scene.target);
   const std::vector<budget::Item> items = problem_of(scene, study, kByBit);
   report::WidthFrontier frontier;
   frontier.model = scene.graph.name;

@@ -46,7 +46,7 @@ struct WidthItem {
 };
 
 /// Widths that are searched over, ascending; the last is the full one.
-std::vector<int> widths(const config::CoreConfig& config);
+std::vector<int> widths(const config::CoreConfig& config, const target::TargetSpec& target);
 
 /// What was found out about a model before any budget is spent.
 struct WidthStudy {

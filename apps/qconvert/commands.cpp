@@ -88,6 +88,8 @@ void add_convert_options(CLI::App& app, ConvertLine& line) {
   app.add_option("--explain", line.options.explain, "why a node is as it is; * and ? match, may be repeated")
       ->allow_extra_args(false)
       ->type_name("NODE");
+  app.add_flag("--diagnose", line.options.diagnose,
+               "what each rounding costs: the error with it alone and with all others, in the report");
   app.add_option("--dump", line.options.dump, "what a stage passes on: " + join(dump_stages(), ", "))
       ->allow_extra_args(false)
       ->type_name("STAGE");
@@ -127,6 +129,9 @@ ConvertOptions resolve(const ConvertLine& line) {
   if (options.dry_run && (options.markdown || options.html))
     throw Error(Exit::kUsage, {"no-such-report", options.html ? "--report html" : "--report markdown",
                                "a dry run writes no files", "leave out --dry-run, or use --report json"});
+  if (options.dry_run && options.diagnose)
+    throw Error(Exit::kUsage, {"not-measured", "--diagnose",
+                               "a dry run reads no images, so nothing is measured", "leave out --dry-run"});
   for (const std::string& set : line.sets) options.overrides.push_back(config::parse_override(set));
   if (!line.images.empty()) options.overrides.push_back(images_override(line.images));
   if (!line.target.empty()) {

@@ -150,6 +150,30 @@ struct FloatRegion {
   std::string rule;                // what /placement takes to have it, as JSON
 };
 
+/// --diagnose: what one rounding costs. dB of the worst output, on some held-out images, in simulation.
+struct AblationRow {
+  std::string node, op_type;
+  std::string
+      what;  // "weights": the node's, with its bias; "activation": its result and what shares the scale
+  int bits = 0;
+  double only_db = 0;     // nothing rounded but this
+  double without_db = 0;  // everything rounded but this
+};
+struct Ablation {
+  int64_t images = 0;
+  double all_db = 0;              // everything rounded
+  std::vector<AblationRow> rows;  // the costliest first
+};
+
+/// Something that the collected statistics show, and what to write into the config about it.
+struct Hint {
+  std::string check;  // "outliers", "unbalanced_concat", ...: the same word for the same check
+  std::string text;   // sentences for people
+  std::string lines;  // JSON for the core-config, an object
+  std::optional<double> before_db, after_db;  // worst output without and with it, where that was tried
+  std::vector<std::string> nodes;             // that it is about
+};
+
 /// Sums of two products in 16 bits, as x86 without VNNI makes them.
 struct SaturationRisk {
   int64_t nodes = 0, channels = 0;                // that could saturate, with some input
@@ -177,6 +201,8 @@ struct Report {
   std::vector<Correction> corrections;
   std::vector<FrontierPoint> frontier;  // by time; empty: nothing was placed
   std::vector<FloatRegion> float_regions;
+  std::optional<Ablation> ablation;  // where it was asked for
+  std::vector<Hint> hints;
   std::optional<double> predicted_time;  // by the target's cost table, float = 1
   std::optional<double> measured_time;   // of this run: not in the JSON
   SaturationRisk saturation;

@@ -160,6 +160,32 @@ json frontier_value(const Report& report) {
   return values;
 }
 
+json ablation_value(const std::optional<Ablation>& ablation) {
+  if (!ablation) return nullptr;
+  json rows = json::array();
+  for (const AblationRow& row : ablation->rows)
+    rows.push_back({{"node", row.node},
+                    {"op_type", row.op_type},
+                    {"what", row.what},
+                    {"bits", row.bits},
+                    {"only_db", number(row.only_db)},
+                    {"without_db", number(row.without_db)}});
+  return {{"images", ablation->images}, {"all_db", number(ablation->all_db)}, {"rows", rows}};
+}
+
+json hints_value(const Report& report) {
+  const auto figure = [](const std::optional<double>& db) { return db ? number(*db) : json(nullptr); };
+  json values = json::array();
+  for (const Hint& hint : report.hints)
+    values.push_back({{"check", hint.check},
+                      {"text", without_folders(hint.text, report.folders)},
+                      {"lines", json::parse(hint.lines, nullptr, false)},
+                      {"before_db", figure(hint.before_db)},
+                      {"after_db", figure(hint.after_db)},
+                      {"nodes", hint.nodes}});
+  return values;
+}
+
 json nodes_value(const Report& report) {
   json values = json::array();
   for (const NodeRow& row : report.nodes) {
@@ -249,6 +275,8 @@ json to_document(const Report& report) {
                    {"stayed_float", stayed_float_value(report)},
                    {"frontier", frontier_value(report)},
                    {"float_regions", regions_value(report)},
+                   {"ablation", ablation_value(report.ablation)},
+                   {"hints", hints_value(report)},
                    {"predicted_time", report.predicted_time ? number(*report.predicted_time) : json(nullptr)},
                    {"files", files},
                    {"accuracy", accuracy_value(report.accuracy)},

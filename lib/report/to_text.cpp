@@ -13,7 +13,8 @@ namespace qc::report {
 namespace {
 
 constexpr size_t kNameWidth = 44;
-constexpr size_t kOutputs = 6, kWorstLayers = 5, kFloatGroups = 8, kExamples = 2, kOpTypes = 4, kWarnings = 6;
+constexpr size_t kOutputs = 6, kWorstLayers = 5, kFloatGroups = 8, kAblations = 12, kExamples = 2,
+                 kOpTypes = 4, kWarnings = 6;
 
 // How many of `total` entries to print, and the line that says what was left out.
 struct Cut {
@@ -143,6 +144,31 @@ std::string worst_layers(const Report& report, bool verbose) {
   return "\nlayers that hurt most (SQNR at their output, simulated)\n" + columns(rows, "rlll");
 }
 
+std::string ablation(const Report& report, bool verbose) {
+  if (!report.ablation) return "";
+  const std::vector<AblationRow>& all = report.ablation->rows;
+  const Cut shown = cut(all.size(), kAblations, verbose, "rounding");
+  std::vector<Row> rows{{"  alone", "without", "bits", "of", "op", "node"}};
+  for (size_t i = 0; i < shown.shown; ++i)
+    rows.push_back({"  " + decibel(all[i].only_db), decibel(all[i].without_db), format("{}", all[i].bits),
+                    all[i].what, all[i].op_type, shorten(all[i].node, kNameWidth)});
+  return format("\nwhat each rounding costs: alone, and all others without it ({}; all together {})\n",
+                counted(report.ablation->images, "image"), decibel(report.ablation->all_db)) +
+         columns(rows, "rrrlll", 0) + shown.rest;
+}
+
+std::string hints(const Report& report) {
+  std::string text = report.hints.empty() ? "" : "\nhints: what to write into the config\n";
+  for (const Hint& hint : report.hints) {
+    text += format("  {}{}\n", hint.text,
+                   hint.before_db && hint.after_db
+                       ? format(" Tried: {} -> {}.", decibel(*hint.before_db), decibel(*hint.after_db))
+                       : "");
+    if (!hint.lines.empty()) text += format("    {}\n", hint.lines);
+  }
+  return text;
+}
+
 std::string op_types_text(const FloatGroup& group, bool verbose) {
   std::vector<std::string> parts;
   for (size_t i = 0; i < group.op_types.size() && (verbose || i < kOpTypes); ++i) {
@@ -247,7 +273,8 @@ std::string to_text(const Report& report, bool verbose) {
                      speed(report) + gates(report);
   text +=
       plan(report) + worst_layers(report, verbose) + integer_coverage(report) + stayed_float(report, verbose);
-  text += widths_tried(report) + changes(report) + saturation(report) + remarks(report, verbose);
+  text += ablation(report, verbose) + widths_tried(report) + changes(report) + saturation(report) +
+          hints(report) + remarks(report, verbose);
   if (verbose) text += timings(report);
   return text;
 }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "ir/ops.h"
+#include "select/fuse.h"
 
 namespace qc::select {
 namespace {
@@ -298,6 +299,7 @@ std::vector<Capability> capabilities(const ir::Graph& graph, const target::Targe
   apply_rules(graph, target, rules, all);
   apply_placement(rules, all);
   release_followers(graph, all);
+  fuse(graph, target, idioms, all);
   return all;
 }
 

@@ -24,9 +24,10 @@ struct Capability {
   Ability ability = Ability::kFloatOnly;
   plan::Reason reason = plan::Reason::kNoIntegerKernel;  // why not, for kFloatOnly
   std::string detail;
-  bool float_weights = false;  // a rule keeps even its weights in float
-  bool correct_bias = true;    // false: a rule leaves its bias as it is
-  bool pinned = false;         // a rule has it on integers, whatever that costs
+  bool float_weights = false;            // a rule keeps even its weights in float
+  bool correct_bias = true;              // false: a rule leaves its bias as it is
+  bool pinned = false;                   // a rule has it on integers, whatever that costs
+  std::vector<ir::ValueId> joined = {};  // inputs that it takes as they are: one op for the target (fuse.h)
 };
 
 /// By NodeId. `idioms`: the graph's functions spelled as several nodes; those that the runtime joins to one

@@ -88,6 +88,22 @@ void mark_rounded(const ir::Graph& graph, const target::TargetSpec& target,
   }
 }
 
+// Nothing is rounded inside what the target computes as one.
+void unmark_joined(const ir::Graph& graph, const std::vector<Capability>& capabilities,
+                   plan::QuantPlan& plan) {
+  for (size_t v = 0; v < plan.values.size(); ++v) {
+    const ir::Value& value = graph.values[v];
+    const bool joined = !value.consumers.empty() &&
+                        std::all_of(value.consumers.begin(), value.consumers.end(), [&](ir::NodeId reader) {
+                          const std::vector<ir::ValueId>& of_reader =
+                              capabilities[static_cast<size_t>(reader)].joined;
+                          return std::find(of_reader.begin(), of_reader.end(), static_cast<ir::ValueId>(v)) !=
+                                 of_reader.end();
+                        });
+    if (joined) plan.values[v].quantized = false;
+  }
+}
+
 // A Relu or Clip disappears into its producer only while the range it leaves stays inside its bounds.
 bool keeps_bounds(const ir::Graph& graph, const target::TargetSpec& target, const ir::Value& value,
                   const quant::QuantParams& before, const quant::QuantParams& after) {
@@ -129,6 +145,7 @@ plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target
                                  capabilities[n], integer[n], integer, why_float[n]);
   }
   mark_rounded(graph, target, capabilities, plan);
+  unmark_joined(graph, capabilities, plan);
 
   Groups groups(graph.values.size());
   for (const ir::NodeId id : ir::topological_order(graph)) {

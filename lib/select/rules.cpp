@@ -240,10 +240,34 @@ ResolvedRules resolve_rules(const ir::Graph& graph, const config::CoreConfig& co
   return resolved;
 }
 
-void check_placed(const ir::Graph& graph, const std::vector<Capability>& capabilities,
-                  const ResolvedRules& rules) {
+namespace {
+
+// By place of the last rule that fits a node: the first width it asks for in vain.
+void check_width(const ir::Graph& graph, const target::TargetSpec& target, const RuleMatch& match,
+                 const ResolvedRules& rules, Diagnostics& diagnostics) {
+  for (const ir::NodeId id : match.nodes) {
+    const std::optional<int>& bits = rules.nodes[static_cast<size_t>(id)].weights_n_bits;
+    const bool asks = bits && match.settings.find("weights_n_bits") != std::string::npos;
+    if (!asks || target.weight_widths.contains(*bits) ||
+        !ir::weight_traits(graph, graph.nodes[static_cast<size_t>(id)]))
+      continue;
+    std::vector<std::string> known;
+    for (const auto& [width, codebook] : target.weight_widths) known.push_back(std::to_string(width));
+    diagnostics.error({"target-cannot", match.place,
+                       format("{} has no weights of {} bits, which it asks for {}", target.name, *bits,
+                              graph.nodes[static_cast<size_t>(id)].name),
+                       "write one of " + join(known, ", ")});
+    return;
+  }
+}
+
+}  // namespace
+
+void check_placed(const ir::Graph& graph, const target::TargetSpec& target,
+                  const std::vector<Capability>& capabilities, const ResolvedRules& rules) {
   Diagnostics diagnostics;
   for (const RuleMatch& match : rules.matches) {
+    if (!target.weight_widths.empty()) check_width(graph, target, match, rules, diagnostics);
     std::string reasons;
     const bool heard = std::any_of(match.nodes.begin(), match.nodes.end(), [&](ir::NodeId id) {
       const config::NodeSettings& settings = rules.nodes[static_cast<size_t>(id)];

@@ -28,9 +28,9 @@ struct ResolvedRules {
 ResolvedRules resolve_rules(const ir::Graph& graph, const config::CoreConfig& config);
 
 /// Throws Error(kUsage) for every rule of /placement that asks for integers where none of its nodes can have
-/// them.
-void check_placed(const ir::Graph& graph, const std::vector<Capability>& capabilities,
-                  const ResolvedRules& rules);
+/// them, and for every rule that asks for a width of weights that the target does not have.
+void check_placed(const ir::Graph& graph, const target::TargetSpec& target,
+                  const std::vector<Capability>& capabilities, const ResolvedRules& rules);
 
 /// A Conv each of whose filters reads one channel, of several.
 bool is_depthwise(const ir::Graph& graph, const ir::Node& node);

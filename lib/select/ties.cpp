@@ -73,6 +73,10 @@ Scales gather(plan::QuantPlan& plan, const ir::Graph& graph, const target::Targe
 }  // namespace
 
 void avoid_ties(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target) {
+  const bool free = target.activations.grid() == target::Grid::kUniform &&
+                    std::none_of(target.ops.begin(), target.ops.end(),
+                                 [](const auto& rule) { return rule.second.result.has_value(); });
+  if (!free) return;  // a scale that has to be a power of two cannot move
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
   Scales scales = gather(plan, graph, target, order);
   for (auto id = order.rbegin(); id != order.rend(); ++id) {

@@ -9,6 +9,7 @@
 #include "json/strict_json.h"
 #include "target/target.h"
 #include "target/tflite_rules.h"
+#include "target/tpc.h"
 
 namespace qc::target {
 namespace {
@@ -35,6 +36,7 @@ void read_scheme(const File& file, Members& parent, const char* key, Scheme& sch
   members.read("power_of_two", scheme.power_of_two);
   members.read("per_channel", scheme.per_channel);
   members.read("narrow_range", scheme.narrow_range);
+  members.read("centred", scheme.centred);
   members.finish();
 }
 
@@ -49,6 +51,34 @@ void read_kind(Members& members, OpKind& kind) {
   if (std::find(words.begin(), words.end(), word) == words.end())
     members.problem(members.pointer("kind"), "bad-value", format("there is no kind {}", json::found(word)),
                     "write one of " + join(words, ", "));
+}
+
+// A word of `words` that stands for the value of its place; "" where the member says nothing.
+template <typename Value, size_t kCount>
+void read_word(Members& members, const char* key, const std::array<const char*, kCount>& words,
+               Value& value) {
+  std::string word;
+  members.read(key, word);
+  for (size_t i = 0; i < kCount; ++i)
+    if (word == words[i]) value = static_cast<typename Value::value_type>(i);
+  if (word.empty() || std::find(words.begin(), words.end(), word) != words.end()) return;
+  members.problem(members.pointer(key), "bad-value", format("{} is not possible here", json::found(word)),
+                  format("write one of {}", fmt::join(words, ", ")));
+}
+
+// Different whole numbers.
+void read_widths(Members& members, const char* key, int low, int high, std::vector<int>& widths) {
+  const Json* list = members.list(key);
+  if (!list) return;
+  widths.clear();
+  for (const Json& width : *list) {
+    const bool good = width.is_number_integer() && width >= low && width <= high;
+    if (good && std::find(widths.begin(), widths.end(), width.get<int>()) == widths.end())
+      widths.push_back(width.get<int>());
+    else
+      members.problem(members.pointer(key), "bad-value", format("{} is no width", json::found(width)),
+                      format("write different whole numbers from {} to {}", low, high));
+  }
 }
 
 void read_slots(Members& members, std::vector<int>& slots) {
@@ -104,6 +134,11 @@ void read_ops(const File& file, Members& root, TargetSpec& target) {
     members.read("same_input_scale", rule.same_input_scale);
     members.read("per_channel", rule.per_channel);
     members.read("sentence", rule.sentence);
+    read_word(members, "result", kGridWords, rule.result);
+    std::optional<Signedness> signedness;
+    read_word(members, "signedness", kSignednessWords, signedness);
+    rule.signedness = signedness.value_or(rule.signedness);
+    read_widths(members, "input_bits", 1, 32, rule.input_bits);
     read_slots(members, rule.data_inputs);
     read_conditions(members, rule.when);
     members.finish();
@@ -177,6 +212,49 @@ void read_int16_ops(Members& root, TargetSpec& target) {
   }
 }
 
+void read_fusing(const File& file, Members& root, TargetSpec& target) {
+  if (root.is_null("fusing")) return target.fusing.clear();
+  const Json* list = root.list("fusing");
+  if (!list) return;
+  target.fusing.clear();
+  for (size_t i = 0; i < list->size(); ++i) {
+    Fusing fusing;
+    Members members(file.document, (*list)[i], json::child(root.pointer("fusing"), std::to_string(i)),
+                    file.diagnostics);
+    if (!members.present()) continue;
+    members.read("name", fusing.name);
+    const Json* steps = members.list("steps");
+    bool good = steps && steps->size() >= 2;
+    for (size_t s = 0; good && s < steps->size(); ++s) {
+      const Json& ops = (*steps)[s];
+      good = ops.is_array() && !ops.empty() &&
+             std::all_of(ops.begin(), ops.end(), [](const Json& op) { return op.is_string(); });
+      if (good) fusing.steps.push_back(ops.get<std::vector<std::string>>());
+    }
+    if (!good)
+      members.problem(members.pointer("steps"), "bad-value", "a pattern needs two steps or more",
+                      "write lists of op types: [[\"Conv\"], [\"Relu\", \"Clip\"]]");
+    members.finish();
+    target.fusing.push_back(std::move(fusing));
+  }
+}
+
+// {"integers": [8, 4], "codebooks": [4, 2]}
+void read_weight_widths(const File& file, Members& root, TargetSpec& target) {
+  constexpr int kLeast = 2, kMost = 16, kMostOfCodebook = 7;
+  if (root.is_null("weight_widths")) return target.weight_widths.clear();
+  const Json* object = root.object("weight_widths");
+  if (!object) return;
+  target.weight_widths.clear();
+  Members members(file.document, *object, root.pointer("weight_widths"), file.diagnostics);
+  std::vector<int> integers, codebooks;
+  read_widths(members, "integers", kLeast, kMost, integers);
+  read_widths(members, "codebooks", kLeast, kMostOfCodebook, codebooks);
+  members.finish();
+  for (const int bits : codebooks) target.weight_widths[bits] = true;
+  for (const int bits : integers) target.weight_widths[bits] = false;
+}
+
 // The shipped target that the file builds on, or an empty one.
 TargetSpec base_of(Members& root, const std::string& label) {
   std::string base;
@@ -205,6 +283,9 @@ void check_together(Members& root, const TargetSpec& target) {
     root.problem(root.pointer("activations"), "bad-value",
                  "no integer kernel takes a scale for each channel of an activation",
                  "set \"per_channel\": false");
+  if (target.bias_bits != 0 && target.bias_bits != 32)
+    root.problem(root.pointer("bias_bits"), "bad-value", "biases have 32 bits, or stay in float",
+                 "write 32, or 0 for float");
   if (target.activations.narrow_range && !target.activations.is_signed)
     root.problem(root.pointer("activations"), "bad-value", "narrow_range is about signed integers",
                  "set \"narrow_range\": false, or \"signed\": true");
@@ -218,6 +299,11 @@ TargetSpec parse(std::string_view json_text, const std::string& label, const std
   const bool readable = std::none_of(diagnostics.errors.begin(), diagnostics.errors.end(),
                                      [](const Problem& p) { return p.code == "json-syntax"; });
   if (!readable) diagnostics.throw_if_errors(Exit::kUsage);
+  if (is_tpc(document.root)) {
+    TargetSpec target = read_tpc(document, fallback_name, diagnostics);
+    diagnostics.throw_if_errors(Exit::kUsage);
+    return target;
+  }
   const File file{document, diagnostics};
   Members root(document, document.root, "", diagnostics);
   TargetSpec target = base_of(root, label);
@@ -227,12 +313,14 @@ TargetSpec parse(std::string_view json_text, const std::string& label, const std
   root.read("description", target.description);
   read_scheme(file, root, "activations", target.activations);
   read_scheme(file, root, "weights", target.weights);
-  root.read("bias_bits", target.bias_bits, 32, 32);
+  root.read("bias_bits", target.bias_bits, 0, 32);
   root.read("float_islands", target.float_islands);
   read_ops(file, root, target);
   read_costs(root, target);
   read_ranges(root, target);
   read_int16_ops(root, target);
+  read_fusing(file, root, target);
+  read_weight_widths(file, root, target);
   read_tflite(document, diagnostics, root, target);
   root.finish();
   if (root.present()) check_together(root, target);

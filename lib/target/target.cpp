@@ -34,20 +34,22 @@ constexpr std::array kKinds{
     KindWord{OpKind::kFloat, "float", "Stays in float"}};
 
 std::string scheme_text(const Scheme& s) {
-  std::string text = format("{}int{}, {}", s.is_signed ? "" : "u", s.bits,
-                            s.symmetric ? "symmetric (no zero point)" : "asymmetric (with zero point)");
+  const bool half_way = !s.symmetric && s.grid() != Grid::kUniform;
+  std::string text =
+      format("{}int{}, {}", s.is_signed ? "" : "u", s.bits,
+             s.symmetric ? "symmetric (no zero point)"
+             : half_way ? "zero point at the lowest integer or half way, by whether there are negative values"
+                        : "asymmetric (with zero point)");
   text += s.per_channel ? ", a scale for each output channel" : ", one scale a tensor";
   if (s.power_of_two) text += ", scales are powers of two";
   if (s.narrow_range) text += format(", from -{} on", (int64_t{1} << (s.bits - 1)) - 1);
   return text;
 }
 
-std::string rule_text(const OpRule& rule) {
-  std::string notes;
-  for (const auto& [attribute, value] : rule.when) notes += format(" Only with {} = {}.", attribute, value);
-  if (rule.same_input_scale) notes += " Inputs and output share one scale.";
-  if (!rule.per_channel) notes += " Weights have one scale.";
-  return rule.sentence + notes;
+const char* grid_sentence(Grid grid) {
+  return grid == Grid::kPowerOfTwo ? " The output's range is a power of two."
+         : grid == Grid::kCentred  ? " The output's range lies around zero."
+                                   : " The output may have any range.";
 }
 
 // The rule's text with the op's own name taken out, so that ops with the same rule are found equal.
@@ -103,26 +105,75 @@ Json scheme_json(const Scheme& s) {
           {"symmetric", s.symmetric},
           {"power_of_two", s.power_of_two},
           {"per_channel", s.per_channel},
-          {"narrow_range", s.narrow_range}};
+          {"narrow_range", s.narrow_range},
+          {"centred", s.centred}};
 }
 
 Json rule_json(const OpRule& rule) {
-  return {{"kind", kind_text(rule.kind)},
-          {"float_output", rule.float_output},
-          {"copies_equal", rule.copies_equal},
-          {"prefer_float", rule.prefer_float},
-          {"float_weights_int8", rule.float_weights_int8},
-          {"same_input_scale", rule.same_input_scale},
-          {"per_channel", rule.per_channel},
-          {"data_inputs", rule.data_inputs},
-          {"when", rule.when},
-          {"sentence", rule.sentence}};
+  Json json = {{"kind", kind_text(rule.kind)},
+               {"float_output", rule.float_output},
+               {"copies_equal", rule.copies_equal},
+               {"prefer_float", rule.prefer_float},
+               {"float_weights_int8", rule.float_weights_int8},
+               {"same_input_scale", rule.same_input_scale},
+               {"per_channel", rule.per_channel},
+               {"data_inputs", rule.data_inputs},
+               {"when", rule.when},
+               {"sentence", rule.sentence}};
+  if (rule.result) json["result"] = kGridWords[static_cast<size_t>(*rule.result)];
+  json["signedness"] = kSignednessWords[static_cast<size_t>(rule.signedness)];
+  if (!rule.input_bits.empty()) json["input_bits"] = rule.input_bits;
+  return json;
+}
+
+Json widths_json(const TargetSpec& target) {
+  Json widths = {{"integers", Json::array()}, {"codebooks", Json::array()}};
+  for (const auto& [bits, codebook] : target.weight_widths)
+    widths[codebook ? "codebooks" : "integers"].push_back(bits);
+  return widths;
+}
+
+Json fusing_json(const TargetSpec& target) {
+  Json patterns = Json::array();
+  for (const Fusing& fusing : target.fusing)
+    patterns.push_back({{"name", fusing.name}, {"steps", fusing.steps}});
+  return patterns;
+}
+
+std::string widths_text(const TargetSpec& target) {
+  std::vector<std::string> words;
+  for (auto width = target.weight_widths.rbegin(); width != target.weight_widths.rend(); ++width)
+    words.push_back(format("{}{}", width->first, width->second ? " (codebook)" : ""));
+  return join(words, ", ");
+}
+
+std::string fusing_section(const TargetSpec& target) {
+  std::string text = target.fusing.empty() ? "" : "\nComputed as one: nothing is rounded in between\n";
+  for (const Fusing& fusing : target.fusing) {
+    std::vector<std::string> steps;
+    for (const std::vector<std::string>& ops : fusing.steps) steps.push_back(join(ops, "/"));
+    text += wrapped(join(steps, ", then "), "  ");
+  }
+  return text;
 }
 
 }  // namespace
 
 const char* kind_text(OpKind kind) {
   return std::find_if(kKinds.begin(), kKinds.end(), [&](const KindWord& k) { return k.kind == kind; })->word;
+}
+
+std::string rule_text(const OpRule& rule) {
+  std::string notes;
+  for (const auto& [attribute, value] : rule.when) notes += format(" Only with {} = {}.", attribute, value);
+  if (rule.same_input_scale) notes += " Inputs and output share one scale.";
+  if (!rule.per_channel) notes += " Weights have one scale.";
+  if (rule.result) notes += grid_sentence(*rule.result);
+  if (rule.signedness != Signedness::kAuto)
+    notes += format(" The output is {}.", rule.signedness == Signedness::kSigned ? "signed" : "unsigned");
+  if (rule.input_bits.size() > 1)
+    notes += format(" Takes inputs of {} bits.", fmt::join(rule.input_bits, " or "));
+  return rule.sentence + notes;
 }
 
 const OpRule& rule_for(const TargetSpec& target, std::string_view op_type) {
@@ -184,8 +235,11 @@ TargetSpec load(const std::string& name_or_path) {
 
 std::string describe(const TargetSpec& target) {
   std::string text = target.name + "\n" + wrapped(target.description, "  ") + "\n";
-  text += format("  activations  {}\n  weights      {}\n  biases       int{}\n",
-                 scheme_text(target.activations), scheme_text(target.weights), target.bias_bits);
+  text += format("  activations  {}\n  weights      {}\n", scheme_text(target.activations),
+                 scheme_text(target.weights));
+  if (!target.weight_widths.empty()) text += format("  widths       {} bits\n", widths_text(target));
+  text += format("  biases       {}\n",
+                 target.bias_bits == 0 ? std::string("float") : format("int{}", target.bias_bits));
   text += format("  float        {}\n", target.float_islands ? "ops may stay in float beside integer ones"
                                                              : "no op may stay in float");
   std::vector<std::string> ranges;
@@ -193,6 +247,7 @@ std::string describe(const TargetSpec& target) {
     ranges.push_back(format("{} {} to {}", op_type, range.first, range.second));
   if (!ranges.empty()) text += format("  known ranges {}\n", join(ranges, ", "));
   for (const KindWord& kind : kKinds) text += kind_section(target, kind);
+  text += fusing_section(target);
   if (!target.int16_ops.empty())
     text += "\nWith int16 activations (the form int16x8)\n" + wrapped(join(target.int16_ops, ", "), "  ");
   for (const std::string& paragraph : tflite_paragraphs(target))
@@ -222,6 +277,8 @@ std::string to_json(const TargetSpec& target) {
                 {"costs", costs},
                 {"ops", ops}};
   if (!target.int16_ops.empty()) whole["int16_ops"] = target.int16_ops;
+  if (!target.fusing.empty()) whole["fusing"] = fusing_json(target);
+  if (!target.weight_widths.empty()) whole["weight_widths"] = widths_json(target);
   if (target.tflite) whole["tflite"] = tflite_json(*target.tflite);
   return json::pretty(whole);
 }

@@ -15,6 +15,19 @@
 
 namespace qc::target {
 
+/// The grids that a search may lay over values (mct.md 2.4), the strictest first.
+enum class Grid {
+  kPowerOfTwo,  // -T to T or, where nothing is negative, 0 to T; T is a power of two
+  kCentred,     // the same with any T
+  kUniform,     // any range with 0 in it
+};
+/// Whether a grid of the first two kinds goes below zero.
+enum class Signedness { kAuto, kSigned, kUnsigned };
+
+/// By Grid and by Signedness, as target files spell them.
+inline constexpr std::array<const char*, 3> kGridWords{"power_of_two", "centred", "uniform"};
+inline constexpr std::array<const char*, 3> kSignednessWords{"auto", "signed", "unsigned"};
+
 enum class OpKind {
   kWeighted,    // Conv, Gemm, MatMul with a constant: integer weights, int32 bias
   kCompute,     // integer kernel, inputs and output each with parameters of their own (Add, Concat, Sigmoid,
@@ -35,8 +48,18 @@ struct OpRule {
   std::vector<int> data_inputs;             // input slots that carry quantizable activations; empty: all
   std::map<std::string, std::string> when;  // attribute -> required value ("mode": "nearest"): else kFloat
   std::string sentence;                     // why, for people: error text, `qconvert targets NAME`, reports
-  bool copies_equal = false;  // inputs with the output's parameters are copied, not rescaled (Concat)
-  bool per_channel = true;    // weights may have a scale for each channel
+  bool copies_equal = false;        // inputs with the output's parameters are copied, not rescaled (Concat)
+  bool per_channel = true;          // weights may have a scale for each channel
+  std::optional<Grid> result = {};  // of its results, where that is not the target's
+  Signedness signedness = Signedness::kAuto;
+  std::vector<int> input_bits = {};  // widths of activations that it takes; empty: the target's
+};
+
+/// Ops that the target computes as one: what the first ones hand to the next is not rounded. Each step names
+/// the op types that may stand there; "Swish" is x * Sigmoid(x), however it is spelled.
+struct Fusing {
+  std::string name;
+  std::vector<std::vector<std::string>> steps;  // two or more
 };
 
 /// What a node's time is made of; the names are those of target files, the amounts those of
@@ -71,6 +94,10 @@ struct Scheme {
   bool power_of_two = false;
   bool per_channel = false;
   bool narrow_range = false;
+  bool centred = false;  // zero points at the lowest integer or half way, nowhere else
+  Grid grid() const {
+    return power_of_two ? Grid::kPowerOfTwo : symmetric || centred ? Grid::kCentred : Grid::kUniform;
+  }
 };
 
 /// What a limit on a TFLite operator measures; tflite/legal.cpp says how. Each is a number that may not be
@@ -113,9 +140,13 @@ struct TargetSpec {
   std::string name, description;
   Scheme activations{8, false, false, false, false, false};
   Scheme weights{8, true, true, false, true, true};
-  int bias_bits = 32;
+  int bias_bits = 32;                 // 0: biases stay float
   bool float_islands = true;          // ops may stay float
   std::map<std::string, OpRule> ops;  // by op type; an op without a rule is kFloat
+  std::vector<Fusing> fusing;         // of patterns that fit, the longest counts
+  /// Widths that weights may have, and whether the values of one lie in a codebook; empty: any that a file
+  /// can hold.
+  std::map<int, bool> weight_widths;
   /// Measured times by op type, or "Conv:depthwise" and "Conv:pointwise" for those shapes,
   /// "MaxPool:planar" where no convolution is next to it; "*" for ops without an entry. "QuantizeLinear" and
   /// "DequantizeLinear" (floating part) are the prices of changing sides; with ":4d" those of image tensors,
@@ -139,11 +170,14 @@ const char* kind_text(OpKind kind);
 /// once. A file may begin with "based_on": NAME and then says only what differs from that shipped target,
 /// field by field; "ops": {"Mul": null} takes a rule away, and so the op's integer kernel.
 TargetSpec load(const std::string& name_or_path);
-/// The same from text; `label` names the file in messages, `fallback_name` the target if the text does not.
+/// The same from text; `label` names the file in messages, `fallback_name` the target if the text does not. A
+/// TargetPlatformCapabilities document as MCT and edge-mdt-tpc write it (tpc.h) is read as it is.
 TargetSpec parse(std::string_view json_text, const std::string& label, const std::string& fallback_name);
 std::vector<std::string> shipped_names();
 /// What it allows, for `qconvert targets NAME`: text made from the same sentences that errors use.
 std::string describe(const TargetSpec& target);
+/// What one op type may do, in one sentence with its conditions.
+std::string rule_text(const OpRule& rule);
 /// Complete, without "based_on"; parse() reads it back.
 std::string to_json(const TargetSpec& target);
 

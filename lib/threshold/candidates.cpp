@@ -46,13 +46,17 @@ Quantizer quantizer_of(config::QuantizationMethod method) {
   }
 }
 
+Quantizer quantizer_of(target::Grid grid) {
+  return grid == target::Grid::kPowerOfTwo ? Quantizer::kPowerOfTwo
+         : grid == target::Grid::kCentred  ? Quantizer::kSymmetric
+                                           : Quantizer::kUniform;
+}
+
 Options options_for(const target::Scheme& scheme, config::ErrorMethod method,
                     const config::QuantizationConfig& config, const NodeSettings& settings) {
   Options options;
   options.method = method_of(method);
-  options.quantizer = scheme.power_of_two ? Quantizer::kPowerOfTwo
-                      : scheme.symmetric  ? Quantizer::kSymmetric
-                                          : Quantizer::kUniform;
+  options.quantizer = quantizer_of(scheme.grid());
   options.bits = scheme.bits;
   options.narrow_range = scheme.narrow_range;
   options.signed_integers = scheme.is_signed;
@@ -108,13 +112,35 @@ void keep_inside(quant::QuantParams& params, double low, double high) {
     params.scales[0] = std::nextafter(params.scales[0], 0.0f);
 }
 
+// What the target says of the ops that make a group's values. Where they differ, the strictest grid: it fits
+// all of them. Without zero points the type decides about the sign.
+void adapt(Options& options, const ir::Graph& graph, const std::vector<ir::ValueId>& sources,
+           const target::TargetSpec& target, const NodeSettings& settings) {
+  std::optional<target::Grid> grid;
+  for (const ir::ValueId v : sources) {
+    const ir::Node* maker = producer_of(graph, v);
+    if (!maker) continue;
+    const target::OpRule& rule = target::rule_for(target, maker->op_type);
+    const target::Grid own = rule.result.value_or(target.activations.grid());
+    grid = grid ? std::min(*grid, own) : own;
+    if (rule.signedness != target::Signedness::kAuto)
+      options.signedness =
+          rule.signedness == target::Signedness::kSigned ? Signedness::kSigned : Signedness::kUnsigned;
+  }
+  if (grid && !settings.activation_quantization_method) options.quantizer = quantizer_of(*grid);
+  if (target.activations.symmetric)
+    options.signedness = target.activations.is_signed ? Signedness::kSigned : Signedness::kUnsigned;
+}
+
 // The grid of a range that a rule gives.
 quant::QuantParams range_by_hand(std::pair<double, double> range, const Options& options) {
   if (options.quantizer == Quantizer::kUniform)
     return quant::asymmetric_params(range.first, range.second, options.bits, options.signed_integers);
   double threshold = std::max(-range.first, range.second);
   if (options.quantizer == Quantizer::kPowerOfTwo) threshold = power_of_two_above(threshold);
-  return quant::symmetric_params(threshold, options.bits, range.first < 0,
+  const bool is_signed =
+      options.signedness == Signedness::kAuto ? range.first < 0 : options.signedness == Signedness::kSigned;
+  return quant::symmetric_params(threshold, options.bits, is_signed,
                                  options.narrow_range && options.quantizer == Quantizer::kSymmetric);
 }
 
@@ -129,8 +155,8 @@ quant::QuantParams in_type(quant::QuantParams params, bool is_signed) {
 }
 
 plan::Candidate search_group(const ir::Graph& graph, const std::vector<ir::ValueId>& members,
-                             const plan::StatsTable& stats, const target::TargetSpec& target,
-                             const Options& options, const NodeSettings& settings) {
+                             const plan::StatsTable& stats, const target::TargetSpec& target, Options options,
+                             const NodeSettings& settings) {
   plan::Candidate candidate;
   plan::TensorStats joined;
   std::vector<ir::ValueId> sources;
@@ -145,6 +171,7 @@ plan::Candidate search_group(const ir::Graph& graph, const std::vector<ir::Value
     plan::merge(joined, found->second);
     sources.push_back(v);
   }
+  adapt(options, graph, sources, target, settings);
   const ir::Node* maker = sources.size() == 1 ? producer_of(graph, sources[0]) : nullptr;
   const bool by_hand = settings.activation_range || settings.activation_quantization_method;
   if (const auto known =
@@ -177,6 +204,7 @@ plan::Candidate search_group(const ir::Graph& graph, const std::vector<ir::Value
   }
   candidate.params = in_type(std::move(candidate.params), target.activations.is_signed);
   if (options.quantizer == Quantizer::kPowerOfTwo) return candidate;  // drawn in, it would be none
+  if (target.activations.symmetric) return candidate;  // its integers reach below zero whatever the scale
   for (const ir::ValueId v : sources) {
     const auto [low, high] = bounds_of_maker(graph, v);
     if (std::isfinite(low) || std::isfinite(high)) keep_inside(candidate.params, low, high);
@@ -285,8 +313,10 @@ plan::Candidate weight_candidate(const ir::Tensor& weight, int axis, const targe
       target.weights, settings.weights_error_method.value_or(config.weights_error_method), config, settings);
   if (settings.weights_quantization_method)
     options.quantizer = quantizer_of(*settings.weights_quantization_method);
-  const bool lut =
-      settings.weights_quantization_method && config::is_lut(*settings.weights_quantization_method);
+  const auto width = target.weight_widths.find(settings.weights_n_bits.value_or(target.weights.bits));
+  const bool lut = settings.weights_quantization_method
+                       ? config::is_lut(*settings.weights_quantization_method)
+                       : width != target.weight_widths.end() && width->second;
   options.bits = settings.weights_n_bits.value_or(lut ? kLutBits : target.weights.bits);
   if (!settings.weights_per_channel_threshold.value_or(target.weights.per_channel)) axis = -1;
   if (lut) {

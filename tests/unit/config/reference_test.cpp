@@ -202,7 +202,7 @@ TEST_CASE(
     CHECK(config::to_json(config::parse(config::to_json(c), entry.path(), {}, diagnostics)) ==
           config::to_json(c));
   }
-  CHECK(presets == 8);
+  CHECK(presets == 19);
 }
 
 }  // namespace

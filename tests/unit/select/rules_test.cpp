@@ -334,7 +334,7 @@ TEST_CASE("rules of placement hold nodes in float or on integers") {
   const auto able = [&](const std::string& rules) {
     const auto resolved = placed(net.graph, rules);
     const auto capabilities = select::capabilities(net.graph, target, {}, {}, resolved.nodes);
-    select::check_placed(net.graph, capabilities, resolved);
+    select::check_placed(net.graph, target, capabilities, resolved);
     return capabilities;
   };
   const auto at = [&](const std::vector<select::Capability>& all, const char* name) {

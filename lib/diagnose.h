@@ -1,0 +1,17 @@
+// --diagnose: what each rounding of a finished plan costs, part by part. Beside pipeline.cpp because it puts
+// the names of nodes to what simulate/ablation.h measures.
+#pragma once
+
+#include "attempt.h"
+#include "images/image_source.h"
+#include "report/report.h"
+#include "run/runner.h"
+
+namespace qc {
+
+/// One row for the weights of each node (its bias with them) and one for each group of activations that share
+/// a scale, the costliest first: least SQNR with only this rounded. On at most eight of the held-out images.
+report::Ablation diagnose(const ir::Graph& graph, const Attempt& best, const FloatAnswers& answers,
+                          run::RunnerFactory& runners, const images::ImageSource& source, int threads);
+
+}  // namespace qc

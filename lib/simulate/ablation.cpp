@@ -1,0 +1,150 @@
+// See ablation.h.
+#include "simulate/ablation.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/parallel.h"
+#include "base/progress.h"
+
+namespace qc::simulate {
+namespace {
+
+// A constant that is fed: as the float model has it, and as its integers stand for.
+struct Fed {
+  ir::Tensor exact, rounded;
+};
+
+ir::Tensor value_of_integers(const plan::IntegerTensor& tensor, const std::vector<int64_t>& dims) {
+  return ir::make_tensor(std::span<const float>(quant::dequantize(tensor.integers, dims, tensor.params)),
+                         dims);
+}
+
+// The model with its integers as inputs, behind those that it has.
+struct Scene {
+  ir::Graph graph;
+  std::vector<Fed> fed;
+  std::map<ir::ValueId, size_t> weights;  // place in `fed`
+  std::map<ir::NodeId, size_t> biases;
+
+  Scene(const ir::Graph& exact, const plan::QuantizedModel& model) : graph(model.graph) {
+    for (const auto& [v, tensor] : model.weights) {
+      ir::Value& value = graph.values[static_cast<size_t>(v)];
+      if (!value.constant || value.consumers.empty()) continue;
+      weights[v] = fed.size();
+      fed.push_back({*value.constant, value_of_integers(tensor, value.constant->dims)});
+      value.constant.reset();
+      graph.inputs.push_back(v);
+    }
+    for (const auto& [id, tensor] : model.biases) {
+      const std::vector<int64_t> dims{static_cast<int64_t>(tensor.integers.size())};
+      std::vector<float> old(tensor.integers.size(), 0.0f);
+      if (const ir::Tensor* bias = ir::constant_input(exact, exact.nodes[static_cast<size_t>(id)], 2))
+        old.assign(bias->as<float>().begin(), bias->as<float>().end());
+      const ir::ValueId v =
+          ir::add_value(graph, graph.nodes[static_cast<size_t>(id)].name + "_bias", ir::DType::kFloat);
+      graph.values[static_cast<size_t>(v)].has_shape = true;
+      graph.values[static_cast<size_t>(v)].dims = dims;
+      graph.values[static_cast<size_t>(v)].dim_params = {""};
+      ir::set_input(graph, id, 2, v);
+      biases[id] = fed.size();
+      fed.push_back({ir::make_tensor(std::span<const float>(old), dims), value_of_integers(tensor, dims)});
+      graph.inputs.push_back(v);
+    }
+    ir::remove_dead(graph);
+  }
+};
+
+class Probe {
+ public:
+  Probe(const ir::Graph& graph, const plan::QuantizedModel& model, run::RunnerFactory& runners,
+        const std::vector<std::vector<ir::Tensor>>& images, const std::vector<std::vector<ir::Tensor>>& exact,
+        const std::vector<Judged>& judged, int threads)
+      : scene_(graph, model),
+        images_(images),
+        exact_(exact),
+        judged_(judged),
+        threads_(threads),
+        full_(table_of(model.plan)),
+        rounded_(scene_.fed.size()) {
+    plan::QuantizedModel bare{scene_.graph, model.plan, {}, {}, {}};
+    bare.plan.nodes.resize(bare.graph.nodes.size());
+    bare.plan.values.resize(bare.graph.values.size());
+    simulator_ = make_simulator(bare, runners, {}, judged);
+  }
+
+  // Everything rounded, or nothing.
+  void set_all(bool rounded) {
+    simulator_->table = rounded ? full_ : ActivationTable(full_.size());
+    simulator_->table.resize(scene_.graph.values.size());
+    std::fill(rounded_.begin(), rounded_.end(), rounded);
+  }
+
+  void set(const Part& part, bool rounded) {
+    for (const ir::ValueId v : part.activations) {
+      simulator_->table[static_cast<size_t>(v)].reset();
+      if (rounded) simulator_->table[static_cast<size_t>(v)] = full_[static_cast<size_t>(v)];
+    }
+    for (const ir::ValueId v : part.weights)
+      if (const auto at = scene_.weights.find(v); at != scene_.weights.end()) rounded_[at->second] = rounded;
+    for (const ir::NodeId id : part.biases) rounded_[scene_.biases.at(id)] = rounded;
+  }
+
+  double worst_db() {
+    std::vector<std::vector<Power>> powers(images_.size());
+    parallel_for(static_cast<int64_t>(images_.size()), threads_, [&](int64_t i, int worker) {
+      const auto image = static_cast<size_t>(i);
+      std::vector<ir::Tensor> inputs = images_[image];
+      for (size_t f = 0; f < rounded_.size(); ++f)
+        inputs.push_back(rounded_[f] ? scene_.fed[f].rounded : scene_.fed[f].exact);
+      const std::vector<ir::Tensor> results = simulator_->runner->run(inputs, worker);
+      const size_t first = results.size() - judged_.size();
+      for (size_t j = 0; j < judged_.size(); ++j)
+        powers[image].push_back(compare(exact_[image][j], results[first + j], judged_[j].mean_free));
+    });
+    Fidelity fidelity;
+    fidelity.outputs.resize(judged_.size());
+    for (const std::vector<Power>& image : powers)
+      for (size_t j = 0; j < judged_.size(); ++j) add(fidelity.outputs[j], image[j]);
+    return fidelity.worst_db();
+  }
+
+ private:
+  Scene scene_;
+  const std::vector<std::vector<ir::Tensor>>& images_;
+  const std::vector<std::vector<ir::Tensor>>& exact_;
+  const std::vector<Judged>& judged_;
+  int threads_;
+  ActivationTable full_;
+  std::vector<bool> rounded_;  // by place in `fed`
+  std::unique_ptr<Simulator> simulator_;
+};
+
+}  // namespace
+
+Ablation ablate(const ir::Graph& graph, const plan::QuantizedModel& model, const std::vector<Part>& parts,
+                run::RunnerFactory& runners, const std::vector<std::vector<ir::Tensor>>& images,
+                const std::vector<std::vector<ir::Tensor>>& exact, const std::vector<Judged>& judged,
+                int threads) {
+  Probe probe(graph, model, runners, images, exact, judged, threads);
+  Ablation ablation;
+  probe.set_all(true);
+  ablation.all_db = probe.worst_db();
+  Progress progress("diagnosing", 2 * static_cast<int64_t>(parts.size()), "roundings");
+  for (const Part& part : parts) {
+    probe.set(part, false);
+    ablation.parts.push_back({0, probe.worst_db()});
+    probe.set(part, true);
+    progress.advance();
+  }
+  probe.set_all(false);
+  for (size_t p = 0; p < parts.size(); ++p) {
+    probe.set(parts[p], true);
+    ablation.parts[p].only_db = probe.worst_db();
+    probe.set(parts[p], false);
+    progress.advance();
+  }
+  return ablation;
+}
+
+}  // namespace qc::simulate

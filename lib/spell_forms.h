@@ -1,0 +1,26 @@
+// The last step of the forms of an ONNX file, on the graph that goes into it: how a plan's integers are
+// spelled where the reader wants no integers of ours. The writer need not know of them.
+#pragma once
+
+#include "plan/quantized_model.h"
+#include "target/target.h"
+
+namespace qc {
+
+/// The model as this target takes it.
+plan::QuantizedModel spelled_for(const target::TargetSpec& target, plan::QuantizedModel model);
+
+/// Biases as the floats that their integers stand for: some runtimes take no int32 bias (TensorRT), some
+/// targets do not round it (IMX500).
+void spell_float_biases(plan::QuantizedModel& model);
+
+/// MCT's FAKELY_QUANT (mct.md 7): weights and biases as floats on their grids, activations between
+/// QuantizeLinear and DequantizeLinear. As large as the float model.
+plan::QuantizedModel spell_fake_quant(plan::QuantizedModel model);
+
+/// MCT's form for the IMX500 converter: the same floats behind nodes of the domain mct_quantizers, which hold
+/// the parameters; activations behind such nodes too. Stock ONNX Runtime has no kernels for them; what
+/// spell_fake_quant() makes of the model computes the same.
+plan::QuantizedModel spell_mct_quantizers(plan::QuantizedModel model);
+
+}  // namespace qc

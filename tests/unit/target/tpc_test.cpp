@@ -1,0 +1,132 @@
+// TargetPlatformCapabilities of MCT, read as they are: two small files in the two schemas, and broken ones.
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "base/files.h"
+#include "target/target.h"
+
+namespace qc {
+namespace {
+
+using target::Grid;
+using target::OpKind;
+using target::TargetSpec;
+
+std::string text_of(const char* name) {
+  return read_file(std::filesystem::path(QCONVERT_SOURCE) / "tests/data/targets" / name);
+}
+
+std::vector<Problem> problems_of(const std::string& text) {
+  try {
+    target::parse(text, "tpc.json", "tpc");
+  } catch (const Error& error) {
+    CHECK(error.exit == Exit::kUsage);
+    return error.problems;
+  }
+  return {};
+}
+
+// The first occurrence of `from` replaced.
+std::string changed(std::string text, const std::string& from, const std::string& to) {
+  const size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, from.size(), to);
+}
+
+TEST_CASE("a TPC of schema 1 becomes rules for ONNX ops") {
+  const TargetSpec t = target::parse(text_of("tpc_schema_1.json"), "toycam.json", "toycam");
+  CHECK(t.name == "toycam");
+  CHECK_THAT(t.description, Catch::Contains("toycam") && Catch::Contains("schema 1"));
+  CHECK(t.activations.grid() == Grid::kPowerOfTwo);
+  CHECK_FALSE(t.weights.power_of_two);
+  CHECK(t.weights.per_channel);
+  CHECK_FALSE(t.weights.narrow_range);  // MCT's -128 is used
+  CHECK(t.weight_widths == std::map<int, bool>{{2, true}, {4, true}, {8, false}});
+  for (const char* op : {"Conv", "Gemm", "MatMul"}) CHECK(t.ops.at(op).kind == OpKind::kWeighted);
+  for (const char* op : {"Add", "Relu", "Clip", "Sigmoid", "Mul"})  // the last two by default_qco
+    CHECK(t.ops.at(op).kind == OpKind::kCompute);
+  for (const char* op : {"MaxPool", "Reshape"}) CHECK(t.ops.at(op).kind == OpKind::kMove);
+  CHECK(t.ops.at("ArgMax").kind == OpKind::kFloat);
+  CHECK(t.ops.at("ConvTranspose").kind == OpKind::kFloat);  // default_qco has no kernel
+  REQUIRE(t.fusing.size() == 2);
+  CHECK(t.fusing[0].steps ==
+        std::vector<std::vector<std::string>>{{"Conv"}, {"Relu", "Clip"}});  // Depthwise is Conv as well
+  CHECK(target::to_json(target::parse(target::to_json(t), "x.json", "x")) == target::to_json(t));
+  for (const char* part : {"8, 4 (codebook), 2 (codebook) bits", "Conv, then Relu/Clip", "half way"})
+    CHECK_THAT(target::describe(t), Catch::Contains(part));
+}
+
+TEST_CASE("a TPC of schema 2 says grids, signs, widths and fixed parameters op by op") {
+  const TargetSpec t = target::parse(text_of("tpc_schema_2.json"), "toynpu.json", "toynpu");
+  CHECK(t.activations.grid() == Grid::kCentred);
+  CHECK(t.ops.at("Conv").result == Grid::kUniform);  // of its candidates the widest that files hold
+  CHECK(t.ops.at("Conv").input_bits == std::vector<int>{8, 16});
+  CHECK_FALSE(t.ops.at("Conv").per_channel);
+  CHECK(t.ops.at("Sigmoid").result == Grid::kPowerOfTwo);
+  CHECK(t.ops.at("Sigmoid").signedness == target::Signedness::kUnsigned);
+  CHECK(t.ops.at("HardSwish").signedness == target::Signedness::kSigned);
+  CHECK_FALSE(t.ops.at("HardSwish").result.has_value());
+  CHECK(t.known_ranges.at("Softmax") == std::pair(0.0, 255.0 / 256));
+  CHECK(t.ops.at("Concat").same_input_scale);
+  CHECK(t.ops.at("Transpose").kind == OpKind::kMove);
+  CHECK(t.ops.at("Exp").kind == OpKind::kFloat);
+  CHECK(t.ops.at("Gather").kind == OpKind::kFloat);
+  CHECK_THAT(t.ops.at("Gather").sentence, Catch::Contains("16 bits"));
+  CHECK(t.weight_widths == std::map<int, bool>{{4, false}, {8, false}});
+  REQUIRE(t.fusing.size() == 2);  // the third rounds inside to 8 bits, as if it were none
+  CHECK(t.fusing[0].name == "Conv_act");
+  CHECK(t.fusing[1].steps.size() == 3);
+  CHECK(target::to_json(target::parse(target::to_json(t), "x.json", "x")) == target::to_json(t));
+}
+
+struct Broken {
+  const char *from, *to, *code, *place, *words;
+};
+const Broken kBroken[] = {
+    {"\"SCHEMA_VERSION\": 1", "\"SCHEMA_VERSION\": 7", "bad-value", "/SCHEMA_VERSION", "7"},
+    {"\"default_qco\"", "\"default_qcos\"", "unknown-key", "/default_qcos", "unknown"},
+    {"\"name\": \"Conv\"", "\"name\": \"Convv\"", "unknown-operator-set", "/operator_set/0/name", "Convv"},
+    {"\"name\": \"MaxPool\"", "\"name\": \"Conv\"", "named-twice", "/operator_set/3/name", "two"},
+    {"\"activation_quantization_method\": 0", "\"activation_quantization_method\": 1", "target-cannot",
+     "/default_qco", "codebook"},
+    {"\"activation_quantization_method\": 0", "\"activation_quantization_method\": \"POT\"", "wrong-type",
+     "/default_qco", "whole number"},
+    {"\"activation_n_bits\": 8", "\"activation_n_bits\": 16", "target-cannot", "/default_qco", "8 bits"},
+    {"\"simd_size\": 32", "\"simd_sise\": 32", "unknown-key", "simd_sise", "unknown"},
+    {"\"signedness\": 0", "\"signedness\": 3", "bad-value", "signedness", "3"},
+    {"\"fixed_scale\": null", "\"fixed_scale\": -1", "bad-value", "fixed_scale", "-1"}};
+
+TEST_CASE("what is wrong in a TPC is named with its place and a remedy") {
+  const std::string good = text_of("tpc_schema_1.json");
+  CHECK(problems_of(good).empty());
+  for (const Broken& broken : kBroken) {
+    CAPTURE(broken.from, broken.to);
+    const std::vector<Problem> problems = problems_of(changed(good, broken.from, broken.to));
+    REQUIRE_FALSE(problems.empty());
+    const auto named = std::find_if(problems.begin(), problems.end(),
+                                    [&](const Problem& p) { return p.code == broken.code; });
+    REQUIRE(named != problems.end());
+    CHECK_THAT(named->place, Catch::Contains("tpc.json") && Catch::Contains(broken.place));
+    CHECK_THAT(named->cause, Catch::Contains(broken.words));
+    CHECK_FALSE(named->remedy.empty());
+  }
+}
+
+TEST_CASE("candidates without a base and kernels that integer kernels cannot take are refused") {
+  const std::string good = text_of("tpc_schema_1.json");
+  // The first candidate of Conv and the base alike: power of two here, around zero in the other sets.
+  const std::string unlike = changed(good, "\"base_config\": {", "\"base_confif\": {");
+  const std::vector<Problem> missing = problems_of(unlike);
+  CHECK(
+      std::any_of(missing.begin(), missing.end(), [](const Problem& p) { return p.code == "missing-key"; }));
+  std::string uniform = good;
+  for (size_t at = 0; (at = uniform.find("\"weights_quantization_method\": 2", at)) != std::string::npos;)
+    uniform.replace(at, 32, "\"weights_quantization_method\": 3");
+  const std::vector<Problem> problems = problems_of(uniform);
+  REQUIRE_FALSE(problems.empty());
+  CHECK_THAT(problems[0].cause, Catch::Contains("around zero"));
+  CHECK_THAT(problems[0].remedy, Catch::Contains("weights_quantization_method"));
+}
+
+}  // namespace
+}  // namespace qc
