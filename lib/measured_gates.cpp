@@ -61,6 +61,14 @@ void check_gates(const config::CoreConfig& config) {
     if (asked && !writes(config, "onnx"))
       diagnostics.error({"not-measured", place, "only ONNX files are timed",
                          "add \"onnx\" to /output/formats, or leave it out"});
+  if (config.output.onnx_form == config::OnnxForm::kMctq)
+    for (const auto& [name, set] :
+         {std::pair{"/gates/min_speedup", gates.min_speedup.has_value()},
+          {"/gates/max_top1_drop", gates.max_top1_drop.has_value()},
+          {"/placement/max_latency_ratio", config.goals.max_latency_ratio.has_value()}})
+      if (set)
+        diagnostics.error({"not-measured", name, "ONNX Runtime does not load a file of the form mctq",
+                           "measure it with /output/onnx/form \"fake_quant\", which computes the same"});
   if (!wants_images(config)) {
     for (const auto& [name, set] : {std::pair{"/gates/min_sqnr_db", gates.min_sqnr_db.has_value()},
                                     {"/gates/min_agreement", gates.min_agreement.has_value()},

@@ -88,8 +88,9 @@ ModelFiles unmeasured_files(ConvertResult& result, const plan::QuantizedModel& m
   describe_plan(result.report, (onnx ? stored : model).graph, (onnx ? stored : model).plan);
   if (onnx) {
     const onnx_io::QdqOptions form = qdq_options(outputs, config);
-    files.onnx = onnx_io::write_qdq(stored, metadata_of(config), form);
-    describe_proof(result.report, stored, verdicts_of(stored, form, onnx_doors()), {});
+    const Spelled spelled = spelled_for(config.output.onnx_form, target, stored);
+    files.onnx = onnx_io::write_qdq(spelled.file, metadata_of(config), form);
+    describe_proof(result.report, stored, verdicts_of(spelled.runnable, form, onnx_doors()), {});
     describe_file(result.report, outputs.onnx, "onnx", files.onnx);
   }
   if (wants_format(config, "tflite")) {
@@ -289,15 +290,15 @@ ConvertResult convert(const ConvertOptions& options) {
   const plan::QuantizedModel stored =
       stored_by_mode(config.mode, at_run_time, first_two(*source, split.held_out), runners, threads,
                      best.model, result.report.notes);
-  const plan::QuantizedModel spelled = spelled_for(target, stored);
+  const Spelled spelled = spelled_for(config.output.onnx_form, target, stored);
 
   // From here the files exist, in memory, and stock ONNX Runtime has had its say about the ONNX one.
   const onnx_io::QdqOptions form = qdq_options(outputs, config);
   ModelFiles files;
-  files.onnx = onnx_io::write_qdq(spelled, metadata_of(config), form);
-  const std::vector<proof::Verdict> verdicts = verdicts_of(spelled, form, doors);
-  const simulate::Fidelity integer_kernels =
-      fidelity_of_file(files.onnx, runners, *source, answers.held_out, threads);
+  files.onnx = onnx_io::write_qdq(spelled.file, metadata_of(config), form);
+  const std::vector<proof::Verdict> verdicts = verdicts_of(spelled.runnable, form, doors);
+  const simulate::Fidelity integer_kernels = fidelity_of_file(onnx_io::write_qdq(spelled.runnable, {}, form),
+                                                              runners, *source, answers.held_out, threads);
   watch.lap("prove");
   if (wants_format(config, "tflite")) {
     const tflite::Model lowered = tflite_graph(best.model, sample, doors, config, target);

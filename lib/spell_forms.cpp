@@ -207,9 +207,13 @@ void add_weight_quantizers(plan::QuantizedModel& model,
 
 }  // namespace
 
-plan::QuantizedModel spelled_for(const target::TargetSpec& target, plan::QuantizedModel model) {
-  if (target.bias_bits == 0) spell_float_biases(model);
-  return model;
+Spelled spelled_for(config::OnnxForm form, const target::TargetSpec& target, plan::QuantizedModel model) {
+  if (form == config::OnnxForm::kMctq) return {spell_mct_quantizers(model), spell_fake_quant(model)};
+  if (form == config::OnnxForm::kFakeQuant)
+    model = spell_fake_quant(std::move(model));
+  else if (target.bias_bits == 0)
+    spell_float_biases(model);
+  return {model, model};
 }
 
 void spell_float_biases(plan::QuantizedModel& model) {

@@ -2,13 +2,17 @@
 // spelled where the reader wants no integers of ours. The writer need not know of them.
 #pragma once
 
+#include "config/core_config.h"
 #include "plan/quantized_model.h"
 #include "target/target.h"
 
 namespace qc {
 
-/// The model as this target takes it.
-plan::QuantizedModel spelled_for(const target::TargetSpec& target, plan::QuantizedModel model);
+/// A model in the form of its file, and what stock ONNX Runtime can run in its place: the same, but for mctq.
+struct Spelled {
+  plan::QuantizedModel file, runnable;
+};
+Spelled spelled_for(config::OnnxForm form, const target::TargetSpec& target, plan::QuantizedModel model);
 
 /// Biases as the floats that their integers stand for: some runtimes take no int32 bias (TensorRT), some
 /// targets do not round it (IMX500).

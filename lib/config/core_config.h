@@ -102,6 +102,9 @@ struct Gates {
 /// What the numbers of a .tflite are: the plan's integers, or float activations with weights of some kind.
 enum class TfliteForm { kInt8, kFloat32, kDynamicRange, kFloat16, kInt16x8 };
 enum class TfliteIoType { kInt8, kUint8, kFloat32 };
+/// How an ONNX file spells the plan: integers behind DequantizeLinear; float weights on their grids, as MCT's
+/// FAKELY_QUANT; or nodes of mct_quantizers for Sony's converter.
+enum class OnnxForm { kQdq, kFakeQuant, kMctq };
 
 struct Output {
   std::vector<std::string> formats{"onnx"};  // "onnx", "tflite"
@@ -109,6 +112,7 @@ struct Output {
   std::string onnx_name, tflite_name, report_name;
   // Tensors of more bytes than this in all go into a second file; an ONNX file ends at 2 GiB.
   std::optional<int64_t> external_data_above = 1'900'000'000;
+  OnnxForm onnx_form = OnnxForm::kQdq;
   TfliteForm tflite_form = TfliteForm::kInt8;
   TfliteIoType tflite_io_type = TfliteIoType::kInt8;
   bool tflite_keep_nchw_io = false;

@@ -396,6 +396,16 @@ void add_own(std::vector<Key>& t) {
       nullable(row("/output/tflite_name", Kind::kFileName, 0, 0, bind(FIELD(output.tflite_name)),
                    "File name of the .tflite in the output folder; null: <model>.quant.tflite.", kOwn)));
   t.push_back(
+      choice("/output/onnx/form", FIELD(output.onnx_form),
+             {{"qdq", static_cast<int>(OnnxForm::kQdq), false, ""},
+              {"fake_quant", static_cast<int>(OnnxForm::kFakeQuant), false, ""},
+              {"mctq", static_cast<int>(OnnxForm::kMctq), false, ""}},
+             "How the plan is spelled: qdq, integers behind DequantizeLinear; fake_quant, float weights on "
+             "their grids, activations between QuantizeLinear and DequantizeLinear, as large as the float "
+             "model; mctq, the same weights and activations behind nodes of mct_quantizers, for the IMX500 "
+             "converter: stock ONNX Runtime does not load it, and it is judged by what fake_quant computes.",
+             "pytorch_export_model"));
+  t.push_back(
       choice("/output/tflite/form", FIELD(output.tflite_form),
              {{"int8", 0, false, ""},
               {"float32", 1, false, ""},
@@ -477,6 +487,7 @@ const std::vector<Group>& groups() {
       {"/keep_float", "What stays in float", ""},
       {"/gates", "When to fail", ""},
       {"/output", "What is written", ""},
+      {"/output/onnx", "The ONNX file", ""},
       {"/output/tflite", "The .tflite", ""},
       {"/mixed_precision_config", "How widths are searched for, under a budget",
        "MixedPrecisionQuantizationConfig"},

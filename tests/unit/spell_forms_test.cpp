@@ -86,7 +86,8 @@ TEST_CASE("fake quant has float weights and biases and computes what the integer
 
 TEST_CASE("float biases stand where int32 ones stood") {
   Made made;
-  const plan::QuantizedModel spelled = spelled_for(made.target, made.model);  // imx500 does not round them
+  const auto qdq = config::OnnxForm::kQdq;
+  const plan::QuantizedModel spelled = spelled_for(qdq, made.target, made.model).file;  // imx500's are float
   CHECK(spelled.biases.empty());
   CHECK(spelled.weights.size() == 2);
   const ir::Tensor image = tiny::random_tensor({1, 3, 6, 6}, 5, -2, 2);
@@ -94,7 +95,7 @@ TEST_CASE("float biases stand where int32 ones stood") {
   CHECK(largest_difference(answers(written(spelled), image), answers(written(made.model), image)) <=
         1.01 * step);
   made.target.bias_bits = 32;
-  CHECK(spelled_for(made.target, made.model).biases.size() == made.model.biases.size());
+  CHECK(spelled_for(qdq, made.target, made.model).file.biases.size() == made.model.biases.size());
 }
 
 // By op type: nodes of the domain mct_quantizers.
