@@ -11,6 +11,7 @@
 #include "onnx_io/onnx_io.h"
 #include "quant/narrow_floats.h"
 #include "quantize/quantize.h"
+#include "simulate/judged.h"
 #include "spell_modes.h"
 #include "threshold/candidates.h"
 #include "write_tflite.h"
@@ -94,10 +95,17 @@ std::vector<bool> small_ones(const ir::Graph& graph) {
 
 using Runs = std::vector<std::vector<ir::Tensor>>;
 
+// Where outputs are judged: before a Softmax, which hides errors.
 Runs answers(const ir::Graph& graph, const Runs& inputs, run::RunnerFactory& runners) {
-  const auto runner = runners.make(graph, {}, {});
+  run::RunnerOptions options;
+  for (const simulate::Judged& one : simulate::judged_values(graph))
+    options.extra_outputs.push_back(one.value);
+  const auto runner = runners.make(graph, {}, options);
   Runs outputs;
-  for (const std::vector<ir::Tensor>& one : inputs) outputs.push_back(runner->run(one));
+  for (const std::vector<ir::Tensor>& one : inputs) {
+    const std::vector<ir::Tensor> all = runner->run(one);
+    outputs.emplace_back(all.end() - static_cast<std::ptrdiff_t>(options.extra_outputs.size()), all.end());
+  }
   return outputs;
 }
 
@@ -106,7 +114,7 @@ Runs answers(const plan::QuantizedModel& model, const Runs& inputs, run::RunnerF
   return answers(onnx_io::parse(onnx_io::write_qdq(model, {}, {}), ignored), inputs, runners);
 }
 
-// Of the worst float output.
+// Of the worst of them.
 double sqnr_db(const Runs& exact, const Runs& rounded) {
   double worst = INFINITY;
   for (size_t o = 0; !exact.empty() && o < exact[0].size(); ++o) {

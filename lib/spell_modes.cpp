@@ -425,7 +425,8 @@ std::string spell_packed(std::span<const NodeId> nodes, bool standard_ops_only, 
       spell_n_bits(model, id);
   }
   ir::remove_dead(model.graph);
-  std::string text = format("weights of {} layers stay packed at run time", kept);
+  std::string text =
+      format("weights of {} layers stay packed at run time: less memory, about float's time", kept);
   for (const auto& [why, count] : unfolded)
     text += format("; those of {} are unfolded at load: {}", count, why);
   return text;
