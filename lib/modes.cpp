@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "base/text.h"
 #include "ir/ops.h"
 #include "onnx_io/onnx_io.h"
 #include "quant/narrow_floats.h"
 #include "quantize/quantize.h"
+#include "simulate/judged.h"
 #include "spell_modes.h"
 #include "threshold/candidates.h"
 #include "write_tflite.h"
@@ -25,7 +27,7 @@ constexpr double kSmallShare = 0.03;     // of all constants stay float32
 constexpr double kEnoughDb = 60;         // float16 that reaches this stays: 55 and a margin for other inputs
 
 const char* name_of(Mode mode) {
-  constexpr const char* kNames[] = {"static", "weight_only", "float16", "bfloat16", "dynamic"};
+  constexpr const char* kNames[] = {"static", "weight_only", "float16", "bfloat16", "dynamic", "strip"};
   return kNames[static_cast<size_t>(mode)];
 }
 
@@ -61,6 +63,16 @@ bool float_constant(const ir::Value& value) {
          !value.consumers.empty();
 }
 
+// The type of 16 bits that all readers' modes agree on.
+std::optional<ir::DType> narrow_type(const config::CoreConfig& config,
+                                     std::span<const config::NodeSettings> rules, const ir::Value& value) {
+  const Mode mode = mode_of(config, rules, value.consumers.front());
+  const bool agreed = std::all_of(value.consumers.begin(), value.consumers.end(),
+                                  [&](ir::NodeId id) { return mode_of(config, rules, id) == mode; });
+  if (!agreed || !narrows(mode)) return std::nullopt;
+  return mode == Mode::kFloat16 ? ir::DType::kFloat16 : ir::DType::kBfloat16;
+}
+
 // The smallest constants, up to their share of all elements.
 std::vector<bool> small_ones(const ir::Graph& graph) {
   std::vector<std::pair<int64_t, size_t>> sizes;
@@ -83,10 +95,17 @@ std::vector<bool> small_ones(const ir::Graph& graph) {
 
 using Runs = std::vector<std::vector<ir::Tensor>>;
 
+// Where outputs are judged: before a Softmax, which hides errors.
 Runs answers(const ir::Graph& graph, const Runs& inputs, run::RunnerFactory& runners) {
-  const auto runner = runners.make(graph, {}, {});
+  run::RunnerOptions options;
+  for (const simulate::Judged& one : simulate::judged_values(graph))
+    options.extra_outputs.push_back(one.value);
+  const auto runner = runners.make(graph, {}, options);
   Runs outputs;
-  for (const std::vector<ir::Tensor>& one : inputs) outputs.push_back(runner->run(one));
+  for (const std::vector<ir::Tensor>& one : inputs) {
+    const std::vector<ir::Tensor> all = runner->run(one);
+    outputs.emplace_back(all.end() - static_cast<std::ptrdiff_t>(options.extra_outputs.size()), all.end());
+  }
   return outputs;
 }
 
@@ -95,7 +114,7 @@ Runs answers(const plan::QuantizedModel& model, const Runs& inputs, run::RunnerF
   return answers(onnx_io::parse(onnx_io::write_qdq(model, {}, {}), ignored), inputs, runners);
 }
 
-// Of the worst float output.
+// Of the worst of them.
 double sqnr_db(const Runs& exact, const Runs& rounded) {
   double worst = INFINITY;
   for (size_t o = 0; !exact.empty() && o < exact[0].size(); ++o) {
@@ -151,23 +170,80 @@ bool wants_images(const config::CoreConfig& config) {
   return config.mode != Mode::kStatic && !config.representative_dataset.path.empty();
 }
 
+int64_t opset_wanted(const config::CoreConfig& config) {
+  constexpr int64_t kPerChannel = 13, kBlocks = 21;
+  const bool blocks =
+      config.weight_only.runtime == config::WeightRuntime::kPacked && config.output.standard_ops_only;
+  return blocks ? kBlocks : kPerChannel;
+}
+
+Mode mode_of(const config::CoreConfig& config, std::span<const config::NodeSettings> rules, ir::NodeId node) {
+  const auto n = static_cast<size_t>(node);  // nodes made later have no rules
+  return n < rules.size() ? rules[n].mode.value_or(config.mode) : config.mode;
+}
+
+std::vector<config::NodeSettings> with_weight_only(const ir::Graph& graph, const config::CoreConfig& config,
+                                                   std::vector<config::NodeSettings> rules) {
+  constexpr int kBlockBits = 4;
+  const config::WeightOnly& wanted = config.weight_only;
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::WeightTraits* traits = ir::weight_traits(graph, node);
+    if (!traits || mode_of(config, rules, id) != Mode::kWeightOnly) continue;
+    const ir::Tensor& weight = *ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
+    const quant::ChannelLayout layout =
+        quant::channel_layout(weight.dims, ir::output_channel_axis(graph, node));
+    config::NodeSettings& settings = rules[static_cast<size_t>(id)];
+    const int64_t length = layout.outer * layout.inner;
+    if (!settings.weights_block_size && length > wanted.block_size)
+      settings.weights_block_size = static_cast<int>(wanted.block_size);
+    const bool blocks = settings.weights_block_size.value_or(0) > 0;
+    if (!settings.weights_n_bits && wanted.bits) settings.weights_n_bits = static_cast<int>(*wanted.bits);
+    if (!settings.weights_n_bits && blocks) settings.weights_n_bits = kBlockBits;
+    if (!settings.weights_quantization_method && !wanted.symmetric)
+      settings.weights_quantization_method = config::QuantizationMethod::kUniform;
+  }
+  return rules;
+}
+
+void keep_out_of_plan(const ir::Graph& graph, const config::CoreConfig& config,
+                      std::span<const config::NodeSettings> rules,
+                      std::vector<select::Capability>& capabilities) {
+  using select::Ability;
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    Mode mode = mode_of(config, rules, id);
+    select::Capability& c = capabilities[static_cast<size_t>(id)];
+    if (c.ability == Ability::kFollows) {
+      const ir::NodeId producer = value_of(graph, graph.nodes[static_cast<size_t>(id)].inputs[0]).producer;
+      if (capabilities[static_cast<size_t>(producer)].ability == Ability::kFloatOnly)
+        mode = mode_of(config, rules, producer);
+    }
+    if (mode == Mode::kStatic || c.ability == Ability::kFloatOnly) continue;
+    c.ability = Ability::kFloatOnly;
+    c.reason = plan::Reason::kUserKeepFloat;
+    c.detail = format("{} {}", mode == config.mode ? "/mode is" : "a rule's mode is", name_of(mode));
+  }
+}
+
 std::vector<select::DynamicChoice> dynamic_choices(const ir::Graph& graph, const config::CoreConfig& config,
                                                    std::span<const config::NodeSettings> rules,
                                                    const select::PlacementCosts& time) {
   std::vector<select::DynamicChoice> choices(graph.nodes.size());
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const auto n = static_cast<size_t>(id);
-    const bool asked = config.mode == Mode::kDynamic;
+    const bool asked = mode_of(config, rules, id) == Mode::kDynamic;
     const bool kept = n < rules.size() && !rules[n].enable_weights_quantization.value_or(true);
-    if (asked && !kept) choices[n] = select::dynamic_choice(graph, id, time);
+    if (asked && !kept) choices[n] = select::dynamic_choice(graph, id, time, config.output.standard_ops_only);
   }
   return choices;
 }
 
-void apply_mode(const ir::Graph& graph, Mode mode, const std::vector<select::DynamicChoice>& choices,
-                plan::QuantPlan& plan) {
+void apply_modes(const ir::Graph& graph, const config::CoreConfig& config,
+                 std::span<const config::NodeSettings> rules,
+                 const std::vector<select::DynamicChoice>& choices, plan::QuantPlan& plan) {
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const auto n = static_cast<size_t>(id);
+    const Mode mode = mode_of(config, rules, id);
     plan::NodeDecision& decision = plan.nodes[n];
     if (mode == Mode::kStatic || decision.compute == Compute::kInteger) continue;
     if (narrows(mode) && decision.compute == Compute::kFloatIntegerWeights)
@@ -200,10 +276,9 @@ std::vector<plan::NodeDecision> reasons_of(Mode mode, size_t nodes) {
 
 namespace {
 
-std::vector<std::string> narrow_constants(Mode mode, const Runs& inputs, run::RunnerFactory& runners,
-                                          plan::QuantizedModel& model) {
-  if (!narrows(mode)) return {};
-  const bool half = mode == Mode::kFloat16;
+std::vector<std::string> narrow_constants(const config::CoreConfig& config,
+                                          std::span<const config::NodeSettings> rules, const Runs& inputs,
+                                          run::RunnerFactory& runners, plan::QuantizedModel& model) {
   const ir::Graph& graph = model.graph;
   const std::vector<bool> small = small_ones(graph);
   std::vector<std::string> wide;
@@ -212,16 +287,20 @@ std::vector<std::string> narrow_constants(Mode mode, const Runs& inputs, run::Ru
     const ir::Value& value = graph.values[v];
     const auto id = static_cast<ir::ValueId>(v);
     if (!float_constant(value) || model.weights.contains(id)) continue;
-    if (read_by_name(graph, id) || (half && !fits_float16(*value.constant)))
+    const std::optional<ir::DType> type = narrow_type(config, rules, value);
+    if (!type) continue;
+    if (read_by_name(graph, id) || (*type == ir::DType::kFloat16 && !fits_float16(*value.constant)))
       wide.push_back(value.name);
     else if (small[v] || value.constant->size() < kWorthNarrowing)
       ++kept;
     else
-      model.narrow[id] = half ? ir::DType::kFloat16 : ir::DType::kBfloat16;
+      model.narrow[id] = *type;
   }
   if (model.narrow.empty()) return {};
+  const bool half = std::any_of(model.narrow.begin(), model.narrow.end(),
+                                [](const auto& one) { return one.second == ir::DType::kFloat16; });
   std::vector<std::string> notes{format("{} constants are stored as {}, {} small ones as float32",
-                                        model.narrow.size(), name_of(mode), kept)};
+                                        model.narrow.size(), half ? "float16" : "bfloat16", kept)};
   if (!wide.empty()) notes[0] += "; float32 stay those beyond its range or read by name: " + join(wide, ", ");
   if (!half || inputs.empty()) return notes;
   const Runs exact = answers(graph, inputs, runners);
@@ -238,7 +317,8 @@ std::vector<std::string> narrow_constants(Mode mode, const Runs& inputs, run::Ru
   return notes;
 }
 
-std::vector<std::string> dynamic_notes(const std::vector<select::DynamicChoice>& choices,
+std::vector<std::string> dynamic_notes(const config::CoreConfig& config,
+                                       const std::vector<select::DynamicChoice>& choices,
                                        const ir::Graph& graph) {
   int64_t dynamic = 0;
   std::map<std::string, std::vector<std::string>> left;  // reason -> nodes
@@ -252,6 +332,7 @@ std::vector<std::string> dynamic_notes(const std::vector<select::DynamicChoice>&
     left[by_cost ? "rounding them at run time would take longer" : choice.why].push_back(
         format("{} ({})", node.name, node.op_type));
   }
+  if (config.mode != Mode::kDynamic && dynamic == 0 && left.empty()) return {};
   std::vector<std::string> notes{format("{} layers round their activations at run time", dynamic)};
   constexpr size_t kShown = 5;
   for (auto& [why, nodes] : left) {
@@ -284,18 +365,26 @@ std::vector<ir::Tensor> noise_like(const std::vector<ir::Tensor>& inputs) {
   return noise;
 }
 
-plan::QuantizedModel stored_by_mode(Mode mode, const std::vector<select::DynamicChoice>& choices,
-                                    const Runs& inputs, run::RunnerFactory& runners, int threads,
-                                    plan::QuantizedModel model, std::vector<std::string>& notes) {
-  const std::vector<std::string> said = mode == Mode::kDynamic
-                                            ? dynamic_notes(choices, model.graph)
-                                            : narrow_constants(mode, inputs, runners, model);
-  notes.insert(notes.end(), said.begin(), said.end());
-  if (!integer_weights(mode)) return model;
-  std::vector<ir::NodeId> operands;
-  for (const ir::NodeId id : ir::topological_order(model.graph))
-    if (static_cast<size_t>(id) >= choices.size() || !choices[static_cast<size_t>(id)].dynamic)
-      operands.push_back(id);
+plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
+                                    std::span<const config::NodeSettings> rules,
+                                    const std::vector<select::DynamicChoice>& choices, const Runs& inputs,
+                                    run::RunnerFactory& runners, int threads, plan::QuantizedModel model,
+                                    std::vector<std::string>& notes) {
+  const auto say = [&](const std::vector<std::string>& said) {
+    notes.insert(notes.end(), said.begin(), said.end());
+  };
+  say(dynamic_notes(config, choices, model.graph));
+  say(narrow_constants(config, rules, inputs, runners, model));
+  std::vector<ir::NodeId> operands, weights;
+  for (const ir::NodeId id : ir::topological_order(model.graph)) {
+    const Mode mode = mode_of(config, rules, id);
+    const bool at_run_time =
+        static_cast<size_t>(id) < choices.size() && choices[static_cast<size_t>(id)].dynamic;
+    if (integer_weights(mode) && !at_run_time) operands.push_back(id);
+    if (mode == Mode::kWeightOnly) weights.push_back(id);
+  }
+  if (config.weight_only.runtime == config::WeightRuntime::kPacked)
+    say({spell_packed(weights, config.output.standard_ops_only, model)});
   store_operands(operands, model, threads);
   spell_dynamic(choices, model, threads);
   return model;

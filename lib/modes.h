@@ -19,15 +19,32 @@ namespace qc {
 /// Images are opened: to make a plan from, or, in a mode without one, where a folder is named to judge by.
 bool wants_images(const config::CoreConfig& config);
 
+/// The opset that the config's ways of storing need: 13 has scales for each channel, 21 has them for blocks.
+int64_t opset_wanted(const config::CoreConfig& config);
+
+/// What a rule says about a node, or /mode.
+config::Mode mode_of(const config::CoreConfig& config, std::span<const config::NodeSettings> rules,
+                     ir::NodeId node);
+
+/// The rules with what /weight_only says of the nodes in that mode: widths, blocks, zero points.
+std::vector<config::NodeSettings> with_weight_only(const ir::Graph& graph, const config::CoreConfig& config,
+                                                   std::vector<config::NodeSettings> rules);
+
+/// Nodes in another mode than static are none for the plan to place on integers, nor is a Relu behind them.
+void keep_out_of_plan(const ir::Graph& graph, const config::CoreConfig& config,
+                      std::span<const config::NodeSettings> rules,
+                      std::vector<select::Capability>& capabilities);
+
 /// By NodeId, in the mode dynamic: round at run time, or why not (select/dynamic.h).
 std::vector<select::DynamicChoice> dynamic_choices(const ir::Graph& graph, const config::CoreConfig& config,
                                                    std::span<const config::NodeSettings> rules,
                                                    const select::PlacementCosts& time);
 
-/// Gives every node of an outline what the mode has for it: no integer weights where the mode is a float type
+/// Gives every node of an outline what its mode has for it: no integer weights where that is a float type
 /// of 16 bits, and the reasons of the choices.
-void apply_mode(const ir::Graph& graph, config::Mode mode, const std::vector<select::DynamicChoice>& choices,
-                plan::QuantPlan& plan);
+void apply_modes(const ir::Graph& graph, const config::CoreConfig& config,
+                 std::span<const config::NodeSettings> rules,
+                 const std::vector<select::DynamicChoice>& choices, plan::QuantPlan& plan);
 
 /// The model of a conversion without images.
 plan::QuantizedModel unmeasured_model(const ir::Graph& graph, const plan::QuantPlan& plan,
@@ -39,6 +56,7 @@ std::vector<plan::NodeDecision> reasons_of(config::Mode mode, size_t nodes);
 
 /// The model as it goes into the ONNX file, and sentences on what was done and why. Modes change it so:
 /// - dynamic: spell_dynamic(), and store_operands(), which weight_only has as well;
+/// - weight_only whose runtime is packed: spell_packed();
 /// - float16, bfloat16: float constants get 16 bits. Small ones stay float32, the smallest first, up to 3 %
 /// of
 ///   all: a few bytes that noise of long chains comes from. What bodies of control flow read and what is an
@@ -46,7 +64,9 @@ std::vector<plan::NodeDecision> reasons_of(config::Mode mode, size_t nodes);
 ///   below float on `inputs` (a few runs), weights of Conv, ConvTranspose, Gemm and MatMul become integers of
 ///   16 bits with a scale for each output channel instead, which take as many bytes and are 10 to 25 dB
 ///   finer; kept if measured to be better.
-plan::QuantizedModel stored_by_mode(config::Mode mode, const std::vector<select::DynamicChoice>& choices,
+plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
+                                    std::span<const config::NodeSettings> rules,
+                                    const std::vector<select::DynamicChoice>& choices,
                                     const std::vector<std::vector<ir::Tensor>>& inputs,
                                     run::RunnerFactory& runners, int threads, plan::QuantizedModel model,
                                     std::vector<std::string>& notes);

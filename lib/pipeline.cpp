@@ -16,6 +16,7 @@
 #include "describe_placement.h"
 #include "describe_values.h"
 #include "diagnose.h"
+#include "fix.h"
 #include "hints.h"
 #include "images/image_source.h"
 #include "measured_gates.h"
@@ -134,6 +135,7 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the config is complete and every key in it means something.
   const config::CoreConfig config = load_config(options, diagnostics);
+  if (config.mode == config::Mode::kStrip) return fix(options, true);
   check_gates(config);
   const target::TargetSpec target = target_of(config);
   const bool full = is_full(config, target);
@@ -158,7 +160,7 @@ ConvertResult convert(const ConvertOptions& options) {
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
   const std::vector<ir::Tensor> sample = source ? source->load(0) : blank_inputs(graph, config);
   run::infer_shapes(graph, doors);  // some rules of raising ask for ranks
-  raise_opset_checked(graph, 13, runners, sample, diagnostics);
+  raise_opset_checked(graph, opset_wanted(config), runners, sample, diagnostics);
 
   // From here the graph is in its plainest spelling and its topology is fixed.
   const auto applied = normalize::normalize(graph, runners, normalize_options(sample, doors), diagnostics);
@@ -167,19 +169,21 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("normalize");
 
   // From here the config's rules know their nodes.
-  const select::ResolvedRules rules = select::resolve_rules(graph, config);
+  select::ResolvedRules rules = select::resolve_rules(graph, config);
   describe_rules(result.report, graph, rules);
+  rules.nodes = with_weight_only(graph, config, std::move(rules.nodes));
 
   // From here every node has its place: integers where the target has a kernel and they pay, or wherever it
   // has one, or nowhere, as the mode says.
   const std::vector<plan::Idiom> idioms = normalize::recognise(graph);
   describe_idioms(result.report, idioms);
-  const std::vector<select::Capability> capabilities =
+  std::vector<select::Capability> capabilities =
       select::capabilities(graph, target, config.keep_float, idioms, rules.nodes);
   select::check_placed(graph, target, capabilities, rules);
   const select::PlacementCosts time =
       select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
   const std::vector<select::DynamicChoice> at_run_time = dynamic_choices(graph, config, rules.nodes, time);
+  keep_out_of_plan(graph, config, rules.nodes, capabilities);
   const bool rounds = config::rounds_activations(config);
   if (rounds && !full) note(result.report.notes, select::describe_unpriced(graph, capabilities, target));
   const std::vector<bool> fastest = !rounds ? std::vector<bool>(graph.nodes.size(), false)
@@ -187,7 +191,7 @@ ConvertResult convert(const ConvertOptions& options) {
                                             : select::place(graph, capabilities, time);
   const auto outline = [&](const std::vector<bool>& integer, const std::vector<plan::NodeDecision>& reasons) {
     plan::QuantPlan outlined = select::outline(graph, target, capabilities, integer, reasons);
-    apply_mode(graph, config.mode, at_run_time, outlined);
+    apply_modes(graph, config, rules.nodes, at_run_time, outlined);
     return outlined;
   };
   plan::QuantPlan plan =
@@ -201,7 +205,7 @@ ConvertResult convert(const ConvertOptions& options) {
   }
   if (!source) {
     const plan::QuantizedModel model = unmeasured_model(graph, plan, target, config, rules.nodes, threads);
-    const plan::QuantizedModel stored = stored_by_mode(config.mode, at_run_time, {noise_like(sample)},
+    const plan::QuantizedModel stored = stored_by_mode(config, rules.nodes, at_run_time, {noise_like(sample)},
                                                        runners, threads, model, result.report.notes);
     const ModelFiles files =
         unmeasured_files(result, model, stored, sample, config, target, outputs, wants(options, "tflite"));
@@ -288,7 +292,7 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the ONNX file's model is spelled as the modes of its nodes and the target have it.
   const plan::QuantizedModel stored =
-      stored_by_mode(config.mode, at_run_time, first_two(*source, split.held_out), runners, threads,
+      stored_by_mode(config, rules.nodes, at_run_time, first_two(*source, split.held_out), runners, threads,
                      best.model, result.report.notes);
   const Spelled spelled = spelled_for(config.output.onnx_form, target, stored);
 

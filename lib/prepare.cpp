@@ -208,7 +208,8 @@ void raise_opset_checked(ir::Graph& graph, int64_t version, run::RunnerFactory& 
   if (!onnx_io::raise_opset(raised, version, refused))
     throw Error(Exit::kUnsupported,
                 {"opset", refused.warnings.at(0).place,
-                 format("per-channel weights need opset {}: {}", version, refused.warnings.at(0).cause),
+                 format("{} need opset {}: {}", version > 13 ? "blocks" : "per-channel weights", version,
+                        refused.warnings.at(0).cause),
                  format("export the model again with opset {} or newer", version)});
   diagnostics.warnings.insert(diagnostics.warnings.end(), refused.warnings.begin(), refused.warnings.end());
   run::RunnerOptions plain;
@@ -265,6 +266,8 @@ simulate::Fidelity fidelity_of_file(const plan::Written& file, run::RunnerFactor
 onnx_io::QdqOptions qdq_options(const OutputPaths& outputs, const config::CoreConfig& config) {
   onnx_io::QdqOptions options;
   options.external_name = outputs.onnx.filename().string() + ".data";
+  options.qoperator = config.output.onnx_form == config::OnnxForm::kQOperator;
+  options.standard_ops_only = config.output.standard_ops_only;
   options.external_above = config.output.external_data_above.value_or(options.external_above);
   return options;
 }

@@ -247,6 +247,129 @@ ValueId unfolded(plan::QuantizedModel& model, const std::string& name, const thr
   return v;
 }
 
+// --- blocks that stay packed -------------------------------------------------------------------------
+
+// Unsigned numbers of `bits` each, from the low bits up; every `count` of them begin a new byte.
+std::string packed(const std::vector<int32_t>& numbers, size_t count, int bits, int32_t shift) {
+  const size_t stride = (count * static_cast<size_t>(bits) + 7) / 8;
+  std::string bytes(numbers.size() / count * stride, '\0');
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const size_t bit = i % count * static_cast<size_t>(bits);
+    char& byte = bytes[i / count * stride + bit / 8];
+    const auto number = static_cast<uint32_t>(numbers[i] + shift) << bit % 8;
+    byte = static_cast<char>(static_cast<unsigned char>(byte) | number);
+  }
+  return bytes;
+}
+
+// Why a node's weights are unfolded at load, or "".
+std::string why_unfolded(const plan::QuantizedModel& model, NodeId id) {
+  const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+  const bool product = ir::standard_op(node, "MatMul") || ir::standard_op(node, "Gemm");
+  if (!product) return "there is such an op for MatMul and Gemm alone";
+  const auto weight = model.weights.find(node.inputs[1]);
+  if (weight == model.weights.end() || weight->second.params.block_size == 0) return "no blocks";
+  if (weight->second.params.bits != 4 && weight->second.params.bits != 8) return "it takes 4 or 8 bits";
+  if (value_of(model, node.inputs[1]).consumers.size() != 1) return "several nodes share the weight";
+  const bool plain = node.op_type == "MatMul" || (ir::float_attribute(node, "alpha", 1) == 1.0f &&
+                                                  ir::float_attribute(node, "beta", 1) == 1.0f &&
+                                                  ir::int_attribute(node, "transA", 0) == 0);
+  return plain ? "" : "alpha, beta or transA are not the plain ones";
+}
+
+// A matrix in blocks, row by row of output channels, whole blocks.
+struct Stored {
+  const plan::IntegerTensor& tensor;
+  int64_t rows = 0, length = 0, blocks = 0;
+  bool columns = false;  // the tensor is [length, rows]
+
+  explicit Stored(const plan::IntegerTensor& stored, const std::vector<int64_t>& dims)
+      : tensor(stored), columns(stored.params.axis == 1) {
+    rows = dims[columns ? 1 : 0];
+    length = dims[columns ? 0 : 1];
+    blocks = (length + tensor.params.block_size - 1) / tensor.params.block_size;
+  }
+  int32_t at(int64_t row, int64_t k) const {
+    return tensor.integers[static_cast<size_t>(columns ? k * rows + row : row * length + k)];
+  }
+  int32_t zero_point(int64_t row, int64_t block) const {
+    return tensor.params.zero_points[static_cast<size_t>(row * blocks + block)];
+  }
+};
+
+void spell_n_bits(plan::QuantizedModel& model, NodeId id) {
+  const ValueId v = node_of(model, id).inputs[1];
+  const plan::IntegerTensor tensor = model.weights.at(v);
+  const Stored stored(tensor, value_of(model, v).constant->dims);
+  const int bits = tensor.params.bits;
+  const int64_t size = tensor.params.block_size;
+  const int32_t shift = tensor.params.is_signed ? 1 << (bits - 1) : 0;
+  std::vector<int32_t> whole;
+  for (int64_t r = 0; r < stored.rows; ++r)
+    for (int64_t k = 0; k < stored.blocks * size; ++k)
+      whole.push_back(k < stored.length ? stored.at(r, k) : stored.zero_point(r, k / size));
+  const std::string name = value_of(model, v).name;  // a copy: values move as others are added
+  const ValueId bias = node_of(model, id).inputs.size() > 2 ? node_of(model, id).inputs[2] : kNone;
+  const auto bytes_of = [&](const char* what, const std::string& bytes, std::vector<int64_t> dims) {
+    return ir::add_constant(model.graph, name + what, ir::make_tensor(DType::kUint8, bytes, std::move(dims)));
+  };
+  const ValueId q = bytes_of("_q", packed(whole, static_cast<size_t>(size), bits, shift),
+                             {stored.rows, stored.blocks, size * bits / 8});
+  const ValueId s = ir::add_constant(
+      model.graph, name + "_s",
+      ir::make_tensor(std::span<const float>(tensor.params.scales), {stored.rows * stored.blocks}));
+  ir::set_input(model.graph, id, 1, q);
+  ir::set_input(model.graph, id, 2, s);
+  if (std::any_of(tensor.params.zero_points.begin(), tensor.params.zero_points.end(),
+                  [&](int32_t z) { return z + shift != 1 << (bits - 1); })) {
+    const std::string zeros =
+        packed(tensor.params.zero_points, static_cast<size_t>(stored.blocks), bits, shift);
+    const auto count = static_cast<int64_t>(zeros.size());
+    ir::set_input(model.graph, id, 3, bytes_of("_z", zeros, {count}));
+  }
+  if (bias != kNone) ir::set_input(model.graph, id, 5, bias);
+  ir::Node& node = node_of(model, id);
+  node.op_type = "MatMulNBits";
+  node.domain = kContrib;
+  node.attributes = {{"K", stored.length}, {"N", stored.rows}, {"bits", int64_t{bits}}, {"block_size", size}};
+  import_contrib(model.graph);
+  model.weights.erase(v);
+  cover(model);
+}
+
+// DequantizeLinear along the sum, [length, rows]: the form that runtimes join with the product.
+void spell_blocked_dequantize(plan::QuantizedModel& model, NodeId id) {
+  const ValueId v = node_of(model, id).inputs[1];
+  const plan::IntegerTensor tensor = model.weights.at(v);
+  const Stored stored(tensor, value_of(model, v).constant->dims);
+  const std::vector<int64_t> dims{stored.length, stored.rows}, scale_dims{stored.blocks, stored.rows};
+  std::vector<int32_t> integers, zeros;
+  std::vector<float> scales;
+  for (int64_t k = 0; k < stored.length; ++k)
+    for (int64_t r = 0; r < stored.rows; ++r) integers.push_back(stored.at(r, k));
+  for (int64_t b = 0; b < stored.blocks; ++b)
+    for (int64_t r = 0; r < stored.rows; ++r) {
+      zeros.push_back(stored.zero_point(r, b));
+      scales.push_back(tensor.params.scales[static_cast<size_t>(r * stored.blocks + b)]);
+    }
+  const bool is_signed = tensor.params.is_signed, half = tensor.params.bits == 4;
+  const DType type =
+      half ? (is_signed ? DType::kInt4 : DType::kUint4) : (is_signed ? DType::kInt8 : DType::kUint8);
+  const std::string name = value_of(model, v).name;
+  const ValueId q = ir::add_constant(model.graph, name + "_q",
+                                     ir::make_tensor(type, quant::pack(integers, tensor.params), dims));
+  const ValueId s =
+      ir::add_constant(model.graph, name + "_s", ir::make_tensor(std::span<const float>(scales), scale_dims));
+  const ValueId z = ir::add_constant(model.graph, name + "_z",
+                                     ir::make_tensor(type, quant::pack(zeros, tensor.params), scale_dims));
+  const ValueId floats = add_step(model, name + "_d", "DequantizeLinear", {q, s, z}, DType::kFloat,
+                                  {{"axis", int64_t{0}}, {"block_size", tensor.params.block_size}});
+  ir::set_input(model.graph, id, 1, floats);
+  if (node_of(model, id).op_type == "Gemm") ir::set_attribute(node_of(model, id), "transB", 0);
+  model.weights.erase(v);
+  cover(model);
+}
+
 // --- weights of ops without weight traits ---------------------------------------------------------
 
 struct StoredOperand {
@@ -284,6 +407,29 @@ void spell_dynamic(const std::vector<select::DynamicChoice>& choices, plan::Quan
       spell_product(model, id, all);
   }
   ir::remove_dead(model.graph);
+}
+
+std::string spell_packed(std::span<const NodeId> nodes, bool standard_ops_only, plan::QuantizedModel& model) {
+  int64_t kept = 0;
+  std::map<std::string, int64_t> unfolded;
+  for (const NodeId id : nodes) {
+    if (!ir::weight_traits(model.graph, node_of(model, id))) continue;
+    if (const std::string why = why_unfolded(model, id); !why.empty()) {
+      ++unfolded[why];
+      continue;
+    }
+    ++kept;
+    if (standard_ops_only)
+      spell_blocked_dequantize(model, id);
+    else
+      spell_n_bits(model, id);
+  }
+  ir::remove_dead(model.graph);
+  std::string text =
+      format("weights of {} layers stay packed at run time: less memory, about float's time", kept);
+  for (const auto& [why, count] : unfolded)
+    text += format("; those of {} are unfolded at load: {}", count, why);
+  return text;
 }
 
 bool has_stored_operands(const ir::Graph& graph, const ir::Node& node) {

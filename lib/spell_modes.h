@@ -2,6 +2,8 @@
 // integer weights of unusual ops are spelled in ops, so that the writer need not know of them.
 #pragma once
 
+#include <span>
+#include <string>
 #include <vector>
 
 #include "plan/quantized_model.h"
@@ -14,6 +16,12 @@ namespace qc {
 /// NodeId.
 void spell_dynamic(const std::vector<select::DynamicChoice>& choices, plan::QuantizedModel& model,
                    int threads);
+
+/// MatMul and Gemm among `nodes` whose weights are blocks of 4 or 8 bits become MatMulNBits, which keeps them
+/// packed at run time; with `standard_ops_only` their weights stand behind DequantizeLinear with block_size,
+/// which the graph's opset must know (21). Returns a sentence on what was done, and why not for the rest.
+std::string spell_packed(std::span<const ir::NodeId> nodes, bool standard_ops_only,
+                         plan::QuantizedModel& model);
 
 /// Recurrent layers, embeddings and joined attention among `nodes` get int8 weights, a scale a row.
 void store_operands(const std::vector<ir::NodeId>& nodes, plan::QuantizedModel& model, int threads);

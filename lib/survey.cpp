@@ -32,8 +32,10 @@ const std::vector<Way>& ways() {
       {"static, 4-bit weights",
        {"/mode=static", "/placement=auto",
         R"(/bit_width_config=[{"filter":{"name":"*"},"weights_n_bits":4}])"}},
+      {"static, QOperator", {"/mode=static", "/placement=auto", "/output/onnx/form=qoperator"}},
       {"dynamic", {"/mode=dynamic"}},
       {"weights alone, 8 bits", {"/mode=weight_only"}},
+      {"weights alone, 4 bits in blocks of 32", {"/mode=weight_only", "/weight_only/block_size=32"}},
       {"float16", {"/mode=float16"}},
       {"bfloat16", {"/mode=bfloat16"}},
   };
@@ -140,6 +142,7 @@ void deliver_survey(const report::Survey& survey, const std::filesystem::path& f
       write_file_atomically(folder / (file_stem(row.name) + ".json"), row.config_json);
   write_file_atomically(folder / "survey.json", report::to_json(survey));
   write_file_atomically(folder / "survey.md", report::to_markdown(survey));
+  write_file_atomically(folder / "survey.svg", report::to_svg(survey));
 }
 
 }  // namespace

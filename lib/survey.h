@@ -18,7 +18,7 @@ struct SurveyOptions {
   int64_t latency_rounds = 20;
   report::Best best = report::Best::kSize;
   std::filesystem::path
-      keep;  // folder that gets the files, a config for each, survey.json and survey.md; empty: none
+      keep;  // folder that gets the files, a config for each, survey.json, .md and .svg; empty: none
 };
 
 /// Ways that cannot be had for this model are rows with the reason. Throws Error for a model, config or

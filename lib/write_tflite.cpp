@@ -29,6 +29,14 @@ target::TargetSpec target_of(const config::CoreConfig& config) {
   if (wide) target = target::with_int16_activations(std::move(target));
   if (is_full(config, target))
     for (auto& [op, rule] : target.ops) rule.float_output = false;
+  for (const config::CustomOp& op : config.custom_ops) {
+    target::OpRule rule;
+    rule.op_type = op.op_type;
+    rule.kind = target::OpKind::kCompute;
+    rule.data_inputs = op.quantizable_inputs;
+    rule.same_scale = op.same_scale;
+    target.ops[op.domain + ":" + op.op_type] = rule;
+  }
   return target;
 }
 

@@ -109,10 +109,17 @@ def main():
     write("no_tflite",
           [conv(result="x"), helper.make_node("Acosh", ["x"], ["y"], name="hyperbola"),
            helper.make_node("Hardmax", ["y"], ["out"], name="winner")], [weight("first.weight", 4, 3, 3, 3)])
+
+    # Ops of another domain that the runtime knows: one that moves numbers, one that computes.
+    write("custom_ops",
+          [conv(result="c1"), helper.make_node("Pad", ["c1", "pads"], ["wide"], name="frame", domain="com.microsoft"),
+           helper.make_node("QuickGelu", ["wide"], ["bent"], name="bend", domain="com.microsoft", alpha=1.702),
+           helper.make_node("Conv", ["bent", "last.weight"], ["out"], name="last")],
+          [weight("first.weight", 8, 3, 3, 3), numpy_helper.from_array(np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64), "pads"),
+           weight("last.weight", 4, 8, 3, 3)], domains=("com.microsoft",))
     for path in sorted(FOLDER.glob("*.onnx")):
         onnx.load(path, load_external_data=False)
         print(path.name, path.stat().st_size)
-
 
 if __name__ == "__main__":
     main()

@@ -265,7 +265,7 @@ int survey_command(const Command& self, const Arguments& arguments) {
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, kMostCount).description(""));
   app.add_option("-o,--output", options.keep,
-                 "folder for the models, a config of each, survey.json and survey.md")
+                 "folder for the models, a config of each, survey.json, survey.md and survey.svg (a plot)")
       ->type_name("DIR");
   app.add_option("--set", sets, "one value of the config, may be repeated")
       ->allow_extra_args(false)

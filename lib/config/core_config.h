@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -102,9 +103,10 @@ struct Gates {
 /// What the numbers of a .tflite are: the plan's integers, or float activations with weights of some kind.
 enum class TfliteForm { kInt8, kFloat32, kDynamicRange, kFloat16, kInt16x8 };
 enum class TfliteIoType { kInt8, kUint8, kFloat32 };
-/// How an ONNX file spells the plan: integers behind DequantizeLinear; float weights on their grids, as MCT's
-/// FAKELY_QUANT; or nodes of mct_quantizers for Sony's converter.
-enum class OnnxForm { kQdq, kFakeQuant, kMctq };
+/// How an ONNX file spells the plan: the float op between DequantizeLinear and QuantizeLinear; float weights on
+/// their grids, as MCT's FAKELY_QUANT; nodes of mct_quantizers for Sony's converter; or the runtime's integer
+/// ops.
+enum class OnnxForm { kQdq, kFakeQuant, kMctq, kQOperator };
 
 struct Output {
   std::vector<std::string> formats{"onnx"};  // "onnx", "tflite"
@@ -113,14 +115,30 @@ struct Output {
   // Tensors of more bytes than this in all go into a second file; an ONNX file ends at 2 GiB.
   std::optional<int64_t> external_data_above = 1'900'000'000;
   OnnxForm onnx_form = OnnxForm::kQdq;
+  bool standard_ops_only = false;  // no op of the domain com.microsoft is added
   TfliteForm tflite_form = TfliteForm::kInt8;
   TfliteIoType tflite_io_type = TfliteIoType::kInt8;
   bool tflite_keep_nchw_io = false;
 };
 
-/// What becomes of the numbers. kStatic: activations and weights are rounded by a plan made from images. The
-/// others leave activations in float: integer weights, or weights in a float type of 16 bits.
-enum class Mode { kStatic, kWeightOnly, kFloat16, kBfloat16, kDynamic };
+/// Folded: the runtime unfolds the weights once, at load. Packed: it keeps the integers and multiplies by
+/// them.
+enum class WeightRuntime { kFolded, kPacked };
+
+/// Weights of nodes whose mode is weight_only.
+struct WeightOnly {
+  std::optional<int64_t> bits;  // 2..8; nothing: the target's 8, or 4 where there are blocks
+  int64_t block_size = 0;       // 0: one scale an output channel
+  bool symmetric = true;        // false: every scale has a zero point
+  WeightRuntime runtime = WeightRuntime::kFolded;
+};
+
+/// An op of a domain that the targets' tables do not know, as the user declares it.
+struct CustomOp {
+  std::string domain, op_type;
+  std::vector<int> quantizable_inputs;          // slots that carry data; empty: all
+  std::vector<std::pair<int, int>> same_scale;  // input slot, output slot
+};
 
 /// Where integers go: where they pay (kAuto), or wherever the target has a kernel (kFull).
 enum class Placement { kUnset, kAuto, kFull };
@@ -144,6 +162,8 @@ struct PlacementRule {
 struct CoreConfig {
   RepresentativeDataset representative_dataset;
   Mode mode = Mode::kStatic;
+  WeightOnly weight_only;
+  std::vector<CustomOp> custom_ops;
   std::string target = "int8";  // "target_platform_capabilities": a name, or a path to a .json
   QuantizationConfig quantization;
   Correction correction;

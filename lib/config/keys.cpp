@@ -356,20 +356,9 @@ void add_own(std::vector<Key>& t) {
       "that no input makes them (up to one bit lost); null: so that those of calibration and a "
       "quarter more do not (next to nothing lost); false: leave them.",
       kOwn)));
-  t.push_back(choice("/mode", FIELD(mode),
-                     {{"static", 0, false, ""},
-                      {"weight_only", 1, false, ""},
-                      {"float16", 2, false, ""},
-                      {"bfloat16", 3, false, ""},
-                      {"dynamic", 4, false, ""}},
-                     "static: activations and weights become integers, by a plan made from images. dynamic: "
-                     "int8 weights; activations are rounded at every run, to the range they have then, where "
-                     "that takes less time than float. weight_only: integer weights alone, 8 bits or what "
-                     "bit_width_config says. float16, bfloat16: weights in a float type of 16 bits. The last "
-                     "three unfold the weights once, at load, so the model runs as fast as in float. All but "
-                     "static need no images; where a folder is named, the result is measured on it.",
-                     kOwn));
+  add_mode_keys(t);
   add_placement_key(t);
+  add_custom_ops_key(t);
   t.push_back(
       row("/input_shapes", Kind::kShapes, -1, 1 << 20, bind(FIELD(input_shapes)),
           "Sizes for inputs whose dimensions the model leaves open: {\"name\": [-1, 3, 224, 224]}; -1 "
@@ -395,16 +384,19 @@ void add_own(std::vector<Key>& t) {
   t.push_back(
       nullable(row("/output/tflite_name", Kind::kFileName, 0, 0, bind(FIELD(output.tflite_name)),
                    "File name of the .tflite in the output folder; null: <model>.quant.tflite.", kOwn)));
-  t.push_back(
-      choice("/output/onnx/form", FIELD(output.onnx_form),
-             {{"qdq", static_cast<int>(OnnxForm::kQdq), false, ""},
-              {"fake_quant", static_cast<int>(OnnxForm::kFakeQuant), false, ""},
-              {"mctq", static_cast<int>(OnnxForm::kMctq), false, ""}},
-             "How the plan is spelled: qdq, integers behind DequantizeLinear; fake_quant, float weights on "
-             "their grids, activations between QuantizeLinear and DequantizeLinear, as large as the float "
-             "model; mctq, the same weights and activations behind nodes of mct_quantizers, for the IMX500 "
-             "converter: stock ONNX Runtime does not load it, and it is judged by what fake_quant computes.",
-             "pytorch_export_model"));
+  t.push_back(choice(
+      "/output/onnx/form", FIELD(output.onnx_form),
+      {{"qdq", static_cast<int>(OnnxForm::kQdq), false, ""},
+       {"fake_quant", static_cast<int>(OnnxForm::kFakeQuant), false, ""},
+       {"mctq", static_cast<int>(OnnxForm::kMctq), false, ""},
+       {"qoperator", static_cast<int>(OnnxForm::kQOperator), false, ""}},
+      "How the plan is spelled: qdq, the float op between DequantizeLinear and QuantizeLinear, which "
+      "runtimes join to an integer kernel; qoperator, that kernel's own op (QLinearConv, QLinearMatMul, "
+      "and those of com.microsoft) where there is one; fake_quant, float weights on "
+      "their grids, activations between QuantizeLinear and DequantizeLinear, as large as the float "
+      "model; mctq, the same weights and activations behind nodes of mct_quantizers, for the IMX500 "
+      "converter: stock ONNX Runtime does not load it, and it is judged by what fake_quant computes.",
+      "pytorch_export_model"));
   t.push_back(
       choice("/output/tflite/form", FIELD(output.tflite_form),
              {{"int8", 0, false, ""},
@@ -468,7 +460,13 @@ bool rounds_activations(const CoreConfig& config) {
   const bool float_form =
       config.output.tflite_form != TfliteForm::kInt8 && config.output.tflite_form != TfliteForm::kInt16x8;
   const bool tflite_alone = config.output.formats == std::vector<std::string>{"tflite"};
-  return config.mode == Mode::kStatic && !(tflite_alone && float_form);
+  const auto any_static = [](const std::vector<Rule>& rules) {
+    return std::any_of(rules.begin(), rules.end(),
+                       [](const Rule& rule) { return rule.settings.mode == Mode::kStatic; });
+  };
+  const bool somewhere = config.mode == Mode::kStatic || any_static(config.bit_width_config) ||
+                         any_static(config.network_editor);
+  return somewhere && config.mode != Mode::kStrip && !(tflite_alone && float_form);
 }
 
 const std::vector<Key>& keys() {
@@ -486,6 +484,7 @@ const std::vector<Group>& groups() {
       {"/quantization_config", "How parameters are chosen", "QuantizationConfig"},
       {"/keep_float", "What stays in float", ""},
       {"/gates", "When to fail", ""},
+      {"/weight_only", "Weights of the mode weight_only", ""},
       {"/output", "What is written", ""},
       {"/output/onnx", "The ONNX file", ""},
       {"/output/tflite", "The .tflite", ""},

@@ -34,6 +34,7 @@ enum class Kind {
   kWidths,     // list of rules that set widths: rules.cpp
   kEditor,     // list of rules with actions: rules.cpp
   kPlacement,  // placement.cpp
+  kCustomOps,  // custom_ops.cpp
   kFixed,      // known to MCT, but only Key::accepted can be had here
   kIgnored,    // for other programs ("$schema")
 };
@@ -79,6 +80,8 @@ void add_measured_gates(std::vector<Key>& table);
 const std::vector<Key>& keys();
 void add_rule_keys(std::vector<Key>& table);        // rules.cpp
 void add_placement_key(std::vector<Key>& table);    // placement.cpp
+void add_custom_ops_key(std::vector<Key>& table);   // custom_ops.cpp
+void add_mode_keys(std::vector<Key>& table);        // keys_modes.cpp
 void add_correction_keys(std::vector<Key>& table);  // keys_correction.cpp
 void add_budget_keys(std::vector<Key>& table);      // keys_budget.cpp
 const std::vector<Group>& groups();                 // the order of configs/README.md

@@ -197,12 +197,43 @@ void check_rules_for_tflite(const Walk& walk) {
       refuse(at + "/activation_n_bits",
              "a .tflite's activations fill their type: its runtimes cannot hold one to fewer than 8 bits",
              "write 8 or 16");
+    if (rule.settings.mode && *rule.settings.mode != c.mode)
+      refuse(at + "/mode", "a .tflite has one form for all of its nodes", "remove it");
+    if (rule.settings.weights_block_size.value_or(0) > 0)
+      refuse(at + "/weights_block_size", "a .tflite's weights have one scale a channel", "remove it");
     if (rule.settings.weights_quantization_method == QuantizationMethod::kUniform)
       refuse(at + "/weights_quantization_method", "a .tflite's weights have no zero point",
              "write \"SYMMETRIC\"");
   };
   for (const Rule& rule : c.bit_width_config) look(rule, rule.place);
   for (const Rule& rule : c.network_editor) look(rule, rule.place + "/action");
+}
+
+// Blocks, forms and modes that do not go together.
+void check_modes(const Walk& walk) {
+  const CoreConfig& c = walk.config;
+  constexpr int64_t kBlocks[] = {0, 16, 32, 64, 128, 256};
+  const auto check_block = [&](int64_t size, const std::string& at) {
+    if (std::find(std::begin(kBlocks), std::end(kBlocks), size) != std::end(kBlocks)) return;
+    walk.problem(at, "bad-value", format("no kernel takes blocks of {}", size),
+                 "write 16, 32, 64, 128 or 256, or 0 for one scale a channel");
+  };
+  check_block(c.weight_only.block_size, "/weight_only/block_size");
+  for (const Rule& rule : c.bit_width_config)
+    check_block(rule.settings.weights_block_size.value_or(0), rule.place + "/weights_block_size");
+  for (const Rule& rule : c.network_editor)
+    check_block(rule.settings.weights_block_size.value_or(0), rule.place + "/action/weights_block_size");
+  const bool tflite =
+      std::find(c.output.formats.begin(), c.output.formats.end(), "tflite") != c.output.formats.end();
+  if (tflite && (c.mode == Mode::kWeightOnly || c.mode == Mode::kBfloat16))
+    walk.problem("/mode", "refused",
+                 "a .tflite cannot hold such weights beside float activations without rounding these as well",
+                 "leave \"tflite\" out of /output/formats, or take the mode float16, or static with "
+                 "/output/tflite/form dynamic_range");
+  if (tflite && c.mode == Mode::kStrip)
+    walk.problem("/mode", "refused", "the mode strip gives back a model of floats, as ONNX",
+                 "leave \"tflite\" out of /output/formats; a float .tflite of the stripped model is "
+                 "/output/tflite/form float32");
 }
 
 void check_together(const Walk& walk, const Json& root) {
@@ -228,13 +259,7 @@ void check_together(const Walk& walk, const Json& root) {
     walk.problem("/output/tflite/form", "bad-value",
                  "int16x8 is for a .tflite alone: ONNX Runtime has no kernels for int16 activations",
                  "set /output/formats to [\"tflite\"], or the form to \"int8\"");
-  const bool tflite =
-      std::find(c.output.formats.begin(), c.output.formats.end(), "tflite") != c.output.formats.end();
-  if (tflite && (c.mode == Mode::kWeightOnly || c.mode == Mode::kBfloat16))
-    walk.problem("/mode", "refused",
-                 "a .tflite cannot hold such weights beside float activations without rounding these as well",
-                 "leave \"tflite\" out of /output/formats, or take the mode float16, or static with "
-                 "/output/tflite/form dynamic_range");
+  check_modes(walk);
   const bool lp = c.quantization.activation_error_method == ErrorMethod::kLp ||
                   c.quantization.weights_error_method == ErrorMethod::kLp;
   if (!lp && c.quantization.l_p_value != CoreConfig().quantization.l_p_value)

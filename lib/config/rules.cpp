@@ -190,7 +190,8 @@ namespace {
 struct Setting {
   Key key;  // its pointer is the name alone
   std::function<void(NodeSettings&, const Json&)> set;
-  bool width = false;  // one of the two that bit_width_config may set
+  bool width = false;     // a number of bits
+  bool anywhere = false;  // bit_width_config may set it, as it may widths
 };
 
 Key named(const char* name, Kind kind, double low, double high, const char* meaning) {
@@ -253,6 +254,14 @@ std::vector<Setting> make_settings() {
   constexpr const char* kNoShift =
       "there is no shift to tune: the zero point of the activations does what shift-negative does";
   std::vector<Setting> t;
+  std::vector<Choice> of_nodes = modes();  // a whole model alone can be stripped
+  of_nodes.pop_back();
+  t.push_back(one_of("mode", of_nodes, &S::mode, "What becomes of these nodes, where it is not /mode."));
+  t.back().anywhere = true;
+  t.push_back(number("weights_block_size", Kind::kInteger, 0, 256, &S::weights_block_size,
+                     "A scale for so many weights of a channel: 0 (one a channel), 16, 32, 64, 128 or 256; "
+                     "the node computes in float."));
+  t.back().anywhere = true;
   t.push_back(width("weights_n_bits", &S::weights_n_bits, "Bits of the weights: 2 to 8, or 16."));
   t.push_back(width("activation_n_bits", &S::activation_n_bits, "Bits of the results: 2 to 8, or 16."));
   t.push_back(one_of("weights_quantization_method", methods(""), &S::weights_quantization_method,
@@ -355,13 +364,13 @@ bool check_settings(const Key& key, const Json& object, const std::string& point
   std::vector<std::string> known;
   if (!editor) known.emplace_back("filter");
   for (const Setting& setting : settings())
-    if (setting.width || editor) known.push_back(setting.key.pointer);
+    if (setting.width || setting.anywhere || editor) known.push_back(setting.key.pointer);
   bool good = true;
   for (const auto& [name, value] : object.items()) {
     const std::string at = json::child(pointer, name);
     const Setting* setting = find_setting(name);
     if (!editor && name == "filter") continue;
-    if (!setting || !(setting->width || editor)) {
+    if (!setting || !(setting->width || setting->anywhere || editor)) {
       good &= unknown(at, known, complain);
       continue;
     }
@@ -400,7 +409,7 @@ bool check_rule(const Key& key, const Json& rule, const std::string& pointer, co
 Json settings_schema(const Key& key) {
   Json properties = Json::object();
   for (const Setting& setting : settings()) {
-    if (key.kind == Kind::kWidths && !setting.width) continue;
+    if (key.kind == Kind::kWidths && !setting.width && !setting.anywhere) continue;
     Json one = setting.width ? Json{{"enum", {2, 3, 4, 5, 6, 7, 8, 16}}} : schema(setting.key);
     one["description"] = setting.key.meaning;
     properties[setting.key.pointer] = std::move(one);
@@ -522,12 +531,12 @@ void overlay(NodeSettings& settings, const NodeSettings& rule) {
     if (from) to = from;
   };
   const auto all = [](auto& s) {
-    return std::tie(s.weights_n_bits, s.activation_n_bits, s.weights_quantization_method,
-                    s.activation_quantization_method, s.weights_error_method, s.activation_error_method,
-                    s.enable_weights_quantization, s.enable_activation_quantization,
-                    s.weights_per_channel_threshold, s.lut_per_channel, s.weights_bias_correction,
-                    s.z_threshold, s.min_threshold, s.l_p_value, s.weights_threshold, s.activation_range,
-                    s.integer);
+    return std::tie(s.mode, s.weights_block_size, s.weights_n_bits, s.activation_n_bits,
+                    s.weights_quantization_method, s.activation_quantization_method, s.weights_error_method,
+                    s.activation_error_method, s.enable_weights_quantization,
+                    s.enable_activation_quantization, s.weights_per_channel_threshold, s.lut_per_channel,
+                    s.weights_bias_correction, s.z_threshold, s.min_threshold, s.l_p_value,
+                    s.weights_threshold, s.activation_range, s.integer);
   };
   if (rule.integer) settings.placed_by = rule.placed_by;
   std::apply([&](auto&... to) { std::apply([&](const auto&... from) { (take(to, from), ...); }, all(rule)); },
@@ -546,7 +555,8 @@ void add_rule_keys(std::vector<Key>& table) {
     table.push_back(std::move(key));
   };
   add("/bit_width_config", Kind::kWidths, &CoreConfig::bit_width_config, "BitWidthConfig",
-      "Widths of chosen layers, set by hand; later rules win. Weights below 8 bits make the file smaller and "
+      "Widths of chosen layers, set by hand, and beside them mode (where it is not /mode) and "
+      "weights_block_size; later rules win. Weights below 8 bits make the file smaller and "
       "run "
       "on the same kernels; a width of 16 takes a layer to float, which has no integer kernel for it.");
   add("/debug_config/network_editor", Kind::kEditor, &CoreConfig::network_editor,

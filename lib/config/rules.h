@@ -37,10 +37,18 @@ enum class QuantizationMethod {
   kLutSymmetric = 4
 };
 
+/// What becomes of the numbers. kStatic: activations and weights are rounded by a plan made from images. The
+/// others leave activations in float: integer weights (kDynamic rounds the activations anew at every run
+/// where that is faster), or weights in a float type of 16 bits. kStrip: a float model out of a quantized
+/// one.
+enum class Mode { kStatic, kWeightOnly, kFloat16, kBfloat16, kDynamic, kStrip };
+
 /// What rules say about one node. What is not set is as the target and quantization_config have it.
 struct NodeSettings {
-  std::optional<int> weights_n_bits;     // 2..8, 16
-  std::optional<int> activation_n_bits;  // of the node's results: 2..8, 16
+  std::optional<Mode> mode;               // where it is not that of the model; never kStrip
+  std::optional<int> weights_n_bits;      // 2..8, 16
+  std::optional<int> weights_block_size;  // 0: a scale for each channel; QuantParams::block_size
+  std::optional<int> activation_n_bits;   // of the node's results: 2..8, 16
   std::optional<QuantizationMethod> weights_quantization_method, activation_quantization_method;
   std::optional<ErrorMethod> weights_error_method, activation_error_method;
   std::optional<bool> enable_weights_quantization, enable_activation_quantization;

@@ -204,6 +204,10 @@ bool check_placement_kind(const Json& value, const Site& site) {
   return check_placement(value, site.pointer, site.complain);
 }
 
+bool check_custom_ops_kind(const Json& value, const Site& site) {
+  return check_custom_ops(value, site.pointer, site.complain);
+}
+
 bool check_fixed(const Json& value, const Site& site) {
   const Json accepted = Json::parse(site.key.accepted);
   if (std::find(accepted.begin(), accepted.end(), value) != accepted.end()) return true;
@@ -389,6 +393,7 @@ constexpr std::array kKinds{
     KindRow{Kind::kWidths, check_rules_kind, schema_rules, allowed_rules},
     KindRow{Kind::kEditor, check_rules_kind, schema_rules, allowed_rules},
     KindRow{Kind::kPlacement, check_placement_kind, schema_placement, allowed_placement},
+    KindRow{Kind::kCustomOps, check_custom_ops_kind, schema_custom_ops, allowed_custom_ops},
     KindRow{Kind::kFixed, check_fixed, schema_fixed, say_fixed},
     KindRow{Kind::kIgnored, check_ignored, schema_text, say_text}};
 

@@ -59,6 +59,14 @@ bool check_placement(const Json& value, const std::string& pointer, const Compla
 std::string allowed_placement(const Key& key);
 Json schema_placement(const Key& key);
 
+// custom_ops.cpp: a list of what is known of each op.
+bool check_custom_ops(const Json& value, const std::string& pointer, const Complain& complain);
+std::string allowed_custom_ops(const Key& key);
+Json schema_custom_ops(const Key& key);
+
+/// Every mode, as /mode and rules spell them.
+const std::vector<Choice>& modes();
+
 /// A float as the shortest decimal that reads back the same (JSON has doubles: 123.675, not
 /// 123.67500305175781).
 double short_decimal(float value);

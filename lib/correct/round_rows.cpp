@@ -22,6 +22,8 @@ constexpr std::array kStrengths{0.0, 0.25, 0.5, 1.0};
 constexpr std::array kShrinks{1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5};
 constexpr int64_t kRowBlock = 32;     // rows worked on together; fixed, so that sums are the same everywhere
 constexpr int64_t kColumnBlock = 64;  // columns between two products of matrices
+constexpr int kRefits = 2;            // of the scales of blocks, each with a descent
+constexpr double kLeastScale = 0.25;  // of what it was; below, the fit has nothing to hold on to
 constexpr double kLess = 1 - 1e-9;    // a loss has to fall by more than rounding noise
 
 Symmetric view(const std::vector<double>& matrix, int64_t size) {
@@ -95,10 +97,10 @@ double snapped(double value, double scale, double low, double high) {
 
 // Rows first .. first + count of a layer while their integers are looked for.
 struct Block {
-  Matrix target;       // count x size
-  Matrix levels;       // integers, as doubles
-  Vector scale, loss;  // by row
-  Vector low, high;
+  Matrix target;            // count x size
+  Matrix levels;            // integers, as doubles
+  Matrix scale, low, high;  // of each element
+  Vector loss;              // by row
 };
 
 struct Form {
@@ -127,7 +129,7 @@ Form form_of(const Gram& gram) {
 }
 
 Matrix errors_of(const Block& block) {
-  return (block.levels.array().colwise() * block.scale.array()).matrix() - block.target;
+  return block.levels.cwiseProduct(block.scale) - block.target;
 }
 
 Vector losses(const Form& form, const Block& block) {
@@ -139,7 +141,7 @@ Vector losses(const Form& form, const Block& block) {
 void to_nearest(Block& block) {
   for (int64_t r = 0; r < block.target.rows(); ++r)
     for (int64_t j = 0; j < block.target.cols(); ++j)
-      block.levels(r, j) = snapped(block.target(r, j), block.scale(r), block.low(r), block.high(r));
+      block.levels(r, j) = snapped(block.target(r, j), block.scale(r, j), block.low(r, j), block.high(r, j));
 }
 
 void to_nearest_planes(const Form& form, Block& block) {
@@ -154,8 +156,8 @@ void to_nearest_planes(const Form& form, Block& block) {
         double sum = pending(r, j - begin);
         for (int64_t k = j + 1; k < end; ++k) sum += errors(r, k) * form.lower(k, j);
         const double wanted = block.target(r, j) + sum / form.lower(j, j);
-        block.levels(r, j) = snapped(wanted, block.scale(r), block.low(r), block.high(r));
-        errors(r, j) = block.target(r, j) - block.scale(r) * block.levels(r, j);
+        block.levels(r, j) = snapped(wanted, block.scale(r, j), block.low(r, j), block.high(r, j));
+        errors(r, j) = block.target(r, j) - block.scale(r, j) * block.levels(r, j);
       }
   }
 }
@@ -164,13 +166,12 @@ void descend(const Form& form, int64_t sweeps, Block& block) {
   const int64_t size = block.target.cols();
   Matrix gradient = errors_of(block) * form.h;
   for (int64_t r = 0; r < block.target.rows(); ++r) {
-    const double scale = block.scale(r);
     for (int64_t sweep = 0; sweep < sweeps; ++sweep) {
       bool moved = false;
       for (int64_t j = 0; j < size; ++j) {
-        const double old = block.levels(r, j);
+        const double old = block.levels(r, j), scale = block.scale(r, j);
         const double level =
-            snapped(scale * old - gradient(r, j) / form.h(j, j), scale, block.low(r), block.high(r));
+            snapped(scale * old - gradient(r, j) / form.h(j, j), scale, block.low(r, j), block.high(r, j));
         if (level == old) continue;
         block.levels(r, j) = level;
         gradient.row(r) += (level - old) * scale * form.h.row(j);
@@ -186,7 +187,7 @@ void keep_better(const Block& tried, Block& best) {
   for (int64_t r = 0; r < best.loss.size(); ++r) {
     if (!(tried.loss(r) < kLess * best.loss(r))) continue;
     best.levels.row(r) = tried.levels.row(r);
-    best.scale(r) = tried.scale(r);
+    best.scale.row(r) = tried.scale.row(r);
     best.loss(r) = tried.loss(r);
   }
 }
@@ -201,16 +202,16 @@ void try_descent(const Form& form, int64_t sweeps, Block& best) {
 // The scale, out of a few smaller than covering, that rounds to nearest with the least error weighted by the
 // diagonal of the form.
 double shrunk_scale(const Form& form, const Block& block, int64_t r, double smallest) {
-  const double most = std::max(block.target.row(r).maxCoeff() / std::max(block.high(r), 1.0),
-                               block.target.row(r).minCoeff() / std::min(block.low(r), -1.0));
-  double best = block.scale(r), least = -1;
+  const double low = block.low(r, 0), high = block.high(r, 0);
+  const double most = std::max(block.target.row(r).maxCoeff() / std::max(high, 1.0),
+                               block.target.row(r).minCoeff() / std::min(low, -1.0));
+  double best = block.scale(r, 0), least = -1;
   for (const double shrink : kShrinks) {
     const double scale = static_cast<double>(static_cast<float>(std::max(shrink * most, smallest)));
     if (!(scale > 0)) continue;
     double error = 0;
     for (int64_t j = 0; j < block.target.cols(); ++j) {
-      const double e =
-          block.target(r, j) - scale * snapped(block.target(r, j), scale, block.low(r), block.high(r));
+      const double e = block.target(r, j) - scale * snapped(block.target(r, j), scale, low, high);
       error += e * e * form.h(j, j);
     }
     if (least >= 0 && error >= least) continue;
@@ -223,17 +224,54 @@ double shrunk_scale(const Form& form, const Block& block, int64_t r, double smal
 // The scale that fits the integers found: (z^T H t) / (z^T H z).
 void refit_scales(const Form& form, const Vector& smallest, Block& block) {
   const Matrix along = block.levels * form.h;
-  for (int64_t r = 0; r < block.scale.size(); ++r) {
+  for (int64_t r = 0; r < block.scale.rows(); ++r) {
     const double bend = along.row(r).dot(block.levels.row(r));
     const double scale = bend > 0 ? along.row(r).dot(block.target.row(r)) / bend : 0;
     if (scale > 0 && std::isfinite(scale))
-      block.scale(r) = static_cast<double>(static_cast<float>(std::max(scale, smallest(r))));
+      block.scale.row(r).setConstant(static_cast<double>(static_cast<float>(std::max(scale, smallest(r)))));
+  }
+}
+
+// The same for rows of several scales: one after the other, the rest of the row as it is; `columns`: those of
+// each scale, in the order of the work.
+void refit_blocks(const Form& form, const std::vector<std::vector<int64_t>>& columns, Block& block) {
+  Matrix gradient = errors_of(block) * form.h;
+  for (int64_t r = 0; r < block.scale.rows(); ++r)
+    for (const std::vector<int64_t>& members : columns) {
+      double bend = 0, slope = 0;
+      for (const int64_t i : members) {
+        double along = 0;
+        for (const int64_t j : members) along += form.h(i, j) * block.levels(r, j);
+        bend += along * block.levels(r, i);
+        slope += gradient(r, i) * block.levels(r, i);
+      }
+      const double old = block.scale(r, members[0]);
+      const double scale = bend > 0 ? static_cast<double>(static_cast<float>(old - slope / bend)) : old;
+      if (!(scale > kLeastScale * old) || scale == old || !std::isfinite(scale)) continue;
+      for (const int64_t j : members) {
+        gradient.row(r) += (scale - old) * block.levels(r, j) * form.h.row(j);
+        block.scale(r, j) = scale;
+      }
+    }
+}
+
+void try_refits(const Form& form, const Rows& rows, int64_t sweeps, Block& best) {
+  std::vector<std::vector<int64_t>> columns(static_cast<size_t>(rows.blocks()));
+  for (size_t k = 0; k < form.order.size(); ++k)
+    columns[static_cast<size_t>(form.order[k] / rows.block_size)].push_back(static_cast<int64_t>(k));
+  for (int round = 0; round < kRefits; ++round) {
+    Block tried = best;
+    refit_blocks(form, columns, tried);
+    descend(form, sweeps, tried);
+    tried.loss = losses(form, tried);
+    keep_better(tried, best);
   }
 }
 
 void search_scales(const Form& form, const Vector& smallest, int64_t sweeps, Block& best) {
   Block tried = best;
-  for (int64_t r = 0; r < tried.scale.size(); ++r) tried.scale(r) = shrunk_scale(form, tried, r, smallest(r));
+  for (int64_t r = 0; r < tried.scale.rows(); ++r)
+    tried.scale.row(r).setConstant(shrunk_scale(form, tried, r, smallest(r)));
   to_nearest_planes(form, tried);
   descend(form, sweeps, tried);
   tried.loss = losses(form, tried);
@@ -248,17 +286,23 @@ void search_scales(const Form& form, const Vector& smallest, int64_t sweeps, Blo
 void round_block(const Form& form, const Matrix& target, const Rows& rows, int64_t first,
                  const RoundOptions& options, Rounded& rounded) {
   const int64_t count = std::min<int64_t>(kRowBlock, rows.rows - first), size = rows.size;
-  Block block{Matrix(count, size), Matrix(count, size), Vector(count),
-              Vector(count),       Vector(count),       Vector(count)};
+  Block block{Matrix(count, size), Matrix(count, size), Matrix(count, size),
+              Matrix(count, size), Matrix(count, size), Vector(count)};
   Vector smallest(count);
+  const auto scale_at = [&](int64_t r, int64_t element) {
+    return static_cast<size_t>((first + r) * rows.blocks() +
+                               (rows.block_size == 0 ? 0 : element / rows.block_size));
+  };
   for (int64_t r = 0; r < count; ++r) {
-    const auto at = static_cast<size_t>(first + r);
-    block.scale(r) = static_cast<double>(rows.scales[at]);
-    smallest(r) = static_cast<double>(rows.smallest[at]);
-    block.low(r) = rows.low[at];
-    block.high(r) = rows.high[at];
-    for (int64_t j = 0; j < size; ++j)
-      block.target(r, j) = target(first + r, form.order[static_cast<size_t>(j)]);
+    smallest(r) = static_cast<double>(rows.smallest[static_cast<size_t>(first + r)]);
+    for (int64_t j = 0; j < size; ++j) {
+      const int64_t element = form.order[static_cast<size_t>(j)];
+      const size_t at = scale_at(r, element);
+      block.target(r, j) = target(first + r, element);
+      block.scale(r, j) = static_cast<double>(rows.scales[at]);
+      block.low(r, j) = rows.low[at];
+      block.high(r, j) = rows.high[at];
+    }
   }
   const auto note = [&](std::vector<double>& to) {
     for (int64_t r = 0; r < count; ++r) to[static_cast<size_t>(first + r)] = block.loss(r);
@@ -272,15 +316,17 @@ void round_block(const Form& form, const Matrix& target, const Rows& rows, int64
   keep_better(planes, block);
   note(rounded.planes);
   try_descent(form, options.sweeps, block);
+  if (rows.block_size > 0) try_refits(form, rows, options.sweeps, block);
   if (options.scale_search) search_scales(form, smallest, options.sweeps, block);
   note(rounded.descended);
   for (int64_t r = 0; r < count; ++r) {
     const auto at = static_cast<size_t>(first + r);
-    rounded.scales[at] = static_cast<float>(block.scale(r));
-    for (int64_t j = 0; j < size; ++j)
+    for (int64_t j = 0; j < size; ++j) {
+      rounded.scales[scale_at(r, form.order[static_cast<size_t>(j)])] = static_cast<float>(block.scale(r, j));
       rounded.integers[at * static_cast<size_t>(size) +
                        static_cast<size_t>(form.order[static_cast<size_t>(j)])] =
           static_cast<int32_t>(block.levels(r, j));
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 // - nearest plane (GPTQ, which is Babai's algorithm): one element after the other, the error of each made up
 //   for by those that are still free; rows of the Cholesky factor say how;
 // - coordinate descent in the same quadratic form.
+// Where a row has several scales (blocks), each is then fitted to the integers found, in turn with descent.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +19,12 @@ namespace qc::correct {
 struct Rows {
   int64_t rows = 0, size = 0;
   std::vector<float> weights;      // of the float network
-  std::vector<float> scales;       // by row; integers start from these
+  std::vector<float> scales;       // by row, or rows x blocks; integers start from these
   std::vector<float> smallest;     // by row: no scale goes below (its bias would overflow)
-  std::vector<int32_t> low, high;  // by row: range of the integers, zero point taken off
+  std::vector<int32_t> low, high;  // as scales: range of the integers, zero point taken off
+  int64_t block_size = 0;          // not 0: elements of a row that share a scale
+
+  int64_t blocks() const { return block_size == 0 ? 1 : (size + block_size - 1) / block_size; }
 };
 
 struct RoundOptions {
@@ -33,7 +37,7 @@ struct RoundOptions {
 
 struct Rounded {
   std::vector<int32_t> integers;  // rows x size, zero point taken off
-  std::vector<float> scales;      // by row
+  std::vector<float> scales;      // as those of the rows
   double strength = 0;            // of the re-target that was used
   // By row, of the target in the damped quadratic form: nearest >= planes >= descended.
   std::vector<double> nearest, planes, descended;

@@ -63,14 +63,17 @@ std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narr
 
 // Scales belong to one row alone, so that they may change.
 bool own_scales(const Solvable& layer, const quant::QuantParams& params) {
-  return params.per_channel() &&
+  return params.per_channel() && params.block_size == 0 &&
          (layer.windows.form != Windows::Form::kTranspose || layer.windows.groups == 1);
 }
 
+// Of the row's first scale.
 size_t channel_of(const Solvable& layer, const quant::QuantParams& params, int64_t g, int64_t r) {
   if (!params.per_channel()) return 0;
   const bool shared = layer.windows.form == Windows::Form::kTranspose;
-  return static_cast<size_t>(shared ? r : g * layer.windows.rows + r);
+  const int64_t blocks =
+      params.block_size == 0 ? 1 : (layer.windows.size + params.block_size - 1) / params.block_size;
+  return static_cast<size_t>((shared ? r : g * layer.windows.rows + r) * blocks);
 }
 
 const ir::Tensor* bias_constant(const plan::QuantizedModel& model, const Solvable& layer) {
@@ -91,16 +94,19 @@ struct Work {
 
 Rows rows_of(const Work& work, int64_t g) {
   const Windows& w = work.layer.windows;
-  Rows rows{w.rows, w.size, {}, {}, {}, {}, {}};
+  Rows rows{w.rows, w.size, {}, {}, {}, {}, {}, work.params.block_size};
+  const auto blocks = static_cast<size_t>(rows.blocks());
   const ir::Tensor* bias = bias_constant(work.model, work.layer);
   const plan::ValueDecision& input = work.model.plan.values[static_cast<size_t>(work.layer.input)];
   for (int64_t r = 0; r < w.rows; ++r) {
     const size_t channel = channel_of(work.layer, work.params, g, r);
     for (int64_t e = 0; e < w.size; ++e)
       rows.weights.push_back(work.weights[static_cast<size_t>(weight_offset(w, g, r, e))]);
-    rows.scales.push_back(work.params.scales[channel]);
-    rows.low.push_back(static_cast<int32_t>(work.params.qmin() - work.params.zero_points[channel]));
-    rows.high.push_back(static_cast<int32_t>(work.params.qmax() - work.params.zero_points[channel]));
+    for (size_t at = channel; at < channel + blocks; ++at) {
+      rows.scales.push_back(work.params.scales[at]);
+      rows.low.push_back(static_cast<int32_t>(work.params.qmin() - work.params.zero_points[at]));
+      rows.high.push_back(static_cast<int32_t>(work.params.qmax() - work.params.zero_points[at]));
+    }
     const double b =
         bias ? std::fabs(static_cast<double>(bias->as<float>()[static_cast<size_t>(g * w.rows + r)])) : 0;
     const double step = input.quantized ? static_cast<double>(input.params.scales.at(0)) : 1.0;
@@ -115,14 +121,17 @@ void store(const Work& work, const Rows& rows, const Rounded& rounded, const std
   const Windows& w = work.layer.windows;
   for (int64_t r = 0; r < w.rows; ++r) {
     const size_t channel = channel_of(work.layer, work.params, g, r);
-    work.solved.params.scales[channel] = rounded.scales[static_cast<size_t>(r)];
+    const auto first = static_cast<size_t>(r * rows.blocks());
+    std::copy_n(rounded.scales.begin() + static_cast<std::ptrdiff_t>(first), rows.blocks(),
+                work.solved.params.scales.begin() + static_cast<std::ptrdiff_t>(channel));
     double shift = 0;
     for (int64_t e = 0; e < w.size; ++e) {
-      const auto at = static_cast<size_t>(r * w.size + e);
+      const auto at = static_cast<size_t>(r * w.size + e),
+                 block = static_cast<size_t>(rows.block_size == 0 ? 0 : e / rows.block_size);
       work.solved.integers[static_cast<size_t>(weight_offset(w, g, r, e))] =
-          rounded.integers[at] + work.params.zero_points[channel];
-      const double value = static_cast<double>(static_cast<float>(rounded.integers[at]) *
-                                               rounded.scales[static_cast<size_t>(r)]);
+          rounded.integers[at] + work.params.zero_points[channel + block];
+      const double value =
+          static_cast<double>(static_cast<float>(rounded.integers[at]) * rounded.scales[first + block]);
       shift += static_cast<double>(rows.weights[at]) * mean_float[static_cast<size_t>(e)] -
                value * mean_quantized[static_cast<size_t>(e)];
     }

@@ -42,6 +42,10 @@ struct QdqOptions {
   /// Every node gets a name, also those without one in the file and the new ones: for judging what a runtime
   /// makes of each. Costs bytes, changes nothing else.
   bool name_all_nodes = false;
+  /// Integer nodes as the runtime's integer ops (QLinearConv, ...) where there is one, instead of the float
+  /// op between DequantizeLinear and QuantizeLinear.
+  bool qoperator = false;
+  bool standard_ops_only = false;  // of those, none of the domain com.microsoft
 };
 
 /// The quantized file: Q -> DQ after every quantized activation, integer initializers behind DequantizeLinear

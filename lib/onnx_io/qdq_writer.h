@@ -82,5 +82,16 @@ const std::string& unfolded_constant(Writer& w, ir::ValueId v, const std::string
 /// What every node reads for a constant stored in a narrower float type: a Cast, which is folded at load.
 const std::string& widened_constant(Writer& w, ir::ValueId v, const std::string& label);
 std::string dequantized_bias(Writer& w, ir::NodeId id, const plan::IntegerTensor& bias);
+/// A value that holds a constant's integers in the kernels' type: an initializer, or what unpacks one.
+const std::string& integer_value(Writer& w, ir::ValueId v, const std::string& label);
+
+/// Whether the node is written as the runtime's integer op (write_qoperator.cpp).
+bool as_qoperator(const Writer& w, ir::NodeId id);
+/// A Relu or Clip whose producer is, and clamps by its own range.
+bool inside_qoperator(const Writer& w, ir::NodeId id);
+/// Whether something reads the value's floats: all readers that are no such ops, and the world outside.
+bool floats_are_read(const Writer& w, ir::ValueId v);
+/// The op itself, and DequantizeLinear behind it for readers of floats.
+void add_qoperator_node(Writer& w, ir::NodeId id);
 
 }  // namespace qc::onnx_io

@@ -242,7 +242,8 @@ Form form_of(const Writer& w, const plan::IntegerTensor& tensor) {
   return w.opset >= kPerAxisOpset && count - packed > kWordsCost ? Form::kWords : Form::kWhole;
 }
 
-// A value that holds the integers in the kernels' type: an initializer, or what unpacks one.
+}  // namespace
+
 const std::string& integer_value(Writer& w, ValueId v, const std::string& label) {
   std::string& name = w.integers[v];
   if (!name.empty()) return name;
@@ -262,8 +263,6 @@ const std::string& integer_value(Writer& w, ValueId v, const std::string& label)
       return name;
   }
 }
-
-}  // namespace
 
 const std::string& dequantized_constant(Writer& w, ValueId v, const std::string& label) {
   std::string& name = w.dequantized[v];
@@ -290,12 +289,79 @@ std::string broadcast_constant(Writer& w, char letter, std::span<const float> va
   return shared_constant(w, letter, ir::make_tensor(values, std::move(dims)), label);
 }
 
+// One number a block, channel by channel -> one an element of the constant. `flat`: the numbers, as channels
+// x blocks, or blocks x channels where channels come last.
+std::string spread_blocks(Writer& w, const std::string& flat, const std::vector<int64_t>& dims,
+                          const QuantParams& params, const std::string& label) {
+  const quant::ChannelLayout layout = quant::channel_layout(dims, params.axis);
+  const bool last = layout.outer > 1;
+  const int64_t length = layout.outer * layout.inner, blocks = quant::scales_in_channel(layout, params);
+  const int64_t padded = blocks * params.block_size, at = last ? 0 : 1;
+  const auto shape = [&](int64_t along, int64_t within) {
+    return last ? std::vector<int64_t>{along, within, layout.channels}
+                : std::vector<int64_t>{layout.channels, along, within};
+  };
+  std::string v = step(w, "Reshape", {flat, whole_numbers(w, shape(blocks, 1), label)}, label);
+  v = step(w, "Expand", {v, whole_numbers(w, shape(blocks, params.block_size), label)}, label);
+  if (padded != length) {
+    std::vector<int64_t> rows{layout.channels, layout.channels};
+    rows[static_cast<size_t>(at)] = padded;
+    v = step(w, "Reshape", {v, whole_numbers(w, rows, label)}, label);
+    v = step(
+        w, "Slice",
+        {v, whole_numbers(w, {0}, label), whole_numbers(w, {length}, label), whole_numbers(w, {at}, label)},
+        label);
+  }
+  return step(w, "Reshape", {v, whole_numbers(w, dims, label)}, label);
+}
+
+template <typename T>
+std::vector<T> blocks_as_stored(const std::vector<T>& values, const std::vector<int64_t>& dims,
+                                const QuantParams& params) {
+  const quant::ChannelLayout layout = quant::channel_layout(dims, params.axis);
+  if (layout.outer == 1) return values;
+  const auto channels = static_cast<size_t>(layout.channels), blocks = values.size() / channels;
+  std::vector<T> turned(values.size());
+  for (size_t c = 0; c < channels; ++c)
+    for (size_t b = 0; b < blocks; ++b) turned[b * channels + c] = values[c * blocks + b];
+  return turned;
+}
+
+std::string cast_to_float(Writer& w, const std::string& from, const std::string& label) {
+  return step(w, "Cast", {from}, label, {{"to", int64_t{onnx::TensorProto::FLOAT}}});
+}
+
+// A scale, and a zero point of one byte, for each block.
+std::string unfolded_blocks(Writer& w, ValueId v, const std::string& label) {
+  const QuantParams& params = w.model.weights.at(v).params;
+  const std::vector<int64_t>& dims = w.value(v).constant->dims;
+  const auto count = static_cast<int64_t>(params.scales.size());
+  std::string current = cast_to_float(w, integer_value(w, v, label), label);
+  if (std::any_of(params.zero_points.begin(), params.zero_points.end(), [](int32_t z) { return z != 0; })) {
+    const std::string zeros = shared_constant(
+        w, 'z',
+        ir::make_tensor(stored_type(params),
+                        quant::pack(blocks_as_stored(params.zero_points, dims, params), in_kernels(params)),
+                        {count}),
+        label);
+    current = step(w, "Sub", {current, spread_blocks(w, cast_to_float(w, zeros, label), dims, params, label)},
+                   label);
+  }
+  const std::vector<float> scales = blocks_as_stored(params.scales, dims, params);
+  const std::string flat =
+      shared_constant(w, 's', ir::make_tensor(std::span<const float>(scales), {count}), label);
+  const std::string result = fresh_name(w, 'd');
+  add_node(w, new_node("Mul"), {current, spread_blocks(w, flat, dims, params, label)}, {result}, label);
+  return result;
+}
+
 }  // namespace
 
 const std::string& unfolded_constant(Writer& w, ValueId v, const std::string& label) {
   std::string& name = w.unfolded[v];
   if (!name.empty()) return name;
   const QuantParams& params = w.model.weights.at(v).params;
+  if (params.block_size > 0) return name = unfolded_blocks(w, v, label);
   const size_t rank = w.value(v).constant->dims.size();
   std::string current = fresh_name(w, 'c');
   add_node(w, new_node("Cast", {{"to", int64_t{onnx::TensorProto::FLOAT}}}), {integer_value(w, v, label)},

@@ -77,6 +77,7 @@ void add_quantize(Writer& w, ValueId v, const std::string& label) {
   add_node(w, linear_node(w, "QuantizeLinear", stored), {floats, scale, zero}, {integers}, label);
   if (!fills_type(params) && !wide) integers = clipped_integers(w, integers, params, label);
   w.quantized_as[v] = integers;
+  if (w.options.qoperator && !floats_are_read(w, v)) return;
   add_node(w, linear_node(w, "DequantizeLinear", stored), {integers, scale, zero}, {w.read_as.at(v)}, label);
 }
 
@@ -189,6 +190,8 @@ std::string input_name(Writer& w, NodeId id, size_t slot) {
 
 void add_graph_node(Writer& w, NodeId id) {
   const ir::Node& node = w.node(id);
+  if (as_qoperator(w, id)) return add_qoperator_node(w, id);
+  if (inside_qoperator(w, id)) return;
   const size_t slots =
       w.model.biases.contains(id) ? std::max<size_t>(node.inputs.size(), 3) : node.inputs.size();
   std::vector<std::string> inputs, outputs;
@@ -210,6 +213,7 @@ void add_float_constants(Writer& w) {
     const char* kind = "constants";
     bool needed = ir::is_output(graph, v) || captured(w, v);
     for (auto it = value.consumers.rbegin(); it != value.consumers.rend(); ++it) {
+      if (inside_qoperator(w, *it)) continue;
       const ir::Node& node = w.node(*it);
       label = node.name;
       const bool weighted = std::any_of(std::begin(kWeighted), std::end(kWeighted),

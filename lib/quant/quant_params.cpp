@@ -67,14 +67,26 @@ void quantize_wide_run(const float* in, int32_t* out, int64_t count, float scale
     out[i] = static_cast<int32_t>(static_cast<int64_t>(wide_steps(in[i], scale, low, high)) + zero_point);
 }
 
-/// Calls run(first element, count, channel) for every stretch of equal scale.
+/// Calls run(first element, count, index of its scale) for every stretch of equal scale.
 template <typename Run>
 void for_each_run(std::span<const int64_t> dims, const QuantParams& params, int64_t total, const Run& run) {
   if (!params.per_channel()) return run(int64_t{0}, total, size_t{0});
   const ChannelLayout layout = channel_layout(dims, params.axis);
+  const int64_t scales = scales_in_channel(layout, params);
   for (int64_t o = 0; o < layout.outer; ++o)
-    for (int64_t c = 0; c < layout.channels; ++c)
-      run((o * layout.channels + c) * layout.inner, layout.inner, static_cast<size_t>(c));
+    for (int64_t c = 0; c < layout.channels; ++c) {
+      const int64_t first = (o * layout.channels + c) * layout.inner;
+      if (params.block_size == 0) {
+        run(first, layout.inner, static_cast<size_t>(c));
+        continue;
+      }
+      for (int64_t i = 0; i < layout.inner;) {
+        const int64_t in_channel = o * layout.inner + i, block = in_channel / params.block_size;
+        const int64_t count = std::min(layout.inner - i, (block + 1) * params.block_size - in_channel);
+        run(first + i, count, static_cast<size_t>(c * scales + block));
+        i += count;
+      }
+    }
 }
 
 /// Into what float32 can hold; a bound that is no number stands for "nothing known".
@@ -146,6 +158,11 @@ ChannelLayout channel_layout(std::span<const int64_t> dims, int axis) {
     part *= dims[static_cast<size_t>(d)];
   }
   return layout;
+}
+
+int64_t scales_in_channel(const ChannelLayout& layout, const QuantParams& params) {
+  const int64_t length = layout.outer * layout.inner;
+  return params.block_size == 0 ? 1 : (length + params.block_size - 1) / params.block_size;
 }
 
 namespace {

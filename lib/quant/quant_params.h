@@ -24,6 +24,10 @@ struct QuantParams {
   /// where fewer are needed. Weights only; zero points are 0.
   std::vector<int32_t> codebook = {};
   int index_bits = 0;  // of a codebook; 2..7
+  /// Not 0: a scale and a zero point for so many elements of a channel, in row-major order of its other
+  /// dimensions; the last block of a channel may be shorter. `scales`: block by block, one channel after the
+  /// other. Weights of nodes in float only, axis >= 0, no codebook.
+  int64_t block_size = 0;
 
   int64_t qmin() const { return is_signed ? -(int64_t{1} << (bits - 1)) + (narrow_range ? 1 : 0) : 0; }
   int64_t qmax() const { return is_signed ? (int64_t{1} << (bits - 1)) - 1 : (int64_t{1} << bits) - 1; }
@@ -57,6 +61,8 @@ struct ChannelLayout {
   int64_t outer = 1, channels = 1, inner = 1;
 };
 ChannelLayout channel_layout(std::span<const int64_t> dims, int axis);
+/// Scales of one channel: 1, or its blocks.
+int64_t scales_in_channel(const ChannelLayout& layout, const QuantParams& params);
 
 /// Integers of a float tensor (per tensor or per channel), one int32 an element, row-major: the nearest step,
 /// with a codebook the nearest of its values (the lower of two equally near).

@@ -42,5 +42,7 @@ void sort_rows(Survey& survey);
 std::string to_text(const Survey& survey);
 std::string to_json(const Survey& survey);
 std::string to_markdown(const Survey& survey);
+/// Size against accuracy (top-1 where there are labels, else the worst output's SQNR): survey_plot.cpp.
+std::string to_svg(const Survey& survey);
 
 }  // namespace qc::report

@@ -97,12 +97,20 @@ bool on_integers(std::span<const config::NodeSettings> rules, ir::NodeId id) {
   return !rules.empty() && rules[static_cast<size_t>(id)].integer.value_or(false);
 }
 
+bool missing(const std::vector<ir::ValueId>& slots, int slot) {
+  return static_cast<size_t>(slot) >= slots.size() || slots[static_cast<size_t>(slot)] == ir::kNone;
+}
+
 Capability capability(const ir::Graph& graph, const ir::Node& node, const target::TargetSpec& target,
                       const std::vector<Capability>& so_far, bool asked) {
-  if (!node.domain.empty() && node.domain != "ai.onnx")
-    return no(Reason::kNoIntegerKernel, "op of domain '" + node.domain + "'");
-  const target::OpRule& rule = target::rule_for(target, node.op_type);
-  if (rule.kind == OpKind::kFloat) return no(Reason::kNoIntegerKernel, rule.sentence);
+  const target::OpRule& rule = target::rule_for(target, node.op_type, node.domain);
+  const bool standard = node.domain.empty() || node.domain == "ai.onnx";
+  if (rule.kind == OpKind::kFloat)
+    return no(Reason::kNoIntegerKernel, standard ? rule.sentence : "op of domain '" + node.domain + "'");
+  for (const auto& [in, out] : rule.same_scale)
+    if (missing(node.inputs, in) || missing(node.outputs, out))
+      return no(Reason::kNoIntegerKernel,
+                format("custom_ops ties input {} to output {}, which this node lacks", in, out));
   if (node.outputs.empty() || node.outputs[0] == ir::kNone || !node.captures.empty())
     return no(Reason::kNotFloat);
   for (const ir::ValueId out : node.outputs)
@@ -232,6 +240,8 @@ void keep_results_float(const ir::Graph& graph, ir::NodeId id, const std::string
 // Why the rules take a node with weights to float, or "".
 std::string weights_in_float(const target::TargetSpec& target, const config::NodeSettings& rule) {
   if (!rule.enable_weights_quantization.value_or(true)) return "a rule keeps its weights in float";
+  if (rule.weights_block_size.value_or(0) > 0)
+    return "its weights have a scale for each block, and integer kernels take one a channel";
   if (rule.weights_n_bits.value_or(0) > kKernelBits)
     return format("{} bits for its weights, and integer kernels take {}", *rule.weights_n_bits, kKernelBits);
   if (rule.weights_quantization_method == config::QuantizationMethod::kUniform &&

@@ -170,7 +170,9 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
                        time_of(cost_entry(target, "DequantizeLinear" + form).floating, work)};
     // An integer kernel that can hand out floats needs no conversion behind it.
     if (value.producer != ir::kNone &&
-        target::rule_for(target, sized.nodes[static_cast<size_t>(value.producer)].op_type).float_output)
+        target::rule_for(target, sized.nodes[static_cast<size_t>(value.producer)].op_type,
+                         sized.nodes[static_cast<size_t>(value.producer)].domain)
+            .float_output)
       costs.values[v].dequantize = 0;
   }
   return costs;

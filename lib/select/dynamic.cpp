@@ -36,7 +36,8 @@ DynamicChoice product(const ir::Graph& graph, const ir::Node& node, ir::NodeId i
 
 }  // namespace
 
-DynamicChoice dynamic_choice(const ir::Graph& graph, ir::NodeId id, const PlacementCosts& time) {
+DynamicChoice dynamic_choice(const ir::Graph& graph, ir::NodeId id, const PlacementCosts& time,
+                             bool standard_ops_only) {
   const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
   if (ir::standard_op(node, "MatMul") || ir::standard_op(node, "Gemm")) return product(graph, node, id, time);
   if (ir::standard_op(node, "Conv") || ir::standard_op(node, "ConvTranspose"))
@@ -45,6 +46,7 @@ DynamicChoice dynamic_choice(const ir::Graph& graph, ir::NodeId id, const Placem
   if (ir::standard_op(node, "GRU") || ir::standard_op(node, "RNN"))
     return {false, "the runtime has no kernel for it that rounds at run time"};
   if (!ir::standard_op(node, "LSTM")) return {};
+  if (standard_ops_only) return {false, "that takes an op of com.microsoft, and standard_ops_only is set"};
   const bool weights = constant_matrix(graph, node, 1, 3) && constant_matrix(graph, node, 2, 3);
   const bool plain = node.attributes.size() ==
                      static_cast<size_t>(std::count_if(node.attributes.begin(), node.attributes.end(),

@@ -16,9 +16,10 @@ struct DynamicChoice {
 };
 
 /// MatMul and Gemm with a constant matrix, where by the costs they take less time than in float, two passes
-/// over the input included (range and rounding); LSTM by the operator of com.microsoft. Convolutions never:
-/// ONNX Runtime's ConvInteger takes 6 to 8 times as long as its float kernel with signed weights (measured
-/// with 1.30: 47-55 ms against 6.7-7.1 for six 3x3 layers).
-DynamicChoice dynamic_choice(const ir::Graph& graph, ir::NodeId node, const PlacementCosts& time);
+/// over the input included (range and rounding); LSTM by the operator of com.microsoft, if that may be added.
+/// Convolutions never: ONNX Runtime's ConvInteger takes 6 to 8 times as long as its float kernel with signed
+/// weights (measured with 1.30: 47-55 ms against 6.7-7.1 for six 3x3 layers).
+DynamicChoice dynamic_choice(const ir::Graph& graph, ir::NodeId node, const PlacementCosts& time,
+                             bool standard_ops_only = false);
 
 }  // namespace qc::select

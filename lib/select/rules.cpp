@@ -181,12 +181,12 @@ struct Settings {
 // Does the rule say something about weights, about results?
 Settings settings_of(const config::NodeSettings& s) {
   Settings set;
-  set.weights = s.weights_n_bits || s.weights_quantization_method || s.weights_error_method ||
-                s.enable_weights_quantization || s.weights_per_channel_threshold || s.lut_per_channel ||
-                s.weights_bias_correction || s.weights_threshold;
-  set.results = s.activation_n_bits || s.activation_quantization_method || s.activation_error_method ||
-                s.enable_activation_quantization || s.activation_range || s.z_threshold || s.min_threshold ||
-                s.l_p_value;
+  set.weights = s.weights_n_bits || s.weights_block_size || s.weights_quantization_method ||
+                s.weights_error_method || s.enable_weights_quantization || s.weights_per_channel_threshold ||
+                s.lut_per_channel || s.weights_bias_correction || s.weights_threshold;
+  set.results = s.mode || s.activation_n_bits || s.activation_quantization_method ||
+                s.activation_error_method || s.enable_activation_quantization || s.activation_range ||
+                s.z_threshold || s.min_threshold || s.l_p_value;
   return set;
 }
 
@@ -223,11 +223,36 @@ bool is_depthwise(const ir::Graph& graph, const ir::Node& node) {
   return ir::int_attribute(node, "group", 1) > 1 && ir::constant_input(graph, node, 1)->dims[1] == 1;
 }
 
+namespace {
+
+// An op declared by the config that no node is.
+void check_custom_ops(const Scene& scene, const config::CoreConfig& config, Diagnostics& diagnostics) {
+  for (size_t i = 0; i < config.custom_ops.size(); ++i) {
+    const config::CustomOp& op = config.custom_ops[i];
+    std::vector<std::string> known;
+    const bool there = std::any_of(scene.order.begin(), scene.order.end(), [&](ir::NodeId id) {
+      const ir::Node& node = scene.node(id);
+      if (!node.domain.empty()) known.push_back(node.domain + ":" + node.op_type);
+      return node.domain == op.domain && node.op_type == op.op_type;
+    });
+    if (there) continue;
+    const std::string near = nearest(op.domain + ":" + op.op_type, known);
+    diagnostics.error(
+        {"matches-nothing", format("/custom_ops/{}", i),
+         format("no node is a {} of domain '{}'{}", op.op_type, op.domain,
+                near.empty() ? "" : "; nearest: " + near),
+         "write domain and op_type as `qconvert inspect MODEL` shows them, or remove the entry"});
+  }
+}
+
+}  // namespace
+
 ResolvedRules resolve_rules(const ir::Graph& graph, const config::CoreConfig& config) {
   const Scene scene(graph);
   ResolvedRules resolved;
   resolved.nodes.resize(graph.nodes.size());
   Diagnostics diagnostics;
+  check_custom_ops(scene, config, diagnostics);
   for (const config::PlacementRule& rule : config.placement_rules) {
     config::NodeSettings placed;
     placed.integer = rule.integer;

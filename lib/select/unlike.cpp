@@ -20,7 +20,7 @@ double range_of(const plan::StatsTable& stats, ir::ValueId v) {
 
 bool only_moves(const target::TargetSpec& target, const ir::Node& node) {
   return ir::standard_op(node, "Concat") ||
-         target::rule_for(target, node.op_type).kind == target::OpKind::kMove;
+         target::rule_for(target, node.op_type, node.domain).kind == target::OpKind::kMove;
 }
 
 // The Concat and the movers behind it, as far as integers go; empty when one of them is computed with.

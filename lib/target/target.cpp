@@ -176,11 +176,16 @@ std::string rule_text(const OpRule& rule) {
   return rule.sentence + notes;
 }
 
-const OpRule& rule_for(const TargetSpec& target, std::string_view op_type) {
+const OpRule& rule_for(const TargetSpec& target, std::string_view op_type, std::string_view domain) {
   // Nothing is known about the op, so its constants are left alone too.
-  static const OpRule kUnknown{
-      "", OpKind::kFloat, false, false, false, false, {}, {}, "The target has no rule for this op."};
-  const auto rule = target.ops.find(std::string(op_type));
+  static const OpRule kUnknown = [] {
+    OpRule rule;
+    rule.float_weights_int8 = false;
+    rule.sentence = "The target has no rule for this op.";
+    return rule;
+  }();
+  const bool standard = domain.empty() || domain == "ai.onnx";
+  const auto rule = target.ops.find(standard ? std::string(op_type) : format("{}:{}", domain, op_type));
   return rule == target.ops.end() ? kUnknown : rule->second;
 }
 

@@ -53,6 +53,7 @@ struct OpRule {
   std::optional<Grid> result = {};  // of its results, where that is not the target's
   Signedness signedness = Signedness::kAuto;
   std::vector<int> input_bits = {};  // widths of activations that it takes; empty: the target's
+  std::vector<std::pair<int, int>> same_scale = {};  // input and output slot that share one (custom ops)
 };
 
 /// Ops that the target computes as one: what the first ones hand to the next is not rounded. Each step names
@@ -161,7 +162,9 @@ struct TargetSpec {
 /// float. Throws Error(kUnsupported) for a target that has none.
 TargetSpec with_int16_activations(TargetSpec target);
 
-const OpRule& rule_for(const TargetSpec& target, std::string_view op_type);  // a kFloat rule if there is none
+/// A kFloat rule if there is none. Ops outside the standard domain stand in `ops` as "domain:op_type", where
+/// only a config's custom_ops can have put them.
+const OpRule& rule_for(const TargetSpec& target, std::string_view op_type, std::string_view domain = {});
 /// "weighted", "compute", "move", "activation", "float": as the JSON spells them.
 const char* kind_text(OpKind kind);
 

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "ir/ops.h"
+#include "threshold/blocks.h"
 #include "threshold/choose.h"
 #include "threshold/lut.h"
 #include "threshold/threshold.h"
@@ -288,6 +289,34 @@ plan::Candidate threshold_by_hand(const ir::Tensor& weight, int axis, double thr
   return candidate;
 }
 
+// A scale for each block of a channel. Channels whose elements lie scattered in more than one dimension
+// (ConvTranspose) have none.
+std::optional<plan::Candidate> block_candidate(const ir::Tensor& weight, int axis, int64_t size,
+                                               const Options& options, int threads) {
+  if (axis < 0) return std::nullopt;
+  const quant::ChannelLayout layout = quant::channel_layout(weight.dims, axis);
+  if (layout.outer > 1 && layout.inner > 1) return std::nullopt;
+  const int64_t length = layout.outer * layout.inner;
+  const std::span<const float> values = weight.as<float>();
+  std::vector<float> rows(values.size());
+  for (int64_t c = 0; c < layout.channels; ++c)
+    for (int64_t k = 0; k < length; ++k)
+      rows[static_cast<size_t>(c * length + k)] =
+          values[static_cast<size_t>(layout.outer > 1 ? k * layout.channels + c : c * length + k)];
+  const BlockOptions blocks{options.bits, size, options.quantizer != Quantizer::kUniform, searched(options)};
+  const Blocks found = in_blocks(rows, layout.channels, length, blocks, threads);
+  plan::Candidate candidate;
+  candidate.params.bits = options.bits;
+  candidate.params.is_signed = blocks.symmetric;
+  candidate.params.axis = axis;
+  candidate.params.scales = found.scales;
+  candidate.params.zero_points = found.zero_points;
+  candidate.params.block_size = size;
+  candidate.error = found.error / static_cast<double>(std::max<size_t>(1, values.size()));
+  candidate.note = format("blocks of {}", size);
+  return candidate;
+}
+
 }  // namespace
 
 plan::Candidates activation_candidates(const ir::Graph& graph, const plan::QuantPlan& plan,
@@ -335,6 +364,11 @@ plan::Candidate weight_candidate(const ir::Tensor& weight, int axis, const targe
     const plan::Candidate by_hand = threshold_by_hand(weight, axis, *settings.weights_threshold, options);
     return {by_hand.params, by_hand.error, bytes_of(weight, by_hand.params), by_hand.note};
   }
+  if (const int block = settings.weights_block_size.value_or(0); block > 0)
+    if (auto found = block_candidate(weight, axis, block, options, threads)) {
+      found->bytes = bytes_of(weight, found->params);
+      return *found;
+    }
   const Chosen chosen = search(weight.as<float>(), weight.dims, axis, options, threads);
   return {chosen.params, chosen.error, bytes_of(weight, chosen.params), {}};
 }
@@ -352,14 +386,15 @@ plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan
       const ir::ValueId value = node.inputs[static_cast<size_t>(traits->weight_slot)];
       if (candidates.count(value)) continue;
       const ir::Tensor& weight = *graph.values[static_cast<size_t>(value)].constant;
-      const int axis =
-          target::rule_for(target, node.op_type).per_channel ? ir::output_channel_axis(graph, node) : -1;
+      const int axis = target::rule_for(target, node.op_type, node.domain).per_channel
+                           ? ir::output_channel_axis(graph, node)
+                           : -1;
       candidates[value] = {weight_candidate(weight, axis, target, config,
                                             asked_for_weight(graph, value, target, rules), threads)};
       continue;
     }
     if (compute != Compute::kInteger) continue;
-    const target::OpRule& rule = target::rule_for(target, node.op_type);
+    const target::OpRule& rule = target::rule_for(target, node.op_type, node.domain);
     if (rule.kind == target::OpKind::kActivation) continue;
     for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
       const bool data = rule.data_inputs.empty() ||

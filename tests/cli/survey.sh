@@ -2,4 +2,4 @@
 "$QCONVERT" survey "$SAMPLE/model.onnx" --config "$SAMPLE/config.json" --set /representative_dataset/max_images=24 \
   --images "$SAMPLE/eval" --labels "$SAMPLE/labels.csv" --max-images 40 --best accuracy -o out > table.txt
 cat table.txt
-[ -s out/survey.json ] && [ -s out/survey.md ] && [ -s out/float16.json ] || fail "something was not written"
+[ -s out/survey.json ] && [ -s out/survey.md ] && grep -q '</svg>' out/survey.svg && [ -s out/float16.json ] || fail "something was not written"

@@ -144,3 +144,39 @@ TEST_CASE("no scale goes below what its bias needs, and none moves unasked") {
   const Rounded rounded = round_rows(rows, gram, {}, {false, 0.5, 3, true}, 1);
   for (size_t r = 0; r < rows.scales.size(); ++r) CHECK(rounded.scales[r] >= rows.smallest[r]);
 }
+
+TEST_CASE(
+    "rows with a scale for each block lose nothing, move each scale for the better, and stay in range") {
+  std::mt19937 random(5);
+  const Case c{10, 70, 400, 4, 0.1, false};
+  const Gram gram = gram_of(c, random);
+  const Rows whole = rows_of(c, random);
+  Rows rows = whole;
+  rows.block_size = 16;
+  rows.scales.clear();
+  rows.low.clear();
+  rows.high.clear();
+  for (int64_t r = 0; r < c.rows; ++r)
+    for (int64_t b = 0; b < rows.blocks(); ++b) {
+      rows.scales.push_back(whole.scales[static_cast<size_t>(r)] * (0.6f + 0.1f * static_cast<float>(b % 3)));
+      rows.low.push_back(b % 2 ? -8 : -5);  // a zero point of its own
+      rows.high.push_back(b % 2 ? 7 : 10);
+    }
+  const Rounded rounded = round_rows(rows, gram, {}, {false, 0, 3, false}, 2);
+  REQUIRE(rounded.scales.size() == rows.scales.size());
+  CHECK(rounded.scales != rows.scales);
+  double nearest = 0, descended = 0;
+  for (size_t r = 0; r < static_cast<size_t>(c.rows); ++r) {
+    CHECK(rounded.descended[r] <= rounded.planes[r]);
+    CHECK(rounded.planes[r] <= rounded.nearest[r]);
+    nearest += rounded.nearest[r];
+    descended += rounded.descended[r];
+    for (size_t e = 0; e < static_cast<size_t>(c.size); ++e) {
+      const size_t block = r * static_cast<size_t>(rows.blocks()) + e / 16;
+      CHECK(rounded.integers[r * static_cast<size_t>(c.size) + e] >= rows.low[block]);
+      CHECK(rounded.integers[r * static_cast<size_t>(c.size) + e] <= rows.high[block]);
+    }
+  }
+  CHECK(descended < 0.6 * nearest);
+  CHECK(round_rows(rows, gram, {}, {false, 0, 3, false}, 1).integers == rounded.integers);
+}
