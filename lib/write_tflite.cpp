@@ -29,6 +29,9 @@ target::TargetSpec target_of(const config::CoreConfig& config) {
   if (wide) target = target::with_int16_activations(std::move(target));
   if (is_full(config, target))
     for (auto& [op, rule] : target.ops) rule.float_output = false;
+  if (const auto concat = target.ops.find("Concat");
+      concat != target.ops.end() && config.quantization.concat_threshold_update)
+    concat->second.copies_equal = true;
   return target;
 }
 

@@ -80,6 +80,7 @@ const std::vector<Key>& keys();
 void add_rule_keys(std::vector<Key>& table);        // rules.cpp
 void add_placement_key(std::vector<Key>& table);    // placement.cpp
 void add_correction_keys(std::vector<Key>& table);  // keys_correction.cpp
+void add_balance_keys(std::vector<Key>& table);     // keys_balance.cpp
 void add_budget_keys(std::vector<Key>& table);      // keys_budget.cpp
 const std::vector<Group>& groups();                 // the order of configs/README.md
 
