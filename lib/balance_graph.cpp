@@ -17,7 +17,7 @@
 namespace qc {
 namespace {
 
-constexpr int64_t kImages = 32;  // that trials are calibrated on
+constexpr int64_t kImages = 16;  // that trials are calibrated on
 constexpr int64_t kDeviationImages = 8;
 constexpr double kSameFunction = 80;  // dB between both graphs in float; float32's own noise is above 100
 constexpr double kWorthDb = 0.1;      // less is luck
@@ -137,6 +137,7 @@ class Search {
         scene_.target,
         scene_.config.quantization,
         base_.places.rules.nodes,
+        is_full(scene_.config, scene_.target),
         [&](const std::vector<ir::ValueId>& values) { return deviations_of(scene_, base_.graph, values); }};
     const balance::Wish wish = correction.wish(seen);
     if (wish == balance::Wish::kNo) return;

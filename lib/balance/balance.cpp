@@ -41,6 +41,11 @@ Wish for_tensor_scales_asked(const Seen& seen) {
   return seen.config.cross_layer_equalization.value_or(false) ? for_tensor_scales(seen) : Wish::kNo;
 }
 
+/// A Mul for each gate: unasked only where the search for a placement has no cheaper remedy.
+Wish for_gates(const Seen& seen) {
+  return seen.config.gate_equalization.value_or(seen.everywhere) ? Wish::kIfBetter : Wish::kNo;
+}
+
 using C = QuantizationConfig;
 constexpr Correction kTable[] = {
     {"linear collapsing", "linear_collapsing", where_better<&C::linear_collapsing>, collapse_linear},
@@ -58,7 +63,7 @@ constexpr Correction kTable[] = {
      equalize_weights_and_results},
     {"cross-layer equalization of results", "cross_layer_equalization",
      unless_off<&C::cross_layer_equalization>, equalize_results},
-    {"equalization through gates", "gate_equalization", unless_off<&C::gate_equalization>, equalize_gates},
+    {"equalization through gates", "gate_equalization", for_gates, equalize_gates},
     {"equalization behind LayerNormalization", "norm_equalization", unless_off<&C::norm_equalization>,
      equalize_norms},
     {"softmax shift", "softmax_shift", where_asked<&C::softmax_shift>, shift_softmax},

@@ -29,6 +29,7 @@ struct Seen {
   const target::TargetSpec& target;
   const config::QuantizationConfig& config;
   std::span<const config::NodeSettings> rules;  // by NodeId
+  bool everywhere = false;  // integers wherever there is a kernel: accuracy cannot be bought with float
   /// Deviation of each channel (dimension 1) of a value on a few calibration images: one run of the model.
   std::function<std::map<ir::ValueId, std::vector<double>>(const std::vector<ir::ValueId>&)> deviations;
 };

@@ -167,7 +167,9 @@ Done equalize_weights_bounded(Graph& graph, const Seen& seen) {
 }
 
 Done equalize_results(Graph& graph, const Seen& seen) {
-  constexpr double kWorthwhile = 2;  // of the predicted noise
+  // Of the predicted noise. Unasked, nothing is tried for less than 6 dB: measured, such chains bring next to
+  // nothing, and every trial takes a calibration.
+  const double worthwhile = seen.config.cross_layer_equalization.value_or(false) ? 2 : 4;
   Done done;
   for (const Chain& chain : chains(graph)) {
     const auto ranges = seen_ranges(seen, chain);
@@ -193,7 +195,7 @@ Done equalize_results(Graph& graph, const Seen& seen) {
     if (!(most > 0) || !(noise_after > 0)) continue;
     // Rounding noise of the result as the layers behind it see it: steps are as large as the largest channel.
     const double gain = most * most * noise / (most_after * most_after * noise_after);
-    if (gain < kWorthwhile || !scale_channels(graph, chain, scale)) continue;
+    if (gain < worthwhile || !scale_channels(graph, chain, scale)) continue;
     Channels after = *ranges;
     for (size_t c = 0; c < after.size(); ++c) after[c] *= scale[c];
     done.sites.push_back(

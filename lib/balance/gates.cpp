@@ -20,8 +20,9 @@ using ir::NodeId;
 using ir::ValueId;
 
 constexpr double kMostScale = 64;  // of a channel
-constexpr double kWorthwhile = 2;  // of the predicted noise
-constexpr double kHidden = 0.25;   // steps of the layer's own result may grow by this share
+// Of the predicted noise. Unasked, nothing is tried for less than 6 dB.
+constexpr double kWorthwhile = 2, kWorthwhileUnasked = 4;
+constexpr double kHidden = 0.25;  // steps of the layer's own result may grow by this share
 
 struct Gate {
   ir::Linear before;
@@ -126,8 +127,12 @@ bool rewrite(Graph& graph, const Gate& gate, const Channels& scale) {
 }  // namespace
 
 Done equalize_gates(Graph& graph, const Seen& seen) {
+  const bool asked = seen.config.gate_equalization.value_or(false);
+  const double worthwhile = asked ? kWorthwhile : kWorthwhileUnasked;
   Done done;
   for (const plan::Idiom& idiom : seen.idioms) {
+    // HardSwish is one kernel in some formats, which the Mul inside would take apart.
+    if (!asked && idiom.kind != plan::IdiomKind::kSilu) continue;
     const auto gate = gate_of(graph, idiom);
     const plan::TensorStats* stats = gate ? stats_of(seen, gate->result, gate->before.out_channels) : nullptr;
     if (!stats) continue;
@@ -144,7 +149,7 @@ Done equalize_gates(Graph& graph, const Seen& seen) {
       ranges.push_back(range_of(*stats, c));
       after.push_back(ranges.back() * scale[c]);
     }
-    if (!(noise > kWorthwhile * noise_after) || !rewrite(graph, *gate, scale)) continue;
+    if (!(noise > worthwhile * noise_after) || !rewrite(graph, *gate, scale)) continue;
     done.sites.push_back(
         {node_at(graph, gate->before.node).name,
          format("ranges of its gated channels 1:{:.3g} -> 1:{:.3g}", spread_of(ranges), spread_of(after)),

@@ -19,7 +19,8 @@ using ir::NodeId;
 using ir::ValueId;
 
 constexpr double kAlpha = 0.5;
-constexpr double kWorthwhile = 1.1;  // predicted noise, with over without
+// Predicted noise, without over with. Unasked, nothing is tried for less than 6 dB.
+constexpr double kWorthwhile = 1.1, kWorthwhileUnasked = 4;
 
 /// A constant vector along the last dimension, and where it stands.
 struct Vector {
@@ -125,6 +126,7 @@ double noise_of(const Channels& x, const Channels& w, const Channels& scale) {
 }  // namespace
 
 Done equalize_norms(Graph& graph, const Seen& seen) {
+  const bool asked = seen.config.norm_equalization.value_or(false);
   Done done;
   for (const NodeId id : ir::topological_order(graph)) {
     const auto norm = norm_at(graph, id);
@@ -145,7 +147,8 @@ Done equalize_norms(Graph& graph, const Seen& seen) {
     for (size_t c = 0; c < w.size(); ++c)
       if (x[c] > 0 && w[c] > 0) scale[c] = std::pow(w[c], 1 - kAlpha) / std::pow(x[c], kAlpha);
     const double gain = noise_of(x, w, Channels(w.size(), 1.0)) / noise_of(x, w, scale);
-    if (!(gain > kWorthwhile) || !rewrite(graph, *norm, behind, scale)) continue;
+    if (!(gain > (asked ? kWorthwhile : kWorthwhileUnasked)) || !rewrite(graph, *norm, behind, scale))
+      continue;
     for (size_t c = 0; c < w.size(); ++c) after.push_back(x[c] * scale[c]);
     done.sites.push_back(
         {node_at(graph, id).name,

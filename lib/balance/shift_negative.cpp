@@ -216,7 +216,7 @@ Done shift_negative(Graph& graph, const Seen& seen) {
       continue;
     }
     const int64_t levels = int64_t{1} << decision.params.bits;
-    const double step = decision.params.scales[0], threshold = step * static_cast<double>(levels / 2);
+    const double step = decision.params.scales[0], threshold = step * 0.5 * static_cast<double>(levels);
     const double ratio = rule.shift_negative_ratio.value_or(seen.config.shift_negative_ratio);
     if (-static_cast<double>(found->second.min) > ratio * threshold) continue;
     const Choice choice = chosen(seen, found->second, threshold, levels);

@@ -95,8 +95,9 @@ void add_balance_keys(std::vector<Key>& table) {
           "images falls. true: tried wherever it is possible; null: where ranges are unlike enough."));
   table.push_back(
       own("/quantization_config/gate_equalization", &C::gate_equalization,
-          "The same through SiLU and HardSwish: the channel is scaled and its gate gets the unscaled value. "
-          "One Mul more for each."));
+          "The same through SiLU and HardSwish: the channel is scaled and its gate gets the unscaled value, "
+          "by one Mul more for each. null: through SiLU, where everything with a kernel runs on integers; "
+          "elsewhere it is cheaper to leave what hurts in float."));
   table.push_back(own("/quantization_config/norm_equalization", &C::norm_equalization,
                       "The same between a LayerNormalization and the matrices behind it (SmoothQuant)."));
 }
