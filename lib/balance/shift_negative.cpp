@@ -200,7 +200,9 @@ void rewrite(Graph& graph, const Curve& curve, const std::vector<ir::Linear>& re
 
 Done shift_negative(Graph& graph, const Seen& seen) {
   Done done;
-  int64_t same = 0;
+  int64_t same = 0, rounded_first = 0;
+  if (seen.target.activations.symmetric)
+    return done;  // one type, no zero point: no grid without a sign to shift to
   for (const Curve& curve : curves(graph, seen)) {
     const NodeId maker = value_at(graph, curve.result).producer;
     const config::NodeSettings rule =
@@ -225,6 +227,10 @@ Done shift_negative(Graph& graph, const Seen& seen) {
     if (!(choice.error < signed_error) || !(choice.shift > 0) ||
         !collect_readers(graph, curve.result, readers))
       continue;
+    if (!seen.target.float_islands) {
+      ++rounded_first;
+      continue;
+    }
     rewrite(graph, curve, readers, choice.shift, done);
     const NodeId add = value_at(graph, curve.result).consumers[0];
     if (!seen.config.shift_negative_threshold_recalculation)
@@ -233,6 +239,12 @@ Done shift_negative(Graph& graph, const Seen& seen) {
                           format("least value {:.3g}, shifted by {:.3g}", found->second.min, choice.shift),
                           10 * std::log10(signed_error / std::max(choice.error, 1e-300))});
   }
+  if (rounded_first > 0)
+    done.note = format(
+        "shift-negative correction is left out for {} results: nothing runs in float on this target, so that "
+        "they "
+        "would be rounded before they are shifted",
+        rounded_first);
   if (same > 0)
     done.note = format(
         "shift-negative correction has nothing to do for {} results with a negative part: the target's zero "
