@@ -8,6 +8,7 @@
 
 #include "base/progress.h"
 #include "base/text.h"
+#include "correct/moments.h"
 #include "ir/ops.h"
 
 namespace qc {
@@ -118,13 +119,80 @@ void correct_biases(const FloatAnswers& answers, const images::ImageSource& sour
       simulate::fidelity_of(*tried.simulator->runner, source, answers.held_out, answers.judged, threads);
   const bool better = corrected.worst_db() > tried.fidelity.worst_db();
   tried.corrections.push_back(
-      {"sequential bias correction", better, tried.fidelity.worst_db(), corrected.worst_db()});
+      {"sequential bias correction", better, tried.fidelity.worst_db(), corrected.worst_db(), {}});
   if (better) {
     quantize::add_to_biases(tried.model, deltas);
     tried.fidelity = corrected;
   } else {
     tried.simulator->before = {};
   }
+}
+
+// Layers that a correction is for, by the config and the rules over it.
+std::vector<correct::Layer> layers_for(const FloatAnswers& answers, const plan::QuantizedModel& model,
+                                       bool everywhere, std::optional<bool> config::NodeSettings::*by_rule) {
+  std::vector<correct::Layer> layers;
+  for (const correct::Layer& layer : correct::correctable_layers(model.graph, model.plan)) {
+    const auto n = static_cast<size_t>(layer.node);
+    const std::optional<bool> rule = n < answers.rules.size() ? answers.rules[n].*by_rule : std::nullopt;
+    if (rule.value_or(everywhere)) layers.push_back(layer);
+  }
+  return layers;
+}
+
+std::vector<ir::ValueId> inputs_of(const ir::Graph& graph, const std::vector<correct::Layer>& layers) {
+  std::vector<ir::ValueId> inputs;
+  for (const correct::Layer& layer : layers)
+    inputs.push_back(graph.nodes[static_cast<size_t>(layer.node)].inputs[0]);
+  return inputs;
+}
+
+// Takes the changed model where the worst output comes closer to float.
+void take_if_better(plan::QuantizedModel changed, std::string name, const FloatAnswers& answers,
+                    run::RunnerFactory& runners, const images::ImageSource& source, int threads,
+                    Attempt& tried) {
+  auto simulator = simulate::make_simulator(changed, runners, results_of(answers.layers), answers.judged);
+  const simulate::Fidelity fidelity =
+      simulate::fidelity_of(*simulator->runner, source, answers.held_out, answers.judged, threads);
+  const bool better = fidelity.worst_db() > tried.fidelity.worst_db();
+  tried.corrections.push_back({std::move(name), better, tried.fidelity.worst_db(), fidelity.worst_db(), {}});
+  if (!better) return;
+  tried.model = std::move(changed);
+  tried.simulator = std::move(simulator);
+  tried.fidelity = fidelity;
+}
+
+void correct_input_shifts(const FloatAnswers& answers, run::RunnerFactory& runners,
+                          const images::ImageSource& source, const config::CoreConfig& config, int threads,
+                          Attempt& tried) {
+  const auto layers = layers_for(answers, tried.model, config.quantization.activation_bias_correction,
+                                 &config::NodeSettings::activation_bias_correction);
+  if (layers.empty()) return;
+  const auto probe =
+      simulate::make_simulator(tried.model, runners, inputs_of(tried.model.graph, layers), answers.judged);
+  const auto deltas = correct::measure_input_shifts(
+      *probe, tried.model, layers, source, correct::spread(answers.calibration, kCorrectionImages),
+      config.quantization.activation_bias_correction_threshold, threads);
+  plan::QuantizedModel changed = tried.model;
+  quantize::add_to_biases(changed, deltas);
+  take_if_better(std::move(changed), "activation bias correction", answers, runners, source, threads, tried);
+}
+
+void correct_moments(const ir::Graph& graph, const FloatAnswers& answers, run::RunnerFactory& runners,
+                     const images::ImageSource& source, const config::CoreConfig& config, int threads,
+                     Attempt& tried) {
+  const auto layers = layers_for(answers, tried.model, config.quantization.weights_second_moment_correction,
+                                 &config::NodeSettings::weights_second_moment_correction);
+  if (layers.empty()) return;
+  const auto probe = simulate::make_simulator(tried.model, runners, results_of(layers), answers.judged);
+  const auto model = simulate::make_float_model(graph, runners, results_of(layers), answers.judged);
+  const auto rescales = correct::measure_rescales(*probe, *model, layers, source,
+                                                  correct::spread(answers.calibration, kCorrectionImages),
+                                                  kCorrectionMemory, threads);
+  plan::QuantizedModel changed = tried.model;
+  for (const auto& [node, rescale] : rescales)
+    quantize::rescale_results(changed, node, rescale.gain, rescale.shift);
+  take_if_better(std::move(changed), "second-moment correction", answers, runners, source, threads, tried);
 }
 
 quantize::Options guard_options(const config::CoreConfig& config, const FloatAnswers& answers, int threads) {
@@ -157,8 +225,11 @@ void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, 
       simulate::fidelity_of(*simulator->runner, source, answers.held_out, answers.judged, threads);
   const bool better = fidelity.worst_db() > tried.fidelity.worst_db();
   tried.corrections.push_back(
-      {format("second-order correction of {} layers, {} images", solved.layers, solved.images), better,
-       tried.fidelity.worst_db(), fidelity.worst_db()});
+      {format("second-order correction of {} layers, {} images", solved.layers, solved.images),
+       better,
+       tried.fidelity.worst_db(),
+       fidelity.worst_db(),
+       {}});
   if (!better) return;
   tried.model = std::move(nearest);
   tried.guards = guards;
@@ -182,6 +253,8 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
   const bool second_order = wants_second_order(tried.model, config);
   plan::QuantizedModel nearest;
   if (second_order) nearest = tried.model;
+  correct_input_shifts(answers, runners, source, config, threads, tried);
+  correct_moments(graph, answers, runners, source, config, threads, tried);
   correct_biases(answers, source, threads, tried);
   if (second_order) correct_weights(std::move(nearest), answers, runners, source, config, threads, tried);
   return tried;

@@ -29,9 +29,10 @@ struct FloatAnswers {
   simulate::Reference held_out;  // outputs on held-out images
   correct::FloatMeans means;     // of every layer that may be corrected; empty when correction is off
   std::vector<correct::Layer> layers;
-  quantize::ChannelMaxima maxima;              // of what weights are multiplied with, on calibration images
-  std::vector<int64_t> calibration;            // images that a correction may look at
-  std::unique_ptr<simulate::Samples> samples;  // of the rounded values, on the first held-out images
+  quantize::ChannelMaxima maxima;                // of what weights are multiplied with, on calibration images
+  std::vector<int64_t> calibration;              // images that a correction may look at
+  std::unique_ptr<simulate::Samples> samples;    // of the rounded values, on the first held-out images
+  std::vector<config::NodeSettings> rules = {};  // by NodeId: which layers the corrections by moments are for
 };
 
 struct Attempt {

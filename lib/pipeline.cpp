@@ -7,6 +7,7 @@
 
 #include "assemble_report.h"
 #include "attempt.h"
+#include "balance_graph.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/parallel.h"
@@ -21,9 +22,9 @@
 #include "images/image_source.h"
 #include "measured_gates.h"
 #include "modes.h"
-#include "normalize/idioms.h"
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
+#include "places.h"
 #include "prepare.h"
 #include "proof/verdict.h"
 #include "refine_placement.h"
@@ -60,8 +61,9 @@ class Stopwatch {
   std::vector<report::Timing> timings_;
 };
 
-void append(std::vector<std::string>& notes, const std::vector<std::string>& more) {
-  notes.insert(notes.end(), more.begin(), more.end());
+template <typename T>
+void append(std::vector<T>& list, const std::vector<T>& more) {
+  list.insert(list.end(), more.begin(), more.end());
 }
 
 void note(std::vector<std::string>& notes, std::string text) {
@@ -168,34 +170,15 @@ ConvertResult convert(const ConvertOptions& options) {
   if (wants(options, "normalize")) result.dumped += ir::dump(graph);
   watch.lap("normalize");
 
-  // From here the config's rules know their nodes.
-  select::ResolvedRules rules = select::resolve_rules(graph, config);
-  describe_rules(result.report, graph, rules);
-  rules.nodes = with_weight_only(graph, config, std::move(rules.nodes));
-
-  // From here every node has its place: integers where the target has a kernel and they pay, or wherever it
-  // has one, or nowhere, as the mode says.
-  const std::vector<plan::Idiom> idioms = normalize::recognise(graph);
-  describe_idioms(result.report, idioms);
-  std::vector<select::Capability> capabilities =
-      select::capabilities(graph, target, config.keep_float, idioms, rules.nodes);
-  select::check_placed(graph, target, capabilities, rules);
-  const select::PlacementCosts time =
-      select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
-  const std::vector<select::DynamicChoice> at_run_time = dynamic_choices(graph, config, rules.nodes, time);
-  keep_out_of_plan(graph, config, rules.nodes, capabilities);
+  // From here the config's rules know their nodes, and every node has its place: integers where the target
+  // has a kernel and they pay, or wherever it has one, or nowhere, as the mode says.
+  Places places = places_of(graph, config, target, sample, doors);
+  describe_rules(result.report, graph, places.rules);
+  describe_idioms(result.report, places.idioms);
   const bool rounds = config::rounds_activations(config);
-  if (rounds && !full) note(result.report.notes, select::describe_unpriced(graph, capabilities, target));
-  const std::vector<bool> fastest = !rounds ? std::vector<bool>(graph.nodes.size(), false)
-                                    : full  ? wherever_possible(capabilities)
-                                            : select::place(graph, capabilities, time);
-  const auto outline = [&](const std::vector<bool>& integer, const std::vector<plan::NodeDecision>& reasons) {
-    plan::QuantPlan outlined = select::outline(graph, target, capabilities, integer, reasons);
-    apply_modes(graph, config, rules.nodes, at_run_time, outlined);
-    return outlined;
-  };
-  plan::QuantPlan plan =
-      outline(fastest, rounds ? reasons_in_float(fastest, fastest) : reasons_of(config.mode, fastest.size()));
+  if (rounds && !full)
+    note(result.report.notes, select::describe_unpriced(graph, places.capabilities, target));
+  plan::QuantPlan plan = outline_of_fastest(graph, places, config, target);
   if (wants_format(config, "tflite")) check_tflite(graph, plan, sample, doors, config, target);
   watch.lap("place");
   if (options.dry_run) {
@@ -204,9 +187,11 @@ ConvertResult convert(const ConvertOptions& options) {
     return result;
   }
   if (!source) {
-    const plan::QuantizedModel model = unmeasured_model(graph, plan, target, config, rules.nodes, threads);
-    const plan::QuantizedModel stored = stored_by_mode(config, rules.nodes, at_run_time, {noise_like(sample)},
-                                                       runners, threads, model, result.report.notes);
+    const plan::QuantizedModel model =
+        unmeasured_model(graph, plan, target, config, places.rules.nodes, threads);
+    const plan::QuantizedModel stored =
+        stored_by_mode(config, places.rules.nodes, places.at_run_time, {noise_like(sample)}, runners, threads,
+                       model, result.report.notes);
     const ModelFiles files =
         unmeasured_files(result, model, stored, sample, config, target, outputs, wants(options, "tflite"));
     finish_report(result.report, applied, {}, config, split, diagnostics, watch.timings());
@@ -216,24 +201,46 @@ ConvertResult convert(const ConvertOptions& options) {
   }
 
   // From here every value that will be rounded has exact statistics.
-  const auto requests = select::requests(plan, graph);
-  const plan::StatsTable stats = rounds ? calibrate::calibrate(graph, runners, *source, split.calibration,
-                                                               requests, {threads, batch_size(graph, config)})
-                                        : plan::StatsTable{};
-  if (wants(options, "stats")) result.dumped += dump(stats, graph);
+  const auto statistics = [&] {
+    return rounds ? calibrate::calibrate(graph, runners, *source, split.calibration,
+                                         select::requests(plan, graph), {threads, batch_size(graph, config)})
+                  : plan::StatsTable{};
+  };
+  plan::StatsTable stats = statistics();
   watch.lap("calibrate");
 
+  // From here the float graph is the one that rounds best: channels rescaled, results shifted, layers merged,
+  // where that was measured to help.
+  std::vector<report::Correction> corrections;
+  if (rounds && !config.budget.any() && !options.frontier) {
+    const BalanceScene scene{config, target, runners, doors, *source, split, sample, threads};
+    Balanced balanced = balance_graph(scene, graph, places, stats);
+    corrections = std::move(balanced.corrections);
+    append(result.report.notes, balanced.notes);
+    if (balanced.changed) {
+      graph = std::move(balanced.graph);
+      places = std::move(balanced.places);
+      plan = outline_of_fastest(graph, places, config, target);
+      stats = statistics();
+    }
+  }
+  if (wants(options, "stats")) result.dumped += dump(stats, graph);
+  watch.lap("balance");
+
   // From here no Concat of outputs puts ranges of unlike width on one scale, where floats may stand.
-  const std::vector<bool> placed = keep_apart(result.report, graph, target, stats, fastest,
+  const std::vector<bool> placed = keep_apart(result.report, graph, target, stats, places.fastest,
                                               full && target.float_islands && target.activations.bits <= 8);
-  if (placed != fastest) plan = outline(placed, reasons_in_float(fastest, placed));
+  const auto outline = [&](const std::vector<bool>& integer) {
+    return outline_of(graph, places, config, target, integer, reasons_in_float(places.fastest, integer));
+  };
+  if (placed != places.fastest) plan = outline(placed);
 
   // From here every rounded value and every weight has parameters; the plan is complete.
   const plan::Candidates weights =
-      threshold::weight_candidates(graph, plan, target, config.quantization, rules.nodes, threads);
+      threshold::weight_candidates(graph, plan, target, config.quantization, places.rules.nodes, threads);
   const auto complete = [&](plan::QuantPlan& outlined) {
-    const plan::Candidates activations =
-        threshold::activation_candidates(graph, outlined, stats, target, config.quantization, rules.nodes);
+    const plan::Candidates activations = threshold::activation_candidates(
+        graph, outlined, stats, target, config.quantization, places.rules.nodes);
     select::decide(outlined, graph, target, activations);
     if (full) select::avoid_ties(outlined, graph, target);  // both files compute the same integers
     return activations;
@@ -244,13 +251,14 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here weights are integers and biases make up for what rounding shifted, where that helped.
   FloatAnswers answers = ask_float_model(graph, plan, stats, runners, *source, split, config, threads);
+  answers.rules = places.rules.nodes;
   const bool bounded = config.budget.any();  // then every weight gets a width of its own
   const auto in_memory = [&](const plan::QuantizedModel& model) {
     return files_in_memory(model, sample, config, target, outputs);
   };
   const BudgetScene widths{graph,    with_shapes_of(graph, sample, doors),
                            plan,     target,
-                           config,   rules.nodes,
+                           config,   places.rules.nodes,
                            answers,  runners,
                            *source,  threads,
                            in_memory};
@@ -265,12 +273,13 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here nodes whose integers cost more accuracy than they are worth are in float again.
   const auto retry = [&](const std::vector<bool>& integer) {
-    plan::QuantPlan other = outline(integer, reasons_in_float(fastest, integer));
+    plan::QuantPlan other = outline(integer);
     complete(other);
     return attempt(graph, other, weights, answers, runners, *source, config, threads);
   };
-  const PlacementScene scene{graph,   capabilities, time,   !target.costs.empty(), config.goals, answers,
-                             *source, split,        threads};
+  const PlacementScene scene{
+      graph,  places.capabilities, places.time, !target.costs.empty(), config.goals, answers, *source, split,
+      threads};
   Placed found{std::move(best), {}, {}, {}};
   if (rounds && !bounded && target.float_islands && !full_stands(config, found.best.fidelity.worst_db()))
     found = refine_placement(scene, placed, std::move(found.best), retry);
@@ -281,8 +290,8 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here the error at every layer is known.
   const auto local_error = error_by_value(answers, best, *source);
   if (rounds)
-    result.report.hints =
-        find_hints({graph, best, answers, stats, *source, split, config, rules.nodes, target, threads});
+    result.report.hints = find_hints(
+        {graph, best, answers, stats, *source, split, config, places.rules.nodes, target, threads});
   best.simulator->runner.reset();
   watch.lap("error by layer");
   if (options.diagnose) {
@@ -292,8 +301,8 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the ONNX file's model is spelled as the modes of its nodes and the target have it.
   const plan::QuantizedModel stored =
-      stored_by_mode(config, rules.nodes, at_run_time, first_two(*source, split.held_out), runners, threads,
-                     best.model, result.report.notes);
+      stored_by_mode(config, places.rules.nodes, places.at_run_time, first_two(*source, split.held_out),
+                     runners, threads, best.model, result.report.notes);
   const Spelled spelled = spelled_for(config.output.onnx_form, target, stored);
 
   // From here the files exist, in memory, and stock ONNX Runtime has had its say about the ONNX one.
@@ -314,7 +323,8 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here nothing is decided any more: numbers, then files.
   describe_plan(result.report, stored.graph, stored.plan);
-  result.report.corrections = best.corrections;
+  result.report.corrections = std::move(corrections);
+  append(result.report.corrections, best.corrections);
   describe_proof(result.report, stored, verdicts, local_error);
   describe_values(result.report, stored, stats);
   describe_calibration(result.report, *source, split, config.representative_dataset);

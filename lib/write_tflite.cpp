@@ -37,6 +37,9 @@ target::TargetSpec target_of(const config::CoreConfig& config) {
     rule.same_scale = op.same_scale;
     target.ops[op.domain + ":" + op.op_type] = rule;
   }
+  if (const auto concat = target.ops.find("Concat");
+      concat != target.ops.end() && config.quantization.concat_threshold_update)
+    concat->second.copies_equal = true;
   return target;
 }
 

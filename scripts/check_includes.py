@@ -15,7 +15,7 @@ import re
 import sys
 from pathlib import Path
 
-STAGES = {"onnx_io", "normalize", "calibrate", "threshold", "correct", "select", "budget", "quantize", "tflite", "report"}
+STAGES = {"onnx_io", "normalize", "balance", "calibrate", "threshold", "correct", "select", "budget", "quantize", "tflite", "report"}
 
 # Header prefix -> the name by which CMakeLists.txt links its library.
 LIBRARIES = {

@@ -26,13 +26,22 @@ struct QuantizationConfig {
   double z_threshold = std::numeric_limits<double>::infinity();  // JSON null: infinity
   double min_threshold = 1.0 / 65536;
   int64_t l_p_value = 2;
-  // On by default in MCT and taken either way, because the result is the same here (keys.cpp says why for
-  // each); kept so that the resolved config repeats what the user said.
+  // Corrections of the float graph (room balance). Those that MCT has on are kept where the error measured on
+  // held-out images falls; those that it has off are done wherever they fit once they are asked for.
   bool shift_negative_activation_correction = true;
-  bool linear_collapsing = true;
-  bool residual_collapsing = true;
-  // The remaining fields of mct.md 1.2 are known by name: their default is accepted, any other value is
-  // refused with a sentence until the feature exists (never silently inert).
+  double shift_negative_ratio = 0.05;  // of the threshold, that the negative part reaches at most
+  bool shift_negative_threshold_recalculation = false, shift_negative_params_search = false;
+  bool linear_collapsing = true, residual_collapsing = true;
+  bool relu_bound_to_power_of_2 = false;
+  bool softmax_shift = false, input_scaling = false;
+  bool activation_channel_equalization = false;
+  // qconvert's own; nothing: tried where it promises something, and kept where the measured error falls.
+  std::optional<bool> cross_layer_equalization, gate_equalization, norm_equalization;
+  // Corrections after rounding (attempt.cpp).
+  bool concat_threshold_update = false;
+  bool activation_bias_correction = false;
+  double activation_bias_correction_threshold = 0;  // percent
+  bool weights_second_moment_correction = false;
 };
 
 /// How what quantization broke is repaired. kUnset: kSecondOrder where a weight has fewer than 8 bits, else

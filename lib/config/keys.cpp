@@ -259,68 +259,9 @@ void add_quantization(std::vector<Key>& t) {
   t.push_back(row("/quantization_config/l_p_value", Kind::kInteger, 1, 16,
                   bind(FIELD(quantization.l_p_value)), "The power p of the method LP.",
                   "QuantizationConfig.l_p_value"));
-  t.push_back(
-      boolean("/quantization_config/shift_negative_activation_correction",
-              FIELD(quantization.shift_negative_activation_correction),
-              "Shift activations with a small negative part. Taken either way: on a target with zero points, "
-              "as all shipped ones are, the zero point does the same.",
-              "QuantizationConfig.shift_negative_activation_correction"));
-  t.push_back(
-      boolean("/quantization_config/linear_collapsing", FIELD(quantization.linear_collapsing),
-              "Merge a convolution with the 1x1 convolution after it. Taken either way: this version leaves "
-              "such pairs apart, each with integers of its own.",
-              "QuantizationConfig.linear_collapsing"));
-  t.push_back(
-      boolean("/quantization_config/residual_collapsing", FIELD(quantization.residual_collapsing),
-              "Merge an identity skip into the convolution beside it. Taken either way: this version leaves "
-              "the Add in place, which has an integer kernel.",
-              "QuantizationConfig.residual_collapsing"));
 }
 
 void add_quantization_refused(std::vector<Key>& t) {
-  const char* kNoShift =
-      "there is no shift to tune: the zero point of the activations does what shift-negative does";
-  t.push_back(
-      fixed("/quantization_config/relu_bound_to_power_of_2", "[false]",
-            "activation scales are not bound to powers of two here, so a ReLU6 already uses its whole range",
-            "Rescale convolutions around a ReLU6 so that its bound becomes 8.",
-            "QuantizationConfig.relu_bound_to_power_of_2"));
-  t.push_back(fixed("/quantization_config/weights_second_moment_correction", "[false]",
-                    "this version does not re-estimate variances; weights_bias_correction corrects the mean",
-                    "Re-estimate BatchNorm statistics of the quantized model.",
-                    "QuantizationConfig.weights_second_moment_correction"));
-  t.push_back(fixed("/quantization_config/input_scaling", "[false]",
-                    "the scale and zero point of the input are free here, so its whole range is used already",
-                    "Scale the model's input to the full threshold.", "QuantizationConfig.input_scaling"));
-  t.push_back(fixed("/quantization_config/softmax_shift", "[false]",
-                    "the zero point in front of a Softmax centres its input already",
-                    "Centre the logits before a Softmax.", "QuantizationConfig.softmax_shift"));
-  t.push_back(fixed("/quantization_config/activation_channel_equalization", "[false]",
-                    "this version does not rescale channels; weights have a scale for every channel instead",
-                    "Scale channels between two convolutions to like deviations.",
-                    "QuantizationConfig.activation_channel_equalization"));
-  t.push_back(fixed("/quantization_config/shift_negative_ratio", "[0.05]", kNoShift,
-                    "Shift where the negative part is at most this share of the range.",
-                    "QuantizationConfig.shift_negative_ratio"));
-  t.push_back(fixed("/quantization_config/shift_negative_threshold_recalculation", "[false]", kNoShift,
-                    "Search the range again after shifting.",
-                    "QuantizationConfig.shift_negative_threshold_recalculation"));
-  t.push_back(fixed("/quantization_config/shift_negative_params_search", "[false]", kNoShift,
-                    "Search range and shift together.", "QuantizationConfig.shift_negative_params_search"));
-  t.push_back(
-      fixed("/quantization_config/concat_threshold_update", "[false]",
-            "the inputs of a Concat keep ranges of their own here: the integer kernel takes unlike scales",
-            "Give the producers of a Concat the range of its output.",
-            "QuantizationConfig.concat_threshold_update"));
-  t.push_back(
-      fixed("/quantization_config/activation_bias_correction", "[false]",
-            "this version corrects the shift of weights and activations together, by weights_bias_correction",
-            "Correct biases by the mean shift that quantized activations cause.",
-            "QuantizationConfig.activation_bias_correction"));
-  t.push_back(fixed("/quantization_config/activation_bias_correction_threshold", "[0.0]",
-                    "it belongs to activation_bias_correction, which this version does not have",
-                    "Skip layers whose relative shift is below this.",
-                    "QuantizationConfig.activation_bias_correction_threshold"));
   t.push_back(fixed(
       "/quantization_config/custom_tpc_opset_to_layer", "[null]",
       "it maps Python layers to operator sets; rules for an ONNX op belong into a target file, under ops",
@@ -437,6 +378,7 @@ std::vector<Key> make_keys() {
   add_dataset(table);
   add_preprocess(table);
   add_quantization(table);
+  add_balance_keys(table);
   add_quantization_refused(table);
   add_own(table);
   add_budget_keys(table);

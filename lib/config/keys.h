@@ -83,6 +83,7 @@ void add_placement_key(std::vector<Key>& table);    // placement.cpp
 void add_custom_ops_key(std::vector<Key>& table);   // custom_ops.cpp
 void add_mode_keys(std::vector<Key>& table);        // keys_modes.cpp
 void add_correction_keys(std::vector<Key>& table);  // keys_correction.cpp
+void add_balance_keys(std::vector<Key>& table);     // keys_balance.cpp
 void add_budget_keys(std::vector<Key>& table);      // keys_budget.cpp
 const std::vector<Group>& groups();                 // the order of configs/README.md
 

@@ -251,8 +251,6 @@ std::vector<Choice> methods(const char* lut_refusal) {
 
 std::vector<Setting> make_settings() {
   using S = NodeSettings;
-  constexpr const char* kNoShift =
-      "there is no shift to tune: the zero point of the activations does what shift-negative does";
   std::vector<Setting> t;
   std::vector<Choice> of_nodes = modes();  // a whole model alone can be stripped
   of_nodes.pop_back();
@@ -295,15 +293,16 @@ std::vector<Setting> make_settings() {
   t.push_back(number("min_threshold", Kind::kNumber, 1e-30, 1e6, &S::min_threshold,
                      "No range is made smaller than this."));
   t.push_back(number("l_p_value", Kind::kInteger, 1, 16, &S::l_p_value, "The power p of the method LP."));
-  t.push_back(refused("shift_negative_ratio", "[0.05]", kNoShift, "Shift up to this share."));
-  t.push_back(refused("shift_negative_activation_correction", "[true, false]", kNoShift,
-                      "Taken either way: the zero point does the same."));
-  t.push_back(refused("weights_second_moment_correction", "[false]",
-                      "this version does not re-estimate variances", "Re-estimate BatchNorm statistics."));
-  t.push_back(refused("activation_bias_correction", "[false]",
-                      "this version corrects the shift of weights and activations together, by "
-                      "weights_bias_correction",
-                      "Correct biases for rounded activations."));
+  t.push_back(number("shift_negative_ratio", Kind::kNumber, 0, 1, &S::shift_negative_ratio,
+                     "Shift the result where its negative part is at most this share of its range."));
+  t.push_back(
+      flag("shift_negative_activation_correction", &S::shift_negative_activation_correction,
+           "false: the node's result is not shifted. On a target with zero points there is nothing to "
+           "shift: the zero point does the same."));
+  t.push_back(flag("weights_second_moment_correction", &S::weights_second_moment_correction,
+                   "Whether the spread of the node's results is brought back to float's."));
+  t.push_back(flag("activation_bias_correction", &S::activation_bias_correction,
+                   "Whether the node's bias makes up for the mean error of its rounded input."));
   t.push_back(refused("lut_values_bitwidth", "[8, null]",
                       "the values of a codebook have 8 bits, as kernels do", "Bits of a codebook's values."));
   return t;
@@ -531,12 +530,13 @@ void overlay(NodeSettings& settings, const NodeSettings& rule) {
     if (from) to = from;
   };
   const auto all = [](auto& s) {
-    return std::tie(s.mode, s.weights_block_size, s.weights_n_bits, s.activation_n_bits,
-                    s.weights_quantization_method, s.activation_quantization_method, s.weights_error_method,
-                    s.activation_error_method, s.enable_weights_quantization,
-                    s.enable_activation_quantization, s.weights_per_channel_threshold, s.lut_per_channel,
-                    s.weights_bias_correction, s.z_threshold, s.min_threshold, s.l_p_value,
-                    s.weights_threshold, s.activation_range, s.integer);
+    return std::tie(
+        s.mode, s.weights_block_size, s.weights_n_bits, s.activation_n_bits, s.weights_quantization_method,
+        s.activation_quantization_method, s.weights_error_method, s.activation_error_method,
+        s.enable_weights_quantization, s.enable_activation_quantization, s.weights_per_channel_threshold,
+        s.lut_per_channel, s.weights_bias_correction, s.weights_second_moment_correction,
+        s.activation_bias_correction, s.shift_negative_activation_correction, s.shift_negative_ratio,
+        s.z_threshold, s.min_threshold, s.l_p_value, s.weights_threshold, s.activation_range, s.integer);
   };
   if (rule.integer) settings.placed_by = rule.placed_by;
   std::apply([&](auto&... to) { std::apply([&](const auto&... from) { (take(to, from), ...); }, all(rule)); },

@@ -53,7 +53,9 @@ struct NodeSettings {
   std::optional<ErrorMethod> weights_error_method, activation_error_method;
   std::optional<bool> enable_weights_quantization, enable_activation_quantization;
   std::optional<bool> weights_per_channel_threshold, lut_per_channel;
-  std::optional<bool> weights_bias_correction;
+  std::optional<bool> weights_bias_correction, weights_second_moment_correction, activation_bias_correction;
+  std::optional<bool> shift_negative_activation_correction;
+  std::optional<double> shift_negative_ratio;
   std::optional<double> z_threshold, min_threshold;
   std::optional<int> l_p_value;
   std::optional<double> weights_threshold;                    // no search: weights reach from -t to t

@@ -1,110 +1,24 @@
-// Graph surgery shared by all rewrites. Two rules hold everywhere and live here, so that no rewrite can
-// forget them: a value's name always stands for the same numbers as in the file (a fused node takes over the
-// name of the *last* node it swallowed), and a value that the outside can see (graph output, body of an If or
-// Loop) never disappears.
+// The words of this room. It speaks of nothing but graphs, so its sources take those of `ir` as their own;
+// the surgery itself is ir/edit.h and ir/linear.h, which other rooms that rewrite graphs share.
 #pragma once
 
-#include <optional>
-#include <string_view>
-#include <vector>
-
-#include "ir/graph.h"
+#include "ir/edit.h"
+#include "ir/linear.h"
 
 namespace qc::normalize {
 
-// This room speaks of nothing but graphs; its sources take the words of `ir` as their own.
+using ir::Channels;
+using ir::Dims;
+using ir::float_tensor;
 using ir::Graph;
+using ir::int_tensor;
 using ir::kNone;
+using ir::Linear;
 using ir::Node;
 using ir::NodeId;
+using ir::rewrite_all;
+using ir::ScaleShift;
+using ir::unpadded;
 using ir::ValueId;
-using Dims = std::vector<int64_t>;
-
-inline const ir::Value& value_at(const Graph& graph, ValueId id) {
-  return graph.values[static_cast<size_t>(id)];
-}
-inline ir::Value& value_at(Graph& graph, ValueId id) {
-  return graph.values[static_cast<size_t>(id)];
-}
-inline const Node& node_at(const Graph& graph, NodeId id) {
-  return graph.nodes[static_cast<size_t>(id)];
-}
-inline Node& node_at(Graph& graph, NodeId id) {
-  return graph.nodes[static_cast<size_t>(id)];
-}
-
-// --- looking
-// ---------------------------------------------------------------------------------------------------
-/// Read by name inside an opaque body.
-bool captured(const Graph& graph, ValueId value);
-/// The node that reads the value in its only use; kNone when there are more or fewer, or the outside sees it.
-NodeId sole_consumer(const Graph& graph, ValueId value);
-/// The producer of the value if it is this standard op, else kNone.
-NodeId producer_if(const Graph& graph, ValueId value, std::string_view op_type);
-/// Known rank, or -1.
-int64_t rank_of(const Graph& graph, ValueId value);
-/// The shape when every dimension is known.
-std::optional<Dims> static_dims(const Graph& graph, ValueId value);
-/// The same shape, for certain: equal sizes, where unknown equal symbols, and at most `unknown` dimensions
-/// that are neither (1 is right where the element count is known to be kept).
-bool same_dims(const Graph& graph, ValueId a, ValueId b, int unknown = 0);
-bool is_float(const Graph& graph, ValueId value);
-/// A float32 constant with its numbers in memory, or nullptr.
-const ir::Tensor* float_constant(const Graph& graph, const Node& node, size_t slot);
-/// A constant 1-D int64 (or int32) input as numbers.
-std::optional<Dims> int_constant(const Graph& graph, const Node& node, size_t slot);
-/// The list an op takes as attribute `name` in old opsets and as constant input `slot` in new ones (axes,
-/// pads, ...); nullopt: computed at run time or absent.
-std::optional<Dims> list_operand(const Graph& graph, const Node& node, std::string_view name, size_t slot);
-
-// --- changing
-// ----------------------------------------------------------------------------------------------------
-/// The list of the file's nodes behind `keeper` grows by those behind `swallowed`.
-void absorb_origin(Graph& graph, NodeId keeper, NodeId swallowed);
-
-/// Can `node` (one output in use) be taken out so that its readers read `source` instead?
-bool can_bypass(const Graph& graph, NodeId node, ValueId source);
-/// Does it. A graph output keeps its name: the producer of `source` then produces it.
-void bypass(Graph& graph, NodeId node, ValueId source);
-
-/// `keeper` produces what `last` produced; `last` is erased and its origin absorbed.
-void take_over(Graph& graph, NodeId keeper, NodeId last);
-
-/// A constant in an input slot. The old constant's name stays if nobody else reads it; others keep the old
-/// one.
-void set_constant(Graph& graph, NodeId node, size_t slot, ir::Tensor tensor, std::string_view name_if_new);
-
-/// The value becomes a constant of the same name; its producer keeps its other outputs.
-void make_constant(Graph& graph, ValueId value, ir::Tensor tensor);
-
-/// New nodes for `node`'s neighbourhood: inputs, one output named `name` of `like`'s type, no shape yet.
-ValueId insert_node(Graph& graph, std::string_view op_type, std::vector<ValueId> inputs,
-                    std::vector<ir::Attribute> attributes, std::string_view name, NodeId origin);
-
-/// Keeps type, name, output; everything else is replaced: the node becomes another op.
-void become(Graph& graph, NodeId node, std::string_view op_type, std::vector<ValueId> inputs,
-            std::vector<ir::Attribute> attributes);
-
-/// `to` has the shape of `from`.
-void copy_shape(Graph& graph, ValueId from, ValueId to);
-
-ir::Tensor float_tensor(const std::vector<float>& values, Dims dims);
-ir::Tensor int_tensor(const Dims& values);
-
-// --- the frame of a rewrite
-// ------------------------------------------------------------------------------------
-/// Walks the nodes in topological order; where `match` finds something, `transform` changes the graph (false:
-/// it could not after all, and changed nothing). Nodes added on the way wait for the next round. Returns the
-/// number of changes.
-template <typename Match>
-int rewrite_all(Graph& graph, std::optional<Match> (*match)(const Graph&, NodeId),
-                bool (*transform)(Graph&, const Match&)) {
-  int count = 0;
-  for (const NodeId id : ir::topological_order(graph)) {
-    if (node_at(graph, id).erased) continue;
-    if (const std::optional<Match> found = match(graph, id)) count += transform(graph, *found);
-  }
-  return count;
-}
 
 }  // namespace qc::normalize

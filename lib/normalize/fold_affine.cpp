@@ -2,7 +2,6 @@
 // MatMul: Paddle and CNTK write biases this way, others learned scales. Into the weights, one node after the
 // other.
 #include "normalize/edit.h"
-#include "normalize/linear.h"
 #include "normalize/rewrites.h"
 
 namespace qc::normalize {

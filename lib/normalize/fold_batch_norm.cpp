@@ -2,7 +2,6 @@
 // 2018, section 3.2): y = gamma * (Wx + b - mean) / sqrt(var + eps) + beta. Not where anybody else reads the
 // convolution.
 #include "normalize/edit.h"
-#include "normalize/linear.h"
 #include "normalize/rewrites.h"
 
 namespace qc::normalize {

@@ -7,7 +7,6 @@
 #include <cmath>
 
 #include "normalize/edit.h"
-#include "normalize/linear.h"
 #include "normalize/rewrites.h"
 
 namespace qc::normalize {

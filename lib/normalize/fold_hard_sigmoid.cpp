@@ -3,7 +3,6 @@
 // range), while ONNX Runtime has no integer HardSigmoid. The gates of squeeze-and-excitation blocks are of
 // this kind.
 #include "normalize/edit.h"
-#include "normalize/linear.h"
 #include "normalize/match.h"
 #include "normalize/rewrites.h"
 

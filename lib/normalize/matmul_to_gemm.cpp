@@ -2,7 +2,6 @@
 // instead of two (ONNX Runtime makes the same of it in float). With inputs of a higher rank they stay two
 // nodes.
 #include "normalize/edit.h"
-#include "normalize/linear.h"
 #include "normalize/rewrites.h"
 
 namespace qc::normalize {

@@ -1,7 +1,6 @@
 // Gemm with alpha = beta = 1, transA = 0 and a bias of one number a column: the form that a fully connected
 // layer has in every integer kernel. transB stays as it is.
 #include "normalize/edit.h"
-#include "normalize/linear.h"
 #include "normalize/rewrites.h"
 
 namespace qc::normalize {

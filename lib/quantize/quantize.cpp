@@ -205,4 +205,29 @@ void add_to_biases(plan::QuantizedModel& model, const std::map<ir::NodeId, std::
   ir::remove_dead(model.graph);
 }
 
+void rescale_results(plan::QuantizedModel& model, ir::NodeId id, const std::vector<float>& gain,
+                     const std::vector<float>& shift) {
+  const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+  const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
+  const auto place = ir::bias_place(model.graph, id);
+  const ir::ValueId weight = node.inputs[static_cast<size_t>(traits->weight_slot)];
+  const auto found = model.weights.find(weight);
+  if (!place || found == model.weights.end()) return;
+  quant::QuantParams& params = found->second.params;
+  const bool own = model.graph.values[static_cast<size_t>(weight)].consumers.size() == 1;
+  const bool scales = own && params.scales.size() == gain.size();
+  std::vector<float> delta = shift;
+  if (scales) {
+    const ir::Node& holder = model.graph.nodes[static_cast<size_t>(place->node)];
+    const ir::Tensor* bias = place->slot == ir::kNone
+                                 ? nullptr
+                                 : ir::constant_input(model.graph, holder, static_cast<size_t>(place->slot));
+    for (size_t c = 0; c < gain.size(); ++c) {
+      params.scales[c] *= gain[c];
+      if (bias) delta[c] += (gain[c] - 1) * bias->as<float>()[c];
+    }
+  }
+  add_to_biases(model, {{id, delta}});
+}
+
 }  // namespace qc::quantize

@@ -45,4 +45,10 @@ void guard_again(plan::QuantizedModel& model, const Options& options, Guards& gu
 /// integers. A Conv or Gemm without a bias gets one. The weights' integers stay as they are.
 void add_to_biases(plan::QuantizedModel& model, const std::map<ir::NodeId, std::vector<float>>& deltas);
 
+/// The node's result becomes gain * result + shift, channel by channel: in the scales of its weights, where
+/// it has one for each channel (else gains are left out), and in its bias. The weights' integers stay as they
+/// are.
+void rescale_results(plan::QuantizedModel& model, ir::NodeId node, const std::vector<float>& gain,
+                     const std::vector<float>& shift);
+
 }  // namespace qc::quantize

@@ -223,7 +223,13 @@ json changes_value(const Report& report) {
     rewrites.push_back({{"name", rewrite.name}, {"count", rewrite.count}, {"undone", rewrite.undone}});
   }
   for (const Correction& correction : report.corrections) {
+    json layers = json::array();
+    for (const Correction::Layer& layer : correction.layers)
+      layers.push_back({{"node", layer.node},
+                        {"detail", layer.detail},
+                        {"gain_db", layer.gain_db ? number(*layer.gain_db) : json(nullptr)}});
     corrections.push_back({{"name", correction.name},
+                           {"layers", std::move(layers)},
                            {"kept", correction.kept},
                            {"before_db", number(correction.before_db)},
                            {"after_db", number(correction.after_db)}});

@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kNameWidth = 44;
 constexpr size_t kOutputs = 6, kWorstLayers = 5, kFloatGroups = 8, kAblations = 12, kExamples = 2,
-                 kOpTypes = 4, kWarnings = 6;
+                 kOpTypes = 4, kWarnings = 6, kLayersOfCorrection = 5;
 
 // How many of `total` entries to print, and the line that says what was left out.
 struct Cut {
@@ -196,7 +196,20 @@ std::string stayed_float(const Report& report, bool verbose) {
   return text + shown.rest;
 }
 
-std::string changes(const Report& report) {
+// What a correction of the float graph did, layer by layer.
+std::string layers_of(const Correction& correction, bool verbose) {
+  if (correction.layers.empty()) return "";
+  const Cut shown = cut(correction.layers.size(), kLayersOfCorrection, verbose, "layer");
+  std::string text = format("{}, {} layers\n", correction.name, correction.layers.size());
+  for (size_t i = 0; i < shown.shown; ++i) {
+    const Correction::Layer& layer = correction.layers[i];
+    text += format("  {}: {}{}\n", shorten(layer.node, kNameWidth), layer.detail,
+                   layer.gain_db ? format(" ({:+.1f} dB predicted)", *layer.gain_db) : "");
+  }
+  return text + shown.rest;
+}
+
+std::string changes(const Report& report, bool verbose) {
   if (report.nodes.empty()) return "";
   std::vector<Row> rows;
   for (const Correction& correction : report.corrections) {
@@ -205,6 +218,8 @@ std::string changes(const Report& report) {
   }
   std::string text =
       rows.empty() ? "" : "\ncorrections (worst output, held-out images)\n" + columns(rows, "lll");
+  for (const Correction& correction : report.corrections)
+    if (correction.kept) text += layers_of(correction, verbose);
   std::vector<std::string> done, undone;
   for (const Rewrite& rewrite : report.rewrites) {
     if (rewrite.count > 0)
@@ -273,7 +288,7 @@ std::string to_text(const Report& report, bool verbose) {
                      speed(report) + gates(report);
   text +=
       plan(report) + worst_layers(report, verbose) + integer_coverage(report) + stayed_float(report, verbose);
-  text += ablation(report, verbose) + widths_tried(report) + changes(report) + saturation(report) +
+  text += ablation(report, verbose) + widths_tried(report) + changes(report, verbose) + saturation(report) +
           hints(report) + remarks(report, verbose);
   if (verbose) text += timings(report);
   return text;

@@ -150,8 +150,7 @@ TEST_CASE("a wrong action is told where it is wrong") {
       Mistake{"{\"activation_range\": [1, 6]}", "bad-value", "/action/activation_range", "no range with 0",
               "low <= 0 <= high"},
       Mistake{"{\"activation_range\": 6}", "bad-value", "/action/activation_range", "no range", "[0, 6]"},
-      Mistake{"{\"shift_negative_ratio\": 0.2}", "refused", "/action/shift_negative_ratio", "zero point",
-              "0.05"},
+      Mistake{"{\"shift_negative_ratio\": 2}", "bad-value", "/action/shift_negative_ratio", "2", "1"},
       Mistake{"{\"weights_error_method\": \"HMSE\"}", "refused", "/weights_error_method", "GPTQ", "MSE"});
   CAPTURE(m.rules);
   try {

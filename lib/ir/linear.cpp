@@ -1,15 +1,14 @@
 // See linear.h.
-#include "normalize/linear.h"
+#include "ir/linear.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "normalize/edit.h"
+#include "ir/edit.h"
 
-namespace qc::normalize {
+namespace qc::ir {
 namespace {
 
-using ir::Tensor;
 
 /// Where weight number i stands: which output channel and which input channel it connects.
 struct Position {
@@ -24,10 +23,10 @@ void for_each_weight(const Node& node, const Tensor& weight, Visit visit) {
   const auto& d = weight.dims;
   int64_t inner = 1;
   for (size_t i = 2; i < d.size(); ++i) inner *= d[i];
-  const bool conv = ir::standard_op(node, "Conv");
-  const bool transposed = ir::standard_op(node, "ConvTranspose");
-  const bool out_first = conv || (ir::standard_op(node, "Gemm") && ir::int_attribute(node, "transB", 0) != 0);
-  const int64_t groups = conv || transposed ? ir::int_attribute(node, "group", 1) : 1;
+  const bool conv = standard_op(node, "Conv");
+  const bool transposed = standard_op(node, "ConvTranspose");
+  const bool out_first = conv || (standard_op(node, "Gemm") && int_attribute(node, "transB", 0) != 0);
+  const int64_t groups = conv || transposed ? int_attribute(node, "group", 1) : 1;
   const int64_t rows_per_group = d[0] / groups;
   size_t index = 0;
   for (int64_t a = 0; a < d[0]; ++a)
@@ -59,7 +58,7 @@ bool store(Graph& graph, const Linear& linear, const std::vector<float>& weights
   const bool wanted = has_bias(node_at(graph, linear.node)) ||
                       std::any_of(rounded.begin(), rounded.end(), [](float b) { return b != 0; });
   if (!all_finite(weights) || !all_finite(rounded) || (wanted && !linear.takes_bias)) return false;
-  const Dims dims = ir::constant_input(graph, node_at(graph, linear.node), 1)->dims;
+  const Dims dims = constant_input(graph, node_at(graph, linear.node), 1)->dims;
   set_constant(graph, linear.node, 1, float_tensor(weights, dims), "weight");
   if (wanted)
     set_constant(graph, linear.node, 2, float_tensor(rounded, {linear.out_channels}),
@@ -71,16 +70,16 @@ bool store(Graph& graph, const Linear& linear, const std::vector<float>& weights
 
 std::optional<Linear> linear_at(const Graph& graph, NodeId id) {
   const Node& node = node_at(graph, id);
-  const bool conv = ir::standard_op(node, "Conv");
-  const bool transposed = ir::standard_op(node, "ConvTranspose");
-  const bool gemm = ir::standard_op(node, "Gemm");
-  const bool matmul = ir::standard_op(node, "MatMul");
+  const bool conv = standard_op(node, "Conv");
+  const bool transposed = standard_op(node, "ConvTranspose");
+  const bool gemm = standard_op(node, "Gemm");
+  const bool matmul = standard_op(node, "MatMul");
   if (!conv && !transposed && !gemm && !matmul) return std::nullopt;
   const Tensor* weight = float_constant(graph, node, 1);
   if (!weight || weight->dims.size() < 2 || weight->size() == 0) return std::nullopt;
   Linear linear;
   linear.node = id;
-  const int64_t groups = ir::int_attribute(node, "group", 1);
+  const int64_t groups = int_attribute(node, "group", 1);
   const int64_t d0 = weight->dims[0], d1 = weight->dims[1];
   if (conv || transposed) {
     if (groups < 1 || d0 % groups != 0) return std::nullopt;
@@ -89,10 +88,10 @@ std::optional<Linear> linear_at(const Graph& graph, NodeId id) {
     linear.rank = static_cast<int64_t>(weight->dims.size());
   } else {
     if (weight->dims.size() != 2) return std::nullopt;
-    const bool plain = ir::float_attribute(node, "alpha", 1) == 1 &&
-                       ir::float_attribute(node, "beta", 1) == 1 && ir::int_attribute(node, "transA", 0) == 0;
+    const bool plain = float_attribute(node, "alpha", 1) == 1 && float_attribute(node, "beta", 1) == 1 &&
+                       int_attribute(node, "transA", 0) == 0;
     if (gemm && !plain) return std::nullopt;
-    const bool out_first = gemm && ir::int_attribute(node, "transB", 0) != 0;
+    const bool out_first = gemm && int_attribute(node, "transB", 0) != 0;
     linear.out_channels = out_first ? d0 : d1;
     linear.in_channels = out_first ? d1 : d0;
     linear.rank = gemm ? 2 : rank_of(graph, node.inputs[0]);
@@ -116,7 +115,7 @@ std::optional<Channels> channel_constant(const Graph& graph, ValueId value, int6
                                          int64_t axis) {
   if (value == kNone) return std::nullopt;
   const auto& constant = value_at(graph, value).constant;
-  if (!constant || constant->dtype != ir::DType::kFloat || !constant->bytes) return std::nullopt;
+  if (!constant || constant->dtype != DType::kFloat || !constant->bytes) return std::nullopt;
   const int64_t own_rank = static_cast<int64_t>(constant->dims.size());
   const int64_t size = constant->size();
   if (size != 1 && size != channels) return std::nullopt;
@@ -132,8 +131,8 @@ std::optional<Channels> channel_constant(const Graph& graph, ValueId value, int6
 std::optional<ScaleShift> channel_map_at(const Graph& graph, NodeId id, size_t slot, int64_t channels,
                                          int64_t rank, int64_t axis) {
   const Node& node = node_at(graph, id);
-  const bool add = ir::standard_op(node, "Add"), sub = ir::standard_op(node, "Sub");
-  const bool mul = ir::standard_op(node, "Mul"), div = ir::standard_op(node, "Div");
+  const bool add = standard_op(node, "Add"), sub = standard_op(node, "Sub");
+  const bool mul = standard_op(node, "Mul"), div = standard_op(node, "Div");
   if ((!add && !sub && !mul && !div) || node.inputs.size() != 2) return std::nullopt;
   const auto constant = channel_constant(graph, node.inputs[1 - slot], channels, rank, axis);
   if (!constant || (div && slot == 1)) return std::nullopt;
@@ -146,7 +145,7 @@ std::optional<ScaleShift> channel_map_at(const Graph& graph, NodeId id, size_t s
 
 bool fold_behind(Graph& graph, const Linear& linear, const Channels& scale, const Channels& shift) {
   const Node& node = node_at(graph, linear.node);
-  const Tensor& weight = *ir::constant_input(graph, node, 1);
+  const Tensor& weight = *constant_input(graph, node, 1);
   const auto old = weight.as<float>();
   std::vector<float> weights(old.size());
   for_each_weight(node, weight, [&](size_t i, Position at) {
@@ -159,7 +158,7 @@ bool fold_behind(Graph& graph, const Linear& linear, const Channels& scale, cons
 
 bool fold_before(Graph& graph, const Linear& linear, const Channels& scale, const Channels& shift) {
   const Node& node = node_at(graph, linear.node);
-  const Tensor& weight = *ir::constant_input(graph, node, 1);
+  const Tensor& weight = *constant_input(graph, node, 1);
   const auto old = weight.as<float>();
   std::vector<float> weights(old.size());
   Channels bias = bias_of(graph, linear);
@@ -170,29 +169,75 @@ bool fold_before(Graph& graph, const Linear& linear, const Channels& scale, cons
   return store(graph, linear, weights, bias);
 }
 
+Channels output_ranges(const Graph& graph, const Linear& linear, const Channels& in_scale) {
+  const Node& node = node_at(graph, linear.node);
+  const Tensor& weight = *constant_input(graph, node, 1);
+  const auto numbers = weight.as<float>();
+  Channels ranges(static_cast<size_t>(linear.out_channels), 0.0);
+  for_each_weight(node, weight, [&](size_t i, Position at) {
+    double& range = ranges[static_cast<size_t>(at.out)];
+    range = std::max(range, std::abs(numbers[i] * in_scale[static_cast<size_t>(at.in)]));
+  });
+  return ranges;
+}
+
+Channels input_ranges(const Graph& graph, const Linear& linear, const Channels& out_scale) {
+  const Node& node = node_at(graph, linear.node);
+  const Tensor& weight = *constant_input(graph, node, 1);
+  const auto numbers = weight.as<float>();
+  Channels ranges(static_cast<size_t>(linear.in_channels), 0.0);
+  for_each_weight(node, weight, [&](size_t i, Position at) {
+    double& range = ranges[static_cast<size_t>(at.in)];
+    range = std::max(range, std::abs(numbers[i] * out_scale[static_cast<size_t>(at.out)]));
+  });
+  return ranges;
+}
+
+Channels input_powers(const Graph& graph, const Linear& linear) {
+  const Node& node = node_at(graph, linear.node);
+  const Tensor& weight = *constant_input(graph, node, 1);
+  const auto numbers = weight.as<float>();
+  Channels powers(static_cast<size_t>(linear.in_channels), 0.0);
+  for_each_weight(node, weight, [&](size_t i, Position at) {
+    powers[static_cast<size_t>(at.in)] += static_cast<double>(numbers[i]) * static_cast<double>(numbers[i]);
+  });
+  return powers;
+}
+
+Channels weighted_sums(const Graph& graph, const Linear& linear, const Channels& input) {
+  const Node& node = node_at(graph, linear.node);
+  const Tensor& weight = *constant_input(graph, node, 1);
+  const auto numbers = weight.as<float>();
+  Channels sums(static_cast<size_t>(linear.out_channels), 0.0);
+  for_each_weight(node, weight, [&](size_t i, Position at) {
+    sums[static_cast<size_t>(at.out)] += static_cast<double>(numbers[i]) * input[static_cast<size_t>(at.in)];
+  });
+  return sums;
+}
+
 bool unpadded(const Node& node) {
-  if (!ir::standard_op(node, "Conv") && !ir::standard_op(node, "ConvTranspose")) return true;
-  const std::string mode = ir::string_attribute(node, "auto_pad", "NOTSET");
-  const Dims pads = ir::ints_attribute(node, "pads");
+  if (!standard_op(node, "Conv") && !standard_op(node, "ConvTranspose")) return true;
+  const std::string mode = string_attribute(node, "auto_pad", "NOTSET");
+  const Dims pads = ints_attribute(node, "pads");
   return mode == "VALID" ||
          (mode == "NOTSET" && std::all_of(pads.begin(), pads.end(), [](int64_t p) { return p == 0; }));
 }
 
 std::optional<ScaleShift> batch_norm_at(const Graph& graph, NodeId id) {
   const Node& node = node_at(graph, id);
-  if (!ir::standard_op(node, "BatchNormalization") || node.inputs.size() != 5) return std::nullopt;
-  if (ir::int_attribute(node, "training_mode", 0) != 0 || ir::int_attribute(node, "spatial", 1) != 1)
+  if (!standard_op(node, "BatchNormalization") || node.inputs.size() != 5) return std::nullopt;
+  if (int_attribute(node, "training_mode", 0) != 0 || int_attribute(node, "spatial", 1) != 1)
     return std::nullopt;
   for (size_t i = 1; i < node.outputs.size(); ++i)
     if (node.outputs[i] != kNone &&
-        (!value_at(graph, node.outputs[i]).consumers.empty() || ir::is_output(graph, node.outputs[i])))
+        (!value_at(graph, node.outputs[i]).consumers.empty() || is_output(graph, node.outputs[i])))
       return std::nullopt;
   const Tensor* parameters[4];
   for (size_t i = 0; i < 4; ++i) {
     parameters[i] = float_constant(graph, node, i + 1);
     if (!parameters[i] || parameters[i]->size() != parameters[0]->size()) return std::nullopt;
   }
-  const double epsilon = ir::float_attribute(node, "epsilon", 1e-5f);
+  const double epsilon = float_attribute(node, "epsilon", 1e-5f);
   ScaleShift result;
   for (size_t c = 0; c < static_cast<size_t>(parameters[0]->size()); ++c) {
     const auto at = [&](size_t i) { return static_cast<double>(parameters[i]->as<float>()[c]); };
@@ -205,4 +250,4 @@ std::optional<ScaleShift> batch_norm_at(const Graph& graph, NodeId id) {
   return result;
 }
 
-}  // namespace qc::normalize
+}  // namespace qc::ir

@@ -1,0 +1,82 @@
+// See balance.h. Layers are merged first, because fewer layers leave fewer scales; then scales, from those
+// that make others possible to those that cost a node; shifts last, because they depend on the ranges.
+#include "balance/balance.h"
+
+#include <algorithm>
+
+namespace qc::balance {
+namespace {
+
+using config::QuantizationConfig;
+
+template <bool QuantizationConfig::*kField>
+Wish where_better(const Seen& seen) {
+  return seen.config.*kField ? Wish::kIfBetter : Wish::kNo;
+}
+
+template <bool QuantizationConfig::*kField>
+Wish where_asked(const Seen& seen) {
+  return seen.config.*kField ? Wish::kAsked : Wish::kNo;
+}
+
+template <std::optional<bool> QuantizationConfig::*kField>
+Wish unless_off(const Seen& seen) {
+  return (seen.config.*kField).value_or(true) ? Wish::kIfBetter : Wish::kNo;
+}
+
+bool has_tensor_scales(const Seen& seen) {
+  return !seen.target.weights.per_channel ||
+         std::any_of(seen.rules.begin(), seen.rules.end(), [](const config::NodeSettings& rule) {
+           return rule.weights_per_channel_threshold == false;
+         });
+}
+
+/// Weights with a scale for each channel are equalized by that already.
+Wish for_tensor_scales(const Seen& seen) {
+  return seen.config.cross_layer_equalization.value_or(has_tensor_scales(seen)) ? Wish::kIfBetter : Wish::kNo;
+}
+
+/// Bounds by channel cost a node in float for each layer.
+Wish for_tensor_scales_asked(const Seen& seen) {
+  return seen.config.cross_layer_equalization.value_or(false) ? for_tensor_scales(seen) : Wish::kNo;
+}
+
+/// A Mul for each gate: unasked only where the search for a placement has no cheaper remedy.
+Wish for_gates(const Seen& seen) {
+  return seen.config.gate_equalization.value_or(seen.everywhere) ? Wish::kIfBetter : Wish::kNo;
+}
+
+using C = QuantizationConfig;
+constexpr Correction kTable[] = {
+    {"linear collapsing", "linear_collapsing", where_better<&C::linear_collapsing>, collapse_linear},
+    {"residual collapsing", "residual_collapsing", where_better<&C::residual_collapsing>, collapse_residual},
+    {"equal bounds of channels", "cross_layer_equalization", unless_off<&C::cross_layer_equalization>,
+     equalize_bounds},
+    {"Relu bound to power of two", "relu_bound_to_power_of_2", where_asked<&C::relu_bound_to_power_of_2>,
+     bound_to_power_of_two},
+    {"activation channel equalization", "activation_channel_equalization",
+     where_asked<&C::activation_channel_equalization>, equalize_deviations},
+    {"cross-layer equalization of weights", "cross_layer_equalization", for_tensor_scales, equalize_weights},
+    {"cross-layer equalization with bounds by channel", "cross_layer_equalization", for_tensor_scales_asked,
+     equalize_weights_bounded},
+    {"cross-layer equalization of weights and results", "cross_layer_equalization", for_tensor_scales,
+     equalize_weights_and_results},
+    {"cross-layer equalization of results", "cross_layer_equalization",
+     unless_off<&C::cross_layer_equalization>, equalize_results},
+    {"equalization through gates", "gate_equalization", for_gates, equalize_gates},
+    {"equalization behind LayerNormalization", "norm_equalization", unless_off<&C::norm_equalization>,
+     equalize_norms},
+    {"softmax shift", "softmax_shift", where_asked<&C::softmax_shift>, shift_softmax},
+    {"input scaling", "input_scaling", where_asked<&C::input_scaling>, scale_input},
+    {"unbalanced concat", "concat_threshold_update", where_asked<&C::concat_threshold_update>, check_concats},
+    {"shift-negative correction", "shift_negative_activation_correction",
+     where_better<&C::shift_negative_activation_correction>, shift_negative},
+};
+
+}  // namespace
+
+std::span<const Correction> corrections() {
+  return kTable;
+}
+
+}  // namespace qc::balance

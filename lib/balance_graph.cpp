@@ -1,0 +1,197 @@
+// See balance_graph.h.
+#include "balance_graph.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "attempt.h"
+#include "balance/balance.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "select/decide.h"
+#include "select/ties.h"
+#include "threshold/candidates.h"
+#include "write_tflite.h"
+
+namespace qc {
+namespace {
+
+constexpr int64_t kImages = 16;  // that trials are calibrated on
+constexpr int64_t kDeviationImages = 8;
+constexpr double kSameFunction = 80;  // dB between both graphs in float; float32's own noise is above 100
+constexpr double kWorthDb = 0.1;      // less is luck
+
+/// A graph and everything that follows from it.
+struct Variant {
+  ir::Graph graph;
+  Places places;
+  plan::QuantPlan plan;  // with parameters
+  plan::StatsTable stats;
+  std::map<ir::NodeId, config::NodeSettings> settings;  // of nodes that corrections made
+};
+
+plan::QuantPlan complete_plan(const BalanceScene& scene, const Variant& variant) {
+  plan::QuantPlan plan = outline_of_fastest(variant.graph, variant.places, scene.config, scene.target);
+  const plan::Candidates activations =
+      threshold::activation_candidates(variant.graph, plan, variant.stats, scene.target,
+                                       scene.config.quantization, variant.places.rules.nodes);
+  select::decide(plan, variant.graph, scene.target, activations);
+  if (is_full(scene.config, scene.target)) select::avoid_ties(plan, variant.graph, scene.target);
+  return plan;
+}
+
+Variant variant_of(const BalanceScene& scene, ir::Graph graph,
+                   std::map<ir::NodeId, config::NodeSettings> settings) {
+  Variant variant;
+  variant.graph = std::move(graph);
+  variant.settings = std::move(settings);
+  run::infer_shapes(variant.graph, scene.doors);
+  variant.places =
+      places_of(variant.graph, scene.config, scene.target, scene.sample, scene.doors, variant.settings);
+  const plan::QuantPlan outlined =
+      outline_of_fastest(variant.graph, variant.places, scene.config, scene.target);
+  const auto requests = select::requests(outlined, variant.graph);
+  variant.stats =
+      calibrate::calibrate(variant.graph, scene.runners, scene.source,
+                           correct::spread(scene.split.calibration, kImages), requests, {scene.threads, 1});
+  variant.plan = complete_plan(scene, variant);
+  return variant;
+}
+
+/// The worst output in dB, quantized as the whole conversion would, but for the search for better placements.
+double measured_db(const BalanceScene& scene, const Variant& variant) {
+  calibrate::Split few = scene.split;
+  few.calibration = correct::spread(scene.split.calibration, kImages);
+  const plan::Candidates weights =
+      threshold::weight_candidates(variant.graph, variant.plan, scene.target, scene.config.quantization,
+                                   variant.places.rules.nodes, scene.threads);
+  FloatAnswers answers = ask_float_model(variant.graph, variant.plan, variant.stats, scene.runners,
+                                         scene.source, few, scene.config, scene.threads);
+  answers.rules = variant.places.rules.nodes;
+  return attempt(variant.graph, variant.plan, weights, answers, scene.runners, scene.source, scene.config,
+                 scene.threads)
+      .fidelity.worst_db();
+}
+
+/// How far apart both graphs are in float on held-out images.
+double difference_db(const BalanceScene& scene, const ir::Graph& before, const ir::Graph& after) {
+  const std::vector<simulate::Judged> judged = simulate::judged_values(before),
+                                      judged_after = simulate::judged_values(after);
+  if (judged.size() != judged_after.size()) return -INFINITY;
+  constexpr int64_t kCompared = 4;
+  const auto old_model = simulate::make_float_model(before, scene.runners, {}, judged),
+             new_model = simulate::make_float_model(after, scene.runners, {}, judged_after);
+  const std::vector<int64_t> images = correct::spread(scene.split.held_out, kCompared);
+  const simulate::Reference reference =
+      simulate::reference_of(*old_model->runner, scene.source, images, judged.size(), scene.threads);
+  return simulate::fidelity_of(*new_model->runner, scene.source, reference, judged_after, scene.threads)
+      .worst_db();
+}
+
+std::map<ir::ValueId, std::vector<double>> deviations_of(const BalanceScene& scene, const ir::Graph& graph,
+                                                         const std::vector<ir::ValueId>& values) {
+  struct Moments {
+    std::vector<double> sum, square;
+    double count = 0;
+  };
+  std::map<ir::ValueId, Moments> moments;
+  const auto model = simulate::make_float_model(graph, scene.runners, values, {});
+  model->hook = [&](ir::ValueId value, int64_t, std::span<float> tensor, std::span<const int64_t> dims) {
+    const quant::ChannelLayout layout = quant::channel_layout(dims, 1);
+    Moments& m = moments[value];
+    m.sum.resize(static_cast<size_t>(layout.channels));
+    m.square.resize(static_cast<size_t>(layout.channels));
+    m.count += static_cast<double>(layout.outer * layout.inner);
+    size_t i = 0;
+    for (int64_t o = 0; o < layout.outer; ++o)
+      for (size_t c = 0; c < m.sum.size(); ++c)
+        for (int64_t k = 0; k < layout.inner; ++k, ++i) {
+          const auto x = static_cast<double>(tensor[i]);
+          m.sum[c] += x;
+          m.square[c] += x * x;
+        }
+  };
+  for (const int64_t image : correct::spread(scene.split.calibration, kDeviationImages))
+    model->runner->run(scene.source.load(image));
+  std::map<ir::ValueId, std::vector<double>> deviations;
+  for (const auto& [value, m] : moments)
+    for (size_t c = 0; c < m.sum.size(); ++c) {
+      const double mean = m.sum[c] / m.count;
+      deviations[value].push_back(std::sqrt(std::max(0.0, m.square[c] / m.count - mean * mean)));
+    }
+  return deviations;
+}
+
+/// The walk through the table. `base` is the best graph so far, `base_db` what it was measured at (NaN: not
+/// yet).
+class Search {
+ public:
+  Search(const BalanceScene& scene, Variant first) : scene_(scene), base_(std::move(first)) {}
+
+  void attempt_one(const balance::Correction& correction, Balanced& result) {
+    const balance::Seen seen{
+        base_.plan,
+        base_.stats,
+        base_.places.idioms,
+        scene_.target,
+        scene_.config.quantization,
+        base_.places.rules.nodes,
+        is_full(scene_.config, scene_.target),
+        [&](const std::vector<ir::ValueId>& values) { return deviations_of(scene_, base_.graph, values); }};
+    const balance::Wish wish = correction.wish(seen);
+    if (wish == balance::Wish::kNo) return;
+    ir::Graph graph = base_.graph;
+    const balance::Done done = correction.apply(graph, seen);
+    if (!done.note.empty()) result.notes.push_back(done.note);
+    if (done.sites.empty()) return;
+    ir::remove_dead(graph);
+    ir::verify(graph);
+    if (const double db = difference_db(scene_, base_.graph, graph); db < kSameFunction) {
+      result.notes.push_back(
+          format("{} was undone: it would have changed the float function ({:.1f} dB)", correction.name, db));
+      return;
+    }
+    if (std::isnan(base_db_)) {  // on the same images as the trial
+      base_ = variant_of(scene_, std::move(base_.graph), std::move(base_.settings));
+      base_db_ = measured_db(scene_, base_);
+    }
+    auto settings = base_.settings;
+    for (const auto& [node, own] : done.settings) config::overlay(settings[node], own);
+    Variant tried = variant_of(scene_, std::move(graph), std::move(settings));
+    const double db = measured_db(scene_, tried);
+    const bool kept = db > base_db_ + (wish == balance::Wish::kAsked ? -kWorthDb : kWorthDb);
+    report::Correction row{std::string(correction.name), kept, base_db_, db, {}};
+    for (const balance::Site& site : done.sites) row.layers.push_back({site.node, site.detail, site.gain_db});
+    result.corrections.push_back(std::move(row));
+    if (!kept) return;
+    base_ = std::move(tried);
+    base_db_ = db;
+    result.changed = true;
+  }
+
+  Variant& base() { return base_; }
+
+ private:
+  const BalanceScene& scene_;
+  Variant base_;
+  double base_db_ = std::nan("");
+};
+
+}  // namespace
+
+Balanced balance_graph(const BalanceScene& scene, const ir::Graph& graph, const Places& places,
+                       const plan::StatsTable& stats) {
+  Balanced result;
+  Variant first{graph, places, {}, stats, {}};
+  first.plan = complete_plan(scene, first);
+  Search search(scene, std::move(first));
+  for (const balance::Correction& correction : balance::corrections()) search.attempt_one(correction, result);
+  if (result.changed) {
+    result.graph = std::move(search.base().graph);
+    result.places = std::move(search.base().places);
+  }
+  return result;
+}
+
+}  // namespace qc

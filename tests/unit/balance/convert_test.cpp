@@ -1,0 +1,87 @@
+// The whole way: a model whose channels were rescaled, which per-tensor weights cannot take, is as good as
+// the one it was made from.
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <filesystem>
+
+#include "balance/chains.h"
+#include "base/files.h"
+#include "normalize/normalize.h"
+#include "onnx_io/onnx_io.h"
+#include "pipeline.h"
+#include "prepare.h"
+#include "run/ort_runner.h"
+
+using namespace qc;
+
+namespace {
+
+struct Folder {
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("balance_" + std::to_string(::getpid()));
+  Folder() { std::filesystem::create_directories(path); }
+  ~Folder() { std::filesystem::remove_all(path); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+};
+
+const std::filesystem::path kSample = std::filesystem::path(QCONVERT_TESTS) / "data/sample";
+
+report::Report converted(const Folder& folder, const std::filesystem::path& model,
+                         const std::string& equalize) {
+  ConvertOptions options;
+  options.model = model;
+  options.config = kSample / "config.json";
+  options.output_folder = folder.path / "out";
+  options.overrides = {{"/representative_dataset/path", (kSample / "calib").string()},
+                       {"/representative_dataset/max_images", "24"},
+                       {"/placement", "full"},
+                       {"/target_platform_capabilities", (folder.path / "tensor.json").string()},
+                       {"/quantization_config/cross_layer_equalization", equalize}};
+  options.threads = 2;
+  return convert(options).report;
+}
+
+}  // namespace
+
+TEST_CASE("balance: rescaled channels cost nothing after equalization", "[balance]") {
+  const Folder folder;
+  write_file_atomically(folder.path / "tensor.json",
+                        R"({"name": "tensor", "based_on": "int8", "weights": {"per_channel": false}})");
+  Diagnostics diagnostics;
+  ir::Graph graph = onnx_io::read(kSample / "model.onnx", diagnostics);
+  run::OrtRunnerFactory runners(onnx_doors());
+  normalize::normalize(graph, runners, normalize_options({}, onnx_doors()), diagnostics);
+  unsigned state = 3;
+  int64_t scaled = 0;
+  for (balance::Chain& chain : balance::chains(graph)) {
+    if (chain.clip != ir::kNone) balance::split_clip(graph, chain);
+    ir::Channels scale;
+    for (int64_t c = 0; c < chain.before.out_channels; ++c) {
+      state = state * 1664525u + 1013904223u;
+      scale.push_back(std::exp2(static_cast<double>(state >> 29) - 4));
+    }
+    REQUIRE(balance::scale_channels(graph, chain, scale));
+    ++scaled;
+  }
+  REQUIRE(scaled > 2);
+  const std::filesystem::path rescaled = folder.path / "rescaled.onnx";
+  write_file_atomically(rescaled, onnx_io::write(graph));
+
+  const report::Report plain = converted(folder, kSample / "model.onnx", "false"),
+                       off = converted(folder, rescaled, "false"), on = converted(folder, rescaled, "null");
+  const double db = on.accuracy->worst_sqnr_db();
+  CHECK(db > off.accuracy->worst_sqnr_db() + 6);
+  CHECK(db > plain.accuracy->worst_sqnr_db() - 1);
+  bool kept = false;
+  for (const report::Correction& correction : on.corrections) {
+    if (correction.layers.empty()) continue;
+    kept = kept || correction.kept;
+    CHECK(correction.kept == (correction.after_db > correction.before_db + 0.1));
+  }
+  CHECK(kept);
+  for (const report::Correction& correction : off.corrections)
+    CHECK_THAT(correction.name, !Catch::Contains("bounds") && !Catch::Contains("equalization of"));
+}
