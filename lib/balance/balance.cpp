@@ -36,6 +36,12 @@ Wish for_tensor_scales(const Seen& seen) {
   return seen.config.cross_layer_equalization.value_or(has_tensor_scales(seen)) ? Wish::kIfBetter : Wish::kNo;
 }
 
+/// With one scale for all weights, what results gain is lost there, and more.
+Wish for_channel_scales(const Seen& seen) {
+  const bool wanted = seen.config.cross_layer_equalization.value_or(true);
+  return wanted && !has_tensor_scales(seen) ? Wish::kIfBetter : Wish::kNo;
+}
+
 /// Bounds by channel cost a node in float for each layer.
 Wish for_tensor_scales_asked(const Seen& seen) {
   return seen.config.cross_layer_equalization.value_or(false) ? for_tensor_scales(seen) : Wish::kNo;
@@ -59,10 +65,7 @@ constexpr Correction kTable[] = {
     {"cross-layer equalization of weights", "cross_layer_equalization", for_tensor_scales, equalize_weights},
     {"cross-layer equalization with bounds by channel", "cross_layer_equalization", for_tensor_scales_asked,
      equalize_weights_bounded},
-    {"cross-layer equalization of weights and results", "cross_layer_equalization", for_tensor_scales,
-     equalize_weights_and_results},
-    {"cross-layer equalization of results", "cross_layer_equalization",
-     unless_off<&C::cross_layer_equalization>, equalize_results},
+    {"cross-layer equalization of results", "cross_layer_equalization", for_channel_scales, equalize_results},
     {"equalization through gates", "gate_equalization", for_gates, equalize_gates},
     {"equalization behind LayerNormalization", "norm_equalization", unless_off<&C::norm_equalization>,
      equalize_norms},

@@ -67,7 +67,6 @@ Done bound_to_power_of_two(ir::Graph& graph, const Seen& seen);
 Done equalize_bounds(ir::Graph& graph, const Seen& seen);
 Done equalize_deviations(ir::Graph& graph, const Seen& seen);
 Done equalize_weights(ir::Graph& graph, const Seen& seen);
-Done equalize_weights_and_results(ir::Graph& graph, const Seen& seen);
 Done equalize_weights_bounded(ir::Graph& graph, const Seen& seen);
 Done equalize_results(ir::Graph& graph, const Seen& seen);
 Done equalize_gates(ir::Graph& graph, const Seen& seen);

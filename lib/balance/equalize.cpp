@@ -72,14 +72,9 @@ Channels ranges_behind(const Graph& graph, const Chain& chain, Scales& scales) {
   return most;
 }
 
-/// One step for one chain: the ranges before and behind meet in the middle, `results` (empty: not looked at)
-/// counting as much as the weights before. Returns the largest |log| of a factor.
-double meet(const Graph& graph, const Chain& chain, const Limits& limits, const Channels& results,
-            Channels& total, Scales& scales) {
-  Channels before = ranges_before(graph, chain, scales);
-  const Channels behind = ranges_behind(graph, chain, scales);
-  for (size_t c = 0; c < results.size(); ++c)
-    if (results[c] > 0) before[c] = std::sqrt(before[c] * results[c] * total[c]);
+/// One step for one chain: both sides' ranges meet in the middle. Returns the largest |log| of a factor.
+double meet(const Graph& graph, const Chain& chain, const Limits& limits, Channels& total, Scales& scales) {
+  const Channels before = ranges_before(graph, chain, scales), behind = ranges_behind(graph, chain, scales);
   Channels& out = scales.of(scales.out, chain.before, chain.before.out_channels);
   double largest = 0;
   for (size_t c = 0; c < total.size(); ++c) {
@@ -95,19 +90,18 @@ double meet(const Graph& graph, const Chain& chain, const Limits& limits, const 
   return largest;
 }
 
-Done equalize(Graph& graph, const Seen& seen, const std::vector<Chain>& all, bool with_results) {
+Done equalize(Graph& graph, const std::vector<Chain>& all) {
   std::vector<Limits> limits;
-  std::vector<Channels> totals, results;
+  std::vector<Channels> totals;
   for (const Chain& chain : all) {
     limits.push_back(limits_of(chain));
-    results.push_back(with_results ? seen_ranges(seen, chain).value_or(Channels()) : Channels());
     totals.emplace_back(static_cast<size_t>(chain.before.out_channels), 1.0);
   }
   Scales scales;
   for (int sweep = 0; sweep < kMostSweeps; ++sweep) {
     double largest = 0;
     for (size_t i = 0; i < all.size(); ++i)
-      largest = std::max(largest, meet(graph, all[i], limits[i], results[i], totals[i], scales));
+      largest = std::max(largest, meet(graph, all[i], limits[i], totals[i], scales));
     if (largest < kSettled) break;
   }
   Done done;
@@ -149,21 +143,17 @@ Done equalize_bounds(Graph& graph, const Seen&) {
   return done;
 }
 
-Done equalize_weights(Graph& graph, const Seen& seen) {
-  return equalize(graph, seen, chains(graph), false);
+Done equalize_weights(Graph& graph, const Seen&) {
+  return equalize(graph, chains(graph));
 }
 
-Done equalize_weights_and_results(Graph& graph, const Seen& seen) {
-  return equalize(graph, seen, chains(graph), true);
-}
-
-Done equalize_weights_bounded(Graph& graph, const Seen& seen) {
+Done equalize_weights_bounded(Graph& graph, const Seen&) {
   std::vector<Chain> all = chains(graph);
   if (std::none_of(all.begin(), all.end(), [](const Chain& chain) { return chain.clip != ir::kNone; }))
     return {};
   for (Chain& chain : all)
     if (chain.clip != ir::kNone) split_clip(graph, chain);
-  return equalize(graph, seen, chains(graph), false);
+  return equalize(graph, chains(graph));
 }
 
 Done equalize_results(Graph& graph, const Seen& seen) {
