@@ -179,7 +179,7 @@ ir::Node weight_quantizer(plan::QuantizedModel& model, ValueId weight, const Qua
 bool has_quantizer(const QuantParams& params) {
   const bool shifted =
       std::any_of(params.zero_points.begin(), params.zero_points.end(), [](int32_t z) { return z != 0; });
-  return !params.codebook_per_channel() && !(shifted && params.per_channel());
+  return params.block_size == 0 && !params.codebook_per_channel() && !(shifted && params.per_channel());
 }
 
 void add_weight_quantizers(plan::QuantizedModel& model,

@@ -62,6 +62,20 @@ bool plain_bytes(const QuantParams& params) {
   return params.bits == 8 && !params.per_channel() && params.scales.size() == 1;
 }
 
+// Do the integers end where the Relu or Clip does? Grids with powers of two as ranges, or without zero
+// points, reach further: there the node itself has to cut.
+bool grid_inside(const Writer& w, const ir::Node& limits, const QuantParams& params) {
+  const auto bound = [&](size_t slot) {
+    return slot < limits.inputs.size() && limits.inputs[slot] != kNone
+               ? ir::scalar_constant(w.model.graph, limits.inputs[slot])
+               : std::nullopt;
+  };
+  const bool relu = ir::standard_op(limits, "Relu");
+  const std::optional<double> low = relu ? std::optional(0.0) : bound(1),
+                              high = relu ? std::nullopt : bound(2);
+  return (!low || quant::range_min(params) >= *low) && (!high || quant::range_max(params) <= *high);
+}
+
 // The value that the node's integers are rounded to: its own, or that of the Relu or Clip that disappears.
 ValueId rounded_result(const Writer& w, NodeId id) {
   ValueId v = w.node(id).outputs[0];
@@ -73,7 +87,7 @@ ValueId rounded_result(const Writer& w, NodeId id) {
   const bool clamp = ir::standard_op(next, "Relu") || ir::standard_op(next, "Clip");
   if (!clamp || w.compute(reader) != Compute::kInteger || next.inputs[0] != v) return kNone;
   v = next.outputs[0];
-  return w.decision(v).quantized ? v : kNone;
+  return w.decision(v).quantized && grid_inside(w, next, w.decision(v).params) ? v : kNone;
 }
 
 bool integer_operand(const Writer& w, ValueId v) {
