@@ -16,6 +16,7 @@ import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from real_data import JUDGED, QCONVERT, ROOT, data_folder, link_all, list_models, run, split_of, write_config
 
@@ -32,9 +33,10 @@ def judge(data, model, bounds, work):
     calibration, judged = split_of(data, model, MANY if bounds and bounds["agreement"] else JUDGED)
     config = write_config(os.path.join(work, "config.json"), model, link_all(calibration, os.path.join(work, "calib")))
     started = time.time()
-    run(QCONVERT, path, "--config", config, "-o", os.path.join(work, "a"), "-q", "--no-progress", "--threads", "2")
+    with ThreadPoolExecutor() as both:  # side by side: the one with one thread would leave a processor idle
+        list(both.map(lambda out, threads: run(QCONVERT, path, "--config", config, "-o", os.path.join(work, out), "-q",
+                                               "--no-progress", "--threads", threads), "ab", "21"))
     seconds = time.time() - started
-    run(QCONVERT, path, "--config", config, "-o", os.path.join(work, "b"), "-q", "--no-progress", "--threads", "1")
     stem = os.path.splitext(model["file"])[0]
     names = [stem + ".quant.onnx", stem + ".report.json"]
     same = all(same_bytes(os.path.join(work, "a", n), os.path.join(work, "b", n)) for n in names)
@@ -113,7 +115,7 @@ def main():
     wanted = sys.argv[1:]
     failed = 0
     everything = {}
-    print(f"{'model':32} {'worst':>8} {'agree':>7} {'size':>6} {'speed':>6} {'predicted':>9} {'took':>7}  integer Conv/Gemm/MatMul")
+    print(f"{'model':32} {'worst':>8} {'agree':>7} {'size':>6} {'speed':>6} {'predicted':>9} {'both':>7}  integer Conv/Gemm/MatMul")
     for model in models:
         if wanted and model["name"] not in wanted:
             continue
