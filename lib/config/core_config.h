@@ -112,9 +112,9 @@ struct Gates {
 /// What the numbers of a .tflite are: the plan's integers, or float activations with weights of some kind.
 enum class TfliteForm { kInt8, kFloat32, kDynamicRange, kFloat16, kInt16x8 };
 enum class TfliteIoType { kInt8, kUint8, kFloat32 };
-/// How an ONNX file spells the plan: the float op between DequantizeLinear and QuantizeLinear; float weights on
-/// their grids, as MCT's FAKELY_QUANT; nodes of mct_quantizers for Sony's converter; or the runtime's integer
-/// ops.
+/// How an ONNX file spells the plan: the float op between DequantizeLinear and QuantizeLinear; float weights
+/// on their grids, as MCT's FAKELY_QUANT; nodes of mct_quantizers for Sony's converter; or the runtime's
+/// integer ops.
 enum class OnnxForm { kQdq, kFakeQuant, kMctq, kQOperator };
 
 struct Output {

@@ -9,7 +9,6 @@
 namespace qc::ir {
 namespace {
 
-
 /// Where weight number i stands: which output channel and which input channel it connects.
 struct Position {
   int64_t out, in;

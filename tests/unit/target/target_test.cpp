@@ -109,9 +109,9 @@ TEST_CASE("an op without a rule is float and its constants are left alone") {
 }
 
 TEST_CASE("shipped targets are listed, loaded, printed and read back") {
-  CHECK(target::shipped_names() ==
-        std::vector<std::string>{"edgetpu", "ethos-u", "imx500", "int8", "litert", "onnxruntime", "openvino",
-                                 "qnn", "qnnpack", "tensorrt", "tflite", "tflm"});
+  CHECK(target::shipped_names() == std::vector<std::string>{"edgetpu", "ethos-u", "imx500", "int8", "litert",
+                                                            "onnxruntime", "openvino", "qnn", "qnnpack",
+                                                            "tensorrt", "tflite", "tflm"});
   for (const std::string& name : target::shipped_names()) {
     const TargetSpec t = target::load(name);
     CHECK(target::to_json(target::parse(target::to_json(t), "x.json", "other")) == target::to_json(t));
