@@ -113,7 +113,7 @@ plan::Candidates cut_at(const HintScene& scene, double z) {
 
 void outliers(const HintScene& scene, std::vector<Hint>& hints) {
   constexpr double kCuts[] = {20, 10, 6};
-  if (std::isfinite(scene.config.quantization.z_threshold)) return;
+  if (!scene.tries || std::isfinite(scene.config.quantization.z_threshold)) return;
   const auto groups = groups_of(scene.best.model.plan);
   std::vector<std::pair<double, ir::ValueId>> far;
   for (const auto& [group, members] : groups) {
@@ -168,7 +168,7 @@ void outliers(const HintScene& scene, std::vector<Hint>& hints) {
 // --- a small negative part -------------------------------------------------------------------------
 
 void negative_lobes(const HintScene& scene, std::vector<Hint>& hints) {
-  if (scene.target.activations.symmetric || scene.target.activations.bits > 8) return;
+  if (!scene.tries || scene.target.activations.symmetric || scene.target.activations.bits > 8) return;
   Table table = scene.best.simulator->table;
   std::vector<std::string> names;
   for (const auto& [group, members] : groups_of(scene.best.model.plan)) {
@@ -386,7 +386,7 @@ void starved_last_layer(const HintScene& scene, std::vector<Hint>& hints) {
     outputs.push_back(judged.value);
     if (std::find(names.begin(), names.end(), maker->name) == names.end()) names.push_back(maker->name);
   }
-  if (outputs.empty()) return;
+  if (outputs.empty() || !scene.tries) return;
   const double before = scene.best.fidelity.worst_db();
   const double db = db_with(scene, [&](Table& table) { put(table, outputs, std::nullopt); });
   if (db < before + kLastCosts) return;

@@ -1,5 +1,6 @@
 // Troubleshooting that computes: the checks of mct.md section 8 on what a conversion has collected anyway,
-// each with the lines of the config that help and, where a run in simulation can tell, what they bring.
+// each with the lines of the config that help and, where a run in simulation can tell, what they bring. Runs
+// that look for a gain take their time, so they are made where accuracy is wanting, or when asked for.
 // Beside pipeline.cpp because it reads the papers of every room.
 #pragma once
 
@@ -26,6 +27,7 @@ struct HintScene {
   std::span<const config::NodeSettings> rules;
   const target::TargetSpec& target;
   int threads;
+  bool tries;  // makes the runs that look for a gain
 };
 
 /// In the order of the checks. What was tried and did not bring the worst output closer gives no hint.

@@ -46,6 +46,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr double kFine = 20;  // dB of the worst output, as placement aims at by itself
+
 // Where the time goes, for -v and the text report.
 class Stopwatch {
  public:
@@ -290,8 +292,9 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here the error at every layer is known.
   const auto local_error = error_by_value(answers, best, *source);
   if (rounds)
-    result.report.hints = find_hints(
-        {graph, best, answers, stats, *source, split, config, places.rules.nodes, target, threads});
+    result.report.hints =
+        find_hints({graph, best, answers, stats, *source, split, config, places.rules.nodes, target, threads,
+                    options.diagnose || best.fidelity.worst_db() < config.goals.min_sqnr_db.value_or(kFine)});
   best.simulator->runner.reset();
   watch.lap("error by layer");
   if (options.diagnose) {

@@ -1,6 +1,6 @@
 # The lines of a hint do what its figures say: each that was tried is put into the config, and converted with.
 export SAMPLE
-quantize_sample --target imx500 --report json > before.json
+quantize_sample --target imx500 --diagnose --report json > before.json
 python3 - <<'P'
 import json
 report = json.load(open('before.json'))
