@@ -38,16 +38,13 @@ double noise_of(const plan::QuantizedModel& model, const SecondOrder& solved, ru
   return sum;
 }
 
-// A layer's error is made up for right behind it, if anywhere: further on, layers stay as the wide network
-// has them. That keeps the time of a probe the same in deep networks.
-constexpr size_t kRepaired = 1000;
-
-// All layers of the wide network but [from, to) in graph order.
-SecondOrder all_but(const SecondOrder& all, const Order& order, size_t from, size_t to) {
+// The layers before place `end`, as the wide network has them. All behind it are solved anew for a probe:
+// with only the next few, early layers looked dearer than they are, and the last one was starved for them.
+SecondOrder first_of(const SecondOrder& all, const Order& order, size_t end) {
   SecondOrder part;
-  for (size_t i = 0; i < order.size(); ++i) {
+  for (size_t i = 0; i < end; ++i) {
     const auto weight = all.weights.find(order[i].first);
-    if ((i >= from && i < to) || weight == all.weights.end()) continue;
+    if (weight == all.weights.end()) continue;
     part.weights.insert(*weight);
     const auto delta = all.deltas.find(order[i].second);
     if (delta != all.deltas.end()) part.deltas.insert(*delta);
@@ -108,8 +105,7 @@ Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow
     plan::QuantizedModel model = wide;
     Besides besides;
     if (place != order.end() && others.weights.contains(weight)) {
-      const auto at = static_cast<size_t>(place - order.begin());
-      besides.known = all_but(base, order, at, at + 1 + kRepaired);
+      besides.known = first_of(base, order, static_cast<size_t>(place - order.begin()));
       besides.known.weights[weight] = others.weights.at(weight);
       const auto delta = others.deltas.find(place->second);
       if (delta != others.deltas.end()) besides.known.deltas.insert(*delta);
