@@ -65,6 +65,20 @@ bool store(Graph& graph, const Linear& linear, const std::vector<float>& weights
   return true;
 }
 
+// The largest weight of each channel on one side, scaled by that on the other.
+Channels ranges_by(const Graph& graph, const Linear& linear, int64_t channels, int64_t Position::*own,
+                   const Channels& scale, int64_t Position::*other) {
+  const Node& node = node_at(graph, linear.node);
+  const Tensor& weight = *constant_input(graph, node, 1);
+  const auto numbers = weight.as<float>();
+  Channels ranges(static_cast<size_t>(channels), 0.0);
+  for_each_weight(node, weight, [&](size_t i, Position at) {
+    double& range = ranges[static_cast<size_t>(at.*own)];
+    range = std::max(range, std::abs(numbers[i] * scale[static_cast<size_t>(at.*other)]));
+  });
+  return ranges;
+}
+
 }  // namespace
 
 std::optional<Linear> linear_at(const Graph& graph, NodeId id) {
@@ -169,27 +183,11 @@ bool fold_before(Graph& graph, const Linear& linear, const Channels& scale, cons
 }
 
 Channels output_ranges(const Graph& graph, const Linear& linear, const Channels& in_scale) {
-  const Node& node = node_at(graph, linear.node);
-  const Tensor& weight = *constant_input(graph, node, 1);
-  const auto numbers = weight.as<float>();
-  Channels ranges(static_cast<size_t>(linear.out_channels), 0.0);
-  for_each_weight(node, weight, [&](size_t i, Position at) {
-    double& range = ranges[static_cast<size_t>(at.out)];
-    range = std::max(range, std::abs(numbers[i] * in_scale[static_cast<size_t>(at.in)]));
-  });
-  return ranges;
+  return ranges_by(graph, linear, linear.out_channels, &Position::out, in_scale, &Position::in);
 }
 
 Channels input_ranges(const Graph& graph, const Linear& linear, const Channels& out_scale) {
-  const Node& node = node_at(graph, linear.node);
-  const Tensor& weight = *constant_input(graph, node, 1);
-  const auto numbers = weight.as<float>();
-  Channels ranges(static_cast<size_t>(linear.in_channels), 0.0);
-  for_each_weight(node, weight, [&](size_t i, Position at) {
-    double& range = ranges[static_cast<size_t>(at.in)];
-    range = std::max(range, std::abs(numbers[i] * out_scale[static_cast<size_t>(at.out)]));
-  });
-  return ranges;
+  return ranges_by(graph, linear, linear.in_channels, &Position::in, out_scale, &Position::out);
 }
 
 Channels input_powers(const Graph& graph, const Linear& linear) {
