@@ -46,8 +46,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kFine = 20;  // dB of the worst output, as placement aims at by itself
-
 // Where the time goes, for -v and the text report.
 class Stopwatch {
  public:
@@ -294,7 +292,8 @@ ConvertResult convert(const ConvertOptions& options) {
   if (rounds)
     result.report.hints =
         find_hints({graph, best, answers, stats, *source, split, config, places.rules.nodes, target, threads,
-                    options.diagnose || best.fidelity.worst_db() < config.goals.min_sqnr_db.value_or(kFine)});
+                    options.diagnose || best.fidelity.worst_db() < config.goals.min_sqnr_db.value_or(
+                                                                       config::PlacementGoals::kSqnrDb)});
   best.simulator->runner.reset();
   watch.lap("error by layer");
   if (options.diagnose) {
