@@ -160,8 +160,8 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
   if (!poor && !marginal && without_rounding(first, scene).worst_db() - first.uncorrected_db <= kNarrowGapDb)
     return {std::move(first), {}, {}, {}};
 
-  Attempt in_float = retry(nowhere);
-  const simulate::Fidelity weights_only = in_float.fidelity;
+  // Only the figure is kept: a whole attempt at rest would add its session and its weights to the peak.
+  const simulate::Fidelity weights_only = retry(nowhere).fidelity;
   Placed found{std::move(first), {}, {}, {}};
   found.probed = integer_nodes(found.best.model.plan);
   found.noise = measured_noise(found.best, weights_only, scene);
@@ -183,10 +183,10 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
     goal.sqnr_db = std::min(goal.sqnr_db + std::max(1.0, (aim.db - db) / 2), weights_only.worst_db() - 1);
   }
   if (is_marginal(scene, found.best.model.plan)) {
-    const bool better = improves(in_float.fidelity, found.best.fidelity);
+    const bool better = improves(weights_only, found.best.fidelity);
     const report::Correction line{"no integers but weights", better, found.best.fidelity.worst_db(),
-                                  in_float.fidelity.worst_db()};
-    if (better) found.best = std::move(in_float);
+                                  weights_only.worst_db()};
+    if (better) found.best = retry(nowhere);
     found.best.corrections.push_back(line);
   }
   return found;

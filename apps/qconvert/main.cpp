@@ -52,7 +52,7 @@ void tune_heap() {
 #ifdef __GLIBC__
   constexpr int kMegabyte = 1 << 20;
   mallopt(M_ARENA_MAX, 1);
-  mallopt(M_MMAP_THRESHOLD, 8 * kMegabyte);
+  mallopt(M_MMAP_THRESHOLD, 3 * kMegabyte);
   mallopt(M_TRIM_THRESHOLD, 64 * kMegabyte);
 #endif
 }
