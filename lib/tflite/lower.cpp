@@ -211,7 +211,7 @@ void finish(Model& model) {
 Model lower(const plan::QuantizedModel& source, const std::vector<plan::Idiom>& idioms,
             const LowerOptions& options) {
   plan::QuantizedModel model = source;  // constants are shared: this copies integers, not floats
-  rewrite(model, idioms);
+  rewrite(model, idioms, options);
   Lowering l(model, options);
   const std::vector<ir::NodeId> order = ir::topological_order(model.graph);
   l.fused.resize(model.graph.nodes.size());

@@ -183,7 +183,8 @@ NodeSides free_sides(const Lowering& l,
                      ir::NodeId id);  // either order, if all activations have the result's rank
 
 /// Named rewrites on the ONNX graph that bring it nearer to what TFLite has. In place; plan entries are kept.
-void rewrite(plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms);
+void rewrite(plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms,
+             const LowerOptions& options);
 /// Cancels inverse TRANSPOSEs and RESHAPEs, drops what nobody reads.
 void tidy(Model& model);
 

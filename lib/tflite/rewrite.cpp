@@ -13,6 +13,9 @@ namespace {
 
 using plan::Compute;
 
+const ir::Node& node_in(const plan::QuantizedModel& model, ir::NodeId id) {
+  return model.graph.nodes[static_cast<size_t>(id)];
+}
 ir::Node& node_in(plan::QuantizedModel& model, ir::NodeId id) {
   return model.graph.nodes[static_cast<size_t>(id)];
 }
@@ -20,8 +23,18 @@ const ir::Value& value_in(const plan::QuantizedModel& model, ir::ValueId v) {
   return model.graph.values[static_cast<size_t>(v)];
 }
 
-// GELU and HardSwish are one op each. HardSwish runs on integers if its multiplication did.
-void join_idioms(plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms) {
+// Does the plan round a value in the middle of the group?
+bool rounds_inside(const plan::QuantizedModel& model, const plan::Idiom& idiom) {
+  return std::any_of(idiom.nodes.begin(), idiom.nodes.end(), [&](ir::NodeId id) {
+    const ir::ValueId v = node_in(model, id).outputs[0];
+    return v != idiom.output && model.plan.values[static_cast<size_t>(v)].quantized;
+  });
+}
+
+// GELU and HardSwish are one op each. HardSwish runs on integers if its multiplication did; where the plan
+// rounds its gate and the runtime has no kernel for the whole, the gate is on integers, too.
+void join_idioms(plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms,
+                 const LowerOptions& options) {
   for (const plan::Idiom& idiom : idioms) {
     const ir::NodeId last = value_in(model, idiom.output).producer;
     if (last == ir::kNone || idiom.inputs.size() != 1 || idiom.nodes.size() < 2) continue;
@@ -30,7 +43,13 @@ void join_idioms(plan::QuantizedModel& model, const std::vector<plan::Idiom>& id
       become(model, last, "Gelu", idiom.inputs, {{"approximate", std::string(tanh ? "tanh" : "none")}});
       model.plan.nodes[static_cast<size_t>(last)].compute = Compute::kFloat;
     } else if (idiom.kind == plan::IdiomKind::kHardSwish && node_in(model, last).op_type == "Mul") {
-      become(model, last, "HardSwish", idiom.inputs, {});
+      if (options.hard_swish_kernel || !rounds_inside(model, idiom)) {
+        become(model, last, "HardSwish", idiom.inputs, {});
+        continue;
+      }
+      for (const ir::NodeId id : idiom.nodes)
+        if (ir::standard_op(node_in(model, id), "HardSigmoid"))
+          model.plan.nodes[static_cast<size_t>(id)].compute = Compute::kInteger;
     }
   }
 }
@@ -164,8 +183,9 @@ void permute_weights(plan::QuantizedModel& model, ir::NodeId id, size_t axis,
   if (axis == 0 && bias != model.biases.end()) pick(bias->second, channels, 0, order);
 }
 
-void rewrite(plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms) {
-  join_idioms(model, idioms);
+void rewrite(plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms,
+             const LowerOptions& options) {
+  join_idioms(model, idioms, options);
   constants_of_shape(model);
   pad_instead_of_concat(model);
   join_slices(model);

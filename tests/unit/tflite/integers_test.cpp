@@ -3,6 +3,8 @@
 #include <cmath>
 #include <map>
 
+#include "normalize/idioms.h"
+#include "onnx_io/onnx_io.h"
 #include "quantize/quantize.h"
 #include "select/capability.h"
 #include "select/decide.h"
@@ -168,6 +170,35 @@ TEST_CASE("int8: every kind of op is near float", "[litert]") {
                  {Op::kConv2d, Op::kDepthwiseConv2d, Op::kTransposeConv, Op::kFullyConnected, Op::kHardSwish,
                   Op::kLogistic, Op::kTanh, Op::kMaxPool2d},
                  Type::kInt8);
+}
+
+TEST_CASE("int8: HardSwish without a kernel rounds as the ONNX file of the same plan", "[litert]") {
+  ir::Graph g = tiny::graph(14);
+  const ir::ValueId x = tiny::input(g, "x", {1, 8, 9, 10});
+  const ir::ValueId gate = tiny::node(g, "HardSigmoid", {x}, {{"alpha", 1.0f / 6}});
+  tiny::output(g, tiny::mul(g, x, gate), "hardswish");
+  const std::vector<ir::Tensor> inputs = ort_try::random_inputs(onnx_io::write(g), 11, -5, 5);
+  const plan::QuantizedModel model = integer_model(g, inputs, target::load("litert"));
+  const std::vector<ir::Tensor> theirs = ort_try::run(onnx_io::write_qdq(model, {}).bytes, inputs);
+  const std::span<const float> exact = theirs[0].as<float>();
+  const float step = model.plan.values[static_cast<size_t>(model.graph.outputs[0])].params.scales[0];
+  const auto steps_apart = [&](bool kernel) {
+    LowerOptions options = kept();
+    options.io_type = IoType::kFloat32;
+    options.hard_swish_kernel = kernel;
+    const Model lowered = lower(model, normalize::recognise(model.graph), options);
+    CHECK(count(lowered, Op::kHardSwish) == (kernel ? 1 : 0));
+    const litert::Result ran = litert::run(serialise(lowered).bytes, inputs);
+    const ir::Tensor found = ir::make_tensor(ir::DType::kFloat, ran.outputs[0], {1, 8, 9, 10});
+    double sum = 0;
+    for (size_t i = 0; i < exact.size(); ++i)
+      sum += std::round(std::fabs(double{found.as<float>()[i]} - double{exact[i]}) / double{step});
+    return sum / static_cast<double>(exact.size());
+  };
+  const double spelled = steps_apart(false), whole = steps_apart(true);
+  CAPTURE(spelled, whole);
+  CHECK(spelled < 0.01);
+  CHECK(spelled < whole / 4);
 }
 
 TEST_CASE("int8: ELU, SELU and their slopes", "[litert]") {
