@@ -10,7 +10,9 @@
 #include "ir/ops.h"
 #include "onnx_io/onnx_io.h"
 #include "quant/narrow_floats.h"
+#include "quantize/pairs.h"
 #include "quantize/quantize.h"
+#include "settle_dynamic.h"
 #include "simulate/judged.h"
 #include "spell_modes.h"
 #include "threshold/candidates.h"
@@ -24,7 +26,8 @@ using plan::Compute;
 
 constexpr int64_t kWorthNarrowing = 64;  // elements; below, the Cast takes more bytes than it saves
 constexpr double kSmallShare = 0.03;     // of all constants stay float32
-constexpr double kEnoughDb = 60;         // float16 that reaches this stays: 55 and a margin for other inputs
+constexpr double kMarginDb = 2;   // for other inputs than the few that rounding at run time is tried on
+constexpr double kEnoughDb = 60;  // float16 that reaches this stays: 55 and a margin for other inputs
 
 const char* name_of(Mode mode) {
   constexpr const char* kNames[] = {"static", "weight_only", "float16", "bfloat16", "dynamic", "strip"};
@@ -344,6 +347,29 @@ std::vector<std::string> dynamic_notes(const config::CoreConfig& config,
   return notes;
 }
 
+// Nothing is known of what comes in, so pairs of products are bounded for any integers.
+std::vector<std::string> bound_products(const std::vector<select::DynamicChoice>& choices, int threads,
+                                        plan::QuantizedModel& model) {
+  int64_t channels = 0;
+  for (const ir::NodeId id : ir::topological_order(model.graph)) {
+    const auto n = static_cast<size_t>(id);
+    const ir::Node& node = model.graph.nodes[n];
+    const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
+    if (n >= choices.size() || !choices[n].dynamic || !traits) continue;
+    const ir::ValueId v = node.inputs[static_cast<size_t>(traits->weight_slot)];
+    const auto stored = model.weights.find(v);
+    if (stored == model.weights.end()) continue;
+    const ir::Tensor& weight = *value_of(model.graph, v).constant;
+    channels += quantize::bound_pairs(weight, {weight.dims, ir::output_channel_axis(model.graph, node)},
+                                      false, threads, stored->second);
+  }
+  if (channels == 0) return {};
+  return {
+      format("weights of {} channels are bounded so that sums of pairs cannot saturate on x86 without VNNI;"
+             " \"saturation_guard\": false leaves them alone",
+             channels)};
+}
+
 }  // namespace
 
 std::vector<ir::Tensor> noise_like(const std::vector<ir::Tensor>& inputs) {
@@ -367,12 +393,16 @@ std::vector<ir::Tensor> noise_like(const std::vector<ir::Tensor>& inputs) {
 
 plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
                                     std::span<const config::NodeSettings> rules,
-                                    const std::vector<select::DynamicChoice>& choices, const Runs& inputs,
+                                    std::vector<select::DynamicChoice> choices, const Runs& inputs,
                                     run::RunnerFactory& runners, int threads, plan::QuantizedModel model,
                                     std::vector<std::string>& notes) {
   const auto say = [&](const std::vector<std::string>& said) {
     notes.insert(notes.end(), said.begin(), said.end());
   };
+  const double goal = config.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
+  if (config.saturation_guard.value_or(true)) say(bound_products(choices, threads, model));
+  settle_dynamic(model, inputs, runners, goal + kMarginDb, threads, choices);
+  apply_modes(model.graph, config, rules, choices, model.plan);
   say(dynamic_notes(config, choices, model.graph));
   say(narrow_constants(config, rules, inputs, runners, model));
   std::vector<ir::NodeId> operands, weights;

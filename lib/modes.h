@@ -55,7 +55,8 @@ plan::QuantizedModel unmeasured_model(const ir::Graph& graph, const plan::QuantP
 std::vector<plan::NodeDecision> reasons_of(config::Mode mode, size_t nodes);
 
 /// The model as it goes into the ONNX file, and sentences on what was done and why. Modes change it so:
-/// - dynamic: spell_dynamic(), and store_operands(), which weight_only has as well;
+/// - dynamic: settle_dynamic() on `inputs`, spell_dynamic(), and store_operands(), which weight_only has as
+///   well;
 /// - weight_only whose runtime is packed: spell_packed();
 /// - float16, bfloat16: float constants get 16 bits. Small ones stay float32, the smallest first, up to 3 %
 /// of
@@ -66,7 +67,7 @@ std::vector<plan::NodeDecision> reasons_of(config::Mode mode, size_t nodes);
 ///   finer; kept if measured to be better.
 plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
                                     std::span<const config::NodeSettings> rules,
-                                    const std::vector<select::DynamicChoice>& choices,
+                                    std::vector<select::DynamicChoice> choices,
                                     const std::vector<std::vector<ir::Tensor>>& inputs,
                                     run::RunnerFactory& runners, int threads, plan::QuantizedModel model,
                                     std::vector<std::string>& notes);

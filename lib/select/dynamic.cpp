@@ -18,6 +18,7 @@ bool constant_matrix(const ir::Graph& graph, const ir::Node& node, size_t slot, 
 
 DynamicChoice product(const ir::Graph& graph, const ir::Node& node, ir::NodeId id,
                       const PlacementCosts& time) {
+  if (!ir::constant_input(graph, node, 1)) return {};  // a product of activations: nothing to store
   if (!constant_matrix(graph, node, 1, 2)) return {false, "its weight is not a constant matrix"};
   if (node.op_type == "Gemm") {
     const bool plain = ir::float_attribute(node, "alpha", 1) == 1.0f &&
