@@ -400,7 +400,8 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
     notes.insert(notes.end(), said.begin(), said.end());
   };
   const double goal = config.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
-  if (config.saturation_guard.value_or(true)) say(bound_products(choices, threads, model));
+  const bool bounded = config.saturation_guard.value_or(true);
+  if (bounded) say(bound_products(choices, threads, model));
   settle_dynamic(model, inputs, runners, goal + kMarginDb, threads, choices);
   apply_modes(model.graph, config, rules, choices, model.plan);
   say(dynamic_notes(config, choices, model.graph));
@@ -416,7 +417,7 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
   if (config.weight_only.runtime == config::WeightRuntime::kPacked)
     say({spell_packed(weights, config.output.standard_ops_only, model)});
   store_operands(operands, model, threads);
-  spell_dynamic(choices, model, threads);
+  spell_dynamic(choices, bounded, threads, model);
   return model;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "ir/ops.h"
+#include "quantize/pairs.h"
 #include "threshold/blocks.h"
 
 namespace qc {
@@ -154,30 +155,38 @@ void spell_product(plan::QuantizedModel& model, NodeId id, Rounded& all) {
   cover(model);
 }
 
-// One row of a recurrent layer's weight is what one gate of one unit reads.
-threshold::Blocks rows_of(const ir::Tensor& weight, int threads) {
-  const int64_t length = weight.dims.back();
+// One row of a recurrent layer's weight is what one gate of one unit reads. `bounded`: pairs of products
+// cannot saturate.
+plan::IntegerTensor rows_of(const ir::Tensor& weight, bool bounded, int threads) {
+  const int64_t length = weight.dims.back(), count = weight.size() / length;
   threshold::BlockOptions options;
   options.bits = 8;
   options.size = length;
-  return threshold::in_blocks(weight.as<float>(), weight.size() / length, length, options, threads);
+  threshold::Blocks blocks = threshold::in_blocks(weight.as<float>(), count, length, options, threads);
+  plan::IntegerTensor rows;
+  rows.params = {8, true, true, 0, std::move(blocks.scales), std::move(blocks.zero_points)};
+  rows.integers = std::move(blocks.integers);
+  const std::vector<int64_t> dims{count, length};
+  if (bounded)
+    quantize::bound_pairs(ir::make_tensor(weight.as<float>(), dims), {dims, 0}, false, threads, rows);
+  return rows;
 }
 
-void spell_lstm(plan::QuantizedModel& model, NodeId id, int threads) {
+void spell_lstm(plan::QuantizedModel& model, NodeId id, bool bounded, int threads) {
   for (const size_t slot : {size_t{1}, size_t{2}}) {
     const ir::Tensor weight = *value_of(model, node_of(model, id).inputs[slot]).constant;
     const std::string name = value_of(model, node_of(model, id).inputs[slot]).name;
-    const threshold::Blocks rows = rows_of(weight, threads);
+    const plan::IntegerTensor rows = rows_of(weight, bounded, threads);
     const std::vector<int32_t> integers =
         turned(std::span<const int32_t>(rows.integers), weight.dims[0], weight.dims[1], weight.dims[2]);
     const std::vector<int64_t> scale_dims{weight.dims[0], weight.dims[1]};
     const ValueId q =
         ir::add_constant(model.graph, name + "_q",
                          bytes_tensor(integers, true, {weight.dims[0], weight.dims[2], weight.dims[1]}));
-    const ValueId s = ir::add_constant(model.graph, name + "_s",
-                                       ir::make_tensor(std::span<const float>(rows.scales), scale_dims));
+    const ValueId s = ir::add_constant(
+        model.graph, name + "_s", ir::make_tensor(std::span<const float>(rows.params.scales), scale_dims));
     const ValueId z =
-        ir::add_constant(model.graph, name + "_z", bytes_tensor(rows.zero_points, true, scale_dims));
+        ir::add_constant(model.graph, name + "_z", bytes_tensor(rows.params.zero_points, true, scale_dims));
     ir::set_input(model.graph, id, slot, q);
     ir::set_input(model.graph, id, 6 + 2 * slot, s);
     ir::set_input(model.graph, id, 7 + 2 * slot, z);
@@ -396,13 +405,13 @@ bool fits(const ir::Graph& graph, const ir::Node& node, const StoredOperand& row
 
 }  // namespace
 
-void spell_dynamic(const std::vector<select::DynamicChoice>& choices, plan::QuantizedModel& model,
-                   int threads) {
+void spell_dynamic(const std::vector<select::DynamicChoice>& choices, bool bounded, int threads,
+                   plan::QuantizedModel& model) {
   Rounded all;
   for (const NodeId id : ir::topological_order(model.graph)) {
     if (static_cast<size_t>(id) >= choices.size() || !choices[static_cast<size_t>(id)].dynamic) continue;
     if (node_of(model, id).op_type == "LSTM")
-      spell_lstm(model, id, threads);
+      spell_lstm(model, id, bounded, threads);
     else if (model.weights.contains(node_of(model, id).inputs.at(1)))  // else too small to be worth it
       spell_product(model, id, all);
   }

@@ -13,9 +13,9 @@ namespace qc {
 
 /// Nodes chosen to be dynamic become DynamicQuantizeLinear (one for all readers of a value), MatMulInteger
 /// and the scaling, as the runtime joins them (DynamicQuantizeMatMul), or DynamicQuantizeLSTM. `choices`: by
-/// NodeId.
-void spell_dynamic(const std::vector<select::DynamicChoice>& choices, plan::QuantizedModel& model,
-                   int threads);
+/// NodeId. `bounded`: weights that are rounded here, those of LSTMs, cannot saturate sums of pairs.
+void spell_dynamic(const std::vector<select::DynamicChoice>& choices, bool bounded, int threads,
+                   plan::QuantizedModel& model);
 
 /// MatMul and Gemm among `nodes` whose weights are blocks of 4 or 8 bits become MatMulNBits, which keeps them
 /// packed at run time; with `standard_ops_only` their weights stand behind DequantizeLinear with block_size,
