@@ -77,7 +77,44 @@ size_t scales_along(const ir::Tensor& weight, int axis) {
   return axis < 0 ? 1 : static_cast<size_t>(weight.dims[static_cast<size_t>(axis)]);
 }
 
-// By name first; a weight that was turned or renamed on the way is found by its numbers.
+// The step of one channel whose numbers are whole multiples of it, as they are after a BatchNorm has scaled a
+// row of integers; 0: there is none of up to 127 steps to the largest number.
+float step_of(const std::vector<float>& row) {
+  constexpr float kNear = 3e-4f;  // steps; two roundings to float32 leave 127 * 2^-23
+  float largest = 0;
+  for (const float x : row) largest = std::max(largest, std::fabs(x));
+  if (largest == 0) return 1;
+  for (int steps = 127; steps > 0; --steps) {
+    const float step = largest / static_cast<float>(steps);
+    if (std::all_of(row.begin(), row.end(), [&](float x) {
+          const float in_steps = x / step;
+          return std::fabs(in_steps - std::nearbyint(in_steps)) < kNear;
+        }))
+      return step;
+  }
+  return 0;
+}
+
+// A grid for each channel, read off the numbers themselves.
+std::optional<QuantParams> grid_by_steps(const ir::Tensor& weight, int axis) {
+  if (axis < 0) return std::nullopt;
+  const quant::ChannelLayout layout = quant::channel_layout(weight.dims, axis);
+  const std::span<const float> all = weight.as<float>();
+  const auto inner = static_cast<size_t>(layout.inner), channels = static_cast<size_t>(layout.channels);
+  if (inner * static_cast<size_t>(layout.outer) < 8)
+    return std::nullopt;  // few numbers lie on some grid always
+  QuantParams params{8, true, true, axis, {}, std::vector<int32_t>(channels, 0)};
+  for (size_t c = 0; c < channels; ++c) {
+    std::vector<float> row;
+    for (size_t o = 0; o < static_cast<size_t>(layout.outer); ++o)
+      for (size_t k = 0; k < inner; ++k) row.push_back(all[(o * channels + c) * inner + k]);
+    params.scales.push_back(step_of(row));
+    if (params.scales.back() == 0) return std::nullopt;
+  }
+  return params;
+}
+
+// By name first; a weight that was turned, renamed or scaled on the way is found by its numbers.
 std::optional<QuantParams> grid_of(const ir::Value& value, int axis, const adopt::Found& found,
                                    bool zero_points) {
   const ir::Tensor& weight = *value.constant;
@@ -95,7 +132,7 @@ std::optional<QuantParams> grid_of(const ir::Value& value, int axis, const adopt
     if (auto params = fits(named->second)) return params;
   for (const auto& [name, params] : found.weights)
     if (auto fitting = fits(params)) return fitting;
-  return std::nullopt;
+  return grid_by_steps(weight, axis);
 }
 
 }  // namespace

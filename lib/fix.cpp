@@ -99,6 +99,11 @@ plan::QuantPlan complete_plan(Scene& scene, const images::ImageSource* source, r
   candidates.insert(known.begin(), known.end());
   select::decide(plan, scene.graph, scene.target, candidates);
   notes.push_back(format("{} grids of activations are the file's", known.size()));
+  if (scene.found.covered > 0)
+    notes.push_back(
+        format("{} activations have a scale for each channel in the file, which no kernel takes: one scale "
+               "covers them all, and their values change",
+               scene.found.covered));
   return plan;
 }
 
@@ -111,7 +116,8 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   const run::Doors doors = onnx_doors();
   const config::CoreConfig config = load_config(options, diagnostics);
   const target::TargetSpec target = target_of(config);
-  const bool full = is_full(config, target);
+  // What the file has on integers stays there, whatever it costs, unless the config says otherwise.
+  const bool full = config.placement == config::Placement::kUnset || is_full(config, target);
   run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
   const OutputPaths outputs = plan_outputs(options, config);
 

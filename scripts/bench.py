@@ -6,6 +6,7 @@ Only ratios mean anything, and only on a machine that does little else. What is 
     run           a whole run of qconvert against one of the peer, 100 pictures, two threads, by turns
     calibration   the calibration stage on 500 pictures against plain_inference: decode, resize, float inference
     compare       a whole qconvert compare of both files on 400 labelled pictures against plain_inference of one and the other
+    fix           the peer's file after qconvert fix against ours from float, one thread, round-robin in one process
     memory        peak of a whole run against that of plain_inference; 1000 pictures against 100
 The peer is ONNX Runtime's own quantizer (bench_peers.py).
 """
@@ -35,6 +36,7 @@ CALIBRATION_TO_PLAIN = 1.5
 MEMORY_ABOVE_PLAIN = 100   # MB
 MEMORY_GROWTH = 0.10
 COMPARE_TO_ALONE = 1.3
+FIXED_TO_OURS = 1.05
 COMPARED = 400
 WHOLE_RUN = "mobilenet_v1_0.75_224"
 HELD_OUT = 16              # /verify_images: taken out of the calibration pictures
@@ -288,12 +290,37 @@ def bench_compare(data, models, options, bounds):
               f"  ratio {ratio:.2f} (least {least:.2f}, processor time {cpu:.2f})  {bounds.judge(least <= COMPARE_TO_ALONE)}", flush=True)
 
 
+def bench_fix(data, models, options, bounds):
+    print(f"\nspeed of the peer's files after qconvert fix, one thread: at most {FIXED_TO_OURS} of the time of ours from float, with everything"
+          " on\nintegers as theirs has it (times in ms, median and least of all rounds; the least decides)")
+    for model in models:
+        theirs, why = peer_file(model, data)
+        if not theirs:
+            print(f"{model['name']:32} the peer has no file: {why}", flush=True)
+            continue
+        with tempfile.TemporaryDirectory() as work:
+            config = write_config(os.path.join(work, "config.json"), model, link_all(split_of(data, model)[0], os.path.join(work, "calib")))
+            stem = os.path.splitext(os.path.basename(path_of(data, model)))[0]
+            run(QCONVERT, path_of(data, model), "--config", config, "--set", "/placement=full", "-o", work, "-q", "--no-progress")
+            run(QCONVERT, "fix", theirs, "-o", os.path.join(work, "fixed"), "-q", "--no-progress")
+            files = {"ours": os.path.join(work, stem + ".quant.onnx"), "peer": theirs,
+                     "fixed": os.path.join(work, "fixed", os.path.splitext(os.path.basename(theirs))[0] + ".quant.onnx")}
+            figures = json.loads(peer("speed", {"files": files, "input": model["inputs"][0]["name"], "image": split_of(data, model)[1][0],
+                                                "preprocess": preprocess_of(model), "cpu": options.cpu, "rounds": options.rounds,
+                                                "seconds": options.seconds}))
+        ratio = figures["fixed"]["min"] / figures["ours"]["min"]
+        print(f"{model['name']:32} " + "  ".join(f"{n} {figures[n]['median']:.3f} {figures[n]['min']:.3f}" for n in ("fixed", "ours", "peer")
+                                                 if "min" in figures[n])
+              + f"  ratio {ratio:.2f}  {bounds.judge(ratio <= FIXED_TO_OURS)}", flush=True)
+
+
 # name -> (what does it, the models it takes when none are named; None: all)
 BENCHES = {
     "speed": (bench_speed, None),
     "run": (bench_run, [WHOLE_RUN]),
     "calibration": (bench_calibration, [WHOLE_RUN]),
     "compare": (bench_compare, [WHOLE_RUN]),
+    "fix": (bench_fix, [WHOLE_RUN, "squeezenet1.1_227", "resnet20_cifar10"]),
     "memory": (bench_memory, [WHOLE_RUN, "mlsd_tiny_320"]),
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Writes tests/data/quantized: small models quantized by others, in the style of training frameworks, damaged ones, and
-recurrent and attention layers. Run by hand; needs numpy, onnx and onnxruntime (for its own quantizer).
+recurrent and attention layers. Run by hand; needs numpy, onnx and onnxruntime (for its own quantizer), and with `nncf`
+behind the folder that package, and then writes its file alone.
 
-    python3 scripts/make_quantized_models.py tests/data/quantized
+    python3 scripts/make_quantized_models.py tests/data/quantized [nncf]
 """
 import os
 import sys
@@ -42,6 +43,32 @@ def small_network():
              helper.make_node("Flatten", ["g"], ["f"], "flat"),
              helper.make_node("Gemm", ["f", "w3", "b3"], ["y"], "fc", transB=1)]
     return model_of(nodes, "small", [("x", [1, 3, 16, 16])], [("y", [1, 10])], weights, 13)
+
+
+def separable_network():
+    """A convolution and a depthwise one, each with its BatchNormalization, and a classifier."""
+    weights = {"w1": normal(8, 3, 3, 3, scale=.3), "w2": normal(8, 1, 3, 3, scale=.4), "w3": normal(10, 8, scale=.3),
+               "b3": normal(10, scale=.1)}
+    nodes, last = [], "x"
+    for i, group in (("1", 1), ("2", 8)):
+        for what, numbers in (("g", .5 + RNG.random(8)), ("h", RNG.standard_normal(8) * .1), ("m", RNG.standard_normal(8) * .1),
+                              ("v", .5 + RNG.random(8))):
+            weights[what + i] = numbers.astype(np.float32)
+        nodes += [helper.make_node("Conv", [last, "w" + i], ["c" + i], "conv" + i, kernel_shape=[3, 3], pads=[1, 1, 1, 1],
+                                   group=group),
+                  helper.make_node("BatchNormalization", ["c" + i, "g" + i, "h" + i, "m" + i, "v" + i], ["n" + i], "norm" + i),
+                  helper.make_node("Relu", ["n" + i], ["r" + i], "relu" + i)]
+        last = "r" + i
+    nodes += [helper.make_node("GlobalAveragePool", [last], ["g"], "pool"), helper.make_node("Flatten", ["g"], ["f"], "flat"),
+              helper.make_node("Gemm", ["f", "w3", "b3"], ["y"], "fc", transB=1)]
+    return model_of(nodes, "separable", [("x", [1, 3, 16, 16])], [("y", [1, 10])], weights, 13)
+
+
+def by_nncf(model):
+    """Its scales of the depthwise layer's input run along channels, and no BatchNormalization is folded."""
+    import nncf  # pylint: disable=import-outside-toplevel
+    pictures = [normal(1, 3, 16, 16) for _ in range(8)]
+    return nncf.quantize(model, nncf.Dataset(pictures, lambda x: {"x": x}), subset_size=8)
 
 
 class Noise(CalibrationDataReader):
@@ -159,6 +186,8 @@ def main():
     def save(model, name):
         onnx.save(model, os.path.join(folder, name))
 
+    if "nncf" in sys.argv[2:]:
+        return save(by_nncf(separable_network()), "nncf.onnx")
     small = small_network()
     save(small, "small.onnx")
     source = os.path.join(folder, "small.onnx")
@@ -175,6 +204,7 @@ def main():
     save(recurrent("LSTM", 4), "lstm.onnx")
     save(recurrent("GRU", 3), "gru.onnx")
     save(attention(), "attention.onnx")
+    return None
 
 
 if __name__ == "__main__":

@@ -127,12 +127,20 @@ class Stripper {
                       format("'{}' is rounded with scale {} already, and here again with scale {}",
                              value(x).name, again->second.scales[0], params->scales[0]),
                       "leave the pair whose scale the next layer was trained or calibrated with");
-    if (params->per_channel())
-      return complain(node(id), "bad-scale",
-                      "an activation has a scale for each channel, which no kernel takes",
-                      "quantize activations per tensor");
-    know(node(id), x, *params);
+    know(node(id), x, params->per_channel() ? covering(*params) : *params);
+    found_.covered += params->per_channel();
     twins_[q] = {x, *params};
+  }
+
+  // One grid over all that the channels' grids reach: no kernel takes activations with a scale a channel.
+  static QuantParams covering(const QuantParams& params) {
+    double low = 0, high = 0;
+    for (size_t c = 0; c < params.scales.size(); ++c) {
+      const double scale = params.scales[c];
+      low = std::min(low, scale * static_cast<double>(params.qmin() - params.zero_points[c]));
+      high = std::max(high, scale * static_cast<double>(params.qmax() - params.zero_points[c]));
+    }
+    return quant::asymmetric_params(low, high, params.bits, params.is_signed);
   }
 
   // A float weight behind Q (training frameworks): the floats on its grid.

@@ -16,6 +16,7 @@ namespace qc::adopt {
 struct Found {
   std::map<std::string, quant::QuantParams> activations;
   std::map<std::string, quant::QuantParams> weights;  // constants; each lies on this grid exactly
+  int64_t covered = 0;  // of the activations: had a scale a channel, here one that covers them all
   bool empty() const { return activations.empty() && weights.empty(); }
 };
 
