@@ -76,6 +76,13 @@ bool has_narrow_weights(const plan::QuantizedModel& model) {
                      [](const auto& weight) { return weight.second.params.bits < kFullWidth; });
 }
 
+int64_t enough_images(const images::ImageSource& source, int64_t most) {
+  constexpr int64_t kLarge = int64_t{3} * 416 * 416;
+  int64_t elements = 1;
+  for (const ir::Tensor& input : source.load(0)) elements += input.size();
+  return std::clamp(most * kLarge / elements, std::max<int64_t>(1, most / 4), most);
+}
+
 FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan,
                              const plan::StatsTable& stats, run::RunnerFactory& runners,
                              const images::ImageSource& source, const calibrate::Split& split,
@@ -102,8 +109,9 @@ FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan
   if (!all_finite(answers.held_out))
     throw calibrate::not_finite(graph, runners, source, answers.held_out.images);
   if (!answers.layers.empty())
-    answers.means = correct::float_means(*model, answers.layers, source,
-                                         correct::spread(split.calibration, kCorrectionImages), threads);
+    answers.means = correct::float_means(
+        *model, answers.layers, source,
+        correct::spread(split.calibration, enough_images(source, kCorrectionImages)), threads);
   return answers;
 }
 

@@ -44,6 +44,10 @@ struct Attempt {
   std::unique_ptr<simulate::Simulator> simulator;  // acts as `model` does
 };
 
+/// Images that tell a correction or a trial enough: `most`, or fewer (down to a quarter) where they are large
+/// pictures, each of which tells more and takes longer.
+int64_t enough_images(const images::ImageSource& source, int64_t most);
+
 /// Runs the float model on the held-out and on some calibration images.
 FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan,
                              const plan::StatsTable& stats, run::RunnerFactory& runners,

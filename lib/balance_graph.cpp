@@ -17,7 +17,7 @@
 namespace qc {
 namespace {
 
-constexpr int64_t kImages = 16;  // that trials are calibrated on
+constexpr int64_t kImages = 16;  // that trials are calibrated on, and judged on
 constexpr int64_t kDeviationImages = 8;
 constexpr double kSameFunction = 80;  // dB between both graphs in float; float32's own noise is above 100
 constexpr double kWorthDb = 0.1;      // less is luck
@@ -52,9 +52,10 @@ Variant variant_of(const BalanceScene& scene, ir::Graph graph,
   const plan::QuantPlan outlined =
       outline_of_fastest(variant.graph, variant.places, scene.config, scene.target);
   const auto requests = select::requests(outlined, variant.graph);
+  const std::vector<int64_t> few =
+      correct::spread(scene.split.calibration, enough_images(scene.source, kImages));
   variant.stats =
-      calibrate::calibrate(variant.graph, scene.runners, scene.source,
-                           correct::spread(scene.split.calibration, kImages), requests, {scene.threads, 1});
+      calibrate::calibrate(variant.graph, scene.runners, scene.source, few, requests, {scene.threads, 1});
   variant.plan = complete_plan(scene, variant);
   return variant;
 }
@@ -62,7 +63,8 @@ Variant variant_of(const BalanceScene& scene, ir::Graph graph,
 /// The worst output in dB, quantized as the whole conversion would, but for the search for better placements.
 double measured_db(const BalanceScene& scene, const Variant& variant) {
   calibrate::Split few = scene.split;
-  few.calibration = correct::spread(scene.split.calibration, kImages);
+  few.calibration = correct::spread(scene.split.calibration, enough_images(scene.source, kImages));
+  few.held_out = correct::spread(scene.split.held_out, enough_images(scene.source, kImages));
   const plan::Candidates weights =
       threshold::weight_candidates(variant.graph, variant.plan, scene.target, scene.config.quantization,
                                    variant.places.rules.nodes, scene.threads);

@@ -184,6 +184,9 @@ void describe_placement(report::Report& report, const PlacementScene& scene, con
   if (best.model.plan.nodes.size() != scene.graph.nodes.size()) return;
   const std::vector<bool> now = integer_nodes(best.model.plan);
   report.predicted_time = time_ratio(scene, now);
+  for (const select::ProcessorCosts& one : scene.time_on)
+    if (report.predicted_time && !one.processor.empty())
+      report.predicted_on.emplace_back(one.processor, select::time_ratio(scene.graph, now, one.time));
   if (report.predicted_time && report.frontier.empty())
     report.frontier = frontier_of(scene, placed, best, now);
   report.float_regions = float_regions(scene, placed, best, now);

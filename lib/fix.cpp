@@ -14,6 +14,7 @@
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
+#include "places.h"
 #include "prepare.h"
 #include "quantize/quantize.h"
 #include "run/ort_runner.h"
@@ -152,7 +153,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   std::vector<select::Capability> capabilities =
       select::capabilities(graph, target, config.keep_float, normalize::recognise(graph), rules.nodes);
   const select::PlacementCosts time =
-      select::time_costs(with_shapes_of(graph, sample, doors), capabilities, target);
+      costs_by(config, target, with_shapes_of(graph, sample, doors), capabilities).time;
   Scene scene{graph, target, config, found, rules, std::move(capabilities), time, full};
   const plan::QuantPlan plan =
       complete_plan(scene, source.get(), runners, split, threads, result.report.notes);

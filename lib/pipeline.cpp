@@ -277,9 +277,16 @@ ConvertResult convert(const ConvertOptions& options) {
     complete(other);
     return attempt(graph, other, weights, answers, runners, *source, config, threads);
   };
-  const PlacementScene scene{
-      graph,  places.capabilities, places.time, !target.costs.empty(), config.goals, answers, *source, split,
-      threads};
+  const PlacementScene scene{graph,
+                             places.capabilities,
+                             places.time,
+                             places.time_on,
+                             !target.costs.empty(),
+                             config.goals,
+                             answers,
+                             *source,
+                             split,
+                             threads};
   Placed found{std::move(best), {}, {}, {}};
   if (rounds && !bounded && target.float_islands && !full_stands(config, found.best.fidelity.worst_db()))
     found = refine_placement(scene, placed, std::move(found.best), retry);

@@ -2,6 +2,7 @@
 #include "places.h"
 
 #include "attempt.h"
+#include "base/text.h"
 #include "modes.h"
 #include "normalize/idioms.h"
 #include "prepare.h"
@@ -10,6 +11,33 @@
 #include "write_tflite.h"
 
 namespace qc {
+namespace {
+
+// With the costs of the processor that the config names, or of all.
+target::TargetSpec priced_for(const config::CoreConfig& config, target::TargetSpec target) {
+  const std::string& asked = config.goals.processor;
+  if (asked == config::PlacementGoals::kAnyProcessor) return target;
+  if (target.costs_on.contains(asked)) {
+    auto own = std::move(target.costs_on.at(asked));
+    target.costs_on = {{asked, std::move(own)}};
+    return target;
+  }
+  std::vector<std::string> known{config::PlacementGoals::kAnyProcessor};
+  for (const auto& [processor, costs] : target.costs_on) known.push_back(processor);
+  throw Error(Exit::kUsage, {"unknown-processor", "/placement/processor",
+                             format("the target {} has no costs of the processor \"{}\"", target.name, asked),
+                             format("write one of {}", join(known, ", "))});
+}
+
+}  // namespace
+
+PlacementTimes costs_by(const config::CoreConfig& config, const target::TargetSpec& target,
+                        const ir::Graph& sized, const std::vector<select::Capability>& capabilities) {
+  PlacementTimes times;
+  times.on = select::time_costs_on_each(sized, capabilities, priced_for(config, target));
+  times.time = select::costs_for_all(sized, capabilities, times.on, kWorthTime);
+  return times;
+}
 
 Places places_of(const ir::Graph& graph, const config::CoreConfig& config, const target::TargetSpec& target,
                  const std::vector<ir::Tensor>& sample, const run::Doors& doors,
@@ -23,7 +51,9 @@ Places places_of(const ir::Graph& graph, const config::CoreConfig& config, const
   places.capabilities =
       select::capabilities(graph, target, config.keep_float, places.idioms, places.rules.nodes);
   select::check_placed(graph, target, places.capabilities, places.rules);
-  places.time = select::time_costs(with_shapes_of(graph, sample, doors), places.capabilities, target);
+  PlacementTimes times = costs_by(config, target, with_shapes_of(graph, sample, doors), places.capabilities);
+  places.time_on = std::move(times.on);
+  places.time = std::move(times.time);
   places.at_run_time = dynamic_choices(graph, config, places.rules.nodes, places.time);
   keep_out_of_plan(graph, config, places.rules.nodes, places.capabilities);
   places.fastest = !config::rounds_activations(config) ? std::vector<bool>(graph.nodes.size(), false)

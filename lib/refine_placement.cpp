@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 
+#include "places.h"
 #include "simulate/probe.h"
 
 namespace qc {
@@ -16,9 +17,11 @@ constexpr int kRounds = 3;
 // (kNarrowGapDb: as much again). Where integers earn little (float takes less than kLittle of their time),
 // half of what they earn may go.
 constexpr double kNarrowGapDb = 3, kLittle = 1.5, kGiveBack = 0.8;
-// Predicted time, float = 1, above which integers are not worth having: single models are measured a few
-// percent slower than predicted, and float with integer weights is at 1 for certain and closer to float.
-constexpr double kWorth = 0.95;
+
+// Weights alone, with the biases of another placement, are at least this far above the aim, or solved anew.
+constexpr double kSureDb = 6;
+// Fewer images held out than kFewHeldOut say less about others: the aim is up to kFewDb higher.
+constexpr double kFewHeldOut = 8, kFewDb = 3;
 
 // What the search aims at. The default is judged on other images than those held out, a goal that was set on
 // these.
@@ -27,27 +30,44 @@ struct Aim {
   double tolerance = 0;  // measured, below the aim: another round is not worth its time
 };
 
-Aim aim_of(const config::PlacementGoals& goals) {
+Aim aim_of(const config::PlacementGoals& goals, size_t held_out) {
   if (goals.min_sqnr_db) return {*goals.min_sqnr_db + 1, 1};
-  return {config::PlacementGoals::kSqnrDb + 4, 3};
+  const double unsure = kFewDb * (1 - std::min(1.0, static_cast<double>(held_out) / kFewHeldOut));
+  return {config::PlacementGoals::kSqnrDb + 4 + unsure, 3};
 }
 
 double ratio_of(const simulate::Power& power) {
   return power.noise / std::max(power.signal, 1e-300);
 }
 
-// The outputs' fidelity when only weights are integers, without correction: a lower bound of what integer
-// weights alone leave, for the price of one pass.
-simulate::Fidelity without_rounding(Attempt& attempt, const PlacementScene& scene) {
+// The outputs' fidelity when only weights are integers, for the price of one pass. `corrected`: with the
+// biases that make up for the attempt's roundings, which is nearly what an attempt without any rounding would
+// be corrected to.
+simulate::Fidelity without_rounding(Attempt& attempt, const PlacementScene& scene, bool corrected) {
   simulate::ActivationTable none(attempt.simulator->table.size());
   simulate::Hook correction;
   std::swap(attempt.simulator->table, none);
-  std::swap(attempt.simulator->before, correction);
+  if (!corrected) std::swap(attempt.simulator->before, correction);
   const simulate::Fidelity fidelity = simulate::fidelity_of(
       *attempt.simulator->runner, scene.source, scene.answers.held_out, scene.answers.judged, scene.threads);
   std::swap(attempt.simulator->table, none);
-  std::swap(attempt.simulator->before, correction);
+  if (!corrected) std::swap(attempt.simulator->before, correction);
   return fidelity;
+}
+
+// What is not slower than float, or than the user's limit, on any processor; the fastest is always among
+// them.
+std::vector<select::Refined> not_too_slow(const PlacementScene& scene,
+                                          const std::vector<select::Refined>& frontier) {
+  const auto slowest = [&](const select::Refined& one) {
+    return select::slowest_ratio(scene.graph, one.integer, scene.time_on);
+  };
+  const double limit = std::max(scene.goals.max_latency_ratio.value_or(config::PlacementGoals::kLatencyRatio),
+                                slowest(frontier.front()));
+  std::vector<select::Refined> fit;
+  std::copy_if(frontier.begin(), frontier.end(), std::back_inserter(fit),
+               [&](const select::Refined& one) { return !scene.priced || slowest(one) <= limit; });
+  return fit;
 }
 
 // Probes every scale group on a few images; the sums are then scaled to what the held-out images measured,
@@ -66,7 +86,8 @@ select::MeasuredNoise measured_noise(Attempt& attempt, const simulate::Fidelity&
     members.push_back(values);
   }
   std::vector<std::vector<ir::Tensor>> inputs;
-  for (const int64_t image : correct::spread(scene.split.calibration, kProbeImages))
+  for (const int64_t image :
+       correct::spread(scene.split.calibration, enough_images(scene.source, kProbeImages)))
     inputs.push_back(scene.source.load(image));
   noise.ratios = simulate::rounding_noise(*attempt.simulator, members, inputs, answers.judged, scene.threads);
   for (size_t o = 0; o < answers.judged.size(); ++o) {
@@ -86,7 +107,7 @@ bool improves(const simulate::Fidelity& tried, const simulate::Fidelity& best) {
 
 // Does the placement save too little time to be sure of?
 bool is_marginal(const PlacementScene& scene, const plan::QuantPlan& plan) {
-  return time_ratio(scene, integer_nodes(plan)).value_or(0) > kWorth;
+  return scene.priced && slowest_ratio(scene.graph, integer_nodes(plan), scene.time_on) > kWorthTime;
 }
 
 select::Goal goal_of(const PlacementScene& scene, const Aim& aim, bool poor,
@@ -119,10 +140,8 @@ void begin_where_they_pay(const std::vector<bool>& start, Attempt& first,
 }  // namespace
 
 std::optional<double> time_ratio(const PlacementScene& scene, const std::vector<bool>& integer) {
-  const double rest = scene.time.elsewhere,
-               in_float = rest + select::cost_of(scene.graph, std::vector<bool>(integer.size()), scene.time);
-  if (!scene.priced || in_float <= 0) return std::nullopt;
-  return (rest + select::cost_of(scene.graph, integer, scene.time)) / in_float;
+  if (!scene.priced) return std::nullopt;
+  return select::time_ratio(scene.graph, integer, scene.time);
 }
 
 std::vector<bool> integer_nodes(const plan::QuantPlan& plan) {
@@ -154,23 +173,26 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
   const std::vector<bool> start = select::place(scene.graph, scene.capabilities, scene.time),
                           nowhere = only_pinned(scene.graph, scene.capabilities);
   if (placed != start) begin_where_they_pay(start, first, retry);
-  const Aim aim = aim_of(scene.goals);
+  const Aim aim = aim_of(scene.goals, scene.answers.held_out.images.size());
   const bool poor = first.fidelity.worst_db() < aim.db;
   const bool marginal = is_marginal(scene, first.model.plan);
-  if (!poor && !marginal && without_rounding(first, scene).worst_db() - first.uncorrected_db <= kNarrowGapDb)
+  if (!poor && !marginal &&
+      without_rounding(first, scene, false).worst_db() - first.uncorrected_db <= kNarrowGapDb)
     return {std::move(first), {}, {}, {}};
 
-  // Only the figure is kept: a whole attempt at rest would add its session and its weights to the peak.
-  const simulate::Fidelity weights_only = retry(nowhere).fidelity;
+  simulate::Fidelity weights_only = without_rounding(first, scene, true);
+  // Biases that suit roundings of activations need not suit weights alone; where it matters, they are solved.
+  if (weights_only.worst_db() < aim.db + kSureDb) weights_only = retry(nowhere).fidelity;
   Placed found{std::move(first), {}, {}, {}};
   found.probed = integer_nodes(found.best.model.plan);
   found.noise = measured_noise(found.best, weights_only, scene);
   select::Goal goal = goal_of(scene, aim, poor, weights_only, select::cost_of(scene.graph, start, scene.time),
                               select::cost_of(scene.graph, nowhere, scene.time));
   found.frontier = select::frontier(scene.graph, scene.capabilities, scene.time, *found.noise, goal);
+  const std::vector<select::Refined> fit = not_too_slow(scene, found.frontier);
   std::vector<bool> last = start;
   for (int round = 0; round < kRounds; ++round) {
-    const select::Refined refined = select::choose(found.frontier, goal);
+    const select::Refined refined = select::choose(fit, goal);
     if (refined.integer == last || (!refined.reaches_goal && round > 0)) break;
     last = refined.integer;
     Attempt tried = retry(refined.integer);
@@ -183,10 +205,11 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
     goal.sqnr_db = std::min(goal.sqnr_db + std::max(1.0, (aim.db - db) / 2), weights_only.worst_db() - 1);
   }
   if (is_marginal(scene, found.best.model.plan)) {
-    const bool better = improves(weights_only, found.best.fidelity);
+    Attempt in_float = retry(nowhere);
+    const bool better = improves(in_float.fidelity, found.best.fidelity);
     const report::Correction line{"no integers but weights", better, found.best.fidelity.worst_db(),
-                                  weights_only.worst_db()};
-    if (better) found.best = retry(nowhere);
+                                  in_float.fidelity.worst_db()};
+    if (better) found.best = std::move(in_float);
     found.best.corrections.push_back(line);
   }
   return found;

@@ -11,6 +11,7 @@
 #include "config/core_config.h"
 #include "ir/graph.h"
 #include "select/capability.h"
+#include "select/costs.h"
 #include "select/placement.h"
 #include "select/refine.h"
 
@@ -20,8 +21,9 @@ namespace qc {
 struct PlacementScene {
   const ir::Graph& graph;
   const std::vector<select::Capability>& capabilities;
-  const select::PlacementCosts& time;
-  bool priced = true;  // the times are those of a cost table
+  const select::PlacementCosts& time;                  // what decides
+  const std::vector<select::ProcessorCosts>& time_on;  // by processor
+  bool priced = true;                                  // the times are those of a cost table
   const config::PlacementGoals& goals;
   const FloatAnswers& answers;
   const images::ImageSource& source;

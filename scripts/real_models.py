@@ -4,15 +4,17 @@
 real_data.py says which pictures. Bounds: the columns of tests/real_models.csv are the worst output's SQNR in dB, the
 top-1 agreement in percent and the size against float; `floor_db` is what an earlier version reached and no later one
 may lose (the run fails below it), `bound_db` is the aim (printed as short when it is missed); `known_short` says what
-else stays short and why (scripts/bench.sh prints it). The last lines sum up what a first run should bring without
-any setting: the worst output at 20 dB or better (before the op where an output lies behind one that jumps), at least
-0.97 of float's speed, at most 0.35 of its file (small files excepted, whose graph weighs as much as their weights), and
-how far the time that the cost table predicts is from the one measured here.
+else stays short and why. The last lines sum up what a first run should bring without any setting, as MET or SHORT: the
+worst output at 20 dB or better (before the op where an output lies behind one that jumps), at least 0.97 of float's
+speed, at most 0.35 of its file (small files excepted, whose graph weighs as much as their weights), how far the time that
+the cost table of this kind of processor predicts is from the one measured here, and the time that the search for a
+placement adds to a conversion, in calibration passes.
 """
 import csv
 import json
 import math
 import os
+import re
 import sys
 import tempfile
 import time
@@ -28,14 +30,25 @@ def same_bytes(a, b):
         return x.read() == y.read()
 
 
+def stages_of(text):
+    """Seconds by stage, from the last part of the verbose report."""
+    return {name: float(seconds) for name, seconds in re.findall(r"^  ([a-z ]+?) +([0-9.e+-]+) s$", text.rpartition("\ntime\n")[2], re.M)}
+
+
+def processor():
+    """This machine's name among those that targets have costs of."""
+    doctor = json.loads(run(QCONVERT, "doctor", "--json"))
+    return "x86_vnni" if "VNNI" in doctor["processor_has"] else "x86" if doctor["processor"] == "x86-64" else ""
+
+
 def judge(data, model, bounds, work):
     path = os.path.join(data, "models", model["file"])
     calibration, judged = split_of(data, model, MANY if bounds and bounds["agreement"] else JUDGED)
     config = write_config(os.path.join(work, "config.json"), model, link_all(calibration, os.path.join(work, "calib")))
     started = time.time()
     with ThreadPoolExecutor() as both:  # side by side: the one with one thread would leave a processor idle
-        list(both.map(lambda out, threads: run(QCONVERT, path, "--config", config, "-o", os.path.join(work, out), "-q",
-                                               "--no-progress", "--threads", threads), "ab", "21"))
+        printed = list(both.map(lambda out, threads: run(QCONVERT, path, "--config", config, "-o", os.path.join(work, out), "-v",
+                                                         "--no-progress", "--threads", threads), "ab", "21"))
     seconds = time.time() - started
     stem = os.path.splitext(model["file"])[0]
     names = [stem + ".quant.onnx", stem + ".report.json"]
@@ -46,7 +59,7 @@ def judge(data, model, bounds, work):
                            link_all(judged, os.path.join(work, "judged")), "--latency-rounds", "15", "--report", "json", "-q"))
     judged_file = found["models"][1]
     against = judged_file["against_a"]
-    return {"seconds": seconds, "same": same, "db": min(o["sqnr_db"] for o in against["outputs"]), "agreement": against["agreement"],
+    return {"seconds": seconds, "stages": stages_of(printed[0]), "same": same, "db": min(o["sqnr_db"] for o in against["outputs"]), "agreement": against["agreement"],
             "ratio": judged_file["size_ratio"], "speed": judged_file["latency"]["one_thread"]["speedup"], "report": report}
 
 
@@ -65,29 +78,50 @@ def first_run(figures):
     return missing
 
 
-def prediction_error(figures):
+def prediction_error(figures, kind):
     """Predicted over measured time, minus 1; None where nothing was predicted."""
-    predicted = figures["report"].get("predicted_time")
+    report = figures["report"]
+    predicted = report.get("predicted_time_on", {}).get(kind, report.get("predicted_time"))
     return None if predicted is None else predicted * figures["speed"] - 1
 
 
-def sum_up(everything):
+def added_time(figures):
+    """What the search for a placement took, in calibration passes."""
+    stages = figures["stages"]
+    return (stages.get("balance", 0) + stages.get("refine", 0)) / max(stages.get("calibrate", 0), 0.01)
+
+
+ALL_GOOD, MEAN_SPEED, PREDICTED, ADDED = 1.0, 1.35, 15 / 19, 2.0  # bounds: shares, a ratio, calibration passes
+
+
+def say(good, text):
+    print(f"{'MET' if good else 'SHORT':6}{text}")
+
+
+def sum_up(everything, bounds, kind):
     if not everything:
         return
+    count = len(everything)
     good = [name for name, figures in everything.items() if not first_run(figures)]
-    print(f"worst output >= 20 dB, speed >= 0.97, file <= 0.35 of float: {len(good)} of {len(everything)} models")
+    say(len(good) >= ALL_GOOD * count, f"worst output >= 20 dB, speed >= 0.97, file <= 0.35 of float: {len(good)} of {count} models")
     for name, figures in everything.items():
         if first_run(figures):
-            print(f"  {name}: short of {', '.join(first_run(figures))}")
-    mean = math.exp(sum(math.log(figures["speed"]) for figures in everything.values()) / len(everything))
-    print(f"geometric mean of speed over float: {mean:.2f}")
-    errors = {name: prediction_error(figures) for name, figures in everything.items()}
+            known = bounds.get(name, {}).get("known_short")
+            print(f"         {name}: short of {', '.join(first_run(figures))}" + (f" (known: {known})" if known else ""))
+    mean = math.exp(sum(math.log(figures["speed"]) for figures in everything.values()) / count)
+    say(mean >= MEAN_SPEED, f"geometric mean of speed over float: {mean:.2f}, bound {MEAN_SPEED}")
+    errors = {name: prediction_error(figures, kind) for name, figures in everything.items()}
     errors = {name: error for name, error in errors.items() if error is not None}
     within = sum(abs(error) <= 0.2 for error in errors.values())
-    print(f"predicted time within 20 % of the measured one: {within} of {len(errors)} models")
+    say(within >= PREDICTED * len(errors), f"predicted time within 20 % of the measured one: {within} of {len(errors)} models, bound 15 of 19")
     for name, error in errors.items():
         if abs(error) > 0.2:
-            print(f"  {name}: {100 * error:+.0f} %")
+            print(f"         {name}: {100 * error:+.0f} %")
+    slow = {name: added_time(figures) for name, figures in everything.items() if added_time(figures) > ADDED}
+    say(not slow, f"placement adds at most {ADDED:g} calibration passes to a conversion: {count - len(slow)} of {count} models")
+    for name, passes in slow.items():
+        stages = everything[name]["stages"]
+        print(f"         {name}: {passes:.1f} passes, {stages['balance'] + stages['refine']:.1f} s of {sum(stages.values()):.1f} s")
 
 
 def verdict(figures, bounds):
@@ -115,6 +149,7 @@ def main():
     wanted = sys.argv[1:]
     failed = 0
     everything = {}
+    kind = processor()
     print(f"{'model':32} {'worst':>8} {'agree':>7} {'size':>6} {'speed':>6} {'predicted':>9} {'both':>7}  integer Conv/Gemm/MatMul")
     for model in models:
         if wanted and model["name"] not in wanted:
@@ -126,7 +161,7 @@ def main():
                 cover = figures["report"].get("coverage", {})
                 agree = "" if figures["agreement"] is None else f"{100 * figures['agreement']:.1f} %"
                 everything[model["name"]] = figures
-                error = prediction_error(figures)
+                error = prediction_error(figures, kind)
                 print(f"{model['name']:32} {figures['db']:5.1f} dB {agree:>7} {figures['ratio']:6.3f} x{figures['speed']:5.2f} "
                       f"{'' if error is None else f'{100 * error:+.0f} %':>9} {figures['seconds']:5.1f} s  {cover.get('weighted_on_integer_kernels', '?')}/{cover.get('weighted_nodes', '?')}"
                       + "".join(f"  SHORT: {s}" for s in short) + "".join(f"  FAILED: {s}" for s in fails), flush=True)
@@ -134,7 +169,7 @@ def main():
             except (RuntimeError, KeyError, ValueError) as problem:
                 print(f"{model['name']:32} FAILED: {problem}", flush=True)
                 failed += 1
-    sum_up(everything)
+    sum_up(everything, bounds, kind)
     sys.exit(1 if failed else 0)
 
 

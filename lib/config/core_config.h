@@ -156,8 +156,10 @@ enum class Placement { kUnset, kAuto, kFull };
 /// a warning.
 struct PlacementGoals {
   static constexpr double kSqnrDb = 20, kLatencyRatio = 1;  // where nothing is set
-  std::optional<double> min_sqnr_db;                        // worst output
+  static constexpr const char* kAnyProcessor = "any";
+  std::optional<double> min_sqnr_db;        // worst output
   std::optional<double> max_latency_ratio;  // time of the written ONNX file over the float model's
+  std::string processor = kAnyProcessor;    // whose costs count: one that the target knows, or any
 };
 
 /// Nodes that run where the config says.

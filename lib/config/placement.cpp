@@ -49,6 +49,10 @@ const std::vector<Member>& members() {
     t.push_back(goal("min_sqnr_db", 0, 200, &PlacementGoals::min_sqnr_db, "worst output, against float"));
     t.push_back(goal("max_latency_ratio", 0.01, 100, &PlacementGoals::max_latency_ratio,
                      "time of the written ONNX file over float's, one thread"));
+    t.push_back({row("processor", Kind::kText, 0, 0, {},
+                     "what the times are of: \"any\" for a placement that is no slower than float on any "
+                     "processor that the target has costs of, or one of them: \"x86_vnni\", \"x86\""),
+                 [](CoreConfig& config, const Json& value) { config.goals.processor = value; }});
     return t;
   }();
   return table;
@@ -127,6 +131,7 @@ Json get_placement(const CoreConfig& config) {
   Json object = Json::object();
   if (config.goals.min_sqnr_db) object["min_sqnr_db"] = *config.goals.min_sqnr_db;
   if (config.goals.max_latency_ratio) object["max_latency_ratio"] = *config.goals.max_latency_ratio;
+  if (config.goals.processor != PlacementGoals::kAnyProcessor) object["processor"] = config.goals.processor;
   for (const PlacementRule& rule : config.placement_rules) object["rules"].push_back(Json::parse(rule.json));
   if (object.empty()) return mode;
   if (!mode.is_null()) object["mode"] = mode;

@@ -209,8 +209,9 @@ struct Report {
   std::vector<FloatRegion> float_regions;
   std::optional<Ablation> ablation;  // where it was asked for
   std::vector<Hint> hints;
-  std::optional<double> predicted_time;  // by the target's cost table, float = 1
-  std::optional<double> measured_time;   // of this run: not in the JSON
+  std::optional<double> predicted_time;                      // by the target's cost table, float = 1
+  std::vector<std::pair<std::string, double>> predicted_on;  // where the target knows several processors
+  std::optional<double> measured_time;                       // of this run: not in the JSON
   SaturationRisk saturation;
   std::vector<Gate> gates;
   std::vector<std::string> notes;  // "3 initializers were inputs as well and are constants now", ...

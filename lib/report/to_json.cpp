@@ -266,6 +266,8 @@ json remarks_value(const Report& report) {
 }  // namespace
 
 json to_document(const Report& report) {
+  json predicted_on = json::object();
+  for (const auto& [processor, time] : report.predicted_on) predicted_on[processor] = number(time);
   json files = json::array();
   for (const FileBytes& file : report.files) files.push_back(file_value(file, report.float_size));
   json document = {{"schema_version", kSchemaVersion},
@@ -284,6 +286,7 @@ json to_document(const Report& report) {
                    {"ablation", ablation_value(report.ablation)},
                    {"hints", hints_value(report)},
                    {"predicted_time", report.predicted_time ? number(*report.predicted_time) : json(nullptr)},
+                   {"predicted_time_on", predicted_on},
                    {"files", files},
                    {"accuracy", accuracy_value(report.accuracy)},
                    {"coverage", coverage_value(coverage(report))},

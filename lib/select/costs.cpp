@@ -122,6 +122,36 @@ WorkTable conversion_of(int64_t elements) {
   return work;
 }
 
+// Nanoseconds of a processor as fast as all of them together; each counts by its weight, whatever its own
+// speed.
+PlacementCosts weighted_mean(const ir::Graph& graph, const std::vector<ProcessorCosts>& each,
+                             const std::vector<double>& weights) {
+  PlacementCosts mean;
+  mean.nodes.resize(each[0].time.nodes.size());
+  mean.values.resize(each[0].time.values.size());
+  const std::vector<bool> nowhere(mean.nodes.size());
+  std::vector<double> in_float;
+  for (const ProcessorCosts& one : each)
+    in_float.push_back(std::max(one.time.elsewhere + cost_of(graph, nowhere, one.time), 1e-9));
+  const double unit = std::accumulate(in_float.begin(), in_float.end(), 0.0) /
+                      static_cast<double>(each.size()) / std::accumulate(weights.begin(), weights.end(), 0.0);
+  for (size_t p = 0; p < each.size(); ++p) {
+    const PlacementCosts& own = each[p].time;
+    const double share = unit * weights[p] / in_float[p];
+    mean.elsewhere += share * own.elsewhere;
+    for (size_t n = 0; n < mean.nodes.size(); ++n) {
+      mean.nodes[n].integer += share * own.nodes[n].integer;
+      mean.nodes[n].floating += share * own.nodes[n].floating;
+    }
+    for (size_t v = 0; v < mean.values.size(); ++v) {
+      mean.values[v].quantize += share * own.values[v].quantize;
+      mean.values[v].dequantize += share * own.values[v].dequantize;
+      mean.values[v].rounding += share * own.values[v].rounding;
+    }
+  }
+  return mean;
+}
+
 }  // namespace
 
 WorkTable work_of(const ir::Graph& sized, const ir::Node& node) {
@@ -176,6 +206,49 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
       costs.values[v].dequantize = 0;
   }
   return costs;
+}
+
+std::vector<ProcessorCosts> time_costs_on_each(const ir::Graph& sized,
+                                               const std::vector<Capability>& capabilities,
+                                               const target::TargetSpec& target) {
+  if (target.costs_on.empty()) return {{"", time_costs(sized, capabilities, target)}};
+  std::vector<ProcessorCosts> each;
+  for (const auto& [processor, costs] : target.costs_on)
+    each.push_back({processor, time_costs(sized, capabilities, target::on_processor(target, processor))});
+  return each;
+}
+
+double time_ratio(const ir::Graph& graph, const std::vector<bool>& integer, const PlacementCosts& time) {
+  const double in_float = time.elsewhere + cost_of(graph, std::vector<bool>(integer.size()), time);
+  return in_float > 0 ? (time.elsewhere + cost_of(graph, integer, time)) / in_float : 1;
+}
+
+double slowest_ratio(const ir::Graph& graph, const std::vector<bool>& integer,
+                     const std::vector<ProcessorCosts>& each) {
+  double slowest = 0;
+  for (const ProcessorCosts& one : each) slowest = std::max(slowest, time_ratio(graph, integer, one.time));
+  return slowest;
+}
+
+PlacementCosts costs_for_all(const ir::Graph& graph, const std::vector<Capability>& capabilities,
+                             const std::vector<ProcessorCosts>& each, double limit) {
+  constexpr int kSteps = 4;  // each makes the slow processor count for twice as much against the others
+  if (each.size() == 1) return each[0].time;
+  std::vector<double> weights(each.size(), 1.0);
+  for (int step = 0;; ++step) {
+    PlacementCosts mean = weighted_mean(graph, each, weights);
+    if (step == kSteps) return mean;
+    const std::vector<bool> fastest = place(graph, capabilities, mean);
+    size_t slow = 0;
+    double slowest = 0;
+    for (size_t p = 0; p < each.size(); ++p)
+      if (const double ratio = time_ratio(graph, fastest, each[p].time); ratio > slowest) {
+        slow = p;
+        slowest = ratio;
+      }
+    if (slowest <= limit) return mean;
+    weights[slow] *= 2;
+  }
 }
 
 std::string describe_unpriced(const ir::Graph& graph, const std::vector<Capability>& capabilities,

@@ -157,26 +157,43 @@ bool read_cost(const Json& value, WorkTable& cost) {
   return true;
 }
 
-void read_costs(Members& root, TargetSpec& target) {
-  if (root.is_null("costs")) {  // no table: integers wherever there is a kernel
-    target.costs.clear();
-    return;
-  }
-  const Json* object = root.object("costs");
-  if (!object) return;
-  for (const auto& [key, value] : object->items()) {
+void read_cost_entries(Members& root, const std::string& pointer, const Json& object,
+                       std::map<std::string, OpCost>& costs) {
+  for (const auto& [key, value] : object.items()) {
     OpCost cost;
     const bool both = value.is_object() && value.size() == 2 && value.contains("integer") &&
                       value.contains("float") && read_cost(value["integer"], cost.integer) &&
                       read_cost(value["float"], cost.floating);
     if (both)
-      target.costs[key] = cost;
+      costs[key] = cost;
     else
-      root.problem(json::child(root.pointer("costs"), key), "bad-value",
-                   format("{} is no cost", json::found(value)),
+      root.problem(json::child(pointer, key), "bad-value", format("{} is no cost", json::found(value)),
                    format("write {{\"integer\": {{...}}, \"float\": {{...}}}} with nanoseconds, none "
                           "negative, for any of {}",
                           join(std::vector<std::string>(kWorkNames.begin(), kWorkNames.end()), ", ")));
+  }
+}
+
+// "costs", and what is different on one kind of processor: "costs_on": {"x86": {...}}.
+void read_costs(Members& root, TargetSpec& target) {
+  if (root.is_null("costs")) {  // no table: integers wherever there is a kernel
+    target.costs.clear();
+    target.costs_on.clear();
+  } else if (const Json* object = root.object("costs")) {
+    for (auto& [processor, own] : target.costs_on)  // the base's; the file's own word counts everywhere
+      for (const auto& [key, value] : object->items()) own.erase(key);
+    read_cost_entries(root, root.pointer("costs"), *object, target.costs);
+  }
+  if (root.is_null("costs_on")) return target.costs_on.clear();
+  const Json* processors = root.object("costs_on");
+  if (!processors) return;
+  for (const auto& [processor, entries] : processors->items()) {
+    const std::string pointer = json::child(root.pointer("costs_on"), processor);
+    if (entries.is_object())
+      read_cost_entries(root, pointer, entries, target.costs_on[processor]);
+    else
+      root.problem(pointer, "wrong-type", format("{} is no table of costs", json::found(entries)),
+                   "write it as \"costs\" is written; {} where nothing differs from that");
   }
 }
 

@@ -260,16 +260,26 @@ std::string describe(const TargetSpec& target) {
   return text;
 }
 
+TargetSpec on_processor(TargetSpec target, const std::string& name) {
+  for (const auto& [key, cost] : target.costs_on.at(name)) target.costs[key] = cost;
+  target.costs_on.clear();
+  return target;
+}
+
 std::string to_json(const TargetSpec& target) {
-  Json ops = Json::object(), ranges = Json::object(), costs = Json::object();
+  Json ops = Json::object(), ranges = Json::object();
   const auto cost_json = [](const WorkTable& cost) {
     Json terms = Json::object();
     for (size_t t = 0; t < cost.size(); ++t)
       if (cost[t] > 0) terms[std::string(kWorkNames[t])] = cost[t];
     return terms;
   };
-  for (const auto& [key, cost] : target.costs)
-    costs[key] = {{"integer", cost_json(cost.integer)}, {"float", cost_json(cost.floating)}};
+  const auto table_json = [&](const std::map<std::string, OpCost>& table) {
+    Json entries = Json::object();
+    for (const auto& [key, cost] : table)
+      entries[key] = {{"integer", cost_json(cost.integer)}, {"float", cost_json(cost.floating)}};
+    return entries;
+  };
   for (const auto& [op_type, rule] : target.ops) ops[op_type] = rule_json(rule);
   for (const auto& [op_type, range] : target.known_ranges) ranges[op_type] = {range.first, range.second};
   Json whole = {{"name", target.name},
@@ -279,8 +289,9 @@ std::string to_json(const TargetSpec& target) {
                 {"bias_bits", target.bias_bits},
                 {"float_islands", target.float_islands},
                 {"known_ranges", ranges},
-                {"costs", costs},
+                {"costs", table_json(target.costs)},
                 {"ops", ops}};
+  for (const auto& [processor, table] : target.costs_on) whole["costs_on"][processor] = table_json(table);
   if (!target.int16_ops.empty()) whole["int16_ops"] = target.int16_ops;
   if (!target.fusing.empty()) whole["fusing"] = fusing_json(target);
   if (!target.weight_widths.empty()) whole["weight_widths"] = widths_json(target);

@@ -153,6 +153,9 @@ struct TargetSpec {
   /// "DequantizeLinear" (floating part) are the prices of changing sides; with ":4d" those of image tensors,
   /// which change their layout as well.
   std::map<std::string, OpCost> costs;
+  /// By processor ("x86_vnni"; "x86": AVX2 without VNNI): entries that count there instead of those of
+  /// `costs`. Empty: one table for all.
+  std::map<std::string, std::map<std::string, OpCost>> costs_on;
   std::map<std::string, std::pair<double, double>> known_ranges;  // op type -> output range ("Softmax": 0..1)
   std::vector<std::string> int16_ops;  // op types with kernels for int16 activations without zero point
   std::optional<TfliteRules> tflite;   // none: whatever LiteRT runs
@@ -161,6 +164,9 @@ struct TargetSpec {
 /// The target with int16 activations, symmetric around 0, where it has kernels for them; the other ops are
 /// float. Throws Error(kUnsupported) for a target that has none.
 TargetSpec with_int16_activations(TargetSpec target);
+
+/// The target with the costs of one of its processors. Throws std::out_of_range for another.
+TargetSpec on_processor(TargetSpec target, const std::string& name);
 
 /// A kFloat rule if there is none. Ops outside the standard domain stand in `ops` as "domain:op_type", where
 /// only a config's custom_ops can have put them.

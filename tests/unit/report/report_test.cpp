@@ -91,6 +91,7 @@ Report sample_report() {
   report.float_regions = {{{"conv7", "relu7"}, -0.07, 17.1, placement_rule({"conv7"}, "integer")},
                           {{"pool"}, 0.002, std::nullopt, placement_rule({"pool"}, "integer")}};
   report.predicted_time = 0.62;
+  report.predicted_on = {{"x86", 0.71}, {"x86_vnni", 0.53}};
   report.saturation = {3, 12, 1, 5, 0, false};
   report.gates = {{"min_sqnr_db", 20, 24.3456789, true}, {"min_agreement", 0.98, 0.9375, false}};
   report.notes = {"3 initializers were inputs as well and are constants now"};
@@ -115,6 +116,7 @@ TEST_CASE("a report without files is the plan, node by node", "[report]") {
   report.files.clear();
   report.accuracy.reset();
   report.predicted_time.reset();
+  report.predicted_on.clear();
   test::check_golden("report/net.plan.txt", to_text(report, false));
 }
 

@@ -311,3 +311,30 @@ TEST_CASE("ops without an entry in the cost table are named") {
   target.costs.clear();
   CHECK_THAT(select::describe_unpriced(g, capabilities, target), Catch::Contains("no cost table"));
 }
+
+TEST_CASE("a placement for several processors is slower than float on none of them where one can be") {
+  // Integers halve the time of all nodes on the first processor; on the second the second node takes far
+  // longer.
+  Case c;
+  const ir::ValueId x = tiny::input(c.graph, "x", {1, 4});
+  const ir::ValueId y = tiny::add(c.graph, x, x);
+  tiny::output(c.graph, tiny::add(c.graph, y, y));
+  c.capabilities.assign(2, {Ability::kInteger, plan::Reason::kNoIntegerKernel, {}});
+  select::PlacementCosts fast, slow;
+  fast.nodes = {{50, 100}, {50, 100}};
+  slow.nodes = {{500, 1000}, {1400, 1000}};
+  fast.values.resize(c.graph.values.size());
+  slow.values.resize(c.graph.values.size());
+  const std::vector<select::ProcessorCosts> each{{"fast", fast}, {"slow", slow}};
+  const auto placed = [&](double limit) {
+    return select::place(c.graph, c.capabilities,
+                         select::costs_for_all(c.graph, c.capabilities, each, limit));
+  };
+  CHECK(placed(0.96) == std::vector<bool>{true, true});  // the mean: 0.5 and 0.95 of float's time
+  CHECK(placed(0.9) == std::vector<bool>{true, false});
+  CHECK(select::slowest_ratio(c.graph, {true, true}, each) == Approx(0.95));
+  CHECK(select::slowest_ratio(c.graph, {true, false}, each) == Approx(0.75));
+  CHECK(select::time_ratio(c.graph, {true, true}, fast) == Approx(0.5));
+  // One processor alone decides as it always did, in its own nanoseconds.
+  CHECK(select::costs_for_all(c.graph, c.capabilities, {{"", slow}}, 0.1).nodes[1].integer == 1400);
+}

@@ -252,4 +252,24 @@ TEST_CASE("an unknown target is offered the nearest name and the list") {
 }
 
 }  // namespace
+
+TEST_CASE("costs of one processor replace those of all, and a file's own word counts on each") {
+  const TargetSpec t = target::parse(
+      R"({"based_on": "int8", "costs": {"Add": {"integer": {"node": 1}, "float": {"node": 2}},
+                                        "Mul": {"integer": {"node": 3}, "float": {"node": 4}}},
+          "costs_on": {"slow": {"Add": {"integer": {"node": 8}, "float": {"node": 9}}}, "fast": {}}})",
+      "t.json", "t");
+  const size_t node = static_cast<size_t>(target::Work::kNode);
+  CHECK(target::on_processor(t, "slow").costs.at("Add").integer[node] == 8);
+  CHECK(target::on_processor(t, "slow").costs.at("Mul").integer[node] == 3);
+  CHECK(target::on_processor(t, "fast").costs.at("Add").integer[node] == 1);
+  CHECK(target::on_processor(t, "x86").costs.at("Add").integer[node] == 1);  // int8's own figure is overruled
+  CHECK(target::on_processor(t, "x86").costs.at("Conv").integer !=
+        target::on_processor(t, "x86_vnni").costs.at("Conv").integer);
+  CHECK(target::parse(target::to_json(t), "t.json", "t").costs_on.at("slow").at("Add").integer[node] == 8);
+  CHECK(target::parse(R"({"based_on": "int8", "costs": null})", "t.json", "t").costs_on.empty());
+  CHECK_THROWS_WITH(target::parse(R"({"based_on": "int8", "costs_on": {"slow": 3}})", "t.json", "t"),
+                    Catch::Contains("/costs_on/slow"));
+}
+
 }  // namespace qc
