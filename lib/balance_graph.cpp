@@ -20,7 +20,9 @@ namespace {
 constexpr int64_t kImages = 16;  // that trials are calibrated on, and judged on
 constexpr int64_t kDeviationImages = 8;
 constexpr double kSameFunction = 80;  // dB between both graphs in float; float32's own noise is above 100
-constexpr double kWorthDb = 0.1;      // less is luck
+// Less is luck; the more so on the fewer images that large pictures are tried on, and what is kept there
+// costs a calibration pass that takes long.
+constexpr double kWorthDb = 0.1, kWorthOfFewDb = 0.5;
 
 /// A graph and everything that follows from it.
 struct Variant {
@@ -162,7 +164,8 @@ class Search {
     for (const auto& [node, own] : done.settings) config::overlay(settings[node], own);
     Variant tried = variant_of(scene_, std::move(graph), std::move(settings));
     const double db = measured_db(scene_, tried);
-    const bool kept = db > base_db_ + (wish == balance::Wish::kAsked ? -kWorthDb : kWorthDb);
+    const double worth = enough_images(scene_.source, kImages) < kImages ? kWorthOfFewDb : kWorthDb;
+    const bool kept = db > base_db_ + (wish == balance::Wish::kAsked ? -kWorthDb : worth);
     report::Correction row{std::string(correction.name), kept, base_db_, db, {}};
     for (const balance::Site& site : done.sites) row.layers.push_back({site.node, site.detail, site.gain_db});
     result.corrections.push_back(std::move(row));

@@ -36,6 +36,11 @@ Aim aim_of(const config::PlacementGoals& goals, size_t held_out) {
   return {config::PlacementGoals::kSqnrDb + 4 + unsure, 3};
 }
 
+// Images that the accuracy is measured on and nothing was learnt from.
+size_t held_out_apart(const calibrate::Split& split) {
+  return split.held_out == split.calibration ? 0 : split.held_out.size();
+}
+
 double ratio_of(const simulate::Power& power) {
   return power.noise / std::max(power.signal, 1e-300);
 }
@@ -173,7 +178,7 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
   const std::vector<bool> start = select::place(scene.graph, scene.capabilities, scene.time),
                           nowhere = only_pinned(scene.graph, scene.capabilities);
   if (placed != start) begin_where_they_pay(start, first, retry);
-  const Aim aim = aim_of(scene.goals, scene.answers.held_out.images.size());
+  const Aim aim = aim_of(scene.goals, held_out_apart(scene.split));
   const bool poor = first.fidelity.worst_db() < aim.db;
   const bool marginal = is_marginal(scene, first.model.plan);
   if (!poor && !marginal &&

@@ -260,7 +260,7 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
 
 Split split_images(int64_t count, int64_t held_out) {
   Split split;
-  const int64_t apart = count < 5 ? 0 : std::min(held_out, count / 5);
+  const int64_t apart = count < 10 ? 0 : std::min(held_out, count / 5);
   for (int64_t i = 0; i < count; ++i) {
     // Image i is held out when the evenly spaced count of held-out images steps up at i.
     const bool out = apart > 0 && (i + 1) * apart / count > i * apart / count;

@@ -33,7 +33,8 @@ Error not_finite(const ir::Graph& graph, run::RunnerFactory& runners, const imag
                  std::span<const int64_t> images);
 
 /// Splits [0, count) into images to calibrate on and images held out for the accuracy figures: at most
-/// `held_out`, never more than a fifth, spread evenly. With fewer than 5 images both lists hold all of them.
+/// `held_out`, never more than a fifth, spread evenly. With fewer than 10 images both lists hold all of them:
+/// one image tells less about others than images that the ranges are known from.
 struct Split {
   std::vector<int64_t> calibration, held_out;
 };
