@@ -9,6 +9,7 @@
 #include "balance/balance.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "select/costs.h"
 #include "select/decide.h"
 #include "select/ties.h"
 #include "threshold/candidates.h"
@@ -144,7 +145,7 @@ class Search {
         is_full(scene_.config, scene_.target),
         [&](const std::vector<ir::ValueId>& values) { return deviations_of(scene_, base_.graph, values); }};
     const balance::Wish wish = correction.wish(seen);
-    if (wish == balance::Wish::kNo) return;
+    if (wish == balance::Wish::kNo || (wish == balance::Wish::kIfBetter && !integers_pay())) return;
     ir::Graph graph = base_.graph;
     const balance::Done done = correction.apply(graph, seen);
     if (!done.note.empty()) result.notes.push_back(done.note);
@@ -178,6 +179,13 @@ class Search {
   Variant& base() { return base_; }
 
  private:
+  // Where even the fastest placement saves too little, activations will stay float, and what balancing does
+  // to their rounding says nothing.
+  bool integers_pay() const {
+    return is_full(scene_.config, scene_.target) || scene_.target.costs.empty() ||
+           select::slowest_ratio(base_.graph, base_.places.fastest, base_.places.time_on) <= kWorthTime;
+  }
+
   const BalanceScene& scene_;
   Variant base_;
   double base_db_ = std::nan("");
