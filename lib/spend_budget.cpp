@@ -171,22 +171,45 @@ void count_bytes(const BudgetScene& scene, WidthStudy& study) {
   }
 }
 
-// The items worth a probe: without the smallest ones, which together hold little.
-std::set<ir::ValueId> worth_probing(const WidthStudy& study) {
+// A probe for each item, but few for the smallest, which together hold little: each for those of a stretch of
+// the network.
+std::vector<std::vector<ir::ValueId>> probes_of(const WidthStudy& study) {
   constexpr double kLittle = 0.03;  // of all bytes
-  std::vector<const WidthItem*> smallest_first;
-  int64_t left = 0;
-  for (const WidthItem& item : study.items) {
-    smallest_first.push_back(&item);
-    left += item.bytes.back();
+  constexpr size_t kStretches = 3;
+  std::vector<size_t> smallest_first(study.items.size());
+  std::iota(smallest_first.begin(), smallest_first.end(), size_t{0});
+  int64_t all = 0;
+  for (const WidthItem& item : study.items) all += item.bytes.back();
+  std::stable_sort(smallest_first.begin(), smallest_first.end(), [&](size_t a, size_t b) {
+    return study.items[a].bytes.back() < study.items[b].bytes.back();
+  });
+  auto little = static_cast<int64_t>(kLittle * static_cast<double>(all));
+  std::vector<size_t> small;
+  std::vector<std::vector<ir::ValueId>> probes;
+  for (const size_t i : smallest_first)
+    if (little -= study.items[i].bytes.back(); little >= 0)
+      small.push_back(i);
+    else
+      probes.push_back({study.items[i].weight});
+  std::sort(small.begin(), small.end());
+  const size_t length = (small.size() + kStretches - 1) / kStretches;
+  for (size_t s = 0; s < small.size(); ++s) {
+    if (s % length == 0) probes.emplace_back();
+    probes.back().push_back(study.items[small[s]].weight);
   }
-  std::stable_sort(smallest_first.begin(), smallest_first.end(),
-                   [](const WidthItem* a, const WidthItem* b) { return a->bytes.back() < b->bytes.back(); });
-  auto little = static_cast<int64_t>(kLittle * static_cast<double>(left));
-  std::set<ir::ValueId> worth;
-  for (const WidthItem* item : smallest_first)
-    if (little -= item->bytes.back(); little < 0) worth.insert(item->weight);
-  return worth;
+  return probes;
+}
+
+// All of them within a given amount of work, counted and not timed, so that the same is found everywhere.
+int64_t probe_images_for(const BudgetScene& scene, size_t probes) {
+  constexpr double kWork = 2.5e11;  // products; about a minute and a half on two cores
+  constexpr double kLeast = 32, kMost = 128;
+  if (scene.config.mixed_precision.images) return *scene.config.mixed_precision.images;
+  double products = 0;
+  for (const ir::Node& node : scene.sized.nodes) products += budget::products_of(scene.sized, node);
+  // What stands before a probed layer is not solved again: half the network, on average.
+  const double work = std::max(1.0, products * static_cast<double>(probes) / 2);
+  return static_cast<int64_t>(std::clamp(kWork / work, kLeast, kMost));
 }
 
 void probe(const BudgetScene& scene, WidthStudy& study) {
@@ -197,19 +220,20 @@ void probe(const BudgetScene& scene, WidthStudy& study) {
   correct::Weights narrow;
   for (const WidthItem& item : study.items) narrow[item.weight] = narrow_model.weights.at(item.weight);
   const correct::SecondOrderOptions options = second_order_options(scene.config, scene.threads);
-  const correct::ProbeImages images = correct::probe_images(
-      scene.answers.calibration, correction_images(wide, scene.config, scene.config.mixed_precision.images));
+  const std::vector<std::vector<ir::ValueId>> probes = probes_of(study);
+  const correct::ProbeImages images =
+      correct::probe_images(scene.answers.calibration,
+                            correction_images(wide, scene.config, probe_images_for(scene, probes.size())));
   correct::Sensitivities found;
   if (scene.config.mixed_precision.sensitivity == config::Sensitivity::kGram) {
     found = correct::estimate_from_statistics(wide, narrow, scene.runners, scene.source, images, options);
   } else {
-    const std::set<ir::ValueId> measured = worth_probing(study);
-    Progress progress("probing", static_cast<int64_t>(measured.size()), "layers");
-    const correct::Probed probes =
-        correct::probe_compensated(wide, narrow, measured, scene.runners, scene.source, images,
+    Progress progress("probing", static_cast<int64_t>(probes.size()), "layers");
+    const correct::Probed measured =
+        correct::probe_compensated(wide, narrow, probes, scene.runners, scene.source, images,
                                    scene.answers.judged, options, [&] { progress.advance(); });
-    found = probes.added;
-    study.wide_noise = probes.wide;
+    found = measured.added;
+    study.wide_noise = measured.wide;
   }
   double mean = 0;
   for (const auto& [weight, added] : found) mean += added / static_cast<double>(found.size());

@@ -51,7 +51,7 @@ enum class CorrectionMethod { kUnset, kNone, kBiasCorrection, kSecondOrder };
 /// "gptq_config": MCT trains here, qconvert solves.
 struct Correction {
   CorrectionMethod method = CorrectionMethod::kUnset;
-  int64_t images = 64;                      // calibration images that second order looks at
+  int64_t images = 128;                     // calibration images that second order looks at
   std::optional<double> retarget_strength;  // nothing: measured for each layer
   int64_t sweeps = 3;
   bool scale_search = true;
@@ -77,8 +77,8 @@ enum class Sensitivity { kCompensated, kGram };
 
 struct MixedPrecision {
   Sensitivity sensitivity = Sensitivity::kCompensated;
-  int64_t images = 32;  // "num_of_images": that probes look at
-  bool refine = true;   // "refine_mp_solution": build several allocations and keep the best measured
+  std::optional<int64_t> images;  // "num_of_images": that probes look at; nothing: as many as are affordable
+  bool refine = true;  // "refine_mp_solution": build several allocations and keep the best measured
 };
 
 struct RepresentativeDataset {

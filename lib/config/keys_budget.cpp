@@ -105,12 +105,20 @@ void add_budget_keys(std::vector<Key>& table) {
        "layer by layer on an otherwise float network it is misleading: the widths it leads "
        "to are worse than uniform ones"}};
   table.push_back(std::move(sensitivity));
-  table.push_back(search(
+  Key images = search(
       "num_of_images", Kind::kInteger, 4, 4096,
-      {[](CoreConfig& c, const Json& v) { c.mixed_precision.images = static_cast<int64_t>(v.get<double>()); },
-       [](const CoreConfig& c) { return Json(c.mixed_precision.images); }},
-      "Calibration images of a probe: half of them to correct on, half to measure on.",
-      "MixedPrecisionQuantizationConfig.num_of_images"));
+      {[](CoreConfig& c, const Json& v) {
+         c.mixed_precision.images.reset();
+         if (v.is_number()) c.mixed_precision.images = static_cast<int64_t>(v.get<double>());
+       },
+       [](const CoreConfig& c) {
+         return c.mixed_precision.images ? Json(*c.mixed_precision.images) : Json();
+       }},
+      "Calibration images of a probe: two thirds to correct on, the rest to measure on; null: 32 to 128, by "
+      "the work of all probes.",
+      "MixedPrecisionQuantizationConfig.num_of_images");
+  images.nullable = true;
+  table.push_back(std::move(images));
   table.push_back(search(
       "refine_mp_solution", Kind::kBool, 0, 0,
       {[](CoreConfig& c, const Json& v) { c.mixed_precision.refine = v.get<bool>(); },

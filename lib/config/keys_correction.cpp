@@ -59,7 +59,7 @@ Key strength_key() {
              return c.correction.retarget_strength ? Json(*c.correction.retarget_strength) : Json();
            }},
           "How far a layer's weights make up for the errors of its input; null: measured for each layer, "
-          "out of 0, 0.25, 0.5 and 1, on images that it was not fitted to.");
+          "out of 0, 0.25, 0.5, 0.75 and 1, on images that it was not fitted to.");
   key.nullable = true;
   return key;
 }
@@ -102,8 +102,10 @@ constexpr Fixed kTraining[] = {
 void add_correction_keys(std::vector<Key>& table) {
   table.push_back(memory_key());
   table.push_back(method_key());
-  table.push_back(row("/gptq_config/images", Kind::kInteger, 2, kMostImages, count(&Correction::images),
-                      "Calibration images that `second_order` looks at; all are in memory side by side."));
+  table.push_back(
+      row("/gptq_config/images", Kind::kInteger, 2, kMostImages, count(&Correction::images),
+          "Calibration images that `second_order` looks at, at most: all are in memory side by side, within "
+          "memory_limit."));
   table.push_back(strength_key());
   table.push_back(row("/gptq_config/sweeps", Kind::kInteger, 0, kMostSweeps, count(&Correction::sweeps),
                       "Rounds of coordinate descent over a layer's integers."));

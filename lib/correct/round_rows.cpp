@@ -18,7 +18,8 @@ using Vector = Eigen::VectorXd;
 using Symmetric = Eigen::Map<const Matrix>;
 
 constexpr double kRidge = 1e-3, kDamping = 1e-2;  // of the mean diagonal (ptq-accuracy 2.8, 2.10)
-constexpr std::array kStrengths{0.0, 0.25, 0.5, 1.0};
+constexpr std::array kStrengths{0.0, 0.25, 0.5, 0.75, 1.0};
+constexpr double kUnknownStrength = 0.5;  // where no images are left to choose by
 constexpr std::array kShrinks{1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5};
 constexpr int64_t kRowBlock = 32;     // rows worked on together; fixed, so that sums are the same everywhere
 constexpr int64_t kColumnBlock = 64;  // columns between two products of matrices
@@ -36,17 +37,49 @@ double ridge(const Symmetric& h, double part) {
   return mean > 0 ? part * mean : 1.0;
 }
 
-Matrix damped(const Symmetric& h, double part) {
-  Matrix matrix = h;
+Matrix damped(const Symmetric& h, double part, double shrink) {
+  Matrix matrix = (1 - shrink) * h;
+  matrix.diagonal() = h.diagonal();
   matrix.diagonal().array() += ridge(h, part);
   return matrix;
 }
 
+Gram difference(const Gram& all, const Gram& part) {
+  Gram rest = all;
+  rest.samples -= part.samples;
+  for (size_t i = 0; i < rest.quantized.size(); ++i) {
+    rest.quantized[i] -= part.quantized[i];
+    rest.cross[i] -= part.cross[i];
+  }
+  return rest;
+}
+
+bool can_judge(const Gram& all, const Gram& held_out) {
+  return held_out.samples > 0 && held_out.samples < all.samples;
+}
+
+// What few images say of how inputs go together is partly chance, which the solvers would take for room to
+// hide errors in. The part to take off all but the diagonal is the one that brings `fit` closest to what
+// other images say (the least-squares way to the shrinkage of Ledoit and Wolf); chance falls as samples grow.
+double shrinkage(const Gram& fit, const Gram& held_out) {
+  const double by_fit = 1 / fit.samples, by_held_out = 1 / held_out.samples;
+  double apart = 0, power = 0;
+  for (int64_t i = 0; i < fit.size; ++i)
+    for (int64_t j = 0; j < fit.size; ++j) {
+      if (i == j) continue;
+      const auto at = static_cast<size_t>(i * fit.size + j);
+      const double f = by_fit * fit.quantized[at];
+      apart += f * (f - by_held_out * held_out.quantized[at]);
+      power += f * f;
+    }
+  return power > 0 ? std::clamp(apart / power, 0.0, 1.0) : 0.0;
+}
+
 // D in T = W + strength * D: the weights that give the float result from the quantized inputs, as far as a
 // ridge allows: D = W (C - H) (H + ridge I)^-1.
-Matrix pull(const Matrix& weights, const Gram& gram, int threads) {
+Matrix pull(const Matrix& weights, const Gram& gram, double shrink, int threads) {
   const Symmetric h = view(gram.quantized, gram.size), c = view(gram.cross, gram.size);
-  const Eigen::LLT<Matrix> factor(damped(h, kRidge));
+  const Eigen::LLT<Matrix> factor(damped(h, kRidge, shrink));
   if (factor.info() != Eigen::Success) return Matrix::Zero(weights.rows(), weights.cols());
   Matrix direction(weights.rows(), weights.cols());
   const int64_t blocks = (weights.rows() + kRowBlock - 1) / kRowBlock;
@@ -59,20 +92,11 @@ Matrix pull(const Matrix& weights, const Gram& gram, int threads) {
   return direction.allFinite() ? direction : Matrix::Zero(weights.rows(), weights.cols());
 }
 
-Gram difference(const Gram& all, const Gram& part) {
-  Gram rest = all;
-  for (size_t i = 0; i < rest.quantized.size(); ++i) {
-    rest.quantized[i] -= part.quantized[i];
-    rest.cross[i] -= part.cross[i];
-  }
-  return rest;
-}
-
 // The strength with the least error on images that D has not seen. The error is a parabola in the strength.
-double chosen_strength(const Matrix& weights, const Gram& all, const Gram& held_out, int threads) {
-  if (held_out.samples <= 0 || held_out.samples >= all.samples) return 0.5;
-  const Matrix direction = pull(weights, difference(all, held_out), threads);
-  const Symmetric h = view(held_out.quantized, all.size), c = view(held_out.cross, all.size);
+double chosen_strength(const Matrix& weights, const Gram& fit, const Gram& held_out, double shrink,
+                       int threads) {
+  const Matrix direction = pull(weights, fit, shrink, threads);
+  const Symmetric h = view(held_out.quantized, fit.size), c = view(held_out.cross, fit.size);
   std::vector<double> bends(static_cast<size_t>(weights.rows())), slopes(bends.size());
   parallel_for((weights.rows() + kRowBlock - 1) / kRowBlock, threads, [&](int64_t b, int) {
     const int64_t first = b * kRowBlock, count = std::min<int64_t>(kRowBlock, weights.rows() - first);
@@ -110,7 +134,7 @@ struct Form {
 };
 
 // The largest diagonal goes first, and the nearest plane works from the last place to the first.
-Form form_of(const Gram& gram) {
+Form form_of(const Gram& gram, double shrink) {
   Form form;
   const Symmetric h = view(gram.quantized, gram.size);
   form.order.resize(static_cast<size_t>(gram.size));
@@ -121,7 +145,8 @@ Form form_of(const Gram& gram) {
   form.h.resize(gram.size, gram.size);
   for (int64_t i = 0; i < gram.size; ++i)
     for (int64_t j = 0; j < gram.size; ++j)
-      form.h(i, j) = h(form.order[static_cast<size_t>(i)], form.order[static_cast<size_t>(j)]) +
+      form.h(i, j) = (i == j ? 1.0 : 1 - shrink) *
+                         h(form.order[static_cast<size_t>(i)], form.order[static_cast<size_t>(j)]) +
                      (i == j ? ridge_of : 0.0);
   const Eigen::LLT<Matrix> factor(form.h);
   if (factor.info() == Eigen::Success) form.lower = factor.matrixL();
@@ -354,17 +379,23 @@ Rounded round_rows(const Rows& rows, const Gram& all, const Gram& held_out, cons
   Matrix target(rows.rows, rows.size);
   for (int64_t i = 0; i < target.size(); ++i)
     target.data()[i] = static_cast<double>(rows.weights[static_cast<size_t>(i)]);
-  rounded.strength =
-      options.retarget_auto ? chosen_strength(target, all, held_out, threads) : options.retarget_strength;
+  rounded.strength = options.retarget_auto ? kUnknownStrength : options.retarget_strength;
+  double shrink = 0;
+  if (can_judge(all, held_out)) {
+    const Gram fit = difference(all, held_out);
+    const double of_fit = shrinkage(fit, held_out);
+    shrink = of_fit * fit.samples / all.samples;
+    if (options.retarget_auto) rounded.strength = chosen_strength(target, fit, held_out, of_fit, threads);
+  }
   if (rounded.strength > 0) {
     const Matrix weights = target;
-    target += rounded.strength * pull(weights, all, threads);
+    target += rounded.strength * pull(weights, all, shrink, threads);
   }
   if (options.nearest_only) {
     round_to_nearest(rows, target, rounded.integers);
     return rounded;
   }
-  const Form form = form_of(all);
+  const Form form = form_of(all, shrink);
   parallel_for((rows.rows + kRowBlock - 1) / kRowBlock, threads,
                [&](int64_t b, int) { round_block(form, target, rows, b * kRowBlock, options, rounded); });
   return rounded;

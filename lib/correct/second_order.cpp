@@ -16,7 +16,6 @@ constexpr double kLargestBias = 1073741824.0;  // of an int32 bias: as quantize.
 constexpr double kBiasRoom = 2;                // what a correction may make of a bias
 constexpr int64_t kHeldOutEvery = 4;           // of the images, for the strength of the re-target
 constexpr int64_t kAlive = 4;                  // tensors of the largest size at a time, in each of two runs
-constexpr double kQuickStrength = 0.5;         // of the re-target where none is searched for (ptq-accuracy 0)
 constexpr int kFullWidth = 8;                  // scales that are searched belong to narrower integers
 
 struct Solvable {
@@ -339,11 +338,7 @@ class Engine {
   RoundOptions rounding_of(const Solvable& layer, const quant::QuantParams& params) const {
     RoundOptions rounding = options_.rounding;
     rounding.scale_search = rounding.scale_search && params.bits < kFullWidth && own_scales(layer, params);
-    if (options_.quick && params.bits >= kFullWidth) {
-      rounding.nearest_only = true;
-      rounding.retarget_auto = false;
-      rounding.retarget_strength = kQuickStrength;
-    }
+    rounding.nearest_only = options_.quick && params.bits >= kFullWidth;
     return rounding;
   }
 

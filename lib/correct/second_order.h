@@ -28,7 +28,7 @@ struct SecondOrderOptions {
   uint64_t seed = 0;      // which positions of large inputs are looked at
   int threads = 1;
   bool only_narrow = false;  // leave weights of 8 bits and more as they are
-  bool quick = false;        // weights of 8 bits and more are re-targeted by half and rounded to nearest
+  bool quick = false;        // weights of 8 bits and more are re-targeted and rounded to nearest
 };
 
 using Weights = std::map<ir::ValueId, plan::IntegerTensor>;

@@ -52,19 +52,17 @@ SecondOrder first_of(const SecondOrder& all, const Order& order, size_t end) {
   return part;
 }
 
-// The weights that were not probed: their own noise, at the steepest rate at which that of any other grew on
-// the way to the outputs.
-void estimate_others(const Weights& narrow, const Others& local, Sensitivities& added) {
-  double steepest = 0, least = 0;
-  for (const auto& [weight, noise] : added) {
+// What a probe added, by weight: in proportion to the noise of each one's own result.
+void share_out(double noise, const std::vector<ir::ValueId>& probe, const Others& local,
+               Sensitivities& added) {
+  double sum = 0;
+  for (const ir::ValueId weight : probe)
+    if (const auto own = local.noise.find(weight); own != local.noise.end()) sum += own->second;
+  for (const ir::ValueId weight : probe) {
     const auto own = local.noise.find(weight);
-    if (own != local.noise.end() && own->second > 0) steepest = std::max(steepest, noise / own->second);
-    least = std::max(least, noise);
-  }
-  for (const auto& [weight, integers] : narrow) {
-    if (added.contains(weight)) continue;
-    const auto own = local.noise.find(weight);
-    added[weight] = own != local.noise.end() && steepest > 0 ? steepest * own->second : least;
+    const double share =
+        own != local.noise.end() && sum > 0 ? own->second / sum : 1 / static_cast<double>(probe.size());
+    added[weight] = share * noise;
   }
 }
 
@@ -78,13 +76,44 @@ void join(SecondOrder& to, SecondOrder more) {
 ProbeImages probe_images(std::span<const int64_t> calibration, int64_t count) {
   const std::vector<int64_t> taken = spread(calibration, count);
   ProbeImages images;
-  for (size_t i = 0; i < taken.size(); ++i) (i % 2 ? images.judged : images.fitted).push_back(taken[i]);
+  for (size_t i = 0; i < taken.size(); ++i) (i % 3 == 2 ? images.judged : images.fitted).push_back(taken[i]);
   if (images.judged.empty()) images.judged = images.fitted;
   return images;
 }
 
+namespace {
+
+// The wide network with the weights of one probe narrow, and what of it is solved already: all before the
+// first of them, and that one.
+struct Narrowed {
+  plan::QuantizedModel model;
+  Besides besides;
+};
+
+Narrowed narrowed(const plan::QuantizedModel& wide, const Weights& narrow,
+                  const std::vector<ir::ValueId>& probe, const SecondOrder& base, const Others& others) {
+  const Order order = solvable_weights(wide);
+  Narrowed made{wide, {}};
+  size_t first = order.size();
+  for (const ir::ValueId weight : probe) made.model.weights[weight] = narrow.at(weight);
+  for (const ir::ValueId weight : probe) {
+    const auto place =
+        std::find_if(order.begin(), order.end(), [&](const auto& layer) { return layer.first == weight; });
+    // Nothing can be solved in such a layer, but all behind it.
+    if (place == order.end() || !others.weights.contains(weight)) return made;
+    first = std::min(first, static_cast<size_t>(place - order.begin()));
+  }
+  made.besides.known = first_of(base, order, first);
+  made.besides.known.weights[order[first].first] = others.weights.at(order[first].first);
+  const auto delta = others.deltas.find(order[first].second);
+  if (delta != others.deltas.end()) made.besides.known.deltas.insert(*delta);
+  return made;
+}
+
+}  // namespace
+
 Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow,
-                         const std::set<ir::ValueId>& measured, run::RunnerFactory& runners,
+                         const std::vector<std::vector<ir::ValueId>>& probes, run::RunnerFactory& runners,
                          const images::ImageSource& source, const ProbeImages& images,
                          const std::vector<simulate::Judged>& judged, SecondOrderOptions options,
                          const std::function<void()>& probed) {
@@ -96,29 +125,16 @@ Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow
   const SecondOrder base =
       solve_second_order(wide, runners, source, images.fitted, options, {}, {{}, narrow}, &others);
   const double wide_noise = noise_of(wide, base, runners, source, reference, judged, options.threads);
-  const Order order = solvable_weights(wide);
   Probed found{{}, wide_noise};
-  for (const auto& [weight, integers] : narrow) {
-    if (!measured.contains(weight)) continue;
-    const auto place = std::find_if(order.begin(), order.end(),
-                                    [&, w = weight](const auto& layer) { return layer.first == w; });
-    plan::QuantizedModel model = wide;
-    Besides besides;
-    if (place != order.end() && others.weights.contains(weight)) {
-      besides.known = first_of(base, order, static_cast<size_t>(place - order.begin()));
-      besides.known.weights[weight] = others.weights.at(weight);
-      const auto delta = others.deltas.find(place->second);
-      if (delta != others.deltas.end()) besides.known.deltas.insert(*delta);
-    } else {  // nothing can be solved here, but behind it
-      model.weights[weight] = integers;
-    }
-    SecondOrder solved = solve_second_order(model, runners, source, images.fitted, options, {}, besides);
-    join(solved, std::move(besides.known));
-    const double noise = noise_of(model, solved, runners, source, reference, judged, options.threads);
-    found.added[weight] = std::max(0.0, noise - wide_noise);
+  for (const std::vector<ir::ValueId>& probe : probes) {
+    Narrowed one = narrowed(wide, narrow, probe, base, others);
+    SecondOrder solved =
+        solve_second_order(one.model, runners, source, images.fitted, options, {}, one.besides);
+    join(solved, std::move(one.besides.known));
+    const double noise = noise_of(one.model, solved, runners, source, reference, judged, options.threads);
+    share_out(std::max(0.0, noise - wide_noise), probe, others, found.added);
     if (probed) probed();
   }
-  estimate_others(narrow, others, found.added);
   return found;
 }
 

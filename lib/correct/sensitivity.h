@@ -7,7 +7,6 @@
 
 #include <functional>
 #include <map>
-#include <set>
 #include <span>
 #include <vector>
 
@@ -19,7 +18,7 @@ namespace qc::correct {
 struct ProbeImages {
   std::vector<int64_t> fitted, judged;  // disjoint where there are enough
 };
-/// Of `count` calibration images, evenly spread, every other one is fitted on.
+/// Of `count` calibration images, evenly spread, two of three are fitted on.
 ProbeImages probe_images(std::span<const int64_t> calibration, int64_t count);
 
 /// By weight: noise over signal, summed over the outputs, that the narrow one adds to `wide`; never negative.
@@ -30,11 +29,11 @@ struct Probed {
   double wide = 0;  // noise over signal, summed over the outputs, of the wide network, corrected
 };
 
-/// Each of `narrow` in place of the weight of `wide` (rounded to nearest, biases not corrected): those of
-/// `measured` by a probe each, `probed` called after it. The others, meant to be too small to matter, by
-/// their own layer's noise and the steepest rate of any that was measured.
+/// The weights of `narrow` in place of those of `wide` (rounded to nearest, biases not corrected), those of
+/// one element of `probes` together; `probed` is called after each. What several add together is shared out
+/// among them by the noise of their own layers' results: enough for weights that are too small for a probe.
 Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow,
-                         const std::set<ir::ValueId>& measured, run::RunnerFactory& runners,
+                         const std::vector<std::vector<ir::ValueId>>& probes, run::RunnerFactory& runners,
                          const images::ImageSource& source, const ProbeImages& images,
                          const std::vector<simulate::Judged>& judged, SecondOrderOptions options,
                          const std::function<void()>& probed);

@@ -180,3 +180,30 @@ TEST_CASE(
   CHECK(descended < 0.6 * nearest);
   CHECK(round_rows(rows, gram, {}, {false, 0, 3, false}, 1).integers == rounded.integers);
 }
+
+TEST_CASE("what few images say of how inputs go together is trusted as far as other images confirm it") {
+  constexpr size_t kSize = 120, kRows = 16;
+  const Case fitted{kRows, kSize, 30, 4, 0.1, false};
+  double by_trust = 0, by_care = 0;  // noise of the results on very many images
+  for (const unsigned seed : {17U, 18U, 19U}) {
+    std::mt19937 random(seed);
+    const Rows rows = rows_of(fitted, random);
+    const Gram held_out = gram_of({kRows, kSize, 30, 4, 0.1, false}, random),
+               truth = gram_of({kRows, kSize, 5000, 4, 0.1, false}, random);
+    Gram gram = gram_of(fitted, random);
+    add(gram, held_out);
+    const Rounded trusting = round_rows(rows, gram, {}, {false, 0, 3, false}, 1),
+                  careful = round_rows(rows, gram, held_out, {false, 0, 3, false}, 1);
+    for (size_t r = 0; r < kRows; ++r)
+      for (const auto& [rounded, sum] : {std::pair{&trusting, &by_trust}, std::pair{&careful, &by_care}}) {
+        std::vector<double> error(kSize);
+        for (size_t e = 0; e < kSize; ++e)
+          error[e] = static_cast<double>(rounded->integers[r * kSize + e]) *
+                         static_cast<double>(rounded->scales[r]) -
+                     static_cast<double>(rows.weights[r * kSize + e]);
+        for (size_t i = 0; i < kSize; ++i)
+          for (size_t j = 0; j < kSize; ++j) *sum += error[i] * truth.quantized[i * kSize + j] * error[j];
+      }
+  }
+  CHECK(by_care < 0.95 * by_trust);
+}
