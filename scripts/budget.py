@@ -68,7 +68,7 @@ def main():
                 rule = [{"filter": {"name": "*"}, "weights_n_bits": bits}]
                 show(model["name"], f"{bits} bits everywhere", convert(path, base, work, pictures, bit_width_config=rule))
             budgets = {f"{bits:g} bits on average": full["constants"] - full["weights"] * (1 - bits / 8)
-                       for bits in AVERAGES.get(model["name"], [])}
+                       for bits in AVERAGES.get(model["name"], [4.0])}
             budgets |= {f"{share} of 8 bits": float(share[:-1]) / 100 * full["constants"]
                         for share in SHARES.get(model["name"], ["50%"])}
             for what, budget in budgets.items():
