@@ -76,7 +76,7 @@ TEST_CASE("both files of one plan hold the same integers and scales") {
       // The sixth of a HardSwish's input: the very integers, under a sixth of their scale.
       const tflite::file::Tensor& input = lite.tensors[static_cast<size_t>(op.inputs[0])];
       const bool sixth = op.op == "MUL" && in_plan(input) && input.zero_points == tensor.zero_points &&
-                         tensor.scales[0] == static_cast<float>(input.scales[0] * (1.0 / 6));
+                         tensor.scales[0] == static_cast<float>(input.scales[0] * double{1.0f / 6});
       CHECK((in_plan(tensor) || sixth));
       ++activations;
     }
