@@ -45,7 +45,7 @@ KNOWN_SHORT = {
     "run": "0.35 with AVX512-VNNI, 0.53 to 0.56 without: float inference is most of it and slower there, while half of the peer's time"
            " is not inference",
     "calibration": "1.4 with AVX-512, 1.45 to 1.55 without: counting an exact histogram costs as much there as half the inference",
-    "memory": "mlsd_tiny_320 wanders between +88 and +109 MB from run to run",
+    "memory": "mlsd_tiny_320 wanders around the bound from run to run: +82 to +101 MB",
 }
 
 
