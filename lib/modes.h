@@ -55,8 +55,8 @@ plan::QuantizedModel unmeasured_model(const ir::Graph& graph, const plan::QuantP
 std::vector<plan::NodeDecision> reasons_of(config::Mode mode, size_t nodes);
 
 /// The model as it goes into the ONNX file, and sentences on what was done and why. Modes change it so:
-/// - dynamic: settle_dynamic() on `inputs`, spell_dynamic(), and store_operands(), which weight_only has as
-///   well;
+/// - dynamic: weights bounded so that pairs cannot saturate, settle_dynamic() on `inputs`, spell_dynamic(),
+///   and store_operands(), which weight_only has as well;
 /// - weight_only whose runtime is packed: spell_packed();
 /// - float16, bfloat16: float constants get 16 bits. Small ones stay float32, the smallest first, up to 3 %
 /// of
