@@ -122,6 +122,25 @@ WorkTable conversion_of(int64_t elements) {
   return work;
 }
 
+// The float convolution that does this Add on its way out: it writes whole blocks of channels, and only the
+// Add reads them. kNone where there is none.
+ir::NodeId convolution_that_adds(const ir::Graph& graph, const ir::Node& node) {
+  if (!ir::standard_op(node, "Add")) return ir::kNone;
+  const std::vector<int64_t>& dims = graph.values[static_cast<size_t>(node.outputs[0])].dims;
+  for (auto v = node.inputs.rbegin(); v != node.inputs.rend(); ++v) {
+    const ir::Value& value = graph.values[static_cast<size_t>(*v)];
+    if (value.producer == ir::kNone || value.consumers.size() != 1 || value.dims != dims ||
+        dims.size() != 4 || dims[1] % target::kBlock != 0 || ir::is_output(graph, *v))
+      continue;
+    if (ir::standard_op(graph.nodes[static_cast<size_t>(value.producer)], "Conv")) return value.producer;
+  }
+  return ir::kNone;
+}
+
+// A sum that a float convolution does on the way reads one stream where an Add of its own reads two and
+// writes one.
+constexpr double kAddedOnTheWay = 1.0 / 3;
+
 // Nanoseconds of a processor as fast as all of them together; each counts by its weight, whatever its own
 // speed.
 PlacementCosts weighted_mean(const ir::Graph& graph, const std::vector<ProcessorCosts>& each,
@@ -129,6 +148,8 @@ PlacementCosts weighted_mean(const ir::Graph& graph, const std::vector<Processor
   PlacementCosts mean;
   mean.nodes.resize(each[0].time.nodes.size());
   mean.values.resize(each[0].time.values.size());
+  mean.pairs = each[0].time.pairs;
+  for (PairCost& pair : mean.pairs) pair.apart = 0;
   const std::vector<bool> nowhere(mean.nodes.size());
   std::vector<double> in_float;
   for (const ProcessorCosts& one : each)
@@ -148,6 +169,7 @@ PlacementCosts weighted_mean(const ir::Graph& graph, const std::vector<Processor
       mean.values[v].dequantize += share * own.values[v].dequantize;
       mean.values[v].rounding += share * own.values[v].rounding;
     }
+    for (size_t i = 0; i < mean.pairs.size(); ++i) mean.pairs[i].apart += share * own.pairs[i].apart;
   }
   return mean;
 }
@@ -186,10 +208,15 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
     if (capabilities[n].ability == Ability::kFollows) continue;  // they cost nothing on either side
     const WorkTable work = work_of(sized, node);
     const target::OpCost& entry = cost_entry(target, cost_key(sized, node));
+    double floating = time_of(entry.floating, work);
+    if (const ir::NodeId adds = convolution_that_adds(sized, node); adds != ir::kNone) {
+      costs.pairs.push_back({id, adds, (1 - kAddedOnTheWay) * floating});
+      floating *= kAddedOnTheWay;
+    }
     if (capabilities[n].ability == Ability::kFloatOnly)
-      costs.elsewhere += time_of(entry.floating, work);
+      costs.elsewhere += floating;
     else
-      costs.nodes[n] = {time_of(entry.integer, work), time_of(entry.floating, work)};
+      costs.nodes[n] = {time_of(entry.integer, work), floating};
   }
   for (size_t v = 0; v < sized.values.size(); ++v) {
     const ir::Value& value = sized.values[v];

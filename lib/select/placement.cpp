@@ -85,6 +85,8 @@ std::vector<bool> place(const ir::Graph& graph, const std::vector<Capability>& c
         cut.add_arrow(static_cast<size_t>(reader), mixed, kForbidden);
     }
   }
+  for (const PairCost& pair : costs.pairs)
+    cut.add_arrow(static_cast<size_t>(pair.producer), static_cast<size_t>(pair.reader), pair.apart);
   std::vector<bool> integer = cut.source_side();
   integer.resize(count);
   return integer;
@@ -105,6 +107,9 @@ double cost_of(const ir::Graph& graph, const std::vector<bool>& integer, const P
     if (!from_integer && to_integer) total += costs.values[v].quantize;
     if (from_integer || to_integer) total += costs.values[v].rounding;
   }
+  for (const PairCost& pair : costs.pairs)
+    if (integer[static_cast<size_t>(pair.producer)] && !integer[static_cast<size_t>(pair.reader)])
+      total += pair.apart;
   return total;
 }
 

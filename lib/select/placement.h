@@ -19,9 +19,14 @@ struct ValueCost {
   double dequantize = 0;  // integer producer, float reader or graph output
   double rounding = 0;    // the value is rounded: its producer or one of its readers is integer
 };
+struct PairCost {
+  ir::NodeId reader = ir::kNone, producer = ir::kNone;
+  double apart = 0;  // the reader is float while the producer is integer
+};
 struct PlacementCosts {
   std::vector<NodeCost> nodes;    // by NodeId
   std::vector<ValueCost> values;  // by ValueId
+  std::vector<PairCost> pairs;    // nodes that one float kernel does together
   double elsewhere = 0;           // of nodes that have no choice: no part of any decision, but of the whole
 };
 

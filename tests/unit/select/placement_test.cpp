@@ -46,6 +46,12 @@ Case random_case(unsigned seed, int nodes) {
   for (size_t v = 0; v < c.graph.values.size(); ++v)
     c.costs.values.push_back(
         {static_cast<double>(number(30)), static_cast<double>(number(30)), static_cast<double>(number(20))});
+  for (const ir::Node& node : c.graph.nodes) {
+    const ir::NodeId producer = c.graph.values[static_cast<size_t>(node.inputs[0])].producer;
+    if (producer == ir::kNone || number(2) == 0) continue;
+    const ir::NodeId reader = c.graph.values[static_cast<size_t>(node.outputs[0])].producer;
+    c.costs.pairs.push_back({reader, producer, static_cast<double>(number(40))});
+  }
   return c;
 }
 
@@ -310,6 +316,24 @@ TEST_CASE("ops without an entry in the cost table are named") {
   CHECK(costs.nodes[2].integer == costs.nodes[2].floating);  // as the entry "*" has it
   target.costs.clear();
   CHECK_THAT(select::describe_unpriced(g, capabilities, target), Catch::Contains("no cost table"));
+}
+
+TEST_CASE("a sum that a float convolution does on its way out costs more in float behind an integer one") {
+  const target::TargetSpec target = target::load("int8");
+  const auto costs_of = [&](bool read_elsewhere) {
+    ir::Graph g = tiny::graph();
+    const ir::ValueId x = tiny::input(g, "x", {1, 16, 8, 8}), y = tiny::conv(g, x, 16);
+    tiny::output(g, tiny::add(g, y, x));
+    if (read_elsewhere) tiny::output(g, tiny::sigmoid(g, y));
+    return select::time_costs(g, select::capabilities(g, target, {}), target);
+  };
+  const select::PlacementCosts alone = costs_of(true), joined = costs_of(false);
+  CHECK(alone.pairs.empty());
+  REQUIRE(joined.pairs.size() == 1);
+  CHECK(joined.pairs[0].producer == 0);
+  CHECK(joined.pairs[0].reader == 1);
+  CHECK(joined.nodes[1].floating < alone.nodes[1].floating);
+  CHECK(joined.nodes[1].floating + joined.pairs[0].apart == Approx(alone.nodes[1].floating));
 }
 
 TEST_CASE("a placement for several processors is slower than float on none of them where one can be") {
