@@ -22,9 +22,9 @@ uint64_t mixed(uint64_t x) {  // the finalizer of splitmix64
   return x ^ (x >> 31);
 }
 
-// One position out of each of kSampled stretches of equal length.
-std::vector<int64_t> sampled(int64_t count, uint64_t seed) {
-  const int64_t kept = count >= kMany ? kSampled : count;
+// One position out of each of so many stretches of equal length; `most` of them.
+std::vector<int64_t> sampled(int64_t count, int64_t most, uint64_t seed) {
+  const int64_t kept = std::min(most, count >= kMany ? kSampled : count);
   std::vector<int64_t> at;
   for (int64_t k = 0; k < kept; ++k) {
     const int64_t first = k * count / kept, length = (k + 1) * count / kept - first;
@@ -65,7 +65,7 @@ struct Chunk {
 };
 
 int64_t padded(int64_t size) {
-  return (size + kPanel - 1) / kPanel * kPanel;  // kPanel is a multiple of kTall and of kWide
+  return std::max((size + kTall - 1) / kTall * kTall, (size + kWide - 1) / kWide * kWide);
 }
 
 // Rows first.. of sum += left^T right. `half`: from the diagonal on only.
@@ -103,19 +103,27 @@ void add_chunk(const Chunk& chunk, int threads, Gram& gram) {
   gram.samples += static_cast<double>(chunk.patches);
 }
 
-// Patches of one tensor, each padded to the chunk's stride.
-void append(const Windows& windows, std::span<const float> tensor, std::span<const int64_t> dims, int64_t g,
-            std::span<const int64_t> at, const Chunk& chunk, std::vector<float>& patches,
-            std::vector<float>& scratch) {
-  scratch.resize(at.size() * static_cast<size_t>(windows.size));
-  copy_patches(windows, tensor, dims, g, at, scratch.data());
-  for (size_t p = 0; p < at.size(); ++p)
-    std::copy_n(scratch.data() + p * static_cast<size_t>(windows.size), windows.size,
-                patches.data() + (chunk.patches + static_cast<int64_t>(p)) * chunk.stride);
+// Of each image, where its patches lie. What groups have in common.
+struct Sample {
+  std::vector<int64_t> places;
+  size_t patches = 0;
+};
+
+std::vector<Sample> samples_of(const Windows& windows, std::span<const Pair> images,
+                               const GatherOptions& options) {
+  const auto count = static_cast<int64_t>(images.size());
+  const int64_t most = options.most_patches > 0 ? (options.most_patches + count - 1) / count : INT64_MAX;
+  std::vector<Sample> samples;
+  for (size_t i = 0; i < images.size(); ++i) {
+    const std::vector<int64_t> at =
+        sampled(positions(windows, images[i].dims), most, mixed(options.seed) + (i << 20));
+    samples.push_back({places_of(windows, images[i].dims, at), at.size()});
+  }
+  return samples;
 }
 
-Gram gather_group(const Windows& windows, std::span<const Pair> images, int64_t g, uint64_t seed,
-                  int threads) {
+Gram gather_group(const Windows& windows, std::span<const Pair> images, std::span<const Sample> samples,
+                  int64_t g, int threads) {
   const auto size = static_cast<size_t>(windows.size);
   Gram gram{windows.size,
             0,
@@ -127,15 +135,17 @@ Gram gather_group(const Windows& windows, std::span<const Pair> images, int64_t 
   chunk.stride = padded(windows.size);
   chunk.exact.resize(static_cast<size_t>(kChunk * chunk.stride));
   chunk.quantized.resize(chunk.exact.size());
-  std::vector<float> scratch;
   for (size_t i = 0; i < images.size(); ++i) {
     const Pair& image = images[i];
-    const std::vector<int64_t> at = sampled(positions(windows, image.dims), mixed(seed) + (i << 20));
-    for (size_t done = 0; done < at.size();) {
-      const size_t count = std::min(at.size() - done, static_cast<size_t>(kChunk - chunk.patches));
-      const std::span<const int64_t> some(at.data() + done, count);
-      append(windows, image.exact, image.dims, g, some, chunk, chunk.exact, scratch);
-      append(windows, image.quantized, image.dims, g, some, chunk, chunk.quantized, scratch);
+    const Sample& sample = samples[i];
+    const size_t taps = sample.places.size() / std::max<size_t>(1, sample.patches);
+    for (size_t done = 0; done < sample.patches;) {
+      const size_t count = std::min(sample.patches - done, static_cast<size_t>(kChunk - chunk.patches));
+      const auto places = std::span(sample.places).subspan(done * taps, count * taps);
+      const int64_t first = chunk.patches * chunk.stride;
+      copy_patches(windows, image.exact, image.dims, g, places, chunk.exact.data() + first, chunk.stride);
+      copy_patches(windows, image.quantized, image.dims, g, places, chunk.quantized.data() + first,
+                   chunk.stride);
       chunk.patches += static_cast<int64_t>(count);
       done += count;
       if (chunk.patches < kChunk) continue;
@@ -151,14 +161,15 @@ Gram gather_group(const Windows& windows, std::span<const Pair> images, int64_t 
 
 }  // namespace
 
-std::vector<Gram> gather(const Windows& windows, std::span<const Pair> images, uint64_t seed, int threads) {
+std::vector<Gram> gather(const Windows& windows, std::span<const Pair> images, const GatherOptions& options) {
+  const std::vector<Sample> samples = samples_of(windows, images, options);
   std::vector<Gram> grams(static_cast<size_t>(windows.groups));
   if (windows.groups == 1) {
-    grams[0] = gather_group(windows, images, 0, seed, threads);
+    grams[0] = gather_group(windows, images, samples, 0, options.threads);
     return grams;
   }
-  parallel_for(windows.groups, threads, [&](int64_t g, int) {
-    grams[static_cast<size_t>(g)] = gather_group(windows, images, g, seed, 1);
+  parallel_for(windows.groups, options.threads, [&](int64_t g, int) {
+    grams[static_cast<size_t>(g)] = gather_group(windows, images, samples, g, 1);
   });
   return grams;
 }

@@ -26,9 +26,15 @@ struct Pair {
   std::span<const int64_t> dims;
 };
 
+struct GatherOptions {
+  uint64_t seed = 0;         // decides which positions are drawn
+  int64_t most_patches = 0;  // of all images together, as many of each; 0: no limit
+  int threads = 1;
+};
+
 /// One Gram for each group of the layer. Where an input has 784 positions or more, a fixed few of them, drawn
-/// evenly (`seed` decides which), stand for all.
-std::vector<Gram> gather(const Windows& windows, std::span<const Pair> images, uint64_t seed, int threads);
+/// evenly, stand for all.
+std::vector<Gram> gather(const Windows& windows, std::span<const Pair> images, const GatherOptions& options);
 
 /// sum += other
 void add(Gram& sum, const Gram& other);

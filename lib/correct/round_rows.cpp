@@ -115,6 +115,17 @@ double chosen_strength(const Matrix& weights, const Gram& fit, const Gram& held_
   });
 }
 
+Trust trust_of(const Matrix& weights, const Gram& all, const Gram& held_out, const RoundOptions& options,
+               int threads) {
+  Trust trust{options.retarget_auto ? kUnknownStrength : options.retarget_strength, 0};
+  if (!can_judge(all, held_out)) return trust;
+  const Gram fit = difference(all, held_out);
+  const double of_fit = shrinkage(fit, held_out);
+  trust.shrink = of_fit * fit.samples / all.samples;
+  if (options.retarget_auto) trust.strength = chosen_strength(weights, fit, held_out, of_fit, threads);
+  return trust;
+}
+
 double snapped(double value, double scale, double low, double high) {
   return std::clamp(std::nearbyint(value / scale), low, high);
 }
@@ -372,24 +383,18 @@ Rounded round_rows(const Rows& rows, const Gram& all, const Gram& held_out, cons
   const auto count = static_cast<size_t>(rows.rows);
   Rounded rounded{std::vector<int32_t>(rows.weights.size()),
                   rows.scales,
-                  0,
+                  {},
                   std::vector<double>(count),
                   std::vector<double>(count),
                   std::vector<double>(count)};
   Matrix target(rows.rows, rows.size);
   for (int64_t i = 0; i < target.size(); ++i)
     target.data()[i] = static_cast<double>(rows.weights[static_cast<size_t>(i)]);
-  rounded.strength = options.retarget_auto ? kUnknownStrength : options.retarget_strength;
-  double shrink = 0;
-  if (can_judge(all, held_out)) {
-    const Gram fit = difference(all, held_out);
-    const double of_fit = shrinkage(fit, held_out);
-    shrink = of_fit * fit.samples / all.samples;
-    if (options.retarget_auto) rounded.strength = chosen_strength(target, fit, held_out, of_fit, threads);
-  }
-  if (rounded.strength > 0) {
+  rounded.trust = options.trust ? *options.trust : trust_of(target, all, held_out, options, threads);
+  const double shrink = rounded.trust.shrink;
+  if (rounded.trust.strength > 0) {
     const Matrix weights = target;
-    target += rounded.strength * pull(weights, all, shrink, threads);
+    target += rounded.trust.strength * pull(weights, all, shrink, threads);
   }
   if (options.nearest_only) {
     round_to_nearest(rows, target, rounded.integers);

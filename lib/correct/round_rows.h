@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "correct/gram.h"
@@ -27,18 +28,26 @@ struct Rows {
   int64_t blocks() const { return block_size == 0 ? 1 : (size + block_size - 1) / block_size; }
 };
 
+/// How far statistics are followed.
+struct Trust {
+  double strength = 0;  // of the re-target, 0..1
+  double shrink = 0;    // part that is taken off the terms between unlike inputs, 0..1
+};
+
 struct RoundOptions {
-  bool retarget_auto = true;     // strength out of {0, .25, .5, 1}, by the error on `held_out`
+  bool retarget_auto = true;     // strength out of {0, .25, .5, .75, 1}, by the error on `held_out`
   double retarget_strength = 0;  // else this; 0..1
   int64_t sweeps = 3;            // of coordinate descent
   bool scale_search = false;     // tries a smaller scale for each row, and fits it to the integers found
+  std::optional<Trust> trust =
+      std::nullopt;           // of an earlier run on much the same statistics; else found by `held_out`
   bool nearest_only = false;  // re-target and round to nearest, losses 0: enough for wide weights, and quick
 };
 
 struct Rounded {
   std::vector<int32_t> integers;  // rows x size, zero point taken off
   std::vector<float> scales;      // as those of the rows
-  double strength = 0;            // of the re-target that was used
+  Trust trust;                    // that was used
   // By row, of the target in the damped quadratic form: nearest >= planes >= descended.
   std::vector<double> nearest, planes, descended;
 };

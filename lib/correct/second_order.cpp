@@ -17,6 +17,8 @@ constexpr double kBiasRoom = 2;                // what a correction may make of 
 constexpr int64_t kHeldOutEvery = 4;           // of the images, for the strength of the re-target
 constexpr int64_t kAlive = 4;                  // tensors of the largest size at a time, in each of two runs
 constexpr int kFullWidth = 8;                  // scales that are searched belong to narrower integers
+// Patches that are enough to tell what a width costs, and for each element of a patch.
+constexpr int64_t kQuickPatches = 4096, kQuickPatchesEach = 8;
 
 struct Solvable {
   ir::NodeId node = ir::kNone;
@@ -181,15 +183,19 @@ double signal_of(const Rows& rows, const Gram& gram) {
   return sum;
 }
 
-// The noise that rounding leaves, by the same statistics.
-double solve_group(const Work& work, const Statistics& statistics, int64_t g, const RoundOptions& options,
-                   int threads) {
+struct SolvedGroup {
+  double noise = 0;  // that rounding leaves, by the same statistics
+  Trust trust;
+};
+
+SolvedGroup solve_group(const Work& work, const Statistics& statistics, int64_t g,
+                        const RoundOptions& options, int threads) {
   const Rows rows = rows_of(work, g);
   const Rounded rounded = round_rows(rows, statistics.all, statistics.held_out, options, threads);
   store(work, rows, rounded, statistics.mean_float, statistics.mean_quantized, g);
-  double noise = 0;
-  for (const double loss : rounded.descended) noise += loss;
-  return noise;
+  SolvedGroup group{0, rounded.trust};
+  for (const double loss : rounded.descended) group.noise += loss;
+  return group;
 }
 
 // A model of the layer alone, bias included.
@@ -342,6 +348,15 @@ class Engine {
     return rounding;
   }
 
+  // `draw`: apart for the images that judge and those that are fitted.
+  GatherOptions gather_options(const Solvable& layer, uint64_t draw, size_t images) const {
+    GatherOptions gathering{options_.seed + draw, 0, options_.threads};
+    if (options_.quick)
+      gathering.most_patches = std::max(kQuickPatches, kQuickPatchesEach * layer.windows.size) *
+                               static_cast<int64_t>(images) / static_cast<int64_t>(pairs_.size());
+    return gathering;
+  }
+
   void solve_layer(size_t l) {
     const Solvable& layer = layers_[l];
     const ir::Tensor& weight = *value_of(model_, layer.weight).constant;
@@ -361,8 +376,11 @@ class Engine {
     std::vector<Pair> fit, held;
     for (size_t i = 0; i < pairs_.size(); ++i)
       (static_cast<int64_t>(i) % kHeldOutEvery == kHeldOutEvery - 1 ? held : fit).push_back(pairs_[i]);
-    std::vector<Gram> held_out = gather(layer.windows, held, options_.seed, options_.threads);
-    std::vector<Gram> all = gather(layer.windows, fit, options_.seed + 1, options_.threads);
+    std::vector<Gram> held_out = gather(layer.windows, held, gather_options(layer, 0, held.size()));
+    std::vector<Gram> all = gather(layer.windows, fit, gather_options(layer, 1, fit.size()));
+    const auto known_trusts = besides_.trusts.find(layer.weight);
+    std::vector<Trust>& trusts = found_.trusts[layer.weight];
+    trusts.resize(all.size());
     const bool alone = layer.windows.groups == 1;
     const int inner = alone ? options_.threads : 1;
     std::vector<Power> powers(static_cast<size_t>(layer.windows.groups));
@@ -373,8 +391,13 @@ class Engine {
       for (size_t t = 0; t < tasks.size(); ++t) {
         Task& task = tasks[t];
         const Work work{model_, layer, task.params, weight.as<float>(), task.solved, task.shift};
-        const double noise = solve_group(work, statistics, g, rounding_of(layer, task.params), inner);
-        if (t > 0) powers[at] = {noise, signal_of(rows_of(work, g), statistics.all)};
+        RoundOptions rounding = rounding_of(layer, task.params);
+        if (known_trusts != besides_.trusts.end()) rounding.trust = known_trusts->second[at];
+        const SolvedGroup group = solve_group(work, statistics, g, rounding, inner);
+        if (t == 0)
+          trusts[at] = group.trust;
+        else
+          powers[at] = {group.noise, signal_of(rows_of(work, g), statistics.all)};
       }
     });
     if (tasks.size() > 1) note_other(layer, tasks[1].solved, tasks[1].shift, powers);

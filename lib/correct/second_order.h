@@ -28,14 +28,18 @@ struct SecondOrderOptions {
   uint64_t seed = 0;      // which positions of large inputs are looked at
   int threads = 1;
   bool only_narrow = false;  // leave weights of 8 bits and more as they are
-  bool quick = false;        // weights of 8 bits and more are re-targeted and rounded to nearest
+  // Enough to tell what a width costs: fewer positions are looked at, and weights of 8 bits and more are
+  // re-targeted and rounded to nearest.
+  bool quick = false;
 };
 
 using Weights = std::map<ir::ValueId, plan::IntegerTensor>;
+using Trusts = std::map<ir::ValueId, std::vector<Trust>>;  // by weight, by group of its layer
 
 struct SecondOrder {
   Weights weights;    // of the layers that were solved
   BiasDeltas deltas;  // belong to these weights
+  Trusts trusts;      // that they were solved with
   int64_t layers = 0, images = 0;
 };
 
@@ -46,6 +50,8 @@ struct Besides {
   /// Other integers for some layers (another width, say), solved by the statistics that the layer's own are
   /// solved by; the network goes on with its own.
   Weights others;
+  /// For layers named here statistics are followed so far, rather than as far as held-out images allow.
+  Trusts trusts;
 };
 
 struct Others {

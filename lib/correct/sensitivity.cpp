@@ -94,6 +94,7 @@ Narrowed narrowed(const plan::QuantizedModel& wide, const Weights& narrow,
                   const std::vector<ir::ValueId>& probe, const SecondOrder& base, const Others& others) {
   const Order order = solvable_weights(wide);
   Narrowed made{wide, {}};
+  made.besides.trusts = base.trusts;
   size_t first = order.size();
   for (const ir::ValueId weight : probe) made.model.weights[weight] = narrow.at(weight);
   for (const ir::ValueId weight : probe) {
@@ -123,7 +124,7 @@ Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow
       simulate::reference_of(*exact->runner, source, images.judged, judged.size(), options.threads);
   Others others;
   const SecondOrder base =
-      solve_second_order(wide, runners, source, images.fitted, options, {}, {{}, narrow}, &others);
+      solve_second_order(wide, runners, source, images.fitted, options, {}, {{}, narrow, {}}, &others);
   const double wide_noise = noise_of(wide, base, runners, source, reference, judged, options.threads);
   Probed found{{}, wide_noise};
   for (const std::vector<ir::ValueId>& probe : probes) {
@@ -143,7 +144,7 @@ Sensitivities estimate_from_statistics(const plan::QuantizedModel& wide, const W
                                        const ProbeImages& images, SecondOrderOptions options) {
   options.quick = true;
   Others others;
-  solve_second_order(wide, runners, source, images.fitted, options, {}, {{}, narrow}, &others);
+  solve_second_order(wide, runners, source, images.fitted, options, {}, {{}, narrow, {}}, &others);
   Sensitivities found;
   double mean = 0;
   for (const auto& [weight, noise] : others.noise) mean += noise / static_cast<double>(others.noise.size());

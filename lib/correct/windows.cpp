@@ -102,29 +102,54 @@ int64_t positions(const Windows& w, std::span<const int64_t> dims) {
   return in.batch * output_length(w, 0, in.height) * output_length(w, 1, in.width);
 }
 
-void copy_patches(const Windows& w, std::span<const float> tensor, std::span<const int64_t> dims, int64_t g,
-                  std::span<const int64_t> at, float* patches) {
+std::vector<int64_t> places_of(const Windows& w, std::span<const int64_t> dims, std::span<const int64_t> at) {
+  std::vector<int64_t> places;
   if (w.form == Windows::Form::kRows) {
-    for (const int64_t position : at) {
-      const float* from = tensor.data() + position * w.size;
-      patches = std::copy(from, from + w.size, patches);
-    }
-    return;
+    for (const int64_t position : at) places.push_back(position * w.size);
+    return places;
   }
   const Plane in = plane_of(dims);
   const int64_t height = output_length(w, 0, in.height), width = output_length(w, 1, in.width);
-  const int64_t taps = w.kernel[0] * w.kernel[1], area = in.height * in.width;
-  std::vector<int64_t> offsets(static_cast<size_t>(taps));
+  places.reserve(at.size() * static_cast<size_t>(w.kernel[0] * w.kernel[1]));
   for (const int64_t position : at) {
     const int64_t image = position / (height * width), y = position / width % height, x = position % width;
-    for (int64_t t = 0; t < taps; ++t) {
-      const int64_t row = met(w, 0, y, t / w.kernel[1], in.height);
-      const int64_t column = met(w, 1, x, t % w.kernel[1], in.width);
-      offsets[static_cast<size_t>(t)] = row < 0 || column < 0 ? -1 : row * in.width + column;
+    for (int64_t i = 0; i < w.kernel[0]; ++i) {
+      const int64_t row = met(w, 0, y, i, in.height);
+      for (int64_t j = 0; j < w.kernel[1]; ++j) {
+        const int64_t column = met(w, 1, x, j, in.width);
+        places.push_back(row < 0 || column < 0 ? -1
+                                               : (image * in.channels * in.height + row) * in.width + column);
+      }
     }
-    const float* from = tensor.data() + (image * in.channels + g * w.channels) * area;
-    for (int64_t c = 0; c < w.channels; ++c, from += area)
-      for (const int64_t offset : offsets) *patches++ = offset < 0 ? 0.0f : from[offset];
+  }
+  return places;
+}
+
+void copy_patches(const Windows& w, std::span<const float> tensor, std::span<const int64_t> dims, int64_t g,
+                  std::span<const int64_t> places, float* patches, int64_t stride) {
+  if (w.form == Windows::Form::kRows) {
+    for (const int64_t place : places) {
+      std::copy_n(tensor.data() + place, w.size, patches);
+      patches += stride;
+    }
+    return;
+  }
+  // A few channels of all positions, then the next few: neighbouring positions share their cache lines.
+  constexpr int64_t kChannels = 16;
+  const Plane in = plane_of(dims);
+  const int64_t area = in.height * in.width;
+  const auto taps = static_cast<size_t>(w.kernel[0] * w.kernel[1]);
+  const float* group = tensor.data() + g * w.channels * area;
+  for (int64_t first = 0; first < w.channels; first += kChannels) {
+    const int64_t count = std::min(kChannels, w.channels - first);
+    float* patch = patches + first * static_cast<int64_t>(taps);
+    for (size_t p = 0; p < places.size(); p += taps, patch += stride) {
+      const std::span<const int64_t> offsets = places.subspan(p, taps);
+      const float* from = group + first * area;
+      float* to = patch;
+      for (int64_t c = 0; c < count; ++c, from += area)
+        for (const int64_t offset : offsets) *to++ = offset < 0 ? 0.0f : from[offset];
+    }
   }
 }
 

@@ -32,8 +32,14 @@ int64_t weight_offset(const Windows& windows, int64_t g, int64_t r, int64_t e);
 /// Output positions for an input of this shape, all images of a batch counted.
 int64_t positions(const Windows& windows, std::span<const int64_t> dims);
 
-/// The patches of group `g` at the given positions (indices below positions()), one after the other.
+/// Where the patches at the given positions (indices below positions()) lie in the input: for each position
+/// and each element of the kernel (Gemm, MatMul: one) the offset in the first channel, -1 for padding. The
+/// same for every group.
+std::vector<int64_t> places_of(const Windows& windows, std::span<const int64_t> dims,
+                               std::span<const int64_t> at);
+
+/// The patches of group `g` at these places, each `stride` floats behind the one before.
 void copy_patches(const Windows& windows, std::span<const float> tensor, std::span<const int64_t> dims,
-                  int64_t g, std::span<const int64_t> at, float* patches);
+                  int64_t g, std::span<const int64_t> places, float* patches, int64_t stride);
 
 }  // namespace qc::correct

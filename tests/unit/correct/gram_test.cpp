@@ -110,7 +110,7 @@ TEST_CASE("weights times patches are the convolution") {
   for (int64_t p = 0; p < count; ++p) all.push_back(p);
   std::vector<float> patches(static_cast<size_t>(count * windows->size));
   for (int64_t g = 0; g < windows->groups; ++g) {
-    copy_patches(*windows, x, s.input, g, all, patches.data());
+    copy_patches(*windows, x, s.input, g, places_of(*windows, s.input, all), patches.data(), windows->size);
     for (int64_t p = 0; p < count; ++p)
       for (int64_t r = 0; r < windows->rows; ++r) {
         double sum = 0;
@@ -151,8 +151,8 @@ TEST_CASE("statistics are the sums over all patches, whatever the thread count")
     quantized.push_back(noise(700 * 53, random));
   }
   for (size_t i = 0; i < 3; ++i) pairs.push_back({exact[i], quantized[i], dims});
-  Gram gram = gather(rows, pairs, 1, 1)[0];
-  const Gram again = gather(rows, pairs, 1, 3)[0];
+  Gram gram = gather(rows, pairs, {1, 0, 1})[0];
+  const Gram again = gather(rows, pairs, {1, 0, 3})[0];
   CHECK(gram.quantized == again.quantized);
   CHECK(gram.cross == again.cross);
   REQUIRE(gram.samples == 2100);
@@ -180,10 +180,11 @@ TEST_CASE("large inputs are sampled, the same positions in both networks") {
   const std::vector<float> x = noise(2000 * 5, random);
   const std::vector<int64_t> dims{2000, 5};
   const Pair pair{x, x, dims};
-  const Gram gram = gather(rows, {&pair, 1}, 4, 1)[0];
+  const Gram gram = gather(rows, {&pair, 1}, {4, 0, 1})[0];
   CHECK(gram.samples < 784);
   CHECK(gram.samples > 100);
   CHECK(gram.sum_float == gram.sum_quantized);
   for (size_t i = 0; i < 25; ++i) CHECK(gram.cross[i] == Approx(gram.quantized[i]));
-  CHECK(gather(rows, {&pair, 1}, 5, 1)[0].sum_float != gram.sum_float);
+  CHECK(gather(rows, {&pair, 1}, {5, 0, 1})[0].sum_float != gram.sum_float);
+  CHECK(gather(rows, {&pair, 1}, {4, 60, 1})[0].samples == 60);
 }

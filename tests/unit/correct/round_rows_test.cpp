@@ -124,7 +124,7 @@ TEST_CASE("the thread count changes nothing, and another target is nearer to the
                 four = round_rows(rows, gram, held_out, {true, 0, 3, true}, 4);
   CHECK(one.integers == four.integers);
   CHECK(one.scales == four.scales);
-  CHECK(one.strength > 0.2);
+  CHECK(one.trust.strength > 0.2);
   const Rounded plain = round_rows(rows, gram, held_out, {false, 0, 3, true}, 2);
   double targeted = 0, untargeted = 0;
   for (int64_t r = 0; r < c.rows; ++r) {
