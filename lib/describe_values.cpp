@@ -16,6 +16,7 @@ namespace {
 
 constexpr int64_t kLargestSide = 160;  // pixels of a shown picture: three of them stay below 300 kB
 constexpr size_t kShown = 3;
+constexpr size_t kNamed = 3;  // results that a warning names
 
 std::string type_of(const quant::QuantParams& params) {
   return format("{}{}", params.is_signed ? "int" : "uint", params.bits);
@@ -126,6 +127,56 @@ void describe_values(report::Report& report, const plan::QuantizedModel& model,
       row->second->values = output_values(decision.params, found == stats.end() ? nullptr : &found->second);
     }
   }
+}
+
+void warn_of_cut_off(report::Report& report, const ir::Graph& graph, const plan::QuantPlan& plan,
+                     const plan::StatsTable& stats, const target::TargetSpec& target) {
+  struct Cut {
+    double share;  // of the values' reach that is cut off
+    std::string node, told;
+  };
+  std::vector<Cut> cuts;
+  for (const auto& [v, seen] : stats) {
+    const auto value = static_cast<size_t>(v);
+    const plan::ValueDecision& decision = plan.values[value];
+    if (seen.count == 0 || !decision.quantized || decision.params.scales.size() != 1) continue;
+    const ir::NodeId maker = graph.values[value].producer;
+    const ir::Node* node = maker == ir::kNone ? nullptr : &graph.nodes[static_cast<size_t>(maker)];
+    const target::OpRule rule =
+        node ? target::rule_for(target, node->op_type, node->domain) : target::OpRule();
+    if (rule.kind == target::OpKind::kMove) continue;  // told of what it moves
+    const bool fixed = rule.signedness == target::Signedness::kUnsigned ||
+                       (target.activations.symmetric && !target.activations.is_signed);
+    const auto low = static_cast<double>(seen.min), high = static_cast<double>(seen.max);
+    const double half_step = 0.5 * static_cast<double>(decision.params.scales[0]);
+    if (!fixed || quant::range_min(decision.params) < 0 || low >= -half_step) continue;
+    const std::string name = node ? node->name : graph.values[value].name;
+    cuts.push_back({-low / std::max(high, -low), node ? name : "",
+                    format("{} '{}' ({:.3g} to {:.3g})", node ? "node" : "input", name, low, high)});
+  }
+  if (cuts.empty()) return;
+  std::stable_sort(cuts.begin(), cuts.end(), [](const Cut& a, const Cut& b) { return a.share > b.share; });
+  std::string told, names;
+  for (size_t i = 0; i < cuts.size(); ++i) {
+    if (i < kNamed) told += (i > 0 ? ", " : "") + cuts[i].told;
+    if (!cuts[i].node.empty()) names += (names.empty() ? "" : ", ") + json_quoted(cuts[i].node);
+  }
+  if (cuts.size() > kNamed) told += format(" and {} more", cuts.size() - kNamed);
+  std::string remedy =
+      "if the hardware takes signed activations, say so in the target's file: \"signed\": true of its "
+      "activations, or \"signedness\": \"auto\" of the op";
+  if (!names.empty())
+    remedy += format(
+        "; if it takes zero points: \"debug_config\": {{\"network_editor\": [{{\"filter\": {{\"name\": "
+        "[{}]}}, "
+        "\"action\": {{\"activation_quantization_method\": \"UNIFORM\"}}}}]}}",
+        names);
+  report.warnings.push_back({"negative-cut-off", format("target '{}'", target.name),
+                             format("where these are rounded, values below 0 become 0, because their grid "
+                                    "has neither a sign nor a zero "
+                                    "point: {}",
+                                    told),
+                             remedy});
 }
 
 void describe_calibration(report::Report& report, const images::ImageSource& source,

@@ -9,12 +9,19 @@
 #include "plan/quantized_model.h"
 #include "plan/tensor_stats.h"
 #include "report/report.h"
+#include "target/target.h"
 
 namespace qc {
 
 /// Into the rows that describe_plan() made.
 void describe_values(report::Report& report, const plan::QuantizedModel& model,
                      const plan::StatsTable& stats);
+
+/// A warning that names the values which calibration saw below zero and which a grid with neither sign nor
+/// zero point cuts off there, where it is the target that asks for such a grid. `plan`: before nodes went to
+/// float for it.
+void warn_of_cut_off(report::Report& report, const ir::Graph& graph, const plan::QuantPlan& plan,
+                     const plan::StatsTable& stats, const target::TargetSpec& target);
 
 /// How many images, which are copies of each other (also a note), and three of them as the model gets them.
 void describe_calibration(report::Report& report, const images::ImageSource& source,

@@ -341,6 +341,7 @@ ConvertResult convert(const ConvertOptions& options) {
   if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", files.onnx);
   if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", files.tflite);
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
+  warn_of_cut_off(result.report, graph, plan, stats, target);
   describe_placement(result.report, scene, found, best);
   judge_goals(result.report, scene, found, best);
   result.explained = explain(result.report, options.explain);

@@ -48,16 +48,41 @@ int64_t sum_of(const int32_t* q, const int64_t* inputs) {
   return (q[0] < 0) == (q[1] < 0) ? std::abs(q[0]) * inputs[0] + std::abs(q[1]) * inputs[1] : 0;
 }
 
-// Takes single steps from a pair until it fits, each where it adds the least error for what it takes off the
-// sum. `exact`: the values that the integers stand for, in steps.
-void shrink(const double* exact, const int64_t* inputs, int32_t* q) {
+// The values that integers of one channel may take, ascending; empty: every one of the grid.
+using Levels = std::span<const int32_t>;
+
+Levels levels_of(const quant::QuantParams& params, int64_t c) {
+  const size_t size = size_t{1} << params.index_bits;
+  const Levels all(params.codebook);
+  return params.codebook_per_channel() ? all.subspan(static_cast<size_t>(c) * size, size) : all;
+}
+
+// The next value in the direction of zero, in a codebook perhaps beyond it; q itself where there is none.
+int32_t nearer_to_zero(int32_t q, Levels levels) {
+  if (q == 0) return q;
+  if (levels.empty()) return q < 0 ? q + 1 : q - 1;
+  if (q < 0) {
+    const auto above = std::upper_bound(levels.begin(), levels.end(), q);
+    return above == levels.end() ? q : *above;
+  }
+  const auto at = std::lower_bound(levels.begin(), levels.end(), q);
+  return at == levels.begin() ? q : *(at - 1);
+}
+
+// Takes steps from a pair until it fits, each where it adds the least error for what it takes off the sum. A
+// codebook may hold nothing that fits. `exact`: the values that the integers stand for, in steps.
+void shrink(const double* exact, const int64_t* inputs, Levels levels, int32_t* q) {
   while (sum_of(q, inputs) > kPairLimit) {
     const auto price = [&](int side) {
-      if (q[side] == 0 || inputs[side] == 0) return HUGE_VAL;
-      return (1 - 2 * (std::abs(q[side]) - std::fabs(exact[side]))) / static_cast<double>(inputs[side]);
+      const int32_t next = nearer_to_zero(q[side], levels);
+      const int less = std::abs(q[side] - next);
+      if (less == 0 || inputs[side] == 0) return HUGE_VAL;
+      return (less - 2 * (std::abs(q[side]) - std::fabs(exact[side]))) / static_cast<double>(inputs[side]);
     };
-    int32_t& chosen = q[price(0) <= price(1) ? 0 : 1];
-    chosen -= chosen < 0 ? -1 : 1;
+    const double prices[] = {price(0), price(1)};
+    if (std::isinf(prices[0]) && std::isinf(prices[1])) return;
+    int32_t& chosen = q[prices[0] <= prices[1] ? 0 : 1];
+    chosen = nearer_to_zero(chosen, levels);
   }
 }
 
@@ -77,6 +102,16 @@ QC_VECTOR_CLONES void round_terms(const float* __restrict w, int64_t count, floa
   }
 }
 
+// To the nearest value of a codebook, the lower of two equally near, as quant::quantize() does.
+void round_to_levels(const std::vector<double>& exact, Levels levels, std::vector<int32_t>& q) {
+  for (size_t i = 0; i < q.size(); ++i) {
+    const auto above = std::lower_bound(levels.begin(), levels.end(), exact[i]);
+    const bool low =
+        above == levels.end() || (above != levels.begin() && exact[i] - *(above - 1) <= *above - exact[i]);
+    q[i] = low ? *(above - 1) : *above;
+  }
+}
+
 double squared_error(const std::vector<double>& exact, const std::vector<int32_t>& q, float scale) {
   double error = 0;
   for (size_t i = 0; i < q.size(); ++i) error += (exact[i] - q[i]) * (exact[i] - q[i]);
@@ -88,6 +123,7 @@ double squared_error(const std::vector<double>& exact, const std::vector<int32_t
 float bound_channel(const ir::Tensor& weight, const Terms& terms, int64_t c, int64_t largest, bool keep_scale,
                     plan::IntegerTensor& tensor) {
   const quant::QuantParams& params = tensor.params;
+  const Levels levels = levels_of(params, c);
   const size_t at = params.per_channel() ? static_cast<size_t>(c) : 0, count = terms.places.size();
   const std::span<const float> whole = weight.as<float>();
   std::vector<float> w(count);
@@ -102,8 +138,9 @@ float bound_channel(const ir::Tensor& weight, const Terms& terms, int64_t c, int
     round_terms(w.data(), static_cast<int64_t>(count), scale, static_cast<double>(params.zero_points[at]),
                 static_cast<double>(params.qmin()), static_cast<double>(params.qmax()), exact.data(),
                 q.data());
+    if (!levels.empty()) round_to_levels(exact, levels, q);
     if (squared_error(exact, q, scale) >= least) continue;  // shrinking only adds to it
-    for (size_t i = 0; i + 1 < count; i += 2) shrink(&exact[i], &terms.inputs[i], &q[i]);
+    for (size_t i = 0; i + 1 < count; i += 2) shrink(&exact[i], &terms.inputs[i], levels, &q[i]);
     const double error = squared_error(exact, q, scale);
     if (error >= least) continue;
     least = error;
@@ -133,28 +170,16 @@ std::vector<int64_t> largest_pairs(const plan::IntegerTensor& tensor, const Pair
 
 int64_t bound_pairs(const ir::Tensor& weight, const PairWalk& walk, bool keep_scales, int threads,
                     plan::IntegerTensor& tensor) {
-  const bool codebook = !tensor.params.codebook.empty();
-  if (keep_scales && codebook) return 0;
   const std::vector<int64_t> largest = largest_pairs(tensor, walk, threads);
+  const bool keep_scale = keep_scales || !tensor.params.per_channel();
   std::vector<float> scales = tensor.params.scales;
-  const bool per_channel = tensor.params.per_channel();
   parallel_for(static_cast<int64_t>(largest.size()), threads, [&](int64_t c, int) {
     const int64_t most = largest[static_cast<size_t>(c)];
-    if (most <= kPairLimit || codebook) return;
-    const bool keep_scale = keep_scales || !per_channel;
+    if (most <= kPairLimit) return;
     const float chosen = bound_channel(weight, terms_of(walk, c), c, most, keep_scale, tensor);
     if (!keep_scale) scales[static_cast<size_t>(c)] = chosen;
   });
-  if (codebook)
-    for (size_t c = 0; c < largest.size(); ++c) {
-      if (largest[c] <= kPairLimit) continue;
-      float& scale = scales[per_channel ? c : 0];
-      scale = std::max(scale, static_cast<float>(tensor.params.scales[per_channel ? c : 0] *
-                                                 factor_that_suffices(largest[c])));
-    }
-  const bool rounds_anew = codebook && scales != tensor.params.scales;
   tensor.params.scales = scales;
-  if (rounds_anew) tensor.integers = quant::quantize(weight.as<float>(), weight.dims, tensor.params);
   return std::count_if(largest.begin(), largest.end(), [](int64_t most) { return most > kPairLimit; });
 }
 

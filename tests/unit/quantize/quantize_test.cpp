@@ -152,6 +152,35 @@ TEST_CASE("a guard for the inputs that calibration saw leaves alone what they ca
   CHECK(largest_sum(w, {200, 200, 200, 200, 0, 0, 0, 0}) <= 32767);
 }
 
+TEST_CASE("the saturation guard keeps codebooks and bounds the pairs that they make") {
+  using quantize::SaturationGuard;
+  Made made = one_conv();
+  const std::vector<int64_t> any(8, 255);
+  quant::QuantParams& params = made.weights.at(made.weight).front().params;
+  params.codebook = {-127, -90, -40, -10, 0, 25, 70, 127};
+  params.index_bits = 3;
+  quantize::Guards open, guarded;
+  const plan::IntegerTensor plain =
+      quantize::quantize(made.graph, made.plan, made.weights, {SaturationGuard::kOff, {}}, open)
+          .weights.at(made.weight);
+  REQUIRE(largest_sum(plain.integers, any) > 32767);
+  const plan::IntegerTensor bounded =
+      quantize::quantize(made.graph, made.plan, made.weights, {SaturationGuard::kAlways, {}}, guarded)
+          .weights.at(made.weight);
+  CHECK(guarded.pairs_bounded == open.risky_channels);
+  CHECK(guarded.risky_channels == 0);
+  CHECK(largest_sum(bounded.integers, any) <= 32767);
+  CHECK(bounded.params.codebook == params.codebook);
+  for (const int32_t q : bounded.integers)
+    CHECK(std::binary_search(params.codebook.begin(), params.codebook.end(), q));
+
+  // Nothing in this one is small enough: it stays as it is, and is counted.
+  params.codebook = {100, 110, 120, 127, 127, 127, 127, 127};
+  quantize::Guards stuck;
+  quantize::quantize(made.graph, made.plan, made.weights, {SaturationGuard::kAlways, {}}, stuck);
+  CHECK(stuck.risky_channels == 4);
+}
+
 TEST_CASE("a correction changes biases and leaves weights alone, also where there was no bias") {
   Made made = one_conv();
   quantize::Guards guards;
