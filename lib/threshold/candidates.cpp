@@ -244,10 +244,10 @@ int64_t bytes_of(const ir::Tensor& tensor, const quant::QuantParams& params) {
          static_cast<int64_t>(params.codebook.size());
 }
 
-// The formats that know narrow ranges store 4 or 8 bits; the other widths lie inside those, and with few
-// levels each one counts: 2 bits have four, not three.
+// The formats that know narrow ranges store 8 bits, and some 4; the other widths lie inside those, and with
+// few levels each one counts: 2 bits have four, not three.
 bool narrow_at(const target::Scheme& scheme, int bits) {
-  return scheme.narrow_range && (bits == 4 || bits == 8);
+  return scheme.narrow_range && (bits == 8 || (bits == 4 && scheme.narrow_at_4));
 }
 
 // What the rules ask for a weight: those of its first reader, with the largest width of all readers.

@@ -9,6 +9,7 @@
 #include "support/tiny_models.h"
 #include "target/target.h"
 #include "threshold/candidates.h"
+#include "write_tflite.h"
 
 namespace qc {
 namespace {
@@ -285,6 +286,21 @@ TEST_CASE("every width from 2 to 8 has less error than the one below") {
     CHECK(c.error < last * 0.6);
     last = c.error;
   }
+}
+
+TEST_CASE("four bits have sixteen levels where no .tflite stores them") {
+  const ir::Tensor weight = tiny::random_tensor({8, 4, 3, 3}, 3, -0.9f, 0.3f);
+  const auto of = [&](const char* formats) {
+    Diagnostics diagnostics;
+    const config::CoreConfig config = config::parse(format("{{\"output\": {{\"formats\": [{}]}}}}", formats),
+                                                    "c.json", {}, diagnostics);
+    return threshold::weight_candidate(weight, 0, target_of(config), {},
+                                       with(&config::NodeSettings::weights_n_bits, 4), 1);
+  };
+  const plan::Candidate alone = of("\"onnx\""), both = of("\"onnx\", \"tflite\"");
+  CHECK(alone.params.qmin() == -8);
+  CHECK(both.params.qmin() == -7);
+  CHECK(alone.error < 0.9 * both.error);
 }
 
 select::ResolvedRules placed(const ir::Graph& graph, const std::string& rules) {
