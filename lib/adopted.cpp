@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
 
 #include "ir/ops.h"
@@ -51,6 +52,38 @@ std::optional<QuantParams> behind_activation(const ir::Graph& graph, ir::ValueId
                                std::min(high, static_cast<double>(quant::range_max(before->second))),
                                target.activations.bits, target.activations.is_signed),
       target);
+}
+
+// By value: no negative number comes out of a Relu or Clip, nor of what only passes such numbers on in the
+// same scale group.
+std::vector<bool> never_negative(const ir::Graph& graph, const plan::QuantPlan& plan) {
+  std::vector<bool> never(graph.values.size());
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const bool bounded = ir::standard_op(node, "Relu") ||
+                         (ir::standard_op(node, "Clip") && bound(graph, node, 1, -INFINITY) >= 0);
+    for (const ir::ValueId out : node.outputs) {
+      if (out == ir::kNone) continue;
+      const auto passes = [&](ir::ValueId in) {
+        return in == ir::kNone || value_of(graph, in).dtype != ir::DType::kFloat ||
+               (never[static_cast<size_t>(in)] && plan.values[static_cast<size_t>(in)].scale_group ==
+                                                      plan.values[static_cast<size_t>(out)].scale_group);
+      };
+      never[static_cast<size_t>(out)] =
+          bounded || (!node.inputs.empty() && std::all_of(node.inputs.begin(), node.inputs.end(), passes));
+    }
+  }
+  return never;
+}
+
+// Half of a grid around zero is no use behind a Relu, and keeps the runtime from leaving it to the layer
+// before. The finest grid from zero on that has every number of the file's and ends where that does.
+QuantParams from_zero_on(QuantParams params) {
+  const int64_t above = params.qmax() - params.zero_points[0];
+  if (above <= 0 || quant::range_min(params) >= 0) return params;
+  params.scales[0] /= static_cast<float>((params.qmax() - params.qmin()) / above);
+  params.zero_points[0] = static_cast<int32_t>(params.qmin());
+  return params;
 }
 
 // What an op like Sigmoid makes, whatever it reads.
@@ -140,6 +173,13 @@ std::optional<QuantParams> grid_of(const ir::Value& value, int axis, const adopt
 plan::Candidates found_activations(const ir::Graph& graph, const plan::QuantPlan& plan,
                                    const adopt::Found& found, const target::TargetSpec& target) {
   plan::Candidates known;
+  const std::vector<bool> never = never_negative(graph, plan);
+  std::map<ir::ValueId, bool> group_never;  // by scale group: of all its members
+  for (size_t v = 0; v < plan.values.size(); ++v)
+    if (plan.values[v].quantized) {
+      const auto at = group_never.emplace(plan.values[v].scale_group, true).first;
+      at->second = at->second && never[v];
+    }
   for (const bool own : {true, false})  // what the file says of a member goes before what follows from others
     for (size_t v = 0; v < plan.values.size(); ++v) {
       const plan::ValueDecision& decision = plan.values[v];
@@ -148,6 +188,8 @@ plan::Candidates found_activations(const ir::Graph& graph, const plan::QuantPlan
       const auto said = found.activations.find(graph.values[v].name);
       std::optional<QuantParams> params;
       if (own && said != found.activations.end()) params = in_target(said->second, target);
+      if (own && params && !target.activations.symmetric && group_never.at(decision.scale_group))
+        params = from_zero_on(*params);
       if (!own) params = behind_activation(graph, id, found, target);
       if (!own && !params) params = by_op(graph, id, target);
       if (params)

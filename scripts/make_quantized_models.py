@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Writes tests/data/quantized: small models quantized by others, in the style of training frameworks, damaged ones, and
-recurrent and attention layers. Run by hand; needs numpy, onnx and onnxruntime (for its own quantizer), and with `nncf`
-behind the folder that package, and then writes its file alone.
+recurrent and attention layers. Run by hand; needs numpy, onnx and onnxruntime (for its own quantizer), and with `nncf` or
+`quark` (amd-quark) behind the folder that package, and then writes its files alone.
 
-    python3 scripts/make_quantized_models.py tests/data/quantized [nncf]
+    python3 scripts/make_quantized_models.py tests/data/quantized [nncf | quark]
 """
+import contextlib
 import os
 import sys
+import tempfile
 
 import numpy as np
 import onnx
@@ -69,6 +71,17 @@ def by_nncf(model):
     import nncf  # pylint: disable=import-outside-toplevel
     pictures = [normal(1, 3, 16, 16) for _ in range(8)]
     return nncf.quantize(model, nncf.Dataset(pictures, lambda x: {"x": x}), subset_size=8)
+
+
+def by_quark(model, preset, path):
+    """Unsigned activations around 128, before and behind Relu alike; the preset A8W8 spells Q and DQ in com.microsoft."""
+    from quark.onnx import ModelQuantizer  # pylint: disable=import-outside-toplevel
+    from quark.onnx.quantization.config import Config, get_default_config  # pylint: disable=import-outside-toplevel
+    path = os.path.abspath(path)
+    with tempfile.TemporaryDirectory() as work, contextlib.chdir(work):  # it leaves tables where it runs
+        source = os.path.join(work, "float.onnx")
+        onnx.save(model, source)
+        ModelQuantizer(Config(global_quant_config=get_default_config(preset))).quantize_model(source, path, Noise())
 
 
 class Noise(CalibrationDataReader):
@@ -188,6 +201,10 @@ def main():
 
     if "nncf" in sys.argv[2:]:
         return save(by_nncf(separable_network()), "nncf.onnx")
+    if "quark" in sys.argv[2:]:
+        for preset in ("XINT8", "A8W8"):
+            by_quark(separable_network(), preset, os.path.join(folder, f"quark_{preset.lower()}.onnx"))
+        return None
     small = small_network()
     save(small, "small.onnx")
     source = os.path.join(folder, "small.onnx")
