@@ -82,7 +82,7 @@ async function checkLooks(browser, path, name) {
 // --- the report of a conversion -----------------------------------------------------------------------------------------
 function convertSample() {
   run(join(sample, 'model.onnx'), '--config', join(sample, 'config.json'), '--format', 'onnx,tflite', '-o', 'out', '-q', '--report', 'html', '--report', 'markdown',
-    '--set', '/placement=full', '--set', '/representative_dataset/max_images=40', '--set', '/gates/min_sqnr_db=5', '--set', '/gates/max_file_size="90 kB"');
+    '--diagnose', '--set', '/quantization_config/relu_bound_to_power_of_2=true', '--set', '/placement=full', '--set', '/representative_dataset/max_images=40', '--set', '/gates/min_sqnr_db=5', '--set', '/gates/max_file_size="90 kB"');
   return JSON.parse(readFileSync(join(work, 'out/model.report.json'), 'utf8'));
 }
 
@@ -105,6 +105,13 @@ async function checkNumbers(page, report) {
     equal(await cells(page, `Bytes by kind, ${file.file}`), Object.entries(file.bytes_by_kind).sort((a, b) => b[1] - a[1])
       .map(([kind, n]) => [kind, grouped(n), `${(100 * n / file.size).toFixed(1)} %`]), `bytes of ${file.file}`);
   equal(await cells(page, 'Corrections'), report.corrections.map((c) => [c.name, c.kept ? 'kept' : 'left out', db(c.before_db), db(c.after_db)]), 'corrections');
+  const corrected = report.corrections.flatMap((c) => c.layers.map((l) => [l.node, c.name + (c.kept ? '' : ', left out'), l.detail, db(l.gain_db)]));
+  check(corrected.length > 0, 'no correction names a layer');
+  equal(await cells(page, 'Corrected layers'), corrected, 'corrected layers');
+  equal(await cells(page, 'Ablation'), report.ablation.rows.map((r) => [r.node, r.op_type, r.what, String(r.bits), db(r.only_db), db(r.without_db)]), 'ablation');
+  check(report.hints.length > 0, 'no hints');
+  const hints = await page.evaluate(`[...document.querySelectorAll('#hints li')].map((e) => [e.querySelector('p').textContent, e.querySelector('pre').textContent])`);
+  equal(hints, report.hints.map((hint) => [hint.text, JSON.stringify(hint.lines)]), 'hints');
   equal(JSON.parse(await textOf(page, '#config pre')), report.config, 'config');
   equal(JSON.parse(await textOf(page, '#data')), report, 'the document inside');
   const points = await page.evaluate(`[...document.querySelectorAll('#error circle title')].map((t) => t.textContent)`);

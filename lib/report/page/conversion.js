@@ -31,11 +31,13 @@ views.conversion = (report, drawings) => {
     report.nodes.length > 0 && section('layers', 'Layers', h('p', {class: 'soft'},
       'In the order in which they run. A click on a heading sorts, one on a name shows the layer below. W8 A8: weights and output values of 8 bits. SQNR compares a layer\'s output with float when everything up to it is rounded, simulated.'), layers.element),
     error,
+    ablationSection(report, (index) => choose(index, true)),
     report.nodes.length > 0 && h('section', {id: 'layer', 'aria-labelledby': 'layer-title'}, heading, layer),
     report.files.map((file, i) => fileSection(report, file, i, (index) => choose(index, true))),
     frontierSection(report),
     calibrationSection(report, drawings),
     changesSection(report),
+    hintsSection(report),
     warningsSection(report),
     section('config', 'Configuration', rulesTable(report),
       h('p', {class: 'soft'}, `Every key with the value that was in force (${report.config_hash}).`),
@@ -139,6 +141,26 @@ function errorSection(report, choose, chosen, redrawn) {
       h('li', null, h('span', {class: 'swatch ring'}), 'float kernel'), line && h('li', null, `dashed: ${line.title}`)));
 }
 
+function ablationSection(report, choose) {
+  const ablation = report.ablation;
+  if (!ablation) return null;
+  const index = new Map(report.nodes.map((node, i) => [node.node, i]));
+  const named = (row) => {
+    const at = index.get(row.node);
+    return at === undefined ? h('span', {class: 'name'}, row.node) : h('button', {type: 'button', click: () => choose(at)}, row.node);
+  };
+  return section('ablation', 'What each rounding costs', h('p', {class: 'soft'},
+    `The worst output with this rounding alone, and with all but this one, on ${counted(ablation.images, 'held-out image')}, simulated. With all of them it is at ${decibel(ablation.all_db)}; the costliest first.`),
+    table({label: 'Ablation', noun: 'rounding', rows: ablation.rows, tall: true, columns: [
+      {title: 'layer', head: true, value: (r) => r.node, cell: named},
+      {title: 'op', value: (r) => r.op_type},
+      {title: 'what', value: (r) => r.what},
+      {title: 'bits', number: true, value: (r) => r.bits},
+      {title: 'alone', number: true, value: (r) => r.only_db, cell: (r) => decibel(r.only_db)},
+      {title: 'without it', number: true, value: (r) => r.without_db, cell: (r) => decibel(r.without_db)},
+    ]}).element);
+}
+
 function layerDetail(report, drawings, index) {
   const node = report.nodes[index], output = node.output, weights = node.weights;
   const histogram = output && drawings.outputs[index], ranges = weights && drawings.weights[index];
@@ -235,11 +257,33 @@ function changesSection(report) {
       {title: 'worst output before', number: true, value: (c) => decibel(c.before_db)},
       {title: 'after', number: true, value: (c) => decibel(c.after_db)},
     ]}).element,
+    correctedLayers(report),
     facts([
       ['float rewrites', names(done)], ['undone, because they changed the output', names(undone)],
       ['saturation on x86 without VNNI', report.saturation.summary],
     ]),
     report.notes.length > 0 && [h('h3', null, 'Notes'), list(report.notes)]);
+}
+
+function correctedLayers(report) {
+  const rows = report.corrections.flatMap((correction) => correction.layers.map((layer) => ({...layer, name: correction.name, kept: correction.kept})));
+  return rows.length > 0 && [h('h3', null, 'Layer by layer'),
+    h('p', {class: 'soft'}, 'What corrections of the float graph did to single layers; the gain is predicted, of the rounding of that result alone.'),
+    table({label: 'Corrected layers', noun: 'layer', rows, tall: true, columns: [
+      {title: 'layer', head: true, value: (r) => r.node, cell: (r) => h('span', {class: 'name'}, r.node)},
+      {title: 'correction', value: (r) => `${r.name}${r.kept ? '' : ', left out'}`},
+      {title: 'what', wide: true, value: (r) => r.detail},
+      {title: 'gain', number: true, value: (r) => r.gain_db, cell: (r) => decibel(r.gain_db)},
+    ]}).element];
+}
+
+function hintsSection(report) {
+  if (!report.hints.length) return null;
+  const tried = (hint) => hint.before_db !== null && hint.after_db !== null &&
+    h('p', null, `Tried: the worst output went from ${decibel(hint.before_db)} to ${decibel(hint.after_db)}.`);
+  return section('hints', 'Hints', h('p', {class: 'soft'}, 'What the collected statistics show, and what to write into the config about it.'),
+    h('ul', {class: 'remarks'}, report.hints.map((hint) => h('li', null, h('p', null, hint.text), tried(hint),
+      h('pre', {tabindex: 0}, JSON.stringify(hint.lines))))));
 }
 
 function rulesTable(report) {
