@@ -216,7 +216,9 @@ void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, 
                      const images::ImageSource& source, const config::CoreConfig& config, int threads,
                      Attempt& tried) {
   const int64_t images = correction_images(nearest, config, config.correction.images);
-  const correct::SecondOrderOptions options = second_order_options(config, threads);
+  correct::SecondOrderOptions options = second_order_options(config, threads);
+  options.mirror = config.correction.mirror && has_narrow_weights(nearest);
+  options.most_runs = correct::images_that_fit(nearest, memory_limit(config));
   const int64_t layers = correct::solvable_layers(nearest, options.only_narrow);
   if (layers == 0 || answers.calibration.empty()) return;
   Progress progress("correcting", layers, "layers");
@@ -233,7 +235,8 @@ void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, 
       simulate::fidelity_of(*simulator->runner, source, answers.held_out, answers.judged, threads);
   const bool better = fidelity.worst_db() > tried.fidelity.worst_db();
   tried.corrections.push_back(
-      {format("second-order correction of {} layers, {} images", solved.layers, solved.images),
+      {format("second-order correction of {} layers, {} images{}", solved.layers, solved.images,
+              solved.mirrored ? format(" and {} mirrored", solved.mirrored) : ""),
        better,
        tried.fidelity.worst_db(),
        fidelity.worst_db(),

@@ -55,6 +55,7 @@ struct Correction {
   std::optional<double> retarget_strength;  // nothing: measured for each layer
   int64_t sweeps = 3;
   bool scale_search = true;
+  bool mirror = true;
   int64_t seed = 0;
 };
 

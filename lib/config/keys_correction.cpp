@@ -113,6 +113,12 @@ void add_correction_keys(std::vector<Key>& table) {
                       {[](CoreConfig& c, const Json& v) { c.correction.scale_search = v.get<bool>(); },
                        [](const CoreConfig& c) { return Json(c.correction.scale_search); }},
                       "Smaller scales are tried for each channel of weights below 8 bits."));
+  table.push_back(
+      row("/gptq_config/mirror", Kind::kBool, 0, 1,
+          {[](CoreConfig& c, const Json& v) { c.correction.mirror = v.get<bool>(); },
+           [](const CoreConfig& c) { return Json(c.correction.mirror); }},
+          "Where weights are below 8 bits, pictures also count turned left to right, in each layer "
+          "whose statistics that brings closer to held-out pictures. Folders of tensors have none."));
   table.push_back(row("/gptq_config/seed", Kind::kInteger, 0, kMostSeed, count(&Correction::seed),
                       "Decides which positions of large activations are looked at."));
   for (const Fixed& one : kTraining) {

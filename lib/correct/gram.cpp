@@ -185,6 +185,16 @@ void add(Gram& sum, const Gram& other) {
   sum.samples += other.samples;
 }
 
+double apart(const Gram& a, const Gram& b) {
+  const double by_a = 1 / std::max(a.samples, 1.0), by_b = 1 / std::max(b.samples, 1.0);
+  double sum = 0;
+  for (size_t i = 0; i < a.quantized.size(); ++i) {
+    const double gap = by_a * a.quantized[i] - by_b * b.quantized[i];
+    sum += gap * gap;
+  }
+  return sum;
+}
+
 void centre(Gram& gram) {
   if (gram.samples <= 0) return;
   const auto size = static_cast<size_t>(gram.size);

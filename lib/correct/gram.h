@@ -38,6 +38,9 @@ std::vector<Gram> gather(const Windows& windows, std::span<const Pair> images, c
 
 /// sum += other
 void add(Gram& sum, const Gram& other);
+/// How far two sets of images are from saying the same of how inputs go together: squared differences of
+/// their mean products.
+double apart(const Gram& a, const Gram& b);
 /// Takes the means out: what is left does not depend on a layer's bias.
 void centre(Gram& gram);
 

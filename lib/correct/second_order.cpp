@@ -238,10 +238,40 @@ ir::Graph layer_graph(const plan::QuantizedModel& model, const Solvable& layer,
   return graph;
 }
 
+// One image in both networks, and what its statistics are for.
+enum class Use : uint64_t { kHeldOut, kFitted, kMirrored };
+struct Slot {
+  int64_t image = 0;
+  Use use = Use::kFitted;
+};
+
+// As many of the fitted ones mirrored, first to last, as there is room for.
+std::vector<Slot> slots_for(std::span<const int64_t> images, int64_t mirrored) {
+  std::vector<Slot> slots;
+  for (size_t i = 0; i < images.size(); ++i)
+    slots.push_back({images[i], static_cast<int64_t>(i) % kHeldOutEvery == kHeldOutEvery - 1 ? Use::kHeldOut
+                                                                                             : Use::kFitted});
+  for (size_t i = 0; i < images.size() && mirrored > 0; ++i)
+    if (slots[i].use == Use::kFitted) {
+      slots.push_back({images[i], Use::kMirrored});
+      --mirrored;
+    }
+  return slots;
+}
+
+// Mirrored pictures stand beside the others where they make the statistics of those more like held-out ones.
+void take_turned(Gram& fitted, const Gram& turned, const Gram& held_out) {
+  if (turned.samples == 0 || held_out.samples == 0) return;
+  Gram both = fitted;
+  add(both, turned);
+  if (apart(both, held_out) < apart(fitted, held_out)) fitted = std::move(both);
+}
+
 // Both networks on all images, and what has been found so far.
 class Engine {
  public:
-  Engine(const plan::QuantizedModel& model, run::RunnerFactory& runners, int64_t images,
+  /// Runs `slots`; the first `images` of them are pictures as they are.
+  Engine(const plan::QuantizedModel& model, run::RunnerFactory& runners, std::vector<Slot> slots,
          const SecondOrderOptions& options, const Besides& besides, Others* others)
       : model_(model),
         runners_(runners),
@@ -249,8 +279,9 @@ class Engine {
         besides_(besides),
         others_(others),
         layers_(solvable(model, options.only_narrow)),
-        steps_(2 * images, options.threads),
-        pairs_(static_cast<size_t>(images)),
+        slots_(std::move(slots)),
+        steps_(2 * std::ssize(slots_), options.threads),
+        pairs_(slots_.size()),
         results_(layers_.size()) {
     keep_known();
     for (size_t l = 0; l < layers_.size(); ++l) {
@@ -260,8 +291,7 @@ class Engine {
     for (std::vector<std::vector<float>>& one : results_) one.resize(pairs_.size());
   }
 
-  SecondOrder solve(const images::ImageSource& source, std::span<const int64_t> images,
-                    const std::function<void()>& solved) {
+  SecondOrder solve(const images::ImageSource& source, const std::function<void()>& solved) {
     std::vector<ir::ValueId> tapped;
     for (const Solvable& layer : layers_) tapped.insert(tapped.end(), {layer.input, layer.result});
     for (const auto& [result, layer] : corrected_) tapped.push_back(result);
@@ -285,10 +315,14 @@ class Engine {
       result = {};
     };
     steps_.go([&](int64_t run) {
-      const std::vector<ir::Tensor> inputs = source.load(images[static_cast<size_t>(run / 2)]);
+      const Slot& slot = slots_[static_cast<size_t>(run / 2)];
+      const std::vector<ir::Tensor> inputs =
+          slot.use == Use::kMirrored ? images::load_mirrored(source, slot.image) : source.load(slot.image);
       (run % 2 ? quantized_net : exact_net)->runner->run(inputs, run / 2);
     });
-    found_.images = static_cast<int64_t>(images.size());
+    found_.mirrored =
+        std::count_if(slots_.begin(), slots_.end(), [](const Slot& s) { return s.use == Use::kMirrored; });
+    found_.images = std::ssize(slots_) - found_.mirrored;
     return std::move(found_);
   }
 
@@ -348,13 +382,18 @@ class Engine {
     return rounding;
   }
 
-  // `draw`: apart for the images that judge and those that are fitted.
-  GatherOptions gather_options(const Solvable& layer, uint64_t draw, size_t images) const {
-    GatherOptions gathering{options_.seed + draw, 0, options_.threads};
+  // Other positions for each use.
+  std::vector<Gram> gather_of(const Solvable& layer, Use use) const {
+    std::vector<Pair> pairs;
+    for (size_t i = 0; i < slots_.size(); ++i)
+      if (slots_[i].use == use) pairs.push_back(pairs_[i]);
+    if (use == Use::kMirrored && pairs.empty())
+      return std::vector<Gram>(static_cast<size_t>(layer.windows.groups));
+    GatherOptions gathering{options_.seed + static_cast<uint64_t>(use), 0, options_.threads};
     if (options_.quick)
       gathering.most_patches = std::max(kQuickPatches, kQuickPatchesEach * layer.windows.size) *
-                               static_cast<int64_t>(images) / static_cast<int64_t>(pairs_.size());
-    return gathering;
+                               std::ssize(pairs) / std::ssize(pairs_);
+    return gather(layer.windows, pairs, gathering);
   }
 
   void solve_layer(size_t l) {
@@ -373,11 +412,8 @@ class Engine {
       task.params = task.solved.params;
       task.shift.resize(channels);
     }
-    std::vector<Pair> fit, held;
-    for (size_t i = 0; i < pairs_.size(); ++i)
-      (static_cast<int64_t>(i) % kHeldOutEvery == kHeldOutEvery - 1 ? held : fit).push_back(pairs_[i]);
-    std::vector<Gram> held_out = gather(layer.windows, held, gather_options(layer, 0, held.size()));
-    std::vector<Gram> all = gather(layer.windows, fit, gather_options(layer, 1, fit.size()));
+    std::vector<Gram> held_out = gather_of(layer, Use::kHeldOut), all = gather_of(layer, Use::kFitted),
+                      turned = gather_of(layer, Use::kMirrored);
     const auto known_trusts = besides_.trusts.find(layer.weight);
     std::vector<Trust>& trusts = found_.trusts[layer.weight];
     trusts.resize(all.size());
@@ -386,6 +422,7 @@ class Engine {
     std::vector<Power> powers(static_cast<size_t>(layer.windows.groups));
     parallel_for(layer.windows.groups, alone ? 1 : options_.threads, [&](int64_t g, int) {
       const auto at = static_cast<size_t>(g);
+      take_turned(all[at], turned[at], held_out[at]);
       add(all[at], held_out[at]);
       const Statistics statistics(std::move(all[at]), std::move(held_out[at]), layer.bias.has_value());
       for (size_t t = 0; t < tasks.size(); ++t) {
@@ -449,6 +486,7 @@ class Engine {
   simulate::Hook add_deltas_;
   std::map<ir::ValueId, std::vector<size_t>> by_input_;
   std::map<ir::ValueId, size_t> by_result_;
+  std::vector<Slot> slots_;
   LockStep steps_;
   std::vector<Pair> pairs_;                               // by image, at the point where all stand
   std::vector<std::vector<std::vector<float>>> results_;  // by layer, by image, until they are put in place
@@ -489,8 +527,9 @@ SecondOrder solve_second_order(const plan::QuantizedModel& model, run::RunnerFac
     return besides.known.weights.contains(layer.weight);
   });
   if (images.empty() || all_known) return {};
-  Engine engine(model, runners, static_cast<int64_t>(images.size()), options, besides, others);
-  return engine.solve(source, images, solved);
+  const int64_t mirrored = options.mirror && source.picture() ? options.most_runs - std::ssize(images) : 0;
+  Engine engine(model, runners, slots_for(images, mirrored), options, besides, others);
+  return engine.solve(source, solved);
 }
 
 }  // namespace qc::correct

@@ -31,6 +31,10 @@ struct SecondOrderOptions {
   // Enough to tell what a width costs: fewer positions are looked at, and weights of 8 bits and more are
   // re-targeted and rounded to nearest.
   bool quick = false;
+  // Pictures that are fitted on also count turned left to right, in each layer where that brings its
+  // statistics closer to what held-out pictures say.
+  bool mirror = false;
+  int64_t most_runs = INT64_MAX;  // images and mirrored ones together, as many as memory holds
 };
 
 using Weights = std::map<ir::ValueId, plan::IntegerTensor>;
@@ -40,7 +44,7 @@ struct SecondOrder {
   Weights weights;    // of the layers that were solved
   BiasDeltas deltas;  // belong to these weights
   Trusts trusts;      // that they were solved with
-  int64_t layers = 0, images = 0;
+  int64_t layers = 0, images = 0, mirrored = 0;
 };
 
 /// What a pass may be asked for besides. Both empty: nothing.

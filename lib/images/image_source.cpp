@@ -33,7 +33,9 @@ using Check = std::function<Finding(const Item&)>;
 
 class FolderSource : public ImageSource {
  public:
-  FolderSource(std::vector<Item> items, Load load) : items_(std::move(items)), load_(std::move(load)) {}
+  FolderSource(std::vector<Item> items, Load load, std::optional<PictureAt> picture)
+      : items_(std::move(items)), load_(std::move(load)), picture_(picture) {}
+  std::optional<PictureAt> picture() const override { return picture_; }
   int64_t size() const override { return std::ssize(items_); }
   std::string name(int64_t index) const override { return items_[static_cast<size_t>(index)].name; }
   std::vector<ir::Tensor> load(int64_t index) const override {
@@ -65,6 +67,7 @@ class FolderSource : public ImageSource {
 
   std::vector<Item> items_;
   Load load_;
+  std::optional<PictureAt> picture_;
   mutable std::mutex mutex_;
   mutable std::optional<Error> all_;
 };
@@ -358,7 +361,27 @@ std::unique_ptr<ImageSource> open_folder(const SourceOptions& options, const std
   const std::vector<Checked> checked = check_all(listing, steps, options);
   check_findings(checked, listing, options, steps, inputs, diagnostics);
   std::vector<Item> good = keep_good(std::move(listing.items), checked, options, diagnostics);
-  return std::make_unique<FolderSource>(std::move(good), std::move(steps.load));
+  std::optional<ImageSource::PictureAt> picture;
+  if (steps.picture)
+    picture = {steps.picture->index, steps.picture->layout == Layout::kNhwc ? size_t{2} : size_t{3}};
+  return std::make_unique<FolderSource>(std::move(good), std::move(steps.load), picture);
+}
+
+std::vector<ir::Tensor> load_mirrored(const ImageSource& source, int64_t index) {
+  const ImageSource::PictureAt at = source.picture().value();
+  std::vector<ir::Tensor> tensors = source.load(index);
+  ir::Tensor& picture = tensors[at.input];
+  const auto width = static_cast<size_t>(picture.dims[at.width_axis]);
+  size_t pixel = static_cast<size_t>(ir::bits_of(picture.dtype)) / 8;
+  for (size_t axis = at.width_axis + 1; axis < picture.dims.size(); ++axis)
+    pixel *= static_cast<size_t>(picture.dims[axis]);
+  std::string bytes = *picture.bytes;
+  for (size_t row = 0; row < bytes.size(); row += width * pixel)
+    for (size_t left = 0, right = width - 1; left < right; ++left, --right)
+      std::swap_ranges(bytes.data() + row + left * pixel, bytes.data() + row + (left + 1) * pixel,
+                       bytes.data() + row + right * pixel);
+  picture.bytes = std::make_shared<const std::string>(std::move(bytes));
+  return tensors;
 }
 
 }  // namespace qc::images

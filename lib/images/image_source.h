@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,17 @@ class ImageSource {
   /// Throws Error(kInput) if the file cannot be decoded although it could be listed; then all the others are
   /// tried as well, so that the error names every bad file.
   virtual std::vector<ir::Tensor> load(int64_t index) const = 0;
+
+  /// Which of the tensors is the picture, and the axis that runs along its width.
+  struct PictureAt {
+    size_t input = 0, width_axis = 0;
+  };
+  /// Nothing where tensors are read from files: what they hold is not known.
+  virtual std::optional<PictureAt> picture() const { return std::nullopt; }
 };
+
+/// As load(), the picture turned left to right. For a source with a picture.
+std::vector<ir::Tensor> load_mirrored(const ImageSource& source, int64_t index);
 
 /// Lists the folder and checks every file's header and end (not its pixels, unless the end looks cut off or
 /// `skip_bad` is set: then everything is read once). Throws Error(kInput): folder missing or empty, no

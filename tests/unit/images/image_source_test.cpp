@@ -296,6 +296,26 @@ TEST_CASE("gray pictures with 16 bits are cut at 255, and a warning says so", "[
   CHECK(opened.diagnostics.warnings[0].code == "deep-gray");
 }
 
+TEST_CASE("a mirrored picture has every row turned, in either layout and type", "[images]") {
+  PictureFolder folder;
+  folder.copy("pictures/rgb.png");
+  const auto turned = [&](DType dtype, const std::vector<int64_t>& dims) {
+    const Opened opened = open(folder.path(), {{"x", dtype, dims}}, set_stretch);
+    return std::pair(opened.source->load(0)[0], load_mirrored(*opened.source, 0)[0]);
+  };
+  const auto [planes, planes_turned] = turned(DType::kFloat, {1, 3, 16, 14});
+  const auto [pixels, pixels_turned] = turned(DType::kUint8, {1, 16, 14, 3});
+  for (size_t c = 0; c < 3; ++c)
+    for (size_t y = 0; y < 16; ++y)
+      for (size_t x = 0; x < 14; ++x) {
+        CHECK(planes_turned.as<float>()[(c * 16 + y) * 14 + x] ==
+              planes.as<float>()[(c * 16 + y) * 14 + 13 - x]);
+        CHECK(pixels_turned.as<uint8_t>()[(y * 14 + x) * 3 + c] ==
+              pixels.as<uint8_t>()[(y * 14 + 13 - x) * 3 + c]);
+      }
+  CHECK_FALSE(ir::equal(planes, planes_turned));
+}
+
 TEST_CASE("uint8 inputs take pixels as they are", "[images]") {
   PictureFolder folder;
   folder.copy("pictures/rgb.png");

@@ -1,0 +1,129 @@
+// The accuracy engine on a real runtime and a network of two layers: that it helps, that mirrored pictures
+// count, and that neither threads nor runs change a bit.
+#include "correct/second_order.h"
+
+#include <catch2/catch.hpp>
+
+#include "prepare.h"
+#include "quantize/quantize.h"
+#include "run/ort_runner.h"
+#include "simulate/simulate.h"
+#include "support/tiny_models.h"
+
+using namespace qc;
+
+namespace {
+
+constexpr int64_t kFitted = 8, kAll = 40;
+
+// Smooth random images: each pixel has something of its left neighbour, so that inputs go together.
+class SmoothSource : public images::ImageSource {
+ public:
+  explicit SmoothSource(bool pictures) : pictures_(pictures) {}
+  int64_t size() const override { return kAll; }
+  std::string name(int64_t index) const override { return std::to_string(index); }
+  std::vector<ir::Tensor> load(int64_t index) const override {
+    const ir::Tensor noise = tiny::random_tensor({1, 3, 6, 6}, 100 + static_cast<unsigned>(index), -1, 1);
+    std::vector<float> pixels(noise.as<float>().begin(), noise.as<float>().end());
+    for (size_t i = 1; i < pixels.size(); ++i)
+      if (i % 6 != 0) pixels[i] = 0.3f * pixels[i] + 0.7f * pixels[i - 1];
+    return {ir::make_tensor(std::span<const float>(pixels), noise.dims)};
+  }
+  std::optional<PictureAt> picture() const override {
+    return pictures_ ? std::optional(PictureAt{0, 3}) : std::nullopt;
+  }
+
+ private:
+  bool pictures_;
+};
+
+struct Net {
+  ir::Graph graph = tiny::graph();
+  plan::QuantizedModel model;
+};
+
+Net two_convs(int bits) {
+  Net net;
+  const ir::ValueId x = tiny::input(net.graph, "x", {1, 3, 6, 6});
+  tiny::output(net.graph, tiny::conv(net.graph, tiny::relu(net.graph, tiny::conv(net.graph, x, 6)), 5), "y");
+  plan::QuantPlan plan;
+  plan.nodes.resize(net.graph.nodes.size());
+  plan.values.resize(net.graph.values.size());
+  plan::Candidates weights;
+  for (const size_t n : {size_t{0}, size_t{2}}) {
+    plan.nodes[n].compute = plan::Compute::kFloatIntegerWeights;
+    quant::QuantParams params;
+    params.is_signed = true;
+    params.bits = bits;
+    params.axis = 0;
+    params.scales.assign(n == 0 ? 6 : 5, 1.2f / static_cast<float>(1 << bits));
+    params.zero_points.assign(params.scales.size(), 0);
+    weights[net.graph.nodes[n].inputs[1]] = {{params, 0, 0, {}}};
+  }
+  quantize::Guards guards;
+  net.model = quantize::quantize(net.graph, plan, weights, {}, guards);
+  return net;
+}
+
+correct::SecondOrder solved(const Net& net, bool pictures, bool mirror, int threads, int64_t most = 100) {
+  const SmoothSource source(pictures);
+  run::OrtRunnerFactory runners(onnx_doors());
+  std::vector<int64_t> images;
+  for (int64_t i = 0; i < kFitted; ++i) images.push_back(i);
+  correct::SecondOrderOptions options;
+  options.mirror = mirror;
+  options.most_runs = most;
+  options.threads = threads;
+  return correct::solve_second_order(net.model, runners, source, images, options, {});
+}
+
+// Of the output, on images that were not fitted on.
+double db_of(const Net& net, const correct::SecondOrder& found) {
+  const SmoothSource source(true);
+  run::OrtRunnerFactory runners(onnx_doors());
+  plan::QuantizedModel model = net.model;
+  for (const auto& [value, integers] : found.weights) model.weights[value] = integers;
+  quantize::add_to_biases(model, found.deltas);
+  const auto judged = simulate::judged_values(net.graph);
+  std::vector<int64_t> images;
+  for (int64_t i = kFitted; i < kAll; ++i) images.push_back(i);
+  const auto exact = simulate::make_float_model(net.graph, runners, {}, judged);
+  const auto reference = simulate::reference_of(*exact->runner, source, images, 1, 1);
+  const auto simulator = simulate::make_simulator(model, runners, {}, judged);
+  return simulate::fidelity_of(*simulator->runner, source, reference, judged, 1).worst_db();
+}
+
+bool equal(const correct::SecondOrder& a, const correct::SecondOrder& b) {
+  for (const auto& [value, integers] : a.weights)
+    if (b.weights.at(value).integers != integers.integers ||
+        b.weights.at(value).params.scales != integers.params.scales)
+      return false;
+  return a.weights.size() == b.weights.size() && a.deltas == b.deltas;
+}
+
+}  // namespace
+
+TEST_CASE("rounding by second-order statistics beats rounding to nearest on images it has not seen") {
+  const Net net = two_convs(4);
+  const double nearest = db_of(net, {}), found = db_of(net, solved(net, true, false, 2));
+  CHECK(found > nearest + 1);
+}
+
+TEST_CASE("pictures that are fitted on count mirrored as well, where there are pictures and room") {
+  const Net net = two_convs(3);
+  CHECK(solved(net, true, true, 2).images == kFitted);
+  CHECK(solved(net, true, true, 2).mirrored == 6);  // one in four judges
+  CHECK(solved(net, true, true, 2, kFitted + 2).mirrored == 2);
+  CHECK(solved(net, true, true, 2, kFitted).mirrored == 0);
+  CHECK(solved(net, false, true, 2).mirrored == 0);
+  CHECK(equal(solved(net, false, true, 2), solved(net, true, false, 2)));
+  CHECK_FALSE(equal(solved(net, true, true, 2), solved(net, true, false, 2)));
+}
+
+TEST_CASE("what is found does not depend on the number of threads or on the run") {
+  const Net net = two_convs(4);
+  const correct::SecondOrder one = solved(net, true, true, 1);
+  CHECK(one.layers == 2);
+  CHECK(equal(one, solved(net, true, true, 3)));
+  CHECK(equal(one, solved(net, true, true, 3)));
+}
