@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "base/text.h"
 #include "correct/moments.h"
+#include "ir/linear.h"
 #include "ir/ops.h"
 
 namespace qc {
@@ -170,6 +171,47 @@ void take_if_better(plan::QuantizedModel changed, std::string name, const FloatA
   tried.fidelity = fidelity;
 }
 
+// MCT's form (Nagel et al., arXiv:1906.04721): b' = b - sum over inputs of (Wq - W) * E[x], with the means of
+// the float model.
+void correct_by_float_means(const ir::Graph& graph, const FloatAnswers& answers, run::RunnerFactory& runners,
+                            const images::ImageSource& source, int threads, Attempt& tried) {
+  std::vector<correct::Layer> inputs;  // each value once
+  std::vector<ir::ValueId> values;
+  for (const correct::Layer& layer : answers.layers) {
+    const auto linear = ir::linear_at(graph, layer.node);
+    const ir::ValueId x = graph.nodes[static_cast<size_t>(layer.node)].inputs[0];
+    if (!linear || std::find(values.begin(), values.end(), x) != values.end()) continue;
+    values.push_back(x);
+    inputs.push_back({layer.node, x, static_cast<int>(linear->channel_axis)});
+  }
+  const auto model = simulate::make_float_model(graph, runners, values, answers.judged);
+  const correct::FloatMeans means = correct::float_means(
+      *model, inputs, source, correct::spread(answers.calibration, kCorrectionImages), threads);
+  const ir::Graph rounded = simulate::integer_valued_graph(tried.model);
+  correct::BiasDeltas deltas;
+  for (const correct::Layer& layer : answers.layers) {
+    const auto before = ir::linear_at(graph, layer.node), after = ir::linear_at(rounded, layer.node);
+    if (!before || !after) continue;
+    const ir::ValueId x = graph.nodes[static_cast<size_t>(layer.node)].inputs[0];
+    const auto at = static_cast<size_t>(std::find(values.begin(), values.end(), x) - values.begin());
+    ir::Channels mean(static_cast<size_t>(before->in_channels), 0.0);
+    bool known = true;
+    for (const std::vector<double>& image : means.by_layer[at]) {
+      known = known && image.size() == mean.size();
+      for (size_t c = 0; known && c < mean.size(); ++c)
+        mean[c] += image[c] / static_cast<double>(means.images.size());
+    }
+    if (!known) continue;  // an op between ranks hands on other channels
+    const ir::Channels was = ir::weighted_sums(graph, *before, mean),
+                       is = ir::weighted_sums(rounded, *after, mean);
+    for (size_t c = 0; c < was.size(); ++c) deltas[layer.node].push_back(static_cast<float>(was[c] - is[c]));
+  }
+  plan::QuantizedModel changed = tried.model;
+  quantize::add_to_biases(changed, deltas);
+  take_if_better(std::move(changed), "bias correction by float means", answers, runners, source, threads,
+                 tried);
+}
+
 void correct_input_shifts(const FloatAnswers& answers, run::RunnerFactory& runners,
                           const images::ImageSource& source, const config::CoreConfig& config, int threads,
                           Attempt& tried) {
@@ -266,7 +308,10 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
   if (second_order) nearest = tried.model;
   correct_input_shifts(answers, runners, source, config, threads, tried);
   correct_moments(graph, answers, runners, source, config, threads, tried);
-  correct_biases(answers, source, threads, tried);
+  if (!config.quantization.bias_correction_by_float_means)
+    correct_biases(answers, source, threads, tried);
+  else if (!answers.layers.empty())
+    correct_by_float_means(graph, answers, runners, source, threads, tried);
   if (second_order) correct_weights(std::move(nearest), answers, runners, source, config, threads, tried);
   return tried;
 }

@@ -9,6 +9,7 @@
 #include "images/copies.h"
 #include "images/encode_png.h"
 #include "images/seen.h"
+#include "ir/ops.h"
 #include "quant/quant_params.h"
 
 namespace qc {
@@ -143,7 +144,7 @@ void warn_of_cut_off(report::Report& report, const ir::Graph& graph, const plan:
     const ir::NodeId maker = graph.values[value].producer;
     const ir::Node* node = maker == ir::kNone ? nullptr : &graph.nodes[static_cast<size_t>(maker)];
     const target::OpRule rule =
-        node ? target::rule_for(target, node->op_type, node->domain) : target::OpRule();
+        node ? target::rule_for(target, ir::rule_name(graph, *node), node->domain) : target::OpRule();
     if (rule.kind == target::OpKind::kMove) continue;  // told of what it moves
     const bool fixed = rule.signedness == target::Signedness::kUnsigned ||
                        (target.activations.symmetric && !target.activations.is_signed);

@@ -217,7 +217,8 @@ int64_t quantized_bytes(const ir::Graph& graph, const ir::Node& node, const repo
                         const target::TargetSpec& target) {
   const ir::WeightTraits* traits = ir::weight_traits(graph, node);
   if (!traits || row.constant_bytes == 0) return row.constant_bytes;
-  if (!row.could_be_integer && !target::rule_for(target, node.op_type, node.domain).float_weights_int8)
+  if (!row.could_be_integer &&
+      !target::rule_for(target, ir::rule_name(graph, node), node.domain).float_weights_int8)
     return row.constant_bytes;
   const ir::Tensor& weight = *ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
   const int axis = ir::output_channel_axis(graph, node);

@@ -43,8 +43,10 @@ Wish for_channel_scales(const Seen& seen) {
 }
 
 /// Bounds by channel cost a node in float for each layer.
-Wish for_tensor_scales_asked(const Seen& seen) {
-  return seen.config.cross_layer_equalization.value_or(false) ? for_tensor_scales(seen) : Wish::kNo;
+Wish for_tensor_scales_in_float(const Seen& seen) {
+  const Wish wish = for_tensor_scales(seen);
+  const bool unasked = wish != Wish::kNo && !seen.config.cross_layer_equalization;
+  return unasked ? Wish::kIfMuchBetter : wish;
 }
 
 /// A Mul for each gate: unasked only where the search for a placement has no cheaper remedy.
@@ -63,8 +65,8 @@ constexpr Correction kTable[] = {
     {"activation channel equalization", "activation_channel_equalization",
      where_asked<&C::activation_channel_equalization>, equalize_deviations},
     {"cross-layer equalization of weights", "cross_layer_equalization", for_tensor_scales, equalize_weights},
-    {"cross-layer equalization with bounds by channel", "cross_layer_equalization", for_tensor_scales_asked,
-     equalize_weights_bounded},
+    {"cross-layer equalization with bounds by channel", "cross_layer_equalization",
+     for_tensor_scales_in_float, equalize_weights_bounded},
     {"cross-layer equalization of results", "cross_layer_equalization", for_channel_scales, equalize_results},
     {"equalization through gates", "gate_equalization", for_gates, equalize_gates},
     {"equalization behind LayerNormalization", "norm_equalization", unless_off<&C::norm_equalization>,

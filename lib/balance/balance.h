@@ -47,9 +47,9 @@ struct Done {
   std::string note;                                     // what the user should know besides, a sentence or ""
 };
 
-/// kIfBetter: kept where the measured error falls. kAsked: the user asked for it; it stays unless the
-/// measured error grows.
-enum class Wish { kNo, kIfBetter, kAsked };
+/// kIfBetter: kept where the measured error falls. kIfMuchBetter: where it falls by so much that nodes in
+/// float are worth it. kAsked: the user asked for it; it stays unless the measured error grows.
+enum class Wish { kNo, kIfBetter, kIfMuchBetter, kAsked };
 
 struct Correction {
   std::string_view name;  // "cross-layer equalization"

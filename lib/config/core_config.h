@@ -23,6 +23,7 @@ struct QuantizationConfig {
   ErrorMethod activation_error_method = ErrorMethod::kMse;
   ErrorMethod weights_error_method = ErrorMethod::kMse;
   bool weights_bias_correction = true;
+  bool bias_correction_by_float_means = false;  // MCT's form; false: by what the quantized layers really get
   double z_threshold = std::numeric_limits<double>::infinity();  // JSON null: infinity
   double min_threshold = 1.0 / 65536;
   int64_t l_p_value = 2;

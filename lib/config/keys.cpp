@@ -248,6 +248,14 @@ void add_quantization(std::vector<Key>& t) {
               "Correct biases by the mean shift that quantized weights cause; kept only where it helps.",
               "QuantizationConfig.weights_bias_correction"));
   t.push_back(
+      choice("/quantization_config/weights_bias_correction_inputs",
+             FIELD(quantization.bias_correction_by_float_means),
+             {{"quantized", 0, false, ""}, {"float", 1, false, ""}},
+             "What the mean shift is taken of. quantized: layer by layer, of what the layers in front, "
+             "rounded and corrected, hand on. float: of each channel's mean in the float model, as MCT "
+             "does, which knows nothing of rounded activations.",
+             kOwn));
+  t.push_back(
       nullable(row("/quantization_config/z_threshold", Kind::kNumber, 1e-3, HUGE_VAL,
                    bind(FIELD(quantization.z_threshold)),
                    "Leave out activations further than this many standard deviations from the mean; null or "

@@ -73,6 +73,15 @@ int64_t elements(const Graph& graph, ValueId id) {
   return count;
 }
 
+bool is_depthwise(const Graph& graph, const Node& node) {
+  if (!standard_op(node, "Conv") || !weight_traits(graph, node)) return false;
+  return int_attribute(node, "group", 1) > 1 && constant_input(graph, node, 1)->dims[1] == 1;
+}
+
+std::string_view rule_name(const Graph& graph, const Node& node) {
+  return is_depthwise(graph, node) ? "Conv:depthwise" : std::string_view(node.op_type);
+}
+
 int64_t macs(const Graph& graph, const Node& node) {
   const WeightTraits* traits = weight_traits(graph, node);
   if (!traits) {

@@ -36,6 +36,12 @@ struct BiasPlace {
 };
 std::optional<BiasPlace> bias_place(const Graph& graph, NodeId node);
 
+/// A Conv of which each output channel reads one input channel.
+bool is_depthwise(const Graph& graph, const Node& node);
+
+/// What a target's rules may name the node by: its op type, or "Conv:depthwise" (target::rule_for).
+std::string_view rule_name(const Graph& graph, const Node& node);
+
 /// Multiply-accumulates of one run, from static shapes; 0 when unknown or when the op has none.
 int64_t macs(const Graph& graph, const Node& node);
 

@@ -103,7 +103,7 @@ bool missing(const std::vector<ir::ValueId>& slots, int slot) {
 
 Capability capability(const ir::Graph& graph, const ir::Node& node, const target::TargetSpec& target,
                       const std::vector<Capability>& so_far, bool asked) {
-  const target::OpRule& rule = target::rule_for(target, node.op_type, node.domain);
+  const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, node), node.domain);
   const bool standard = node.domain.empty() || node.domain == "ai.onnx";
   if (rule.kind == OpKind::kFloat)
     return no(Reason::kNoIntegerKernel, standard ? rule.sentence : "op of domain '" + node.domain + "'");

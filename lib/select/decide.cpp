@@ -76,7 +76,7 @@ void mark_rounded(const ir::Graph& graph, const target::TargetSpec& target,
     if (decision.compute != Compute::kInteger) continue;
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
     const bool follows = capabilities[static_cast<size_t>(id)].ability == Ability::kFollows;
-    const target::OpRule& rule = target::rule_for(target, node.op_type, node.domain);
+    const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, node), node.domain);
     for (const size_t slot : data_slots(node, rule)) {
       if (follows || slot >= node.inputs.size() || node.inputs[slot] == ir::kNone) continue;
       if (float_activation(graph.values[static_cast<size_t>(node.inputs[slot])]))
@@ -108,7 +108,8 @@ void unmark_joined(const ir::Graph& graph, const std::vector<Capability>& capabi
 bool keeps_bounds(const ir::Graph& graph, const target::TargetSpec& target, const ir::Value& value,
                   const quant::QuantParams& before, const quant::QuantParams& after) {
   const ir::Node& producer = graph.nodes[static_cast<size_t>(value.producer)];
-  if (target::rule_for(target, producer.op_type, producer.domain).kind != target::OpKind::kActivation)
+  if (target::rule_for(target, ir::rule_name(graph, producer), producer.domain).kind !=
+      target::OpKind::kActivation)
     return true;
   const bool below = quant::range_min(after) >= quant::range_min(before),
              above = quant::range_max(after) <= quant::range_max(before);
@@ -142,9 +143,10 @@ plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target
   plan.values.resize(graph.values.size());
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const size_t n = static_cast<size_t>(id);
-    plan.nodes[n] = decision_for(graph, graph.nodes[n],
-                                 target::rule_for(target, graph.nodes[n].op_type, graph.nodes[n].domain),
-                                 capabilities[n], integer[n], integer, why_float[n]);
+    plan.nodes[n] =
+        decision_for(graph, graph.nodes[n],
+                     target::rule_for(target, ir::rule_name(graph, graph.nodes[n]), graph.nodes[n].domain),
+                     capabilities[n], integer[n], integer, why_float[n]);
   }
   mark_rounded(graph, target, capabilities, plan);
   unmark_joined(graph, capabilities, plan);
@@ -153,7 +155,7 @@ plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
     if (plan.nodes[static_cast<size_t>(id)].compute != Compute::kInteger) continue;
-    const target::OpRule& rule = target::rule_for(target, node.op_type, node.domain);
+    const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, node), node.domain);
     for (const auto& [in, out] : rule.same_scale)
       if (plan.values[static_cast<size_t>(node.inputs[static_cast<size_t>(in)])].quantized)
         groups.join(node.inputs[static_cast<size_t>(in)], node.outputs[static_cast<size_t>(out)]);
@@ -212,7 +214,7 @@ void decide(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetS
   for (auto id = order.rbegin(); id != order.rend(); ++id) {  // from the last on: a Concat may feed another
     const ir::Node& node = graph.nodes[static_cast<size_t>(*id)];
     if (plan.nodes[static_cast<size_t>(*id)].compute == Compute::kInteger &&
-        target::rule_for(target, node.op_type, node.domain).copies_equal)
+        target::rule_for(target, ir::rule_name(graph, node), node.domain).copies_equal)
       share_output_grid(plan, graph, target, node, group_sizes);
   }
 }

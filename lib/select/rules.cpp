@@ -113,7 +113,7 @@ bool fits(const Scene& scene, const Filter& filter, ir::NodeId id) {
                 }) &&
          one_of(filter.op_types, [&](const std::string& type) { return node.op_type == type; }) &&
          said(filter.first, id == scene.first) && said(filter.last, id == scene.last) &&
-         said(filter.depthwise, is_depthwise(scene.graph, node)) &&
+         said(filter.depthwise, ir::is_depthwise(scene.graph, node)) &&
          (!filter.region || region_of(scene, *filter.region)[static_cast<size_t>(id)]) &&
          std::all_of(filter.all_of.begin(), filter.all_of.end(), holds) &&
          (filter.any_of.empty() || std::any_of(filter.any_of.begin(), filter.any_of.end(), holds)) &&
@@ -215,15 +215,6 @@ void apply_rule(const Scene& scene, const config::Rule& rule, ResolvedRules& res
     config::overlay(resolved.nodes[static_cast<size_t>(id)], rule.settings);
   resolved.matches.push_back(std::move(match));
 }
-
-}  // namespace
-
-bool is_depthwise(const ir::Graph& graph, const ir::Node& node) {
-  if (!ir::standard_op(node, "Conv") || !ir::weight_traits(graph, node)) return false;
-  return ir::int_attribute(node, "group", 1) > 1 && ir::constant_input(graph, node, 1)->dims[1] == 1;
-}
-
-namespace {
 
 // An op declared by the config that no node is.
 void check_custom_ops(const Scene& scene, const config::CoreConfig& config, Diagnostics& diagnostics) {

@@ -32,7 +32,4 @@ ResolvedRules resolve_rules(const ir::Graph& graph, const config::CoreConfig& co
 void check_placed(const ir::Graph& graph, const target::TargetSpec& target,
                   const std::vector<Capability>& capabilities, const ResolvedRules& rules);
 
-/// A Conv each of whose filters reads one channel, of several.
-bool is_depthwise(const ir::Graph& graph, const ir::Node& node);
-
 }  // namespace qc::select

@@ -185,7 +185,9 @@ const OpRule& rule_for(const TargetSpec& target, std::string_view op_type, std::
     return rule;
   }();
   const bool standard = domain.empty() || domain == "ai.onnx";
-  const auto rule = target.ops.find(standard ? std::string(op_type) : format("{}:{}", domain, op_type));
+  auto rule = target.ops.find(standard ? std::string(op_type) : format("{}:{}", domain, op_type));
+  if (standard && rule == target.ops.end())  // nothing is said of "Conv:depthwise" by itself
+    rule = target.ops.find(std::string(op_type.substr(0, op_type.find(':'))));
   return rule == target.ops.end() ? kUnknown : rule->second;
 }
 

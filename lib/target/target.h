@@ -144,7 +144,7 @@ struct TargetSpec {
   Scheme weights{8, true, true, false, true, true};
   int bias_bits = 32;                 // 0: biases stay float
   bool float_islands = true;          // ops may stay float
-  std::map<std::string, OpRule> ops;  // by op type; an op without a rule is kFloat
+  std::map<std::string, OpRule> ops;  // by op type, "Conv:depthwise" before "Conv"; no rule: kFloat
   std::vector<Fusing> fusing;         // of patterns that fit, the longest counts
   /// Widths that weights may have, and whether the values of one lie in a codebook; empty: any that a file
   /// can hold.

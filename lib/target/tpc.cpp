@@ -17,6 +17,7 @@ using json::Json;
 using json::Members;
 
 constexpr int kBits = 8;  // of activations in files
+constexpr const char* kDepthwise = "Conv:depthwise";
 
 enum class Nature {
   kWeighted,  // has a kernel
@@ -32,7 +33,8 @@ struct Row {
   std::vector<int> inputs = {0};  // slots with activations; empty: all
 };
 
-// In the order of mct.md 3.1. Of two sets for one ONNX op the first that the file names counts.
+// In the order of mct.md 3.1. Of two sets for one ONNX op the first that the file names counts, but for
+// depthwise convolutions, which have rules of their own.
 const std::vector<Row>& table() {
   static const std::vector<Row> rows{
       {"Conv", {"Conv"}, Nature::kWeighted},
@@ -432,29 +434,30 @@ void add_weights(const File& file, const std::string& pointer, const Options& op
   first = false;
 }
 
+bool alike(const OpRule& a, const OpRule& b) {
+  return a.sentence == b.sentence && a.signedness == b.signedness && a.result == b.result;
+}
+
 void add_rules(const File& file, const Options& standard, const Sets& sets, TargetSpec& target) {
   bool first = true;
   target.weights = {kBits, true, true, false, false, false, false};
-  std::map<std::string, const Row*> said;  // by ONNX op
+  std::set<std::string> said;  // ONNX ops
   for (const bool named : {true, false})
     for (const Row& row : table()) {
       const auto set = sets.find(row.set);
       if ((set != sets.end()) != named) continue;
       const Options& options = named && set->second ? *set->second : standard;
       for (const char* op : row.onnx) {
-        const OpRule rule = rule_of(op, row, options.base, standard.base);
-        const auto [entry, fresh] = said.emplace(op, &row);
-        if (fresh)
-          target.ops[op] = rule;
-        else if (named && row.nature == Nature::kWeighted &&
-                 target.ops[op].sentence != rule.sentence)  // one op of ONNX, told apart by its shape alone
-          file.diagnostics.error({"target-cannot", file.document.label + " /operator_set",
-                                  format("{} and {} are one op in ONNX and have unlike configurations",
-                                         entry->second->set, row.set),
-                                  "give both the same"});
+        OpRule rule = rule_of(op, row, options.base, standard.base);
+        const bool fresh = said.insert(op).second;
+        // One op of ONNX, told apart by its shape alone.
+        const bool depthwise =
+            !fresh && named && row.nature == Nature::kWeighted && !alike(target.ops[op], rule);
+        if (depthwise) rule.op_type = kDepthwise;
+        if (fresh || depthwise) target.ops[rule.op_type] = rule;
         if (options.base.scale && options.base.enabled && fresh)
           target.known_ranges[op] = fixed_range(options.base);
-        if (fresh && rule.kind == OpKind::kWeighted)
+        if ((fresh || depthwise) && rule.kind == OpKind::kWeighted)
           add_weights(file, file.document.label + " /operator_set (" + row.set + ")", options, first, target);
       }
     }

@@ -121,7 +121,7 @@ void adapt(Options& options, const ir::Graph& graph, const std::vector<ir::Value
   for (const ir::ValueId v : sources) {
     const ir::Node* maker = producer_of(graph, v);
     if (!maker) continue;
-    const target::OpRule& rule = target::rule_for(target, maker->op_type);
+    const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, *maker));
     const target::Grid own = rule.result.value_or(target.activations.grid());
     grid = grid ? std::min(*grid, own) : own;
     if (rule.signedness != target::Signedness::kAuto)
@@ -386,7 +386,7 @@ plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan
       const ir::ValueId value = node.inputs[static_cast<size_t>(traits->weight_slot)];
       if (candidates.count(value)) continue;
       const ir::Tensor& weight = *graph.values[static_cast<size_t>(value)].constant;
-      const int axis = target::rule_for(target, node.op_type, node.domain).per_channel
+      const int axis = target::rule_for(target, ir::rule_name(graph, node), node.domain).per_channel
                            ? ir::output_channel_axis(graph, node)
                            : -1;
       candidates[value] = {weight_candidate(weight, axis, target, config,
@@ -394,7 +394,7 @@ plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan
       continue;
     }
     if (compute != Compute::kInteger) continue;
-    const target::OpRule& rule = target::rule_for(target, node.op_type, node.domain);
+    const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, node), node.domain);
     if (rule.kind == target::OpKind::kActivation) continue;
     for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
       const bool data = rule.data_inputs.empty() ||

@@ -3,6 +3,8 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "ir/ops.h"
+#include "support/tiny_models.h"
 #include "target/target.h"
 
 namespace qc {
@@ -95,6 +97,30 @@ const Broken kBroken[] = {
     {"\"simd_size\": 32", "\"simd_sise\": 32", "unknown-key", "simd_sise", "unknown"},
     {"\"signedness\": 0", "\"signedness\": 3", "bad-value", "signedness", "3"},
     {"\"fixed_scale\": null", "\"fixed_scale\": -1", "bad-value", "fixed_scale", "-1"}};
+
+TEST_CASE("a TPC may treat depthwise convolutions unlike others, which are the same op in ONNX") {
+  const std::string alike = text_of("tpc_schema_1.json");
+  CHECK_FALSE(target::parse(alike, "toycam.json", "toycam").ops.contains("Conv:depthwise"));
+  const size_t at = alike.find("\"weights_per_channel_threshold\": true",
+                               alike.find("\"base_config\": {", alike.find("\"DepthwiseConv2D\"")));
+  REQUIRE(at != std::string::npos);
+  const TargetSpec t = target::parse(alike.substr(0, at) + changed(alike.substr(at), "true", "false"),
+                                     "toycam.json", "toycam");
+  CHECK(target::rule_for(t, "Conv").per_channel);
+  CHECK_FALSE(target::rule_for(t, "Conv:depthwise").per_channel);
+  CHECK(target::rule_for(t, "Gemm:depthwise").op_type == "Gemm");  // nothing of its own is said
+  CHECK_THAT(target::describe(t), Catch::Contains("Conv:depthwise"));
+  CHECK(target::to_json(target::parse(target::to_json(t), "x.json", "x")) == target::to_json(t));
+
+  ir::Graph graph = tiny::graph();
+  const ir::ValueId x = tiny::input(graph, "x", {1, 8, 6, 6});
+  const ir::ValueId y = tiny::conv(graph, tiny::conv(graph, x, 8, {.groups = 8}), 4);
+  tiny::output(graph, y, "y");
+  std::vector<std::string> names;
+  for (const ir::NodeId id : ir::topological_order(graph))
+    names.emplace_back(ir::rule_name(graph, graph.nodes[static_cast<size_t>(id)]));
+  CHECK(names == std::vector<std::string>{"Conv:depthwise", "Conv"});
+}
 
 TEST_CASE("what is wrong in a TPC is named with its place and a remedy") {
   const std::string good = text_of("tpc_schema_1.json");
