@@ -95,8 +95,8 @@ struct Scheme {
   bool power_of_two = false;
   bool per_channel = false;
   bool narrow_range = false;
+  bool centred = false;     // zero points at the lowest integer or half way, nowhere else
   bool narrow_at_4 = true;  // narrow_range is also about 4 bits: a .tflite stores -7..7, ONNX all 16 levels
-  bool centred = false;  // zero points at the lowest integer or half way, nowhere else
   Grid grid() const {
     return power_of_two ? Grid::kPowerOfTwo : symmetric || centred ? Grid::kCentred : Grid::kUniform;
   }
