@@ -64,9 +64,21 @@ report::Ablation diagnose(const ir::Graph& graph, const Attempt& best, const Flo
   Parts all;
   add_weights(best.model, all);
   add_activations(best.model, all);
+  // Behind the rows: all weights, all activations.
+  simulate::Part weights, activations;
+  for (const simulate::Part& part : all.parts) {
+    weights.weights.insert(weights.weights.end(), part.weights.begin(), part.weights.end());
+    weights.biases.insert(weights.biases.end(), part.biases.begin(), part.biases.end());
+    activations.activations.insert(activations.activations.end(), part.activations.begin(),
+                                   part.activations.end());
+  }
+  all.parts.insert(all.parts.end(), {weights, activations});
   const simulate::Ablation measured = simulate::ablate(graph, best.model, all.parts, runners, inputs,
                                                        held_out.judged, answers.judged, threads);
-  report::Ablation ablation{static_cast<int64_t>(inputs.size()), measured.all_db, std::move(all.rows)};
+  const size_t rows = all.rows.size();
+  report::Ablation ablation{static_cast<int64_t>(inputs.size()), measured.all_db,
+                            measured.parts[rows].only_db, measured.parts[rows + 1].only_db,
+                            std::move(all.rows)};
   for (size_t p = 0; p < ablation.rows.size(); ++p) {
     ablation.rows[p].only_db = measured.parts[p].only_db;
     ablation.rows[p].without_db = measured.parts[p].without_db;

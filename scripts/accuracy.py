@@ -1,29 +1,61 @@
 #!/usr/bin/env python3
-"""Converts real models in several settings and writes tests/results.csv; see accuracy.sh. Standard library only.
+"""Converts real models in several settings, judges the files on up to 400 pictures that were not calibrated on, and writes
+tests/results.csv; see accuracy.sh. Standard library only.
 
 Bytes are exact and the worst output's SQNR is rounded to half a decibel: a change of either is a visible difference.
+tests/accuracy.csv has the aims, of any model (*) or of one: SQNR, gain over rounding to nearest, distance to the floor
+(nothing rounded but activations: what --diagnose says of held-out pictures), agreement and loss of top-1 in points, seconds of the conversion.
 """
 import csv
 import json
 import os
 import sys
 import tempfile
+import time
 
 from real_data import QCONVERT, ROOT, data_folder, link_all, list_models, run, split_of, write_config
 
 RESULTS = os.path.join(ROOT, "tests", "results.csv")
-NARROW = [{"filter": {"name": "*"}, "weights_n_bits": 4},
-          {"filter": {"any_of": [{"first": True}, {"last": True}, {"depthwise": True}]}, "weights_n_bits": 8}]
+AIMS = os.path.join(ROOT, "tests", "accuracy.csv")
+FULL, NEAREST = {"placement": "full"}, {"gptq_config": {"method": "none"}}
+
+
+def narrow(bits, *wide):
+    """Weights of so many bits; 8 where one of the filters `wide` fits."""
+    rules = [{"filter": {"name": "*"}, "weights_n_bits": bits}]
+    if wide:
+        rules.append({"filter": {"any_of": [{w: True} for w in wide]}, "weights_n_bits": 8})
+    return dict(FULL, bit_width_config=rules)
+
+
 SETTINGS = {
-    "w8a8 full, nearest": {"placement": "full", "gptq_config": {"method": "none"}},
-    "w8a8 full, bias correction": {"placement": "full", "gptq_config": {"method": "bias_correction"}},
-    "w8a8 full, second order": {"placement": "full", "gptq_config": {"method": "second_order"}},
-    "w4a8, nearest": {"bit_width_config": NARROW, "gptq_config": {"method": "none"}},
-    "w4a8": {"bit_width_config": NARROW},
+    "w8a8 full, nearest": dict(FULL, **NEAREST),
+    "w8a8 full, bias correction": dict(FULL, gptq_config={"method": "bias_correction"}),
+    "w8a8 full, second order": dict(FULL, gptq_config={"method": "second_order"}),
+    "w4a8, nearest": dict(narrow(4, "first", "last", "depthwise"), **NEAREST),
+    "w4a8": narrow(4, "first", "last", "depthwise"),
+    "w4a8 but first and last, nearest": dict(narrow(4, "first", "last"), **NEAREST),
+    "w4a8 but first and last": narrow(4, "first", "last"),
+    "w4a8 everywhere": narrow(4),
+    "w3a8": narrow(3, "first", "last", "depthwise"),
 }
+USUAL = ["w8a8 full, nearest", "w8a8 full, bias correction", "w8a8 full, second order", "w4a8, nearest", "w4a8"]
+JUDGED = 400
 
 
-def judge(data, model, setting, work):
+def labels_of(model, pictures):
+    """A CSV of file and class_index beside the pictures; None where the data has no classes for the model."""
+    folder = os.path.dirname(pictures[0])
+    source = os.path.join(folder, "coarse9.csv" if "coarse9" in model["name"] else "labels.csv")
+    if "lassification" not in model["task"] or not os.path.exists(source):
+        return None
+    with open(source) as f:
+        rows = list(csv.DictReader(f))
+    column = next((c for c in ("coarse9", "coarse_index", "class_index", "label") if c in rows[0]), None)
+    return {r.get("file") or next(iter(r.values())): r[column] for r in rows} if column else None
+
+
+def judge(data, model, setting, floor, work):
     path = os.path.join(data, "models", model["file"])
     config = os.path.join(work, "config.json")
     with open(config) as f:
@@ -32,12 +64,24 @@ def judge(data, model, setting, work):
     with open(own, "w") as f:
         json.dump(resolved, f)
     out = os.path.join(work, "out")
-    run(QCONVERT, path, "--config", own, "-o", out, "-q", "--no-progress")
-    file = os.path.join(out, os.path.splitext(model["file"])[0] + ".quant.onnx")
-    found = json.loads(run(QCONVERT, "compare", path, file, "--config", own, "--images", os.path.join(work, "judged"),
-                           "--latency-rounds", "1", "--report", "json", "-q"))
-    db = min(o["sqnr_db"] for o in found["outputs"])
-    return {"bytes": str(os.path.getsize(file)), "sqnr_db": f"{round(2 * db) / 2:.1f}"}
+    started = time.time()
+    run(QCONVERT, path, "--config", own, "-o", out, "-q", "--no-progress", *(["--diagnose"] if floor else []))
+    seconds = time.time() - started
+    stem = os.path.join(out, os.path.splitext(model["file"])[0])
+    file = stem + ".quant.onnx"
+    with open(stem + ".report.json") as f:
+        parts = json.load(f)["ablation"]
+    command = [QCONVERT, "compare", path, file, "--config", own, "--images", os.path.join(work, "judged"), "--latency-rounds", "0",
+               "--report", "json", "-q"]
+    labels = os.path.join(work, "labels.csv")
+    if os.path.exists(labels):
+        command += ["--labels", labels, "--label-offset", "1" if model["outputs"][0]["shape"][-1] == 1001 else "0"]
+    found = json.loads(run(*command))["models"][1]
+    against = found["against_a"]
+    labelled = against["labelled"]
+    return {"bytes": os.path.getsize(file), "db": min(o["sqnr_db"] for o in against["outputs"]), "agreement": against["agreement"],
+            "drop": 100 * (labelled["top1_a"] - labelled["top1"]) if labelled else None, "seconds": seconds,
+            "below_floor": parts["activations_db"] - parts["all_db"] if floor else None}
 
 
 def read_rows():
@@ -55,24 +99,85 @@ def write_rows(rows):
             writer.writerow([model, setting, *rows[model, setting].values()])
 
 
+def aims_of(model):
+    """{setting: the row of its aims}; a model's own stand before those of all."""
+    with open(AIMS) as f:
+        rows = list(csv.DictReader(f))
+    return {r["setting"]: r for name in ("*", model) for r in rows if r["model"] == name}
+
+
+def needed(aim):
+    """The settings that an aim is judged by."""
+    setting = aim["setting"]
+    return ([setting + ", nearest"] if aim["above_nearest"] else []) + [setting]
+
+
+def verdicts(aim, found):
+    """(what, figure, aim, whether it holds), for every aim of the row that can be judged."""
+    own = found[aim["setting"]]
+
+    def at_least(what, figure):
+        if aim[what] and figure is not None:
+            yield what, figure, float(aim[what]), figure >= float(aim[what])
+
+    def at_most(what, figure):
+        if aim[what] and figure is not None:
+            yield what, figure, float(aim[what]), figure <= float(aim[what])
+
+    yield from at_least("db", own["db"])
+    if aim["above_nearest"]:
+        yield from at_least("above_nearest", own["db"] - found[aim["setting"] + ", nearest"]["db"])
+    yield from at_most("below_floor", own["below_floor"])
+    yield from at_least("agreement", None if own["agreement"] is None else 100 * own["agreement"])
+    yield from at_most("drop", own["drop"])
+    yield from at_most("seconds", own["seconds"])
+
+
+def shown(model, setting, found):
+    agree = "" if found["agreement"] is None else f"{100 * found['agreement']:6.2f} %"
+    drop = "" if found["drop"] is None else f"top-1 {-found['drop']:+.2f}"
+    print(f"{model:30} {setting:34} {found['bytes']:>9} bytes {found['db']:6.1f} dB {agree:>9} {found['seconds']:5.0f} s  {drop}", flush=True)
+
+
+def measure(data, model, settings, aims, rows, work):
+    """How many conversions failed."""
+    found, failed = {}, 0
+    for setting in settings:
+        try:
+            found[setting] = judge(data, model, setting, setting in aims and aims[setting]["below_floor"], work)
+        except RuntimeError as problem:
+            print(f"{model['name']:30} {setting:34} FAILED: {problem}", flush=True)
+            failed += 1
+            continue
+        shown(model["name"], setting, found[setting])
+        rows[model["name"], setting] = {"bytes": str(found[setting]["bytes"]), "sqnr_db": f"{round(2 * found[setting]['db']) / 2:.1f}"}
+        write_rows(rows)
+    for aim in aims.values():
+        if not all(s in found for s in needed(aim)):
+            continue
+        for what, figure, bound, holds in verdicts(aim, found):
+            known = f" (known: {aim['known_short']})" if aim["known_short"] and not holds else ""
+            print(f"  {aim['setting']}: {what} {figure:.2f}, aim {bound:g}: {'MET' if holds else 'SHORT' + known}", flush=True)
+    return failed
+
+
 def main():
     data = data_folder()
-    wanted, rows, failed = sys.argv[1:], read_rows(), 0
+    aimed = "--aims" in sys.argv[1:]  # only what an aim is judged by
+    wanted, rows, failed = [a for a in sys.argv[1:] if not a.startswith("-")], read_rows(), 0
     for model in list_models(data):
         if wanted and model["name"] not in wanted:
             continue
+        aims = aims_of(model["name"])
+        settings = [s for s in SETTINGS if (s in USUAL and not aimed) or any(s in needed(a) for a in aims.values())]
         with tempfile.TemporaryDirectory() as work:
-            calibration, judged = split_of(data, model)
+            calibration, judged = split_of(data, model, JUDGED)
             write_config(os.path.join(work, "config.json"), model, link_all(calibration, os.path.join(work, "calib")))
             link_all(judged, os.path.join(work, "judged"))
-            for setting in SETTINGS:
-                try:
-                    rows[model["name"], setting] = found = judge(data, model, setting, work)
-                    print(f"{model['name']:32} {setting:28} {found['bytes']:>9} bytes {found['sqnr_db']:>6} dB", flush=True)
-                    write_rows(rows)
-                except RuntimeError as problem:
-                    print(f"{model['name']:32} {setting:28} FAILED: {problem}", flush=True)
-                    failed += 1
+            if labels := labels_of(model, judged):
+                with open(os.path.join(work, "labels.csv"), "w") as f:
+                    f.write("file,class_index\n" + "".join(f"{os.path.basename(p)},{labels[os.path.basename(p)]}\n" for p in judged))
+            failed += measure(data, model, settings, aims, rows, work)
     sys.exit(1 if failed else 0)
 
 

@@ -168,6 +168,8 @@ struct AblationRow {
 struct Ablation {
   int64_t images = 0;
   double all_db = 0;              // everything rounded
+  double weights_db = 0;          // nothing but weights and biases
+  double activations_db = 0;      // nothing but activations, biases as they were
   std::vector<AblationRow> rows;  // the costliest first
 };
 

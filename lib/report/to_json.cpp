@@ -170,7 +170,11 @@ json ablation_value(const std::optional<Ablation>& ablation) {
                     {"bits", row.bits},
                     {"only_db", number(row.only_db)},
                     {"without_db", number(row.without_db)}});
-  return {{"images", ablation->images}, {"all_db", number(ablation->all_db)}, {"rows", rows}};
+  return {{"images", ablation->images},
+          {"all_db", number(ablation->all_db)},
+          {"weights_db", number(ablation->weights_db)},
+          {"activations_db", number(ablation->activations_db)},
+          {"rows", rows}};
 }
 
 json hints_value(const Report& report) {

@@ -156,8 +156,12 @@ std::string ablation(const Report& report, bool verbose) {
   for (size_t i = 0; i < shown.shown; ++i)
     rows.push_back({"  " + decibel(all[i].only_db), decibel(all[i].without_db), format("{}", all[i].bits),
                     all[i].what, all[i].op_type, shorten(all[i].node, kNameWidth)});
-  return format("\nwhat each rounding costs: alone, and all others without it ({}; all together {})\n",
-                counted(report.ablation->images, "image"), decibel(report.ablation->all_db)) +
+  return format(
+             "\nwhat each rounding costs: alone, and all others without it ({}; all together {}, weights "
+             "alone {}, "
+             "activations alone {})\n",
+             counted(report.ablation->images, "image"), decibel(report.ablation->all_db),
+             decibel(report.ablation->weights_db), decibel(report.ablation->activations_db)) +
          columns(rows, "rrrlll", 0) + shown.rest;
 }
 

@@ -12,6 +12,9 @@ layers = [node['node'] for node in report['nodes'] if node['op_type'] in ('Conv'
 assert sorted(row['node'] for row in rows if row['what'] == 'weights') == sorted(layers)
 for row in rows:  # alone it costs less than all together, and all are better without the costliest
     assert row['only_db'] > found['all_db'], row
+for what, together in (('weights', found['weights_db']), ('activation', found['activations_db'])):
+    assert together < min(row['only_db'] for row in rows if row['what'] == what), (what, together)
+assert found['weights_db'] > found['all_db'], found
 assert max(row['without_db'] for row in rows[:3]) > found['all_db']
 P
 "$QCONVERT" "$SAMPLE/model.onnx" --config "$SAMPLE/config.json" -o text --set /representative_dataset/max_images=24 --set /placement=full --diagnose

@@ -150,7 +150,7 @@ function ablationSection(report, choose) {
     return at === undefined ? h('span', {class: 'name'}, row.node) : h('button', {type: 'button', click: () => choose(at)}, row.node);
   };
   return section('ablation', 'What each rounding costs', h('p', {class: 'soft'},
-    `The worst output with this rounding alone, and with all but this one, on ${counted(ablation.images, 'held-out image')}, simulated. With all of them it is at ${decibel(ablation.all_db)}; the costliest first.`),
+    `The worst output with this rounding alone, and with all but this one, on ${counted(ablation.images, 'held-out image')}, simulated. With all of them it is at ${decibel(ablation.all_db)}, with those of weights at ${decibel(ablation.weights_db)}, with those of activations at ${decibel(ablation.activations_db)}; the costliest first.`),
     table({label: 'Ablation', noun: 'rounding', rows: ablation.rows, tall: true, columns: [
       {title: 'layer', head: true, value: (r) => r.node, cell: named},
       {title: 'op', value: (r) => r.op_type},
