@@ -292,8 +292,8 @@ TEST_CASE("four bits have sixteen levels where no .tflite stores them") {
   const ir::Tensor weight = tiny::random_tensor({8, 4, 3, 3}, 3, -0.9f, 0.3f);
   const auto of = [&](const char* formats) {
     Diagnostics diagnostics;
-    const config::CoreConfig config = config::parse(format("{{\"output\": {{\"formats\": [{}]}}}}", formats),
-                                                    "c.json", {}, diagnostics);
+    const config::CoreConfig config =
+        config::parse(format("{{\"output\": {{\"formats\": [{}]}}}}", formats), "c.json", {}, diagnostics);
     return threshold::weight_candidate(weight, 0, target_of(config), {},
                                        with(&config::NodeSettings::weights_n_bits, 4), 1);
   };
