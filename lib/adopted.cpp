@@ -81,7 +81,8 @@ std::vector<bool> never_negative(const ir::Graph& graph, const plan::QuantPlan& 
 QuantParams from_zero_on(QuantParams params) {
   const int64_t above = params.qmax() - params.zero_points[0];
   if (above <= 0 || quant::range_min(params) >= 0) return params;
-  params.scales[0] /= static_cast<float>((params.qmax() - params.qmin()) / above);
+  const int64_t finer = (params.qmax() - params.qmin()) / above;
+  params.scales[0] /= static_cast<float>(finer);
   params.zero_points[0] = static_cast<int32_t>(params.qmin());
   return params;
 }
