@@ -77,7 +77,7 @@ std::vector<bool> never_negative(const ir::Graph& graph, const plan::QuantPlan& 
 }
 
 // Half of a grid around zero is no use behind a Relu, and keeps the runtime from leaving it to the layer
-// before. The finest grid from zero on that has every number of the file's and ends where that does.
+// before. The finest grid from zero on that has every number of the file's and ends no sooner.
 QuantParams from_zero_on(QuantParams params) {
   const int64_t above = params.qmax() - params.zero_points[0];
   if (above <= 0 || quant::range_min(params) >= 0) return params;

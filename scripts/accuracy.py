@@ -40,6 +40,7 @@ SETTINGS = {
     "w3a8": narrow(3, "first", "last", "depthwise"),
 }
 USUAL = ["w8a8 full, nearest", "w8a8 full, bias correction", "w8a8 full, second order", "w4a8, nearest", "w4a8"]
+AT_MOST = ("below_floor", "drop", "seconds")  # the other aims are lower bounds
 JUDGED = 400
 
 
@@ -114,23 +115,14 @@ def needed(aim):
 
 def verdicts(aim, found):
     """(what, figure, aim, whether it holds), for every aim of the row that can be judged."""
-    own = found[aim["setting"]]
-
-    def at_least(what, figure):
+    own, nearest = found[aim["setting"]], found.get(aim["setting"] + ", nearest")
+    figures = {"db": own["db"], "above_nearest": own["db"] - nearest["db"] if nearest else None,
+               "agreement": None if own["agreement"] is None else 100 * own["agreement"],
+               "below_floor": own["below_floor"], "drop": own["drop"], "seconds": own["seconds"]}
+    for what, figure in figures.items():
         if aim[what] and figure is not None:
-            yield what, figure, float(aim[what]), figure >= float(aim[what])
-
-    def at_most(what, figure):
-        if aim[what] and figure is not None:
-            yield what, figure, float(aim[what]), figure <= float(aim[what])
-
-    yield from at_least("db", own["db"])
-    if aim["above_nearest"]:
-        yield from at_least("above_nearest", own["db"] - found[aim["setting"] + ", nearest"]["db"])
-    yield from at_most("below_floor", own["below_floor"])
-    yield from at_least("agreement", None if own["agreement"] is None else 100 * own["agreement"])
-    yield from at_most("drop", own["drop"])
-    yield from at_most("seconds", own["seconds"])
+            bound = float(aim[what])
+            yield what, figure, bound, figure <= bound if what in AT_MOST else figure >= bound
 
 
 def shown(model, setting, found):

@@ -270,7 +270,6 @@ void take_turned(Gram& fitted, const Gram& turned, const Gram& held_out) {
 // Both networks on all images, and what has been found so far.
 class Engine {
  public:
-  /// Runs `slots`; the first `images` of them are pictures as they are.
   Engine(const plan::QuantizedModel& model, run::RunnerFactory& runners, std::vector<Slot> slots,
          const SecondOrderOptions& options, const Besides& besides, Others* others)
       : model_(model),

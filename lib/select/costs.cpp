@@ -36,10 +36,6 @@ int64_t window_of(const ir::Tensor& kernel) {
   return std::accumulate(kernel.dims.begin() + 2, kernel.dims.end(), int64_t{1}, std::multiplies<>());
 }
 
-bool is_depthwise(const ir::Node& node, const ir::Tensor& kernel) {
-  return kernel.dims[1] == 1 && ir::int_attribute(node, "group", 1) > 1;
-}
-
 // Integer pooling is fast in the layout of integer convolutions, which reaches it only from a neighbour.
 bool beside_convolution(const ir::Graph& graph, const ir::Node& node) {
   const auto is_convolution = [&](ir::NodeId n) {
@@ -58,7 +54,7 @@ std::string cost_key(const ir::Graph& graph, const ir::Node& node) {
   if (ir::standard_op(node, "MaxPool") && !beside_convolution(graph, node)) return "MaxPool:planar";
   const ir::Tensor* kernel = image_kernel(graph, node);
   if (!kernel) return node.op_type;
-  if (is_depthwise(node, *kernel)) return "Conv:depthwise";
+  if (ir::is_depthwise(graph, node)) return std::string(ir::rule_name(graph, node));
   return window_of(*kernel) == 1 ? "Conv:pointwise" : "Conv";
 }
 
@@ -70,18 +66,20 @@ double& at(WorkTable& table, Work term) {
   return table[static_cast<size_t>(term)];
 }
 
-void add_convolution(const ir::Node& node, const ir::Tensor& kernel, WorkTable& work) {
+void add_convolution(const ir::Graph& graph, const ir::Node& node, const ir::Tensor& kernel,
+                     WorkTable& work) {
+  const bool depthwise = ir::is_depthwise(graph, node);
   const double window = static_cast<double>(window_of(kernel)), outputs = static_cast<double>(kernel.dims[0]),
                positions = at(work, Work::kOutput) / outputs;
   const int64_t groups = ir::int_attribute(node, "group", 1), per_group = kernel.dims[0] / groups,
-                beyond = (is_depthwise(node, kernel) ? kernel.dims[0] : per_group) % kVector;
+                beyond = (depthwise ? kernel.dims[0] : per_group) % kVector;
   const int64_t inputs = kernel.dims[1] * groups;
   const bool first = inputs < target::kBlock;  // images have a kernel of their own
   at(work, Work::kWeight) = static_cast<double>(kernel.size());
   if (kernel.dims[0] % target::kBlock != 0 || (!first && inputs % target::kBlock != 0))
     at(work, Work::kLoose) = positions * static_cast<double>(kernel.size());
   if (window > 1) at(work, Work::kPatch) = positions * window;
-  if (is_depthwise(node, kernel)) {
+  if (depthwise) {
     at(work, Work::kMac) = positions * window * (outputs - static_cast<double>(beyond));
     at(work, Work::kTail) = positions * window * static_cast<double>(beyond);
     return;
@@ -189,7 +187,7 @@ WorkTable work_of(const ir::Graph& sized, const ir::Node& node) {
   at(work, Work::kOutput) = static_cast<double>(output);
   at(work, Work::kFar) = static_cast<double>(std::max<int64_t>(0, input + output - target::kNear));
   if (const ir::Tensor* kernel = image_kernel(sized, node))
-    add_convolution(node, *kernel, work);
+    add_convolution(sized, node, *kernel, work);
   else if (ir::standard_op(node, "Gemm") || ir::standard_op(node, "MatMul"))
     add_product(sized, node, work);
   else if (ir::standard_op(node, "MaxPool") || ir::standard_op(node, "AveragePool"))
