@@ -16,7 +16,7 @@ constexpr int kRounds = 3;
 // Above the aim accuracy gets time only where rounding activations adds more noise than rounding weights did
 // (kNarrowGapDb: as much again). Where integers earn little (float takes less than kLittle of their time),
 // half of what they earn may go.
-constexpr double kNarrowGapDb = 3, kLittle = 1.5, kGiveBack = 0.8;
+constexpr double kNarrowGapDb = 3, kRestDb = 0.5, kLittle = 1.5, kGiveBack = 0.8;
 
 // Weights alone, with the biases of another placement, are at least this far above the aim, or solved anew.
 constexpr double kSureDb = 6;
@@ -118,7 +118,9 @@ bool is_marginal(const PlacementScene& scene, const plan::QuantPlan& plan) {
 select::Goal goal_of(const PlacementScene& scene, const Aim& aim, bool poor,
                      const simulate::Fidelity& weights_only, double start_time, double float_time) {
   select::Goal goal;
-  goal.sqnr_db = poor ? aim.db : weights_only.worst_db() - kNarrowGapDb;
+  // What the weights' integers cost cannot be bought back, but most of the rest can.
+  goal.sqnr_db =
+      poor ? std::min(aim.db, weights_only.worst_db() - kRestDb) : weights_only.worst_db() - kNarrowGapDb;
   if (poor) goal.time_slack = 0;  // accuracy that stays out of reach gets no time
   goal.time_limit = poor                                ? std::max(start_time, float_time)
                     : float_time < kLittle * start_time ? start_time + kGiveBack * (float_time - start_time)
@@ -207,7 +209,8 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
     if (better) found.best = std::move(tried);
     found.best.corrections.push_back(line);
     if (!poor || !refined.reaches_goal || db >= aim.db - aim.tolerance) break;
-    goal.sqnr_db = std::min(goal.sqnr_db + std::max(1.0, (aim.db - db) / 2), weights_only.worst_db() - 1);
+    goal.sqnr_db =
+        std::min(goal.sqnr_db + std::max(1.0, (aim.db - db) / 2), weights_only.worst_db() - kRestDb);
   }
   if (is_marginal(scene, found.best.model.plan)) {
     Attempt in_float = retry(nowhere);
