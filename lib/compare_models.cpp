@@ -191,8 +191,11 @@ std::vector<ComparedFile> read_models(const std::vector<std::filesystem::path>& 
     }
   }
   unreadable.throw_if_errors(Exit::kInput);
-  for (ComparedFile& model : models)
-    if (!model.graph.outputs.empty()) apply_input_shapes(model.graph, config);
+  for (ComparedFile& model : models) {
+    if (model.graph.outputs.empty()) continue;
+    apply_input_shapes(model.graph, config);
+    if (simulate::needs_types(model.graph)) run::infer_shapes(model.graph, onnx_doors());
+  }
   const ir::Graph like = order_of_dimensions(models);
   for (ComparedFile& model : models) {
     if (!is_tflite(model.path)) continue;

@@ -319,8 +319,9 @@ ConvertResult convert(const ConvertOptions& options) {
   ModelFiles files;
   files.onnx = onnx_io::write_qdq(spelled.file, metadata_of(config), form);
   const std::vector<proof::Verdict> verdicts = verdicts_of(spelled.runnable, form, doors);
-  const simulate::Fidelity integer_kernels = fidelity_of_file(onnx_io::write_qdq(spelled.runnable, {}, form),
-                                                              runners, *source, answers.held_out, threads);
+  const simulate::Fidelity integer_kernels =
+      fidelity_of_file(onnx_io::write_qdq(spelled.runnable, {}, form), runners, *source, answers.held_out,
+                       answers.judged, threads);
   watch.lap("prove");
   if (wants_format(config, "tflite")) {
     const tflite::Model lowered = tflite_graph(best.model, sample, doors, config, target);

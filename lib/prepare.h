@@ -69,10 +69,11 @@ void raise_opset_checked(ir::Graph& graph, int64_t version, run::RunnerFactory& 
 ir::Graph with_shapes_of(const ir::Graph& graph, const std::vector<ir::Tensor>& sample,
                          const run::Doors& doors);
 
-/// The written file, in stock ONNX Runtime with all optimizations, against the float reference.
+/// The written file, in stock ONNX Runtime with all optimizations, against the float reference, judged `as`
+/// the float model is.
 simulate::Fidelity fidelity_of_file(const plan::Written& file, run::RunnerFactory& runners,
                                     const images::ImageSource& source, const simulate::Reference& reference,
-                                    int threads);
+                                    const std::vector<simulate::Judged>& as, int threads);
 
 /// How the model is written for this config; the data file is named after the model.
 onnx_io::QdqOptions qdq_options(const OutputPaths& outputs, const config::CoreConfig& config);

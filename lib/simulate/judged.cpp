@@ -209,6 +209,17 @@ std::vector<Judged> judged_values(const ir::Graph& graph) {
   return judged;
 }
 
+bool needs_types(const ir::Graph& graph) {
+  const auto unknown = [&](ir::ValueId v) {
+    return v != ir::kNone && graph.values[static_cast<size_t>(v)].dtype == ir::DType::kUndefined;
+  };
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const ir::Node& node) {
+    if (node.erased) return false;
+    const bool may_jump = jumps(graph, node) || ir::standard_op(node, "Cast");
+    return may_jump && std::any_of(node.inputs.begin(), node.inputs.end(), unknown);
+  });
+}
+
 std::string describe(const std::vector<Judged>& judged, const ir::Graph& graph, size_t index) {
   const Judged& first = judged[index];
   const auto same = [&](const Judged& one) { return one.output == first.output; };

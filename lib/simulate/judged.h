@@ -23,6 +23,10 @@ struct Judged {
 /// last continuous float32 values for each output behind one, whatever its type. Other outputs are left out.
 std::vector<Judged> judged_values(const ir::Graph& graph);
 
+/// May judged_values() go by types that the graph does not state? Files need not state any for values between
+/// nodes; run::infer_shapes() fills them in.
+bool needs_types(const ir::Graph& graph);
+
 /// A sentence that says where an output behind a jump is judged, for the first of its entries; "" for all
 /// others.
 std::string describe(const std::vector<Judged>& judged, const ir::Graph& graph, size_t index);
