@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "assemble_report.h"
 #include "attempt.h"
@@ -38,6 +39,7 @@
 #include "spell_forms.h"
 #include "spend_budget.h"
 #include "threshold/candidates.h"
+#include "tune_ranges.h"
 #include "version.h"
 #include "write_tflite.h"
 
@@ -238,9 +240,14 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here every rounded value and every weight has parameters; the plan is complete.
   const plan::Candidates weights =
       threshold::weight_candidates(graph, plan, target, config.quantization, places.rules.nodes, threads);
+  RangeChoice ranges;
+  const auto candidates_of = [&](const plan::QuantPlan& outlined, bool more) {
+    return threshold::activation_candidates(graph, outlined, stats, target, config.quantization,
+                                            places.rules.nodes, more);
+  };
   const auto complete = [&](plan::QuantPlan& outlined) {
-    const plan::Candidates activations = threshold::activation_candidates(
-        graph, outlined, stats, target, config.quantization, places.rules.nodes);
+    plan::Candidates activations = candidates_of(outlined, !ranges.empty());
+    put_first(ranges, activations);
     select::decide(outlined, graph, target, activations);
     if (full) select::avoid_ties(outlined, graph, target);  // both files compute the same integers
     return activations;
@@ -270,6 +277,23 @@ ConvertResult convert(const ConvertOptions& options) {
   Attempt best = bounded ? within_budget(widths, weights, result.report)
                          : attempt(graph, plan, weights, answers, runners, *source, config, threads);
   watch.lap("correct");
+
+  // From here ranges that cost the outputs much are those that cost them least.
+  if (rounds && !bounded && wants_tuned_ranges(config, full, best)) {
+    const auto with_ranges = [&](const RangeChoice& choice) {
+      const RangeChoice kept = std::exchange(ranges, choice);
+      plan::QuantPlan other = outline(placed);
+      complete(other);
+      ranges = kept;
+      return attempt(graph, other, weights, answers, runners, *source, config, threads);
+    };
+    const plan::Candidates more = candidates_of(best.model.plan, true);
+    TunedRanges tuned = tune_ranges(answers, *source, more, threads, std::move(best), with_ranges);
+    best = std::move(tuned.best);
+    ranges = std::move(tuned.choice);
+    if (tuned.correction) corrections.push_back(std::move(*tuned.correction));
+  }
+  watch.lap("ranges");
 
   // From here nodes whose integers cost more accuracy than they are worth are in float again.
   const auto retry = [&](const std::vector<bool>& integer) {

@@ -57,6 +57,7 @@ struct Correction {
   int64_t sweeps = 3;
   bool scale_search = true;
   bool mirror = true;
+  std::optional<bool> range_search;  // of activations at the outputs; nothing: where they are not good enough
   int64_t seed = 0;
 };
 

@@ -97,6 +97,22 @@ constexpr Fixed kTraining[] = {
     {"gradual_activation_quantization", "[true, null]",
      "Switch activation quantization on little by little."}};
 
+Key range_key() {
+  Key key =
+      row("/gptq_config/range_search", Kind::kBool, 0, 1,
+          {[](CoreConfig& c, const Json& v) {
+             c.correction.range_search = v.is_null() ? std::nullopt : std::optional(v.get<bool>());
+           },
+           [](const CoreConfig& c) {
+             return c.correction.range_search ? Json(*c.correction.range_search) : Json(nullptr);
+           }},
+          "Activations whose rounding costs the outputs most get the range, of several, that costs them "
+          "least; kept where held-out images come closer. null: where everything is to be on integers and "
+          "the worst output is less than 4 dB above the goal of placement.");
+  key.nullable = true;
+  return key;
+}
+
 }  // namespace
 
 void add_correction_keys(std::vector<Key>& table) {
@@ -119,6 +135,7 @@ void add_correction_keys(std::vector<Key>& table) {
            [](const CoreConfig& c) { return Json(c.correction.mirror); }},
           "Where weights are below 8 bits, pictures also count turned left to right, in each layer "
           "whose statistics that brings closer to held-out pictures. Folders of tensors have none."));
+  table.push_back(range_key());
   table.push_back(row("/gptq_config/seed", Kind::kInteger, 0, kMostSeed, count(&Correction::seed),
                       "Decides which positions of large activations are looked at."));
   for (const Fixed& one : kTraining) {

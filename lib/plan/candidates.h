@@ -18,7 +18,8 @@ struct Candidate {
   std::string note;   // "known range of Softmax", "range of the Clip that follows", ... for --explain
 };
 
-/// By value, best width first; members of a same-scale group hold equal candidates.
+/// By value, best first (widest, or as chosen by the method); members of a same-scale group hold equal
+/// candidates.
 using Candidates = std::map<ir::ValueId, std::vector<Candidate>>;
 
 }  // namespace qc::plan

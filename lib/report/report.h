@@ -105,10 +105,10 @@ struct Correction {
   std::string name;  // "sequential bias correction"
   bool kept = false;
   double before_db = 0, after_db = 0;  // worst output on held-out images
-  /// What a correction of the float graph did to single layers; empty for the others.
+  /// What it did to single nodes or values, where it chose among them.
   struct Layer {
     std::string node, detail;
-    std::optional<double> gain_db;  // predicted, of its result's rounding alone
+    std::optional<double> gain_db;  // predicted, of the rounding of its result alone
   };
   std::vector<Layer> layers = {};
 };

@@ -42,22 +42,38 @@ class Prober {
   }
 
   NoiseRatios ratios_of(const std::vector<Group>& groups) {
-    Progress progress("probing", static_cast<int64_t>(groups.size()), "values");
+    return ratios_of(groups.size(), [&](size_t g, Rounded& rounded) {
+      for (const ir::ValueId v : groups[g])
+        if (const auto& params = full_[static_cast<size_t>(v)]) rounded[static_cast<size_t>(v)] = &*params;
+    });
+  }
+
+  NoiseRatios ratios_of(const std::vector<RangeProbe>& probes) {
+    return ratios_of(probes.size(), [&](size_t p, Rounded& rounded) {
+      for (const ir::ValueId v : probes[p].values) rounded[static_cast<size_t>(v)] = &probes[p].params;
+    });
+  }
+
+ private:
+  using Rounded = std::vector<const quant::QuantParams*>;  // by value; null: left in float
+
+  // `choose` says what the probe of that number rounds.
+  NoiseRatios ratios_of(size_t count, const std::function<void(size_t, Rounded&)>& choose) {
+    Progress progress("probing", static_cast<int64_t>(count), "values");
     const size_t images = inputs_.size();
-    std::vector<std::vector<char>> rounded(
-        static_cast<size_t>(std::max(threads_, 1)));  // by worker and value
+    std::vector<Rounded> rounded(static_cast<size_t>(std::max(threads_, 1)));  // by worker
     simulator_.before = [&](ir::ValueId value, int64_t slot, std::span<float> tensor,
                             std::span<const int64_t> dims) {
       if (before_) before_(value, slot, tensor, dims);
-      const auto v = static_cast<size_t>(value);
-      if (rounded[static_cast<size_t>(slot)][v] && full_[v]) quant::fake_quantize(tensor, tensor, *full_[v]);
+      const quant::QuantParams* params = rounded[static_cast<size_t>(slot)][static_cast<size_t>(value)];
+      if (params) quant::fake_quantize(tensor, tensor, *params);
     };
-    std::vector<std::vector<Power>> powers(groups.size() * images);
+    std::vector<std::vector<Power>> powers(count * images);
     parallel_for(static_cast<int64_t>(powers.size()), threads_, [&](int64_t job, int worker) {
       const size_t g = static_cast<size_t>(job) / images, image = static_cast<size_t>(job) % images;
-      std::vector<char>& mine = rounded[static_cast<size_t>(worker)];
-      mine.assign(full_.size(), 0);
-      for (const ir::ValueId v : groups[g]) mine[static_cast<size_t>(v)] = 1;
+      Rounded& mine = rounded[static_cast<size_t>(worker)];
+      mine.assign(full_.size(), nullptr);
+      choose(g, mine);
       const Outputs outputs = outputs_of(inputs_[image], worker);
       for (size_t j = 0; j < judged_.size(); ++j)
         powers[static_cast<size_t>(job)].push_back(
@@ -65,8 +81,8 @@ class Prober {
       if (image == 0) progress.advance();
     });
     simulator_.before = before_;
-    NoiseRatios ratios(groups.size());
-    for (size_t g = 0; g < groups.size(); ++g)
+    NoiseRatios ratios(count);
+    for (size_t g = 0; g < count; ++g)
       for (size_t j = 0; j < judged_.size(); ++j) {
         Power sum;
         for (size_t i = 0; i < images; ++i) add(sum, powers[g * images + i][j]);
@@ -75,7 +91,6 @@ class Prober {
     return ratios;
   }
 
- private:
   Outputs outputs_of(const std::vector<ir::Tensor>& input, int worker) {
     Outputs results = simulator_.runner->run(input, worker);
     results.erase(results.begin(), results.end() - static_cast<std::ptrdiff_t>(judged_.size()));
@@ -135,6 +150,12 @@ NoiseRatios rounding_noise(Simulator& simulator, const std::vector<std::vector<i
     for (double& ratio : ratios.back()) ratio /= static_cast<double>(members);
   }
   return ratios;
+}
+
+NoiseRatios range_noise(Simulator& simulator, const std::vector<RangeProbe>& probes,
+                        const std::vector<std::vector<ir::Tensor>>& inputs, const std::vector<Judged>& judged,
+                        int threads) {
+  return Prober(simulator, inputs, judged, threads).ratios_of(probes);
 }
 
 }  // namespace qc::simulate

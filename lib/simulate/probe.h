@@ -18,4 +18,15 @@ NoiseRatios rounding_noise(Simulator& simulator, const std::vector<std::vector<i
                            const std::vector<std::vector<ir::Tensor>>& inputs,
                            const std::vector<Judged>& judged, int threads);
 
+/// Values rounded together, on a grid that need not be the plan's.
+struct RangeProbe {
+  std::vector<ir::ValueId> values;
+  quant::QuantParams params;
+};
+
+/// The same for other grids than the plan's, by probe and judged output; each is probed by itself.
+NoiseRatios range_noise(Simulator& simulator, const std::vector<RangeProbe>& probes,
+                        const std::vector<std::vector<ir::Tensor>>& inputs, const std::vector<Judged>& judged,
+                        int threads);
+
 }  // namespace qc::simulate

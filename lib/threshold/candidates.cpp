@@ -155,9 +155,49 @@ quant::QuantParams in_type(quant::QuantParams params, bool is_signed) {
   return params;
 }
 
-plan::Candidate search_group(const ir::Graph& graph, const std::vector<ir::ValueId>& members,
-                             const plan::StatsTable& stats, const target::TargetSpec& target, Options options,
-                             const NodeSettings& settings) {
+// A searched range as the values' makers and the target's integers allow it.
+quant::QuantParams as_allowed(quant::QuantParams params, const ir::Graph& graph,
+                              const std::vector<ir::ValueId>& sources, const target::TargetSpec& target,
+                              const Options& options) {
+  params = in_type(std::move(params), target.activations.is_signed);
+  if (options.quantizer == Quantizer::kPowerOfTwo) return params;  // drawn in, it would be none
+  if (target.activations.symmetric) return params;  // its integers reach below zero whatever the scale
+  for (const ir::ValueId v : sources) {
+    const auto [low, high] = bounds_of_maker(graph, v);
+    if (std::isfinite(low) || std::isfinite(high)) keep_inside(params, low, high);
+  }
+  return params;
+}
+
+// Other ranges than the one that the method chose: those of other methods, and parts of it. Of a range with
+// two sides the longer one gives way, so that the short negative side of SiLU and its kind stays whole.
+std::vector<plan::Candidate> other_ranges(const plan::TensorStats& stats, const plan::Candidate& chosen,
+                                          const Options& options) {
+  constexpr std::pair<Method, const char*> kMethods[] = {
+      {Method::kMse, "MSE"}, {Method::kMae, "MAE"}, {Method::kNoClipping, "NOCLIPPING"}};
+  constexpr double kParts[] = {0.8, 0.6};
+  std::vector<plan::Candidate> others;
+  for (const auto& [method, name] : kMethods) {
+    Options own = options;
+    own.method = method;
+    const Chosen found = search(stats, own);
+    others.push_back({found.params, found.error, 0, format("range by {}", name)});
+  }
+  const double low = static_cast<double>(quant::range_min(chosen.params)),
+               high = static_cast<double>(quant::range_max(chosen.params));
+  for (const double part : kParts) {
+    const bool centred = options.quantizer != Quantizer::kUniform, upper = high >= -low;
+    const std::pair<double, double> range{centred || !upper ? low * part : low,
+                                          centred || upper ? high * part : high};
+    others.push_back({range_by_hand(range, options), 0, 0, format("{} of the range", part)});
+  }
+  return others;
+}
+
+// The method's candidate, and where `more` are asked for and anything is searched, other_ranges().
+std::vector<plan::Candidate> search_group(const ir::Graph& graph, const std::vector<ir::ValueId>& members,
+                                          const plan::StatsTable& stats, const target::TargetSpec& target,
+                                          Options options, const NodeSettings& settings, bool more) {
   plan::Candidate candidate;
   plan::TensorStats joined;
   std::vector<ir::ValueId> sources;
@@ -183,7 +223,7 @@ plan::Candidate search_group(const ir::Graph& graph, const std::vector<ir::Value
                            ? quant::symmetric_params(std::max(-low, high), options.bits, true, false)
                            : quant::asymmetric_params(low, high, options.bits, options.signed_integers);
     candidate.note = "known range of " + maker->op_type;
-    return candidate;
+    return {candidate};
   }
   if (settings.activation_range) {
     std::pair<double, double> range = *settings.activation_range;
@@ -197,20 +237,20 @@ plan::Candidate search_group(const ir::Graph& graph, const std::vector<ir::Value
     const double threshold = std::max(-static_cast<double>(joined.min), static_cast<double>(joined.max));
     candidate.params = quant::symmetric_params(threshold > 0 ? threshold : 1, options.bits, true,
                                                target.activations.narrow_range);
-    return candidate;
+    return {candidate};
   } else {
     const Chosen chosen = search(joined, options);
     candidate.params = chosen.params;
     candidate.error = chosen.error;
   }
-  candidate.params = in_type(std::move(candidate.params), target.activations.is_signed);
-  if (options.quantizer == Quantizer::kPowerOfTwo) return candidate;  // drawn in, it would be none
-  if (target.activations.symmetric) return candidate;  // its integers reach below zero whatever the scale
-  for (const ir::ValueId v : sources) {
-    const auto [low, high] = bounds_of_maker(graph, v);
-    if (std::isfinite(low) || std::isfinite(high)) keep_inside(candidate.params, low, high);
+  std::vector<plan::Candidate> candidates{candidate};
+  if (more && !settings.activation_range) {
+    const std::vector<plan::Candidate> others = other_ranges(joined, candidate, options);
+    candidates.insert(candidates.end(), others.begin(), others.end());
   }
-  return candidate;
+  for (plan::Candidate& one : candidates)
+    one.params = as_allowed(std::move(one.params), graph, sources, target, options);
+  return candidates;
 }
 
 // What the rules ask for a value: its producer's, over that of the node which the producer disappears into.
@@ -322,15 +362,15 @@ std::optional<plan::Candidate> block_candidate(const ir::Tensor& weight, int axi
 plan::Candidates activation_candidates(const ir::Graph& graph, const plan::QuantPlan& plan,
                                        const plan::StatsTable& stats, const target::TargetSpec& target,
                                        const config::QuantizationConfig& config,
-                                       std::span<const config::NodeSettings> rules) {
+                                       std::span<const config::NodeSettings> rules, bool more) {
   std::map<ir::ValueId, std::vector<ir::ValueId>> groups;
   for (size_t v = 0; v < plan.values.size(); ++v)
     if (plan.values[v].quantized) groups[plan.values[v].scale_group].push_back(static_cast<ir::ValueId>(v));
   plan::Candidates candidates;
   for (const auto& [group, members] : groups) {
     const NodeSettings settings = asked_for_group(graph, plan, members, rules);
-    candidates[group] = {
-        search_group(graph, members, stats, target, activation_options(target, config, settings), settings)};
+    candidates[group] = search_group(graph, members, stats, target,
+                                     activation_options(target, config, settings), settings, more);
   }
   return candidates;
 }

@@ -18,11 +18,12 @@ namespace qc::threshold {
 /// Relu or Clip that disappears into its producer gets a range inside its bounds, so that it is redundant.
 /// `rules`: what the config says about single nodes (by NodeId; empty: nothing); values that share one scale
 /// get the smallest of their widths, and what disappears into its producer the producer's unless it has its
-/// own.
+/// own. `more`: behind the candidate that the method chose stand others for the same width, always in the
+/// same order (what other methods choose, and parts of the range), to be told apart by what the outputs lose.
 plan::Candidates activation_candidates(const ir::Graph& graph, const plan::QuantPlan& plan,
                                        const plan::StatsTable& stats, const target::TargetSpec& target,
                                        const config::QuantizationConfig& config,
-                                       std::span<const config::NodeSettings> rules = {});
+                                       std::span<const config::NodeSettings> rules = {}, bool more = false);
 
 /// For every constant that the plan stores as integers: weights per channel (or per tensor, as the target
 /// says), and constant operands of integer nodes per tensor. `rules`: what the config says about single nodes

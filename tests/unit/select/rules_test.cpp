@@ -250,6 +250,47 @@ TEST_CASE("results follow the method, width and range that a rule gives them, in
   CHECK(quant::range_max(by_hand) == Approx(6).margin(0.03));
 }
 
+TEST_CASE("other ranges stand behind the method's, always in the same order, inside what a Relu leaves") {
+  ir::Graph g = tiny::graph();
+  const auto x = tiny::input(g, "x", {1, 4});
+  const auto y = tiny::relu(g, tiny::add(g, x, x));
+  tiny::output(g, y, "y");
+  plan::QuantPlan plan;
+  plan.nodes.resize(g.nodes.size());
+  plan.values.resize(g.values.size());
+  for (const auto v : {x, y}) {
+    plan.values[static_cast<size_t>(v)].quantized = true;
+    plan.values[static_cast<size_t>(v)].scale_group = v;
+  }
+  plan::StatsTable stats;
+  for (const auto v : {x, y}) {  // a few large values far outside
+    stats[v].count = 1000;
+    stats[v].min = v == x ? -1.0f : 0.0f;
+    stats[v].max = 16;
+    stats[v].histogram.exponent = -6;
+    stats[v].histogram.first_bin = v == x ? -64 : 0;
+    stats[v].histogram.counts.assign(plan::Histogram::kBins, 0);
+    for (size_t bin = 0; bin < 128; ++bin) stats[v].histogram.counts[bin] = 8;
+    stats[v].histogram.counts[v == x ? 1087 : 1023] = 1;
+  }
+  const auto all = threshold::activation_candidates(g, plan, stats, target::load("int8"), {}, {}, true);
+  const auto plain = threshold::activation_candidates(g, plan, stats, target::load("int8"), {});
+  for (const auto v : {x, y}) {
+    REQUIRE(plain.at(v).size() == 1);
+    REQUIRE(all.at(v).size() == 6);
+    CHECK(all.at(v)[0].params.scales == plain.at(v)[0].params.scales);
+    CHECK(all.at(v)[3].note == "range by NOCLIPPING");
+    CHECK(quant::range_max(all.at(v)[3].params) == Approx(16).margin(0.1));
+    CHECK(all.at(v)[4].note == "0.8 of the range");
+    CHECK(quant::range_max(all.at(v)[4].params) ==
+          Approx(0.8 * static_cast<double>(quant::range_max(plain.at(v)[0].params))).margin(0.05));
+  }
+  // The long side gives way, the short one stays; nothing reaches below a Relu.
+  CHECK(quant::range_min(all.at(x)[5].params) ==
+        Approx(quant::range_min(plain.at(x)[0].params)).margin(0.05));
+  for (const plan::Candidate& one : all.at(y)) CHECK(quant::range_min(one.params) == 0);
+}
+
 TEST_CASE("a range by hand ends where a Relu cuts it off, so that the Relu stays redundant") {
   ir::Graph g = tiny::graph();
   const auto x = tiny::input(g, "x", {1, 4});

@@ -80,3 +80,23 @@ TEST_CASE("few groups are probed one by one, corrections in force") {
   CHECK(corrected == 6 * (6 + 1) * 2);  // six values, six probes and one run without rounding, two images
   CHECK(simulator->before);
 }
+
+TEST_CASE("other grids than the plan's are probed in its session, and leave no trace") {
+  Chain chain(6);
+  const auto simulator = simulate::make_simulator(chain.model, chain.runners, {}, chain.judged);
+  const auto params = [&](size_t g) {
+    return chain.model.plan.values[static_cast<size_t>(chain.groups[g][0])].params;
+  };
+  quant::QuantParams coarse = params(0), fine = params(5);
+  coarse.scales[0] = 0.2f;
+  fine.scales[0] = 0.001f;
+  const std::vector<simulate::RangeProbe> probes{
+      {chain.groups[5], params(5)}, {chain.groups[5], fine}, {chain.groups[0], coarse}};
+  const simulate::NoiseRatios noise =
+      simulate::range_noise(*simulator, probes, chain.inputs, chain.judged, 2);
+  CHECK(noise[0] == chain.probe(*simulator, 1)[5]);  // the plan's own grid
+  CHECK(noise[1][0] < noise[0][0] / 100);
+  CHECK(noise[2][0] > 100 * chain.probe(*simulator, 1)[0][0]);
+  CHECK(simulate::range_noise(*simulator, probes, chain.inputs, chain.judged, 1) == noise);
+  CHECK(simulator->table[static_cast<size_t>(chain.groups[5][0])]->scales[0] == 0.2f);
+}
