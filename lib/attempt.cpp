@@ -18,6 +18,7 @@ namespace {
 constexpr int64_t kCorrectionImages = 16;
 constexpr int64_t kErrorImages = 2;
 constexpr int kFullWidth = 8;                             // bits of a weight
+constexpr int kMirroredBits = 5;                          // of those that mirrored pictures pay for
 constexpr int64_t kCorrectionMemory = int64_t{48} << 20;  // bytes of activations alive at once
 
 std::vector<ir::ValueId> results_of(const std::vector<correct::Layer>& layers) {
@@ -41,6 +42,12 @@ bool wants_second_order(const plan::QuantizedModel& model, const config::CoreCon
   if (config.correction.method != CorrectionMethod::kUnset)
     return config.correction.method == CorrectionMethod::kSecondOrder;
   return has_narrow_weights(model);
+}
+
+// A weight of at most so many bits?
+bool has_weights_of(const plan::QuantizedModel& model, int bits) {
+  return std::any_of(model.weights.begin(), model.weights.end(),
+                     [&](const auto& weight) { return weight.second.params.bits <= bits; });
 }
 
 bool all_finite(const simulate::Reference& reference) {
@@ -73,8 +80,7 @@ int64_t correction_images(const plan::QuantizedModel& model, const config::CoreC
 }
 
 bool has_narrow_weights(const plan::QuantizedModel& model) {
-  return std::any_of(model.weights.begin(), model.weights.end(),
-                     [](const auto& weight) { return weight.second.params.bits < kFullWidth; });
+  return has_weights_of(model, kFullWidth - 1);
 }
 
 int64_t enough_images(const images::ImageSource& source, int64_t most) {
@@ -259,7 +265,7 @@ void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, 
                      Attempt& tried) {
   const int64_t images = correction_images(nearest, config, config.correction.images);
   correct::SecondOrderOptions options = second_order_options(config, threads);
-  options.mirror = config.correction.mirror && has_narrow_weights(nearest);
+  options.mirror = config.correction.mirror && has_weights_of(nearest, kMirroredBits);
   options.most_runs = correct::images_that_fit(nearest, memory_limit(config));
   const int64_t layers = correct::solvable_layers(nearest, options.only_narrow);
   if (layers == 0 || answers.calibration.empty()) return;

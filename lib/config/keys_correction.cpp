@@ -133,7 +133,7 @@ void add_correction_keys(std::vector<Key>& table) {
       row("/gptq_config/mirror", Kind::kBool, 0, 1,
           {[](CoreConfig& c, const Json& v) { c.correction.mirror = v.get<bool>(); },
            [](const CoreConfig& c) { return Json(c.correction.mirror); }},
-          "Where weights are below 8 bits, pictures also count turned left to right, in each layer "
+          "Where a weight has 5 bits or fewer, pictures also count turned left to right, in each layer "
           "whose statistics that brings closer to held-out pictures. Folders of tensors have none."));
   table.push_back(range_key());
   table.push_back(row("/gptq_config/seed", Kind::kInteger, 0, kMostSeed, count(&Correction::seed),

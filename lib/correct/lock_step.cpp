@@ -7,7 +7,7 @@
 namespace qc::correct {
 
 void LockStep::wait_for_turn(std::unique_lock<std::mutex>& lock) {
-  changed_.wait(lock, [&] { return free_ > 0 || failure_; });
+  turn_.wait(lock, [&] { return free_ > 0 || failure_; });
   if (failure_) std::rethrow_exception(failure_);
   --free_;
 }
@@ -15,7 +15,8 @@ void LockStep::wait_for_turn(std::unique_lock<std::mutex>& lock) {
 void LockStep::fail(std::exception_ptr failure) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!failure_) failure_ = std::move(failure);
-  changed_.notify_all();
+  turn_.notify_all();
+  round_done_.notify_all();
 }
 
 void LockStep::go(const std::function<void(int64_t run)>& body) {
@@ -28,7 +29,7 @@ void LockStep::go(const std::function<void(int64_t run)>& body) {
       body(run);
       const std::lock_guard<std::mutex> lock(mutex_);
       ++free_;
-      changed_.notify_all();
+      turn_.notify_one();
     } catch (...) {
       fail(std::current_exception());
     }
@@ -48,13 +49,13 @@ void LockStep::meet(int64_t point, const std::function<void()>& arrive, const st
     work();
     arrived_ = 0;
     ++round_;
-    changed_.notify_all();
+    round_done_.notify_all();
     return;
   }
   const int64_t round = round_;
   ++free_;
-  changed_.notify_all();
-  changed_.wait(lock, [&] { return round_ != round || failure_; });
+  turn_.notify_one();
+  round_done_.wait(lock, [&] { return round_ != round || failure_; });
   wait_for_turn(lock);
 }
 
