@@ -22,7 +22,7 @@ constexpr int kProbed = 4;  // bits of a probe
 // whatever the layer. Candidates are also made for its neighbours, because which is right depends on the
 // model.
 constexpr double kByBit = 3.5;
-constexpr double kOtherByBit[] = {2.8, 4.2};
+constexpr double kOtherByBit[] = {2.8, 4.2, 5};
 constexpr double kLeastSensitivity = 0.01;  // of the mean: probes that measured nothing are not free
 constexpr double kNotPredicted = std::numeric_limits<double>::quiet_NaN();
 
@@ -440,9 +440,18 @@ WidthStudy sizes_of(const BudgetScene& scene, const plan::Candidates& weights) {
   return study;
 }
 
-Attempt build(const BudgetScene& scene, const WidthStudy& study, const std::vector<size_t>& picks) {
+Attempt build(const BudgetScene& scene, const WidthStudy& study, const std::vector<size_t>& picks,
+              const config::CoreConfig& config) {
   return attempt(scene.graph, scene.plan, picked(study, picks), scene.answers, scene.runners, scene.source,
-                 scene.config, scene.threads);
+                 config, scene.threads);
+}
+
+// Enough to tell choices of widths apart: a third of the time, and the same order but for tenths of a dB.
+config::CoreConfig with_few_images(config::CoreConfig config) {
+  constexpr int64_t kFew = 32;
+  config.correction.images = std::min(config.correction.images, kFew);
+  config.correction.mirror = false;
+  return config;
 }
 
 }  // namespace
@@ -453,24 +462,35 @@ Attempt within_budget(const BudgetScene& scene, const plan::Candidates& weights,
   check_feasible(scene, study, limits);
   probe(scene, study);
 
-  std::optional<Attempt> best;
-  size_t chosen = 0;
-  for (const Tried& tried : candidates_for(scene, study, limits, report)) {
-    Attempt made = build(scene, study, tried.picks);
+  const std::vector<Tried> candidates = candidates_for(scene, study, limits, report);
+  std::vector<size_t> order;  // of those that fit, the best first
+  std::vector<double> measured;
+  const auto fits = [&](int64_t bytes) {
+    return !limits.bytes || bytes <= *limits.bytes + study.other_bytes;
+  };
+  const config::CoreConfig few = with_few_images(scene.config);
+  for (const Tried& tried : candidates) {
+    const Attempt made = build(scene, study, tried.picks, few);
     const int64_t bytes = written_bytes(scene, made.model);
-    report.frontier.push_back(
-        {tried.name, std::nan(""), bytes, tried.predicted_db, made.fidelity.worst_db(), false});
-    const bool fits = !limits.bytes || bytes <= *limits.bytes + study.other_bytes;
-    if (!fits || (best && made.fidelity.worst_db() <= best->fidelity.worst_db())) continue;
+    measured.push_back(made.fidelity.worst_db());
+    if (fits(bytes)) order.push_back(measured.size() - 1);
+    report.frontier.push_back({tried.name, std::nan(""), bytes, tried.predicted_db, measured.back(), false});
+  }
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return measured[a] > measured[b]; });
+  std::optional<Attempt> best;
+  for (size_t i = 0; i < order.size() && !best; ++i) {
+    Attempt made = build(scene, study, candidates[order[i]].picks, scene.config);
+    const int64_t bytes = written_bytes(scene, made.model);
+    if (!fits(bytes)) continue;  // other scales, and more of them
+    report.frontier.push_back({candidates[order[i]].name + ", all images", std::nan(""), bytes,
+                               candidates[order[i]].predicted_db, made.fidelity.worst_db(), true});
     best = std::move(made);
-    chosen = report.frontier.size() - 1;
   }
   if (!best)  // only where tables of the widths themselves are what is too much
     infeasible(scene.config.budget.weights_memory ? "weights_memory" : "total_memory",
                static_cast<double>(*limits.bytes + study.other_bytes),
                static_cast<double>(written_bytes(scene, rounded(scene, study.candidates.front()))),
                "no mixture of widths fits once it is written", "raise the budget to that");
-  report.frontier[chosen].chosen = true;
   return std::move(*best);
 }
 
@@ -511,7 +531,7 @@ report::WidthFrontier measured_frontier(const BudgetScene& scene, const plan::Ca
   }
   Progress progress("measuring", static_cast<int64_t>(choices.size()), "choices of widths");
   for (size_t c = 0; c < choices.size(); ++c) {
-    const Attempt made = build(scene, study, choices[c].second);
+    const Attempt made = build(scene, study, choices[c].second, scene.config);
     std::vector<int> bits;
     for (const size_t pick : choices[c].second) bits.push_back(all[pick]);
     frontier.points.push_back({choices[c].first, written_bytes(scene, made.model),

@@ -37,6 +37,7 @@ MEMORY_ABOVE_PLAIN = 100   # MB
 MEMORY_GROWTH = 0.10
 COMPARE_TO_ALONE = 1.3
 FIXED_TO_OURS = 1.05
+SURVEY_SECONDS = 120
 COMPARED = 400
 WHOLE_RUN = "mobilenet_v1_0.75_224"
 HELD_OUT = 16              # /verify_images: taken out of the calibration pictures
@@ -314,6 +315,20 @@ def bench_fix(data, models, options, bounds):
               + f"  ratio {ratio:.2f}  {bounds.judge(ratio <= FIXED_TO_OURS)}", flush=True)
 
 
+def bench_survey(data, models, options, bounds):
+    print(f"\nqconvert survey: every way made and measured in at most {SURVEY_SECONDS} s")
+    for model in models:
+        calibration, judged = split_of(data, model)
+        with tempfile.TemporaryDirectory() as work:
+            config = write_config(os.path.join(work, "config.json"), model, link_all(calibration, os.path.join(work, "calib")))
+            pictures = link_all(judged, os.path.join(work, "judged"))
+            took = measured([QCONVERT, "survey", path_of(data, model), "--config", config, "--images", pictures, "-o",
+                             os.path.join(work, "out"), "--threads", str(options.threads), "--no-progress"])
+            with open(os.path.join(work, "out", "survey.json")) as f:
+                rows = json.load(f)["rows"]
+        print(f"{model['name']:32} {len(rows)} rows in {took.seconds:.0f} s  {bounds.judge(took.seconds <= SURVEY_SECONDS)}", flush=True)
+
+
 # name -> (what does it, the models it takes when none are named; None: all)
 BENCHES = {
     "speed": (bench_speed, None),
@@ -321,6 +336,7 @@ BENCHES = {
     "calibration": (bench_calibration, [WHOLE_RUN]),
     "compare": (bench_compare, [WHOLE_RUN]),
     "fix": (bench_fix, [WHOLE_RUN, "squeezenet1.1_227", "resnet20_cifar10"]),
+    "survey": (bench_survey, [WHOLE_RUN]),
     "memory": (bench_memory, [WHOLE_RUN, "mlsd_tiny_320"]),
 }
 

@@ -3,7 +3,7 @@
 # those of ONNX Runtime's own quantizer, calibration time and peak memory beside plain inference. Figures for people, no
 # tests. The peer goes into a virtual environment under build/bench; neither set-up nor tests need it.
 #
-#   scripts/bench.sh [speed] [run] [calibration] [compare] [fix] [memory] [--models MODEL ...] [--cpu N] [...]      --help lists the rest
+#   scripts/bench.sh [speed] [run] [calibration] [compare] [fix] [survey] [memory] [--models MODEL ...] [--cpu N] [...]      --help lists the rest
 #
 # QCONVERT_TEST_DATA names the folder with the real models and images.
 set -euo pipefail
