@@ -128,7 +128,7 @@ void correct_biases(const FloatAnswers& answers, const images::ImageSource& sour
                     Attempt& tried) {
   if (answers.layers.empty()) return;
   const auto deltas = correct::measure_bias_deltas(*tried.simulator, answers.layers, answers.means, source,
-                                                   kCorrectionMemory);
+                                                   kCorrectionMemory, threads);
   tried.simulator->before = correct::adding(deltas, answers.layers);
   const simulate::Fidelity corrected =
       simulate::fidelity_of(*tried.simulator->runner, source, answers.held_out, answers.judged, threads);
@@ -177,11 +177,9 @@ void take_if_better(plan::QuantizedModel changed, std::string name, const FloatA
   tried.fidelity = fidelity;
 }
 
-// MCT's form (Nagel et al., arXiv:1906.04721): b' = b - sum over inputs of (Wq - W) * E[x], with the means of
-// the float model.
 void correct_by_float_means(const ir::Graph& graph, const FloatAnswers& answers, run::RunnerFactory& runners,
                             const images::ImageSource& source, int threads, Attempt& tried) {
-  std::vector<correct::Layer> inputs;  // each value once
+  std::vector<correct::Layer> inputs;
   std::vector<ir::ValueId> values;
   for (const correct::Layer& layer : answers.layers) {
     const auto linear = ir::linear_at(graph, layer.node);
@@ -193,27 +191,10 @@ void correct_by_float_means(const ir::Graph& graph, const FloatAnswers& answers,
   const auto model = simulate::make_float_model(graph, runners, values, answers.judged);
   const correct::FloatMeans means = correct::float_means(
       *model, inputs, source, correct::spread(answers.calibration, kCorrectionImages), threads);
-  const ir::Graph rounded = simulate::integer_valued_graph(tried.model);
-  correct::BiasDeltas deltas;
-  for (const correct::Layer& layer : answers.layers) {
-    const auto before = ir::linear_at(graph, layer.node), after = ir::linear_at(rounded, layer.node);
-    if (!before || !after) continue;
-    const ir::ValueId x = graph.nodes[static_cast<size_t>(layer.node)].inputs[0];
-    const auto at = static_cast<size_t>(std::find(values.begin(), values.end(), x) - values.begin());
-    ir::Channels mean(static_cast<size_t>(before->in_channels), 0.0);
-    bool known = true;
-    for (const std::vector<double>& image : means.by_layer[at]) {
-      known = known && image.size() == mean.size();
-      for (size_t c = 0; known && c < mean.size(); ++c)
-        mean[c] += image[c] / static_cast<double>(means.images.size());
-    }
-    if (!known) continue;  // an op between ranks hands on other channels
-    const ir::Channels was = ir::weighted_sums(graph, *before, mean),
-                       is = ir::weighted_sums(rounded, *after, mean);
-    for (size_t c = 0; c < was.size(); ++c) deltas[layer.node].push_back(static_cast<float>(was[c] - is[c]));
-  }
   plan::QuantizedModel changed = tried.model;
-  quantize::add_to_biases(changed, deltas);
+  quantize::add_to_biases(
+      changed, correct::deltas_by_float_means(graph, simulate::integer_valued_graph(changed), answers.layers,
+                                              inputs, means));
   take_if_better(std::move(changed), "bias correction by float means", answers, runners, source, threads,
                  tried);
 }

@@ -2,12 +2,12 @@
 #include "correct/bias_correction.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <mutex>
 #include <numeric>
 
-#include "base/error.h"
 #include "base/parallel.h"
+#include "correct/lock_step.h"
+#include "ir/linear.h"
 #include "ir/ops.h"
 
 namespace qc::correct {
@@ -38,56 +38,16 @@ std::vector<double> channel_means(std::span<const float> tensor, const quant::Ch
 
 using Means = std::vector<std::vector<double>>;  // by image, by channel
 
-// Where the runs of all images wait for each other. Runs meet the layers in the same order, because they
-// execute the same session sequentially.
-class MeetingPoint {
- public:
-  explicit MeetingPoint(size_t runs) : runs_(runs), means_(runs) {}
-
-  /// Called once by every run at each layer; returns the delta when all have arrived.
-  std::vector<float> meet(size_t run, std::vector<double> means, const Means& expected) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    means_[run] = std::move(means);
-    if (++arrived_ == runs_) {
-      delta_ = mean_difference(expected);
-      arrived_ = 0;
-      ++round_;
-      all_here_.notify_all();
-    } else {
-      const int64_t round = round_;
-      all_here_.wait(lock, [&] { return round_ != round || broken_; });
-    }
-    if (broken_)
-      throw Error(Exit::kBug, {"lost-company", "bias correction", "another image of the group failed", ""});
-    return delta_;
+// What is missing on average, over all images.
+std::vector<float> mean_difference(const Means& means, const Means& expected) {
+  std::vector<float> delta(means[0].size());
+  for (size_t c = 0; c < delta.size(); ++c) {
+    double difference = 0;
+    for (size_t r = 0; r < means.size(); ++r) difference += expected[r][c] - means[r][c];
+    delta[c] = static_cast<float>(difference / static_cast<double>(means.size()));
   }
-
-  void break_up() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    broken_ = true;
-    all_here_.notify_all();
-  }
-
- private:
-  std::vector<float> mean_difference(const Means& expected) const {
-    std::vector<float> delta(means_[0].size());
-    for (size_t c = 0; c < delta.size(); ++c) {
-      double difference = 0;
-      for (size_t r = 0; r < runs_; ++r) difference += expected[r][c] - means_[r][c];
-      delta[c] = static_cast<float>(difference / static_cast<double>(runs_));
-    }
-    return delta;
-  }
-
-  size_t runs_;
-  Means means_;
-  std::vector<float> delta_;
-  std::mutex mutex_;
-  std::condition_variable all_here_;
-  size_t arrived_ = 0;
-  int64_t round_ = 0;
-  bool broken_ = false;
-};
+  return delta;
+}
 
 void add_to_channels(std::span<float> tensor, const quant::ChannelLayout& layout,
                      const std::vector<float>& delta) {
@@ -153,7 +113,7 @@ FloatMeans float_means(simulate::FloatModel& model, const std::vector<Layer>& la
 
 BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector<Layer>& layers,
                                const FloatMeans& expected, const images::ImageSource& source,
-                               int64_t memory_limit) {
+                               int64_t memory_limit, int threads) {
   if (layers.empty() || expected.images.empty()) return {};
   // About three tensors of the largest size are alive in a run: input, output, and a branch.
   const int64_t fits = memory_limit / std::max<int64_t>(1, 12 * expected.largest);
@@ -165,7 +125,8 @@ BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector
     for (const int64_t row : rows) means[l].push_back(expected.by_layer[l][static_cast<size_t>(row)]);
 
   BiasDeltas deltas;
-  MeetingPoint meeting(rows.size());
+  LockStep steps(std::ssize(rows), threads);
+  Means here(rows.size());  // at the layer where all runs stand
   const std::map<ir::ValueId, size_t> layer_at = layers_by_result(layers);
   simulator.before = [&](ir::ValueId value, int64_t slot, std::span<float> tensor,
                          std::span<const int64_t> dims) {
@@ -173,23 +134,41 @@ BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector
     if (at == layer_at.end()) return;
     const Layer& layer = layers[at->second];
     const quant::ChannelLayout layout = layout_of(dims, layer.axis);
-    const std::vector<float> delta =
-        meeting.meet(static_cast<size_t>(slot), channel_means(tensor, layout), means[at->second]);
-    if (slot == 0) deltas[layer.node] = delta;
-    add_to_channels(tensor, layout, delta);
+    here[static_cast<size_t>(slot)] = channel_means(tensor, layout);
+    steps.meet(
+        value, [] {}, [&] { deltas[layer.node] = mean_difference(here, means[at->second]); });
+    add_to_channels(tensor, layout, deltas.at(layer.node));
   };
-  // Runs wait inside the network, so each needs a thread of its own; the processors take turns among them.
-  const int64_t runs = static_cast<int64_t>(rows.size());
-  parallel_for(runs, static_cast<int>(runs), [&](int64_t i, int) {
-    try {
-      simulator.runner->run(source.load(expected.images[static_cast<size_t>(rows[static_cast<size_t>(i)])]),
-                            i);
-    } catch (...) {
-      meeting.break_up();
-      throw;
-    }
+  steps.go([&](int64_t run) {
+    const int64_t row = rows[static_cast<size_t>(run)];
+    simulator.runner->run(source.load(expected.images[static_cast<size_t>(row)]), run);
   });
   simulator.before = {};
+  return deltas;
+}
+
+BiasDeltas deltas_by_float_means(const ir::Graph& graph, const ir::Graph& rounded,
+                                 const std::vector<Layer>& layers, const std::vector<Layer>& inputs,
+                                 const FloatMeans& means) {
+  BiasDeltas deltas;
+  for (const Layer& layer : layers) {
+    const auto before = ir::linear_at(graph, layer.node), after = ir::linear_at(rounded, layer.node);
+    const ir::ValueId x = graph.nodes[static_cast<size_t>(layer.node)].inputs[0];
+    const auto input =
+        std::find_if(inputs.begin(), inputs.end(), [&](const Layer& one) { return one.result == x; });
+    if (!before || !after || input == inputs.end()) continue;
+    ir::Channels mean(static_cast<size_t>(before->in_channels), 0.0);
+    bool known = true;
+    for (const std::vector<double>& image : means.by_layer[static_cast<size_t>(input - inputs.begin())]) {
+      known = known && image.size() == mean.size();
+      for (size_t c = 0; known && c < mean.size(); ++c)
+        mean[c] += image[c] / static_cast<double>(means.images.size());
+    }
+    if (!known) continue;  // an op between ranks hands on other channels
+    const ir::Channels was = ir::weighted_sums(graph, *before, mean),
+                       is = ir::weighted_sums(rounded, *after, mean);
+    for (size_t c = 0; c < was.size(); ++c) deltas[layer.node].push_back(static_cast<float>(was[c] - is[c]));
+  }
   return deltas;
 }
 

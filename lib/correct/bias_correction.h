@@ -44,7 +44,14 @@ FloatMeans float_means(simulate::FloatModel& model, const std::vector<Layer>& la
 /// shape. The simulator must tap every layer's result. The same result for every machine load.
 BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector<Layer>& layers,
                                const FloatMeans& expected, const images::ImageSource& source,
-                               int64_t memory_limit);
+                               int64_t memory_limit, int threads);
+
+/// MCT's form (Nagel et al., arXiv:1906.04721): b' = b - sum over inputs of (Wq - W) * E[x], with the `means`
+/// of what the layers read in the float model; `inputs` says of which values (Layer::result), each once.
+/// `rounded`: the graph with its weights' integers for constants.
+BiasDeltas deltas_by_float_means(const ir::Graph& graph, const ir::Graph& rounded,
+                                 const std::vector<Layer>& layers, const std::vector<Layer>& inputs,
+                                 const FloatMeans& means);
 
 /// A simulator hook that adds the deltas: the model as it would be after correction.
 simulate::Hook adding(const BiasDeltas& deltas, const std::vector<Layer>& layers);

@@ -67,7 +67,8 @@ TEST_CASE(
   const auto simulator = simulate::make_simulator(model, runners, results, judged);
   const std::vector<int64_t> images{0, 1, 2, 3, 4, 5, 6, 7};
   const auto expected = correct::float_means(*float_model, layers, source, images, 2);
-  const auto deltas = correct::measure_bias_deltas(*simulator, layers, expected, source, int64_t{64} << 20);
+  const auto deltas =
+      correct::measure_bias_deltas(*simulator, layers, expected, source, int64_t{64} << 20, 2);
   REQUIRE(deltas.size() == 2);
 
   const auto reference =
@@ -82,7 +83,7 @@ TEST_CASE(
   const auto written = simulate::make_simulator(model, runners, results, judged);
   CHECK(simulate::fidelity_of(*written->runner, source, reference, judged, 2).worst_db() ==
         Approx(hooked).epsilon(1e-4));
-  const auto again = correct::measure_bias_deltas(*written, layers, expected, source, int64_t{64} << 20);
+  const auto again = correct::measure_bias_deltas(*written, layers, expected, source, int64_t{64} << 20, 2);
   for (const auto& [node, delta] : again)
     for (const float d : delta) CHECK(std::fabs(d) < 1e-4f);
 }
@@ -101,6 +102,6 @@ TEST_CASE("deltas do not depend on the number of threads or on the run") {
   const auto one = correct::float_means(*float_model, layers, source, images, 1);
   const auto two = correct::float_means(*float_model, layers, source, images, 2);
   CHECK(one.by_layer == two.by_layer);
-  CHECK(correct::measure_bias_deltas(*simulator, layers, one, source, int64_t{64} << 20) ==
-        correct::measure_bias_deltas(*simulator, layers, two, source, int64_t{64} << 20));
+  CHECK(correct::measure_bias_deltas(*simulator, layers, one, source, int64_t{64} << 20, 2) ==
+        correct::measure_bias_deltas(*simulator, layers, two, source, int64_t{64} << 20, 2));
 }
