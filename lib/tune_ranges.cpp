@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "simulate/probe.h"
+#include "write_tflite.h"
 
 namespace qc {
 namespace {
@@ -18,7 +19,6 @@ constexpr int64_t kProbeImages = 4, kOrderImages = 2;
 constexpr double kMostNoise = 0.95, kWorthwhileDb = 0.3;
 constexpr size_t kMostGroups = 32, kAtOnce = 16;
 constexpr double kClearly = 0.9;    // of the noise: less is no accident of the images
-constexpr double kAboveGoal = 4;    // dB: as refine_placement.h aims
 constexpr double kSameGrid = 0.02;  // relative; scales that were made to round alike differ by less
 
 struct Group {
@@ -139,8 +139,7 @@ void put_first(const RangeChoice& choice, plan::Candidates& activations) {
 }
 
 bool wants_tuned_ranges(const config::CoreConfig& config, bool full, const Attempt& first) {
-  const double goal = config.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
-  return config.correction.range_search.value_or(full && first.fidelity.worst_db() < goal + kAboveGoal);
+  return config.correction.range_search.value_or(full && first.fidelity.worst_db() < kUsableDb);
 }
 
 TunedRanges tune_ranges(const FloatAnswers& answers, const images::ImageSource& source,

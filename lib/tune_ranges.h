@@ -22,7 +22,7 @@ using RangeChoice = std::map<ir::ValueId, size_t>;
 void put_first(const RangeChoice& choice, plan::Candidates& activations);
 
 /// Should ranges be searched at the outputs? As the config says; where it does not, when nothing can be left
-/// in float and the worst output is not clearly above the goal of placement.
+/// in float and the worst output is of no use (kUsableDb).
 bool wants_tuned_ranges(const config::CoreConfig& config, bool full, const Attempt& first);
 
 struct TunedRanges {

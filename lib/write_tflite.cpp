@@ -45,9 +45,8 @@ target::TargetSpec target_of(const config::CoreConfig& config) {
 }
 
 bool full_stands(const config::CoreConfig& config, double worst_db) {
-  constexpr double kUsable = 16;  // dB; transformers end up near 0, and no classifier met so far below
   return config::placement_of(config) == config::Placement::kFull &&
-         (config.placement == config::Placement::kFull || worst_db >= kUsable);
+         (config.placement == config::Placement::kFull || worst_db >= kUsableDb);
 }
 
 std::vector<bool> wherever_possible(const std::vector<select::Capability>& capabilities) {
