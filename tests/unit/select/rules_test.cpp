@@ -250,18 +250,29 @@ TEST_CASE("results follow the method, width and range that a rule gives them, in
   CHECK(quant::range_max(by_hand) == Approx(6).margin(0.03));
 }
 
-TEST_CASE("other ranges stand behind the method's, always in the same order, inside what a Relu leaves") {
+// x + x, its Relu rounded.
+struct CutOff {
   ir::Graph g = tiny::graph();
-  const auto x = tiny::input(g, "x", {1, 4});
-  const auto y = tiny::relu(g, tiny::add(g, x, x));
-  tiny::output(g, y, "y");
+  ir::ValueId x = tiny::input(g, "x", {1, 4});
+  ir::ValueId y = tiny::relu(g, tiny::add(g, x, x));
   plan::QuantPlan plan;
-  plan.nodes.resize(g.nodes.size());
-  plan.values.resize(g.values.size());
-  for (const auto v : {x, y}) {
+
+  CutOff() {
+    tiny::output(g, y, "y");
+    plan.nodes.resize(g.nodes.size());
+    plan.values.resize(g.values.size());
+    round(y);
+  }
+  void round(ir::ValueId v) {
     plan.values[static_cast<size_t>(v)].quantized = true;
     plan.values[static_cast<size_t>(v)].scale_group = v;
   }
+};
+
+TEST_CASE("other ranges stand behind the method's, always in the same order, inside what a Relu leaves") {
+  CutOff net;
+  net.round(net.x);
+  const auto& [g, x, y, plan] = net;
   plan::StatsTable stats;
   for (const auto v : {x, y}) {  // a few large values far outside
     stats[v].count = 1000;
@@ -292,15 +303,8 @@ TEST_CASE("other ranges stand behind the method's, always in the same order, ins
 }
 
 TEST_CASE("a range by hand ends where a Relu cuts it off, so that the Relu stays redundant") {
-  ir::Graph g = tiny::graph();
-  const auto x = tiny::input(g, "x", {1, 4});
-  const auto y = tiny::relu(g, tiny::add(g, x, x));
-  tiny::output(g, y, "y");
-  plan::QuantPlan plan;
-  plan.nodes.resize(g.nodes.size());
-  plan.values.resize(g.values.size());
-  plan.values[static_cast<size_t>(y)].quantized = true;
-  plan.values[static_cast<size_t>(y)].scale_group = y;
+  const CutOff net;
+  const auto& [g, x, y, plan] = net;
   plan::StatsTable stats;
   stats[y].count = 2;
   stats[y].max = 5;
