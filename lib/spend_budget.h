@@ -62,8 +62,9 @@ struct WidthStudy {
   double full_bops() const;
 };
 
-/// The attempt to write. Fills report.frontier and report.notes. Throws Error(kBudget) where no choice of
-/// widths is within the budgets: the least that can be reached and what is in the way.
+/// The attempt to write: of several choices of widths, told apart on few images, the best that fits,
+/// corrected with all of them. Fills report.frontier and report.notes. Throws Error(kBudget) where no choice
+/// of widths is within the budgets: the least that can be reached and what is in the way.
 Attempt within_budget(const BudgetScene& scene, const plan::Candidates& weights, report::Report& report);
 
 /// Budgets from narrow to wide, what is best for each and the uniform widths, all built and measured. The

@@ -57,7 +57,7 @@ struct Correction {
   int64_t sweeps = 3;
   bool scale_search = true;
   bool mirror = true;
-  std::optional<bool> range_search;  // of activations at the outputs; nothing: where they are not good enough
+  std::optional<bool> range_search;  // of activations; nothing: at full placement of no use
   int64_t seed = 0;
 };
 

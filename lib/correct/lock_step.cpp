@@ -42,7 +42,7 @@ void LockStep::meet(int64_t point, const std::function<void()>& arrive, const st
   if (failure_) std::rethrow_exception(failure_);
   if (arrived_ == 0) point_ = point;
   if (point != point_)
-    throw Error(Exit::kBug, {"out-of-step", "second-order correction", "runs of one network differ in order",
+    throw Error(Exit::kBug, {"out-of-step", "correction in lock step", "runs of one network differ in order",
                              "please report this with the model"});
   arrive();
   if (++arrived_ == runs_) {
