@@ -51,11 +51,12 @@ int64_t weight_bytes(const plan::QuantizedModel& model, const ir::Node& node, bo
   for (const ir::ValueId v : node.inputs) {
     if (v == ir::kNone || !model.graph.values[static_cast<size_t>(v)].constant) continue;
     const ir::Tensor& constant = *model.graph.values[static_cast<size_t>(v)].constant;
-    if (constant.dtype != ir::DType::kFloat) continue;
+    const bool half = constant.dtype == ir::DType::kFloat16 || constant.dtype == ir::DType::kBfloat16;
+    if (constant.dtype != ir::DType::kFloat && !half) continue;
     const auto weight = model.weights.find(v);
-    const int bits = weight != model.weights.end() ? weight->second.params.stored_bits()
-                     : model.narrow.contains(v)    ? 16
-                                                   : 32;
+    const int bits = weight != model.weights.end()      ? weight->second.params.stored_bits()
+                     : half || model.narrow.contains(v) ? 16
+                                                        : 32;
     bytes += (constant.size() * (quantized ? bits : 32) + 7) / 8;
   }
   return bytes;

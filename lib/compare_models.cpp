@@ -86,6 +86,12 @@ bool correspond(const ComparedFile& a, const std::vector<simulate::Judged>& in_a
   return true;
 }
 
+// Runners give all of these as float32.
+bool floats(const ir::Value& value) {
+  return value.dtype == ir::DType::kFloat || value.dtype == ir::DType::kFloat16 ||
+         value.dtype == ir::DType::kBfloat16;
+}
+
 // One output side by side, at the last continuous values where both files have these, else as it is.
 void pair_output(const ComparedFile& a, ir::ValueId id_a, const std::vector<simulate::Judged>& judged_a,
                  const ComparedFile& model, ir::ValueId id_own,
@@ -99,9 +105,9 @@ void pair_output(const ComparedFile& a, ir::ValueId id_a, const std::vector<simu
     for (size_t i = 0; i < own.size(); ++i) pairs.push_back({in_a[i], own[i], 0, 0});
     return;
   }
-  if (out_a.dtype != ir::DType::kFloat || out_own.dtype != ir::DType::kFloat) {
+  if (!floats(out_a) || !floats(out_own)) {
     notes.push_back(
-        format("output '{}' is not float32 in both A and {} and was not compared", out_a.name, model.letter));
+        format("output '{}' is not float in both A and {} and was not compared", out_a.name, model.letter));
     return;
   }
   if (!in_a.empty() && !in_a[0].jump.empty())

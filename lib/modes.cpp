@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "ir/ops.h"
 #include "onnx_io/onnx_io.h"
+#include "prepare.h"
 #include "quant/narrow_floats.h"
 #include "quantize/pairs.h"
 #include "quantize/quantize.h"
@@ -28,6 +29,13 @@ constexpr int64_t kWorthNarrowing = 64;  // elements; below, the Cast takes more
 constexpr double kSmallShare = 0.03;     // of all constants stay float32
 constexpr double kMarginDb = 2;   // for other inputs than the few that rounding at run time is tried on
 constexpr double kEnoughDb = 60;  // float16 that reaches this stays: 55 and a margin for other inputs
+
+std::string some_of(std::vector<std::string> names) {
+  constexpr size_t kShown = 5;
+  const bool more = names.size() > kShown;
+  names.resize(std::min(names.size(), kShown));
+  return join(names, ", ") + (more ? ", ..." : "");
+}
 
 const char* name_of(Mode mode) {
   constexpr const char* kNames[] = {"static", "weight_only", "float16", "bfloat16", "dynamic", "strip"};
@@ -66,6 +74,12 @@ bool float_constant(const ir::Value& value) {
          !value.consumers.empty();
 }
 
+ir::DType type_of(Mode mode) {
+  return mode == Mode::kFloat16    ? ir::DType::kFloat16
+         : mode == Mode::kBfloat16 ? ir::DType::kBfloat16
+                                   : ir::DType::kUndefined;
+}
+
 // The type of 16 bits that all readers' modes agree on.
 std::optional<ir::DType> narrow_type(const config::CoreConfig& config,
                                      std::span<const config::NodeSettings> rules, const ir::Value& value) {
@@ -73,7 +87,7 @@ std::optional<ir::DType> narrow_type(const config::CoreConfig& config,
   const bool agreed = std::all_of(value.consumers.begin(), value.consumers.end(),
                                   [&](ir::NodeId id) { return mode_of(config, rules, id) == mode; });
   if (!agreed || !narrows(mode)) return std::nullopt;
-  return mode == Mode::kFloat16 ? ir::DType::kFloat16 : ir::DType::kBfloat16;
+  return type_of(mode);
 }
 
 // The smallest constants, up to their share of all elements.
@@ -113,8 +127,7 @@ Runs answers(const ir::Graph& graph, const Runs& inputs, run::RunnerFactory& run
 }
 
 Runs answers(const plan::QuantizedModel& model, const Runs& inputs, run::RunnerFactory& runners) {
-  Diagnostics ignored;
-  return answers(onnx_io::parse(onnx_io::write_qdq(model, {}, {}), ignored), inputs, runners);
+  return answers(graph_of_file(onnx_io::write_qdq(model, {}, {})), inputs, runners);
 }
 
 // Of the worst of them.
@@ -126,6 +139,8 @@ double sqnr_db(const Runs& exact, const Runs& rounded) {
     for (size_t i = 0; i < exact.size(); ++i) {
       const std::span<const float> a = exact[i][o].as<float>(), b = rounded[i][o].as<float>();
       for (size_t k = 0; k < std::min(a.size(), b.size()); ++k) {
+        if (!std::isfinite(b[k]) && std::isfinite(a[k])) return -INFINITY;
+        if (!std::isfinite(a[k])) continue;
         signal += static_cast<double>(a[k]) * a[k];
         noise += std::pow(static_cast<double>(a[k]) - b[k], 2);
       }
@@ -279,6 +294,42 @@ std::vector<plan::NodeDecision> reasons_of(Mode mode, size_t nodes) {
 
 namespace {
 
+// Activations of 16 bits where they may be, and sentences on where and why not elsewhere.
+std::vector<std::string> narrow_activations(const config::CoreConfig& config,
+                                            std::span<const config::NodeSettings> rules, const Runs& inputs,
+                                            const Reach& reach, run::RunnerFactory& runners,
+                                            plan::QuantizedModel& model) {
+  if (reach.largest.empty()) return {};
+  const ir::Graph& graph = model.graph;
+  std::vector<ir::DType> types(graph.nodes.size(), ir::DType::kUndefined);
+  for (const ir::NodeId id : ir::topological_order(graph))
+    types[static_cast<size_t>(id)] = type_of(mode_of(config, rules, id));
+  const std::vector<HalfChoice> choices = half_choices(model, types, reach);
+  plan::QuantizedModel half = model;
+  spell_half(choices, types, config.float16.keep_io_types, half);
+  const double db = sqnr_db(answers(graph, inputs, runners), answers(half, inputs, runners));
+  if (db == -INFINITY) return {"activations stay float32: with 16 bits some outputs were not finite"};
+  int64_t chosen = 0;
+  std::map<std::string, std::vector<std::string>> left;  // reason -> nodes
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const HalfChoice& choice = choices[static_cast<size_t>(id)];
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    chosen += choice.half;
+    if (!choice.why.empty()) left[choice.why].push_back(format("{} ({})", node.name, node.op_type));
+    if (choice.half) half.plan.nodes[static_cast<size_t>(id)].detail += ", with activations of 16 bits";
+    if (!choice.why.empty())
+      half.plan.nodes[static_cast<size_t>(id)].detail += format(", activations in float32: {}", choice.why);
+  }
+  std::vector<std::string> notes{format(
+      "{} nodes compute on activations of 16 bits ({:.1f} dB), for processors with arithmetic for them. "
+      "Others widen and round at every step, and may be slower than in float: leave "
+      "/float16/activations false for these",
+      chosen, db)};
+  for (const auto& [why, nodes] : left) notes.push_back(format("in float32: {}: {}", why, some_of(nodes)));
+  model = std::move(half);
+  return notes;
+}
+
 std::vector<std::string> narrow_constants(const config::CoreConfig& config,
                                           std::span<const config::NodeSettings> rules, const Runs& inputs,
                                           run::RunnerFactory& runners, plan::QuantizedModel& model) {
@@ -305,7 +356,7 @@ std::vector<std::string> narrow_constants(const config::CoreConfig& config,
   std::vector<std::string> notes{format("{} constants are stored as {}, {} small ones as float32",
                                         model.narrow.size(), half ? "float16" : "bfloat16", kept)};
   if (!wide.empty()) notes[0] += "; float32 stay those beyond its range or read by name: " + join(wide, ", ");
-  if (!half || inputs.empty()) return notes;
+  if (!half || inputs.empty() || config.float16.activations) return notes;
   const Runs exact = answers(graph, inputs, runners);
   const double db = sqnr_db(exact, answers(model, inputs, runners));
   if (db >= kEnoughDb) return notes;
@@ -337,13 +388,9 @@ std::vector<std::string> dynamic_notes(const config::CoreConfig& config,
   }
   if (config.mode != Mode::kDynamic && dynamic == 0 && left.empty()) return {};
   std::vector<std::string> notes{format("{} layers round their activations at run time", dynamic)};
-  constexpr size_t kShown = 5;
-  for (auto& [why, nodes] : left) {
-    const size_t count = nodes.size();
-    nodes.resize(std::min(count, kShown));
-    notes.push_back(format("{} layers compute in float with int8 weights, no slower than float: {}: {}{}",
-                           count, why, join(nodes, ", "), count > kShown ? ", ..." : ""));
-  }
+  for (const auto& [why, nodes] : left)
+    notes.push_back(format("{} layers compute in float with int8 weights, no slower than float: {}: {}",
+                           nodes.size(), why, some_of(nodes)));
   return notes;
 }
 
@@ -391,11 +438,22 @@ std::vector<ir::Tensor> noise_like(const std::vector<ir::Tensor>& inputs) {
   return noise;
 }
 
+Reach half_reach(const config::CoreConfig& config, std::span<const config::NodeSettings> rules,
+                 const ir::Graph& graph, run::RunnerFactory& runners, const images::ImageSource* source,
+                 std::span<const int64_t> images, const std::vector<ir::Tensor>& noise, int threads) {
+  const std::vector<ir::NodeId> order = ir::topological_order(graph);
+  const bool any = std::any_of(order.begin(), order.end(),
+                               [&](ir::NodeId id) { return narrows(mode_of(config, rules, id)); });
+  if (!config.float16.activations || !any) return {};
+  return source ? reach_on_images(graph, runners, *source, images, threads)
+                : reach_on_noise(graph, runners, noise);
+}
+
 plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
                                     std::span<const config::NodeSettings> rules,
                                     std::vector<select::DynamicChoice> choices, const Runs& inputs,
-                                    run::RunnerFactory& runners, int threads, plan::QuantizedModel model,
-                                    std::vector<std::string>& notes) {
+                                    const Reach& reach, run::RunnerFactory& runners, int threads,
+                                    plan::QuantizedModel model, std::vector<std::string>& notes) {
   const auto say = [&](const std::vector<std::string>& said) {
     notes.insert(notes.end(), said.begin(), said.end());
   };
@@ -405,6 +463,7 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
   settle_dynamic(model, inputs, runners, goal + kMarginDb, threads, choices);
   apply_modes(model.graph, config, rules, choices, model.plan);
   say(dynamic_notes(config, choices, model.graph));
+  say(narrow_activations(config, rules, inputs, reach, runners, model));
   say(narrow_constants(config, rules, inputs, runners, model));
   std::vector<ir::NodeId> operands, weights;
   for (const ir::NodeId id : ir::topological_order(model.graph)) {

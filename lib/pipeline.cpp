@@ -191,9 +191,11 @@ ConvertResult convert(const ConvertOptions& options) {
   if (!source) {
     const plan::QuantizedModel model =
         unmeasured_model(graph, plan, target, config, places.rules.nodes, threads);
+    const std::vector<ir::Tensor> noise = noise_like(sample);
     const plan::QuantizedModel stored =
-        stored_by_mode(config, places.rules.nodes, places.at_run_time, {noise_like(sample)}, runners, threads,
-                       model, result.report.notes);
+        stored_by_mode(config, places.rules.nodes, places.at_run_time, {noise},
+                       half_reach(config, places.rules.nodes, graph, runners, nullptr, {}, noise, threads),
+                       runners, threads, model, result.report.notes);
     const ModelFiles files =
         unmeasured_files(result, model, stored, sample, config, target, outputs, wants(options, "tflite"));
     finish_report(result.report, applied, {}, config, split, diagnostics, watch.timings());
@@ -335,6 +337,8 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here the ONNX file's model is spelled as the modes of its nodes and the target have it.
   const plan::QuantizedModel stored =
       stored_by_mode(config, places.rules.nodes, places.at_run_time, first_two(*source, split.held_out),
+                     half_reach(config, places.rules.nodes, best.model.graph, runners, source.get(),
+                                split.calibration, {}, threads),
                      runners, threads, best.model, result.report.notes);
   const Spelled spelled = spelled_for(config.output.onnx_form, target, stored);
 

@@ -246,12 +246,17 @@ ir::Graph with_shapes_of(const ir::Graph& graph, const std::vector<ir::Tensor>& 
   return sized;
 }
 
-simulate::Fidelity fidelity_of_file(const plan::Written& file, run::RunnerFactory& runners,
-                                    const images::ImageSource& source, const simulate::Reference& reference,
-                                    const std::vector<simulate::Judged>& as, int threads) {
+ir::Graph graph_of_file(const plan::Written& file) {
   Diagnostics ignored;
   ir::Graph graph = onnx_io::parse(file, ignored);
   if (simulate::needs_types(graph)) run::infer_shapes(graph, onnx_doors());
+  return graph;
+}
+
+simulate::Fidelity fidelity_of_file(const plan::Written& file, run::RunnerFactory& runners,
+                                    const images::ImageSource& source, const simulate::Reference& reference,
+                                    const std::vector<simulate::Judged>& as, int threads) {
+  ir::Graph graph = graph_of_file(file);
   const std::vector<simulate::Judged> judged = simulate::judged_values(graph);
   const auto alike = [](const simulate::Judged& a, const simulate::Judged& b) {
     return a.jump == b.jump && a.mean_free == b.mean_free;

@@ -69,6 +69,9 @@ void raise_opset_checked(ir::Graph& graph, int64_t version, run::RunnerFactory& 
 ir::Graph with_shapes_of(const ir::Graph& graph, const std::vector<ir::Tensor>& sample,
                          const run::Doors& doors);
 
+/// A written file as a graph again, with the types that simulate::judged_values() goes by.
+ir::Graph graph_of_file(const plan::Written& file);
+
 /// The written file, in stock ONNX Runtime with all optimizations, against the float reference, judged `as`
 /// the float model is.
 simulate::Fidelity fidelity_of_file(const plan::Written& file, run::RunnerFactory& runners,

@@ -18,6 +18,7 @@ WAYS = {
     "dynamic": {"mode": "dynamic"},
     "weight_only": {"mode": "weight_only"},
     "float16": {"mode": "float16"},
+    "float16_activations": {"mode": "float16", "float16": {"activations": True}},
     "int4_blocks": {"mode": "weight_only", "weight_only": {"block_size": 32}},
     "int4_packed": {"mode": "weight_only", "weight_only": {"block_size": 32, "runtime": "packed"}},
     "qoperator": {"output": {"onnx": {"form": "qoperator"}}},
@@ -103,7 +104,7 @@ def main():
     with open(os.path.join(ROOT, "tests", "modes.csv")) as f:
         rows = list(csv.DictReader(f))
     wanted, failed = sys.argv[1:], 0
-    print(f"{'model':32} {'way':12} {'worst':>9} {'gain':>5} {'size':>6} {'speed':>6}")
+    print(f"{'model':32} {'way':19} {'worst':>9} {'gain':>5} {'size':>6} {'speed':>6}")
     for model in list_models(data):
         if wanted and model["name"] not in wanted:
             continue
@@ -116,12 +117,12 @@ def main():
                 try:
                     figures = judge(data, model, way, row, work)
                 except (RuntimeError, KeyError, ValueError) as problem:
-                    print(f"{model['name']:32} {way:12} FAILED: {problem}", flush=True)
+                    print(f"{model['name']:32} {way:19} FAILED: {problem}", flush=True)
                     failed += 1
                     continue
                 fails, short = verdict(figures, row)
                 gain = "" if figures["gain"] is None else f"{figures['gain']:.1f}"
-                print(f"{model['name']:32} {way:12} {figures['db']:6.1f} dB {gain:>5} {figures['ratio']:6.3f} x{figures['speed']:5.2f}"
+                print(f"{model['name']:32} {way:19} {figures['db']:6.1f} dB {gain:>5} {figures['ratio']:6.3f} x{figures['speed']:5.2f}"
                       + "".join(f"  SHORT: {s}" for s in short) + "".join(f"  FAILED: {s}" for s in fails), flush=True)
                 failed += bool(fails)
     sys.exit(1 if failed else 0)

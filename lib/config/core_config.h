@@ -145,6 +145,12 @@ struct WeightOnly {
   WeightRuntime runtime = WeightRuntime::kFolded;
 };
 
+/// What 16 bits hold beside the weights of nodes whose mode is float16 or bfloat16.
+struct HalfFloats {
+  bool activations = false;
+  bool keep_io_types = true;  // inputs and outputs of the model are float32
+};
+
 /// An op of a domain that the targets' tables do not know, as the user declares it.
 struct CustomOp {
   std::string domain, op_type;
@@ -177,6 +183,7 @@ struct CoreConfig {
   RepresentativeDataset representative_dataset;
   Mode mode = Mode::kStatic;
   WeightOnly weight_only;
+  HalfFloats float16;
   std::vector<CustomOp> custom_ops;
   std::string target = "int8";  // "target_platform_capabilities": a name, or a path to a .json
   QuantizationConfig quantization;

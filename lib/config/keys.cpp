@@ -436,6 +436,7 @@ const std::vector<Group>& groups() {
       {"/keep_float", "What stays in float", ""},
       {"/gates", "When to fail", ""},
       {"/weight_only", "Weights of the mode weight_only", ""},
+      {"/float16", "What the modes float16 and bfloat16 put on 16 bits beside weights", ""},
       {"/output", "What is written", ""},
       {"/output/onnx", "The ONNX file", ""},
       {"/output/tflite", "The .tflite", ""},

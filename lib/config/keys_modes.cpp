@@ -71,6 +71,23 @@ void add_weight_only_keys(std::vector<Key>& t) {
       "/output/onnx/standard_ops_only DequantizeLinear with block_size, opset 21)."));
 }
 
+void add_float16_keys(std::vector<Key>& t) {
+  t.push_back(flag(
+      "/float16/activations", [](CoreConfig& c) -> bool& { return c.float16.activations; },
+      "true: activations of nodes in the modes float16 and bfloat16 have 16 bits as well, for processors "
+      "that "
+      "compute on them; on others the file takes longer than float. Nodes stay float32 where values, by "
+      "calibration images or without them by runs on noise with a wide margin, may leave float16's range, "
+      "and "
+      "where sums or small numbers inside would. A .tflite keeps float32 between its ops: its delegates "
+      "choose."));
+  t.push_back(flag(
+      "/float16/keep_io_types", [](CoreConfig& c) -> bool& { return c.float16.keep_io_types; },
+      "With /float16/activations: true keeps the model's inputs and outputs float32, false makes them 16 "
+      "bits "
+      "as well."));
+}
+
 void add_onnx_keys(std::vector<Key>& t) {
   t.push_back(flag(
       "/output/onnx/standard_ops_only", [](CoreConfig& c) -> bool& { return c.output.standard_ops_only; },
@@ -101,6 +118,7 @@ void add_mode_keys(std::vector<Key>& t) {
       "quantization. All but static need no images; where a folder is named, the result is measured on it. "
       "Rules of bit_width_config may set another mode for chosen nodes."));
   add_weight_only_keys(t);
+  add_float16_keys(t);
   add_onnx_keys(t);
 }
 

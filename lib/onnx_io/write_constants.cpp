@@ -382,12 +382,7 @@ const std::string& unfolded_constant(Writer& w, ValueId v, const std::string& la
 namespace {
 
 ir::Tensor narrowed(const ir::Tensor& tensor, DType type) {
-  std::string bytes;
-  for (const float x : tensor.as<float>()) {
-    const uint16_t narrow = type == DType::kFloat16 ? quant::to_float16(x) : quant::to_bfloat16(x);
-    bytes += static_cast<char>(narrow & 0xff);
-    bytes += static_cast<char>(narrow >> 8);
-  }
+  std::string bytes = quant::narrow_bytes(tensor.as<float>(), type == DType::kBfloat16);
   return ir::make_tensor(type, std::move(bytes), tensor.dims);
 }
 

@@ -53,4 +53,26 @@ float from_bfloat16(uint16_t bits) {
   return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
 }
 
+std::string narrow_bytes(std::span<const float> values, bool bfloat16) {
+  std::string bytes;
+  bytes.reserve(2 * values.size());
+  for (const float x : values) {
+    const uint16_t narrow = bfloat16 ? to_bfloat16(x) : to_float16(x);
+    bytes += static_cast<char>(narrow & 0xff);
+    bytes += static_cast<char>(narrow >> 8);
+  }
+  return bytes;
+}
+
+std::vector<float> widened(std::string_view bytes, bool bfloat16) {
+  std::vector<float> values(bytes.size() / 2);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto low = static_cast<unsigned char>(bytes[2 * i]),
+               high = static_cast<unsigned char>(bytes[2 * i + 1]);
+    const auto bits = static_cast<uint16_t>(low | (high << 8));
+    values[i] = bfloat16 ? from_bfloat16(bits) : from_float16(bits);
+  }
+  return values;
+}
+
 }  // namespace qc::quant

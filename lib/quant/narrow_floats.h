@@ -3,6 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace qc::quant {
 
@@ -15,5 +19,9 @@ float from_float16(uint16_t bits);
 /// Nearest, ties to even. `value` is finite; what lies beyond the largest bfloat16 becomes the largest.
 uint16_t to_bfloat16(float value);
 float from_bfloat16(uint16_t bits);
+
+/// The numbers as little-endian bytes of float16 or bfloat16, and back.
+std::string narrow_bytes(std::span<const float> values, bool bfloat16);
+std::vector<float> widened(std::string_view bytes, bool bfloat16);
 
 }  // namespace qc::quant

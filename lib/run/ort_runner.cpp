@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/text.h"
+#include "quant/narrow_floats.h"
 #include "run/taps.h"
 
 namespace qc::run {
@@ -48,6 +49,10 @@ Error refusal(Exit exit, const std::string& place, const std::string& words) {
   throw refusal(exit, place, words);
 }
 
+bool is_half(ir::DType type) {
+  return type == ir::DType::kFloat16 || type == ir::DType::kBfloat16;
+}
+
 Ort::Value wrap(const ir::Tensor& tensor, const Ort::MemoryInfo& memory) {
   // ONNX Runtime takes a mutable pointer and never writes through an input.
   void* data = const_cast<char*>(tensor.bytes->data());
@@ -60,6 +65,12 @@ ir::Tensor unwrap(const Ort::Value& value) {
   if (!value.IsTensor()) return ir::make_tensor(ir::DType::kUndefined, "", {0});
   const auto info = value.GetTensorTypeAndShapeInfo();
   const ir::DType type = from_ort(info.GetElementType());
+  if (is_half(type)) {
+    const std::string_view bytes(static_cast<const char*>(value.GetTensorRawData()),
+                                 2 * info.GetElementCount());
+    const std::vector<float> floats = quant::widened(bytes, type == ir::DType::kBfloat16);
+    return ir::make_tensor(std::span<const float>(floats), info.GetShape());
+  }
   if (ir::bits_of(type) < 8) return ir::make_tensor(ir::DType::kUndefined, "", {0});
   const size_t size = info.GetElementCount() * static_cast<size_t>(ir::bits_of(type)) / 8;
   return ir::make_tensor(type, std::string(static_cast<const char*>(value.GetTensorRawData()), size),
@@ -85,8 +96,13 @@ class OrtRunner : public ModelRunner {
         session_(std::move(session)),
         returned_(returned) {
     Ort::AllocatorWithDefaultOptions allocator;
-    for (size_t i = 0; i < session_.GetInputCount(); ++i)
+    for (size_t i = 0; i < session_.GetInputCount(); ++i) {
       input_names_.emplace_back(session_.GetInputNameAllocated(i, allocator).get());
+      const Ort::TypeInfo type = session_.GetInputTypeInfo(i);
+      input_types_.push_back(type.GetONNXType() == ONNX_TYPE_TENSOR
+                                 ? from_ort(type.GetTensorTypeAndShapeInfo().GetElementType())
+                                 : ir::DType::kUndefined);
+    }
     for (size_t i = 0; i < session_.GetOutputCount(); ++i)
       output_names_.emplace_back(session_.GetOutputNameAllocated(i, allocator).get());
     if (returned_ == 0) returned_ = output_names_.size();
@@ -97,7 +113,8 @@ class OrtRunner : public ModelRunner {
   std::vector<ir::Tensor> run(std::span<const ir::Tensor> inputs, int64_t slot) override {
     const Ort::MemoryInfo memory = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
     std::vector<Ort::Value> feeds;
-    for (const ir::Tensor& input : inputs) feeds.push_back(wrap(input, memory));
+    const std::vector<ir::Tensor> typed = in_type_of_model(inputs);
+    for (const ir::Tensor& input : typed) feeds.push_back(wrap(input, memory));
     // A tap may run another model on this thread: what the outer run stands at comes back afterwards.
     const int64_t outer_slot = std::exchange(current_slot(), slot);
     const std::exception_ptr outer_failure = std::exchange(current_failure(), nullptr);
@@ -118,6 +135,17 @@ class OrtRunner : public ModelRunner {
   }
 
  private:
+  std::vector<ir::Tensor> in_type_of_model(std::span<const ir::Tensor> inputs) const {
+    std::vector<ir::Tensor> typed(inputs.begin(), inputs.end());
+    for (size_t i = 0; i < typed.size() && i < input_types_.size(); ++i) {
+      if (typed[i].dtype != ir::DType::kFloat || !is_half(input_types_[i])) continue;
+      const bool bfloat16 = input_types_[i] == ir::DType::kBfloat16;
+      typed[i] = ir::make_tensor(input_types_[i], quant::narrow_bytes(typed[i].as<float>(), bfloat16),
+                                 typed[i].dims);
+    }
+    return typed;
+  }
+
   HeapTrim trim_;                    // when all the rest is gone
   std::unique_ptr<TapOps> ops_;      // must outlive the session
   std::vector<ir::Tensor> outside_;  // constants that the session reads in place
@@ -125,6 +153,7 @@ class OrtRunner : public ModelRunner {
   size_t returned_;
   std::vector<std::string> input_names_, output_names_;
   std::vector<const char*> inputs_, outputs_;
+  std::vector<ir::DType> input_types_;
 };
 
 Ort::SessionOptions session_options(int threads, GraphOptimizationLevel level) {

@@ -29,6 +29,11 @@ bool asks_for_shape(const ir::Node& node) {
   return one_of(node, kOps);
 }
 
+// Runners give these as float32.
+bool judgeable(ir::DType type) {
+  return type == ir::DType::kFloat || type == ir::DType::kFloat16 || type == ir::DType::kBfloat16;
+}
+
 bool jumps(const ir::Graph& graph, const ir::Node& node) {
   constexpr const char* kOps[] = {"ArgMax",
                                   "ArgMin",
@@ -51,12 +56,11 @@ bool jumps(const ir::Graph& graph, const ir::Node& node) {
                                   "Multinomial"};
   if (one_of(node, kOps)) return true;
   if (!ir::standard_op(node, "Cast") || node.inputs.empty() || node.inputs[0] == ir::kNone) return false;
-  const auto is_float = [](ir::DType t) {
-    return t == ir::DType::kFloat || t == ir::DType::kDouble || t == ir::DType::kFloat16 ||
-           t == ir::DType::kBfloat16;
+  const auto is_float = [&](ir::ValueId v) {
+    const ir::DType type = graph.values[static_cast<size_t>(v)].dtype;
+    return judgeable(type) || type == ir::DType::kDouble;
   };
-  return is_float(graph.values[static_cast<size_t>(node.inputs[0])].dtype) &&
-         !is_float(graph.values[static_cast<size_t>(node.outputs[0])].dtype);
+  return is_float(node.inputs[0]) && !is_float(node.outputs[0]);
 }
 
 // The second result of a pooling that tells where it found its maxima.
@@ -143,7 +147,7 @@ std::vector<ir::ValueId> border_of(const Scene& scene, ir::ValueId output) {
       if (!scene.data[static_cast<size_t>(*read)] || !seen.insert(*read).second) continue;
       if (scene.behind(*read))
         open.push_back(*read);
-      else if (scene.value(*read).dtype == ir::DType::kFloat && roots.insert(root_of(scene, *read)).second)
+      else if (judgeable(scene.value(*read).dtype) && roots.insert(root_of(scene, *read)).second)
         border.push_back(*read);
     }
   }
@@ -189,7 +193,7 @@ std::vector<Judged> judged_values(const ir::Graph& graph) {
     const std::vector<ir::ValueId> places =
         jump.empty() ? std::vector<ir::ValueId>{} : last_continuous(scene, output);
     if (places.empty()) {
-      if (value.dtype != ir::DType::kFloat) continue;
+      if (!judgeable(value.dtype)) continue;
       judged.push_back(before_softmax(scene, output));
       judged.back().output = value.name;
     }
@@ -216,7 +220,8 @@ bool needs_types(const ir::Graph& graph) {
   return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const ir::Node& node) {
     if (node.erased) return false;
     const bool may_jump = jumps(graph, node) || ir::standard_op(node, "Cast");
-    return may_jump && std::any_of(node.inputs.begin(), node.inputs.end(), unknown);
+    return may_jump && (std::any_of(node.inputs.begin(), node.inputs.end(), unknown) ||
+                        std::any_of(node.outputs.begin(), node.outputs.end(), unknown));
   });
 }
 

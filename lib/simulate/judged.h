@@ -12,15 +12,15 @@
 namespace qc::simulate {
 
 struct Judged {
-  ir::ValueId value = ir::kNone;  // float32
+  ir::ValueId value = ir::kNone;  // float32, or in files of 16 bits float16 or bfloat16
   std::string output;             // the graph output it stands for
   bool mean_free = false;         // logits before a Softmax: the mean of each image is no signal
   std::string jump;  // op type of the first op on the way to the output that jumps; "" where none does
   std::vector<std::string> also;  // further outputs that the same values stand for
 };
 
-/// In the order of the outputs: one entry for each float32 output without a jump, and as many as there are
-/// last continuous float32 values for each output behind one, whatever its type. Other outputs are left out.
+/// In the order of the outputs: one entry for each float output without a jump, and as many as there are
+/// last continuous float values for each output behind one, whatever its type. Other outputs are left out.
 std::vector<Judged> judged_values(const ir::Graph& graph);
 
 /// May judged_values() go by types that the graph does not state? Files need not state any for values between
