@@ -47,7 +47,7 @@ bool wants_second_order(const plan::QuantizedModel& model, const config::CoreCon
 // A weight of at most so many bits?
 bool has_weights_of(const plan::QuantizedModel& model, int bits) {
   return std::any_of(model.weights.begin(), model.weights.end(),
-                     [&](const auto& weight) { return weight.second.params.bits <= bits; });
+                     [&](const auto& weight) { return weight.second.params.stored_bits() <= bits; });
 }
 
 bool all_finite(const simulate::Reference& reference) {

@@ -28,6 +28,8 @@ target::TargetSpec target_of(const config::CoreConfig& config) {
   const bool wide = config.output.tflite_form == config::TfliteForm::kInt16x8;
   if (wide) target = target::with_int16_activations(std::move(target));
   target.weights.narrow_at_4 = wants_format(config, "tflite");
+  if (wants_format(config, "tflite"))  // which has integers alone
+    for (auto& [bits, codebook] : target.weight_widths) codebook = false;
   if (is_full(config, target))
     for (auto& [op, rule] : target.ops) rule.float_output = false;
   for (const config::CustomOp& op : config.custom_ops) {

@@ -126,16 +126,27 @@ Trust trust_of(const Matrix& weights, const Gram& all, const Gram& held_out, con
   return trust;
 }
 
-double snapped(double value, double scale, double low, double high) {
-  return std::clamp(std::nearbyint(value / scale), low, high);
+// Of two equally near values of a codebook the lower, as quant::quantize() has it.
+double snapped(double value, double scale, double low, double high, std::span<const int32_t> codebook) {
+  const double level = value / scale;
+  if (codebook.empty()) return std::clamp(std::nearbyint(level), low, high);
+  const auto above = std::lower_bound(codebook.begin(), codebook.end(), level);
+  const bool take_lower =
+      above == codebook.end() || (above != codebook.begin() && level - *(above - 1) <= *above - level);
+  return take_lower ? *(above - 1) : *above;
 }
 
 // Rows first .. first + count of a layer while their integers are looked for.
 struct Block {
-  Matrix target;            // count x size
-  Matrix levels;            // integers, as doubles
-  Matrix scale, low, high;  // of each element
-  Vector loss;              // by row
+  Matrix target;                                    // count x size
+  Matrix levels;                                    // integers, as doubles
+  Matrix scale, low, high;                          // of each element
+  Vector loss;                                      // by row
+  std::vector<std::span<const int32_t>> codebooks;  // by row
+
+  double nearest(int64_t r, int64_t j, double value) const {
+    return snapped(value, scale(r, j), low(r, j), high(r, j), codebooks[static_cast<size_t>(r)]);
+  }
 };
 
 struct Form {
@@ -177,7 +188,7 @@ Vector losses(const Form& form, const Block& block) {
 void to_nearest(Block& block) {
   for (int64_t r = 0; r < block.target.rows(); ++r)
     for (int64_t j = 0; j < block.target.cols(); ++j)
-      block.levels(r, j) = snapped(block.target(r, j), block.scale(r, j), block.low(r, j), block.high(r, j));
+      block.levels(r, j) = block.nearest(r, j, block.target(r, j));
 }
 
 void to_nearest_planes(const Form& form, Block& block) {
@@ -192,7 +203,7 @@ void to_nearest_planes(const Form& form, Block& block) {
         double sum = pending(r, j - begin);
         for (int64_t k = j + 1; k < end; ++k) sum += errors(r, k) * form.lower(k, j);
         const double wanted = block.target(r, j) + sum / form.lower(j, j);
-        block.levels(r, j) = snapped(wanted, block.scale(r, j), block.low(r, j), block.high(r, j));
+        block.levels(r, j) = block.nearest(r, j, wanted);
         errors(r, j) = block.target(r, j) - block.scale(r, j) * block.levels(r, j);
       }
   }
@@ -206,8 +217,7 @@ void descend(const Form& form, int64_t sweeps, Block& block) {
       bool moved = false;
       for (int64_t j = 0; j < size; ++j) {
         const double old = block.levels(r, j), scale = block.scale(r, j);
-        const double level =
-            snapped(scale * old - gradient(r, j) / form.h(j, j), scale, block.low(r, j), block.high(r, j));
+        const double level = block.nearest(r, j, scale * old - gradient(r, j) / form.h(j, j));
         if (level == old) continue;
         block.levels(r, j) = level;
         gradient.row(r) += (level - old) * scale * form.h.row(j);
@@ -241,13 +251,14 @@ double shrunk_scale(const Form& form, const Block& block, int64_t r, double smal
   const double low = block.low(r, 0), high = block.high(r, 0);
   const double most = std::max(block.target.row(r).maxCoeff() / std::max(high, 1.0),
                                block.target.row(r).minCoeff() / std::min(low, -1.0));
+  const std::span<const int32_t> codebook = block.codebooks[static_cast<size_t>(r)];
   double best = block.scale(r, 0), least = -1;
   for (const double shrink : kShrinks) {
     const double scale = static_cast<double>(static_cast<float>(std::max(shrink * most, smallest)));
     if (!(scale > 0)) continue;
     double error = 0;
     for (int64_t j = 0; j < block.target.cols(); ++j) {
-      const double e = block.target(r, j) - scale * snapped(block.target(r, j), scale, low, high);
+      const double e = block.target(r, j) - scale * snapped(block.target(r, j), scale, low, high, codebook);
       error += e * e * form.h(j, j);
     }
     if (least >= 0 && error >= least) continue;
@@ -322,8 +333,14 @@ void search_scales(const Form& form, const Vector& smallest, int64_t sweeps, Blo
 void round_block(const Form& form, const Matrix& target, const Rows& rows, int64_t first,
                  const RoundOptions& options, Rounded& rounded) {
   const int64_t count = std::min<int64_t>(kRowBlock, rows.rows - first), size = rows.size;
-  Block block{Matrix(count, size), Matrix(count, size), Matrix(count, size),
-              Matrix(count, size), Matrix(count, size), Vector(count)};
+  Block block{Matrix(count, size),
+              Matrix(count, size),
+              Matrix(count, size),
+              Matrix(count, size),
+              Matrix(count, size),
+              Vector(count),
+              {}};
+  for (int64_t r = 0; r < count; ++r) block.codebooks.push_back(rows.codebook_of(first + r));
   Vector smallest(count);
   const auto scale_at = [&](int64_t r, int64_t element) {
     return static_cast<size_t>((first + r) * rows.blocks() +
@@ -371,12 +388,19 @@ void round_to_nearest(const Rows& rows, const Matrix& target, std::vector<int32_
   for (int64_t r = 0; r < rows.rows; ++r) {
     const auto at = static_cast<size_t>(r);
     for (int64_t j = 0; j < rows.size; ++j)
-      integers[static_cast<size_t>(r * rows.size + j)] = static_cast<int32_t>(
-          snapped(target(r, j), static_cast<double>(rows.scales[at]), rows.low[at], rows.high[at]));
+      integers[static_cast<size_t>(r * rows.size + j)] =
+          static_cast<int32_t>(snapped(target(r, j), static_cast<double>(rows.scales[at]), rows.low[at],
+                                       rows.high[at], rows.codebook_of(r)));
   }
 }
 
 }  // namespace
+
+std::span<const int32_t> Rows::codebook_of(int64_t row) const {
+  const std::span<const int32_t> all(codebook);
+  const auto size_of_one = static_cast<size_t>(codebook_size);
+  return all.size() > size_of_one ? all.subspan(static_cast<size_t>(row) * size_of_one, size_of_one) : all;
+}
 
 Rounded round_rows(const Rows& rows, const Gram& all, const Gram& held_out, const RoundOptions& options,
                    int threads) {

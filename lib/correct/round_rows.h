@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "correct/gram.h"
@@ -24,7 +25,12 @@ struct Rows {
   std::vector<float> smallest;     // by row: no scale goes below (its bias would overflow)
   std::vector<int32_t> low, high;  // as scales: range of the integers, zero point taken off
   int64_t block_size = 0;          // not 0: elements of a row that share a scale
+  // Not empty: only these integers, ascending, for all rows or as many for each; low and high are their ends.
+  std::vector<int32_t> codebook = {};
+  int64_t codebook_size = 0;  // of one
 
+  /// Of a row; empty without one.
+  std::span<const int32_t> codebook_of(int64_t row) const;
   int64_t blocks() const { return block_size == 0 ? 1 : (size + block_size - 1) / block_size; }
 };
 

@@ -50,7 +50,6 @@ std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narr
     const auto windows = windows_of(model.graph, node);
     const bool dynamic_bias = !layer.bias && node.op_type != "MatMul";
     if (weight == model.weights.end() || !windows || dynamic_bias ||
-        !weight->second.params.codebook.empty() ||  // the solver moves along an even grid
         (only_narrow && weight->second.params.bits >= kFullWidth) ||
         value_of(model, layer.weight).consumers.size() != 1 ||
         (weight->second.params.per_channel() && weight->second.params.axis != layer.axis))
@@ -66,6 +65,14 @@ std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narr
 bool own_scales(const Solvable& layer, const quant::QuantParams& params) {
   return params.per_channel() && params.block_size == 0 &&
          (layer.windows.form != Windows::Form::kTranspose || layer.windows.groups == 1);
+}
+
+// Scales that a quantizer of powers of two chose stay such.
+bool powers_of_two(const quant::QuantParams& params) {
+  return std::all_of(params.scales.begin(), params.scales.end(), [](float scale) {
+    int exponent = 0;
+    return std::frexp(scale, &exponent) == 0.5f;
+  });
 }
 
 // Of the row's first scale.
@@ -96,6 +103,8 @@ struct Work {
 Rows rows_of(const Work& work, int64_t g) {
   const Windows& w = work.layer.windows;
   Rows rows{w.rows, w.size, {}, {}, {}, {}, {}, work.params.block_size};
+  rows.codebook_size = work.params.codebook.empty() ? 0 : int64_t{1} << work.params.index_bits;
+  if (!work.params.codebook_per_channel()) rows.codebook = work.params.codebook;
   const auto blocks = static_cast<size_t>(rows.blocks());
   const ir::Tensor* bias = bias_constant(work.model, work.layer);
   const plan::ValueDecision& input = work.model.plan.values[static_cast<size_t>(work.layer.input)];
@@ -103,10 +112,19 @@ Rows rows_of(const Work& work, int64_t g) {
     const size_t channel = channel_of(work.layer, work.params, g, r);
     for (int64_t e = 0; e < w.size; ++e)
       rows.weights.push_back(work.weights[static_cast<size_t>(weight_offset(w, g, r, e))]);
+    if (work.params.codebook_per_channel()) {
+      const auto first =
+          work.params.codebook.begin() + static_cast<std::ptrdiff_t>(channel) * rows.codebook_size;
+      rows.codebook.insert(rows.codebook.end(), first, first + rows.codebook_size);
+    }
     for (size_t at = channel; at < channel + blocks; ++at) {
       rows.scales.push_back(work.params.scales[at]);
       rows.low.push_back(static_cast<int32_t>(work.params.qmin() - work.params.zero_points[at]));
       rows.high.push_back(static_cast<int32_t>(work.params.qmax() - work.params.zero_points[at]));
+    }
+    if (const auto book = rows.codebook_of(r); !book.empty()) {
+      rows.low.back() = book.front();
+      rows.high.back() = book.back();
     }
     const double b =
         bias ? std::fabs(static_cast<double>(bias->as<float>()[static_cast<size_t>(g * w.rows + r)])) : 0;
@@ -376,8 +394,9 @@ class Engine {
 
   RoundOptions rounding_of(const Solvable& layer, const quant::QuantParams& params) const {
     RoundOptions rounding = options_.rounding;
-    rounding.scale_search = rounding.scale_search && params.bits < kFullWidth && own_scales(layer, params);
-    rounding.nearest_only = options_.quick && params.bits >= kFullWidth;
+    rounding.scale_search = rounding.scale_search && params.stored_bits() < kFullWidth &&
+                            own_scales(layer, params) && !powers_of_two(params);
+    rounding.nearest_only = options_.quick && params.stored_bits() >= kFullWidth;
     return rounding;
   }
 

@@ -382,10 +382,11 @@ plan::Candidate weight_candidate(const ir::Tensor& weight, int axis, const targe
       target.weights, settings.weights_error_method.value_or(config.weights_error_method), config, settings);
   if (settings.weights_quantization_method)
     options.quantizer = quantizer_of(*settings.weights_quantization_method);
+  const bool in_blocks = settings.weights_block_size.value_or(0) > 0;
   const auto width = target.weight_widths.find(settings.weights_n_bits.value_or(target.weights.bits));
   const bool lut = settings.weights_quantization_method
                        ? config::is_lut(*settings.weights_quantization_method)
-                       : width != target.weight_widths.end() && width->second;
+                       : width != target.weight_widths.end() && width->second && !in_blocks;
   options.bits = settings.weights_n_bits.value_or(lut ? kLutBits : target.weights.bits);
   if (!settings.weights_per_channel_threshold.value_or(target.weights.per_channel)) axis = -1;
   if (lut) {
@@ -394,7 +395,8 @@ plan::Candidate weight_candidate(const ir::Tensor& weight, int axis, const targe
                           target.weights.narrow_range,
                           settings.lut_per_channel.value_or(false),
                           options.min_threshold,
-                          settings.weights_threshold};
+                          settings.weights_threshold,
+                          target.activations.bits <= 8};
     const Chosen chosen = search_lut(weight.as<float>(), weight.dims, axis, book);
     return {chosen.params, chosen.error, bytes_of(weight, chosen.params), "codebook"};
   }

@@ -13,6 +13,8 @@
 namespace qc::threshold {
 namespace {
 
+constexpr int32_t kSafe = 63;  // 2 * 255 * 63 < 2^15
+constexpr int kSafeBits = 5;
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
 // One side of 0: values >= 0 (the other side mirrored), centres 0..reach.
@@ -145,11 +147,14 @@ Chosen search_lut(std::span<const float> values, std::span<const int64_t> dims, 
   params.narrow_range = options.narrow_range && !options.power_of_two;
   params.axis = axis < 0 ? -1 : axis;
   params.index_bits = options.bits;
-  const auto low = static_cast<int32_t>(params.qmin()), high = static_cast<int32_t>(params.qmax());
+  const bool safe = options.safe_pairs && options.bits <= kSafeBits && !options.power_of_two;
+  const int32_t high = safe ? kSafe : static_cast<int32_t>(params.qmax()),
+                low = safe ? -kSafe : static_cast<int32_t>(params.qmin());
   for (int64_t c = 0; c < layout.channels; ++c) {
     double threshold = threshold_of(values, layout, c, options, high, low);
     if (options.power_of_two) threshold = power_of_two_above(threshold);
-    params.scales.push_back(quant::symmetric_params(threshold, 8, true, params.narrow_range).scales[0]);
+    params.scales.push_back(
+        quant::symmetric_params(threshold, safe ? 7 : 8, true, safe || params.narrow_range).scales[0]);
     params.zero_points.push_back(0);
   }
   const bool one_book = !options.per_channel_book || axis < 0;
