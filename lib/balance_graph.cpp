@@ -202,7 +202,8 @@ Balanced balance_graph(const BalanceScene& scene, const ir::Graph& graph, const 
   Variant first{graph, places, {}, stats, {}};
   first.plan = complete_plan(scene, first);
   Search search(scene, std::move(first));
-  for (const balance::Correction& correction : balance::corrections()) search.attempt_one(correction, result);
+  for (const balance::Correction& correction : balance::corrections())
+    if (correction.any_width || !scene.config.budget.any()) search.attempt_one(correction, result);
   if (result.changed) {
     result.graph = std::move(search.base().graph);
     result.places = std::move(search.base().places);

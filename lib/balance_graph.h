@@ -38,6 +38,8 @@ struct Balanced {
 };
 
 /// `stats`: of the graph's outlined plan for the fastest placement. Costs nothing where no correction fits.
+/// Under a budget only corrections that weights of every width gain from alike; results are tried at the
+/// target's own width, and each other width has its ranges searched anew on what a correction left.
 Balanced balance_graph(const BalanceScene& scene, const ir::Graph& graph, const Places& places,
                        const plan::StatsTable& stats);
 

@@ -216,7 +216,7 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here the float graph is the one that rounds best: channels rescaled, results shifted, layers merged,
   // where that was measured to help.
   std::vector<report::Correction> corrections;
-  if (rounds && !config.budget.any() && !options.frontier) {
+  if (rounds && !options.frontier) {
     const BalanceScene scene{config, target, runners, doors, *source, split, sample, threads};
     Balanced balanced = balance_graph(scene, graph, places, stats);
     corrections = std::move(balanced.corrections);
@@ -247,11 +247,14 @@ ConvertResult convert(const ConvertOptions& options) {
     return threshold::activation_candidates(graph, outlined, stats, target, config.quantization,
                                             places.rules.nodes, more);
   };
+  const auto decide = [&](plan::QuantPlan& outlined, const plan::Candidates& activations) {
+    select::decide(outlined, graph, target, activations);
+    if (full) select::avoid_ties(outlined, graph, target);  // both files compute the same integers
+  };
   const auto complete = [&](plan::QuantPlan& outlined) {
     plan::Candidates activations = candidates_of(outlined, !ranges.empty());
     put_first(ranges, activations);
-    select::decide(outlined, graph, target, activations);
-    if (full) select::avoid_ties(outlined, graph, target);  // both files compute the same integers
+    decide(outlined, activations);
     return activations;
   };
   const plan::Candidates activations = complete(plan);
@@ -265,12 +268,22 @@ ConvertResult convert(const ConvertOptions& options) {
   const auto in_memory = [&](const plan::QuantizedModel& model) {
     return files_in_memory(model, sample, config, target, outputs);
   };
-  const BudgetScene widths{graph,    with_shapes_of(graph, sample, doors),
-                           plan,     target,
-                           config,   places.rules.nodes,
-                           answers,  runners,
-                           *source,  threads,
-                           in_memory};
+  const auto ranges_by = [&](const std::vector<config::NodeSettings>& rules) {
+    return threshold::activation_candidates(graph, plan, stats, target, config.quantization, rules);
+  };
+  const auto plan_by = [&](const plan::Candidates& chosen) {
+    plan::QuantPlan other = outline(placed);
+    decide(other, chosen);
+    return other;
+  };
+  BudgetScene widths{graph,         with_shapes_of(graph, sample, doors),
+                     plan,          target,
+                     places.idioms, places.capabilities,
+                     config,        places.rules.nodes,
+                     answers,       runners,
+                     *source,       threads,
+                     in_memory,     ranges_by,
+                     plan_by};
   if (options.frontier) {
     result.frontier = measured_frontier(widths, weights);
     result.frontier->model = options.model.filename().string();

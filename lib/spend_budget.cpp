@@ -6,11 +6,13 @@
 #include <limits>
 #include <numeric>
 #include <set>
+#include <utility>
 
 #include "base/progress.h"
 #include "base/text.h"
 #include "correct/sensitivity.h"
 #include "ir/ops.h"
+#include "spend_results.h"
 #include "threshold/candidates.h"
 #include "write_tflite.h"
 
@@ -95,6 +97,8 @@ double bits_of_input(const BudgetScene& scene, const ir::Node& node) {
 }
 
 void count_operations(const BudgetScene& scene, const plan::Candidates& weights, WidthStudy& study) {
+  study.other_bops = 0;
+  for (WidthItem& item : study.items) item.products = 0;
   std::map<ir::NodeId, size_t> item_of;
   for (size_t i = 0; i < study.items.size(); ++i)
     for (const ir::NodeId node : study.items[i].nodes) item_of[node] = i;
@@ -114,22 +118,15 @@ void count_operations(const BudgetScene& scene, const plan::Candidates& weights,
   }
 }
 
+// In the best order that is found, or that of an earlier count where it is better still.
 void count_activations(const BudgetScene& scene, WidthStudy& study) {
-  const auto memory = budget::memory_graph(scene.sized, [&](ir::ValueId v) -> std::optional<int64_t> {
-    const ir::Value& value = scene.sized.values[static_cast<size_t>(v)];
-    if (!value.has_shape) return std::nullopt;
-    int64_t elements = 1;
-    for (const int64_t dim : value.dims) {
-      if (dim < 0) return std::nullopt;
-      elements *= dim;
-    }
-    const plan::ValueDecision& decision = scene.plan.values[static_cast<size_t>(v)];
-    const int64_t bits = decision.quantized ? (decision.params.bits > 8 ? 16 : 8) : ir::bits_of(value.dtype);
-    return (elements * bits + 7) / 8;
-  });
+  const auto memory = memory_of(scene);
   if (!memory) return;
-  study.schedule = budget::schedule(*memory);
-  study.peak = budget::walk(*memory, study.schedule->order);
+  budget::Schedule found = budget::schedule(*memory);
+  if (study.schedule && budget::walk(*memory, study.schedule->order).bytes < found.peak)
+    found.order = study.schedule->order;
+  study.peak = budget::walk(*memory, found.order);
+  study.schedule = std::move(found);
   study.peak_names.clear();
   for (const size_t t : study.peak->tensors) study.peak_names.push_back(memory->tensors[t].name);
 }
@@ -269,27 +266,36 @@ std::optional<double> figure_of(const std::optional<config::Limit>& limit, doubl
   return limit->share ? limit->amount * full : limit->amount;
 }
 
-// Throws where activations alone are too many.
-budget::Limits limits_of(const BudgetScene& scene, const WidthStudy& study) {
+// Shares are of the target's own widths.
+Figures figures_of(const BudgetScene& scene, const WidthStudy& study) {
   const config::ResourceLimits& asked = scene.config.budget;
-  budget::Limits limits;
-  if (const auto bytes = figure_of(asked.weights_memory, static_cast<double>(study.full_bytes())))
-    limits.bytes = static_cast<int64_t>(*bytes);
   if ((asked.activation_memory || asked.total_memory) && !study.peak)
     throw Error(Exit::kBudget,
                 {"unknown-sizes", "/target_resource_utilization",
                  "the shapes of some activations depend on the input, so their bytes are unknown",
                  "fix the shapes with input_shapes, or bound weights_memory alone"});
+  const auto full = static_cast<double>(study.full_bytes()),
+             peak = study.peak ? static_cast<double>(study.peak->bytes) : 0;
+  return {figure_of(asked.weights_memory, full), figure_of(asked.activation_memory, peak),
+          figure_of(asked.total_memory, peak + full), figure_of(asked.bops, study.full_bops())};
+}
+
+// Throws where activations alone are too many.
+budget::Limits limits_of(const WidthStudy& study, const Figures& figures, bool narrow_results) {
+  budget::Limits limits;
+  if (figures.weights) limits.bytes = static_cast<int64_t>(*figures.weights);
   const double peak = study.peak ? static_cast<double>(study.peak->bytes) : 0;
-  if (const auto most = figure_of(asked.activation_memory, peak); most && peak > *most)
-    infeasible("activation_memory", *most, peak,
-               "at the fullest moment these are alive: " + join(study.peak_names, ", "),
-               "give it that much; widths of weights do not change it");
-  if (const auto most = figure_of(asked.total_memory, peak + static_cast<double>(study.full_bytes()))) {
-    const auto left = static_cast<int64_t>(std::floor(*most - peak));
+  if (figures.activations && peak > *figures.activations)
+    infeasible(
+        "activation_memory", *figures.activations, peak,
+        format("at the fullest moment these are alive{}: {}",
+               narrow_results ? ", as narrow as the target has them" : "", join(study.peak_names, ", ")),
+        "give it that much; widths of weights do not change it");
+  if (figures.total) {
+    const auto left = static_cast<int64_t>(std::floor(*figures.total - peak));
     limits.bytes = std::min(limits.bytes.value_or(left), left);
   }
-  limits.extra = figure_of(asked.bops, study.full_bops());
+  limits.extra = figures.bops;
   if (limits.bytes) *limits.bytes -= study.other_bytes;
   if (limits.extra) *limits.extra -= study.other_bops;
   return limits;
@@ -327,7 +333,8 @@ struct Tried {
 };
 
 double predicted_db(const WidthStudy& study, double cost) {
-  return study.wide_noise > 0 ? -10 * std::log10(study.wide_noise + cost) : kNotPredicted;
+  const double noise = study.wide_noise + study.result_noise + cost;
+  return study.wide_noise > 0 && noise > 0 ? -10 * std::log10(noise) : kNotPredicted;
 }
 
 // What a mixture takes is not quite the sum of its parts: a file has one table for each width that occurs,
@@ -419,6 +426,15 @@ namespace {
 
 // All but the sensitivities.
 WidthStudy sizes_of(const BudgetScene& scene, const plan::Candidates& weights) {
+  WidthStudy study;
+  study.items = items_of(scene, weights);
+  count_operations(scene, weights, study);
+  count_activations(scene, study);
+  count_bytes(scene, study);
+  return study;
+}
+
+void check_widths(const BudgetScene& scene) {
   if (wants_format(scene.config, "tflite") && scene.target.tflite &&
       scene.target.tflite->limits.contains("int4"))
     throw Error(Exit::kUnsupported,
@@ -432,12 +448,6 @@ WidthStudy sizes_of(const BudgetScene& scene, const plan::Candidates& weights) {
                  format("{} takes no weights of {} bits, so there are no widths to choose from",
                         scene.target.name, kProbed),
                  "leave out the budget, or name another target"});
-  WidthStudy study;
-  study.items = items_of(scene, weights);
-  count_operations(scene, weights, study);
-  count_activations(scene, study);
-  count_bytes(scene, study);
-  return study;
 }
 
 Attempt build(const BudgetScene& scene, const WidthStudy& study, const std::vector<size_t>& picks,
@@ -456,11 +466,43 @@ config::CoreConfig with_few_images(config::CoreConfig config) {
 
 }  // namespace
 
-Attempt within_budget(const BudgetScene& scene, const plan::Candidates& weights, report::Report& report) {
+std::vector<budget::Item> weight_problem(const BudgetScene& scene, const WidthStudy& study) {
+  return problem_of(scene, study, kByBit);
+}
+
+plan::QuantizedModel quantized_at_full_width(const BudgetScene& scene, const WidthStudy& study) {
+  return rounded(scene, study.candidates.back());
+}
+
+Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, report::Report& report) {
+  const config::ResourceLimits& asked = scene.config.budget;
+  const bool for_results = asked.activation_memory || asked.total_memory || asked.bops,
+             for_weights = asked.weights_memory || asked.total_memory || asked.bops;
+  const ResultChoice results = for_results ? result_choice(scene) : ResultChoice{};
+  if (results.items.empty() || asked.weights_memory) check_widths(scene);
   WidthStudy study = sizes_of(scene, weights);
-  const budget::Limits limits = limits_of(scene, study);
-  check_feasible(scene, study, limits);
-  probe(scene, study);
+  const Figures figures = figures_of(scene, study);
+  const auto count = [&] {
+    count_operations(scene, weights, study);
+    count_activations(scene, study);
+    return limits_of(study, figures, !results.items.empty());
+  };
+  if (!results.items.empty()) {
+    const plan::QuantPlan base =
+        std::exchange(scene.plan, plan_with(scene, results, std::vector<size_t>(results.items.size(), 0)));
+    check_feasible(scene, study, count());
+    scene.plan = base;
+    count_operations(scene, weights, study);
+    count_activations(scene, study);
+  } else {
+    check_feasible(scene, study, count());
+  }
+  if (for_weights && widths(scene.config, scene.target).size() > 1)
+    probe(scene, study);
+  else
+    for (WidthItem& item : study.items) item.sensitivity = 1;  // any: all of them keep their full width
+  if (!results.items.empty()) settle_results(scene, results, weights, figures, study, report);
+  const budget::Limits limits = count();
 
   const std::vector<Tried> candidates = candidates_for(scene, study, limits, report);
   std::vector<size_t> order;  // of those that fit, the best first
@@ -497,6 +539,7 @@ Attempt within_budget(const BudgetScene& scene, const plan::Candidates& weights,
 report::WidthFrontier measured_frontier(const BudgetScene& scene, const plan::Candidates& weights) {
   constexpr double kMixed[] = {2.5, 3, 3.5, 4, 4.5, 5, 6};  // bits, between the narrowest and the widest
   constexpr int kUniform[] = {3, 4, 5, 6, 8};
+  check_widths(scene);
   WidthStudy study = sizes_of(scene, weights);
   probe(scene, study);
   const std::vector<int> all = widths(scene.config, scene.target);

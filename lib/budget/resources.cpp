@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "ir/ops.h"
 
@@ -29,10 +30,33 @@ bool is_joined(const ir::Graph& graph, const ir::Node& node) {
          !ir::is_output(graph, node.inputs[0]) && !ir::is_output(graph, node.outputs[0]);
 }
 
+// By node: the last of those that are one op, itself where it is alone. The op stands there: everything that
+// any of them reads has been made by then.
+std::vector<ir::NodeId> last_of_op(const ir::Graph& graph, const std::function<bool(ir::ValueId)>& inside) {
+  const std::vector<ir::NodeId> order = ir::topological_order(graph);
+  std::vector<ir::NodeId> last(graph.nodes.size());
+  for (const ir::NodeId id : order) last[static_cast<size_t>(id)] = id;
+  if (!inside) return last;
+  for (auto id = order.rbegin(); id != order.rend(); ++id) {
+    const std::vector<ir::ValueId>& outputs = graph.nodes[static_cast<size_t>(*id)].outputs;
+    if (outputs.size() != 1 || outputs[0] == ir::kNone || !inside(outputs[0])) continue;
+    size_t latest = 0;  // of its readers' ops, by place in the order
+    for (const ir::NodeId reader : value_of(graph, outputs[0]).consumers) {
+      const ir::NodeId end = last[static_cast<size_t>(reader)];
+      const auto place = static_cast<size_t>(std::find(order.begin(), order.end(), end) - order.begin());
+      if (place < latest) continue;
+      latest = place;
+      last[static_cast<size_t>(*id)] = end;
+    }
+  }
+  return last;
+}
+
 }  // namespace
 
 std::optional<MemoryGraph> memory_graph(const ir::Graph& graph,
-                                        const std::function<std::optional<int64_t>(ir::ValueId)>& bytes_of) {
+                                        const std::function<std::optional<int64_t>(ir::ValueId)>& bytes_of,
+                                        const std::function<bool(ir::ValueId)>& inside) {
   MemoryGraph memory;
   constexpr size_t kNothing = static_cast<size_t>(-1);
   std::vector<size_t> tensor_of(graph.values.size(), kNothing), op_of(graph.nodes.size(), kNothing);
@@ -40,7 +64,7 @@ std::optional<MemoryGraph> memory_graph(const ir::Graph& graph,
   const auto tensor = [&](ir::ValueId v) {
     const std::optional<int64_t> bytes = bytes_of(v);
     known = known && bytes.has_value();
-    memory.tensors.push_back({value_of(graph, v).name, bytes.value_or(0), false, ir::is_output(graph, v)});
+    memory.tensors.push_back({value_of(graph, v).name, bytes.value_or(0), false, ir::is_output(graph, v), v});
     tensor_of[static_cast<size_t>(v)] = memory.tensors.size() - 1;
     return memory.tensors.size() - 1;
   };
@@ -48,8 +72,24 @@ std::optional<MemoryGraph> memory_graph(const ir::Graph& graph,
   const auto add_once = [](std::vector<size_t>& list, size_t item) {
     if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(item);
   };
+  const std::vector<ir::NodeId> last = last_of_op(graph, inside);
+  std::map<ir::NodeId, std::vector<size_t>> earlier_reads;  // by the last node of an op
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    if (const ir::NodeId end = last[static_cast<size_t>(id)]; end != id || earlier_reads.contains(id)) {
+      std::vector<size_t>& reads = earlier_reads[end];
+      for (const std::vector<ir::ValueId>* list : {&node.inputs, &node.captures})
+        for (const ir::ValueId v : *list)
+          if (v != ir::kNone && tensor_of[static_cast<size_t>(v)] != kNothing)
+            add_once(reads, tensor_of[static_cast<size_t>(v)]);
+      if (end != id) continue;
+      MemoryGraph::Op op{node.name, reads, {}};
+      for (const ir::ValueId v : node.outputs)
+        if (v != ir::kNone) op.writes.push_back(tensor(v));
+      op_of[static_cast<size_t>(id)] = memory.ops.size();
+      memory.ops.push_back(std::move(op));
+      continue;
+    }
     const size_t first = node.inputs.empty() || node.inputs[0] == ir::kNone
                              ? kNothing
                              : tensor_of[static_cast<size_t>(node.inputs[0])];
@@ -65,6 +105,7 @@ std::optional<MemoryGraph> memory_graph(const ir::Graph& graph,
         const std::optional<int64_t> bytes = bytes_of(node.outputs[0]);
         known = known && bytes.has_value();
         memory.tensors[first].name = value_of(graph, node.outputs[0]).name;
+        memory.tensors[first].value = node.outputs[0];
         memory.tensors[first].bytes = bytes.value_or(0);
         tensor_of[static_cast<size_t>(node.outputs[0])] = first;
         op_of[static_cast<size_t>(id)] = op;

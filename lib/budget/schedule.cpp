@@ -282,37 +282,38 @@ int64_t search(const Part& part, int64_t effort, Found& best) {
 
 }  // namespace
 
-Peak walk(const MemoryGraph& graph, const std::vector<size_t>& order) {
+std::vector<std::vector<size_t>> alive_through(const MemoryGraph& graph, const std::vector<size_t>& order) {
   std::vector<size_t> left(graph.tensors.size(), 0);
   for (const MemoryGraph::Op& op : graph.ops)
     for (const size_t t : op.reads) ++left[t];
-  std::vector<bool> alive(graph.tensors.size(), false);
-  int64_t live = 0;
-  Peak peak{0, graph.ops.size(), {}};
-  const auto start = [&](size_t t) {
-    alive[t] = true;
-    live += graph.tensors[t].bytes;
-  };
+  std::vector<size_t> alive;
+  const auto start = [&](size_t t) { alive.insert(std::upper_bound(alive.begin(), alive.end(), t), t); };
   const auto stop = [&](size_t t) {
-    if (!alive[t] || left[t] > 0 || graph.tensors[t].output) return;
-    alive[t] = false;
-    live -= graph.tensors[t].bytes;
-  };
-  const auto look = [&](size_t op) {
-    if (live <= peak.bytes) return;
-    peak = {live, op, {}};
-    for (size_t t = 0; t < alive.size(); ++t)
-      if (alive[t] && graph.tensors[t].bytes > 0) peak.tensors.push_back(t);
+    if (left[t] == 0 && !graph.tensors[t].output) std::erase(alive, t);
   };
   for (size_t t = 0; t < graph.tensors.size(); ++t)
     if (graph.tensors[t].input && (left[t] > 0 || graph.tensors[t].output)) start(t);
-  look(graph.ops.size());
+  std::vector<std::vector<size_t>> all{alive};
   for (const size_t op : order) {
     for (const size_t t : graph.ops[op].writes) start(t);
-    look(op);
+    all.push_back(alive);
     for (const size_t t : graph.ops[op].reads) --left[t];
     for (const size_t t : graph.ops[op].reads) stop(t);
     for (const size_t t : graph.ops[op].writes) stop(t);
+  }
+  return all;
+}
+
+Peak walk(const MemoryGraph& graph, const std::vector<size_t>& order) {
+  Peak peak{0, graph.ops.size(), {}};
+  const std::vector<std::vector<size_t>> all = alive_through(graph, order);
+  for (size_t moment = 0; moment < all.size(); ++moment) {
+    int64_t live = 0;
+    for (const size_t t : all[moment]) live += graph.tensors[t].bytes;
+    if (live <= peak.bytes) continue;
+    peak = {live, moment == 0 ? graph.ops.size() : order[moment - 1], {}};
+    for (const size_t t : all[moment])
+      if (graph.tensors[t].bytes > 0) peak.tensors.push_back(t);
   }
   std::stable_sort(peak.tensors.begin(), peak.tensors.end(),
                    [&](size_t a, size_t b) { return graph.tensors[a].bytes > graph.tensors[b].bytes; });

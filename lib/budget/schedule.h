@@ -22,6 +22,7 @@ struct MemoryGraph {
     std::string name;
     int64_t bytes = 0;
     bool input = false, output = false;  // of the graph
+    int64_t value = -1;                  // ir::ValueId of what it holds; -1: nobody asked
   };
   std::vector<Op> ops;  // in an order that can run
   std::vector<Tensor> tensors;
@@ -35,6 +36,10 @@ struct Peak {
 
 /// Runs the ops in this order and looks.
 Peak walk(const MemoryGraph& graph, const std::vector<size_t>& order);
+
+/// The tensors alive while each op of the order runs, in its order; before the first one, the inputs. Each
+/// list ascending.
+std::vector<std::vector<size_t>> alive_through(const MemoryGraph& graph, const std::vector<size_t>& order);
 
 struct Schedule {
   std::vector<size_t> order;

@@ -82,7 +82,9 @@ void add_budget_keys(std::vector<Key>& table) {
       table, "weights_memory", Kind::kBudget, &ResourceLimits::weights_memory,
       "Bytes of all constants as written: packed integers, scales and biases. Weights get 2 to 8 bits.");
   add_limit(table, "activation_memory", Kind::kBudget, &ResourceLimits::activation_memory,
-            "Bytes of the activations alive at one time, in the best order of the nodes that is found.");
+            "Bytes of the activations alive at one time, in the best order of the nodes that is found. On a "
+            "target with several widths for results (a TPC with such candidates) results get widths of their "
+            "own, but in a .tflite, whose activations fill their type.");
   add_limit(table, "total_memory", Kind::kBudget, &ResourceLimits::total_memory, "Both together.");
   add_limit(table, "bops", Kind::kShare, &ResourceLimits::bops,
             "Bit operations of one run: products times the bits of both factors.");

@@ -530,13 +530,14 @@ void overlay(NodeSettings& settings, const NodeSettings& rule) {
     if (from) to = from;
   };
   const auto all = [](auto& s) {
-    return std::tie(
-        s.mode, s.weights_block_size, s.weights_n_bits, s.activation_n_bits, s.weights_quantization_method,
-        s.activation_quantization_method, s.weights_error_method, s.activation_error_method,
-        s.enable_weights_quantization, s.enable_activation_quantization, s.weights_per_channel_threshold,
-        s.lut_per_channel, s.weights_bias_correction, s.weights_second_moment_correction,
-        s.activation_bias_correction, s.shift_negative_activation_correction, s.shift_negative_ratio,
-        s.z_threshold, s.min_threshold, s.l_p_value, s.weights_threshold, s.activation_range, s.integer);
+    return std::tie(s.mode, s.weights_block_size, s.weights_n_bits, s.activation_n_bits,
+                    s.weights_quantization_method, s.activation_quantization_method, s.weights_error_method,
+                    s.activation_error_method, s.enable_weights_quantization,
+                    s.enable_activation_quantization, s.weights_per_channel_threshold, s.lut_per_channel,
+                    s.weights_bias_correction, s.weights_second_moment_correction,
+                    s.activation_bias_correction, s.shift_negative_activation_correction,
+                    s.shift_negative_ratio, s.z_threshold, s.min_threshold, s.l_p_value, s.weights_threshold,
+                    s.activation_range, s.integer, s.part_of_reader, s.range_of_one_width);
   };
   if (rule.integer) settings.placed_by = rule.placed_by;
   std::apply([&](auto&... to) { std::apply([&](const auto&... from) { (take(to, from), ...); }, all(rule)); },

@@ -62,6 +62,9 @@ struct NodeSettings {
   std::optional<std::pair<double, double>> activation_range;  // no search; low <= 0 <= high
   std::optional<bool> integer;  // where the node runs, by a rule of /placement; nothing: where it pays
   std::string placed_by;        // that rule's JSON pointer
+  // Of nodes that corrections of the graph made or changed; no config says these:
+  std::optional<bool> part_of_reader;  // computed as one with what reads its results, which are not rounded
+  std::optional<bool> range_of_one_width;  // activation_range is right for the target's own width alone
 };
 
 /// Everything that `rule` sets.

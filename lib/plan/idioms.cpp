@@ -21,4 +21,18 @@ const char* name_of(IdiomKind kind) {
   return "unknown";
 }
 
+const char* op_of(IdiomKind kind) {
+  switch (kind) {
+    case IdiomKind::kHardSwish:
+      return "HardSwish";
+    case IdiomKind::kSilu:
+      return "Swish";
+    case IdiomKind::kGelu:
+    case IdiomKind::kGeluTanh:
+      return "Gelu";
+    default:
+      return "";
+  }
+}
+
 }  // namespace qc::plan

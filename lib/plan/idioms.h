@@ -20,6 +20,8 @@ enum class IdiomKind {
 };
 /// "HardSwish", "SiLU", ...
 const char* name_of(IdiomKind kind);
+/// The op that MCT and later opsets have for it; "" for functions that are no single op there.
+const char* op_of(IdiomKind kind);
 
 struct Idiom {
   IdiomKind kind;

@@ -16,28 +16,12 @@ struct Step {
   ir::ValueId output = ir::kNone;
 };
 
-// The op that MCT and later opsets have for it; "" for functions that are no single op there.
-std::string_view op_of(const plan::Idiom& idiom) {
-  using plan::IdiomKind;
-  switch (idiom.kind) {
-    case IdiomKind::kHardSwish:
-      return "HardSwish";
-    case IdiomKind::kSilu:
-      return "Swish";
-    case IdiomKind::kGelu:
-    case IdiomKind::kGeluTanh:
-      return "Gelu";
-    default:
-      return "";
-  }
-}
-
 class Chains {
  public:
   Chains(const ir::Graph& graph, const std::vector<plan::Idiom>& idioms)
       : graph_(graph), idiom_of_(graph.nodes.size()), taken_(graph.nodes.size()) {
     for (const plan::Idiom& idiom : idioms)
-      if (idiom.nodes.size() > 1 && idiom.inputs.size() == 1 && !op_of(idiom).empty())
+      if (idiom.nodes.size() > 1 && idiom.inputs.size() == 1 && *plan::op_of(idiom.kind))
         for (const ir::NodeId id : idiom.nodes) idiom_of_[static_cast<size_t>(id)] = &idiom;
   }
 
@@ -52,7 +36,7 @@ class Chains {
 
   Step at(ir::NodeId id) const {
     if (const plan::Idiom* idiom = idiom_of_[static_cast<size_t>(id)])
-      return {idiom->nodes, op_of(*idiom), idiom->output};
+      return {idiom->nodes, plan::op_of(idiom->kind), idiom->output};
     const ir::Node& node = graph_.nodes[static_cast<size_t>(id)];
     return {{id}, node.op_type, node.outputs.empty() ? ir::kNone : node.outputs[0]};
   }
@@ -93,13 +77,12 @@ std::vector<Step> match(const ir::Graph& graph, const target::Fusing& pattern, c
   return chain;
 }
 
-// Every reader of `v` takes it as it is.
+}  // namespace
+
 void join(const ir::Graph& graph, ir::ValueId v, std::vector<Capability>& capabilities) {
   for (const ir::NodeId id : graph.values[static_cast<size_t>(v)].consumers)
     capabilities[static_cast<size_t>(id)].joined.push_back(v);
 }
-
-}  // namespace
 
 void fuse(const ir::Graph& graph, const target::TargetSpec& target, const std::vector<plan::Idiom>& idioms,
           std::vector<Capability>& capabilities) {

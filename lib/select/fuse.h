@@ -18,4 +18,7 @@ namespace qc::select {
 void fuse(const ir::Graph& graph, const target::TargetSpec& target, const std::vector<plan::Idiom>& idioms,
           std::vector<Capability>& capabilities);
 
+/// Every reader of `v` takes it as it is, unrounded.
+void join(const ir::Graph& graph, ir::ValueId v, std::vector<Capability>& capabilities);
+
 }  // namespace qc::select

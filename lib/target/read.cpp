@@ -81,6 +81,30 @@ void read_widths(Members& members, const char* key, int low, int high, std::vect
   }
 }
 
+// {"4": "power_of_two", "8": "power_of_two"}
+void read_result_widths(Members& members, std::map<int, Grid>& widths) {
+  const char* key = "result_widths";
+  const Json* object = members.object(key);
+  if (!object) return;
+  widths.clear();
+  for (const auto& [text, word] : object->items()) {
+    const std::string pointer = json::child(members.pointer(key), text);
+    const bool number =
+        !text.empty() && text.size() <= 2 && text.find_first_not_of("0123456789") == text.npos;
+    const int bits = number ? std::stoi(text) : 0;
+    if (bits < kLeastResultBits || bits > kMostResultBits)
+      members.problem(pointer, "bad-value", format("'{}' is no width", text),
+                      format("write a whole number from {} to {}", kLeastResultBits, kMostResultBits));
+    const auto grid = std::find_if(kGridWords.begin(), kGridWords.end(),
+                                   [&](const char* known) { return word.is_string() && word == known; });
+    if (grid == kGridWords.end())
+      members.problem(pointer, "bad-value", format("{} is not possible here", json::found(word)),
+                      format("write one of {}", fmt::join(kGridWords, ", ")));
+    else
+      widths[bits] = static_cast<Grid>(grid - kGridWords.begin());
+  }
+}
+
 void read_slots(Members& members, std::vector<int>& slots) {
   const Json* list = members.list("data_inputs");
   if (!list) return;
@@ -139,6 +163,7 @@ void read_ops(const File& file, Members& root, TargetSpec& target) {
     read_word(members, "signedness", kSignednessWords, signedness);
     rule.signedness = signedness.value_or(rule.signedness);
     read_widths(members, "input_bits", 1, 32, rule.input_bits);
+    read_result_widths(members, rule.result_widths);
     read_slots(members, rule.data_inputs);
     read_conditions(members, rule.when);
     members.finish();

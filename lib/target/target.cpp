@@ -123,6 +123,8 @@ Json rule_json(const OpRule& rule) {
   if (rule.result) json["result"] = kGridWords[static_cast<size_t>(*rule.result)];
   json["signedness"] = kSignednessWords[static_cast<size_t>(rule.signedness)];
   if (!rule.input_bits.empty()) json["input_bits"] = rule.input_bits;
+  for (const auto& [bits, grid] : rule.result_widths)
+    json["result_widths"][std::to_string(bits)] = kGridWords[static_cast<size_t>(grid)];
   return json;
 }
 
@@ -173,6 +175,9 @@ std::string rule_text(const OpRule& rule) {
     notes += format(" The output is {}.", rule.signedness == Signedness::kSigned ? "signed" : "unsigned");
   if (rule.input_bits.size() > 1)
     notes += format(" Takes inputs of {} bits.", fmt::join(rule.input_bits, " or "));
+  std::vector<int> widths;
+  for (const auto& [bits, grid] : rule.result_widths) widths.push_back(bits);
+  if (!widths.empty()) notes += format(" A budget chooses {} bits for it.", fmt::join(widths, " or "));
   return rule.sentence + notes;
 }
 

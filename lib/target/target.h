@@ -28,6 +28,9 @@ enum class Signedness { kAuto, kSigned, kUnsigned };
 inline constexpr std::array<const char*, 3> kGridWords{"power_of_two", "centred", "uniform"};
 inline constexpr std::array<const char*, 3> kSignednessWords{"auto", "signed", "unsigned"};
 
+/// What files can hold.
+inline constexpr int kLeastResultBits = 2, kMostResultBits = 16;
+
 enum class OpKind {
   kWeighted,    // Conv, Gemm, MatMul with a constant: integer weights, int32 bias
   kCompute,     // integer kernel, inputs and output each with parameters of their own (Add, Concat, Sigmoid,
@@ -53,6 +56,9 @@ struct OpRule {
   std::optional<Grid> result = {};  // of its results, where that is not the target's
   Signedness signedness = Signedness::kAuto;
   std::vector<int> input_bits = {};  // widths of activations that it takes; empty: the target's
+  /// Widths that its results may have where a budget makes something of them, and the grid of each; empty:
+  /// the target's alone. Memory holds such results in as many bits as they have.
+  std::map<int, Grid> result_widths = {};            // kLeastResultBits to kMostResultBits
   std::vector<std::pair<int, int>> same_scale = {};  // input and output slot that share one (custom ops)
 };
 

@@ -16,7 +16,7 @@ namespace {
 using json::Json;
 using json::Members;
 
-constexpr int kBits = 8;  // of activations in files
+constexpr int kBits = 8;  // of activations, where no budget chooses others
 constexpr const char* kDepthwise = "Conv:depthwise";
 
 enum class Nature {
@@ -368,7 +368,30 @@ const char* grid_words(Grid grid) {
                                    : "any range";
 }
 
-OpRule rule_of(const char* op, const Row& row, const Config& config, const Config& standard) {
+// Widths of results that a search may choose from: those that the candidates offer beside every width of
+// weights that they offer at all, because the two are chosen apart. Nothing where the base's is the only one.
+std::map<int, Grid> result_widths(const Options& options) {
+  const auto kernel_bits = [](const Config& config) {
+    return config.kernel && config.kernel->enabled ? config.kernel->bits : 0;
+  };
+  std::set<int> kernels;
+  std::map<int, std::set<int>> beside;  // by width of the result
+  std::map<int, Grid> widths;
+  for (const Config& config : options.candidates) {
+    kernels.insert(kernel_bits(config));
+    if (!config.enabled || config.method == kLutPowerOfTwo || config.bits < kLeastResultBits ||
+        config.bits > kMostResultBits)
+      continue;
+    beside[config.bits].insert(kernel_bits(config));
+    widths.emplace(config.bits, grid_of(config.method));
+  }
+  std::erase_if(widths, [&](const auto& width) { return beside[width.first] != kernels; });
+  if (!widths.contains(options.base.bits) || widths.size() < 2) widths.clear();
+  return widths;
+}
+
+OpRule rule_of(const char* op, const Row& row, const Options& options, const Config& standard) {
+  const Config& config = options.base;
   OpRule rule;
   rule.op_type = op;
   rule.data_inputs = row.inputs;
@@ -406,6 +429,8 @@ OpRule rule_of(const char* op, const Row& row, const Config& config, const Confi
     rule.same_input_scale = config.preserving;
     rule.sentence = config.preserving ? "Its result has the inputs' scale." : results;
   }
+  if (config.enabled && (rule.kind == OpKind::kWeighted || rule.kind == OpKind::kCompute))
+    rule.result_widths = result_widths(options);
   return rule;
 }
 
@@ -435,7 +460,8 @@ void add_weights(const File& file, const std::string& pointer, const Options& op
 }
 
 bool alike(const OpRule& a, const OpRule& b) {
-  return a.sentence == b.sentence && a.signedness == b.signedness && a.result == b.result;
+  return a.sentence == b.sentence && a.signedness == b.signedness && a.result == b.result &&
+         a.result_widths == b.result_widths;
 }
 
 void add_rules(const File& file, const Options& standard, const Sets& sets, TargetSpec& target) {
@@ -448,7 +474,7 @@ void add_rules(const File& file, const Options& standard, const Sets& sets, Targ
       if ((set != sets.end()) != named) continue;
       const Options& options = named && set->second ? *set->second : standard;
       for (const char* op : row.onnx) {
-        OpRule rule = rule_of(op, row, options.base, standard.base);
+        OpRule rule = rule_of(op, row, options, standard.base);
         const bool fresh = said.insert(op).second;
         // One op of ONNX, told apart by its shape alone.
         const bool depthwise =

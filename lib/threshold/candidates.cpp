@@ -72,7 +72,7 @@ Options activation_options(const target::TargetSpec& target, const config::Quant
   Options options = options_for(target.activations,
                                 settings.activation_error_method.value_or(config.activation_error_method),
                                 config, settings);
-  options.bits = std::min(settings.activation_n_bits.value_or(options.bits), options.bits);
+  options.bits = settings.activation_n_bits.value_or(options.bits);
   if (settings.activation_quantization_method)
     options.quantizer = quantizer_of(*settings.activation_quantization_method);
   return options;
@@ -118,11 +118,21 @@ void keep_inside(quant::QuantParams& params, double low, double high) {
 void adapt(Options& options, const ir::Graph& graph, const std::vector<ir::ValueId>& sources,
            const target::TargetSpec& target, const NodeSettings& settings) {
   std::optional<target::Grid> grid;
+  const bool wider = options.bits > target.activations.bits;
+  const auto offers = [&](ir::ValueId v) {
+    const ir::Node* maker = producer_of(graph, v);
+    return maker &&
+           target::rule_for(target, ir::rule_name(graph, *maker)).result_widths.contains(options.bits);
+  };
+  if (wider && !std::all_of(sources.begin(), sources.end(), offers)) options.bits = target.activations.bits;
   for (const ir::ValueId v : sources) {
     const ir::Node* maker = producer_of(graph, v);
     if (!maker) continue;
     const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, *maker));
-    const target::Grid own = rule.result.value_or(target.activations.grid());
+    const auto of_width = rule.result_widths.find(options.bits);
+    const target::Grid own = of_width != rule.result_widths.end()
+                                 ? of_width->second
+                                 : rule.result.value_or(target.activations.grid());
     grid = grid ? std::min(*grid, own) : own;
     if (rule.signedness != target::Signedness::kAuto)
       options.signedness =
@@ -234,7 +244,8 @@ std::vector<plan::Candidate> search_group(const ir::Graph& graph, const std::vec
     candidate.params = range_by_hand(range, options);
     candidate.note = "range set by a rule";
   } else if (options.bits > 8) {  // steps so fine that nothing is gained by cutting a range off
-    const double threshold = std::max(-static_cast<double>(joined.min), static_cast<double>(joined.max));
+    double threshold = std::max(-static_cast<double>(joined.min), static_cast<double>(joined.max));
+    if (options.quantizer == Quantizer::kPowerOfTwo) threshold = power_of_two_above(threshold);
     candidate.params = quant::symmetric_params(threshold > 0 ? threshold : 1, options.bits, true,
                                                target.activations.narrow_range);
     return {candidate};

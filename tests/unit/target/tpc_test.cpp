@@ -81,6 +81,19 @@ TEST_CASE("a TPC of schema 2 says grids, signs, widths and fixed parameters op b
   CHECK(target::to_json(target::parse(target::to_json(t), "x.json", "x")) == target::to_json(t));
 }
 
+TEST_CASE("activation widths of a TPC are what a budget may choose from") {
+  const TargetSpec t = target::parse(text_of("tpc_widths.json"), "mixcam.json", "mixcam");
+  const std::map<int, Grid> widths{{4, Grid::kPowerOfTwo}, {8, Grid::kPowerOfTwo}, {16, Grid::kPowerOfTwo}};
+  for (const char* op : {"Conv", "Gemm", "Add", "Clip", "HardSwish"})
+    CHECK(t.ops.at(op).result_widths == widths);
+  for (const char* op : {"Flatten", "Sigmoid", "MaxPool"}) CHECK(t.ops.at(op).result_widths.empty());
+  CHECK(t.activations.bits == 8);
+  CHECK(target::to_json(target::parse(target::to_json(t), "x.json", "x")) == target::to_json(t));
+  CHECK_THAT(target::describe(t), Catch::Contains("A budget chooses 4 or 8 or 16 bits"));
+  // A width that not every width of weights stands beside is none that can be chosen by itself.
+  CHECK(target::parse(text_of("tpc_schema_2.json"), "t.json", "t").ops.at("Conv").result_widths.empty());
+}
+
 struct Broken {
   const char *from, *to, *code, *place, *words;
 };
