@@ -1,8 +1,8 @@
 // Shift-negative correction (HPTQ, arXiv:2109.09113; MCT): a result with a small negative lobe (SiLU,
 // HardSwish, GELU, ELU, PReLU) wastes almost half of a symmetric grid. The result is shifted up by S, rounded
 // without a sign, and the layers behind it subtract S times the sum of their weights. What makes the result
-// stays in float, so that it is rounded once, behind the shift. Layers are chosen by the error that their
-// histogram says each grid leaves.
+// is not rounded itself, so that there is one rounding, behind the shift. Layers are chosen by the error that
+// their histogram says each grid leaves.
 #include <algorithm>
 #include <cmath>
 
@@ -144,15 +144,22 @@ Choice chosen(const Seen& seen, const plan::TensorStats& stats, double threshold
   return by_minimum(stats, threshold, levels);
 }
 
-config::NodeSettings in_float() {
+/// What lies between the curve and the rounded, shifted result is not rounded: in float where the target lets
+/// nodes run there, else as a part of the Add, which the target computes along with it (as MCT, whose fused
+/// groups take the Add in).
+config::NodeSettings unrounded(const Seen& seen) {
   config::NodeSettings settings;
+  if (!seen.target.float_islands) {
+    settings.part_of_reader = true;
+    return settings;
+  }
   settings.integer = false;
   settings.placed_by = "shift_negative_activation_correction";
   return settings;
 }
 
 /// The zeros around a padded convolution's input are S from now on: a Pad of its own.
-void pad_with(Graph& graph, const ir::Linear& reader, double shift, Done& done) {
+void pad_with(Graph& graph, const ir::Linear& reader, double shift, const Seen& seen, Done& done) {
   const Node& node = node_at(graph, reader.node);
   const ir::Dims pads = ir::ints_attribute(node, "pads");
   const size_t spatial = pads.size() / 2;
@@ -168,11 +175,11 @@ void pad_with(Graph& graph, const ir::Linear& reader, double shift, Done& done) 
       insert_node(graph, "Pad", {node.inputs[0], amounts, value}, {}, name + "/pad", reader.node);
   ir::set_input(graph, reader.node, 0, padded);
   ir::set_attribute(node_at(graph, reader.node), "pads", ir::Dims(pads.size(), 0));
-  done.settings[value_at(graph, padded).producer] = in_float();
+  if (seen.target.float_islands) done.settings[value_at(graph, padded).producer] = unrounded(seen);
 }
 
 void rewrite(Graph& graph, const Curve& curve, const std::vector<ir::Linear>& readers, double shift,
-             Done& done) {
+             const Seen& seen, Done& done) {
   const NodeId maker = value_at(graph, curve.result).producer;
   const std::string name = node_at(graph, maker).name;
   const float rounded = static_cast<float>(shift);
@@ -190,17 +197,18 @@ void rewrite(Graph& graph, const Curve& curve, const std::vector<ir::Linear>& re
     const bool pads = !unpadded(node_at(graph, reader.node));
     fold_before(graph, reader, ir::Channels(channels, 1.0),
                 ir::Channels(channels, -static_cast<double>(rounded)));
-    if (pads) pad_with(graph, reader, rounded, done);
+    if (pads) pad_with(graph, reader, rounded, seen, done);
   }
-  for (const NodeId id : curve.nodes) done.settings[id] = in_float();
-  done.settings[value_at(graph, shifted).producer] = in_float();
+  for (const NodeId id : curve.nodes) done.settings[id] = unrounded(seen);
+  if (seen.target.float_islands) done.settings[value_at(graph, shifted).producer] = unrounded(seen);
 }
 
 }  // namespace
 
 Done shift_negative(Graph& graph, const Seen& seen) {
   Done done;
-  int64_t same = 0, rounded_first = 0;
+  int64_t same = 0, no_add = 0;
+  const bool adds = target::rule_for(seen.target, "Add").kind == target::OpKind::kCompute;
   if (seen.target.activations.symmetric)
     return done;  // one type, no zero point: no grid without a sign to shift to
   for (const Curve& curve : curves(graph, seen)) {
@@ -227,24 +235,24 @@ Done shift_negative(Graph& graph, const Seen& seen) {
     if (!(choice.error < signed_error) || !(choice.shift > 0) ||
         !collect_readers(graph, curve.result, readers))
       continue;
-    if (!seen.target.float_islands) {
-      ++rounded_first;
+    if (!seen.target.float_islands && !adds) {
+      ++no_add;
       continue;
     }
-    rewrite(graph, curve, readers, choice.shift, done);
+    rewrite(graph, curve, readers, choice.shift, seen, done);
     const NodeId add = value_at(graph, curve.result).consumers[0];
-    if (!seen.config.shift_negative_threshold_recalculation)
+    if (!seen.config.shift_negative_threshold_recalculation) {
       done.settings[add].activation_range = {0.0, choice.threshold};
+      done.settings[add].range_of_one_width = true;
+    }
     done.sites.push_back({node_at(graph, maker).name,
                           format("least value {:.3g}, shifted by {:.3g}", found->second.min, choice.shift),
                           10 * std::log10(signed_error / std::max(choice.error, 1e-300))});
   }
-  if (rounded_first > 0)
+  if (no_add > 0)
     done.note = format(
-        "shift-negative correction is left out for {} results: nothing runs in float on this target, so that "
-        "they "
-        "would be rounded before they are shifted",
-        rounded_first);
+        "shift-negative correction is left out for {} results: the target has no Add that could shift them",
+        no_add);
   if (same > 0)
     done.note = format(
         "shift-negative correction has nothing to do for {} results with a negative part: the target's zero "

@@ -310,6 +310,10 @@ std::vector<Capability> capabilities(const ir::Graph& graph, const target::Targe
   apply_placement(rules, all);
   release_followers(graph, all);
   fuse(graph, target, idioms, all);
+  for (size_t n = 0; n < rules.size(); ++n)
+    if (rules[n].part_of_reader.value_or(false) && !graph.nodes[n].erased)
+      for (const ir::ValueId out : graph.nodes[n].outputs)
+        if (out != ir::kNone) join(graph, out, all);
   return all;
 }
 

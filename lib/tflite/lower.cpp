@@ -201,6 +201,23 @@ void add_outputs(Lowering& l) {
   }
 }
 
+// What a target computes as one need not be one operator here, and operators on integers round all that they
+// make and read. Parts that hand on what is not rounded compute in float.
+void leave_unrounded(const Lowering& l, const std::vector<ir::NodeId>& order, plan::QuantPlan& plan) {
+  for (const ir::NodeId id : order) {
+    plan::NodeDecision& decision = plan.nodes[static_cast<size_t>(id)];
+    if (l.taken[static_cast<size_t>(id)] || !runs_on_integers(l, id)) continue;
+    const auto in_float = [&](ir::ValueId v) {
+      return v != ir::kNone && value_at(l, v).dtype == ir::DType::kFloat && !value_at(l, v).constant &&
+             !is_quantized(l, v);
+    };
+    const std::vector<ir::ValueId>& inputs = node_at(l, id).inputs;
+    if (in_float(l.fused[static_cast<size_t>(id)].result) ||
+        std::any_of(inputs.begin(), inputs.end(), in_float))
+      decision.float_output = true;
+  }
+}
+
 void finish(Model& model) {
   tidy(model);
   for (Operator& op : model.operators) op.version = version_of(model, op).version;
@@ -227,6 +244,7 @@ Model lower(const plan::QuantizedModel& source, const std::vector<plan::Idiom>& 
     l.absorbed[static_cast<size_t>(id)] = flattens_for_gemm(l, node_at(l, id));
     if (!l.taken[static_cast<size_t>(id)]) l.fused[static_cast<size_t>(id)] = fuse(l, id);
   }
+  leave_unrounded(l, order, model.plan);
   choose_layouts(l);
   l.model.name = model.graph.name;
   l.model.metadata = options.metadata;

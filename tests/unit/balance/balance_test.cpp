@@ -365,6 +365,23 @@ TEST_CASE("balance: a small negative lobe is shifted away", "[balance]") {
   CHECK(t.outcome.ops == "Conv Sigmoid Mul Add Conv Pad Conv");
   CHECK(t.outcome.change < 1e-5);
   CHECK(t.done.settings.size() == 4);  // Sigmoid, Mul, Add and Pad stay in float
+  for (const auto& [node, settings] : t.done.settings) CHECK(settings.integer == false);
+
+  // Where nothing runs in float the Add takes in what makes its input, if the target has one.
+  room.target.float_islands = false;
+  const Tried without = tried(g, room, balance::shift_negative);
+  CHECK(without.done.sites.empty());
+  CHECK_THAT(without.done.note, Catch::Contains("has no Add"));
+  room.target.ops["Add"].kind = target::OpKind::kCompute;
+  const Tried inside = tried(g, room, balance::shift_negative);
+  CHECK(inside.outcome.ops == t.outcome.ops);
+  int unrounded = 0;
+  for (const auto& [node, settings] : inside.done.settings) {
+    CHECK_FALSE(settings.integer);
+    unrounded += settings.part_of_reader.value_or(false) ? 1 : 0;
+  }
+  CHECK(unrounded == 2);  // Sigmoid and Mul
+  room.target = {};
 
   g = silu_net(room, y, true);
   CHECK(tried(g, room, balance::shift_negative).outcome.ops ==

@@ -11,8 +11,9 @@
 namespace qc {
 namespace {
 
-plan::QuantPlan plan_of(const ir::Graph& graph, const target::TargetSpec& target) {
-  const auto able = select::capabilities(graph, target, {}, normalize::recognise(graph));
+plan::QuantPlan plan_of(const ir::Graph& graph, const target::TargetSpec& target,
+                        const std::vector<config::NodeSettings>& rules = {}) {
+  const auto able = select::capabilities(graph, target, {}, normalize::recognise(graph), rules);
   std::vector<bool> integer;
   for (const select::Capability& c : able) integer.push_back(c.ability != select::Ability::kFloatOnly);
   return select::outline(graph, target, able, integer, std::vector<plan::NodeDecision>(integer.size()));
@@ -39,6 +40,30 @@ TEST_CASE("imx500 rounds behind an activation, not in front of it") {
   const plan::QuantPlan plan = plan_of(graph, target);
   for (const ir::ValueId v : {x, relu, swish, forked, behind_fork, rectified}) CHECK(rounded(plan, v));
   for (const ir::ValueId v : {first, second, sigmoid, sum}) CHECK_FALSE(rounded(plan, v));
+}
+
+TEST_CASE("what a correction made a part of its reader is not rounded, and stays on integers") {
+  ir::Graph graph = tiny::graph();
+  const auto x = tiny::conv(graph, tiny::input(graph, "x", {1, 3, 4, 4}), 4);
+  const auto sigmoid = tiny::sigmoid(graph, x);
+  const auto swish = tiny::mul(graph, x, sigmoid);
+  const auto shifted = tiny::add(graph, swish, tiny::constant(graph, 0.28f));
+  tiny::output(graph, tiny::conv(graph, shifted, 4), "y");
+  std::vector<config::NodeSettings> rules(graph.nodes.size());
+  for (const ir::ValueId v : {sigmoid, swish})
+    rules[static_cast<size_t>(tiny::value(graph, v).producer)].part_of_reader = true;
+  for (target::TargetSpec target : {target::load("imx500"), target::load("int8")}) {
+    target.fusing.clear();
+    CHECK(rounded(plan_of(graph, target), swish));
+    const plan::QuantPlan plan = plan_of(graph, target, rules);
+    CHECK(rounded(plan, x));
+    CHECK_FALSE(rounded(plan, sigmoid));
+    CHECK_FALSE(rounded(plan, swish));
+    CHECK(rounded(plan, shifted));
+    for (const ir::ValueId v : {swish, shifted})
+      CHECK(plan.nodes[static_cast<size_t>(tiny::value(graph, v).producer)].compute ==
+            plan::Compute::kInteger);
+  }
 }
 
 TEST_CASE("the longest pattern counts, and where it does not fit a shorter one") {
