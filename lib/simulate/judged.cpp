@@ -16,11 +16,20 @@ bool one_of(const ir::Node& node, const char* const (&ops)[N]) {
                      [&](const char* op) { return ir::standard_op(node, op); });
 }
 
-// Ops that pass every element on, so that the value before them can be judged instead.
-bool passes_through(const ir::Node& node) {
-  constexpr const char* kOps[] = {"Identity",  "Reshape", "Flatten",        "Squeeze",
-                                  "Unsqueeze", "Cast",    "QuantizeLinear", "DequantizeLinear"};
-  return one_of(node, kOps);
+// Also those of the runtime's own domain, for types that the standard ones take only in later opsets.
+bool is_rounding(const ir::Node& node) {
+  const bool known = node.domain.empty() || node.domain == "ai.onnx" || node.domain == "com.microsoft";
+  return known && (node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear");
+}
+
+// Ops that pass every element on, so that the value before them can be judged instead; a Clip of integers is
+// a part of the rounding before it.
+bool passes_through(const ir::Graph& graph, const ir::Node& node) {
+  constexpr const char* kOps[] = {"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast"};
+  if (one_of(node, kOps) || is_rounding(node)) return true;
+  if (!ir::standard_op(node, "Clip") || node.inputs[0] == ir::kNone) return false;
+  const ir::NodeId maker = graph.values[static_cast<size_t>(node.inputs[0])].producer;
+  return maker != ir::kNone && graph.nodes[static_cast<size_t>(maker)].op_type == "QuantizeLinear";
 }
 
 // Their results do not depend on what is in their inputs, only on its shape.
@@ -122,7 +131,7 @@ Judged before_softmax(const Scene& scene, ir::ValueId value) {
       one.mean_free = true;
       break;
     }
-    if (!passes_through(node)) break;
+    if (!passes_through(scene.graph, node)) break;
     v = node.inputs[0];
   }
   return one;
@@ -130,7 +139,8 @@ Judged before_softmax(const Scene& scene, ir::ValueId value) {
 
 // What a value is but for its shape and rounding.
 ir::ValueId root_of(const Scene& scene, ir::ValueId v) {
-  while (scene.producer(v) && passes_through(*scene.producer(v))) v = scene.producer(v)->inputs[0];
+  while (scene.producer(v) && passes_through(scene.graph, *scene.producer(v)))
+    v = scene.producer(v)->inputs[0];
   return v;
 }
 

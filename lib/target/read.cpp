@@ -92,9 +92,9 @@ void read_result_widths(Members& members, std::map<int, Grid>& widths) {
     const bool number =
         !text.empty() && text.size() <= 2 && text.find_first_not_of("0123456789") == text.npos;
     const int bits = number ? std::stoi(text) : 0;
-    if (bits < kLeastResultBits || bits > kMostResultBits)
+    if (bits < kLeastResultBits || (bits > 8 && bits != kMostResultBits))
       members.problem(pointer, "bad-value", format("'{}' is no width", text),
-                      format("write a whole number from {} to {}", kLeastResultBits, kMostResultBits));
+                      "write a whole number from 2 to 8, or 16");
     const auto grid = std::find_if(kGridWords.begin(), kGridWords.end(),
                                    [&](const char* known) { return word.is_string() && word == known; });
     if (grid == kGridWords.end())

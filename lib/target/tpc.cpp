@@ -380,7 +380,7 @@ std::map<int, Grid> result_widths(const Options& options) {
   for (const Config& config : options.candidates) {
     kernels.insert(kernel_bits(config));
     if (!config.enabled || config.method == kLutPowerOfTwo || config.bits < kLeastResultBits ||
-        config.bits > kMostResultBits)
+        (config.bits > kBits && config.bits != kMostResultBits))
       continue;
     beside[config.bits].insert(kernel_bits(config));
     widths.emplace(config.bits, grid_of(config.method));

@@ -36,6 +36,31 @@ TEST_CASE("an output is judged itself, or at the logits before its Softmax") {
   CHECK(simulate::describe(judged, g, 0).empty());
 }
 
+TEST_CASE("roundings of any type behind a Softmax do not hide its logits") {
+  for (const bool wide : {false, true}) {
+    ir::Graph g = tiny::graph();
+    const ir::ValueId logits = tiny::gemm(g, tiny::input(g, "x", {1, 8}), 4);
+    const ir::ValueId scale = tiny::constant(g, 0.0625f);
+    const auto coded = [&](const char* op, ir::ValueId v) {
+      const ir::ValueId made = tiny::node(g, op, {v, scale});
+      if (wide) g.nodes[static_cast<size_t>(tiny::value(g, made).producer)].domain = "com.microsoft";
+      return made;
+    };
+    ir::ValueId integers = coded("QuantizeLinear", tiny::softmax(g, logits));
+    if (!wide) integers = tiny::clip(g, of_type(g, integers, ir::DType::kUint8), 0, 15);  // four bits
+    tiny::output(g, of_type(g, coded("DequantizeLinear", integers), ir::DType::kFloat), "p");
+    const auto judged = simulate::judged_values(g);
+    REQUIRE(judged.size() == 1);
+    CHECK(judged[0].value == logits);
+    CHECK(judged[0].mean_free);
+  }
+  // A Clip of floats is a node like others.
+  ir::Graph g = tiny::graph();
+  const ir::ValueId logits = tiny::gemm(g, tiny::input(g, "x", {1, 8}), 4);
+  const ir::ValueId p = tiny::output(g, tiny::clip(g, tiny::softmax(g, logits), 0.1f, 0.9f), "p");
+  CHECK(simulate::judged_values(g).at(0).value == p);
+}
+
 TEST_CASE("an integer output behind ArgMax is judged at what it chooses from") {
   ir::Graph g = tiny::graph();
   const ir::ValueId logits = tiny::gemm(g, tiny::input(g, "x", {1, 8}), 4);
