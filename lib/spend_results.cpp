@@ -11,7 +11,6 @@
 #include "ir/ops.h"
 #include "simulate/probe.h"
 #include "simulate/simulate.h"
-#include "write_tflite.h"
 
 namespace qc {
 namespace {
@@ -225,7 +224,6 @@ std::string shares_text(const ResultChoice& choice, const std::vector<size_t>& p
 
 ResultChoice result_choice(const BudgetScene& scene) {
   ResultChoice choice;
-  if (wants_format(scene.config, "tflite")) return choice;
   std::map<ir::ValueId, std::vector<ir::ValueId>> groups;
   for (const ir::ValueId v : simulate::rounded_values(scene.plan))
     groups[decision_of(scene, v).scale_group].push_back(v);

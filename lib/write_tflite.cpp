@@ -30,8 +30,10 @@ target::TargetSpec target_of(const config::CoreConfig& config) {
   target.weights.narrow_at_4 = wants_format(config, "tflite");
   if (wants_format(config, "tflite"))  // which has integers alone
     for (auto& [bits, codebook] : target.weight_widths) codebook = false;
-  if (is_full(config, target))
-    for (auto& [op, rule] : target.ops) rule.float_output = false;
+  for (auto& [op, rule] : target.ops) {
+    if (is_full(config, target)) rule.float_output = false;
+    if (wants_format(config, "tflite")) rule.result_widths.clear();  // its activations fill their type
+  }
   for (const config::CustomOp& op : config.custom_ops) {
     target::OpRule rule;
     rule.op_type = op.op_type;

@@ -252,11 +252,13 @@ std::string weights_in_float(const target::TargetSpec& target, const config::Nod
 }
 
 // Why the rules leave a node's results in float, or "".
-std::string results_in_float(const target::TargetSpec& target, const ir::Node& node,
+std::string results_in_float(const ir::Graph& graph, const target::TargetSpec& target, const ir::Node& node,
                              const config::NodeSettings& rule) {
   if (!rule.enable_activation_quantization.value_or(true))
     return format("a rule leaves the result of {} in float", node.name);
-  if (rule.activation_n_bits.value_or(0) > target.activations.bits)
+  const int bits = rule.activation_n_bits.value_or(0);
+  if (bits > target.activations.bits &&
+      !target::rule_for(target, ir::rule_name(graph, node), node.domain).result_widths.contains(bits))
     return format("{} bits for the result of {}: integer kernels take {}, float is finer than both",
                   *rule.activation_n_bits, node.name, target.activations.bits);
   return {};
@@ -282,7 +284,7 @@ void apply_rules(const ir::Graph& graph, const target::TargetSpec& target,
       keep_node_float(all[n], why);
   }
   for (size_t n = 0; n < rules.size(); ++n)
-    if (const std::string why = results_in_float(target, graph.nodes[n], rules[n]); !why.empty())
+    if (const std::string why = results_in_float(graph, target, graph.nodes[n], rules[n]); !why.empty())
       keep_results_float(graph, static_cast<ir::NodeId>(n), why, all);
 }
 

@@ -277,6 +277,26 @@ void check_width(const ir::Graph& graph, const target::TargetSpec& target, const
   }
 }
 
+// The same for results, of ops for which the target names widths.
+void check_result_width(const ir::Graph& graph, const target::TargetSpec& target, const RuleMatch& match,
+                        const ResolvedRules& rules, Diagnostics& diagnostics) {
+  if (match.settings.find("activation_n_bits") == std::string::npos) return;
+  for (const ir::NodeId id : match.nodes) {
+    const std::optional<int>& bits = rules.nodes[static_cast<size_t>(id)].activation_n_bits;
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const std::map<int, target::Grid>& widths =
+        target::rule_for(target, ir::rule_name(graph, node), node.domain).result_widths;
+    if (!bits || widths.empty() || widths.contains(*bits)) continue;
+    std::vector<std::string> known;
+    for (const auto& [width, grid] : widths) known.push_back(std::to_string(width));
+    diagnostics.error({"target-cannot", match.place,
+                       format("{} has no results of {} bits for a {}, which it asks for {}", target.name,
+                              *bits, node.op_type, node.name),
+                       "write one of " + join(known, ", ")});
+    return;
+  }
+}
+
 }  // namespace
 
 void check_placed(const ir::Graph& graph, const target::TargetSpec& target,
@@ -284,6 +304,7 @@ void check_placed(const ir::Graph& graph, const target::TargetSpec& target,
   Diagnostics diagnostics;
   for (const RuleMatch& match : rules.matches) {
     if (!target.weight_widths.empty()) check_width(graph, target, match, rules, diagnostics);
+    check_result_width(graph, target, match, rules, diagnostics);
     std::string reasons;
     const bool heard = std::any_of(match.nodes.begin(), match.nodes.end(), [&](ir::NodeId id) {
       const config::NodeSettings& settings = rules.nodes[static_cast<size_t>(id)];

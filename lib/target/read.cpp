@@ -95,8 +95,8 @@ void read_result_widths(Members& members, std::map<int, Grid>& widths) {
     if (bits < kLeastResultBits || (bits > 8 && bits != kMostResultBits))
       members.problem(pointer, "bad-value", format("'{}' is no width", text),
                       "write a whole number from 2 to 8, or 16");
-    const auto grid = std::find_if(kGridWords.begin(), kGridWords.end(),
-                                   [&](const char* known) { return word.is_string() && word == known; });
+    const std::string said = word.is_string() ? word.get<std::string>() : std::string();
+    const auto grid = std::find(kGridWords.begin(), kGridWords.end(), said);
     if (grid == kGridWords.end())
       members.problem(pointer, "bad-value", format("{} is not possible here", json::found(word)),
                       format("write one of {}", fmt::join(kGridWords, ", ")));

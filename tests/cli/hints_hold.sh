@@ -1,6 +1,7 @@
-# The lines of a hint do what its figures say: each that was tried is put into the config, and converted with.
+# The lines of a hint do what its figures say: each that was tried is put into the config, and converted with. Negative lobes
+# are left for the hint to find.
 export SAMPLE
-quantize_sample --target imx500 --diagnose --report json > before.json
+quantize_sample --target imx500 --set /quantization_config/shift_negative_activation_correction=false --diagnose --report json > before.json
 python3 - <<'P'
 import json
 report = json.load(open('before.json'))
@@ -8,6 +9,7 @@ config = json.load(open(__import__('os').environ['SAMPLE'] + '/config.json'))
 config['representative_dataset']['path'] = __import__('os').environ['SAMPLE'] + '/calib'
 config['representative_dataset']['max_images'] = 24
 config['target_platform_capabilities'] = 'imx500'
+config['quantization_config'] = {'shift_negative_activation_correction': False}
 
 def merge(into, lines):
     for key, value in lines.items():

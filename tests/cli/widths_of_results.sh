@@ -26,9 +26,11 @@ quantize_sample --target "$tpc" --set /target_resource_utilization/bops=40% -q >
 [ "$(results_of 4)" -ge 1 ] || fail "bit operations make no result narrow"
 
 # By hand; and beside a .tflite, whose activations fill their type, all keep the target's own.
-quantize_sample --target "$tpc" --set /target_resource_utilization/activation_memory=60% -q \
-  --set '/bit_width_config=[{"filter": {"op_type": "Gemm"}, "activation_n_bits": 6}]' > /dev/null
-[ "$(results_of 6)" = 1 ] || fail "the rule was not heard"
+by_hand() { quantize_sample --target "$tpc" -q --set "/bit_width_config=[{\"filter\": {\"op_type\": \"Gemm\"}, \"activation_n_bits\": $1}]"; }
+by_hand 16 > /dev/null
+[ "$(results_of 16)" = 1 ] || fail "the rule was not heard"
+by_hand 6 > /dev/null 2> refused && fail "a width was taken that the target does not have"
+grep -q "write one of 4, 8, 16" refused || fail "no word on the widths that there are"
 quantize_sample --target "$tpc" --format onnx,tflite --set /target_resource_utilization/bops=80% -q > /dev/null
 [ "$(results_of 8)" -gt 10 ] && [ "$(results_of 4)" = 0 ] || fail "results of a .tflite are narrow"
 quantize_sample --target "$tpc" --set /target_resource_utilization/activation_memory=40% -q > /dev/null 2> refused && fail "met"

@@ -90,6 +90,12 @@ TEST_CASE("activation widths of a TPC are what a budget may choose from") {
   CHECK(t.activations.bits == 8);
   CHECK(target::to_json(target::parse(target::to_json(t), "x.json", "x")) == target::to_json(t));
   CHECK_THAT(target::describe(t), Catch::Contains("A budget chooses 4 or 8 or 16 bits"));
+  const std::vector<Problem> wrong = problems_of(
+      R"({"name": "x", "based_on": "int8", "ops": {"Conv": {"result_widths": {"12": "uniform", "4": "odd"}}}})");
+  REQUIRE(wrong.size() == 2);
+  CHECK_THAT(wrong[0].place, Catch::Contains("/ops/Conv/result_widths/12"));
+  CHECK_THAT(wrong[0].remedy, Catch::Contains("2 to 8, or 16"));
+  CHECK_THAT(wrong[1].remedy, Catch::Contains("power_of_two"));
   // A width that not every width of weights stands beside is none that can be chosen by itself.
   CHECK(target::parse(text_of("tpc_schema_2.json"), "t.json", "t").ops.at("Conv").result_widths.empty());
 }
