@@ -19,6 +19,7 @@ from real_data import QCONVERT, ROOT, data_folder, link_all, list_models, run, s
 
 JUDGED = 400
 EVERYTHING = {"name": "*"}
+TARGETS = os.path.join(ROOT, "tests", "data", "targets")
 
 
 class Work:
@@ -179,22 +180,42 @@ def imx500(data, folder):
     yield "sqnr_db", decibels
 
 
-def shift_negative(data, folder):
-    work = Work(data, "yolox_nano_416", folder, 100)
-    results = {}
-    for on in (True, False):
-        # Ranges searched at the outputs would be a second difference: each arm finds others.
-        settings = dict(editor(activation_quantization_method="SYMMETRIC"), placement="full", gptq_config={"range_search": False},
-                        quantization_config={"shift_negative_activation_correction": on, "gate_equalization": False})
-        file, report = work.convert(f"shift_{on}", settings)
-        results[on] = work.compare(work.path, file)[0]
-        if on:
-            rows = [c for c in report["corrections"] if c["name"] == "shift-negative correction"]
-            layers = [layer for c in rows for layer in c["layers"] if layer["gain_db"] is not None]
-            yield "layers_reported", float(len(layers))
-            yield "least_layer_gain_db", min((layer["gain_db"] for layer in layers), default=float("-inf"))
-    yield "sqnr_db", results[True]
-    yield "gain_db", results[True] - results[False]
+def shift_negative(**settings):
+    def judge(data, folder):
+        work = Work(data, "yolox_nano_416", folder, 100)
+        if "target_platform_capabilities" in settings:
+            with open(os.path.join(folder, "target.json"), "w") as f:
+                json.dump(settings["target_platform_capabilities"], f)
+            settings["target_platform_capabilities"] = f.name
+        results = {}
+        for on in (True, False):
+            # Ranges searched at the outputs would be a second difference: each arm finds others.
+            own = dict(settings, gptq_config={"range_search": False},
+                       quantization_config={"shift_negative_activation_correction": on, "gate_equalization": False})
+            file, report = work.convert(f"shift_{on}", own)
+            results[on] = work.compare(work.path, file)[0]
+            if on:
+                rows = [c for c in report["corrections"] if c["name"] == "shift-negative correction"]
+                layers = [layer for c in rows for layer in c["layers"] if layer["gain_db"] is not None]
+                yield "layers_reported", float(len(layers))
+                yield "least_layer_gain_db", min((layer["gain_db"] for layer in layers), default=float("-inf"))
+        yield "sqnr_db", results[True]
+        yield "gain_db", results[True] - results[False]
+    return judge
+
+
+def activation_widths(data, folder):
+    """Half of the activations' memory, which 4 bits everywhere would take, spent value by value."""
+    work = Work(data, "mobilenet_v1_0.75_224", folder, JUDGED)
+    target = {"target_platform_capabilities": os.path.join(TARGETS, "tpc_widths.json")}
+    file, report = work.convert("chosen", dict(target, target_resource_utilization={"activation_memory": "50%"}))
+    bits = [n["output"]["bits"] for n in report["nodes"] if n["output"]]
+    yield "results_of_4_bits", float(sum(b == 4 for b in bits))
+    decibels, agreement = work.compare(work.path, file)
+    yield "sqnr_db", decibels
+    yield "agreement_percent", agreement
+    four, _ = work.convert("four", dict(target, bit_width_config=[{"filter": EVERYTHING, "activation_n_bits": 4}]))
+    yield "gain_db", decibels - work.compare(work.path, four)[0]
 
 
 def equalization(data, folder):
@@ -234,7 +255,11 @@ def diagnose(data, folder):
 
 ROWS = {
     "imx500": imx500,
-    "shift_negative": shift_negative,
+    "shift_negative": shift_negative(placement="full", **editor(activation_quantization_method="SYMMETRIC")),
+    # A target that rounds every result, and nothing inside what it computes as one.
+    "shift_negative_fused": shift_negative(target_platform_capabilities={
+        "name": "imx500_centred", "based_on": "imx500", "activations": {"power_of_two": False, "centred": True}}),
+    "activation_widths": activation_widths,
     "equalization": equalization,
     "int4": narrow_weights(weights_n_bits=4),
     "lut4": narrow_weights(weights_n_bits=4, weights_quantization_method="LUT_SYM_QUANTIZER"),
