@@ -203,7 +203,7 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
   options.keep_nchw_io = config.output.tflite_keep_nchw_io;
   options.metadata = metadata_of(config);
   options.int4 = !target.tflite || !target.tflite->limits.contains("int4");
-  options.hard_swish_kernel = target.tflite.has_value();  // without XNNPACK
+  options.xnnpack = !target.tflite;  // LiteRT; what names its operators is smaller or no processor
   if (target.tflite) {
     const std::string& beside = target.tflite->fallback;  // which is what floats run on
     const auto runtime = beside.empty() ? target.tflite : target::load(beside).tflite;

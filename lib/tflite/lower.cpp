@@ -218,8 +218,35 @@ void leave_unrounded(const Lowering& l, const std::vector<ir::NodeId>& order, pl
   }
 }
 
-void finish(Model& model) {
+// A QUANTIZE from int8 to int8 that rounds: as a product with one.
+void requantize_by_products(Model& model) {
+  constexpr double kLeast = 1.0 / 256, kMost = 256;  // what XNNPACK takes, and more than anybody asks for
+  TensorId one = kAbsent;
+  for (Operator& op : model.operators) {
+    if (op.op != Op::kQuantize) continue;
+    const Tensor &from = model.tensors[static_cast<size_t>(op.inputs[0])],
+                 &to = model.tensors[static_cast<size_t>(op.outputs[0])];
+    if (from.type != Type::kInt8 || to.type != Type::kInt8) continue;
+    const double ratio = static_cast<double>(from.quantization.scales[0]) / to.quantization.scales[0];
+    if (ratio == 1 || ratio < kLeast || ratio >= kMost) continue;
+    if (one == kAbsent) {
+      Tensor constant;
+      constant.name = "one";
+      constant.type = Type::kInt8;
+      constant.quantization = {{1}, {0}, 0};
+      constant.data = std::make_shared<const std::string>(1, '\1');
+      constant.kind = "constants";
+      one = static_cast<TensorId>(model.tensors.size());
+      model.tensors.push_back(std::move(constant));
+    }
+    op.op = Op::kMul;
+    op.inputs.push_back(one);
+  }
+}
+
+void finish(Model& model, const LowerOptions& options) {
   tidy(model);
+  if (options.xnnpack) requantize_by_products(model);
   for (Operator& op : model.operators) op.version = version_of(model, op).version;
 }
 
@@ -258,7 +285,7 @@ Model lower(const plan::QuantizedModel& source, const std::vector<plan::Idiom>& 
   l.current = ir::kNone;
   add_outputs(l);
   l.problems.throw_if_errors(Exit::kUnsupported);
-  finish(l.model);
+  finish(l.model, options);
   return std::move(l.model);
 }
 

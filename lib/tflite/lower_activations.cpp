@@ -110,9 +110,20 @@ void lower_hard_swish(Lowering& l, ir::NodeId id) {
   emit_result(l, id, Op::kMul, {x, gate});
 }
 
+// x + (1 - alpha) max(-x, 0): the product has the input's steps times (1 - alpha), so it is exact.
+void lower_leaky_sum(Lowering& l, ir::NodeId id, TensorId x, double alpha) {
+  const auto scale = static_cast<float>(tensor_at(l, x).quantization.scales[0] * (1 - alpha));
+  const TensorId below = then_in(l, Op::kMul, {x, constant_like(l, x, alpha - 1)}, {{scale}, {INT8_MIN}, 0},
+                                 {{"fused_activation_function", static_cast<int64_t>(Activation::kRelu)}});
+  emit_result(l, id, Op::kAdd, {x, below});
+}
+
 void lower_leaky_relu(Lowering& l, ir::NodeId id) {
   const float alpha = ir::float_attribute(node_at(l, id), "alpha", 0.01f);
   const TensorId x = read(l, id, 0);
+  if (l.options.xnnpack && alpha > 0 && alpha < 1 && computes_integers(l, x) &&
+      tensor_at(l, x).type == Type::kInt8)
+    return lower_leaky_sum(l, id, x, alpha);
   if (!lacks(l, Op::kLeakyRelu) || alpha == 0)
     return emit_result(l, id, Op::kLeakyRelu, {x}, {{"alpha", alpha}});
   // PRELU with one slope for all.

@@ -43,7 +43,7 @@ void join_idioms(plan::QuantizedModel& model, const std::vector<plan::Idiom>& id
       become(model, last, "Gelu", idiom.inputs, {{"approximate", std::string(tanh ? "tanh" : "none")}});
       model.plan.nodes[static_cast<size_t>(last)].compute = Compute::kFloat;
     } else if (idiom.kind == plan::IdiomKind::kHardSwish && node_in(model, last).op_type == "Mul") {
-      if (options.hard_swish_kernel || !rounds_inside(model, idiom)) {
+      if (!options.xnnpack || !rounds_inside(model, idiom)) {
         become(model, last, "HardSwish", idiom.inputs, {});
         continue;
       }

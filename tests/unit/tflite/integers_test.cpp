@@ -172,33 +172,71 @@ TEST_CASE("int8: every kind of op is near float", "[litert]") {
                  Type::kInt8);
 }
 
-TEST_CASE("int8: HardSwish without a kernel rounds as the ONNX file of the same plan", "[litert]") {
-  ir::Graph g = tiny::graph(14);
-  const ir::ValueId x = tiny::input(g, "x", {1, 8, 9, 10});
-  const ir::ValueId gate = tiny::node(g, "HardSigmoid", {x}, {{"alpha", 1.0f / 6}});
-  tiny::output(g, tiny::mul(g, x, gate), "hardswish");
+// Mean distance, in steps of the first output, between the ONNX file in ONNX Runtime and the .tflite in
+// LiteRT of one plan: lowered for XNNPACK, or with TFLite's own operators. `spelled` is what there are then
+// none of.
+struct Apart {
+  double for_xnnpack = 0, own = 0;
+};
+Apart steps_apart(const ir::Graph& g, Op spelled) {
   const std::vector<ir::Tensor> inputs = ort_try::random_inputs(onnx_io::write(g), 11, -5, 5);
   const plan::QuantizedModel model = integer_model(g, inputs, target::load("litert"));
   const std::vector<ir::Tensor> theirs = ort_try::run(onnx_io::write_qdq(model, {}).bytes, inputs);
   const std::span<const float> exact = theirs[0].as<float>();
   const float step = model.plan.values[static_cast<size_t>(model.graph.outputs[0])].params.scales[0];
-  const auto steps_apart = [&](bool kernel) {
+  const auto apart = [&](bool xnnpack) {
     LowerOptions options = kept();
     options.io_type = IoType::kFloat32;
-    options.hard_swish_kernel = kernel;
+    options.xnnpack = xnnpack;
     const Model lowered = lower(model, normalize::recognise(model.graph), options);
-    CHECK(count(lowered, Op::kHardSwish) == (kernel ? 1 : 0));
-    const litert::Result ran = litert::run(serialise(lowered).bytes, inputs);
-    const ir::Tensor found = ir::make_tensor(ir::DType::kFloat, ran.outputs[0], {1, 8, 9, 10});
+    const bool there = std::any_of(lowered.operators.begin(), lowered.operators.end(), [&](const auto& op) {
+      return op.op == spelled && lowered.tensors[static_cast<size_t>(op.inputs[0])].type == Type::kInt8;
+    });
+    CHECK(there != xnnpack);
+    const std::string written = serialise(lowered).bytes;
+    const litert::Result ran = litert::run(written, inputs);
+    check_own_arithmetic(written, inputs, ran.outputs, 2);
+    const ir::Tensor found = ir::make_tensor(ir::DType::kFloat, ran.outputs[0], theirs[0].dims);
     double sum = 0;
     for (size_t i = 0; i < exact.size(); ++i)
       sum += std::round(std::fabs(double{found.as<float>()[i]} - double{exact[i]}) / double{step});
     return sum / static_cast<double>(exact.size());
   };
-  const double spelled = steps_apart(false), whole = steps_apart(true);
-  CAPTURE(spelled, whole);
-  CHECK(spelled < 0.01);
-  CHECK(spelled < whole / 4);
+  return {apart(true), apart(false)};
+}
+
+TEST_CASE("int8: HardSwish for XNNPACK rounds as the ONNX file of the same plan", "[litert]") {
+  ir::Graph g = tiny::graph(14);
+  const ir::ValueId x = tiny::input(g, "x", {1, 8, 9, 10});
+  const ir::ValueId gate = tiny::node(g, "HardSigmoid", {x}, {{"alpha", 1.0f / 6}});
+  tiny::output(g, tiny::mul(g, x, gate), "hardswish");
+  const Apart apart = steps_apart(g, Op::kHardSwish);
+  CAPTURE(apart.for_xnnpack, apart.own);
+  CHECK(apart.for_xnnpack < 0.01);
+  CHECK(apart.for_xnnpack < apart.own / 4);
+}
+
+TEST_CASE("int8: LeakyRelu for XNNPACK rounds as the ONNX file of the same plan", "[litert]") {
+  for (const float alpha : {0.01f, 0.1f, 0.3f}) {
+    ir::Graph g = tiny::graph(14);
+    const ir::ValueId x = tiny::input(g, "x", {1, 8, 9, 10});
+    tiny::output(g, tiny::node(g, "LeakyRelu", {x}, {{"alpha", alpha}}), "leaky");
+    const Apart apart = steps_apart(g, Op::kLeakyRelu);
+    CAPTURE(alpha, apart.for_xnnpack, apart.own);
+    CHECK(apart.for_xnnpack == 0);
+    CHECK(apart.own > 0.005);
+  }
+}
+
+TEST_CASE("int8: other numbers for XNNPACK round as the ONNX file of the same plan", "[litert]") {
+  ir::Graph g = tiny::graph(14);
+  const ir::ValueId x = tiny::input(g, "x", {1, 8, 9, 10});
+  const ir::ValueId half = tiny::node(g, "LeakyRelu", {x}, {{"alpha", 0.37f}});
+  tiny::output(g, tiny::concat(g, {x, half}, 1), "concat");
+  const Apart apart = steps_apart(g, Op::kQuantize);
+  CAPTURE(apart.for_xnnpack, apart.own);
+  CHECK(apart.for_xnnpack == 0);
+  CHECK(apart.own > 0.005);
 }
 
 TEST_CASE("int8: ELU, SELU and their slopes", "[litert]") {
