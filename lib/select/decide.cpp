@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "ir/ops.h"
+#include "select/near_grids.h"
 
 namespace qc::select {
 namespace {
@@ -102,18 +103,6 @@ void unmark_joined(const ir::Graph& graph, const std::vector<Capability>& capabi
                         });
     if (joined) plan.values[v].quantized = false;
   }
-}
-
-// A Relu or Clip disappears into its producer only while the range it leaves stays inside its bounds.
-bool keeps_bounds(const ir::Graph& graph, const target::TargetSpec& target, const ir::Value& value,
-                  const quant::QuantParams& before, const quant::QuantParams& after) {
-  const ir::Node& producer = graph.nodes[static_cast<size_t>(value.producer)];
-  if (target::rule_for(target, ir::rule_name(graph, producer), producer.domain).kind !=
-      target::OpKind::kActivation)
-    return true;
-  const bool below = quant::range_min(after) >= quant::range_min(before),
-             above = quant::range_max(after) <= quant::range_max(before);
-  return below && (above || ir::standard_op(producer, "Relu"));
 }
 
 // An input that nothing else reads ends up on the output's grid anyway: rounded to it at once, it is rounded

@@ -4,14 +4,27 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
+#include <optional>
 #include <set>
+#include <span>
+
+#include "quant/operand_params.h"
+#include "select/near_grids.h"
 
 namespace qc::select {
 namespace {
 
 constexpr double kParts = 1023;  // odd; 1/2046 is twice what XNNPACK's multipliers err over 255 steps
 constexpr double kLeast = 64;    // so that no scale moves by more than 1/128
+
+// Products and LeakyRelus: how far two runtimes' results may lie apart, relative to the result. Floats
+// multiplied in different orders; XNNPACK's sum with a multiplier of 20 bits (tflite/lower_activations.cpp).
+constexpr double kFloatError = 0x1p-22, kSumError = 0x1p-20;
+constexpr int kTries = 48;          // a third of all scales will do for a product
+constexpr double kNudge = 0x1p-14;  // a try away from the last
+constexpr int kMostSteps = 256;     // results further out are limited
 
 struct Scales {
   plan::QuantPlan& plan;
@@ -70,6 +83,86 @@ Scales gather(plan::QuantPlan& plan, const ir::Graph& graph, const target::Targe
   return scales;
 }
 
+// Every absolute product of two differences of 8-bit integers, ascending.
+const std::vector<int>& products() {
+  static const std::vector<int> all = [] {
+    std::set<int> found;
+    for (int a = 1; a < kMostSteps; ++a)
+      for (int b = a; b < kMostSteps; ++b) found.insert(a * b);
+    return std::vector<int>(found.begin(), found.end());
+  }();
+  return all;
+}
+
+// Whether an integer times `ratio` lies within `error` of itself, relative, of half a step.
+bool meets_tie(std::span<const int> integers, double ratio, double error) {
+  for (const int integer : integers) {
+    const double result = integer * ratio;
+    if (result > kMostSteps) return false;
+    if (std::fabs(result - std::floor(result) - 0.5) <= error * result) return true;
+  }
+  return false;
+}
+
+// What the node rounds, with the scales as they stand.
+bool has_tie(const Scales& scales, const ir::Graph& graph, const ir::Node& node, ir::ValueId out,
+             const target::TargetSpec& target) {
+  const auto step = [&](ir::ValueId v) {
+    const std::optional<ir::Tensor>& constant = graph.values[static_cast<size_t>(v)].constant;
+    if (!constant) return static_cast<double>(scales.scale(v));
+    return static_cast<double>(quant::operand_params(constant->as<float>(), target.activations.bits,
+                                                     target.activations.is_signed,
+                                                     target.activations.symmetric)
+                                   .scales[0]);
+  };
+  const double to = scales.scale(out);
+  if (node.op_type == "Mul")
+    return meets_tie(products(), step(node.inputs[0]) * step(node.inputs[1]) / to, kFloatError);
+  const std::span<const int> integers(products().data(), kMostSteps - 1);  // the first are 1, 2, 3, ...
+  const double alpha = std::fabs(ir::float_attribute(node, "alpha", 0.01f)),
+               ratio = step(node.inputs[0]) / to;
+  return meets_tie(integers, ratio, kSumError) ||
+         (alpha > 0 && meets_tie(integers, alpha * ratio, kSumError / std::min(alpha, 1.0)));
+}
+
+// The first scale from here on, up or down, with which the node meets no tie; else as it was.
+void nudge(Scales& scales, ir::ValueId v, const std::function<bool()>& met) {
+  const double start = scales.scale(v);
+  for (int k = 0; k < kTries; ++k) {
+    const int steps = k % 2 ? (k + 1) / 2 : -k / 2;
+    scales.set(v, static_cast<float>(start * (1 + steps * kNudge)));
+    if (!met()) return;
+  }
+  scales.set(v, static_cast<float>(start));
+}
+
+void avoid_ties_of_products(Scales& scales, const ir::Graph& graph, const target::TargetSpec& target,
+                            const std::vector<ir::NodeId>& order) {
+  for (auto id = order.rbegin(); id != order.rend(); ++id) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(*id)];
+    if (scales.plan.nodes[static_cast<size_t>(*id)].compute != plan::Compute::kInteger ||
+        !(ir::standard_op(node, "Mul") || ir::standard_op(node, "LeakyRelu")))
+      continue;
+    const ir::ValueId out = result_of(scales, graph, node.outputs[0]);
+    const auto takes_part = [&](ir::ValueId v) {
+      const std::optional<ir::Tensor>& constant = graph.values[static_cast<size_t>(v)].constant;
+      return constant ? constant->dtype == ir::DType::kFloat && constant->size() > 0
+                      : rounded_to_8_bits(scales, graph, v);
+    };
+    if (!rounded_to_8_bits(scales, graph, out) ||
+        !std::all_of(node.inputs.begin(), node.inputs.end(), takes_part))
+      continue;
+    const auto met = [&] { return has_tie(scales, graph, node, out, target); };
+    std::vector<ir::ValueId> movable = node.inputs;
+    movable.push_back(out);
+    for (const ir::ValueId v : movable)
+      if (rounded_to_8_bits(scales, graph, v) && !scales.fixed.contains(scales.group_of(v)) && met())
+        nudge(scales, v, met);
+    for (const ir::ValueId v : movable)
+      if (rounded_to_8_bits(scales, graph, v)) scales.fixed.insert(scales.group_of(v));
+  }
+}
+
 }  // namespace
 
 void avoid_ties(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target) {
@@ -77,6 +170,7 @@ void avoid_ties(plan::QuantPlan& plan, const ir::Graph& graph, const target::Tar
                     std::none_of(target.ops.begin(), target.ops.end(),
                                  [](const auto& rule) { return rule.second.result.has_value(); });
   if (!free) return;  // a scale that has to be a power of two cannot move
+  share_near_grids(plan, graph, target);
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
   Scales scales = gather(plan, graph, target, order);
   for (auto id = order.rbegin(); id != order.rend(); ++id) {
@@ -93,6 +187,7 @@ void avoid_ties(plan::QuantPlan& plan, const ir::Graph& graph, const target::Tar
       if (parts >= kLeast) scales.set(v, static_cast<float>(parts / kParts * scales.scale(out)));
     }
   }
+  avoid_ties_of_products(scales, graph, target, order);
 }
 
 }  // namespace qc::select

@@ -14,6 +14,11 @@ namespace qc::select {
 /// both give the same integer. What follows an Add that differed in one value of ten thousand differs in most
 /// after thirty layers. Scales of 8 bit activations only; values of one scale group move together; scales
 /// that an op insists on (known ranges) stay.
+///
+/// Then the scales around an integer Mul or LeakyRelu, as far as no Add has placed them, by at most 1 part in
+/// 600, until no result of any two integers lies so near half a step that a float's last bits decide it.
+/// Before all that, what a Concat joins gets one scale where ranges are near (near_grids.h): what is not
+/// rescaled is not rounded, and the two files rescale in other places.
 void avoid_ties(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target);
 
 }  // namespace qc::select

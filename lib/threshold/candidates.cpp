@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "ir/ops.h"
+#include "quant/operand_params.h"
 #include "threshold/blocks.h"
 #include "threshold/choose.h"
 #include "threshold/lut.h"
@@ -455,12 +456,9 @@ plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan
                             rule.data_inputs.end();
       const ir::Tensor* operand = ir::constant_input(graph, node, slot);
       if (!data || !operand || operand->dtype != ir::DType::kFloat || operand->size() == 0) continue;
-      const auto [low, high] = std::minmax_element(operand->as<float>().begin(), operand->as<float>().end());
-      const double largest = std::max(-static_cast<double>(*low), static_cast<double>(*high));
       const quant::QuantParams params =
-          target.activations.symmetric
-              ? quant::symmetric_params(largest > 0 ? largest : 1, target.activations.bits, true, true)
-              : quant::asymmetric_params(*low, *high, target.activations.bits, target.activations.is_signed);
+          quant::operand_params(operand->as<float>(), target.activations.bits, target.activations.is_signed,
+                                target.activations.symmetric);
       candidates[node.inputs[slot]] = {{params, 0, bytes_of(*operand, params), "constant operand"}};
     }
   }

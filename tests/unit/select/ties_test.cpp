@@ -4,6 +4,8 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "quant/operand_params.h"
+#include "select/near_grids.h"
 #include "select/unlike.h"
 #include "support/tiny_models.h"
 
@@ -98,6 +100,136 @@ TEST_CASE("scales that an op insists on, and those of other widths, stay") {
   CHECK(scale_of(plan, gate) == 1.0f / 256);
   CHECK(scale_of(plan, x) == 0.0123f);
   CHECK(scale_of(plan, sum) == 0.0111f);
+}
+
+namespace {
+
+// How many products of two integers floats round to one integer or another, by the order of the operations:
+// as ONNX Runtime multiplies (both dequantized, over the output's scale), and as XNNPACK does.
+int ambiguous_products(float a, float b, float out) {
+  const float ratio = a * b / out;
+  int found = 0;
+  for (int i = 0; i <= 255; ++i)
+    for (int j = 0; j <= 255; ++j) {
+      const float x = static_cast<float>(i) * a, y = static_cast<float>(j) * b;
+      const float product = static_cast<float>(i * j) * ratio;
+      if (product < 256) found += std::lrint(x * y / out) != std::lrint(product);
+    }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("products of integers keep away from half steps") {
+  int before = 0, after = 0;
+  for (int k = 0; k < 20; ++k) {
+    ir::Graph g = tiny::graph();
+    const ir::ValueId x = tiny::input(g, "x", {1, 4});
+    const ir::ValueId gate = tiny::node(g, "Sigmoid", {x}), product = tiny::mul(g, x, gate);
+    tiny::output(g, product);
+    plan::QuantPlan plan = integers_everywhere(g);
+    const float start = 0.0123f + 0.0011f * static_cast<float>(k), out = 0.0125f;
+    round_at(plan, x, start);
+    round_at(plan, gate, 1.0f / 256);
+    round_at(plan, product, out);
+    before += ambiguous_products(start, 1.0f / 256, out);
+    select::avoid_ties(plan, g, target::load("int8"));
+    CHECK(scale_of(plan, gate) == 1.0f / 256);
+    CHECK(scale_of(plan, product) == out);
+    CHECK(scale_of(plan, x) == Approx(start).epsilon(0.002));
+    after += ambiguous_products(scale_of(plan, x), 1.0f / 256, out);
+  }
+  CHECK(before > 0);
+  CHECK(after == 0);
+}
+
+TEST_CASE("products with a constant keep away from half steps") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 4});
+  const std::vector<float> factors{0.5f, 1.25f, 2.0f, 0.75f};
+  const ir::ValueId product =
+      tiny::mul(g, x, tiny::constant(g, ir::make_tensor(std::span<const float>(factors), {1, 4})));
+  tiny::output(g, product);
+  plan::QuantPlan plan = integers_everywhere(g);
+  const float factor = quant::operand_params(factors, 8, false, false).scales[0];
+  round_at(plan, x, 0.02f);
+  round_at(plan, product, 0.02f * factor * 70);  // 35 and 105 and so on are half steps
+  CHECK(ambiguous_products(0.02f, factor, scale_of(plan, product)) > 0);
+  select::avoid_ties(plan, g, target::load("int8"));
+  CHECK(scale_of(plan, x) == Approx(0.02f).epsilon(0.002));
+  CHECK(ambiguous_products(scale_of(plan, x), factor, scale_of(plan, product)) == 0);
+}
+
+TEST_CASE("a LeakyRelu keeps away from half steps on both sides of zero") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 4});
+  const ir::ValueId bent = tiny::node(g, "LeakyRelu", {x}, {{"alpha", 0.25f}});
+  tiny::output(g, bent);
+  plan::QuantPlan plan = integers_everywhere(g);
+  round_at(plan, x, 0.03f);
+  round_at(plan, bent, 0.02f);  // 1.5: every third integer
+  select::avoid_ties(plan, g, target::load("int8"));
+  CHECK(scale_of(plan, bent) == 0.02f);
+  CHECK(scale_of(plan, x) == Approx(0.03f).epsilon(0.002));
+  const double ratio = static_cast<double>(scale_of(plan, x)) / 0.02f;
+  double nearest = 1;
+  for (int i = 1; i <= 255; ++i)
+    for (const double result : {i * ratio, 0.25 * i * ratio})
+      nearest = std::min(nearest, std::fabs(result - std::floor(result) - 0.5) / (i * ratio));
+  CHECK(nearest > 0x1p-20);
+}
+
+namespace {
+
+// x -> Conv -> Relu (or nothing) -> Concat with the model's own input's Conv, the first read once more.
+struct Joined {
+  ir::Graph g = tiny::graph();
+  ir::ValueId a, b, all;
+  plan::QuantPlan plan;
+};
+
+Joined joined(double a_low, double a_high, double b_low, double b_high, bool relu) {
+  Joined j;
+  const ir::ValueId x = tiny::input(j.g, "x", {1, 4, 5, 5});
+  j.a = tiny::conv(j.g, x, 4);
+  if (relu) j.a = tiny::relu(j.g, j.a);
+  j.b = tiny::conv(j.g, x, 4);
+  j.all = tiny::concat(j.g, {j.a, j.b});
+  tiny::output(j.g, j.all);
+  tiny::output(j.g, tiny::conv(j.g, j.a, 4));
+  j.plan = integers_everywhere(j.g);
+  const auto round_over = [&](ir::ValueId v, double low, double high) {
+    round_at(j.plan, v, 1);
+    j.plan.values[static_cast<size_t>(v)].params = quant::asymmetric_params(low, high, 8, false);
+  };
+  round_over(j.a, a_low, a_high);
+  round_over(j.b, b_low, b_high);
+  round_over(j.all, std::min(a_low, b_low), std::max(a_high, b_high));
+  return j;
+}
+
+}  // namespace
+
+TEST_CASE("a Concat and what it joins share one grid where their ranges are near") {
+  const target::TargetSpec target = target::load("int8");
+  Joined near = joined(-1, 2, -1.1, 1.9, false);
+  select::share_near_grids(near.plan, near.g, target);
+  const auto params = [](const Joined& j, ir::ValueId v) {
+    return j.plan.values[static_cast<size_t>(v)].params;
+  };
+  CHECK(params(near, near.a) == params(near, near.all));
+  CHECK(params(near, near.b) == params(near, near.all));
+
+  Joined far = joined(-1, 2, -4, 4, false);
+  const quant::QuantParams before = params(far, far.a);
+  select::share_near_grids(far.plan, far.g, target);
+  CHECK(params(far, far.a) == before);
+  CHECK(params(far, far.b) == params(far, far.all));
+
+  Joined limited = joined(0, 2, -0.1, 2, true);  // a Relu that its range does for
+  const quant::QuantParams of_relu = params(limited, limited.a);
+  select::share_near_grids(limited.plan, limited.g, target);
+  CHECK(params(limited, limited.a) == of_relu);
 }
 
 TEST_CASE("a Concat of boxes and scores is found, and may stay in float where only outputs follow") {
