@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Judges the .tflite files of the real models; see real_models_tflite.sh. Standard library only.
 
-Three files a model: `float` (form float32, from the model alone), `pair` (the int8 .tflite beside its ONNX file, one plan)
-and `alone` (--format tflite). Columns of tests/real_models_tflite.csv, empty where there is no bound: `pair_floor` and
-`alone_floor` are what is reached in dB and may not be lost (the pair's .tflite against its ONNX file; the lone file against
-the float model), `bytes` the lone file's size, `transposes` and `operators_refused` (0: XNNPACK takes every operator) are of
-the lone file: the run fails beyond any of them. Aimed at, and printed below the table with what misses it by name:
+Three files a model: `float` (form float32, from the model alone), `pair` (the int8 .tflite beside its ONNX file, one plan with
+integers wherever they go) and `alone` (--format tflite). Columns of tests/real_models_tflite.csv, empty where there is no
+bound: `pair_floor` and `alone_floor` are what is reached in dB and may not be lost (the pair's .tflite against its ONNX file;
+the lone file against the float model), `bytes` the lone file's size, `transposes` and `operators_refused` (0: XNNPACK takes
+every operator) are of the lone file: the run fails beyond any of them. Aimed at, and printed below the table with what misses it by name:
 `float_error` of the output's range, `pair_bound`, and `alone_bound` and `bytes_bound`, which are a peer's file of the same
 model. `known_short` says which of these aims stay short and why ("aim: reason; aim: reason"); any other miss fails the run. A model that takes every
 picture in its own size is left out: a .tflite has one size.
@@ -62,7 +62,8 @@ def judge(data, model, work):
                              rm.link_all(calibration[:CALIBRATION], os.path.join(work, "calib")))
     pictures = rm.link_all(judged[:JUDGED], os.path.join(work, "judged"))
     floats, _ = convert(path, config, os.path.join(work, "float"), "-q", "--format", "tflite", "--set", "/output/tflite/form=float32")
-    pair, said = convert(path, config, os.path.join(work, "pair"), "-v", "--format", "onnx,tflite")
+    # In full: where the default falls back to integer weights alone, the two would compare floats.
+    pair, said = convert(path, config, os.path.join(work, "pair"), "-v", "--format", "onnx,tflite", "--set", "/placement=full")
     alone, _ = convert(path, config, os.path.join(work, "alone"), "-q", "--format", "tflite")
     found = {"float": judged_by(path, floats + ".tflite", config, pictures),
              "pair": judged_by(pair + ".onnx", pair + ".tflite", config, pictures),
