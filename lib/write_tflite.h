@@ -18,7 +18,7 @@ bool wants_format(const config::CoreConfig& config, const char* format);
 
 /// Worst output, in dB, from which on a model that is all on integers is of use: transformers end up near 0,
 /// and no classifier met so far below this.
-constexpr double kUsableDb = 16;
+constexpr double kUsableDb = 18;
 
 /// Integers go wherever the target has a kernel: the config has it so, or the target leaves no choice.
 bool is_full(const config::CoreConfig& config, const target::TargetSpec& target);

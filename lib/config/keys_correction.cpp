@@ -108,7 +108,7 @@ Key range_key() {
            }},
           "Activations whose rounding costs the outputs most get the range, of several, that costs them "
           "least; kept where held-out images come closer. null: where everything is to be on integers and "
-          "the worst output is below 16 dB.");
+          "the worst output is below 18 dB.");
   key.nullable = true;
   return key;
 }
