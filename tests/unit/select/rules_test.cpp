@@ -140,7 +140,7 @@ TEST_CASE("weights get the widths of their rules, a shared one the largest") {
   const auto bits = [&](const char* rules) {
     const auto candidates =
         threshold::weight_candidates(net.graph, plan, target, {}, resolve(net.graph, rules).nodes, 1);
-    return candidates.at(shared).front().params.bits;
+    return candidates.at(shared).front().params.stored_bits();
   };
   CHECK(bits("[]") == 8);
   CHECK(bits(R"([{"filter": {"name": "*"}, "weights_n_bits": 3}])") == 3);
@@ -213,7 +213,11 @@ TEST_CASE("weights follow the method that a rule gives them") {
       candidate(with(&config::NodeSettings::weights_quantization_method, QuantizationMethod::kLutSymmetric));
   CHECK(lut.params.codebook.size() == 16);
   CHECK(lut.params.stored_bits() == 4);
-  CHECK(lut.error < candidate(with(&config::NodeSettings::weights_n_bits, 4)).error);
+  config::NodeSettings even = with(&config::NodeSettings::weights_n_bits, 4);
+  CHECK(candidate(even).params == lut.params);  // what the target has where no method is named
+  even.weights_quantization_method = QuantizationMethod::kSymmetric;
+  CHECK(candidate(even).params.codebook.empty());
+  CHECK(lut.error < candidate(even).error);
 }
 
 TEST_CASE("results follow the method, width and range that a rule gives them, in the target's type") {
@@ -326,7 +330,8 @@ TEST_CASE("every width from 2 to 8 has less error than the one below") {
     const plan::Candidate c = threshold::weight_candidate(
         weight, 0, target::load("int8"), {}, with(&config::NodeSettings::weights_n_bits, bits), 1);
     CAPTURE(bits);
-    CHECK(c.params.bits == bits);
+    CHECK(c.params.stored_bits() == bits);
+    CHECK(c.params.codebook.empty() == bits > 5);
     CHECK(c.params.scales.size() == 8);
     CHECK(c.error < last * 0.6);
     last = c.error;
@@ -335,17 +340,24 @@ TEST_CASE("every width from 2 to 8 has less error than the one below") {
 
 TEST_CASE("four bits have sixteen levels where no .tflite stores them") {
   const ir::Tensor weight = tiny::random_tensor({8, 4, 3, 3}, 3, -0.9f, 0.3f);
-  const auto of = [&](const char* formats) {
+  const auto of = [&](const char* formats, bool even) {
     Diagnostics diagnostics;
     const config::CoreConfig config =
         config::parse(format("{{\"output\": {{\"formats\": [{}]}}}}", formats), "c.json", {}, diagnostics);
-    return threshold::weight_candidate(weight, 0, target_of(config), {},
-                                       with(&config::NodeSettings::weights_n_bits, 4), 1);
+    config::NodeSettings settings = with(&config::NodeSettings::weights_n_bits, 4);
+    if (even) settings.weights_quantization_method = config::QuantizationMethod::kSymmetric;
+    return threshold::weight_candidate(weight, 0, target_of(config), {}, settings, 1);
   };
-  const plan::Candidate alone = of("\"onnx\""), both = of("\"onnx\", \"tflite\"");
+  const plan::Candidate alone = of("\"onnx\"", true), both = of("\"onnx\", \"tflite\"", false),
+                        book = of("\"onnx\"", false);
   CHECK(alone.params.qmin() == -8);
   CHECK(both.params.qmin() == -7);
+  CHECK(both.params.codebook.empty());
   CHECK(alone.error < 0.9 * both.error);
+  CHECK(book.params.codebook.size() == 16);
+  CHECK(book.params.codebook.front() >= -63);  // pairs of products with uint8 stay within 16 bits
+  CHECK(book.params.codebook.back() <= 63);
+  CHECK(book.error < alone.error);
 }
 
 select::ResolvedRules placed(const ir::Graph& graph, const std::string& rules) {
