@@ -1,9 +1,11 @@
 // Rounding by second-order statistics: no step loses against the one before, on any statistics.
 #include "correct/round_rows.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <random>
+#include <span>
 
 using namespace qc::correct;
 
@@ -111,6 +113,37 @@ TEST_CASE("no step of rounding loses against the one before, row by row") {
     CHECK(planes < 0.8 * nearest);
     CHECK(descended < planes);
   }
+}
+
+TEST_CASE("rows of a codebook take its values alone, and no step loses against the one before") {
+  std::mt19937 random(5);
+  const Case c{12, 40, 400, 7, 0.2, false};
+  const bool scales = GENERATE(false, true), per_row = GENERATE(false, true);
+  CAPTURE(scales, per_row);
+  Rows rows = rows_of(c, random);
+  const std::vector<int32_t> book{-63, -31, -14, -5, 0, 6, 20, 63};
+  rows.codebook_size = std::ssize(book);
+  for (int64_t r = 0; r < (per_row ? c.rows : 1); ++r)
+    for (const int32_t level : book) rows.codebook.push_back(level + (level != 0 && r == 2 ? 1 : 0));
+  for (int64_t r = 0; r < c.rows; ++r) {
+    rows.low[static_cast<size_t>(r)] = rows.codebook_of(r).front();
+    rows.high[static_cast<size_t>(r)] = rows.codebook_of(r).back();
+  }
+  const Gram gram = gram_of(c, random);
+  const Rounded rounded = round_rows(rows, gram, {}, {false, 0.5, 3, scales}, 2);
+  double nearest = 0, descended = 0;
+  for (int64_t r = 0; r < c.rows; ++r) {
+    const auto at = static_cast<size_t>(r);
+    CHECK(rounded.planes[at] <= rounded.nearest[at]);
+    CHECK(rounded.descended[at] <= rounded.planes[at]);
+    nearest += rounded.nearest[at];
+    descended += rounded.descended[at];
+    const std::span<const int32_t> own = rows.codebook_of(r);
+    for (int64_t e = 0; e < c.size; ++e)
+      CHECK(
+          std::binary_search(own.begin(), own.end(), rounded.integers[static_cast<size_t>(r * c.size + e)]));
+  }
+  CHECK(descended < 0.8 * nearest);
 }
 
 TEST_CASE("the thread count changes nothing, and another target is nearer to the float result") {

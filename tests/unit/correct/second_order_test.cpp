@@ -65,7 +65,8 @@ Net two_convs(int bits) {
   return net;
 }
 
-correct::SecondOrder solved(const Net& net, bool pictures, bool mirror, int threads, int64_t most = 100) {
+correct::SecondOrder solved(const Net& net, bool pictures, bool mirror, int threads, int64_t most = 100,
+                            bool scale_search = false) {
   const SmoothSource source(pictures);
   run::OrtRunnerFactory runners(onnx_doors());
   std::vector<int64_t> images;
@@ -74,6 +75,7 @@ correct::SecondOrder solved(const Net& net, bool pictures, bool mirror, int thre
   options.mirror = mirror;
   options.most_runs = most;
   options.threads = threads;
+  options.rounding.scale_search = scale_search;
   return correct::solve_second_order(net.model, runners, source, images, options, {});
 }
 
@@ -107,6 +109,23 @@ TEST_CASE("rounding by second-order statistics beats rounding to nearest on imag
   const Net net = two_convs(4);
   const double nearest = db_of(net, {}), found = db_of(net, solved(net, true, false, 2));
   CHECK(found > nearest + 1);
+}
+
+TEST_CASE("scales that are powers of two stay such, others follow what is found") {
+  Net net = two_convs(4);
+  const auto scales_of = [&](Net& of, float scale) {
+    for (auto& [v, weight] : of.model.weights)
+      weight.params.scales.assign(weight.params.scales.size(), scale);
+    run::OrtRunnerFactory runners(onnx_doors());
+    std::vector<float> scales;
+    for (const auto& [v, weight] : solved(of, true, false, 2, 100, true).weights)
+      scales.insert(scales.end(), weight.params.scales.begin(), weight.params.scales.end());
+    return scales;
+  };
+  const auto powers = scales_of(net, 0.0625f), others = scales_of(net, 0.07f);
+  REQUIRE(powers.size() == 11);
+  CHECK(std::all_of(powers.begin(), powers.end(), [](float scale) { return scale == 0.0625f; }));
+  CHECK(std::any_of(others.begin(), others.end(), [](float scale) { return scale != 0.07f; }));
 }
 
 TEST_CASE("pictures that are fitted on count mirrored as well, where there are pictures and room") {
