@@ -45,8 +45,9 @@ class ModelRunner {
   virtual ~ModelRunner() = default;
   /// One inference. `inputs` in the order of Graph::inputs; returns the graph outputs in order, then
   /// extra_outputs; those that are no tensors of numbers (sequences, strings) come back of type kUndefined
-  /// and empty. float16 and bfloat16 come back as float32, and float32 is taken for inputs of these types. Thread-safe. Throws Error(kInput) with the runtime's own words when the model cannot run on
-  /// these inputs.
+  /// and empty. float16 and bfloat16 come back as float32, and float32 is taken for inputs of these types.
+  /// Thread-safe. Throws Error(kInput) with the runtime's own words when the model cannot run on these
+  /// inputs.
   virtual std::vector<ir::Tensor> run(std::span<const ir::Tensor> inputs, int64_t slot = 0) = 0;
 };
 

@@ -28,8 +28,8 @@ struct ResolvedRules {
 ResolvedRules resolve_rules(const ir::Graph& graph, const config::CoreConfig& config);
 
 /// Throws Error(kUsage) for every rule of /placement that asks for integers where none of its nodes can have
-/// them, and for every rule that asks for a width of weights, or of results that have several, which the target
-/// does not have.
+/// them, and for every rule that asks for a width of weights, or of results that have several, which the
+/// target does not have.
 void check_placed(const ir::Graph& graph, const target::TargetSpec& target,
                   const std::vector<Capability>& capabilities, const ResolvedRules& rules);
 
