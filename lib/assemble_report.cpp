@@ -51,7 +51,7 @@ int64_t weight_bytes(const plan::QuantizedModel& model, const ir::Node& node, bo
   for (const ir::ValueId v : node.inputs) {
     if (v == ir::kNone || !model.graph.values[static_cast<size_t>(v)].constant) continue;
     const ir::Tensor& constant = *model.graph.values[static_cast<size_t>(v)].constant;
-    const bool half = constant.dtype == ir::DType::kFloat16 || constant.dtype == ir::DType::kBfloat16;
+    const bool half = ir::is_half(constant.dtype);
     if (constant.dtype != ir::DType::kFloat && !half) continue;
     const auto weight = model.weights.find(v);
     const int bits = weight != model.weights.end()      ? weight->second.params.stored_bits()

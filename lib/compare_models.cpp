@@ -88,8 +88,7 @@ bool correspond(const ComparedFile& a, const std::vector<simulate::Judged>& in_a
 
 // Runners give all of these as float32.
 bool floats(const ir::Value& value) {
-  return value.dtype == ir::DType::kFloat || value.dtype == ir::DType::kFloat16 ||
-         value.dtype == ir::DType::kBfloat16;
+  return value.dtype == ir::DType::kFloat || ir::is_half(value.dtype);
 }
 
 // One output side by side, at the last continuous values where both files have these, else as it is.

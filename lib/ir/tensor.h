@@ -63,6 +63,11 @@ Tensor make_tensor(DType type, std::string raw_bytes, std::vector<int64_t> dims)
 Tensor scalar(float value);
 Tensor scalar(int64_t value);
 
+/// float16 or bfloat16: runners take and give float32 for these.
+constexpr bool is_half(DType type) {
+  return type == DType::kFloat16 || type == DType::kBfloat16;
+}
+
 /// Same type, shape and bytes.
 bool equal(const Tensor& a, const Tensor& b);
 

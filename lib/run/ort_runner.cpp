@@ -49,10 +49,6 @@ Error refusal(Exit exit, const std::string& place, const std::string& words) {
   throw refusal(exit, place, words);
 }
 
-bool is_half(ir::DType type) {
-  return type == ir::DType::kFloat16 || type == ir::DType::kBfloat16;
-}
-
 Ort::Value wrap(const ir::Tensor& tensor, const Ort::MemoryInfo& memory) {
   // ONNX Runtime takes a mutable pointer and never writes through an input.
   void* data = const_cast<char*>(tensor.bytes->data());
@@ -65,7 +61,7 @@ ir::Tensor unwrap(const Ort::Value& value) {
   if (!value.IsTensor()) return ir::make_tensor(ir::DType::kUndefined, "", {0});
   const auto info = value.GetTensorTypeAndShapeInfo();
   const ir::DType type = from_ort(info.GetElementType());
-  if (is_half(type)) {
+  if (ir::is_half(type)) {
     const std::string_view bytes(static_cast<const char*>(value.GetTensorRawData()),
                                  2 * info.GetElementCount());
     const std::vector<float> floats = quant::widened(bytes, type == ir::DType::kBfloat16);
@@ -138,7 +134,7 @@ class OrtRunner : public ModelRunner {
   std::vector<ir::Tensor> in_type_of_model(std::span<const ir::Tensor> inputs) const {
     std::vector<ir::Tensor> typed(inputs.begin(), inputs.end());
     for (size_t i = 0; i < typed.size() && i < input_types_.size(); ++i) {
-      if (typed[i].dtype != ir::DType::kFloat || !is_half(input_types_[i])) continue;
+      if (typed[i].dtype != ir::DType::kFloat || !ir::is_half(input_types_[i])) continue;
       const bool bfloat16 = input_types_[i] == ir::DType::kBfloat16;
       typed[i] = ir::make_tensor(input_types_[i], quant::narrow_bytes(typed[i].as<float>(), bfloat16),
                                  typed[i].dims);

@@ -40,7 +40,7 @@ bool asks_for_shape(const ir::Node& node) {
 
 // Runners give these as float32.
 bool judgeable(ir::DType type) {
-  return type == ir::DType::kFloat || type == ir::DType::kFloat16 || type == ir::DType::kBfloat16;
+  return type == ir::DType::kFloat || ir::is_half(type);
 }
 
 bool jumps(const ir::Graph& graph, const ir::Node& node) {
