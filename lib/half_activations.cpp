@@ -101,12 +101,8 @@ const HalfOp* op_of(const Node& node) {
   return nullptr;
 }
 
-const ir::Value& value_of(const ir::Graph& graph, ValueId v) {
-  return graph.values[static_cast<size_t>(v)];
-}
-
 bool is_float32(const ir::Graph& graph, ValueId v) {
-  return v != kNone && value_of(graph, v).dtype == DType::kFloat;
+  return v != kNone && ir::value_at(graph, v).dtype == DType::kFloat;
 }
 
 // The slots that take the node's own type. Resize's factors are float32 in every opset.
@@ -126,7 +122,7 @@ Reach looked_at(const ir::Graph& graph, run::RunnerFactory& runners, int64_t run
   std::vector<run::Tap> taps;
   Reach reach{std::vector<float>(count, kInfinite), margin};
   const auto look = [&](ValueId v) {
-    if (!is_float32(graph, v) || value_of(graph, v).constant) return;
+    if (!is_float32(graph, v) || ir::value_at(graph, v).constant) return;
     reach.largest[static_cast<size_t>(v)] = 0;
     taps.push_back({v,
                     [&seen, v](int64_t slot, std::span<const float> tensor, std::span<const int64_t>) {
@@ -197,9 +193,9 @@ class Chooser {
   float& far(ValueId v) { return far_[static_cast<size_t>(v)]; }
 
   std::string too_far(ValueId v) {
-    return std::isinf(far(v))
-               ? format("'{}' has infinite values", value_of(graph_, v).name)
-               : format("'{}' may reach {:.3g}, and float16 ends at 65504", value_of(graph_, v).name, far(v));
+    return std::isinf(far(v)) ? format("'{}' has infinite values", ir::value_at(graph_, v).name)
+                              : format("'{}' may reach {:.3g}, and float16 ends at 65504",
+                                       ir::value_at(graph_, v).name, far(v));
   }
 
   void bound_results(const Node& node, const HalfOp& op) {
@@ -208,7 +204,8 @@ class Chooser {
     if (op.kind == Kind::kMoves || node.op_type == "MaxPool" || node.op_type == "Relu") {
       most = 0;
       for (const ValueId v : node.inputs)
-        if (is_float32(graph_, v)) most = std::max(most, value_of(graph_, v).constant ? kInfinite : far(v));
+        if (is_float32(graph_, v))
+          most = std::max(most, ir::value_at(graph_, v).constant ? kInfinite : far(v));
     }
     for (const ValueId v : node.outputs)
       if (is_float32(graph_, v)) far(v) = std::min(far(v), most);
@@ -218,30 +215,27 @@ class Chooser {
   std::string why_not(const Node& node, size_t slot, DType type) {
     const ValueId v = node.inputs[slot];
     if (!is_float32(graph_, v) || !takes_type(node, slot)) return "";
-    const std::optional<ir::Tensor>& constant = value_of(graph_, v).constant;
+    const std::optional<ir::Tensor>& constant = ir::value_at(graph_, v).constant;
     if (constant && (model_.weights.contains(v) || !constant->bytes))
-      return format("'{}' is stored as integers", value_of(graph_, v).name);
+      return format("'{}' is stored as integers", ir::value_at(graph_, v).name);
     if (type == DType::kBfloat16) return "";
     if (!constant) return far(v) > quant::kLargestFloat16 ? too_far(v) : "";
     constexpr float kSmallest = 6.0e-8f;  // half the smallest float16 becomes 0 (IEEE 754-2019, binary16)
     float most = 0;
     for (const float x : constant->as<float>()) most = std::max(most, std::fabs(x));
     if (most > quant::kLargestFloat16 || (most > 0 && most < kSmallest))
-      return format("its constant '{}' is outside of float16's range", value_of(graph_, v).name);
+      return format("its constant '{}' is outside of float16's range", ir::value_at(graph_, v).name);
     return "";
   }
 
   float sum_before_mean(const Node& node) {
     const auto elements = [&](ValueId v) {
       const std::optional<ir::Dims> dims = ir::static_dims(graph_, v);
-      float all = 1;
-      for (const int64_t d : dims.value_or(ir::Dims{})) all *= static_cast<float>(d);
-      return dims ? all : kInfinite;
+      return dims ? static_cast<float>(ir::element_count(*dims)) : kInfinite;
     };
     const std::vector<int64_t> kernel = ir::ints_attribute(node, "kernel_shape");
-    float count = 1;
-    for (const int64_t k : kernel) count *= static_cast<float>(k);
-    if (kernel.empty()) count = elements(node.inputs[0]) / elements(node.outputs[0]);
+    const float count = kernel.empty() ? elements(node.inputs[0]) / elements(node.outputs[0])
+                                       : static_cast<float>(ir::element_count(kernel));
     return std::isnan(count) ? kInfinite : count * far(node.inputs[0]);
   }
 
@@ -252,17 +246,17 @@ class Chooser {
 
 bool has_constants(const ir::Graph& graph, const Node& node) {
   return std::any_of(node.inputs.begin(), node.inputs.end(),
-                     [&](ValueId v) { return is_float32(graph, v) && value_of(graph, v).constant; });
+                     [&](ValueId v) { return is_float32(graph, v) && ir::value_at(graph, v).constant; });
 }
 
 // Is a node that makes or reads one of the node's values on 16 bits?
 bool touches_half(const ir::Graph& graph, const Node& node, const std::vector<HalfChoice>& choices) {
   const auto half = [&](NodeId id) { return id != kNone && choices[static_cast<size_t>(id)].half; };
   for (const ValueId v : node.inputs)
-    if (is_float32(graph, v) && half(value_of(graph, v).producer)) return true;
+    if (is_float32(graph, v) && half(ir::value_at(graph, v).producer)) return true;
   for (const ValueId v : node.outputs) {
     if (!is_float32(graph, v)) continue;
-    const std::vector<NodeId>& readers = value_of(graph, v).consumers;
+    const std::vector<NodeId>& readers = ir::value_at(graph, v).consumers;
     if (std::any_of(readers.begin(), readers.end(), half)) return true;
   }
   return false;
@@ -318,7 +312,7 @@ class Speller {
 
   void add_cast(ValueId from, ValueId to, DType type) {
     Node node;
-    node.name = value_of(graph_, to).name + "_cast";
+    node.name = ir::value_at(graph_, to).name + "_cast";
     node.op_type = "Cast";
     node.inputs = {from};
     node.attributes.push_back({"to", static_cast<int64_t>(type)});
@@ -330,10 +324,10 @@ class Speller {
 
   // The producer of `v` makes a new value instead, of which `v` is the Cast.
   ValueId make_aside(ValueId v, DType type) {
-    const NodeId producer = value_of(graph_, v).producer;
+    const NodeId producer = ir::value_at(graph_, v).producer;
     const std::vector<ValueId>& outputs = graph_.nodes[static_cast<size_t>(producer)].outputs;
     const auto slot = static_cast<size_t>(std::find(outputs.begin(), outputs.end(), v) - outputs.begin());
-    const ValueId aside = add_value(value_of(graph_, v).name + suffix(type), type, v);
+    const ValueId aside = add_value(ir::value_at(graph_, v).name + suffix(type), type, v);
     ir::set_output(graph_, producer, slot, aside);
     return aside;
   }
@@ -358,7 +352,7 @@ class Speller {
     std::vector<std::pair<NodeId, size_t>> narrow, wide;
     bool captured = false;
     DType type = made(v) == DType::kFloat ? DType::kUndefined : made(v);
-    std::vector<NodeId> readers = value_of(graph_, v).consumers;
+    std::vector<NodeId> readers = ir::value_at(graph_, v).consumers;
     readers.erase(std::unique(readers.begin(), readers.end()), readers.end());
     for (const NodeId id : readers) {
       const Node& node = graph_.nodes[static_cast<size_t>(id)];
@@ -373,7 +367,7 @@ class Speller {
     const bool end = ir::is_input(graph_, v) || ir::is_output(graph_, v);
     if (end && ends_ != DType::kFloat) type = ends_;
     if (type == DType::kUndefined) return;
-    if (value_of(graph_, v).constant) return settle_constant(v, type, narrow, !wide.empty() || captured);
+    if (ir::value_at(graph_, v).constant) return settle_constant(v, type, narrow, !wide.empty() || captured);
     const DType stated = type_stated(v, type, !wide.empty() || captured);
     const auto& others = stated == DType::kFloat ? narrow : wide;
     const DType other = stated == DType::kFloat ? type : DType::kFloat;
@@ -385,7 +379,7 @@ class Speller {
     graph_.values[static_cast<size_t>(v)].dtype = stated;
     if (others.empty()) return;
     if (twin == kNone) {
-      twin = add_value(value_of(graph_, v).name + suffix(other), other, v);
+      twin = add_value(ir::value_at(graph_, v).name + suffix(other), other, v);
       add_cast(v, twin, other);
     }
     for (const auto& [id, slot] : others) ir::set_input(graph_, id, slot, twin);
@@ -406,7 +400,7 @@ class Speller {
   void settle_constant(ValueId v, DType type, const std::vector<std::pair<NodeId, size_t>>& narrow,
                        bool others) {
     if (narrow.empty()) return;
-    const ir::Tensor constant = *value_of(graph_, v).constant;
+    const ir::Tensor constant = *ir::value_at(graph_, v).constant;
     const ir::Tensor half = ir::make_tensor(
         type, quant::narrow_bytes(constant.as<float>(), type == DType::kBfloat16), constant.dims);
     if (!others && !ir::is_output(graph_, v)) {
@@ -414,7 +408,7 @@ class Speller {
       graph_.values[static_cast<size_t>(v)].dtype = type;
       return;
     }
-    const ValueId twin = ir::add_constant(graph_, value_of(graph_, v).name + suffix(type), half);
+    const ValueId twin = ir::add_constant(graph_, ir::value_at(graph_, v).name + suffix(type), half);
     model_.plan.values.resize(graph_.values.size());
     made_.resize(graph_.values.size(), type);
     for (const auto& [id, slot] : narrow) ir::set_input(graph_, id, slot, twin);

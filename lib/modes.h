@@ -66,11 +66,10 @@ Reach half_reach(const config::CoreConfig& config, std::span<const config::NodeS
 ///   and store_operands(), which weight_only has as well;
 /// - weight_only whose runtime is packed: spell_packed();
 /// - float16, bfloat16: float constants get 16 bits. Small ones stay float32, the smallest first, up to 3 %
-/// of
-///   all: a few bytes that noise of long chains comes from. What bodies of control flow read and what is an
-///   output stays as well, and what exceeds float16's range. Where a float16 file ends up further than 60 dB
-///   below float on `inputs` (a few runs), weights of Conv, ConvTranspose, Gemm and MatMul become integers of
-///   16 bits with a scale for each output channel instead, which take as many bytes and are 10 to 25 dB
+///   of all: a few bytes that noise of long chains comes from. What bodies of control flow read and what is
+///   an output stays as well, and what exceeds float16's range. Where a float16 file ends up further than 60
+///   dB below float on `inputs` (a few runs), weights of Conv, ConvTranspose, Gemm and MatMul become integers
+///   of 16 bits with a scale for each output channel instead, which take as many bytes and are 10 to 25 dB
 ///   finer; kept if measured to be better. Where `reach` is known, half_activations.h puts nodes on 16 bits
 ///   before that; undone if the file then yields anything but finite numbers on `inputs`.
 plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,

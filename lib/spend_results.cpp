@@ -8,16 +8,13 @@
 
 #include "base/text.h"
 #include "budget/widths.h"
+#include "ir/edit.h"
 #include "ir/ops.h"
 #include "simulate/probe.h"
 #include "simulate/simulate.h"
 
 namespace qc {
 namespace {
-
-const ir::Node& node_at(const ir::Graph& graph, ir::NodeId id) {
-  return graph.nodes[static_cast<size_t>(id)];
-}
 
 const plan::ValueDecision& decision_of(const BudgetScene& scene, ir::ValueId v) {
   return scene.plan.values[static_cast<size_t>(v)];
@@ -27,7 +24,7 @@ const plan::ValueDecision& decision_of(const BudgetScene& scene, ir::ValueId v) 
 ir::NodeId speaker_of(const BudgetScene& scene, ir::ValueId v) {
   const ir::NodeId maker = scene.graph.values[static_cast<size_t>(v)].producer;
   if (maker == ir::kNone) return ir::kNone;
-  const ir::Node& node = node_at(scene.graph, maker);
+  const ir::Node& node = ir::node_at(scene.graph, maker);
   const target::OpRule& rule = target::rule_for(scene.target, ir::rule_name(scene.graph, node), node.domain);
   return rule.kind == target::OpKind::kActivation ? speaker_of(scene, node.inputs[0]) : maker;
 }
@@ -39,7 +36,7 @@ const target::OpRule* rule_of(const BudgetScene& scene, ir::ValueId v) {
   for (const plan::Idiom& idiom : scene.idioms)
     if (idiom.output == v && scene.target.ops.contains(plan::op_of(idiom.kind)))
       return &scene.target.ops.at(plan::op_of(idiom.kind));
-  const ir::Node& node = node_at(scene.graph, speaker);
+  const ir::Node& node = ir::node_at(scene.graph, speaker);
   return &target::rule_for(scene.target, ir::rule_name(scene.graph, node), node.domain);
 }
 
@@ -64,7 +61,7 @@ std::vector<int> offered(const BudgetScene& scene, const std::vector<ir::ValueId
   for (const ir::ValueId v : members) {
     if (set_by_hand(scene, v)) return {};
     for (const ir::NodeId reader : scene.graph.values[static_cast<size_t>(v)].consumers) {
-      const ir::Node& node = node_at(scene.graph, reader);
+      const ir::Node& node = ir::node_at(scene.graph, reader);
       const std::vector<int>& taken =
           target::rule_for(scene.target, ir::rule_name(scene.graph, node), node.domain).input_bits;
       if (!taken.empty()) most = std::min(most, *std::max_element(taken.begin(), taken.end()));
@@ -151,9 +148,8 @@ std::vector<budget::Moment> moments_of(const BudgetScene& scene, const ResultCho
         moments.back().fixed += tensor.bytes;
         continue;
       }
-      int64_t elements = 1;
-      for (const int64_t dim : scene.sized.values[static_cast<size_t>(tensor.value)].dims) elements *= dim;
-      moments.back().tensors.emplace_back(item->second, elements);
+      const ir::Value& value = ir::value_at(scene.sized, static_cast<ir::ValueId>(tensor.value));
+      moments.back().tensors.emplace_back(item->second, ir::element_count(value.dims));
     }
   }
   return moments;
@@ -234,7 +230,7 @@ ResultChoice result_choice(const BudgetScene& scene) {
     const auto at = std::find(bits.begin(), bits.end(), base);
     if (bits.size() < 2 || at == bits.end()) continue;
     const ir::NodeId maker = scene.graph.values[static_cast<size_t>(members.front())].producer;
-    choice.items.push_back({group, maker == ir::kNone ? std::string() : node_at(scene.graph, maker).name,
+    choice.items.push_back({group, maker == ir::kNone ? std::string() : ir::node_at(scene.graph, maker).name,
                             bits, static_cast<size_t>(at - bits.begin())});
     all.insert(bits.begin(), bits.end());
   }
@@ -279,15 +275,11 @@ std::optional<budget::MemoryGraph> memory_of(const BudgetScene& scene) {
            });
   };
   const auto bytes_of = [&](ir::ValueId v) -> std::optional<int64_t> {
-    const ir::Value& value = scene.sized.values[static_cast<size_t>(v)];
-    if (!value.has_shape) return std::nullopt;
-    int64_t elements = 1;
-    for (const int64_t dim : value.dims) {
-      if (dim < 0) return std::nullopt;
-      elements *= dim;
-    }
+    const std::optional<ir::Dims> dims = ir::static_dims(scene.sized, v);
+    if (!dims) return std::nullopt;
+    const int64_t elements = ir::element_count(*dims);
     const plan::ValueDecision& decision = decision_of(scene, v);
-    if (!decision.quantized) return (elements * ir::bits_of(value.dtype) + 7) / 8;
+    if (!decision.quantized) return (elements * ir::bits_of(ir::value_at(scene.sized, v).dtype) + 7) / 8;
     const int bits = decision.params.bits;
     return (elements * (packed.contains(decision.scale_group) ? bits : bits > 8 ? 16 : 8) + 7) / 8;
   };

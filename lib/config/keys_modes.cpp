@@ -75,17 +75,14 @@ void add_float16_keys(std::vector<Key>& t) {
   t.push_back(flag(
       "/float16/activations", [](CoreConfig& c) -> bool& { return c.float16.activations; },
       "true: activations of nodes in the modes float16 and bfloat16 have 16 bits as well, for processors "
-      "that "
-      "compute on them; on others the file takes longer than float. Nodes stay float32 where values, by "
-      "calibration images or without them by runs on noise with a wide margin, may leave float16's range, "
-      "and "
-      "where sums or small numbers inside would. A .tflite keeps float32 between its ops: its delegates "
-      "choose."));
+      "that compute on them; on others the file may take longer than float. Nodes stay float32 where "
+      "values, by calibration images or without them by runs on noise with a wide margin, may leave "
+      "float16's range, and where sums or small numbers inside would. A .tflite keeps float32 between its "
+      "ops: its delegates choose."));
   t.push_back(flag(
       "/float16/keep_io_types", [](CoreConfig& c) -> bool& { return c.float16.keep_io_types; },
       "With /float16/activations: true keeps the model's inputs and outputs float32, false makes them 16 "
-      "bits "
-      "as well."));
+      "bits as well."));
 }
 
 void add_onnx_keys(std::vector<Key>& t) {
