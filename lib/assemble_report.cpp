@@ -216,6 +216,12 @@ void describe_file(report::Report& report, const std::filesystem::path& path, co
     claimed += piece.bytes;
   }
   file.rows.push_back({"", "[file structure]", file.size - claimed});
+  file.value_names = written.value_names;
+  if (!file.value_names.empty())
+    report.notes.push_back(
+        format("{} values inside {} have short names there, which the JSON report has beside "
+               "their own; \"/output/onnx/short_names\": false keeps theirs",
+               file.value_names.size(), file.name));
   if (!written.external_name.empty())
     report.notes.push_back(format("{} of {} are in {}, which must stay beside it",
                                   human_bytes(static_cast<double>(written.external_bytes.size())), file.name,

@@ -277,6 +277,7 @@ onnx_io::QdqOptions qdq_options(const OutputPaths& outputs, const config::CoreCo
   options.external_name = outputs.onnx.filename().string() + ".data";
   options.qoperator = config.output.onnx_form == config::OnnxForm::kQOperator;
   options.standard_ops_only = config.output.standard_ops_only;
+  options.short_names = config.output.short_names;
   options.external_above = config.output.external_data_above.value_or(options.external_above);
   return options;
 }

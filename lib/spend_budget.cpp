@@ -21,10 +21,10 @@ namespace {
 
 constexpr int kProbed = 4;  // bits of a probe
 // A bit more divides what a weight adds to the noise by this (ptq-accuracy 0: 3 to 4 in every layer),
-// whatever the layer. Candidates are also made for its neighbours, because which is right depends on the
-// model.
+// whatever the layer. Candidates are also made for steeper ones, which are closer to one width for all: what
+// narrow layers cost together is more than the sum of what each costs alone.
 constexpr double kByBit = 3.5;
-constexpr double kOtherByBit[] = {2.8, 4.2, 5};
+constexpr double kOtherByBit[] = {5, 8};
 constexpr double kLeastSensitivity = 0.01;  // of the mean: probes that measured nothing are not free
 constexpr double kNotPredicted = std::numeric_limits<double>::quiet_NaN();
 
@@ -221,7 +221,7 @@ void probe(const BudgetScene& scene, WidthStudy& study) {
   const correct::ProbeImages images =
       correct::probe_images(scene.answers.calibration,
                             correction_images(wide, scene.config, probe_images_for(scene, probes.size())));
-  correct::Sensitivities found;
+  correct::Sensitivities found, by_probes;
   if (scene.config.mixed_precision.sensitivity == config::Sensitivity::kGram) {
     found = correct::estimate_from_statistics(wide, narrow, scene.runners, scene.source, images, options);
   } else {
@@ -229,24 +229,41 @@ void probe(const BudgetScene& scene, WidthStudy& study) {
     const correct::Probed measured =
         correct::probe_compensated(wide, narrow, probes, scene.runners, scene.source, images,
                                    scene.answers.judged, options, [&] { progress.advance(); });
-    found = measured.added;
+    found = correct::steadied(measured);
+    by_probes = measured.added;
     study.wide_noise = measured.wide;
   }
+  if (by_probes.empty()) by_probes = found;
   double mean = 0;
   for (const auto& [weight, added] : found) mean += added / static_cast<double>(found.size());
-  for (WidthItem& item : study.items)
-    item.sensitivity = std::max({found.at(item.weight), kLeastSensitivity * mean, 1e-12});
+  const double least = std::max(kLeastSensitivity * mean, 1e-12);
+  for (WidthItem& item : study.items) {
+    item.sensitivity = std::max(found.at(item.weight), least);
+    item.probed = std::max(by_probes.at(item.weight), least);
+  }
 }
 
-std::vector<budget::Item> problem_of(const BudgetScene& scene, const WidthStudy& study, double by_bit) {
+std::vector<budget::Item> problem_of(const BudgetScene& scene, const WidthStudy& study, double by_bit,
+                                     double WidthItem::*sensitivity = &WidthItem::sensitivity) {
   const std::vector<int> all = widths(scene.config, scene.target);
   std::vector<budget::Item> items;
   for (const WidthItem& item : study.items) {
     items.emplace_back();
     for (size_t w = 0; w < all.size(); ++w)
       items.back().choices.push_back(
-          {item.bytes[w], item.sensitivity * std::pow(by_bit, kProbed - all[w]), item.products * all[w]});
+          {item.bytes[w], item.*sensitivity * std::pow(by_bit, kProbed - all[w]), item.products * all[w]});
   }
+  return items;
+}
+
+// Widths outside of first..last cost more than anything inside could.
+std::vector<budget::Item> within_band(std::vector<budget::Item> items, size_t first, size_t last) {
+  double all = 0;
+  for (const budget::Item& item : items)
+    for (const budget::Choice& choice : item.choices) all += choice.cost;
+  for (budget::Item& item : items)
+    for (size_t w = 0; w < item.choices.size(); ++w)
+      if (w < first || w > last) item.choices[w].cost += all;
   return items;
 }
 
@@ -364,6 +381,19 @@ std::optional<budget::Solution> solve_as_written(const BudgetScene& scene, const
   return best;
 }
 
+// Three widths around the one that fills the budget if all layers have it.
+std::pair<size_t, size_t> band_of(const WidthStudy& study, int64_t limit) {
+  const auto bytes_at = [&](size_t w) {
+    int64_t bytes = 0;
+    for (const WidthItem& item : study.items) bytes += item.bytes[w];
+    return bytes;
+  };
+  size_t nearest = 0;
+  for (size_t w = 1; w < study.candidates.size(); ++w)
+    if (std::abs(bytes_at(w) - limit) < std::abs(bytes_at(nearest) - limit)) nearest = w;
+  return {nearest == 0 ? 0 : nearest - 1, std::min(nearest + 1, study.candidates.size() - 1)};
+}
+
 // The best choices by the sensitivities, and the widest uniform one that fits.
 std::vector<Tried> candidates_for(const BudgetScene& scene, const WidthStudy& study,
                                   const budget::Limits& limits, report::Report& report) {
@@ -383,12 +413,21 @@ std::vector<Tried> candidates_for(const BudgetScene& scene, const WidthStudy& st
     add("by sensitivity", best->sum.picks);
   }
   const bool more = scene.config.mixed_precision.refine;
-  for (const double by_bit : kOtherByBit) {
-    if (!more) break;
-    if (const auto other = solve_as_written(scene, study, problem_of(scene, study, by_bit), limits))
-      add(format("by sensitivity, {:g} times per bit", by_bit), other->sum.picks);
-  }
   const std::vector<int> all = widths(scene.config, scene.target);
+  const auto add_solved = [&](std::string name, const std::vector<budget::Item>& problem) {
+    if (const auto other = solve_as_written(scene, study, problem, limits))
+      add(std::move(name), other->sum.picks);
+  };
+  if (more) {
+    for (const double by_bit : kOtherByBit)
+      add_solved(format("by sensitivity, {:g} times per bit", by_bit), problem_of(scene, study, by_bit));
+    add_solved("by probes alone", problem_of(scene, study, kByBit, &WidthItem::probed));
+  }
+  if (more && limits.bytes) {
+    const auto [first, last] = band_of(study, *limits.bytes);
+    add_solved(format("by sensitivity, {} to {} bits", all[first], all[last]),
+               within_band(items, first, last));
+  }
   for (size_t w = all.size(); w-- > 0 && (more || tried.empty());) {
     const std::vector<size_t> picks(study.items.size(), w);
     const bool fits = !limits.bytes || written_bytes(scene, rounded(scene, study.candidates[w])) <=

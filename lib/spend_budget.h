@@ -50,6 +50,7 @@ struct WidthItem {
   std::vector<int64_t> bytes;  // by width, as widths()
   double products = 0;         // times the bits of its input: bit operations for each bit of the weight
   double sensitivity = 0;      // noise over signal at the outputs that kProbed bits add
+  double probed = 0;           // the same by probes alone
 };
 
 /// Widths that are searched over, ascending; the last is the full one.

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from real_data import QCONVERT, ROOT, data_folder, link_all, list_models, run, split_of, write_config
+from real_data import QCONVERT, ROOT, data_folder, label_options, link_all, list_models, run, split_of, write_config, write_labels
 
 RESULTS = os.path.join(ROOT, "tests", "results.csv")
 AIMS = os.path.join(ROOT, "tests", "accuracy.csv")
@@ -44,18 +44,6 @@ AT_MOST = ("below_floor", "drop", "seconds")  # the other aims are lower bounds
 JUDGED = 400
 
 
-def labels_of(model, pictures):
-    """A CSV of file and class_index beside the pictures; None where the data has no classes for the model."""
-    folder = os.path.dirname(pictures[0])
-    source = os.path.join(folder, "coarse9.csv" if "coarse9" in model["name"] else "labels.csv")
-    if "lassification" not in model["task"] or not os.path.exists(source):
-        return None
-    with open(source) as f:
-        rows = list(csv.DictReader(f))
-    column = next((c for c in ("coarse9", "coarse_index", "class_index", "label") if c in rows[0]), None)
-    return {r.get("file") or next(iter(r.values())): r[column] for r in rows} if column else None
-
-
 def judge(data, model, setting, floor, work):
     path = os.path.join(data, "models", model["file"])
     config = os.path.join(work, "config.json")
@@ -74,9 +62,7 @@ def judge(data, model, setting, floor, work):
         parts = json.load(f)["ablation"]
     command = [QCONVERT, "compare", path, file, "--config", own, "--images", os.path.join(work, "judged"), "--latency-rounds", "0",
                "--report", "json", "-q"]
-    labels = os.path.join(work, "labels.csv")
-    if os.path.exists(labels):
-        command += ["--labels", labels, "--label-offset", "1" if model["outputs"][0]["shape"][-1] == 1001 else "0"]
+    command += label_options(os.path.join(work, "labels.csv"), model)
     found = json.loads(run(*command))["models"][1]
     against = found["against_a"]
     labelled = against["labelled"]
@@ -166,9 +152,7 @@ def main():
             calibration, judged = split_of(data, model, JUDGED)
             write_config(os.path.join(work, "config.json"), model, link_all(calibration, os.path.join(work, "calib")))
             link_all(judged, os.path.join(work, "judged"))
-            if labels := labels_of(model, judged):
-                with open(os.path.join(work, "labels.csv"), "w") as f:
-                    f.write("file,class_index\n" + "".join(f"{os.path.basename(p)},{labels[os.path.basename(p)]}\n" for p in judged))
+            write_labels(os.path.join(work, "labels.csv"), model, judged)
             failed += measure(data, model, settings, aims, rows, work)
     sys.exit(1 if failed else 0)
 

@@ -3,6 +3,7 @@
 models.json beside the models says how pictures are prepared; calibration uses at most 100 pictures of `calib`, judging
 the first 100 of `eval` or `test`. A folder without such parts gives its first 40 % to calibration.
 """
+import csv
 import json
 import os
 import re
@@ -88,3 +89,30 @@ def write_config(path, model, pictures, **dataset):
     with open(path, "w") as f:
         json.dump({"representative_dataset": {"path": pictures, "preprocess": preprocess_of(model), **dataset}}, f)
     return path
+
+
+def labels_of(model, pictures):
+    """{file: class}; None where the data has no classes for the model."""
+    folder = os.path.dirname(pictures[0])
+    source = os.path.join(folder, "coarse9.csv" if "coarse9" in model["name"] else "labels.csv")
+    if "lassification" not in model["task"] or not os.path.exists(source):
+        return None
+    with open(source) as f:
+        rows = list(csv.DictReader(f))
+    column = next((c for c in ("coarse9", "coarse_index", "class_index", "label") if c in rows[0]), None)
+    return {r.get("file") or next(iter(r.values())): r[column] for r in rows} if column else None
+
+
+def write_labels(path, model, pictures):
+    """The classes of these pictures as qconvert takes them; no file where there are none."""
+    labels = labels_of(model, pictures)
+    if labels:
+        with open(path, "w") as f:
+            f.write("file,class_index\n" + "".join(f"{os.path.basename(p)},{labels[os.path.basename(p)]}\n" for p in pictures))
+
+
+def label_options(path, model):
+    """What `qconvert compare` wants to hear of the classes that write_labels() wrote."""
+    if not os.path.exists(path):
+        return []
+    return ["--labels", path, "--label-offset", "1" if model["outputs"][0]["shape"][-1] == 1001 else "0"]

@@ -127,7 +127,8 @@ struct Output {
   // Tensors of more bytes than this in all go into a second file; an ONNX file ends at 2 GiB.
   std::optional<int64_t> external_data_above = 1'900'000'000;
   OnnxForm onnx_form = OnnxForm::kQdq;
-  bool standard_ops_only = false;  // no op of the domain com.microsoft is added
+  bool standard_ops_only = false;   // no op of the domain com.microsoft is added
+  std::optional<bool> short_names;  // of values inside; null: where their own are a lot of the file
   TfliteForm tflite_form = TfliteForm::kInt8;
   TfliteIoType tflite_io_type = TfliteIoType::kInt8;
   bool tflite_keep_nchw_io = false;

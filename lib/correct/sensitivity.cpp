@@ -126,7 +126,9 @@ Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow
   const SecondOrder base =
       solve_second_order(wide, runners, source, images.fitted, options, {}, {{}, narrow, {}}, &others);
   const double wide_noise = noise_of(wide, base, runners, source, reference, judged, options.threads);
-  Probed found{{}, wide_noise};
+  Probed found{{}, {}, wide_noise};
+  for (const auto& [weight, integers] : narrow)
+    if (const auto own = others.noise.find(weight); own != others.noise.end()) found.local.insert(*own);
   for (const std::vector<ir::ValueId>& probe : probes) {
     Narrowed one = narrowed(wide, narrow, probe, base, others);
     SecondOrder solved =
@@ -137,6 +139,19 @@ Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow
     if (probed) probed();
   }
   return found;
+}
+
+Sensitivities steadied(const Probed& probed) {
+  double added = 0, local = 0;  // of layers that have both
+  for (const auto& [weight, own] : probed.local) {
+    local += own;
+    added += probed.added.at(weight);
+  }
+  if (!(local > 0)) return probed.added;
+  Sensitivities mean = probed.added;
+  for (const auto& [weight, own] : probed.local)
+    mean[weight] = (probed.added.at(weight) + own * added / local) / 2;
+  return mean;
 }
 
 Sensitivities estimate_from_statistics(const plan::QuantizedModel& wide, const Weights& narrow,

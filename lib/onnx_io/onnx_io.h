@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,12 +47,17 @@ struct QdqOptions {
   /// op between DequantizeLinear and QuantizeLinear.
   bool qoperator = false;
   bool standard_ops_only = false;  // of those, none of the domain com.microsoft
+  /// true: values inside the model, weights among them, get the shortest names there are
+  /// (Written::value_names has their own). Nothing: where their own are a lot of the file. Nodes, inputs,
+  /// outputs and what bodies read keep theirs in any case, as do all where every node is to be named.
+  std::optional<bool> short_names = false;
 };
 
 /// The quantized file: Q -> DQ after every quantized activation, integer initializers behind DequantizeLinear
 /// for integer nodes and behind Cast and Mul for float nodes (folded at load). Follows the plan and decides
-/// nothing. Names of inputs, outputs, nodes, their results and weights stay; what is new has the shortest
-/// names there are. A quantized output y has its float original in y_f.
+/// nothing. Names of inputs, outputs, nodes, their results and weights stay (but see short_names); what is
+/// new has the shortest names there are. A quantized output y has its float original in y_f. Attributes that
+/// say what the standard takes for granted are left out.
 plan::Written write_qdq(const plan::QuantizedModel& model,
                         const std::vector<std::pair<std::string, std::string>>& metadata,
                         const QdqOptions& options = {});

@@ -29,6 +29,7 @@ struct Writer {
   std::vector<std::pair<std::string, ir::Tensor>>
       initializers;  // written last: they may go into a second file
   std::vector<plan::Piece> node_pieces, initializer_pieces;
+  std::vector<std::string> value_names;             // by ValueId, as the file has them
   std::map<char, int64_t> counts;                   // of names made for each letter
   std::set<std::string> names;                      // every value name in the file
   std::set<std::string> node_names;                 // as far as new nodes get names as well
@@ -43,6 +44,7 @@ struct Writer {
   Writer(const plan::QuantizedModel& m, const QdqOptions& o)
       : model(m), options(o), opset(ir::opset(m.graph)) {}
   const ir::Value& value(ir::ValueId v) const { return model.graph.values[static_cast<size_t>(v)]; }
+  const std::string& name(ir::ValueId v) const { return value_names[static_cast<size_t>(v)]; }
   const ir::Node& node(ir::NodeId id) const { return model.graph.nodes[static_cast<size_t>(id)]; }
   plan::Compute compute(ir::NodeId id) const { return model.plan.nodes[static_cast<size_t>(id)].compute; }
   const plan::ValueDecision& decision(ir::ValueId v) const {

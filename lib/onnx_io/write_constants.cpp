@@ -3,6 +3,7 @@
 #include <onnx/onnx_pb.h>
 
 #include "base/text.h"
+#include "onnx_io/default_attributes.h"
 #include "onnx_io/qdq_writer.h"
 #include "quant/narrow_floats.h"
 
@@ -82,6 +83,8 @@ void add_node(Writer& w, ir::Node node, const std::vector<std::string>& inputs,
     }
     node.named_in_file = true;
   }
+  if (w.opset >= kDefaultsOpset)
+    std::erase_if(node.attributes, [&](const ir::Attribute& a) { return says_the_default(node, a); });
   w.parts.nodes.push_back(node_entry(node_message(node, inputs, outputs)));
   w.node_pieces.push_back({label, "graph", w.parts.nodes.back().size()});
 }
@@ -128,7 +131,7 @@ namespace {
 
 // The initializer's name is that of the weight, unless a body still finds the floats there.
 std::string constant_name(Writer& w, ValueId v) {
-  return captured(w, v) || ir::is_output(w.model.graph, v) ? fresh_name(w, 'q') : w.value(v).name;
+  return captured(w, v) || ir::is_output(w.model.graph, v) ? fresh_name(w, 'q') : w.name(v);
 }
 
 // Adds a node whose result is new and returns the result's name.
@@ -391,8 +394,8 @@ ir::Tensor narrowed(const ir::Tensor& tensor, DType type) {
 const std::string& widened_constant(Writer& w, ValueId v, const std::string& label) {
   std::string& name = w.widened[v];
   if (!name.empty()) return name;
-  add_initializer(w, w.value(v).name, narrowed(*w.value(v).constant, w.model.narrow.at(v)), label, "weights");
-  return name = step(w, "Cast", {w.value(v).name}, label, {{"to", int64_t{onnx::TensorProto::FLOAT}}});
+  add_initializer(w, w.name(v), narrowed(*w.value(v).constant, w.model.narrow.at(v)), label, "weights");
+  return name = step(w, "Cast", {w.name(v)}, label, {{"to", int64_t{onnx::TensorProto::FLOAT}}});
 }
 
 std::string dequantized_bias(Writer& w, NodeId id, const plan::IntegerTensor& bias) {

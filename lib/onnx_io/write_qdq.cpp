@@ -23,6 +23,8 @@ using plan::Compute;
 using quant::QuantParams;
 
 constexpr int64_t kExternalBytes = 1024;  // smaller tensors stay in the file
+// Names of values are shortened unasked where they take this many bytes and this part of the file.
+constexpr int64_t kManyNames = 8 << 10, kShareOfNames = 20;
 
 // A new name for the float side of a value whose own name means its dequantized side.
 std::string float_name(Writer& w, const std::string& base) {
@@ -88,12 +90,12 @@ void name_activations(Writer& w) {
   for (ValueId v = 0; v < static_cast<ValueId>(graph.values.size()); ++v) {
     const ir::Value& value = w.value(v);
     if (value.constant) continue;
-    w.written_as[v] = w.read_as[v] = value.name;
+    w.written_as[v] = w.read_as[v] = w.name(v);
     const bool input = value.producer == kNone;
     const bool read = !value.consumers.empty() || (!input && ir::is_output(graph, v));
     if (!w.decision(v).quantized || !read) continue;
     if (!input && (ir::is_output(graph, v) || captured(w, v)))
-      w.written_as[v] = float_name(w, value.name);
+      w.written_as[v] = float_name(w, w.name(v));
     else
       w.read_as[v] = fresh_name(w, 'd');
   }
@@ -183,7 +185,7 @@ std::string input_name(Writer& w, NodeId id, size_t slot) {
     return would_be_rounded(w, id, slot) ? read_by_channel(w, v, node.name) : w.read_as.at(v);
   if (keeps_apart(w, id, slot)) return bias_of_full_rank(w, id, slot);
   if (w.model.narrow.contains(v)) return widened_constant(w, v, node.name);
-  if (!w.model.weights.contains(v)) return w.value(v).name;
+  if (!w.model.weights.contains(v)) return w.name(v);
   return w.compute(id) == Compute::kInteger ? dequantized_constant(w, v, node.name)
                                             : unfolded_constant(w, v, node.name);
 }
@@ -225,7 +227,7 @@ void add_float_constants(Writer& w) {
         kind = !weighted ? "constants" : slot == 2 ? "bias" : "weights";
       }
     }
-    if (needed) add_initializer(w, value.name, *value.constant, label, kind);
+    if (needed) add_initializer(w, w.name(v), *value.constant, label, kind);
   }
 }
 
@@ -252,11 +254,15 @@ plan::Written finish(Writer& w, const std::vector<std::pair<std::string, std::st
     w.initializer_pieces[i].bytes = w.parts.initializers.back().size() + outside;
   }
   ir::Graph header = w.model.graph;  // constants are shared, so this copies no weights
+  for (size_t v = 0; v < header.values.size(); ++v) {
+    if (header.values[v].name == w.value_names[v]) continue;
+    written.value_names.emplace_back(w.value_names[v], header.values[v].name);
+    header.values[v].name = w.value_names[v];
+  }
   const bool imported = std::any_of(header.opset_imports.begin(), header.opset_imports.end(),
                                     [](const auto& import) { return import.first == kContrib; });
   if (w.contrib && !imported) header.opset_imports.emplace_back(kContrib, 1);
-  std::vector<ValueId> described = values_to_describe(w.model.graph);
-  w.parts.graph_rest = graph_rest(header, described, false);
+  w.parts.graph_rest = graph_rest(header, values_to_describe(header), false);
   w.parts.model_rest = model_rest(header, metadata, false);
   written.bytes = assemble(w.parts);
   written.pieces = std::move(w.node_pieces);
@@ -264,17 +270,40 @@ plan::Written finish(Writer& w, const std::vector<std::pair<std::string, std::st
   return written;
 }
 
-}  // namespace
+// --- names of values ---------------------------------------------------------------------------
 
-plan::Written write_qdq(const plan::QuantizedModel& model,
-                        const std::vector<std::pair<std::string, std::string>>& metadata,
-                        const QdqOptions& options) {
+// Others know it by its name: the world outside, or a body.
+bool keeps_name(const Writer& w, ValueId v) {
+  return ir::is_input(w.model.graph, v) || ir::is_output(w.model.graph, v) || captured(w, v);
+}
+
+void name_values(Writer& w, bool shortened) {
+  const std::vector<ir::Value>& values = w.model.graph.values;
+  w.names = names_in_bodies(w.model.graph);
+  for (ValueId v = 0; v < static_cast<ValueId>(values.size()); ++v)
+    if (!shortened || keeps_name(w, v)) w.names.insert(w.value(v).name);
+  for (ValueId v = 0; v < static_cast<ValueId>(values.size()); ++v)
+    w.value_names.push_back(!shortened || keeps_name(w, v) ? w.value(v).name : fresh_name(w, 'v'));
+}
+
+// Bytes of the names that could be shorter.
+int64_t bytes_of_names(const plan::QuantizedModel& model, const QdqOptions& options) {
+  const Writer w(model, options);
+  int64_t bytes = 0;
+  for (ValueId v = 0; v < static_cast<ValueId>(model.graph.values.size()); ++v) {
+    const ir::Value& value = w.value(v);
+    const bool written = value.constant ? !value.consumers.empty() : value.producer != kNone;
+    if (written && !keeps_name(w, v))
+      bytes += static_cast<int64_t>(value.name.size() * (1 + value.consumers.size()));
+  }
+  return bytes;
+}
+
+plan::Written written_as(const plan::QuantizedModel& model,
+                         const std::vector<std::pair<std::string, std::string>>& metadata,
+                         const QdqOptions& options, bool short_names) {
   Writer w(model, options);
-  if (model.plan.nodes.size() != model.graph.nodes.size() ||
-      model.plan.values.size() != model.graph.values.size())
-    bug("the quantized model", "its plan does not cover its graph");
-  w.names = names_in_bodies(model.graph);
-  for (const ir::Value& value : model.graph.values) w.names.insert(value.name);
+  name_values(w, short_names);
   for (const ir::Node& node : model.graph.nodes) w.node_names.insert(node.name);
   name_activations(w);
   for (const ValueId v : model.graph.inputs)
@@ -282,6 +311,23 @@ plan::Written write_qdq(const plan::QuantizedModel& model,
   for (const NodeId id : ir::topological_order(model.graph)) add_graph_node(w, id);
   add_float_constants(w);
   return finish(w, metadata);
+}
+
+}  // namespace
+
+plan::Written write_qdq(const plan::QuantizedModel& model,
+                        const std::vector<std::pair<std::string, std::string>>& metadata,
+                        const QdqOptions& options) {
+  if (model.plan.nodes.size() != model.graph.nodes.size() ||
+      model.plan.values.size() != model.graph.values.size())
+    bug("the quantized model", "its plan does not cover its graph");
+  const bool may = !options.name_all_nodes && options.short_names.value_or(true);
+  plan::Written written = written_as(model, metadata, options, may && options.short_names.has_value());
+  if (!may || options.short_names) return written;
+  const int64_t names = bytes_of_names(model, options);
+  const auto size = static_cast<int64_t>(written.bytes.size() + written.external_bytes.size());
+  if (names < kManyNames || names * kShareOfNames < size) return written;
+  return written_as(model, metadata, options, true);
 }
 
 }  // namespace qc::onnx_io

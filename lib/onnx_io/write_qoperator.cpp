@@ -183,7 +183,7 @@ void add_qoperator_node(Writer& w, NodeId id) {
   }
   if (spelling.moves) {
     for (size_t slot = data; slot < node.inputs.size(); ++slot)
-      inputs.push_back(node.inputs[slot] == kNone ? "" : w.value(node.inputs[slot]).name);
+      inputs.push_back(node.inputs[slot] == kNone ? "" : w.name(node.inputs[slot]));
   } else if (spelling.op_type == "Gemm") {
     inputs.insert(inputs.end(), {integer_bias(w, id), scale, zero});
   } else if (spelling.op_type != "Concat") {

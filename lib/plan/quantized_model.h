@@ -42,6 +42,8 @@ struct Written {
   // Models over 2 GB: tensors live in a second file beside the first (ONNX external data), named here.
   std::string external_name;
   std::string external_bytes;
+  std::vector<std::pair<std::string, std::string>>
+      value_names;  // in the file and in the model, where they differ
 };
 
 }  // namespace qc::plan

@@ -26,6 +26,8 @@ struct FileBytes {
   std::string format;  // "onnx", "tflite"
   int64_t size = 0;    // on disk, external data included
   std::vector<ByteRow> rows;
+  std::vector<std::pair<std::string, std::string>>
+      value_names{};  // in the file and in the model, where they differ
 };
 
 /// Throws Error(kBug) when the rows do not sum to the size or the remainder is negative.

@@ -76,8 +76,11 @@ json file_value(const FileBytes& file, int64_t float_size) {
   for (const auto& [kind, bytes] : bytes_by_kind(file)) kinds[kind] = bytes;
   const double ratio =
       float_size > 0 ? static_cast<double>(file.size) / static_cast<double>(float_size) : NAN;
+  json names = json::object();
+  for (const auto& [in_file, own] : file.value_names) names[in_file] = own;
   return {{"file", file_name(file.name)}, {"format", file.format},  {"size", file.size},
-          {"ratio", number(ratio)},       {"bytes_by_kind", kinds}, {"rows", rows}};
+          {"ratio", number(ratio)},       {"bytes_by_kind", kinds}, {"rows", rows},
+          {"value_names", names}};
 }
 
 json outputs_value(const std::vector<OutputAccuracy>& outputs) {

@@ -14,7 +14,7 @@ namespace qc::threshold {
 namespace {
 
 constexpr int32_t kSafe = 63;  // 2 * 255 * 63 < 2^15
-constexpr int kSafeBits = 5;
+constexpr int kSafeBits = 6;
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
 // One side of 0: values >= 0 (the other side mirrored), centres 0..reach.

@@ -17,7 +17,7 @@ struct LutOptions {
   double min_threshold = 1.0 / 65536;
   std::optional<double> threshold = {};  // instead of the largest absolute value
   /// Values -63..63 of twice the step: sums of pairs of products with uint8 cannot leave 16 bits (x86
-  /// without VNNI). For up to 5 bits, where such steps are fine enough.
+  /// without VNNI). For up to 6 bits, where such steps are fine enough.
   bool safe_pairs = false;
 };
 

@@ -331,7 +331,7 @@ TEST_CASE("every width from 2 to 8 has less error than the one below") {
         weight, 0, target::load("int8"), {}, with(&config::NodeSettings::weights_n_bits, bits), 1);
     CAPTURE(bits);
     CHECK(c.params.stored_bits() == bits);
-    CHECK(c.params.codebook.empty() == bits > 5);
+    CHECK(c.params.codebook.empty() == bits > 6);
     CHECK(c.params.scales.size() == 8);
     CHECK(c.error < last * 0.6);
     last = c.error;
