@@ -203,7 +203,7 @@ budget::JointProblem problem_of(const BudgetScene& scene, const ResultChoice& ch
   problem.total_bytes = bytes_beside(figures.total, study.other_bytes);
   problem.bops = figures.bops;
   problem.weight_bits = widths(scene.config, scene.target);
-  problem.weights = weight_problem(scene, study);
+  problem.weights = problem_of(scene, study);
   problem.products = products_of(scene, choice, weights, study);
   return problem;
 }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "budget/resources.h"
-#include "spend_budget.h"
+#include "width_study.h"
 
 namespace qc {
 
