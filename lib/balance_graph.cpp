@@ -9,9 +9,9 @@
 #include "balance/balance.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "complete_plan.h"
 #include "select/costs.h"
 #include "select/decide.h"
-#include "select/ties.h"
 #include "threshold/candidates.h"
 #include "write_tflite.h"
 
@@ -35,14 +35,9 @@ struct Variant {
   std::map<ir::NodeId, config::NodeSettings> settings;  // of nodes that corrections made
 };
 
-plan::QuantPlan complete_plan(const BalanceScene& scene, const Variant& variant) {
-  plan::QuantPlan plan = outline_of_fastest(variant.graph, variant.places, scene.config, scene.target);
-  const plan::Candidates activations =
-      threshold::activation_candidates(variant.graph, plan, variant.stats, scene.target,
-                                       scene.config.quantization, variant.places.rules.nodes);
-  select::decide(plan, variant.graph, scene.target, activations);
-  if (is_full(scene.config, scene.target)) select::avoid_ties(plan, variant.graph, scene.target);
-  return plan;
+plan::QuantPlan plan_of(const BalanceScene& scene, const Variant& variant) {
+  return complete_plan({variant.graph, variant.places, scene.config, scene.target, variant.stats},
+                       variant.places.fastest);
 }
 
 Variant variant_of(const BalanceScene& scene, ir::Graph graph,
@@ -60,7 +55,7 @@ Variant variant_of(const BalanceScene& scene, ir::Graph graph,
       correct::spread(scene.split.calibration, enough_images(scene.source, kImages));
   variant.stats =
       calibrate::calibrate(variant.graph, scene.runners, scene.source, few, requests, {scene.threads, 1});
-  variant.plan = complete_plan(scene, variant);
+  variant.plan = plan_of(scene, variant);
   return variant;
 }
 
@@ -200,7 +195,7 @@ Balanced balance_graph(const BalanceScene& scene, const ir::Graph& graph, const 
                        const plan::StatsTable& stats) {
   Balanced result;
   Variant first{graph, places, {}, stats, {}};
-  first.plan = complete_plan(scene, first);
+  first.plan = plan_of(scene, first);
   Search search(scene, std::move(first));
   for (const balance::Correction& correction : balance::corrections())
     if (correction.any_width || !scene.config.budget.any()) search.attempt_one(correction, result);

@@ -14,6 +14,7 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "calibrate/calibrate.h"
+#include "complete_plan.h"
 #include "deliver.h"
 #include "describe_placement.h"
 #include "describe_values.h"
@@ -35,7 +36,6 @@
 #include "select/decide.h"
 #include "select/placement.h"
 #include "select/rules.h"
-#include "select/ties.h"
 #include "spell_forms.h"
 #include "spend_budget.h"
 #include "threshold/candidates.h"
@@ -234,30 +234,14 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here no Concat of outputs puts ranges of unlike width on one scale, where floats may stand.
   const std::vector<bool> placed = keep_apart(result.report, graph, target, stats, places.fastest,
                                               full && target.float_islands && target.activations.bits <= 8);
-  const auto outline = [&](const std::vector<bool>& integer) {
-    return outline_of(graph, places, config, target, integer, reasons_in_float(places.fastest, integer));
-  };
-  if (placed != places.fastest) plan = outline(placed);
+  const PlanScene planning{graph, places, config, target, stats};
+  if (placed != places.fastest) plan = outlined(planning, placed);
 
   // From here every rounded value and every weight has parameters; the plan is complete.
   const plan::Candidates weights =
       threshold::weight_candidates(graph, plan, target, config.quantization, places.rules.nodes, threads);
-  RangeChoice ranges;
-  const auto candidates_of = [&](const plan::QuantPlan& outlined, bool more) {
-    return threshold::activation_candidates(graph, outlined, stats, target, config.quantization,
-                                            places.rules.nodes, more);
-  };
-  const auto decide = [&](plan::QuantPlan& outlined, const plan::Candidates& activations) {
-    select::decide(outlined, graph, target, activations);
-    if (full) select::avoid_ties(outlined, graph, target);  // both files compute the same integers
-  };
-  const auto complete = [&](plan::QuantPlan& outlined) {
-    plan::Candidates activations = candidates_of(outlined, !ranges.empty());
-    put_first(ranges, activations);
-    decide(outlined, activations);
-    return activations;
-  };
-  const plan::Candidates activations = complete(plan);
+  const plan::Candidates activations = ranges_of(planning, plan);
+  decide(planning, activations, plan);
   if (wants(options, "candidates")) result.dumped += dump(activations, graph) + dump(weights, graph);
   watch.lap("thresholds");
 
@@ -272,8 +256,8 @@ ConvertResult convert(const ConvertOptions& options) {
     return threshold::activation_candidates(graph, plan, stats, target, config.quantization, rules);
   };
   const auto plan_by = [&](const plan::Candidates& chosen) {
-    plan::QuantPlan other = outline(placed);
-    decide(other, chosen);
+    plan::QuantPlan other = outlined(planning, placed);
+    decide(planning, chosen, other);
     return other;
   };
   BudgetScene widths{graph,         with_shapes_of(graph, sample, doors),
@@ -294,16 +278,15 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("correct");
 
   // From here ranges that cost the outputs much are those that cost them least.
+  const auto attempt_with = [&](const std::vector<bool>& integer, const RangeChoice& choice) {
+    return attempt(graph, complete_plan(planning, integer, choice), weights, answers, runners, *source,
+                   config, threads);
+  };
+  RangeChoice ranges;
   if (rounds && !bounded && wants_tuned_ranges(config, full, best)) {
-    const auto with_ranges = [&](const RangeChoice& choice) {
-      const RangeChoice kept = std::exchange(ranges, choice);
-      plan::QuantPlan other = outline(placed);
-      complete(other);
-      ranges = kept;
-      return attempt(graph, other, weights, answers, runners, *source, config, threads);
-    };
-    const plan::Candidates more = candidates_of(best.model.plan, true);
-    TunedRanges tuned = tune_ranges(answers, *source, more, threads, std::move(best), with_ranges);
+    const plan::Candidates more = ranges_of(planning, best.model.plan, true);
+    TunedRanges tuned = tune_ranges(answers, *source, more, threads, std::move(best),
+                                    [&](const RangeChoice& choice) { return attempt_with(placed, choice); });
     best = std::move(tuned.best);
     ranges = std::move(tuned.choice);
     if (tuned.correction) corrections.push_back(std::move(*tuned.correction));
@@ -311,11 +294,6 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("ranges");
 
   // From here nodes whose integers cost more accuracy than they are worth are in float again.
-  const auto retry = [&](const std::vector<bool>& integer) {
-    plan::QuantPlan other = outline(integer);
-    complete(other);
-    return attempt(graph, other, weights, answers, runners, *source, config, threads);
-  };
   const PlacementScene scene{graph,
                              places.capabilities,
                              places.time,
@@ -328,7 +306,8 @@ ConvertResult convert(const ConvertOptions& options) {
                              threads};
   Placed found{std::move(best), {}, {}, {}};
   if (rounds && !bounded && target.float_islands && !full_stands(config, found.best.fidelity.worst_db()))
-    found = refine_placement(scene, placed, std::move(found.best), retry);
+    found = refine_placement(scene, placed, std::move(found.best),
+                             [&](const std::vector<bool>& integer) { return attempt_with(integer, ranges); });
   best = std::move(found.best);
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
   watch.lap("refine");
