@@ -78,7 +78,6 @@ double bits_of_input(const BudgetScene& scene, const ir::Node& node) {
 
 }  // namespace
 
-// What the file takes that takes most.
 int64_t written_bytes(const BudgetScene& scene, const plan::QuantizedModel& model) {
   int64_t most = 0;
   for (const plan::Written& file : scene.write(model)) {
@@ -112,7 +111,6 @@ void count_operations(const BudgetScene& scene, const plan::Candidates& weights,
   }
 }
 
-// In the best order that is found, or that of an earlier count where it is better still.
 void count_activations(const BudgetScene& scene, WidthStudy& study) {
   const auto memory = memory_of(scene);
   if (!memory) return;
@@ -274,7 +272,6 @@ std::vector<int> widths(const config::CoreConfig& config, const target::TargetSp
   return all;
 }
 
-// All but the sensitivities.
 WidthStudy sizes_of(const BudgetScene& scene, const plan::Candidates& weights) {
   WidthStudy study;
   study.items = items_of(scene, weights);

@@ -20,10 +20,11 @@
 namespace qc {
 
 constexpr int kProbed = 4;  // bits of a probe
-// A bit more divides what a weight adds to the noise by this (ptq-accuracy 0: 3 to 4 in every layer),
-// whatever the layer.
+/// A bit more divides what a weight adds to the noise by this (ptq-accuracy 0: 3 to 4 in every layer),
+/// whatever the layer.
 constexpr double kByBit = 3.5;
 
+/// What widths are searched in. Borrowed, but for the plan.
 struct BudgetScene {
   const ir::Graph& graph;
   ir::Graph sized;       // the same with the shapes of a real run
