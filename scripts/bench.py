@@ -6,7 +6,8 @@ Only ratios mean anything, and only on a machine that does little else. What is 
     run           a whole run of qconvert against one of the peer, 100 pictures, two threads, by turns
     calibration   the calibration stage on 500 pictures against plain_inference: decode, resize, float inference
     compare       a whole qconvert compare of both files on 400 labelled pictures against plain_inference of one and the other
-    fix           the peer's file after qconvert fix against ours from float, one thread, round-robin in one process
+    fix           the peer's file after qconvert fix against ours from float, one thread, round-robin in one process; small files of NNCF
+                  and Quark as well
     memory        peak of a whole run against that of plain_inference; 1000 pictures against 100
 The peer is ONNX Runtime's own quantizer (bench_peers.py).
 """
@@ -39,6 +40,7 @@ COMPARE_TO_ALONE = 1.3
 FIXED_TO_OURS = 1.05
 SURVEY_SECONDS = 120
 COMPARED = 400
+OTHERS = ["nncf", "quark_xint8", "quark_a8w8"]  # of tests/data/quantized, for `fix`
 WHOLE_RUN = "mobilenet_v1_0.75_224"
 HELD_OUT = 16              # /verify_images: taken out of the calibration pictures
 # What stays short on some machine, and why. Said beside the figure, which still counts as short.
@@ -313,6 +315,26 @@ def bench_fix(data, models, options, bounds):
         print(f"{model['name']:32} " + "  ".join(f"{n} {figures[n]['median']:.3f} {figures[n]['min']:.3f}" for n in ("fixed", "ours", "peer")
                                                  if "min" in figures[n])
               + f"  ratio {ratio:.2f}  {bounds.judge(ratio <= FIXED_TO_OURS)}", flush=True)
+    if not options.models:
+        bench_fix_small(options, bounds)
+
+
+def bench_fix_small(options, bounds):
+    """Small files of other quantizers that the repository has: ours is made from the float model that fix --strip gives."""
+    tests = os.path.join(ROOT, "tests", "data")
+    pictures = os.path.join(tests, "sample", "calib")
+    setting = ["--set", "/representative_dataset/path=" + json.dumps(pictures)]
+    for name in OTHERS:
+        theirs = os.path.join(tests, "quantized", name + ".onnx")
+        with tempfile.TemporaryDirectory() as work:
+            quiet = ["-o", work, "-q", "--no-progress"]
+            run(QCONVERT, "fix", "--strip", theirs, *quiet, "--set", "/output/onnx_name=float.onnx")
+            run(QCONVERT, os.path.join(work, "float.onnx"), *setting, "--set", "/placement=full", *quiet, "--set", "/output/onnx_name=ours.onnx")
+            run(QCONVERT, "fix", theirs, *quiet, "--set", "/output/onnx_name=fixed.onnx")
+            found = json.loads(run(QCONVERT, "compare", os.path.join(work, "ours.onnx"), os.path.join(work, "fixed.onnx"), "--images", pictures,
+                                   "--max-images", "1", "--latency-rounds", str(10 * options.rounds), "--report", "json", "-q"))
+        ratio = 1 / found["models"][1]["latency"]["one_thread"]["speedup"]
+        print(f"{name:32} ratio {ratio:.2f}  {bounds.judge(ratio <= FIXED_TO_OURS)}", flush=True)
 
 
 def bench_survey(data, models, options, bounds):
