@@ -112,11 +112,12 @@ report::Report begin_report(const ConvertOptions& options, const config::CoreCon
   return report;
 }
 
-std::vector<bool> keep_apart(report::Report& report, const ir::Graph& graph, const target::TargetSpec& target,
-                             const plan::StatsTable& stats, std::vector<bool> integer, bool float_them) {
+std::vector<bool> keep_apart(std::vector<std::string>& notes, const ir::Graph& graph,
+                             const target::TargetSpec& target, const plan::StatsTable& stats,
+                             std::vector<bool> integer, bool float_them) {
   for (const select::UnlikeConcat& concat : select::unlike_concats(graph, target, stats, integer)) {
     const bool in_float = float_them && !concat.may_float.empty();
-    report.notes.push_back(select::describe(concat, graph, in_float));
+    notes.push_back(select::describe(concat, graph, in_float));
     if (!in_float) continue;
     for (const ir::NodeId id : concat.may_float) integer[static_cast<size_t>(id)] = false;
   }

@@ -23,10 +23,11 @@
 
 namespace qc {
 
-/// Names every Concat of unlike ranges in the report's notes (select/unlike.h) and returns `integer` without
-/// those that may stay in float, if `float_them`.
-std::vector<bool> keep_apart(report::Report& report, const ir::Graph& graph, const target::TargetSpec& target,
-                             const plan::StatsTable& stats, std::vector<bool> integer, bool float_them);
+/// Names every Concat of unlike ranges in the notes (select/unlike.h) and returns `integer` without those
+/// that may stay in float, if `float_them`.
+std::vector<bool> keep_apart(std::vector<std::string>& notes, const ir::Graph& graph,
+                             const target::TargetSpec& target, const plan::StatsTable& stats,
+                             std::vector<bool> integer, bool float_them);
 
 report::Report begin_report(const ConvertOptions& options, const config::CoreConfig& config,
                             const target::TargetSpec& target, const ir::Graph& graph);

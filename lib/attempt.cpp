@@ -17,9 +17,8 @@ namespace {
 
 constexpr int64_t kCorrectionImages = 16;
 constexpr int64_t kErrorImages = 2;
-constexpr int kFullWidth = 8;                             // bits of a weight
-constexpr int kMirroredBits = 5;                          // of those that mirrored pictures pay for
-constexpr int64_t kCorrectionMemory = int64_t{48} << 20;  // bytes of activations alive at once
+constexpr int kFullWidth = 8;     // bits of a weight
+constexpr int kMirroredBits = 5;  // of those that mirrored pictures pay for
 
 std::vector<ir::ValueId> results_of(const std::vector<correct::Layer>& layers) {
   std::vector<ir::ValueId> results;

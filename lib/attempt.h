@@ -44,6 +44,9 @@ struct Attempt {
   std::unique_ptr<simulate::Simulator> simulator;  // acts as `model` does
 };
 
+/// Bytes of activations that a correction of biases has alive at once.
+constexpr int64_t kCorrectionMemory = int64_t{48} << 20;
+
 /// Images that tell a correction or a trial enough: `most`, or fewer (down to a quarter) where they are large
 /// pictures, each of which tells more and takes longer.
 int64_t enough_images(const images::ImageSource& source, int64_t most);

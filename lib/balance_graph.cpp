@@ -26,22 +26,18 @@ constexpr double kSameFunction = 80;  // dB between both graphs in float; float3
 constexpr double kWorthDb = 0.1, kWorthOfFewDb = 0.5;
 constexpr double kWorthFloatDb = 3;  // of nodes in float, one a layer
 
-/// A graph and everything that follows from it.
-struct Variant {
-  ir::Graph graph;
-  Places places;
-  plan::QuantPlan plan;  // with parameters
-  plan::StatsTable stats;
+/// A graph and everything that follows from it; statistics of few images where a trial made it.
+struct Variant : Subject {
+  plan::QuantPlan plan;                                 // with parameters
   std::map<ir::NodeId, config::NodeSettings> settings;  // of nodes that corrections made
 };
 
-plan::QuantPlan plan_of(const BalanceScene& scene, const Variant& variant) {
+plan::QuantPlan plan_of(const Scene& scene, const Variant& variant) {
   return complete_plan({variant.graph, variant.places, scene.config, scene.target, variant.stats},
                        variant.places.fastest);
 }
 
-Variant variant_of(const BalanceScene& scene, ir::Graph graph,
-                   std::map<ir::NodeId, config::NodeSettings> settings) {
+Variant variant_of(const Scene& scene, ir::Graph graph, std::map<ir::NodeId, config::NodeSettings> settings) {
   Variant variant;
   variant.graph = std::move(graph);
   variant.settings = std::move(settings);
@@ -60,7 +56,7 @@ Variant variant_of(const BalanceScene& scene, ir::Graph graph,
 }
 
 /// The worst output in dB, quantized as the whole conversion would, but for the search for better placements.
-double measured_db(const BalanceScene& scene, const Variant& variant) {
+double measured_db(const Scene& scene, const Variant& variant) {
   calibrate::Split few = scene.split;
   few.calibration = correct::spread(scene.split.calibration, enough_images(scene.source, kImages));
   few.held_out = correct::spread(scene.split.held_out, enough_images(scene.source, kImages));
@@ -76,7 +72,7 @@ double measured_db(const BalanceScene& scene, const Variant& variant) {
 }
 
 /// How far apart both graphs are in float on held-out images.
-double difference_db(const BalanceScene& scene, const ir::Graph& before, const ir::Graph& after) {
+double difference_db(const Scene& scene, const ir::Graph& before, const ir::Graph& after) {
   const std::vector<simulate::Judged> judged = simulate::judged_values(before),
                                       judged_after = simulate::judged_values(after);
   if (judged.size() != judged_after.size()) return -INFINITY;
@@ -90,7 +86,7 @@ double difference_db(const BalanceScene& scene, const ir::Graph& before, const i
       .worst_db();
 }
 
-std::map<ir::ValueId, std::vector<double>> deviations_of(const BalanceScene& scene, const ir::Graph& graph,
+std::map<ir::ValueId, std::vector<double>> deviations_of(const Scene& scene, const ir::Graph& graph,
                                                          const std::vector<ir::ValueId>& values) {
   struct Moments {
     std::vector<double> sum, square;
@@ -128,7 +124,8 @@ std::map<ir::ValueId, std::vector<double>> deviations_of(const BalanceScene& sce
 /// yet).
 class Search {
  public:
-  Search(const BalanceScene& scene, Variant first) : scene_(scene), base_(std::move(first)) {}
+  Search(const Scene& scene, Variant first, Balancing which)
+      : scene_(scene), base_(std::move(first)), which_(which) {}
 
   void attempt_one(const balance::Correction& correction, Balanced& result) {
     const balance::Seen seen{
@@ -141,7 +138,10 @@ class Search {
         is_full(scene_.config, scene_.target),
         [&](const std::vector<ir::ValueId>& values) { return deviations_of(scene_, base_.graph, values); }};
     const balance::Wish wish = correction.wish(seen);
-    if (wish == balance::Wish::kNo || (wish != balance::Wish::kAsked && !integers_pay())) return;
+    const bool unasked = wish == balance::Wish::kIfBetter || wish == balance::Wish::kIfMuchBetter;
+    if (wish == balance::Wish::kNo || (unasked && which_ == Balancing::kAsked) ||
+        (wish != balance::Wish::kAsked && !integers_pay()))
+      return;
     ir::Graph graph = base_.graph;
     const balance::Done done = correction.apply(graph, seen);
     if (!done.note.empty()) result.notes.push_back(done.note);
@@ -184,19 +184,19 @@ class Search {
            select::slowest_ratio(base_.graph, base_.places.fastest, base_.places.time_on) <= kWorthTime;
   }
 
-  const BalanceScene& scene_;
+  const Scene& scene_;
   Variant base_;
+  Balancing which_;
   double base_db_ = std::nan("");
 };
 
 }  // namespace
 
-Balanced balance_graph(const BalanceScene& scene, const ir::Graph& graph, const Places& places,
-                       const plan::StatsTable& stats) {
+Balanced balance_graph(const Scene& scene, const Subject& subject, Balancing which) {
   Balanced result;
-  Variant first{graph, places, {}, stats, {}};
+  Variant first{subject, {}, {}};
   first.plan = plan_of(scene, first);
-  Search search(scene, std::move(first));
+  Search search(scene, std::move(first), which);
   for (const balance::Correction& correction : balance::corrections())
     if (correction.any_width || !scene.config.budget.any()) search.attempt_one(correction, result);
   if (result.changed) {

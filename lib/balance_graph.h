@@ -5,42 +5,28 @@
 
 #include <vector>
 
-#include "calibrate/calibrate.h"
-#include "config/core_config.h"
-#include "images/image_source.h"
 #include "ir/graph.h"
 #include "places.h"
-#include "plan/tensor_stats.h"
 #include "report/report.h"
-#include "run/ort_runner.h"
-#include "target/target.h"
+#include "subject.h"
 
 namespace qc {
 
-/// What the corrections work with besides the graph. Borrowed.
-struct BalanceScene {
-  const config::CoreConfig& config;
-  const target::TargetSpec& target;
-  run::RunnerFactory& runners;
-  const run::Doors& doors;
-  const images::ImageSource& source;
-  const calibrate::Split& split;
-  const std::vector<ir::Tensor>& sample;
-  int threads = 1;
-};
-
+/// What was tried, and what it brought.
 struct Balanced {
-  std::vector<report::Correction> corrections;  // what was tried, and what it brought
+  std::vector<report::Correction> corrections;
   std::vector<std::string> notes;
   bool changed = false;  // then graph and places are new ones, and statistics of old ones mean nothing
   ir::Graph graph;
   Places places;
 };
 
-/// `stats`: of the graph's outlined plan for the fastest placement. Costs nothing where no correction fits.
+/// Which corrections are tried: those that the user asked for, or the others as well.
+enum class Balancing { kAsked, kAll };
+
+/// Costs nothing where no correction fits.
 /// Under a budget only corrections that weights of every width gain from alike; results are tried at the
 /// target's own width, and each other width has its ranges searched anew on what a correction left.
-Balanced balance_graph(const BalanceScene& scene, const ir::Graph& graph, const Places& places,
-                       const plan::StatsTable& stats);
+Balanced balance_graph(const Scene& scene, const Subject& subject, Balancing which);
 
 }  // namespace qc

@@ -3,7 +3,6 @@
 #include "pipeline.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "assemble_report.h"
@@ -14,7 +13,6 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "calibrate/calibrate.h"
-#include "complete_plan.h"
 #include "deliver.h"
 #include "describe_placement.h"
 #include "describe_values.h"
@@ -29,8 +27,8 @@
 #include "places.h"
 #include "prepare.h"
 #include "proof/verdict.h"
-#include "refine_placement.h"
 #include "run/ort_runner.h"
+#include "search_model.h"
 #include "select/capability.h"
 #include "select/costs.h"
 #include "select/decide.h"
@@ -38,30 +36,13 @@
 #include "select/rules.h"
 #include "spell_forms.h"
 #include "spend_budget.h"
-#include "threshold/candidates.h"
-#include "tune_ranges.h"
+#include "stopwatch.h"
+#include "subject.h"
 #include "version.h"
 #include "write_tflite.h"
 
 namespace qc {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-// Where the time goes, for -v and the text report.
-class Stopwatch {
- public:
-  void lap(const char* stage) {
-    const Clock::time_point now = Clock::now();
-    timings_.push_back({stage, std::chrono::duration<double>(now - last_).count()});
-    last_ = now;
-  }
-  const std::vector<report::Timing>& timings() const { return timings_; }
-
- private:
-  Clock::time_point last_ = Clock::now();
-  std::vector<report::Timing> timings_;
-};
 
 template <typename T>
 void append(std::vector<T>& list, const std::vector<T>& more) {
@@ -81,6 +62,10 @@ std::vector<std::vector<ir::Tensor>> first_two(const images::ImageSource& source
   std::vector<std::vector<ir::Tensor>> inputs;
   for (size_t i = 0; i < std::min<size_t>(2, images.size()); ++i) inputs.push_back(source.load(images[i]));
   return inputs;
+}
+
+bool misses_goal(const Attempt& attempt, const config::CoreConfig& config) {
+  return attempt.fidelity.worst_db() < config.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
 }
 
 // Activations stay float and no images were named: nothing was measured, so there is nothing to judge.
@@ -148,7 +133,9 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the model is a graph of nodes and values, float, with known types and shapes, at an opset that
   // can say per-channel; nothing else of the file is needed again.
-  ir::Graph graph = onnx_io::read(options.model, diagnostics);
+  Subject subject{onnx_io::read(options.model, diagnostics), {}, {}};
+  ir::Graph& graph = subject.graph;
+  Places& places = subject.places;
   onnx_io::check_convertible(graph, options.model);
   check_opset_known(graph, doors, options.model);
   result.report = begin_report(options, config, target, graph);
@@ -174,7 +161,7 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the config's rules know their nodes, and every node has its place: integers where the target
   // has a kernel and they pay, or wherever it has one, or nowhere, as the mode says.
-  Places places = places_of(graph, config, target, sample, doors);
+  places = places_of(graph, config, target, sample, doors);
   describe_rules(result.report, graph, places.rules);
   describe_idioms(result.report, places.idioms);
   const bool rounds = config::rounds_activations(config);
@@ -205,120 +192,79 @@ ConvertResult convert(const ConvertOptions& options) {
   }
 
   // From here every value that will be rounded has exact statistics.
+  const Scene scene{config, target, runners, doors, *source, split, sample, threads};
   const auto statistics = [&] {
     return rounds ? calibrate::calibrate(graph, runners, *source, split.calibration,
                                          select::requests(plan, graph), {threads, batch_size(graph, config)})
                   : plan::StatsTable{};
   };
-  plan::StatsTable stats = statistics();
+  subject.stats = statistics();
   watch.lap("calibrate");
 
   // From here the float graph is the one that rounds best: channels rescaled, results shifted, layers merged,
   // where that was measured to help.
   std::vector<report::Correction> corrections;
-  if (rounds && !options.frontier) {
-    const BalanceScene scene{config, target, runners, doors, *source, split, sample, threads};
-    Balanced balanced = balance_graph(scene, graph, places, stats);
-    corrections = std::move(balanced.corrections);
+  const auto balance = [&](Balancing which) {
+    Balanced balanced = balance_graph(scene, subject, which);
+    append(corrections, balanced.corrections);
     append(result.report.notes, balanced.notes);
     if (balanced.changed) {
-      graph = std::move(balanced.graph);
-      places = std::move(balanced.places);
+      subject = {std::move(balanced.graph), std::move(balanced.places), {}};
       plan = outline_of_fastest(graph, places, config, target);
-      stats = statistics();
+      subject.stats = statistics();
     }
-  }
-  if (wants(options, "stats")) result.dumped += dump(stats, graph);
-  watch.lap("balance");
-
-  // From here no Concat of outputs puts ranges of unlike width on one scale, where floats may stand.
-  const std::vector<bool> placed = keep_apart(result.report, graph, target, stats, places.fastest,
-                                              full && target.float_islands && target.activations.bits <= 8);
-  const PlanScene planning{graph, places, config, target, stats};
-  if (placed != places.fastest) plan = outlined(planning, placed);
+    watch.lap("balance");
+    return balanced.changed;
+  };
+  // Where nodes may go back to float, that is the cheaper remedy, and tried before.
+  const bool balanced_last = target.float_islands && !full && !config.budget.any();
+  if (rounds && !options.frontier) balance(balanced_last ? Balancing::kAsked : Balancing::kAll);
+  if (wants(options, "stats")) result.dumped += dump(subject.stats, graph);
 
   // From here every rounded value and every weight has parameters; the plan is complete.
-  const plan::Candidates weights =
-      threshold::weight_candidates(graph, plan, target, config.quantization, places.rules.nodes, threads);
-  const plan::Candidates activations = ranges_of(planning, plan);
-  decide(planning, activations, plan);
-  if (wants(options, "candidates")) result.dumped += dump(activations, graph) + dump(weights, graph);
+  Start start = start_of(scene, subject, result.report.notes);
+  if (wants(options, "candidates"))
+    result.dumped += dump(start.activations, graph) + dump(start.weights, graph);
   watch.lap("thresholds");
-
-  // From here weights are integers and biases make up for what rounding shifted, where that helped.
-  FloatAnswers answers = ask_float_model(graph, plan, stats, runners, *source, split, config, threads);
-  answers.rules = places.rules.nodes;
-  const bool bounded = config.budget.any();  // then every weight gets a width of its own
   const auto in_memory = [&](const plan::QuantizedModel& model) {
     return files_in_memory(model, sample, config, target, outputs);
   };
-  const auto ranges_by = [&](const std::vector<config::NodeSettings>& rules) {
-    return threshold::activation_candidates(graph, plan, stats, target, config.quantization, rules);
-  };
-  const auto plan_by = [&](const plan::Candidates& chosen) {
-    plan::QuantPlan other = outlined(planning, placed);
-    decide(planning, chosen, other);
-    return other;
-  };
-  BudgetScene widths{graph,         with_shapes_of(graph, sample, doors),
-                     plan,          target,
-                     places.idioms, places.capabilities,
-                     config,        places.rules.nodes,
-                     answers,       runners,
-                     *source,       threads,
-                     in_memory,     ranges_by,
-                     plan_by};
   if (options.frontier) {
-    result.frontier = measured_frontier(widths, weights);
+    result.frontier = measured_frontier(budget_scene(scene, subject, start, in_memory), start.weights);
     result.frontier->model = options.model.filename().string();
     return result;
   }
-  Attempt best = bounded ? within_budget(widths, weights, result.report)
-                         : attempt(graph, plan, weights, answers, runners, *source, config, threads);
-  watch.lap("correct");
 
-  // From here ranges that cost the outputs much are those that cost them least.
-  const auto attempt_with = [&](const std::vector<bool>& integer, const RangeChoice& choice) {
-    return attempt(graph, complete_plan(planning, integer, choice), weights, answers, runners, *source,
-                   config, threads);
-  };
-  RangeChoice ranges;
-  if (rounds && !bounded && wants_tuned_ranges(config, full, best)) {
-    const plan::Candidates more = ranges_of(planning, best.model.plan, true);
-    TunedRanges tuned = tune_ranges(answers, *source, more, threads, std::move(best),
-                                    [&](const RangeChoice& choice) { return attempt_with(placed, choice); });
-    best = std::move(tuned.best);
-    ranges = std::move(tuned.choice);
-    if (tuned.correction) corrections.push_back(std::move(*tuned.correction));
+  // From here the model is the best that was found: widths, ranges, placement, corrections.
+  Found found = search_model(scene, subject, start, in_memory, result.report, watch);
+  if (rounds && balanced_last && misses_goal(found.placed.best, config)) {
+    const Subject before = subject;
+    const size_t tried = corrections.size();
+    if (balance(Balancing::kAll)) {
+      std::vector<std::string> known;  // notes that are there already
+      Start other = start_of(scene, subject, known);
+      Found balanced = search_model(scene, subject, other, in_memory, result.report, watch);
+      if (balanced.placed.best.fidelity.worst_db() > found.placed.best.fidelity.worst_db()) {
+        start = std::move(other);
+        found = std::move(balanced);
+      } else {
+        subject = before;
+        for (size_t c = tried; c < corrections.size(); ++c) corrections[c].kept = false;
+      }
+    }
   }
-  watch.lap("ranges");
-
-  // From here nodes whose integers cost more accuracy than they are worth are in float again.
-  const PlacementScene scene{graph,
-                             places.capabilities,
-                             places.time,
-                             places.time_on,
-                             !target.costs.empty(),
-                             config.goals,
-                             answers,
-                             *source,
-                             split,
-                             threads};
-  Placed found{std::move(best), {}, {}, {}};
-  if (rounds && !bounded && target.float_islands && !full_stands(config, found.best.fidelity.worst_db()))
-    found = refine_placement(scene, placed, std::move(found.best),
-                             [&](const std::vector<bool>& integer) { return attempt_with(integer, ranges); });
-  best = std::move(found.best);
+  append(corrections, found.corrections);
+  Attempt& best = found.placed.best;
+  const FloatAnswers& answers = start.answers;
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
-  watch.lap("refine");
 
   // From here the error at every layer is known.
   const auto local_error = error_by_value(answers, best, *source);
   if (rounds)
-    result.report.hints =
-        find_hints({graph, best, answers, stats, *source, split, config, places.rules.nodes, target, threads,
-                    options.diagnose || best.fidelity.worst_db() < config.goals.min_sqnr_db.value_or(
-                                                                       config::PlacementGoals::kSqnrDb)});
+    result.report.hints = find_hints(
+        {graph, best, answers, subject.stats, *source, split, config, places.rules.nodes, target, threads,
+         options.diagnose ||
+             best.fidelity.worst_db() < config.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb)});
   best.simulator->runner.reset();
   watch.lap("error by layer");
   if (options.diagnose) {
@@ -356,15 +302,16 @@ ConvertResult convert(const ConvertOptions& options) {
   result.report.corrections = std::move(corrections);
   append(result.report.corrections, best.corrections);
   describe_proof(result.report, stored, verdicts, local_error);
-  describe_values(result.report, stored, stats);
+  describe_values(result.report, stored, subject.stats);
   describe_calibration(result.report, *source, split, config.representative_dataset);
   describe_accuracy(result.report, graph, answers.judged, best.fidelity, integer_kernels);
   if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", files.onnx);
   if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", files.tflite);
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
-  warn_of_cut_off(result.report, graph, plan, stats, target);
-  describe_placement(result.report, scene, found, best);
-  judge_goals(result.report, scene, found, best);
+  warn_of_cut_off(result.report, graph, start.plan, subject.stats, target);
+  const PlacementScene placement = placement_scene(scene, subject, start);
+  describe_placement(result.report, placement, found.placed, best);
+  judge_goals(result.report, placement, found.placed, best);
   result.explained = explain(result.report, options.explain);
   deliver(result, files, options, config, outputs, graph);
   return result;

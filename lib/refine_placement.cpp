@@ -18,7 +18,7 @@ constexpr int kRounds = 3;
 // half of what they earn may go.
 constexpr double kNarrowGapDb = 3, kRestDb = 0.5, kLittle = 1.5, kGiveBack = 0.8;
 
-// Weights alone, with the biases of another placement, are at least this far above the aim, or solved anew.
+// Weights alone, with the biases of another placement, are at least this far above the aim, or get their own.
 constexpr double kSureDb = 6;
 // Fewer images held out than kFewHeldOut say less about others: the aim is up to kFewDb higher.
 constexpr double kFewHeldOut = 8, kFewDb = 3;
@@ -41,23 +41,59 @@ size_t held_out_apart(const calibrate::Split& split) {
   return split.held_out == split.calibration ? 0 : split.held_out.size();
 }
 
+bool improves(const simulate::Fidelity& tried, const simulate::Fidelity& best) {
+  return tried.worst_db() > best.worst_db();
+}
+
 double ratio_of(const simulate::Power& power) {
   return power.noise / std::max(power.signal, 1e-300);
 }
 
-// The outputs' fidelity when only weights are integers, for the price of one pass. `corrected`: with the
-// biases that make up for the attempt's roundings, which is nearly what an attempt without any rounding would
-// be corrected to.
-simulate::Fidelity without_rounding(Attempt& attempt, const PlacementScene& scene, bool corrected) {
-  simulate::ActivationTable none(attempt.simulator->table.size());
-  simulate::Hook correction;
-  std::swap(attempt.simulator->table, none);
-  if (!corrected) std::swap(attempt.simulator->before, correction);
-  const simulate::Fidelity fidelity = simulate::fidelity_of(
-      *attempt.simulator->runner, scene.source, scene.answers.held_out, scene.answers.judged, scene.threads);
-  std::swap(attempt.simulator->table, none);
-  if (!corrected) std::swap(attempt.simulator->before, correction);
-  return fidelity;
+// The attempt as it stands with nothing rounded but weights, and back again.
+class WithoutRounding {
+ public:
+  explicit WithoutRounding(Attempt& attempt)
+      : simulator_(*attempt.simulator), table_(simulator_.table), before_(simulator_.before) {
+    std::fill(simulator_.table.begin(), simulator_.table.end(), std::nullopt);
+  }
+  WithoutRounding(const WithoutRounding&) = delete;
+  WithoutRounding& operator=(const WithoutRounding&) = delete;
+  ~WithoutRounding() {
+    simulator_.table = std::move(table_);
+    simulator_.before = std::move(before_);
+  }
+
+ private:
+  simulate::Simulator& simulator_;
+  simulate::ActivationTable table_;
+  simulate::Hook before_;
+};
+
+simulate::Fidelity fidelity_now(Attempt& attempt, const PlacementScene& scene) {
+  return simulate::fidelity_of(*attempt.simulator->runner, scene.source, scene.answers.held_out,
+                               scene.answers.judged, scene.threads);
+}
+
+// The outputs' fidelity when only weights are integers, for the price of one pass; uncorrected.
+simulate::Fidelity of_weights_uncorrected(Attempt& attempt, const PlacementScene& scene) {
+  const WithoutRounding nothing(attempt);
+  attempt.simulator->before = {};
+  return fidelity_now(attempt, scene);
+}
+
+// The same, with biases: those that make up for the attempt's roundings, and where these need not suit
+// weights alone and it matters (`sure`: the worst output in dB from which on it does not), ones that were
+// measured for them. Nearly what an attempt without any rounding would come to.
+simulate::Fidelity of_weights(Attempt& attempt, const PlacementScene& scene, double sure) {
+  const WithoutRounding nothing(attempt);
+  simulate::Fidelity best = fidelity_now(attempt, scene);
+  if (best.worst_db() >= sure || scene.answers.layers.empty()) return best;
+  const FloatAnswers& answers = scene.answers;
+  const auto deltas = correct::measure_bias_deltas(*attempt.simulator, answers.layers, answers.means,
+                                                   scene.source, kCorrectionMemory, scene.threads);
+  attempt.simulator->before = correct::adding(deltas, answers.layers);
+  const simulate::Fidelity own = fidelity_now(attempt, scene);
+  return improves(own, best) ? own : best;
 }
 
 // What is not slower than float, or than the user's limit, on any processor; the fastest is always among
@@ -104,10 +140,6 @@ select::MeasuredNoise measured_noise(Attempt& attempt, const simulate::Fidelity&
     noise.base.push_back(base);
   }
   return noise;
-}
-
-bool improves(const simulate::Fidelity& tried, const simulate::Fidelity& best) {
-  return tried.worst_db() > best.worst_db();
 }
 
 // Does the placement save too little time to be sure of?
@@ -184,12 +216,10 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
   const bool poor = first.fidelity.worst_db() < aim.db;
   const bool marginal = is_marginal(scene, first.model.plan);
   if (!poor && !marginal &&
-      without_rounding(first, scene, false).worst_db() - first.uncorrected_db <= kNarrowGapDb)
+      of_weights_uncorrected(first, scene).worst_db() - first.uncorrected_db <= kNarrowGapDb)
     return {std::move(first), {}, {}, {}};
 
-  simulate::Fidelity weights_only = without_rounding(first, scene, true);
-  // Biases that suit roundings of activations need not suit weights alone; where it matters, they are solved.
-  if (weights_only.worst_db() < aim.db + kSureDb) weights_only = retry(nowhere).fidelity;
+  const simulate::Fidelity weights_only = of_weights(first, scene, aim.db + kSureDb);
   Placed found{std::move(first), {}, {}, {}};
   found.probed = integer_nodes(found.best.model.plan);
   found.noise = measured_noise(found.best, weights_only, scene);
@@ -212,7 +242,7 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
     goal.sqnr_db =
         std::min(goal.sqnr_db + std::max(1.0, (aim.db - db) / 2), weights_only.worst_db() - kRestDb);
   }
-  if (is_marginal(scene, found.best.model.plan)) {
+  if (is_marginal(scene, found.best.model.plan) && improves(weights_only, found.best.fidelity)) {
     Attempt in_float = retry(nowhere);
     const bool better = improves(in_float.fidelity, found.best.fidelity);
     const report::Correction line{"no integers but weights", better, found.best.fidelity.worst_db(),

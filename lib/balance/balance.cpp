@@ -19,9 +19,15 @@ Wish where_asked(const Seen& seen) {
   return seen.config.*kField ? Wish::kAsked : Wish::kNo;
 }
 
+/// As the config says; where it says nothing, unasked where `fits`.
+Wish tried(const std::optional<bool>& asked, bool fits) {
+  if (asked) return *asked ? Wish::kTry : Wish::kNo;
+  return fits ? Wish::kIfBetter : Wish::kNo;
+}
+
 template <std::optional<bool> QuantizationConfig::*kField>
 Wish unless_off(const Seen& seen) {
-  return (seen.config.*kField).value_or(true) ? Wish::kIfBetter : Wish::kNo;
+  return tried(seen.config.*kField, true);
 }
 
 bool has_tensor_scales(const Seen& seen) {
@@ -33,25 +39,23 @@ bool has_tensor_scales(const Seen& seen) {
 
 /// Weights with a scale for each channel are equalized by that already.
 Wish for_tensor_scales(const Seen& seen) {
-  return seen.config.cross_layer_equalization.value_or(has_tensor_scales(seen)) ? Wish::kIfBetter : Wish::kNo;
+  return tried(seen.config.cross_layer_equalization, has_tensor_scales(seen));
 }
 
 /// With one scale for all weights, what results gain is lost there, and more.
 Wish for_channel_scales(const Seen& seen) {
-  const bool wanted = seen.config.cross_layer_equalization.value_or(true);
-  return wanted && !has_tensor_scales(seen) ? Wish::kIfBetter : Wish::kNo;
+  return has_tensor_scales(seen) ? Wish::kNo : tried(seen.config.cross_layer_equalization, true);
 }
 
 /// Bounds by channel cost a node in float for each layer.
 Wish for_tensor_scales_in_float(const Seen& seen) {
   const Wish wish = for_tensor_scales(seen);
-  const bool unasked = wish != Wish::kNo && !seen.config.cross_layer_equalization;
-  return unasked ? Wish::kIfMuchBetter : wish;
+  return wish == Wish::kIfBetter ? Wish::kIfMuchBetter : wish;
 }
 
 /// A Mul for each gate: unasked only where the search for a placement has no cheaper remedy.
 Wish for_gates(const Seen& seen) {
-  return seen.config.gate_equalization.value_or(seen.everywhere) ? Wish::kIfBetter : Wish::kNo;
+  return tried(seen.config.gate_equalization, seen.everywhere);
 }
 
 using C = QuantizationConfig;

@@ -48,8 +48,9 @@ struct Done {
 };
 
 /// kIfBetter: kept where the measured error falls. kIfMuchBetter: where it falls by so much that nodes in
-/// float are worth it. kAsked: the user asked for it; it stays unless the measured error grows.
-enum class Wish { kNo, kIfBetter, kIfMuchBetter, kAsked };
+/// float are worth it. kTry: the user asked for the first. kAsked: for the correction itself; it stays unless
+/// the measured error grows.
+enum class Wish { kNo, kIfBetter, kIfMuchBetter, kTry, kAsked };
 
 struct Correction {
   std::string_view name;  // "cross-layer equalization"

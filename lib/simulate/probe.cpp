@@ -10,13 +10,21 @@
 namespace qc::simulate {
 namespace {
 
-// Up to kAlone groups every one is probed by itself. Of more, kTogether neighbours are rounded at once, and
-// only those sets that cost an output more than the average set does are taken apart: what the others cost is
-// too little to decide anything, however it is shared among them.
+// Everything is looked at on the first image; what costs an output more than the average does then on the
+// others as well, because the rest is too little to decide anything. Up to kAlone groups every one is probed
+// by itself; of more, kTogether neighbours are rounded at once and taken apart if they cost that much.
 constexpr size_t kAlone = 64, kTogether = 4;
 
 using Group = std::vector<ir::ValueId>;
 using Outputs = std::vector<ir::Tensor>;
+using Powers = std::vector<std::vector<Power>>;  // by probe and judged output
+
+NoiseRatios ratios_of(const Powers& powers) {
+  NoiseRatios ratios(powers.size());
+  for (size_t p = 0; p < powers.size(); ++p)
+    for (const Power& power : powers[p]) ratios[p].push_back(power.noise / std::max(power.signal, 1e-300));
+  return ratios;
+}
 
 class Prober {
  public:
@@ -41,15 +49,16 @@ class Prober {
     simulator_.before = before_;
   }
 
-  NoiseRatios ratios_of(const std::vector<Group>& groups) {
-    return ratios_of(groups.size(), [&](size_t g, Rounded& rounded) {
+  /// By group and output, summed over images first to last - 1.
+  Powers powers_of(const std::vector<Group>& groups, size_t first, size_t last) {
+    return powers_of(groups.size(), first, last, [&](size_t g, Rounded& rounded) {
       for (const ir::ValueId v : groups[g])
         if (const auto& params = full_[static_cast<size_t>(v)]) rounded[static_cast<size_t>(v)] = &*params;
     });
   }
 
-  NoiseRatios ratios_of(const std::vector<RangeProbe>& probes) {
-    return ratios_of(probes.size(), [&](size_t p, Rounded& rounded) {
+  Powers powers_of(const std::vector<RangeProbe>& probes) {
+    return powers_of(probes.size(), 0, inputs_.size(), [&](size_t p, Rounded& rounded) {
       for (const ir::ValueId v : probes[p].values) rounded[static_cast<size_t>(v)] = &probes[p].params;
     });
   }
@@ -58,9 +67,12 @@ class Prober {
   using Rounded = std::vector<const quant::QuantParams*>;  // by value; null: left in float
 
   // `choose` says what the probe of that number rounds.
-  NoiseRatios ratios_of(size_t count, const std::function<void(size_t, Rounded&)>& choose) {
+  Powers powers_of(size_t count, size_t first, size_t last,
+                   const std::function<void(size_t, Rounded&)>& choose) {
+    Powers sums(count, std::vector<Power>(judged_.size()));
+    if (count == 0 || first >= last) return sums;
     Progress progress("probing", static_cast<int64_t>(count), "values");
-    const size_t images = inputs_.size();
+    const size_t images = last - first;
     std::vector<Rounded> rounded(static_cast<size_t>(std::max(threads_, 1)));  // by worker
     simulator_.before = [&](ir::ValueId value, int64_t slot, std::span<float> tensor,
                             std::span<const int64_t> dims) {
@@ -70,7 +82,7 @@ class Prober {
     };
     std::vector<std::vector<Power>> powers(count * images);
     parallel_for(static_cast<int64_t>(powers.size()), threads_, [&](int64_t job, int worker) {
-      const size_t g = static_cast<size_t>(job) / images, image = static_cast<size_t>(job) % images;
+      const size_t g = static_cast<size_t>(job) / images, image = first + static_cast<size_t>(job) % images;
       Rounded& mine = rounded[static_cast<size_t>(worker)];
       mine.assign(full_.size(), nullptr);
       choose(g, mine);
@@ -78,17 +90,12 @@ class Prober {
       for (size_t j = 0; j < judged_.size(); ++j)
         powers[static_cast<size_t>(job)].push_back(
             compare(base_[image][j], outputs[j], judged_[j].mean_free));
-      if (image == 0) progress.advance();
+      if (image == first) progress.advance();
     });
     simulator_.before = before_;
-    NoiseRatios ratios(count);
-    for (size_t g = 0; g < count; ++g)
-      for (size_t j = 0; j < judged_.size(); ++j) {
-        Power sum;
-        for (size_t i = 0; i < images; ++i) add(sum, powers[g * images + i][j]);
-        ratios[g].push_back(sum.noise / std::max(sum.signal, 1e-300));
-      }
-    return ratios;
+    for (size_t job = 0; job < powers.size(); ++job)
+      for (size_t j = 0; j < judged_.size(); ++j) add(sums[job / images][j], powers[job][j]);
+    return sums;
   }
 
   Outputs outputs_of(const std::vector<ir::Tensor>& input, int worker) {
@@ -106,23 +113,26 @@ class Prober {
   std::vector<Outputs> base_;  // by image, nothing rounded
 };
 
-std::vector<Group> neighbours_together(const std::vector<Group>& groups) {
-  std::vector<Group> sets((groups.size() + kTogether - 1) / kTogether);
+std::vector<Group> in_sets(const std::vector<Group>& groups, size_t together) {
+  std::vector<Group> sets((groups.size() + together - 1) / together);
   for (size_t g = 0; g < groups.size(); ++g)
-    sets[g / kTogether].insert(sets[g / kTogether].end(), groups[g].begin(), groups[g].end());
+    sets[g / together].insert(sets[g / together].end(), groups[g].begin(), groups[g].end());
   return sets;
 }
 
-// By set: more than the average one at some output.
-std::vector<bool> above_average(const NoiseRatios& ratios) {
+// Which cost as much as the average one, or more, at some output.
+std::vector<size_t> above_average(const NoiseRatios& ratios) {
   std::vector<bool> above(ratios.size());
   for (size_t o = 0; o < ratios[0].size(); ++o) {
     double sum = 0;
     for (const std::vector<double>& ratio : ratios) sum += ratio[o];
     for (size_t s = 0; s < ratios.size(); ++s)
-      if (ratios[s][o] * static_cast<double>(ratios.size()) > sum) above[s] = true;
+      if (ratios[s][o] > 0 && ratios[s][o] * static_cast<double>(ratios.size()) >= sum) above[s] = true;
   }
-  return above;
+  std::vector<size_t> list;
+  for (size_t s = 0; s < above.size(); ++s)
+    if (above[s]) list.push_back(s);
+  return list;
 }
 
 }  // namespace
@@ -131,31 +141,36 @@ NoiseRatios rounding_noise(Simulator& simulator, const std::vector<std::vector<i
                            const std::vector<std::vector<ir::Tensor>>& inputs,
                            const std::vector<Judged>& judged, int threads) {
   Prober prober(simulator, inputs, judged, threads);
-  if (groups.size() <= kAlone) return prober.ratios_of(groups);
-  const NoiseRatios together = prober.ratios_of(neighbours_together(groups));
-  const std::vector<bool> apart = above_average(together);
-  std::vector<Group> alone;
-  for (size_t g = 0; g < groups.size(); ++g)
-    if (apart[g / kTogether]) alone.push_back(groups[g]);
-  const NoiseRatios single = prober.ratios_of(alone);
+  if (groups.empty() || inputs.empty()) return NoiseRatios(groups.size(), std::vector<double>(judged.size()));
+  const size_t together = groups.size() <= kAlone ? 1 : kTogether;
+  const Powers seen = prober.powers_of(in_sets(groups, together), 0, 1);
+  const NoiseRatios sets = ratios_of(seen);
   NoiseRatios ratios;
-  for (size_t g = 0, next = 0; g < groups.size(); ++g) {
-    const size_t set = g / kTogether;
-    if (apart[set]) {
-      ratios.push_back(single[next++]);
-      continue;
-    }
-    ratios.push_back(together[set]);
-    const size_t members = std::min(kTogether, groups.size() - set * kTogether);
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const size_t set = g / together;
+    ratios.push_back(sets[set]);
+    const size_t members = std::min(together, groups.size() - set * together);
     for (double& ratio : ratios.back()) ratio /= static_cast<double>(members);
   }
+  std::vector<size_t> matter;
+  std::vector<Group> alone;
+  for (const size_t set : above_average(sets))
+    for (size_t g = set * together; g < std::min(groups.size(), (set + 1) * together); ++g) {
+      matter.push_back(g);
+      alone.push_back(groups[g]);
+    }
+  Powers closer = prober.powers_of(alone, together == 1 ? 1 : 0, inputs.size());
+  for (size_t i = 0; i < matter.size() && together == 1; ++i)
+    for (size_t j = 0; j < judged.size(); ++j) add(closer[i][j], seen[matter[i]][j]);
+  const NoiseRatios exact = ratios_of(closer);
+  for (size_t i = 0; i < matter.size(); ++i) ratios[matter[i]] = exact[i];
   return ratios;
 }
 
 NoiseRatios range_noise(Simulator& simulator, const std::vector<RangeProbe>& probes,
                         const std::vector<std::vector<ir::Tensor>>& inputs, const std::vector<Judged>& judged,
                         int threads) {
-  return Prober(simulator, inputs, judged, threads).ratios_of(probes);
+  return ratios_of(Prober(simulator, inputs, judged, threads).powers_of(probes));
 }
 
 }  // namespace qc::simulate

@@ -69,7 +69,7 @@ TEST_CASE("of many groups those that cost much are probed by themselves, the oth
   CHECK(chain.probe(*simulator, 1) == many);
 }
 
-TEST_CASE("few groups are probed one by one, corrections in force") {
+TEST_CASE("few groups are probed one by one, all pictures for what costs much, corrections in force") {
   Chain chain(6);
   const auto simulator = simulate::make_simulator(chain.model, chain.runners, {}, chain.judged);
   int corrected = 0;
@@ -77,7 +77,8 @@ TEST_CASE("few groups are probed one by one, corrections in force") {
   const simulate::NoiseRatios few = chain.probe(*simulator, 1);
   CHECK(few.size() == 6);
   CHECK(few[5][0] > 100 * few[0][0]);
-  CHECK(corrected == 6 * (6 + 1) * 2);  // six values, six probes and one run without rounding, two images
+  // Six values; two images without rounding, six probes on the first, on the second the one that matters.
+  CHECK(corrected == 6 * (2 + 6 + 1));
   CHECK(simulator->before);
 }
 

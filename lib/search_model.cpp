@@ -1,0 +1,131 @@
+// See search_model.h.
+#include "search_model.h"
+
+#include <utility>
+
+#include "assemble_report.h"
+#include "complete_plan.h"
+#include "prepare.h"
+#include "spend_budget.h"
+#include "threshold/candidates.h"
+#include "tune_ranges.h"
+#include "write_tflite.h"
+
+namespace qc {
+namespace {
+
+PlanScene plan_scene(const Scene& scene, const Subject& subject) {
+  return {subject.graph, subject.places, scene.config, scene.target, subject.stats};
+}
+
+}  // namespace
+
+Start start_of(const Scene& scene, const Subject& subject, std::vector<std::string>& notes) {
+  const config::CoreConfig& config = scene.config;
+  const target::TargetSpec& target = scene.target;
+  const PlanScene planning = plan_scene(scene, subject);
+  const bool may_float = is_full(config, target) && target.float_islands && target.activations.bits <= 8;
+  Start start;
+  start.placed = keep_apart(notes, subject.graph, target, subject.stats, subject.places.fastest, may_float);
+  start.plan = outlined(planning, start.placed);
+  start.weights = threshold::weight_candidates(subject.graph, start.plan, target, config.quantization,
+                                               subject.places.rules.nodes, scene.threads);
+  start.activations = ranges_of(planning, start.plan);
+  decide(planning, start.activations, start.plan);
+  start.answers = ask_float_model(subject.graph, start.plan, subject.stats, scene.runners, scene.source,
+                                  scene.split, config, scene.threads);
+  start.answers.rules = subject.places.rules.nodes;
+  return start;
+}
+
+BudgetScene budget_scene(const Scene& scene, const Subject& subject, const Start& start, WriteAll write) {
+  const auto ranges_by = [&](const std::vector<config::NodeSettings>& rules) {
+    return threshold::activation_candidates(subject.graph, start.plan, subject.stats, scene.target,
+                                            scene.config.quantization, rules);
+  };
+  const auto plan_by = [&](const plan::Candidates& chosen) {
+    const PlanScene planning = plan_scene(scene, subject);
+    plan::QuantPlan other = outlined(planning, start.placed);
+    decide(planning, chosen, other);
+    return other;
+  };
+  return {subject.graph,
+          with_shapes_of(subject.graph, scene.sample, scene.doors),
+          start.plan,
+          scene.target,
+          subject.places.idioms,
+          subject.places.capabilities,
+          scene.config,
+          subject.places.rules.nodes,
+          start.answers,
+          scene.runners,
+          scene.source,
+          scene.threads,
+          std::move(write),
+          ranges_by,
+          plan_by};
+}
+
+PlacementScene placement_scene(const Scene& scene, const Subject& subject, const Start& start) {
+  return {subject.graph,
+          subject.places.capabilities,
+          subject.places.time,
+          subject.places.time_on,
+          !scene.target.costs.empty(),
+          scene.config.goals,
+          start.answers,
+          scene.source,
+          scene.split,
+          scene.threads};
+}
+
+Found search_model(const Scene& scene, const Subject& subject, const Start& start, const WriteAll& write,
+                   report::Report& report, Stopwatch& watch) {
+  const config::CoreConfig& config = scene.config;
+  const FloatAnswers& answers = start.answers;
+  const PlanScene planning = plan_scene(scene, subject);
+  const bool rounds = config::rounds_activations(config), bounded = config.budget.any(),
+             full = is_full(config, scene.target);
+  const auto attempt_at = [&](const plan::QuantPlan& plan) {
+    return attempt(subject.graph, plan, start.weights, answers, scene.runners, scene.source, config,
+                   scene.threads);
+  };
+  const auto attempt_with = [&](const std::vector<bool>& integer, const RangeChoice& choice) {
+    return attempt_at(complete_plan(planning, integer, choice));
+  };
+
+  // From here weights are integers and biases make up for what rounding shifted, where that helped.
+  Found found;
+  if (bounded) {
+    BudgetScene widths = budget_scene(scene, subject, start, write);
+    found.placed.best = within_budget(widths, start.weights, report);
+  } else {
+    found.placed.best = attempt_at(start.plan);
+  }
+  Attempt& best = found.placed.best;
+  watch.lap("correct");
+  if (!rounds || bounded) return found;
+
+  // From here ranges that cost the outputs much are those that cost them least.
+  RangeChoice ranges;
+  if (wants_tuned_ranges(config, full, best)) {
+    const plan::Candidates more = ranges_of(planning, best.model.plan, true);
+    TunedRanges tuned =
+        tune_ranges(answers, scene.source, more, scene.threads, std::move(best),
+                    [&](const RangeChoice& choice) { return attempt_with(start.placed, choice); });
+    best = std::move(tuned.best);
+    ranges = std::move(tuned.choice);
+    if (tuned.correction) found.corrections.push_back(std::move(*tuned.correction));
+  }
+  watch.lap("ranges");
+
+  // From here nodes whose integers cost more accuracy than they are worth are in float again.
+  if (scene.target.float_islands && !full_stands(config, best.fidelity.worst_db()))
+    found.placed =
+        refine_placement(placement_scene(scene, subject, start), start.placed, std::move(best),
+                         [&](const std::vector<bool>& integer) { return attempt_with(integer, ranges); });
+  watch.lap("refine");
+  return found;
+}
+
+}  // namespace qc

@@ -1,0 +1,37 @@
+// What is quantized, and what every stage from statistics on works with. Two papers that the helpers of the
+// corridor share: a balanced graph makes a new subject, and the scene stays.
+#pragma once
+
+#include <vector>
+
+#include "calibrate/calibrate.h"
+#include "config/core_config.h"
+#include "images/image_source.h"
+#include "ir/graph.h"
+#include "places.h"
+#include "plan/tensor_stats.h"
+#include "run/ort_runner.h"
+#include "target/target.h"
+
+namespace qc {
+
+/// A float graph, where its nodes can run, and what its values were seen to be.
+struct Subject {
+  ir::Graph graph;
+  Places places;
+  plan::StatsTable stats;  // of every value that is rounded where integers are fastest
+};
+
+/// What a conversion has at hand besides. Borrowed.
+struct Scene {
+  const config::CoreConfig& config;
+  const target::TargetSpec& target;
+  run::RunnerFactory& runners;
+  const run::Doors& doors;
+  const images::ImageSource& source;
+  const calibrate::Split& split;
+  const std::vector<ir::Tensor>& sample;  // one image's inputs
+  int threads = 1;
+};
+
+}  // namespace qc
