@@ -139,7 +139,7 @@ class Search {
         [&](const std::vector<ir::ValueId>& values) { return deviations_of(scene_, base_.graph, values); }};
     const balance::Wish wish = correction.wish(seen);
     const bool unasked = wish == balance::Wish::kIfBetter || wish == balance::Wish::kIfMuchBetter;
-    if (wish == balance::Wish::kNo || (unasked && which_ == Balancing::kAsked) ||
+    if (wish == balance::Wish::kNo || which_ == (unasked ? Balancing::kAsked : Balancing::kUnasked) ||
         (wish != balance::Wish::kAsked && !integers_pay()))
       return;
     ir::Graph graph = base_.graph;

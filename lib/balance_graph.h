@@ -21,8 +21,8 @@ struct Balanced {
   Places places;
 };
 
-/// Which corrections are tried: those that the user asked for, or the others as well.
-enum class Balancing { kAsked, kAll };
+/// Which corrections are tried: those that the user asked for, the others, or both.
+enum class Balancing { kAsked, kUnasked, kAll };
 
 /// Costs nothing where no correction fits.
 /// Under a budget only corrections that weights of every width gain from alike; results are tried at the

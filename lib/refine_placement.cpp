@@ -227,29 +227,35 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
                               select::cost_of(scene.graph, nowhere, scene.time));
   found.frontier = select::frontier(scene.graph, scene.capabilities, scene.time, *found.noise, goal);
   const std::vector<select::Refined> fit = not_too_slow(scene, found.frontier);
+  const auto try_in = [&](const std::vector<bool>& integer, const char* name) {
+    Attempt tried = retry(integer);
+    const bool better = improves(tried.fidelity, found.best.fidelity);
+    const report::Correction line{name, better, found.best.fidelity.worst_db(), tried.fidelity.worst_db()};
+    const simulate::Fidelity fidelity = tried.fidelity;
+    if (better) found.best = std::move(tried);
+    found.best.corrections.push_back(line);
+    return fidelity;
+  };
+  const auto in_float_where_marginal = [&] {
+    if (is_marginal(scene, found.best.model.plan) && improves(weights_only, found.best.fidelity))
+      try_in(nowhere, "no integers but weights");
+  };
+  // Without a goal to reach, what saves too little gives no better start to what saves less.
+  if (!poor && marginal) {
+    in_float_where_marginal();
+    return found;
+  }
   std::vector<bool> last = start;
   for (int round = 0; round < kRounds; ++round) {
     const select::Refined refined = select::choose(fit, goal);
     if (refined.integer == last || (!refined.reaches_goal && round > 0)) break;
     last = refined.integer;
-    Attempt tried = retry(refined.integer);
-    const double db = tried.fidelity.worst_db();
-    const bool better = improves(tried.fidelity, found.best.fidelity);
-    const report::Correction line{"placement by measured noise", better, found.best.fidelity.worst_db(), db};
-    if (better) found.best = std::move(tried);
-    found.best.corrections.push_back(line);
+    const double db = try_in(refined.integer, "placement by measured noise").worst_db();
     if (!poor || !refined.reaches_goal || db >= aim.db - aim.tolerance) break;
     goal.sqnr_db =
         std::min(goal.sqnr_db + std::max(1.0, (aim.db - db) / 2), weights_only.worst_db() - kRestDb);
   }
-  if (is_marginal(scene, found.best.model.plan) && improves(weights_only, found.best.fidelity)) {
-    Attempt in_float = retry(nowhere);
-    const bool better = improves(in_float.fidelity, found.best.fidelity);
-    const report::Correction line{"no integers but weights", better, found.best.fidelity.worst_db(),
-                                  in_float.fidelity.worst_db()};
-    if (better) found.best = std::move(in_float);
-    found.best.corrections.push_back(line);
-  }
+  in_float_where_marginal();
   return found;
 }
 

@@ -126,6 +126,7 @@ ConvertOptions resolve(const ConvertLine& line) {
   options.output_folder = line.output;
   options.markdown = line.talk.wants("markdown");
   options.html = line.talk.wants("html");
+  options.time_written = !line.talk.quiet;
   if (options.dry_run && (options.markdown || options.html))
     throw Error(Exit::kUsage, {"no-such-report", options.html ? "--report html" : "--report markdown",
                                "a dry run writes no files", "leave out --dry-run, or use --report json"});

@@ -216,12 +216,16 @@ struct Report {
   std::optional<double> predicted_time;                      // by the target's cost table, float = 1
   std::vector<std::pair<std::string, double>> predicted_on;  // where the target knows several processors
   std::optional<double> measured_time;                       // of this run: not in the JSON
+  std::string least_gain;  // integers that gain least in time by the cost table, in words; not in the JSON
   SaturationRisk saturation;
   std::vector<Gate> gates;
   std::vector<std::string> notes;  // "3 initializers were inputs as well and are constants now", ...
   std::vector<Problem> warnings;
   std::vector<Timing> timings;  // not in the JSON file: the same input gives the same bytes; in text with -v
 };
+
+/// A measured time above this, float = 1, is no accident of the machine.
+constexpr double kSlower = 1.05;
 
 /// A rule for /placement/rules as JSON: nodes by name, and "integer" or "float".
 std::string placement_rule(const std::vector<std::string>& nodes, const std::string& place);

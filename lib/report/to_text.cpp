@@ -107,14 +107,20 @@ std::string accuracy(const Report& report, bool verbose) {
 }
 
 std::string speed(const Report& report) {
-  if (!report.predicted_time) return "";
+  if (!report.predicted_time)
+    return report.measured_time
+               ? format("time on one thread, float = 1: {:.2f} measured here\n", *report.measured_time)
+               : "";
   std::string text = format("time on one thread, float = 1: {:.2f} predicted", *report.predicted_time);
   std::vector<std::string> each;
   for (const auto& [processor, time] : report.predicted_on)
     each.push_back(format("{} {:.2f}", processor, time));
   if (!each.empty()) text += format(" ({})", join(each, ", "));
   if (report.measured_time) text += format(", {:.2f} measured here", *report.measured_time);
-  return text + "\n";
+  text += "\n";
+  if (report.measured_time.value_or(1) > kSlower && !report.least_gain.empty())
+    text += format("  slower than float; {}\n", report.least_gain);
+  return text;
 }
 
 std::string gates(const Report& report) {

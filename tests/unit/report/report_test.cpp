@@ -120,6 +120,23 @@ TEST_CASE("a report without files is the plan, node by node", "[report]") {
   test::check_golden("report/net.plan.txt", to_text(report, false));
 }
 
+TEST_CASE("a file that is measured slower than float is told of with what to try, one that is not without",
+          "[report]") {
+  Report report = sample_report();
+  report.least_gain = "integers save least at conv3";
+  report.measured_time = 1.02;
+  CHECK(to_text(report, false).find("predicted (x86 0.71, x86_vnni 0.53), 1.02 measured here\n") !=
+        std::string::npos);
+  CHECK(to_text(report, false).find("slower than float") == std::string::npos);
+  report.measured_time = 1.2;
+  CHECK(to_text(report, false).find("  slower than float; integers save least at conv3\n") !=
+        std::string::npos);
+  CHECK(to_json(report) == to_json(sample_report()));  // nothing of this run's times
+  report.predicted_time.reset();
+  CHECK(to_text(report, false).find("time on one thread, float = 1: 1.20 measured here\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("the JSON report of a model is the golden one", "[report]") {
   test::check_golden("report/net.json", to_json(sample_report()));
 }
