@@ -7,6 +7,7 @@
 
 #include "calibrate/calibrate.h"
 #include "config/core_config.h"
+#include "correct/kept.h"
 #include "images/image_source.h"
 #include "ir/graph.h"
 #include "places.h"
@@ -27,6 +28,7 @@ struct BalanceScene {
   const calibrate::Split& split;
   const std::vector<ir::Tensor>& sample;
   int threads = 1;
+  correct::Kept* kept = nullptr;  // of FloatAnswers
 };
 
 struct Balanced {

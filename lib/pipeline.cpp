@@ -30,6 +30,7 @@
 #include "prepare.h"
 #include "proof/verdict.h"
 #include "refine_placement.h"
+#include "resume.h"
 #include "run/ort_runner.h"
 #include "select/capability.h"
 #include "select/costs.h"
@@ -213,11 +214,15 @@ ConvertResult convert(const ConvertOptions& options) {
   plan::StatsTable stats = statistics();
   watch.lap("calibrate");
 
+  // From here layers that a stopped run has solved are known, where it was asked to keep them.
+  const std::unique_ptr<Resume> resume = resume_of(options, config, graph);
+  correct::Kept* kept = resume ? &resume->kept() : nullptr;
+
   // From here the float graph is the one that rounds best: channels rescaled, results shifted, layers merged,
   // where that was measured to help.
   std::vector<report::Correction> corrections;
   if (rounds && !options.frontier) {
-    const BalanceScene scene{config, target, runners, doors, *source, split, sample, threads};
+    const BalanceScene scene{config, target, runners, doors, *source, split, sample, threads, kept};
     Balanced balanced = balance_graph(scene, graph, places, stats);
     corrections = std::move(balanced.corrections);
     append(result.report.notes, balanced.notes);
@@ -248,6 +253,7 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here weights are integers and biases make up for what rounding shifted, where that helped.
   FloatAnswers answers = ask_float_model(graph, plan, stats, runners, *source, split, config, threads);
   answers.rules = places.rules.nodes;
+  answers.kept = kept;
   const bool bounded = config.budget.any();  // then every weight gets a width of its own
   const auto in_memory = [&](const plan::QuantizedModel& model) {
     return files_in_memory(model, sample, config, target, outputs);
@@ -367,6 +373,7 @@ ConvertResult convert(const ConvertOptions& options) {
   judge_goals(result.report, scene, found, best);
   result.explained = explain(result.report, options.explain);
   deliver(result, files, options, config, outputs, graph);
+  if (resume && result.gates_hold) resume->finished();
   return result;
 }
 
