@@ -102,7 +102,7 @@ Resume::~Resume() {
   if (finished_ || (kept_.layers.empty() && kept_.figures.empty())) return;
   if (unwritten_) write();
   if (writable_)
-    log::info(format("{} keeps what was solved ({} layers); the same command goes on from there",
+    log::info(format("{} keeps what was solved (layers: {}); the same command goes on from there",
                      file_.string(), kept_.layers.size()));
 }
 
@@ -126,7 +126,7 @@ void Resume::take_up() {
   if (!other.empty())
     return warn_anew(file_, "its layers were solved with other inputs; not the same: " + join(other, ", "));
   kept_ = std::move(found->kept);
-  log::info(format("going on from {} solved layers in {}", kept_.layers.size(), file_.string()));
+  log::info(format("going on from what {} keeps (solved layers: {})", file_.string(), kept_.layers.size()));
 }
 
 void Resume::write_in_time() {
