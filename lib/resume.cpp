@@ -80,6 +80,10 @@ std::vector<std::string> differences(const correct::Origin& one, const correct::
   return names;
 }
 
+std::string extent_of(const correct::Kept& kept) {
+  return format("layers: {}, probes of widths: {}", kept.layers.size(), kept.figures.size());
+}
+
 void warn_anew(const fs::path& file, const std::string& cause) {
   log::warn(Problem{"not-resumed", file.string(), cause,
                     "nothing needs to be done: this run starts anew and writes the file again"});
@@ -102,8 +106,8 @@ Resume::~Resume() {
   if (finished_ || (kept_.layers.empty() && kept_.figures.empty())) return;
   if (unwritten_) write();
   if (writable_)
-    log::info(format("{} keeps what was solved (layers: {}); the same command goes on from there",
-                     file_.string(), kept_.layers.size()));
+    log::info(format("{} keeps what was solved ({}); the same command goes on from there", file_.string(),
+                     extent_of(kept_)));
 }
 
 void Resume::finished() {
@@ -126,7 +130,7 @@ void Resume::take_up() {
   if (!other.empty())
     return warn_anew(file_, "its layers were solved with other inputs; not the same: " + join(other, ", "));
   kept_ = std::move(found->kept);
-  log::info(format("going on from what {} keeps (solved layers: {})", file_.string(), kept_.layers.size()));
+  log::info(format("going on from what {} keeps ({})", file_.string(), extent_of(kept_)));
 }
 
 void Resume::write_in_time() {
