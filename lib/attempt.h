@@ -33,6 +33,7 @@ struct FloatAnswers {
   std::vector<int64_t> calibration;              // images that a correction may look at
   std::unique_ptr<simulate::Samples> samples;    // of the rounded values, on the first held-out images
   std::vector<config::NodeSettings> rules = {};  // by NodeId: which layers the corrections by moments are for
+  correct::Kept* kept = nullptr;                 // solved layers of a run that was stopped, and of this one
 };
 
 struct Attempt {

@@ -66,6 +66,7 @@ double measured_db(const Scene& scene, const Variant& variant) {
   FloatAnswers answers = ask_float_model(variant.graph, variant.plan, variant.stats, scene.runners,
                                          scene.source, few, scene.config, scene.threads);
   answers.rules = variant.places.rules.nodes;
+  answers.kept = scene.kept;
   return attempt(variant.graph, variant.plan, weights, answers, scene.runners, scene.source, scene.config,
                  scene.threads)
       .fidelity.worst_db();

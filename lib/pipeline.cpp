@@ -27,6 +27,7 @@
 #include "places.h"
 #include "prepare.h"
 #include "proof/verdict.h"
+#include "resume.h"
 #include "run/ort_runner.h"
 #include "search_model.h"
 #include "select/capability.h"
@@ -192,8 +193,12 @@ ConvertResult convert(const ConvertOptions& options) {
     return result;
   }
 
+  // From here layers that a stopped run has solved are known, where it was asked to keep them.
+  const std::unique_ptr<Resume> resume = resume_of(options, config, graph);
+  const Scene scene{
+      config, target, runners, doors, *source, split, sample, threads, resume ? &resume->kept() : nullptr};
+
   // From here every value that will be rounded has exact statistics.
-  const Scene scene{config, target, runners, doors, *source, split, sample, threads};
   const auto statistics = [&] {
     return rounds ? calibrate::calibrate(graph, runners, *source, split.calibration,
                                          select::requests(plan, graph), {threads, batch_size(graph, config)})
@@ -315,6 +320,7 @@ ConvertResult convert(const ConvertOptions& options) {
   judge_goals(result.report, placement, found.placed, best);
   result.explained = explain(result.report, options.explain);
   deliver(result, files, options, config, outputs, graph);
+  if (resume && result.gates_hold) resume->finished();
 
   // From here people know how fast the file is; a look at a clock, which decides nothing.
   if (options.time_written && result.gates_hold && !result.report.measured_time &&

@@ -25,10 +25,11 @@ struct ConvertOptions {
   bool markdown = false, html = false;  // these reports beside the JSON one
   bool frontier = false;                // measure choices of widths (frontier.h), write nothing
   bool diagnose = false;                // what each rounding costs
-  bool time_written = false;            // measure the written file's speed, for the text report
-  bool dry_run = false;                 // the plan that would be tried, no images, no files
-  std::vector<std::string> explain;     // node names (globs)
-  std::vector<std::string> dump;        // stage names, see dump_stages()
+  bool resume = false;               // keep solved layers, and go on from those of a stopped run (resume.h)
+  bool time_written = false;         // measure the written file's speed, for the text report
+  bool dry_run = false;              // the plan that would be tried, no images, no files
+  std::vector<std::string> explain;  // node names (globs)
+  std::vector<std::string> dump;     // stage names, see dump_stages()
 };
 
 struct ConvertResult {

@@ -35,6 +35,7 @@ Start start_of(const Scene& scene, const Subject& subject, std::vector<std::stri
   start.answers = ask_float_model(subject.graph, start.plan, subject.stats, scene.runners, scene.source,
                                   scene.split, config, scene.threads);
   start.answers.rules = subject.places.rules.nodes;
+  start.answers.kept = scene.kept;
   return start;
 }
 

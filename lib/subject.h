@@ -6,6 +6,7 @@
 
 #include "calibrate/calibrate.h"
 #include "config/core_config.h"
+#include "correct/kept.h"
 #include "images/image_source.h"
 #include "ir/graph.h"
 #include "places.h"
@@ -32,6 +33,7 @@ struct Scene {
   const calibrate::Split& split;
   const std::vector<ir::Tensor>& sample;  // one image's inputs
   int threads = 1;
+  correct::Kept* kept = nullptr;  // solved layers of this run and of one before it; nothing: none are kept
 };
 
 }  // namespace qc

@@ -212,7 +212,8 @@ void probe(const BudgetScene& scene, WidthStudy& study) {
                              narrow_model = rounded(scene, study.candidates[probed]);
   correct::Weights narrow;
   for (const WidthItem& item : study.items) narrow[item.weight] = narrow_model.weights.at(item.weight);
-  const correct::SecondOrderOptions options = second_order_options(scene.config, scene.threads);
+  correct::SecondOrderOptions options = second_order_options(scene.config, scene.threads);
+  options.kept = scene.answers.kept;
   const std::vector<std::vector<ir::ValueId>> probes = probes_of(study);
   const correct::ProbeImages images =
       correct::probe_images(scene.answers.calibration,

@@ -90,6 +90,9 @@ void add_convert_options(CLI::App& app, ConvertLine& line) {
       ->type_name("NODE");
   app.add_flag("--diagnose", line.options.diagnose,
                "what each rounding costs: the error with it alone and with all others, in the report");
+  app.add_flag(
+      "--resume", line.options.resume,
+      "keep corrected layers in DIR as <model>.resume, and go on from those that a stopped run left there");
   app.add_option("--dump", line.options.dump, "what a stage passes on: " + join(dump_stages(), ", "))
       ->allow_extra_args(false)
       ->type_name("STAGE");
@@ -133,6 +136,9 @@ ConvertOptions resolve(const ConvertLine& line) {
   if (options.dry_run && options.diagnose)
     throw Error(Exit::kUsage, {"not-measured", "--diagnose",
                                "a dry run reads no images, so nothing is measured", "leave out --dry-run"});
+  if (options.dry_run && options.resume)
+    throw Error(Exit::kUsage,
+                {"nothing-to-resume", "--resume", "a dry run corrects no layers", "leave out --dry-run"});
   for (const std::string& set : line.sets) options.overrides.push_back(config::parse_override(set));
   if (!line.images.empty()) options.overrides.push_back(images_override(line.images));
   if (!line.target.empty()) {

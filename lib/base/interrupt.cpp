@@ -27,8 +27,10 @@ void install_interrupt_handler() {
 
 void throw_if_interrupted() {
   if (interrupted)
-    throw Error(Exit::kInterrupted, {"interrupted", "this run",
-                                     "it was stopped by a signal; no output was written", "start it again"});
+    throw Error(Exit::kInterrupted,
+                {"interrupted", "this run", "it was stopped by a signal; no output was written",
+                 "start it again; a conversion with --resume goes on from the layers that "
+                 "it had corrected"});
 }
 
 }  // namespace qc

@@ -277,6 +277,12 @@ std::vector<Slot> slots_for(std::span<const int64_t> images, int64_t mirrored) {
   return slots;
 }
 
+std::vector<int64_t> numbers_of(const std::vector<Slot>& slots) {
+  std::vector<int64_t> numbers;
+  for (const Slot& slot : slots) numbers.insert(numbers.end(), {slot.image, static_cast<int64_t>(slot.use)});
+  return numbers;
+}
+
 // Mirrored pictures stand beside the others where they make the statistics of those more like held-out ones.
 void take_turned(Gram& fitted, const Gram& turned, const Gram& held_out) {
   if (turned.samples == 0 || held_out.samples == 0) return;
@@ -295,6 +301,7 @@ class Engine {
         options_(options),
         besides_(besides),
         others_(others),
+        pass_(options.kept && !others ? pass_key(model, numbers_of(slots), options, besides) : ""),
         layers_(solvable(model, options.only_narrow)),
         slots_(std::move(slots)),
         steps_(2 * std::ssize(slots_), options.threads),
@@ -385,7 +392,7 @@ class Engine {
         },
         [&] {
           for (const size_t l : at->second) {
-            solve_layer(l);
+            if (!take_kept(l)) solve_layer(l);
             if (solved_) solved_();
           }
           found_.layers += static_cast<int64_t>(at->second.size());
@@ -412,6 +419,23 @@ class Engine {
       gathering.most_patches = std::max(kQuickPatches, kQuickPatchesEach * layer.windows.size) *
                                std::ssize(pairs) / std::ssize(pairs_);
     return gather(layer.windows, pairs, gathering);
+  }
+
+  // An earlier run has solved this layer, in this very pass?
+  bool take_kept(size_t l) {
+    if (pass_.empty()) return false;
+    const Solvable& layer = layers_[l];
+    const auto at = options_.kept->layers.find({pass_, layer.weight});
+    if (at == options_.kept->layers.end()) return false;
+    const KeptLayer& kept = at->second;
+    const auto channels = static_cast<size_t>(layer.bias ? layer.windows.groups * layer.windows.rows : 0);
+    std::optional<plan::IntegerTensor> weight = weight_of(kept, model_.weights.at(layer.weight));
+    if (!weight || kept.delta.size() != channels || std::ssize(kept.trusts) != layer.windows.groups)
+      return false;
+    found_.trusts[layer.weight] = kept.trusts;
+    go_on(l, *weight, kept.delta);
+    found_.weights[layer.weight] = std::move(*weight);
+    return true;
   }
 
   void solve_layer(size_t l) {
@@ -456,7 +480,13 @@ class Engine {
       }
     });
     if (tasks.size() > 1) note_other(layer, tasks[1].solved, tasks[1].shift, powers);
-    go_on(l, tasks[0].solved, tasks[0].shift);
+    std::vector<float> delta;
+    if (layer.bias) delta.assign(tasks[0].shift.begin(), tasks[0].shift.end());
+    if (!pass_.empty())
+      keep(*options_.kept, pass_, layer.weight,
+           {tasks[0].solved.params.scales, quant::pack(tasks[0].solved.integers, tasks[0].solved.params),
+            delta, trusts});
+    go_on(l, tasks[0].solved, std::move(delta));
     found_.weights[layer.weight] = std::move(tasks[0].solved);
   }
 
@@ -473,16 +503,13 @@ class Engine {
   }
 
   // Every image's result with the new weights.
-  void go_on(size_t l, const plan::IntegerTensor& weight, const std::vector<double>& shift) {
+  void go_on(size_t l, const plan::IntegerTensor& weight, std::vector<float> delta) {
     const Solvable& layer = layers_[l];
     std::vector<float> bias;
     if (layer.bias) {
       const ir::Tensor* old = bias_constant(model_, layer);
-      std::vector<float>& delta = found_.deltas[layer.node];
-      for (size_t c = 0; c < shift.size(); ++c) {
-        delta.push_back(static_cast<float>(shift[c]));
-        bias.push_back(delta.back() + (old ? old->as<float>()[c] : 0.0f));
-      }
+      for (size_t c = 0; c < delta.size(); ++c) bias.push_back(delta[c] + (old ? old->as<float>()[c] : 0.0f));
+      found_.deltas[layer.node] = std::move(delta);
     }
     const auto runner = runners_.make(layer_graph(model_, layer, weight, bias), {}, {});
     parallel_for(static_cast<int64_t>(pairs_.size()), options_.threads, [&](int64_t i, int) {
@@ -499,6 +526,7 @@ class Engine {
   SecondOrderOptions options_;
   const Besides& besides_;
   Others* others_;
+  std::string pass_;  // empty: nothing is kept
   std::vector<Solvable> layers_;
   std::map<ir::ValueId, size_t> corrected_;  // results of known layers whose biases lack something
   simulate::Hook add_deltas_;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "correct/bias_correction.h"
+#include "correct/kept.h"
 #include "correct/round_rows.h"
 #include "images/image_source.h"
 #include "plan/quantized_model.h"
@@ -35,6 +36,7 @@ struct SecondOrderOptions {
   // statistics closer to what held-out pictures say.
   bool mirror = false;
   int64_t most_runs = INT64_MAX;  // images and mirrored ones together, as many as memory holds
+  Kept* kept = nullptr;  // layers of an earlier run are taken from here, those that are solved are left here
 };
 
 using Weights = std::map<ir::ValueId, plan::IntegerTensor>;
@@ -76,7 +78,7 @@ int64_t images_that_fit(const plan::QuantizedModel& model, int64_t memory_limit)
 
 /// `model`: integers by rounding to nearest, biases not corrected; its graph's constants are the float
 /// network. One image in four chooses the strength of the re-target. `solved` is called after
-/// each layer.
+/// each layer. A pass for `others` as well keeps nothing.
 SecondOrder solve_second_order(const plan::QuantizedModel& model, run::RunnerFactory& runners,
                                const images::ImageSource& source, std::span<const int64_t> images,
                                const SecondOrderOptions& options, const std::function<void()>& solved,

@@ -2,6 +2,7 @@
 #include "correct/sensitivity.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ir/ops.h"
 #include "simulate/simulate.h"
@@ -111,6 +112,15 @@ Narrowed narrowed(const plan::QuantizedModel& wide, const Weights& narrow,
   return made;
 }
 
+// Of a probe there is one figure to keep: its layers together would be as many as the network's, squared.
+std::string key_of_probe(const Narrowed& probe, const ProbeImages& images,
+                         const SecondOrderOptions& options) {
+  std::vector<int64_t> runs = images.fitted;
+  runs.push_back(-1);
+  runs.insert(runs.end(), images.judged.begin(), images.judged.end());
+  return pass_key(probe.model, runs, options, probe.besides);
+}
+
 }  // namespace
 
 Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow,
@@ -118,6 +128,7 @@ Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow
                          const images::ImageSource& source, const ProbeImages& images,
                          const std::vector<simulate::Judged>& judged, SecondOrderOptions options,
                          const std::function<void()>& probed) {
+  Kept* kept = std::exchange(options.kept, nullptr);
   options.quick = true;
   const auto exact = simulate::make_float_model(wide.graph, runners, {}, judged);
   const simulate::Reference reference =
@@ -131,10 +142,13 @@ Probed probe_compensated(const plan::QuantizedModel& wide, const Weights& narrow
     if (const auto own = others.noise.find(weight); own != others.noise.end()) found.local.insert(*own);
   for (const std::vector<ir::ValueId>& probe : probes) {
     Narrowed one = narrowed(wide, narrow, probe, base, others);
-    SecondOrder solved =
-        solve_second_order(one.model, runners, source, images.fitted, options, {}, one.besides);
-    join(solved, std::move(one.besides.known));
-    const double noise = noise_of(one.model, solved, runners, source, reference, judged, options.threads);
+    const auto measured = [&] {
+      SecondOrder solved =
+          solve_second_order(one.model, runners, source, images.fitted, options, {}, one.besides);
+      join(solved, std::move(one.besides.known));
+      return noise_of(one.model, solved, runners, source, reference, judged, options.threads);
+    };
+    const double noise = kept ? kept_figure(*kept, key_of_probe(one, images, options), measured) : measured();
     share_out(std::max(0.0, noise - wide_noise), probe, others, found.added);
     if (probed) probed();
   }

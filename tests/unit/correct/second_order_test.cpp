@@ -66,7 +66,7 @@ Net two_convs(int bits) {
 }
 
 correct::SecondOrder solved(const Net& net, bool pictures, bool mirror, int threads, int64_t most = 100,
-                            bool scale_search = false) {
+                            bool scale_search = false, correct::Kept* kept = nullptr) {
   const SmoothSource source(pictures);
   run::OrtRunnerFactory runners(onnx_doors());
   std::vector<int64_t> images;
@@ -76,6 +76,7 @@ correct::SecondOrder solved(const Net& net, bool pictures, bool mirror, int thre
   options.most_runs = most;
   options.threads = threads;
   options.rounding.scale_search = scale_search;
+  options.kept = kept;
   return correct::solve_second_order(net.model, runners, source, images, options, {});
 }
 
@@ -145,4 +146,44 @@ TEST_CASE("what is found does not depend on the number of threads or on the run"
   CHECK(one.layers == 2);
   CHECK(equal(one, solved(net, true, true, 3)));
   CHECK(equal(one, solved(net, true, true, 3)));
+}
+
+TEST_CASE("layers of a run that was stopped are taken, and those behind come out the same to the bit") {
+  const Net net = two_convs(4);
+  const correct::SecondOrder whole = solved(net, true, true, 2);
+  correct::Kept kept;
+  int additions = 0;
+  kept.grown = [&] { ++additions; };
+  CHECK(equal(solved(net, true, true, 2, 100, false, &kept), whole));
+  REQUIRE(kept.layers.size() == 2);
+  CHECK(additions == 2);
+  for (const bool first : {true, false}) {
+    correct::Kept half = kept;
+    half.layers.erase(first ? half.layers.begin() : std::prev(half.layers.end()));
+    additions = 0;
+    const correct::SecondOrder resumed = solved(net, true, true, 3, 100, false, &half);
+    CHECK(equal(resumed, whole));
+    CHECK(resumed.layers == whole.layers);
+    CHECK(additions == 1);
+  }
+}
+
+TEST_CASE("a pass takes no layers of another one, and none that do not fit") {
+  const Net net = two_convs(4), narrower = two_convs(3);
+  correct::Kept kept;
+  const correct::SecondOrder whole = solved(net, true, true, 2, 100, false, &kept);
+  // Were one taken, it would show.
+  for (auto& [name, layer] : kept.layers) layer.packed.assign(layer.packed.size(), '\x11');
+  CHECK_FALSE(equal(solved(net, true, true, 2, 100, false, &kept), whole));
+  CHECK(kept.layers.size() == 2);
+  CHECK(equal(solved(narrower, true, true, 2, 100, false, &kept), solved(narrower, true, true, 2)));
+  CHECK(equal(solved(net, true, false, 2, 100, false, &kept), solved(net, true, false, 2)));
+  CHECK(
+      equal(solved(net, true, true, 2, kFitted + 2, false, &kept), solved(net, true, true, 2, kFitted + 2)));
+  CHECK(equal(solved(net, true, true, 2, 100, true, &kept), solved(net, true, true, 2, 100, true)));
+  CHECK(kept.layers.size() == 10);
+  for (auto& [name, layer] : kept.layers) layer.packed.pop_back();
+  CHECK(equal(solved(net, true, true, 2, 100, false, &kept), whole));
+  for (auto& [name, layer] : kept.layers) layer.delta.pop_back();
+  CHECK(equal(solved(net, true, true, 2, 100, false, &kept), whole));
 }
