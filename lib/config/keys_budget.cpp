@@ -89,9 +89,9 @@ Binding number(double MetricConfig::*field) {
           [field](const CoreConfig& c) { return Json(c.mixed_precision.metric.*field); }};
 }
 
-// Takes a value, checks it, and nothing depends on it.
-Binding without_effect(Json value) {
-  return {[](CoreConfig&, const Json&) {}, [value](const CoreConfig&) { return value; }};
+Binding flag(bool MetricConfig::*field) {
+  return {[field](CoreConfig& c, const Json& v) { c.mixed_precision.metric.*field = v.get<bool>(); },
+          [field](const CoreConfig& c) { return Json(c.mixed_precision.metric.*field); }};
 }
 
 // What belongs to MCT's own measure of sensitivity, which loses to uniform widths (each layer is measured
@@ -132,14 +132,12 @@ void add_metrics(std::vector<Key>& table) {
              "[1.0]");
   add_metric(
       table,
-      search("use_hessian_based_scores", Kind::kBool, 0, 0,
-             {[](CoreConfig& c, const Json& v) { c.mixed_precision.metric.hessian_scores = v.get<bool>(); },
-              [](const CoreConfig& c) { return Json(c.mixed_precision.metric.hessian_scores); }},
+      search("use_hessian_based_scores", Kind::kBool, 0, 0, flag(&MetricConfig::hessian_scores),
              "The same as distance_weighting_method HESSIAN. Derivatives are differences of two runs.", ""),
       "[false]");
   add_metric(
       table,
-      search("norm_scores", Kind::kBool, 0, 0, without_effect(true),
+      search("norm_scores", Kind::kBool, 0, 0, flag(&MetricConfig::norm_scores),
              "Normalise those weights: a weighted mean is the same either way (MCT never reads it).", ""),
       "[true]");
   add_metric(table,
@@ -149,7 +147,11 @@ void add_metrics(std::vector<Key>& table) {
              "[1e10]");
   add_metric(
       table,
-      search("hessian_batch_size", Kind::kInteger, 1, 4096, without_effect(32),
+      search("hessian_batch_size", Kind::kInteger, 1, 4096,
+             {[](CoreConfig& c, const Json& v) {
+                c.mixed_precision.metric.hessian_batch_size = static_cast<int64_t>(v.get<double>());
+              },
+              [](const CoreConfig& c) { return Json(c.mixed_precision.metric.hessian_batch_size); }},
              "Images a step for second derivatives: they are run one by one, with the same result.", ""),
       "[32]");
   add_metric(table,
@@ -229,7 +231,7 @@ void add_budget_keys(std::vector<Key>& table) {
       {[](CoreConfig& c, const Json& v) { c.mixed_precision.refine = v.get<bool>(); },
        [](const CoreConfig& c) { return Json(c.mixed_precision.refine); }},
       "Build several choices of widths around the budget, uniform ones among them, and keep the one that is "
-      "measured best.",
+      "measured best. With sensitivity layer: its own choice and the uniform ones.",
       "MixedPrecisionQuantizationConfig.refine_mp_solution"));
   add_metrics(table);
   add_refused(table, "configuration_overwrite",
