@@ -88,8 +88,8 @@ enum class MetricNormalization { kNone, kMaxBit, kMinBit };
 struct MetricConfig {
   DistanceWeighting weighting = DistanceWeighting::kUnset;
   DistanceFunction distance = DistanceFunction::kByOp;
-  bool hessian_scores = false;        // "use_hessian_based_scores"
-  bool norm_scores = true;            // no figure depends on these two
+  bool hessian_scores = false;  // "use_hessian_based_scores"
+  bool norm_scores = true;      // no figure depends on these two
   int64_t hessian_batch_size = 32;
   double interest_points_factor = 1;  // 0..1
   double exp_sigma = 0.1;
