@@ -35,9 +35,7 @@ std::vector<budget::Item> items_of(const report::WidthFrontier& frontier) {
   for (const report::WidthFrontier::Layer& layer : frontier.layers) {
     items.emplace_back();
     for (size_t w = 0; w < frontier.widths.size(); ++w)
-      items.back().choices.push_back(
-          {layer.bytes[w],
-           layer.sensitivity * std::pow(frontier.by_bit, frontier.probed - frontier.widths[w]), 0});
+      items.back().choices.push_back({layer.bytes[w], layer.costs[w], 0});
   }
   return items;
 }
@@ -65,16 +63,23 @@ int64_t beyond_sums(const report::WidthFrontier& frontier, const std::vector<bud
   return most;
 }
 
-// What measuring is likely to find: the prediction, moved by what was measured nearby.
-double expected_db(const report::WidthFrontier& frontier, int64_t bytes, double cost) {
-  const double predicted = -10 * std::log10(std::max(frontier.wide_noise + cost, 1e-20));
+// What measuring is likely to find: the costs as noise, moved by what was measured nearby. Costs that are no
+// noise at the outputs (statistics alone, MCT's distances) are moved just so.
+double expected_db(const report::WidthFrontier& frontier, const std::vector<budget::Item>& items,
+                   int64_t bytes, double cost) {
+  const auto db_of = [&](double added) {
+    return -10 * std::log10(std::max(frontier.wide_noise + added, 1e-20));
+  };
   const report::WidthFrontier::Point *below = nullptr, *above = nullptr;
   for (const report::WidthFrontier::Point& point : frontier.points) {
-    if (point.uniform || !std::isfinite(point.measured_db) || !std::isfinite(point.predicted_db)) continue;
+    if (point.uniform || !std::isfinite(point.measured_db)) continue;
     if (point.bytes <= bytes) below = &point;
     if (point.bytes >= bytes && !above) above = &point;
   }
-  const auto shift = [](const report::WidthFrontier::Point& p) { return p.measured_db - p.predicted_db; };
+  const auto shift = [&](const report::WidthFrontier::Point& p) {
+    return p.measured_db - db_of(budget::sum_of(items, picks_of(frontier, p.bits)).cost);
+  };
+  const double predicted = db_of(cost);
   if (!below && !above) return predicted;
   if (!below || !above || above->bytes == below->bytes) return predicted + shift(below ? *below : *above);
   const double part =
@@ -156,12 +161,12 @@ std::vector<int> bits_for(const report::WidthFrontier& frontier, const Pick& pic
   if (pick.bytes) {
     predicted = all.within(*pick.bytes - beside);
     if (predicted && measured &&
-        measured->measured_db >= expected_db(frontier, predicted->bytes + beside, predicted->cost))
+        measured->measured_db >= expected_db(frontier, items, predicted->bytes + beside, predicted->cost))
       predicted.reset();
   } else {
     for (size_t i = 0; i < all.size() && !predicted; ++i) {
       const budget::Sum sum = all.at(i);
-      if (expected_db(frontier, sum.bytes + beside, sum.cost) >= *pick.sqnr_db) predicted = sum;
+      if (expected_db(frontier, items, sum.bytes + beside, sum.cost) >= *pick.sqnr_db) predicted = sum;
     }
     if (predicted && measured && measured->bytes <= predicted->bytes + beside) predicted.reset();
   }

@@ -14,7 +14,7 @@
 namespace qc {
 namespace {
 
-// Candidates are also made for steeper ones, which are closer to one width for all: what narrow layers cost
+// Candidates are also made for steeper costs, which are closer to one width for all: what narrow layers cost
 // together is more than the sum of what each costs alone.
 constexpr double kOtherByBit[] = {5, 8};
 constexpr double kNotPredicted = std::numeric_limits<double>::quiet_NaN();
@@ -82,7 +82,7 @@ budget::Limits limits_of(const WidthStudy& study, const Figures& figures, bool n
 }
 
 void check_feasible(const BudgetScene& scene, const WidthStudy& study, const budget::Limits& limits) {
-  const std::vector<budget::Item> items = problem_of(scene, study, kByBit);
+  const std::vector<budget::Item> items = problem_of(scene, study);
   int64_t least = 0;
   for (const WidthItem& item : study.items) least += *std::min_element(item.bytes.begin(), item.bytes.end());
   const config::ResourceLimits& asked = scene.config.budget;
@@ -161,7 +161,7 @@ std::pair<size_t, size_t> band_of(const WidthStudy& study, int64_t limit) {
 std::vector<Tried> candidates_for(const BudgetScene& scene, const WidthStudy& study,
                                   const budget::Limits& limits, report::Report& report) {
   std::vector<Tried> tried;
-  const std::vector<budget::Item> items = problem_of(scene, study, kByBit);
+  const std::vector<budget::Item> items = problem_of(scene, study);
   const auto add = [&](std::string name, std::vector<size_t> picks) {
     if (std::any_of(tried.begin(), tried.end(), [&](const Tried& t) { return t.picks == picks; })) return;
     const double cost = budget::sum_of(items, picks).cost;
@@ -181,12 +181,18 @@ std::vector<Tried> candidates_for(const BudgetScene& scene, const WidthStudy& st
     if (const auto other = solve_as_written(scene, study, problem, limits))
       add(std::move(name), other->sum.picks);
   };
-  if (more) {
+  // Choices around the best sum make up for what sums of our measures leave out. MCT's measure is there to
+  // compare with: its own choice stands for it.
+  const bool around = more && scene.config.mixed_precision.sensitivity != config::Sensitivity::kLayer;
+  if (around) {
     for (const double by_bit : kOtherByBit)
-      add_solved(format("by sensitivity, {:g} times per bit", by_bit), problem_of(scene, study, by_bit));
-    add_solved("by probes alone", problem_of(scene, study, kByBit, &WidthItem::probed));
+      add_solved(format("by sensitivity, {:g} times per bit", by_bit),
+                 problem_of(scene, study, by_bit / kByBit));
+    if (std::none_of(study.items.begin(), study.items.end(),
+                     [](const WidthItem& item) { return item.probed.empty(); }))
+      add_solved("by probes alone", problem_of(scene, study, 1, &WidthItem::probed));
   }
-  if (more && limits.bytes) {
+  if (around && limits.bytes) {
     const auto [first, last] = band_of(study, *limits.bytes);
     add_solved(format("by sensitivity, {} to {} bits", all[first], all[last]),
                within_band(items, first, last));
@@ -244,7 +250,7 @@ Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, repor
   if (for_weights && widths(scene.config, scene.target).size() > 1)
     probe(scene, study);
   else
-    for (WidthItem& item : study.items) item.sensitivity = 1;  // any: all of them keep their full width
+    assume_alike(scene, study);  // all of them keep their full width
   if (!results.items.empty()) settle_results(scene, results, weights, figures, study, report);
   const budget::Limits limits = count();
 
@@ -287,17 +293,15 @@ report::WidthFrontier measured_frontier(const BudgetScene& scene, const plan::Ca
   WidthStudy study = sizes_of(scene, weights);
   probe(scene, study);
   const std::vector<int> all = widths(scene.config, scene.target);
-  const std::vector<budget::Item> items = problem_of(scene, study, kByBit);
+  const std::vector<budget::Item> items = problem_of(scene, study);
   report::WidthFrontier frontier;
   frontier.model = scene.graph.name;
   frontier.widths = all;
-  frontier.probed = kProbed;
-  frontier.by_bit = kByBit;
   frontier.other_bytes = study.other_bytes;
   frontier.wide_noise = study.wide_noise;
   int64_t least = 0, most = 0;
   for (const WidthItem& item : study.items) {
-    frontier.layers.push_back({item.name, item.bytes, item.sensitivity});
+    frontier.layers.push_back({item.name, item.bytes, item.costs});
     least += item.bytes.front();
     most += item.bytes.back();
   }

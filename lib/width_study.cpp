@@ -9,8 +9,11 @@
 
 #include "base/progress.h"
 #include "base/text.h"
+#include "correct/bias_correction.h"
 #include "correct/sensitivity.h"
 #include "ir/ops.h"
+#include "quant/quant_params.h"
+#include "simulate/layer_sensitivity.h"
 #include "spend_results.h"
 #include "threshold/candidates.h"
 #include "write_tflite.h"
@@ -64,7 +67,7 @@ std::vector<WidthItem> items_of(const BudgetScene& scene, const plan::Candidates
       return !ir::weight_traits(scene.graph, scene.graph.nodes[static_cast<size_t>(reader)]) ||
              (!scene.rules.empty() && fixed_by_hand(scene.rules[static_cast<size_t>(reader)]));
     });
-    if (!by_hand) items.push_back({weight, readers, node.name, {}, 0, 0});
+    if (!by_hand) items.push_back({weight, readers, node.name, {}, 0, {}, {}});
   }
   return items;
 }
@@ -205,7 +208,16 @@ int64_t probe_images_for(const BudgetScene& scene, size_t probes) {
 
 }  // namespace
 
-void probe(const BudgetScene& scene, WidthStudy& study) {
+namespace {
+
+// What was measured at kProbed bits, at every width.
+std::vector<double> costs_by_width(const std::vector<int>& all, double at_probed) {
+  std::vector<double> costs;
+  for (const int bits : all) costs.push_back(at_probed * std::pow(kByBit, kProbed - bits));
+  return costs;
+}
+
+void probe_outputs(const BudgetScene& scene, WidthStudy& study) {
   const std::vector<int> all = widths(scene.config, scene.target);
   const auto probed = static_cast<size_t>(std::find(all.begin(), all.end(), kProbed) - all.begin());
   const plan::QuantizedModel wide = rounded(scene, study.candidates.back()),
@@ -230,25 +242,84 @@ void probe(const BudgetScene& scene, WidthStudy& study) {
     by_probes = measured.added;
     study.wide_noise = measured.wide;
   }
-  if (by_probes.empty()) by_probes = found;
   double mean = 0;
   for (const auto& [weight, added] : found) mean += added / static_cast<double>(found.size());
   const double least = std::max(kLeastSensitivity * mean, 1e-12);
   for (WidthItem& item : study.items) {
-    item.sensitivity = std::max(found.at(item.weight), least);
-    item.probed = std::max(by_probes.at(item.weight), least);
+    item.costs = costs_by_width(all, std::max(found.at(item.weight), least));
+    if (!by_probes.empty()) item.probed = costs_by_width(all, std::max(by_probes.at(item.weight), least));
   }
 }
 
-std::vector<budget::Item> problem_of(const BudgetScene& scene, const WidthStudy& study, double by_bit,
-                                     double WidthItem::*sensitivity) {
+// MCT's words to those of the room that measures.
+simulate::LayerMeasure measure_of(const config::MetricConfig& config) {
+  using From = config::DistanceWeighting;
+  using To = simulate::DistanceWeighting;
+  simulate::LayerMeasure measure;
+  const bool scores = config.hessian_scores || config.weighting == From::kHessian;
+  measure.weighting = scores                                 ? To::kScores
+                      : config.weighting == From::kLastLayer ? To::kLastLayer
+                      : config.weighting == From::kExp       ? To::kExponential
+                                                             : To::kAverage;
+  const std::map<config::DistanceFunction, simulate::Distance> distances{
+      {config::DistanceFunction::kMse, simulate::Distance::kMse},
+      {config::DistanceFunction::kMae, simulate::Distance::kMae},
+      {config::DistanceFunction::kCosine, simulate::Distance::kCosine}};
+  if (const auto found = distances.find(config.distance); found != distances.end())
+    measure.everywhere = found->second;
+  const std::map<config::MetricNormalization, simulate::MetricNormalization> normalizations{
+      {config::MetricNormalization::kNone, simulate::MetricNormalization::kNone},
+      {config::MetricNormalization::kMaxBit, simulate::MetricNormalization::kMaxBit},
+      {config::MetricNormalization::kMinBit, simulate::MetricNormalization::kMinBit}};
+  measure.sigma = config.exp_sigma;
+  measure.places_factor = config.interest_points_factor;
+  measure.scale = {normalizations.at(config.normalization), config.epsilon, config.normalization_threshold};
+  return measure;
+}
+
+void probe_layers(const BudgetScene& scene, WidthStudy& study) {
+  constexpr int64_t kImages = 32;  // MCT's default
+  std::vector<simulate::ProbedWeight> weights;
+  for (const WidthItem& item : study.items) weights.push_back({item.weight, item.nodes});
+  const auto rounded_weight = [&](size_t item, size_t width) {
+    const ir::ValueId weight = study.items[item].weight;
+    const ir::Tensor& exact = *scene.graph.values[static_cast<size_t>(weight)].constant;
+    const quant::QuantParams& params = study.candidates[width].at(weight).front().params;
+    const std::vector<int32_t> integers = quant::quantize(exact.as<float>(), exact.dims, params);
+    return ir::make_tensor(std::span<const float>(quant::dequantize(integers, exact.dims, params)),
+                           exact.dims);
+  };
+  const std::vector<int64_t> images =
+      correct::spread(scene.answers.calibration, scene.config.mixed_precision.images.value_or(kImages));
+  const auto found =
+      simulate::layer_sensitivities(scene.graph, weights, study.candidates.size(), rounded_weight,
+                                    measure_of(scene.config.mixed_precision.metric), scene.runners,
+                                    scene.source, images, scene.answers.judged, scene.threads);
+  for (size_t i = 0; i < study.items.size(); ++i) study.items[i].costs = found[i];
+}
+
+}  // namespace
+
+void assume_alike(const BudgetScene& scene, WidthStudy& study) {
+  for (WidthItem& item : study.items) item.costs = costs_by_width(widths(scene.config, scene.target), 1);
+}
+
+void probe(const BudgetScene& scene, WidthStudy& study) {
+  if (scene.config.mixed_precision.sensitivity == config::Sensitivity::kLayer)
+    probe_layers(scene, study);
+  else
+    probe_outputs(scene, study);
+}
+
+std::vector<budget::Item> problem_of(const BudgetScene& scene, const WidthStudy& study, double steeper,
+                                     std::vector<double> WidthItem::*costs) {
   const std::vector<int> all = widths(scene.config, scene.target);
   std::vector<budget::Item> items;
   for (const WidthItem& item : study.items) {
     items.emplace_back();
     for (size_t w = 0; w < all.size(); ++w)
       items.back().choices.push_back(
-          {item.bytes[w], item.*sensitivity * std::pow(by_bit, kProbed - all[w]), item.products * all[w]});
+          {item.bytes[w], (item.*costs)[w] * std::pow(steeper, kProbed - all[w]), item.products * all[w]});
   }
   return items;
 }
@@ -279,6 +350,7 @@ WidthStudy sizes_of(const BudgetScene& scene, const plan::Candidates& weights) {
   count_operations(scene, weights, study);
   count_activations(scene, study);
   count_bytes(scene, study);
+  for (WidthItem& item : study.items) item.costs.assign(study.candidates.size(), 0);
   return study;
 }
 

@@ -21,7 +21,7 @@ namespace qc {
 
 constexpr int kProbed = 4;  // bits of a probe
 /// A bit more divides what a weight adds to the noise by this (ptq-accuracy 0: 3 to 4 in every layer),
-/// whatever the layer.
+/// whatever the layer, where only kProbed bits were measured.
 constexpr double kByBit = 3.5;
 
 /// What widths are searched in. Borrowed, but for the plan.
@@ -52,8 +52,8 @@ struct WidthItem {
   std::string name;            // of the first node
   std::vector<int64_t> bytes;  // by width, as widths()
   double products = 0;         // times the bits of its input: bit operations for each bit of the weight
-  double sensitivity = 0;      // noise over signal at the outputs that kProbed bits add
-  double probed = 0;           // the same by probes alone
+  std::vector<double> costs;   // by width: noise over signal at the outputs that it adds; or MCT's distance
+  std::vector<double> probed;  // the same by probes alone; empty: nothing else is known than `costs`
 };
 
 /// Widths that are searched over, ascending; the last is the full one.
@@ -74,21 +74,23 @@ struct WidthStudy {
   double full_bops() const;
 };
 
-/// All but the sensitivities: items, operations, activations, and bytes of each width.
+/// All but the costs, which are 0: items, operations, activations, and bytes of each width.
 WidthStudy sizes_of(const BudgetScene& scene, const plan::Candidates& weights);
 /// Counts again what depends on the widths of results in the scene's plan.
 void count_operations(const BudgetScene& scene, const plan::Candidates& weights, WidthStudy& study);
 /// In the best order that is found, or that of an earlier count where it is better still.
 void count_activations(const BudgetScene& scene, WidthStudy& study);
-/// Measures the sensitivities, the way that the config asks for.
+/// Measures what widths cost, the way that the config asks for.
 void probe(const BudgetScene& scene, WidthStudy& study);
+/// Without measuring: every weight costs the same at the same width.
+void assume_alike(const BudgetScene& scene, WidthStudy& study);
 /// Throws Error(kUnsupported) where the target or a format has no narrow weights to choose from.
 void check_widths(const BudgetScene& scene);
 
-/// The choices of every item: bytes, predicted noise, bit operations (by widths()).
-std::vector<budget::Item> problem_of(const BudgetScene& scene, const WidthStudy& study,
-                                     double by_bit = kByBit,
-                                     double WidthItem::*sensitivity = &WidthItem::sensitivity);
+/// The choices of every item: bytes, costs, bit operations (by widths()). `steeper`: a bit less than kProbed
+/// costs so many times more than `costs` says, and a bit more so many times less.
+std::vector<budget::Item> problem_of(const BudgetScene& scene, const WidthStudy& study, double steeper = 1,
+                                     std::vector<double> WidthItem::*costs = &WidthItem::costs);
 /// Candidates with these widths, by item; and the model that they make, rounded to nearest.
 plan::Candidates picked(const WidthStudy& study, const std::vector<size_t>& picks);
 plan::QuantizedModel rounded(const BudgetScene& scene, const plan::Candidates& weights);

@@ -4,7 +4,8 @@
 Budgets are bytes: an average width over all weights plus what does not shrink (scales, biases), which is what a file of
 8 bits has besides its integers; "50%" and "60%" are shares of the 8-bit constants. tests/budget.csv has the aims: SQNR, dB
 above 4 bits everywhere, loss of top-1 in points, size of the file over float's, seconds of the conversion. With --gram the
-budgets are spent a second time, by the statistics of each layer alone, which must not come out better.
+budgets are spent a second time, by the statistics of each layer alone, which must not come out better; with --layer by MCT's
+own measure of sensitivity, its choice of widths built as it is, which the default has to be above (above_layer, dB).
 """
 import csv
 import json
@@ -60,8 +61,8 @@ def judged_by_aims(model, what, figures):
     with open(AIMS) as f:
         rows = [r for r in csv.DictReader(f) if (r["model"], r["widths"]) == (model["name"], what)]
     for row in rows:
-        for name in ("db", "above_uniform", *AT_MOST):
-            if not row[name] or figures[name] is None:
+        for name in ("db", "above_uniform", "above_layer", *AT_MOST):
+            if not row[name] or figures.get(name) is None:
                 continue
             bound, figure = float(row[name]), figures[name]
             holds = figure <= bound if name in AT_MOST else figure >= bound
@@ -71,7 +72,7 @@ def judged_by_aims(model, what, figures):
 
 def main():
     data = data_folder()
-    by_gram = "--gram" in sys.argv[1:]
+    by_gram, by_layer = "--gram" in sys.argv[1:], "--layer" in sys.argv[1:]
     wanted, above = [a for a in sys.argv[1:] if not a.startswith("-")] or DEFAULT, 0
     print(f"{'model':32} {'widths':22} {'constants':>9} {'used':>6} {'file':>7} {'worst':>9} {'agree':>7} {'top-1':>6}")
     for model in list_models(data):
@@ -105,6 +106,11 @@ def main():
                 found = made(target_resource_utilization=limit)
                 found["above_uniform"] = found["db"] - uniform[4]["db"]
                 above += show(model["name"], what, found, budget)
+                if by_layer:  # without refinement, which would measure uniform widths beside it
+                    layer = made(target_resource_utilization=limit,
+                                 mixed_precision_config={"sensitivity": "layer", "refine_mp_solution": False})
+                    above += show(model["name"], "  by MCT's measure", layer, budget)
+                    found["above_layer"] = found["db"] - layer["db"]
                 judged_by_aims(model, what, found)
                 if by_gram:
                     show(model["name"], "  by statistics alone",

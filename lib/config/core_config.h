@@ -75,13 +75,34 @@ struct ResourceLimits {
 };
 
 /// How it is found out what a narrow weight costs at the outputs. kCompensated: measured, the layers behind
-/// it repaired. kGram: estimated from the layers' statistics alone.
-enum class Sensitivity { kCompensated, kGram };
+/// it repaired. kGram: estimated from the layers' statistics alone. kLayer: MCT's distances, by MetricConfig.
+enum class Sensitivity { kCompensated, kGram, kLayer };
+
+/// MCT's enums, of its measure of sensitivity. kUnset: kAvg, or kHessian where use_hessian_based_scores says
+/// so; kByOp: the distance that belongs to each op.
+enum class DistanceWeighting { kUnset, kAvg, kLastLayer, kExp, kHessian };
+enum class DistanceFunction { kByOp, kMse, kMae, kCosine };
+enum class MetricNormalization { kNone, kMaxBit, kMinBit };
+
+/// What shapes Sensitivity::kLayer, and nothing else.
+struct MetricConfig {
+  DistanceWeighting weighting = DistanceWeighting::kUnset;
+  DistanceFunction distance = DistanceFunction::kByOp;
+  bool hessian_scores = false;  // "use_hessian_based_scores"
+  bool norm_scores = true;      // no figure depends on these two
+  int64_t hessian_batch_size = 32;
+  double interest_points_factor = 1;  // 0..1
+  double exp_sigma = 0.1;
+  MetricNormalization normalization = MetricNormalization::kNone;
+  std::optional<double> epsilon = 1e-6;
+  double normalization_threshold = 1e10;
+};
 
 struct MixedPrecision {
   Sensitivity sensitivity = Sensitivity::kCompensated;
   std::optional<int64_t> images;  // "num_of_images": that probes look at; nothing: as many as are affordable
   bool refine = true;  // "refine_mp_solution": build several allocations and keep the best measured
+  MetricConfig metric;
 };
 
 struct RepresentativeDataset {

@@ -52,6 +52,11 @@ struct Binding {
   std::function<Json(const CoreConfig&)> get;
 };
 
+/// Another key that must have this value, by name.
+struct Condition {
+  std::string pointer, value;
+};
+
 struct Key {
   std::string pointer;  // "/gates/min_agreement"
   Kind kind = Kind::kFixed;
@@ -61,8 +66,10 @@ struct Key {
   std::vector<Choice> choices;
   std::string accepted;  // kFixed: JSON list of the values that are taken; the first is the default
   std::string refusal;   // kFixed: why nothing else is, and what to use instead
-  std::string meaning;   // one sentence
-  std::string mct;       // MCT's counterpart; "" is qconvert's own
+  /// Set: `accepted` and `refusal` hold, whatever the kind, where the condition does not.
+  std::optional<Condition> unless;
+  std::string meaning;  // one sentence
+  std::string mct;      // MCT's counterpart; "" is qconvert's own
 };
 
 /// An object that holds keys. null stands for an object without members.

@@ -236,8 +236,29 @@ void check_modes(const Walk& walk) {
                  "/output/tflite/form float32");
 }
 
+// Keys that mean something beside a certain value of another key alone.
+void check_conditions(const Walk& walk, const Json& root) {
+  const Complain complain = [&](const std::string& at, const char* code, std::string cause,
+                                std::string remedy) {
+    walk.problem(at, code, std::move(cause), std::move(remedy));
+  };
+  for (const Key& key : keys()) {
+    const Json::json_pointer place(key.pointer);
+    if (key.unless && root.contains(place) &&
+        find_key(key.unless->pointer)->field.get(walk.config) != key.unless->value)
+      check_accepted(key, root[place], key.pointer, complain);
+  }
+  const MetricConfig& metric = walk.config.mixed_precision.metric;
+  if (metric.hessian_scores && metric.weighting != DistanceWeighting::kUnset &&
+      metric.weighting != DistanceWeighting::kHessian)
+    walk.problem("/mixed_precision_config/use_hessian_based_scores", "bad-value",
+                 "distance_weighting_method names another weighting",
+                 "remove one of the two keys, or write \"HESSIAN\" there");
+}
+
 void check_together(const Walk& walk, const Json& root) {
   const CoreConfig& c = walk.config;
+  check_conditions(walk, root);
   if (c.budget.any() && !rounds_activations(c))
     walk.problem(
         "/target_resource_utilization", "refused",

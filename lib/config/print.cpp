@@ -47,6 +47,9 @@ std::string section(const Group& group) {
     if (!key) continue;  // a group: its own section follows
     std::string meaning = key->meaning;
     if (key->kind == Kind::kFixed) meaning += " Nothing else: " + key->refusal + ".";
+    if (key->unless)
+      meaning += format(" Nothing but the default unless `{}` is \"{}\".",
+                        key->unless->pointer.substr(key->unless->pointer.rfind('/') + 1), key->unless->value);
     for (const Choice& choice : key->choices)
       if (!choice.refusal.empty()) meaning += format(" `{}` is refused: {}.", choice.name, choice.refusal);
     const std::string fallback =

@@ -209,12 +209,7 @@ bool check_custom_ops_kind(const Json& value, const Site& site) {
 }
 
 bool check_fixed(const Json& value, const Site& site) {
-  const Json accepted = Json::parse(site.key.accepted);
-  if (std::find(accepted.begin(), accepted.end(), value) != accepted.end()) return true;
-  const std::string fallback = accepted[0].dump();
-  site.complain(site.pointer, "refused", format("{} cannot be had: {}", json::found(value), site.key.refusal),
-                format("remove the key, or write {}", fallback));
-  return false;
+  return check_accepted(site.key, value, site.pointer, site.complain);
 }
 
 bool check_ignored(const Json& value, const Site& site) {
@@ -402,6 +397,15 @@ const KindRow& row_of(Kind kind) {
 }
 
 }  // namespace
+
+bool check_accepted(const Key& key, const Json& value, const std::string& pointer, const Complain& complain) {
+  const Json accepted = Json::parse(key.accepted);
+  if (std::find(accepted.begin(), accepted.end(), value) != accepted.end()) return true;
+  std::string remedy = format("remove the key, or write {}", accepted[0].dump());
+  if (key.unless) remedy += format(", or set {} to \"{}\"", key.unless->pointer, key.unless->value);
+  complain(pointer, "refused", format("{} cannot be had: {}", json::found(value), key.refusal), remedy);
+  return false;
+}
 
 bool check(const Key& key, const Json& value, const std::string& pointer, const Complain& complain) {
   if (key.nullable && value.is_null()) return true;

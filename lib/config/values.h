@@ -19,6 +19,9 @@ using Complain =
 /// Complains about everything that is wrong with `value` at `pointer`; true when nothing is.
 bool check(const Key& key, const Json& value, const std::string& pointer, const Complain& complain);
 
+/// Complains unless the value is one of Key::accepted, with Key::refusal.
+bool check_accepted(const Key& key, const Json& value, const std::string& pointer, const Complain& complain);
+
 /// "a whole number from 1 to 1024": for messages and the reference.
 std::string allowed(const Key& key);
 

@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 constexpr double kWidth = 720, kHeight = 380, kLeft = 60, kRight = 20, kTop = 24, kBottom = 56;  // px
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
@@ -84,8 +84,7 @@ void mark_best(WidthFrontier& frontier) {
 std::string to_json(const WidthFrontier& frontier) {
   json layers = json::array(), points = json::array();
   for (const WidthFrontier::Layer& layer : frontier.layers)
-    layers.push_back(
-        {{"node", layer.node}, {"bytes", layer.bytes}, {"sensitivity", exactly(layer.sensitivity)}});
+    layers.push_back({{"node", layer.node}, {"bytes", layer.bytes}, {"costs", layer.costs}});
   for (const WidthFrontier::Point& point : frontier.points)
     points.push_back({{"name", point.name},
                       {"bytes", point.bytes},
@@ -98,8 +97,6 @@ std::string to_json(const WidthFrontier& frontier) {
                 {"model", frontier.model},
                 {"key", frontier.key},
                 {"widths", frontier.widths},
-                {"probed_bits", frontier.probed},
-                {"times_per_bit", exactly(frontier.by_bit)},
                 {"other_bytes", frontier.other_bytes},
                 {"full_width_noise", exactly(frontier.wide_noise)},
                 {"layers", layers},
@@ -114,16 +111,15 @@ WidthFrontier parse_width_frontier(std::string_view text, const std::string& fil
     frontier.model = document.at("model").get<std::string>();
     frontier.key = document.at("key").get<std::string>();
     frontier.widths = document.at("widths").get<std::vector<int>>();
-    frontier.probed = document.at("probed_bits").get<int>();
-    frontier.by_bit = document.at("times_per_bit").get<double>();
     frontier.other_bytes = document.at("other_bytes").get<int64_t>();
     frontier.wide_noise = document.at("full_width_noise").get<double>();
     for (const json& layer : document.at("layers")) {
       frontier.layers.push_back({layer.at("node").get<std::string>(),
                                  layer.at("bytes").get<std::vector<int64_t>>(),
-                                 layer.at("sensitivity").get<double>()});
-      if (frontier.layers.back().bytes.size() != frontier.widths.size())
-        throw std::runtime_error("bytes missing");
+                                 layer.at("costs").get<std::vector<double>>()});
+      if (frontier.layers.back().bytes.size() != frontier.widths.size() ||
+          frontier.layers.back().costs.size() != frontier.widths.size())
+        throw std::runtime_error("widths missing");
     }
     for (const json& point : document.at("points")) {
       frontier.points.push_back({point.at("name").get<std::string>(), point.at("bytes").get<int64_t>(),

@@ -13,7 +13,7 @@ struct WidthFrontier {
   struct Layer {
     std::string node;
     std::vector<int64_t> bytes;  // of its constants as written, by width
-    double sensitivity = 0;      // noise over signal at the outputs that `probed` bits add
+    std::vector<double> costs;   // by width: noise over signal at the outputs that it adds
   };
   struct Point {
     std::string name;
@@ -26,8 +26,6 @@ struct WidthFrontier {
   std::string model;  // file name
   std::string key;    // of model, config and images: the analysis holds for these alone
   std::vector<int> widths;
-  int probed = 4;
-  double by_bit = 0;  // a bit more divides a sensitivity by this
   int64_t other_bytes = 0;
   double wide_noise = 0;  // at the outputs at full width; 0: unknown
   std::vector<Layer> layers;

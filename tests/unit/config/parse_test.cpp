@@ -77,6 +77,60 @@ TEST_CASE("each mistake in placement has its place") {
   CHECK_THAT(problems[0].cause + " " + problems[0].remedy, Catch::Contains(row.said));
 }
 
+TEST_CASE("what shapes MCT's measure of sensitivity is honoured with it alone") {
+  const std::string keys = R"("distance_weighting_method": "LAST_LAYER", "compute_distance_fn": "compute_cs",
+    "num_interest_points_factor": 0.5, "norm_scores": false, "metric_normalization_threshold": 7,
+    "hessian_batch_size": 8, "metric_normalization": "MINBIT", "metric_epsilon": null,
+    "exp_distance_weighting_sigma": 0.25)";
+  const std::string with_layer = R"({"mixed_precision_config": {"sensitivity": "layer", )" + keys + "}}";
+  const CoreConfig c = read(with_layer);
+  const config::MetricConfig& metric = c.mixed_precision.metric;
+  CHECK(c.mixed_precision.sensitivity == config::Sensitivity::kLayer);
+  CHECK(metric.weighting == config::DistanceWeighting::kLastLayer);
+  CHECK(metric.distance == config::DistanceFunction::kCosine);
+  CHECK(metric.interest_points_factor == 0.5);
+  CHECK(metric.normalization_threshold == 7);
+  CHECK(metric.normalization == config::MetricNormalization::kMinBit);
+  CHECK_FALSE(metric.epsilon);
+  CHECK(metric.exp_sigma == 0.25);
+  CHECK(config::to_json(read(config::to_json(c))) == config::to_json(c));
+  CHECK(read(R"({"mixed_precision_config": {"sensitivity": "layer", "use_hessian_based_scores": true}})")
+            .mixed_precision.metric.hessian_scores);
+
+  const auto others =
+      GENERATE(R"({"mixed_precision_config": {)", R"({"mixed_precision_config": {"sensitivity": "gram", )");
+  const std::vector<Problem> refused = problems_of(others + keys + "}}");
+  REQUIRE(refused.size() == 9);
+  for (const Problem& problem : refused) {
+    CHECK(problem.code == "refused");
+    CHECK_THAT(problem.cause, Catch::Contains("cannot be had: it shapes MCT's layer-by-layer distances"));
+    CHECK_THAT(problem.remedy, Catch::Contains("remove the key") &&
+                                   Catch::Contains("/mixed_precision_config/sensitivity to \"layer\""));
+  }
+}
+
+TEST_CASE("each mistake in the measure's keys has its place") {
+  struct Row {
+    const char *members, *place, *said;
+  };
+  const auto row = GENERATE(
+      Row{R"("distance_weighting_method": "MEAN")", "/distance_weighting_method", "HESSIAN"},
+      Row{R"("compute_distance_fn": "compute_kl_divergence")", "/compute_distance_fn", "probabilities"},
+      Row{R"("num_interest_points_factor": 0)", "/num_interest_points_factor", "to 1"},
+      Row{R"("num_interest_points_factor": 1.5)", "/num_interest_points_factor", "to 1"},
+      Row{R"("exp_distance_weighting_sigma": 0)", "/exp_distance_weighting_sigma", "a number"},
+      Row{R"("metric_epsilon": -1)", "/metric_epsilon", "from 0"},
+      Row{R"("custom_metric_fn": "f")", "/custom_metric_fn", "Python"},
+      Row{R"("use_hessian_based_scores": true, "distance_weighting_method": "AVG")",
+          "/use_hessian_based_scores", "distance_weighting_method"});
+  const std::vector<Problem> problems = problems_of(
+      std::string(R"({"mixed_precision_config": {"sensitivity": "layer", )") + row.members + "}}");
+  INFO(row.members);
+  REQUIRE(problems.size() == 1);
+  CHECK_THAT(problems[0].place, Catch::EndsWith(row.place));
+  CHECK_THAT(problems[0].cause + " " + problems[0].remedy, Catch::Contains(row.said));
+}
+
 TEST_CASE("an empty config is the default config") {
   CHECK(config::to_json(read("{}")) == config::default_json());
   CHECK(config::to_json(read(config::default_json())) == config::default_json());

@@ -54,7 +54,7 @@ const Option kOptions[] = {
     {"quantization_config", "activation_bias_correction", "false", "true", true},
     {"quantization_config", "activation_bias_correction_threshold", "0", "1.5", true},
     {"quantization_config", "custom_tpc_opset_to_layer", "null", "{\"a\": 1}", false},
-    {"mixed_precision_config", "compute_distance_fn", "null", "\"mse\"", false},
+    {"mixed_precision_config", "compute_distance_fn", "null", "\"compute_mse\"", false},
     {"mixed_precision_config", "distance_weighting_method", "null", "\"EXP\"", false},
     {"mixed_precision_config", "num_of_images", "32", "64", true},
     {"mixed_precision_config", "configuration_overwrite", "null", "[0, 1]", false},
