@@ -41,7 +41,8 @@ void add_report(CLI::App& app, Talk& talk, const Forms& forms, const char* sente
 void add_talk(CLI::App& app, Talk& talk, const Forms& forms, const char* sentence) {
   add_report(app, talk, forms, sentence);
   CLI::Option* verbose = app.add_flag("-v,--verbose", talk.verbose, "more lines, uncut lists, timings");
-  app.add_flag("-q,--quiet", talk.quiet, "warnings and errors only on stderr")->excludes(verbose);
+  app.add_flag("-q,--quiet", talk.quiet, "warnings and errors only on stderr; a written file is not timed")
+      ->excludes(verbose);
   app.add_flag("--no-progress", talk.no_progress, "no progress bar");
   app.add_option("--log-format", talk.log_format,
                  "lines on stderr: text (default), or json, one object a line")
