@@ -267,10 +267,9 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here the error at every layer is known.
   const auto local_error = error_by_value(answers, best, *source);
   if (rounds)
-    result.report.hints = find_hints(
-        {graph, best, answers, subject.stats, *source, split, config, places.rules.nodes, target, threads,
-         options.diagnose ||
-             best.fidelity.worst_db() < config.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb)});
+    result.report.hints =
+        find_hints({graph, best, answers, subject.stats, *source, split, config, places.rules.nodes, target,
+                    threads, options.diagnose || misses_goal(best, config)});
   best.simulator->runner.reset();
   watch.lap("error by layer");
   if (options.diagnose) {
