@@ -242,8 +242,7 @@ quantize::Options guard_options(const config::CoreConfig& config, const FloatAns
 // `nearest`: the model before any correction.
 void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, run::RunnerFactory& runners,
                      const images::ImageSource& source, const config::CoreConfig& config, int threads,
-                     Attempt& tried) {
-  const int64_t images = correction_images(nearest, config, config.correction.images);
+                     int64_t images, Attempt& tried) {
   correct::SecondOrderOptions options = second_order_options(config, threads);
   options.mirror = config.correction.mirror && has_weights_of(nearest, kMirroredBits);
   options.most_runs = correct::images_that_fit(nearest, memory_limit(config));
@@ -264,7 +263,7 @@ void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, 
       simulate::fidelity_of(*simulator->runner, source, answers.held_out, answers.judged, threads);
   const bool better = fidelity.worst_db() > tried.fidelity.worst_db();
   tried.corrections.push_back(
-      {format("second-order correction of {} layers, {} images{}", solved.layers, solved.images,
+      {format("{} of {} layers, {} images{}", kSecondOrder, solved.layers, solved.images,
               solved.mirrored ? format(" and {} mirrored", solved.mirrored) : ""),
        better,
        tried.fidelity.worst_db(),
@@ -299,8 +298,20 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
     correct_biases(answers, source, threads, tried);
   else if (!answers.layers.empty())
     correct_by_float_means(graph, answers, runners, source, threads, tried);
-  if (second_order) correct_weights(std::move(nearest), answers, runners, source, config, threads, tried);
+  if (second_order) {
+    const int64_t images = correction_images(nearest, config, config.correction.images);
+    correct_weights(std::move(nearest), answers, runners, source, config, threads, images, tried);
+  }
   return tried;
+}
+
+void round_anew(const ir::Graph& graph, const plan::Candidates& weights, const FloatAnswers& answers,
+                run::RunnerFactory& runners, const images::ImageSource& source,
+                const config::CoreConfig& config, int threads, int64_t images, Attempt& tried) {
+  quantize::Guards guards;
+  plan::QuantizedModel nearest =
+      quantize::quantize(graph, tried.model.plan, weights, guard_options(config, answers, threads), guards);
+  correct_weights(std::move(nearest), answers, runners, source, config, threads, images, tried);
 }
 
 std::vector<plan::NodeDecision> reasons_in_float(const std::vector<bool>& fastest,

@@ -45,6 +45,9 @@ struct Attempt {
   std::unique_ptr<simulate::Simulator> simulator;  // acts as `model` does
 };
 
+/// How the line of a correction by second-order statistics begins.
+constexpr const char* kSecondOrder = "second-order correction";
+
 /// Bytes of activations that a correction of biases has alive at once.
 constexpr int64_t kCorrectionMemory = int64_t{48} << 20;
 
@@ -68,6 +71,12 @@ int64_t correction_images(const plan::QuantizedModel& model, const config::CoreC
 Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan::Candidates& weights,
                 const FloatAnswers& answers, run::RunnerFactory& runners, const images::ImageSource& source,
                 const config::CoreConfig& config, int threads);
+
+/// Rounds the weights of an attempt anew, by second-order statistics of so many calibration images; kept
+/// where the worst output comes closer on held-out ones.
+void round_anew(const ir::Graph& graph, const plan::Candidates& weights, const FloatAnswers& answers,
+                run::RunnerFactory& runners, const images::ImageSource& source,
+                const config::CoreConfig& config, int threads, int64_t images, Attempt& tried);
 
 /// Weights of fewer than 8 bits?
 bool has_narrow_weights(const plan::QuantizedModel& model);

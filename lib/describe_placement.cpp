@@ -245,12 +245,17 @@ void judge_goals(report::Report& report, const PlacementScene& scene, const Plac
                                "lower the goal, or give the weights more: \"gptq_config\": {\"method\": "
                                "\"second_order\"}"});
   if (worst >= goal) return;
+  const bool weights_too =
+      std::any_of(best.corrections.begin(), best.corrections.end(),
+                  [](const report::Correction& one) { return one.name.starts_with(kSecondOrder); });
   report.warnings.push_back(
       {"goal-missed", "/placement/min_sqnr_db",
        format("the worst output is at {:.1f} dB, the goal is {:g}; {}", worst, goal,
               behind_miss(report, scene, placed, best)),
-       "leave these in float: \"placement\": {\"rules\": [{\"filter\": {\"name\": NAME}, \"placement\": "
-       "\"float\"}]}, or correct the weights: \"gptq_config\": {\"method\": \"second_order\"}"});
+       format(
+           "leave these in float: \"placement\": {{\"rules\": [{{\"filter\": {{\"name\": NAME}}, "
+           "\"placement\": \"float\"}}]}}{}",
+           weights_too ? "" : ", or correct the weights: \"gptq_config\": {\"method\": \"second_order\"}")});
 }
 
 }  // namespace qc

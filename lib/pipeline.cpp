@@ -13,6 +13,7 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "calibrate/calibrate.h"
+#include "correct_wide.h"
 #include "deliver.h"
 #include "describe_placement.h"
 #include "describe_values.h"
@@ -64,10 +65,6 @@ std::vector<std::vector<ir::Tensor>> first_two(const images::ImageSource& source
   std::vector<std::vector<ir::Tensor>> inputs;
   for (size_t i = 0; i < std::min<size_t>(2, images.size()); ++i) inputs.push_back(source.load(images[i]));
   return inputs;
-}
-
-bool misses_goal(const Attempt& attempt, const config::CoreConfig& config) {
-  return attempt.fidelity.worst_db() < config.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
 }
 
 // Activations stay float and no images were named: nothing was measured, so there is nothing to judge.

@@ -5,6 +5,7 @@
 
 #include "assemble_report.h"
 #include "complete_plan.h"
+#include "correct_wide.h"
 #include "prepare.h"
 #include "spend_budget.h"
 #include "threshold/candidates.h"
@@ -126,6 +127,11 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
         refine_placement(placement_scene(scene, subject, start), start.placed, std::move(best),
                          [&](const std::vector<bool>& integer) { return attempt_with(integer, ranges); });
   watch.lap("refine");
+
+  // From here weights of 8 bits make up for what rounding cost them, where a goal needs it or it is quick.
+  correct_wide_weights(scene, subject, start,
+                       images_for_wide_weights(scene, subject, start, found.placed.best), found.placed.best);
+  watch.lap("round");
   return found;
 }
 

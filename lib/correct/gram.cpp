@@ -24,7 +24,7 @@ uint64_t mixed(uint64_t x) {  // the finalizer of splitmix64
 
 // One position out of each of so many stretches of equal length; `most` of them.
 std::vector<int64_t> sampled(int64_t count, int64_t most, uint64_t seed) {
-  const int64_t kept = std::min(most, count >= kMany ? kSampled : count);
+  const int64_t kept = std::min(most, patches_of_image(count));
   std::vector<int64_t> at;
   for (int64_t k = 0; k < kept; ++k) {
     const int64_t first = k * count / kept, length = (k + 1) * count / kept - first;
@@ -160,6 +160,10 @@ Gram gather_group(const Windows& windows, std::span<const Pair> images, std::spa
 }
 
 }  // namespace
+
+int64_t patches_of_image(int64_t positions) {
+  return positions >= kMany ? kSampled : positions;
+}
 
 std::vector<Gram> gather(const Windows& windows, std::span<const Pair> images, const GatherOptions& options) {
   const std::vector<Sample> samples = samples_of(windows, images, options);

@@ -32,6 +32,9 @@ struct GatherOptions {
   int threads = 1;
 };
 
+/// How many of an image's output positions are looked at.
+int64_t patches_of_image(int64_t positions);
+
 /// One Gram for each group of the layer. Where an input has 784 positions or more, a fixed few of them, drawn
 /// evenly, stand for all.
 std::vector<Gram> gather(const Windows& windows, std::span<const Pair> images, const GatherOptions& options);

@@ -132,7 +132,7 @@ std::string pass_key(const plan::QuantizedModel& model, std::span<const int64_t>
   key.add(std::vector<int64_t>(runs.begin(), runs.end()));
   const RoundOptions& rounding = options.rounding;
   key.add_integers(rounding.retarget_auto, rounding.sweeps, rounding.scale_search, rounding.nearest_only,
-                   rounding.trust.has_value(), options.only_narrow, options.quick,
+                   rounding.trust.has_value(), options.only_narrow, options.quick, options.longest_patch,
                    std::bit_cast<int64_t>(options.seed));
   key.add(rounding.retarget_strength);
   if (rounding.trust) key.add(std::vector<Trust>{*rounding.trust});

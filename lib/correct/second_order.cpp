@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/parallel.h"
 #include "correct/lock_step.h"
@@ -15,7 +16,7 @@ namespace {
 constexpr double kLargestBias = 1073741824.0;  // of an int32 bias: as quantize.cpp
 constexpr double kBiasRoom = 2;                // what a correction may make of a bias
 constexpr int64_t kHeldOutEvery = 4;           // of the images, for the strength of the re-target
-constexpr int64_t kAlive = 4;                  // tensors of the largest size at a time, in each of two runs
+constexpr int64_t kAlive = 10;                 // tensors of the largest size at a time, in each of two runs
 constexpr int kFullWidth = 8;                  // scales that are searched belong to narrower integers
 // Patches that are enough to tell what a width costs, and for each element of a patch.
 constexpr int64_t kQuickPatches = 4096, kQuickPatchesEach = 8;
@@ -51,6 +52,7 @@ std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narr
     const bool dynamic_bias = !layer.bias && node.op_type != "MatMul";
     if (weight == model.weights.end() || !windows || dynamic_bias ||
         (only_narrow && weight->second.params.bits >= kFullWidth) ||
+        (weight->second.params.block_size != 0 && windows->size > kLongestPatch) ||
         value_of(model, layer.weight).consumers.size() != 1 ||
         (weight->second.params.per_channel() && weight->second.params.axis != layer.axis))
       continue;
@@ -62,8 +64,8 @@ std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narr
 }
 
 // Scales belong to one row alone, so that they may change.
-bool own_scales(const Solvable& layer, const quant::QuantParams& params) {
-  return params.per_channel() && params.block_size == 0 &&
+bool own_scales(const Solvable& layer, const quant::QuantParams& params, int64_t longest_patch) {
+  return params.per_channel() && params.block_size == 0 && layer.windows.size <= longest_patch &&
          (layer.windows.form != Windows::Form::kTranspose || layer.windows.groups == 1);
 }
 
@@ -94,6 +96,7 @@ const ir::Tensor* bias_constant(const plan::QuantizedModel& model, const Solvabl
 struct Work {
   const plan::QuantizedModel& model;
   const Solvable& layer;
+  const Windows& windows;  // the layer's, or a strip of them
   const quant::QuantParams& params;
   std::span<const float> weights;
   plan::IntegerTensor& solved;
@@ -101,7 +104,7 @@ struct Work {
 };
 
 Rows rows_of(const Work& work, int64_t g) {
-  const Windows& w = work.layer.windows;
+  const Windows& w = work.windows;
   Rows rows{w.rows, w.size, {}, {}, {}, {}, {}, work.params.block_size};
   rows.codebook_size = work.params.codebook.empty() ? 0 : int64_t{1} << work.params.index_bits;
   if (!work.params.codebook_per_channel()) rows.codebook = work.params.codebook;
@@ -134,10 +137,10 @@ Rows rows_of(const Work& work, int64_t g) {
   return rows;
 }
 
-// Stores a group's integers, and what its bias must make up for: W m - Wq mq.
+// Stores a group's integers, and adds up what its bias must make up for: W m - Wq mq.
 void store(const Work& work, const Rows& rows, const Rounded& rounded, const std::vector<double>& mean_float,
            const std::vector<double>& mean_quantized, int64_t g) {
-  const Windows& w = work.layer.windows;
+  const Windows& w = work.windows;
   for (int64_t r = 0; r < w.rows; ++r) {
     const size_t channel = channel_of(work.layer, work.params, g, r);
     const auto first = static_cast<size_t>(r * rows.blocks());
@@ -154,7 +157,7 @@ void store(const Work& work, const Rows& rows, const Rounded& rounded, const std
       shift += static_cast<double>(rows.weights[at]) * mean_float[static_cast<size_t>(e)] -
                value * mean_quantized[static_cast<size_t>(e)];
     }
-    work.shift[static_cast<size_t>(g * w.rows + r)] = shift;
+    work.shift[static_cast<size_t>(g * w.rows + r)] += shift;
   }
 }
 
@@ -402,23 +405,22 @@ class Engine {
   RoundOptions rounding_of(const Solvable& layer, const quant::QuantParams& params) const {
     RoundOptions rounding = options_.rounding;
     rounding.scale_search = rounding.scale_search && params.stored_bits() < kFullWidth &&
-                            own_scales(layer, params) && !powers_of_two(params);
+                            own_scales(layer, params, options_.longest_patch) && !powers_of_two(params);
     rounding.nearest_only = options_.quick && params.stored_bits() >= kFullWidth;
     return rounding;
   }
 
   // Other positions for each use.
-  std::vector<Gram> gather_of(const Solvable& layer, Use use) const {
+  std::vector<Gram> gather_of(const Windows& windows, Use use) const {
     std::vector<Pair> pairs;
     for (size_t i = 0; i < slots_.size(); ++i)
       if (slots_[i].use == use) pairs.push_back(pairs_[i]);
-    if (use == Use::kMirrored && pairs.empty())
-      return std::vector<Gram>(static_cast<size_t>(layer.windows.groups));
+    if (use == Use::kMirrored && pairs.empty()) return std::vector<Gram>(static_cast<size_t>(windows.groups));
     GatherOptions gathering{options_.seed + static_cast<uint64_t>(use), 0, options_.threads};
     if (options_.quick)
-      gathering.most_patches = std::max(kQuickPatches, kQuickPatchesEach * layer.windows.size) *
-                               std::ssize(pairs) / std::ssize(pairs_);
-    return gather(layer.windows, pairs, gathering);
+      gathering.most_patches =
+          std::max(kQuickPatches, kQuickPatchesEach * windows.size) * std::ssize(pairs) / std::ssize(pairs_);
+    return gather(windows, pairs, gathering);
   }
 
   // An earlier run has solved this layer, in this very pass?
@@ -430,23 +432,25 @@ class Engine {
     const KeptLayer& kept = at->second;
     const auto channels = static_cast<size_t>(layer.bias ? layer.windows.groups * layer.windows.rows : 0);
     std::optional<plan::IntegerTensor> weight = weight_of(kept, model_.weights.at(layer.weight));
-    if (!weight || kept.delta.size() != channels || std::ssize(kept.trusts) != layer.windows.groups)
-      return false;
+    const auto pieces =
+        strips_of(layer.windows, options_.longest_patch).size() * static_cast<size_t>(layer.windows.groups);
+    if (!weight || kept.delta.size() != channels || kept.trusts.size() != pieces) return false;
     found_.trusts[layer.weight] = kept.trusts;
     go_on(l, *weight, kept.delta);
     found_.weights[layer.weight] = std::move(*weight);
     return true;
   }
 
+  // One way of rounding a layer.
+  struct Task {
+    plan::IntegerTensor solved;
+    quant::QuantParams params;  // as asked for
+    std::vector<double> shift;  // of the bias, by output channel
+  };
+
   void solve_layer(size_t l) {
     const Solvable& layer = layers_[l];
-    const ir::Tensor& weight = *value_of(model_, layer.weight).constant;
     const auto channels = static_cast<size_t>(layer.windows.groups * layer.windows.rows);
-    struct Task {
-      plan::IntegerTensor solved;
-      quant::QuantParams params;
-      std::vector<double> shift;
-    };
     std::vector<Task> tasks{{model_.weights.at(layer.weight), {}, {}}};
     const auto other = besides_.others.find(layer.weight);
     if (other != besides_.others.end()) tasks.push_back({other->second, {}, {}});
@@ -454,31 +458,10 @@ class Engine {
       task.params = task.solved.params;
       task.shift.resize(channels);
     }
-    std::vector<Gram> held_out = gather_of(layer, Use::kHeldOut), all = gather_of(layer, Use::kFitted),
-                      turned = gather_of(layer, Use::kMirrored);
-    const auto known_trusts = besides_.trusts.find(layer.weight);
     std::vector<Trust>& trusts = found_.trusts[layer.weight];
-    trusts.resize(all.size());
-    const bool alone = layer.windows.groups == 1;
-    const int inner = alone ? options_.threads : 1;
-    std::vector<Power> powers(static_cast<size_t>(layer.windows.groups));
-    parallel_for(layer.windows.groups, alone ? 1 : options_.threads, [&](int64_t g, int) {
-      const auto at = static_cast<size_t>(g);
-      take_turned(all[at], turned[at], held_out[at]);
-      add(all[at], held_out[at]);
-      const Statistics statistics(std::move(all[at]), std::move(held_out[at]), layer.bias.has_value());
-      for (size_t t = 0; t < tasks.size(); ++t) {
-        Task& task = tasks[t];
-        const Work work{model_, layer, task.params, weight.as<float>(), task.solved, task.shift};
-        RoundOptions rounding = rounding_of(layer, task.params);
-        if (known_trusts != besides_.trusts.end()) rounding.trust = known_trusts->second[at];
-        const SolvedGroup group = solve_group(work, statistics, g, rounding, inner);
-        if (t == 0)
-          trusts[at] = group.trust;
-        else
-          powers[at] = {group.noise, signal_of(rows_of(work, g), statistics.all)};
-      }
-    });
+    std::vector<Power> powers;
+    for (const Windows& strip : strips_of(layer.windows, options_.longest_patch))
+      solve_strip(layer, strip, tasks, trusts, powers);
     if (tasks.size() > 1) note_other(layer, tasks[1].solved, tasks[1].shift, powers);
     std::vector<float> delta;
     if (layer.bias) delta.assign(tasks[0].shift.begin(), tasks[0].shift.end());
@@ -488,6 +471,38 @@ class Engine {
             delta, trusts});
     go_on(l, tasks[0].solved, std::move(delta));
     found_.weights[layer.weight] = std::move(tasks[0].solved);
+  }
+
+  // Adds to `trusts` and `powers` (of the second task's noise) those of the strip's groups.
+  void solve_strip(const Solvable& layer, const Windows& strip, std::vector<Task>& tasks,
+                   std::vector<Trust>& trusts, std::vector<Power>& powers) {
+    const std::span<const float> weights = value_of(model_, layer.weight).constant->as<float>();
+    std::vector<Gram> held_out = gather_of(strip, Use::kHeldOut), all = gather_of(strip, Use::kFitted),
+                      turned = gather_of(strip, Use::kMirrored);
+    const auto known_trusts = besides_.trusts.find(layer.weight);
+    const size_t before = trusts.size();
+    trusts.resize(before + all.size());
+    powers.resize(before + all.size());
+    const bool alone = strip.groups == 1;
+    const int inner = alone ? options_.threads : 1;
+    parallel_for(strip.groups, alone ? 1 : options_.threads, [&](int64_t g, int) {
+      const auto of_strip = static_cast<size_t>(g), at = before + of_strip;
+      Gram& fitted = all[of_strip];
+      take_turned(fitted, turned[of_strip], held_out[of_strip]);
+      add(fitted, held_out[of_strip]);
+      const Statistics statistics(std::move(fitted), std::move(held_out[of_strip]), layer.bias.has_value());
+      for (size_t t = 0; t < tasks.size(); ++t) {
+        Task& task = tasks[t];
+        const Work work{model_, layer, strip, task.params, weights, task.solved, task.shift};
+        RoundOptions rounding = rounding_of(layer, task.params);
+        if (known_trusts != besides_.trusts.end()) rounding.trust = known_trusts->second[at];
+        const SolvedGroup group = solve_group(work, statistics, g, rounding, inner);
+        if (t == 0)
+          trusts[at] = group.trust;
+        else
+          powers[at] = {group.noise, signal_of(rows_of(work, g), statistics.all)};
+      }
+    });
   }
 
   void note_other(const Solvable& layer, plan::IntegerTensor& solved, const std::vector<double>& shift,
@@ -552,13 +567,38 @@ std::vector<std::pair<ir::ValueId, ir::NodeId>> solvable_weights(const plan::Qua
   return weights;
 }
 
+PassWork work_of_pass(const plan::QuantizedModel& model, const ir::Graph& sized) {
+  constexpr double kGrams = 1.5;  // a whole one between the networks, and a symmetric one
+  constexpr double kFactors = 2;  // of size^3: an inverse and its factor
+  constexpr double kSweeps = 4;   // of size^2, by row
+  PassWork work;
+  for (const Solvable& layer : solvable(model, false)) {
+    const std::vector<int64_t>& dims = sized.values[static_cast<size_t>(layer.input)].dims;
+    if (dims.empty() || *std::min_element(dims.begin(), dims.end()) <= 0) {
+      work.products = std::numeric_limits<double>::infinity();
+      continue;
+    }
+    const auto groups = static_cast<double>(layer.windows.groups),
+               rows = static_cast<double>(layer.windows.rows);
+    for (const Windows& strip : strips_of(layer.windows, kLongestPatch)) {
+      const auto size = static_cast<double>(strip.size);
+      const int64_t all = positions(strip, dims);
+      work.inference += static_cast<double>(all) * rows * size * groups;
+      work.products += kGrams * static_cast<double>(patches_of_image(all)) * size * size * groups;
+      work.solving += (kFactors * size + kSweeps * rows) * size * size * groups;
+    }
+  }
+  return work;
+}
+
 int64_t images_that_fit(const plan::QuantizedModel& model, int64_t memory_limit) {
   int64_t largest = 1, matrix = 0;
   for (size_t v = 0; v < model.graph.values.size(); ++v)
     if (!model.graph.values[v].constant)
       largest = std::max(largest, ir::elements(model.graph, static_cast<ir::ValueId>(v)));
-  for (const Solvable& layer : solvable(model, false))
-    matrix = std::max(matrix, layer.windows.size * layer.windows.size);
+  for (const Solvable& layer : solvable(model, false)) matrix = std::max(matrix, layer.windows.size);
+  matrix = std::min(matrix, kLongestPatch);
+  matrix *= matrix;
   // Two Gram matrices of two kinds, and as many while they are factorised, in double.
   const int64_t left = memory_limit - 8 * 8 * matrix;
   return std::max<int64_t>(2, left / (2 * kAlive * static_cast<int64_t>(sizeof(float)) * largest));

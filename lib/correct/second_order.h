@@ -24,11 +24,16 @@
 
 namespace qc::correct {
 
+/// The Gram matrix of a longer patch (a dense layer behind a flattened picture, mostly) would take gigabytes,
+/// and minutes to factorise.
+constexpr int64_t kLongestPatch = 6144;
+
 struct SecondOrderOptions {
   RoundOptions rounding;  // scale_search: only for weights below 8 bits
   uint64_t seed = 0;      // which positions of large inputs are looked at
   int threads = 1;
-  bool only_narrow = false;  // leave weights of 8 bits and more as they are
+  bool only_narrow = false;               // leave weights of 8 bits and more as they are
+  int64_t longest_patch = kLongestPatch;  // longer ones are solved in strips
   // Enough to tell what a width costs: fewer positions are looked at, and weights of 8 bits and more are
   // re-targeted and rounded to nearest.
   bool quick = false;
@@ -72,6 +77,14 @@ std::vector<std::pair<ir::ValueId, ir::NodeId>> solvable_weights(const plan::Qua
 /// Layers that can be solved: constant weights of their own with integers in the model, and a product that
 /// windows.h knows.
 int64_t solvable_layers(const plan::QuantizedModel& model, bool only_narrow);
+
+/// Multiply-adds of a pass over all solvable layers.
+struct PassWork {
+  double inference = 0, products = 0;  // for each image: of the float layers; of statistics
+  double solving = 0;                  // once: factors and descent
+};
+/// `sized`: the model's graph with the shapes of a real run; where a layer's input has none, infinite.
+PassWork work_of_pass(const plan::QuantizedModel& model, const ir::Graph& sized);
 
 /// How many images fit side by side into `memory_limit` bytes (at least 2).
 int64_t images_that_fit(const plan::QuantizedModel& model, int64_t memory_limit);

@@ -68,7 +68,7 @@ std::optional<Windows> convolution(const ir::Node& node, const ir::Tensor& weigh
   }
   w.rows = transposed ? weight.dims[1] : weight.dims[0] / w.groups;
   w.channels = transposed ? weight.dims[0] / w.groups : weight.dims[1];
-  w.size = w.channels * w.kernel[0] * w.kernel[1];
+  w.size = w.whole = w.channels * w.kernel[0] * w.kernel[1];
   return w;
 }
 
@@ -85,19 +85,35 @@ std::optional<Windows> windows_of(const ir::Graph& graph, const ir::Node& node) 
   Windows w;
   w.columns = node.op_type == "MatMul" || ir::int_attribute(node, "transB", 0) == 0;
   w.rows = weight.dims[w.columns ? 1 : 0];
-  w.size = w.channels = weight.dims[w.columns ? 0 : 1];
+  w.size = w.channels = w.whole = weight.dims[w.columns ? 0 : 1];
   return w;
 }
 
+std::vector<Windows> strips_of(const Windows& w, int64_t most) {
+  const int64_t taps = w.size / w.channels, each = std::max<int64_t>(1, most / taps);
+  const int64_t count = (w.channels + each - 1) / each;
+  std::vector<Windows> strips;
+  for (int64_t s = 0; s < count; ++s) {
+    const int64_t begin = s * w.channels / count, end = (s + 1) * w.channels / count;
+    Windows strip = w;
+    strip.channels = end - begin;
+    strip.size = strip.channels * taps;
+    strip.first = w.first + begin * taps;
+    strips.push_back(strip);
+  }
+  return strips;
+}
+
 int64_t weight_offset(const Windows& w, int64_t g, int64_t r, int64_t e) {
-  if (w.columns) return e * w.rows + r;
-  if (w.form != Windows::Form::kTranspose) return (g * w.rows + r) * w.size + e;
+  const int64_t at = w.first + e;
+  if (w.columns) return at * w.rows + r;
+  if (w.form != Windows::Form::kTranspose) return (g * w.rows + r) * w.whole + at;
   const int64_t taps = w.kernel[0] * w.kernel[1];
-  return ((g * w.channels + e / taps) * w.rows + r) * taps + e % taps;
+  return ((g * w.whole / taps + at / taps) * w.rows + r) * taps + at % taps;
 }
 
 int64_t positions(const Windows& w, std::span<const int64_t> dims) {
-  if (w.form == Windows::Form::kRows) return ir::element_count(dims) / w.size;
+  if (w.form == Windows::Form::kRows) return ir::element_count(dims) / w.whole;
   const Plane in = plane_of(dims);
   return in.batch * output_length(w, 0, in.height) * output_length(w, 1, in.width);
 }
@@ -105,7 +121,7 @@ int64_t positions(const Windows& w, std::span<const int64_t> dims) {
 std::vector<int64_t> places_of(const Windows& w, std::span<const int64_t> dims, std::span<const int64_t> at) {
   std::vector<int64_t> places;
   if (w.form == Windows::Form::kRows) {
-    for (const int64_t position : at) places.push_back(position * w.size);
+    for (const int64_t position : at) places.push_back(position * w.whole + w.first);
     return places;
   }
   const Plane in = plane_of(dims);
@@ -139,7 +155,7 @@ void copy_patches(const Windows& w, std::span<const float> tensor, std::span<con
   const Plane in = plane_of(dims);
   const int64_t area = in.height * in.width;
   const auto taps = static_cast<size_t>(w.kernel[0] * w.kernel[1]);
-  const float* group = tensor.data() + g * w.channels * area;
+  const float* group = tensor.data() + (g * w.whole + w.first) / static_cast<int64_t>(taps) * area;
   for (int64_t first = 0; first < w.channels; first += kChannels) {
     const int64_t count = std::min(kChannels, w.channels - first);
     float* patch = patches + first * static_cast<int64_t>(taps);

@@ -17,6 +17,7 @@ struct Windows {
   enum class Form { kConv, kTranspose, kRows } form = Form::kRows;
   int64_t groups = 1, rows = 0, size = 0;  // rows: outputs of a group; size: length of its patch
   int64_t channels = 0;                    // inputs of a group
+  int64_t first = 0, whole = 0;            // of a strip (strips_of): its first input, and all of the patch
   int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1}, pad[2] = {0, 0}, pad_end[2] = {0, 0};
   int64_t output_padding[2] = {0, 0};
   bool columns = false;  // the matrix lies transposed: [size, rows] (MatMul, Gemm without transB)
@@ -25,6 +26,10 @@ struct Windows {
 /// Nothing for what is no such product here: three spatial dimensions, padding that is not spelled out,
 /// stacked matrices, a Gemm that scales or transposes its input.
 std::optional<Windows> windows_of(const ir::Graph& graph, const ir::Node& node);
+
+/// The same layer's patches cut into stretches of at most `most` elements, whole channels each: matrices side
+/// by side, whose products add up to the layer's. One that fits is its own only strip.
+std::vector<Windows> strips_of(const Windows& windows, int64_t most);
 
 /// Where element `e` of row `r` of group `g` stands in the weight tensor.
 int64_t weight_offset(const Windows& windows, int64_t g, int64_t r, int64_t e);

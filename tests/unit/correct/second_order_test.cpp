@@ -66,7 +66,8 @@ Net two_convs(int bits) {
 }
 
 correct::SecondOrder solved(const Net& net, bool pictures, bool mirror, int threads, int64_t most = 100,
-                            bool scale_search = false, correct::Kept* kept = nullptr) {
+                            bool scale_search = false, correct::Kept* kept = nullptr,
+                            int64_t longest_patch = correct::kLongestPatch) {
   const SmoothSource source(pictures);
   run::OrtRunnerFactory runners(onnx_doors());
   std::vector<int64_t> images;
@@ -77,6 +78,7 @@ correct::SecondOrder solved(const Net& net, bool pictures, bool mirror, int thre
   options.threads = threads;
   options.rounding.scale_search = scale_search;
   options.kept = kept;
+  options.longest_patch = longest_patch;
   return correct::solve_second_order(net.model, runners, source, images, options, {});
 }
 
@@ -110,6 +112,28 @@ TEST_CASE("rounding by second-order statistics beats rounding to nearest on imag
   const Net net = two_convs(4);
   const double nearest = db_of(net, {}), found = db_of(net, solved(net, true, false, 2));
   CHECK(found > nearest + 1);
+}
+
+TEST_CASE(
+    "patches that are too long for one matrix are solved in strips, and still beat rounding to nearest") {
+  const Net net = two_convs(4);
+  const correct::SecondOrder whole = solved(net, true, false, 2);
+  const correct::SecondOrder strips = solved(net, true, false, 2, 100, false, nullptr, 20);
+  CHECK(whole.trusts.begin()->second.size() == 1);
+  CHECK(strips.trusts.begin()->second.size() > 1);
+  CHECK(equal(strips, solved(net, true, false, 1, 100, false, nullptr, 20)));
+  CHECK(db_of(net, strips) > db_of(net, {}) + 0.5);
+}
+
+TEST_CASE("the work of a pass counts every position of its layers") {
+  const Net net = two_convs(4);
+  const correct::PassWork work = correct::work_of_pass(net.model, net.graph);
+  double inference = 0;
+  for (const auto& [value, weight] : net.model.weights)
+    inference += static_cast<double>(weight.integers.size()) * 36;  // positions of 6 x 6
+  CHECK(work.inference == inference);
+  CHECK(work.products > 0);
+  CHECK(work.solving > 0);
 }
 
 TEST_CASE("scales that are powers of two stay such, others follow what is found") {

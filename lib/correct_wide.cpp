@@ -1,0 +1,65 @@
+// See correct_wide.h.
+#include "correct_wide.h"
+
+#include <algorithm>
+
+#include "prepare.h"
+#include "select/costs.h"
+
+namespace qc {
+namespace {
+
+// Unasked: each image has hundreds of patches to tell of most layers, and more images than these bring tenths
+// of a decibel.
+constexpr int64_t kQuickImages = 8, kQuickMemory = int64_t{768} << 20;
+constexpr double kTimesOfCalibration = 2;
+// Measured on models of pictures from 128 to 900 pixels. In inferences of the float model: an image of
+// calibration (decoding, histograms), and one of correction (two networks side by side, rounding, copies). A
+// layer takes a session of its own. Multiply-adds in a nanosecond of one thread: products of patches and the
+// solver with AVX2, and a float model without prices.
+constexpr double kCalibrated = 2.5, kCorrected = 12, kLayerNs = 26e6;
+constexpr double kProductsPerNs = 12, kSolvedPerNs = 3, kInferredPerNs = 25;
+
+// Float, one image.
+double inference_ns(const Subject& subject, const correct::PassWork& work) {
+  const select::PlacementCosts& time = subject.places.time;
+  const std::vector<bool> nowhere(subject.graph.nodes.size());
+  const double priced = select::cost_of(subject.graph, nowhere, time) + time.elsewhere;
+  return priced > 0 ? priced : work.inference / kInferredPerNs;
+}
+
+}  // namespace
+
+bool misses_goal(const Attempt& attempt, const config::CoreConfig& config) {
+  return attempt.fidelity.worst_db() < config.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
+}
+
+int64_t images_for_wide_weights(const Scene& scene, const Subject& subject, const Start& start,
+                                const Attempt& best) {
+  const config::CoreConfig& config = scene.config;
+  const bool only_biases = config.quantization.weights_bias_correction &&
+                           config.correction.method == config::CorrectionMethod::kUnset;
+  if (!only_biases || config.saturation_guard.value_or(false) || has_narrow_weights(best.model) ||
+      correct::solvable_layers(best.model, false) == 0)
+    return 0;
+  const int64_t most = correction_images(best.model, config, config.correction.images);
+  if (misses_goal(best, config)) return most;
+  if (correct::images_that_fit(best.model, kQuickMemory) < kQuickImages || most < kQuickImages) return 0;
+  const correct::PassWork work =
+      correct::work_of_pass(best.model, with_shapes_of(subject.graph, scene.sample, scene.doors));
+  const double inference = inference_ns(subject, work);
+  const double calibration = kCalibrated * inference * static_cast<double>(start.answers.calibration.size());
+  const double correction = kQuickImages * (kCorrected * inference + work.products / kProductsPerNs) +
+                            kLayerNs * static_cast<double>(correct::solvable_layers(best.model, false)) +
+                            work.solving / kSolvedPerNs;
+  return correction <= kTimesOfCalibration * calibration ? kQuickImages : 0;
+}
+
+void correct_wide_weights(const Scene& scene, const Subject& subject, const Start& start, int64_t images,
+                          Attempt& best) {
+  if (images == 0) return;
+  round_anew(subject.graph, start.weights, start.answers, scene.runners, scene.source, scene.config,
+             scene.threads, images, best);
+}
+
+}  // namespace qc
