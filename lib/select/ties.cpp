@@ -38,6 +38,19 @@ struct Scales {
     const ir::ValueId from = group_of(a), to = group_of(b);
     std::replace(group.begin(), group.end(), from, to);
   }
+  /// Whether a Relu or Clip in the group still limits what it should.
+  bool may_be(ir::ValueId v, float scale, const ir::Graph& graph, const target::TargetSpec& target) const {
+    for (size_t other = 0; other < group.size(); ++other) {
+      if (group[other] != group_of(v) || !plan.values[other].quantized ||
+          graph.values[other].producer == ir::kNone)
+        continue;
+      const quant::QuantParams& before = plan.values[other].params;
+      quant::QuantParams after = before;
+      after.scales = {scale};
+      if (!keeps_bounds(graph, target, graph.values[other], before, after)) return false;
+    }
+    return true;
+  }
   void set(ir::ValueId v, float scale) {
     for (size_t other = 0; other < group.size(); ++other)
       if (group[other] == group_of(v) && plan.values[other].quantized)
@@ -126,14 +139,18 @@ bool has_tie(const Scales& scales, const ir::Graph& graph, const ir::Node& node,
 }
 
 // The first scale from here on, up or down, with which the node meets no tie; else as it was.
-void nudge(Scales& scales, ir::ValueId v, const std::function<bool()>& met) {
-  const double start = scales.scale(v);
+void nudge(Scales& scales, ir::ValueId v, const ir::Graph& graph, const target::TargetSpec& target,
+           const std::function<bool()>& met) {
+  const float start = scales.scale(v);
   for (int k = 0; k < kTries; ++k) {
     const int steps = k % 2 ? (k + 1) / 2 : -k / 2;
-    scales.set(v, static_cast<float>(start * (1 + steps * kNudge)));
+    const auto scale = static_cast<float>(static_cast<double>(start) * (1 + steps * kNudge));
+    if (!scales.may_be(v, scale, graph, target)) continue;
+    const float now = scales.scale(v);
+    scales.set(v, scale);
     if (!met()) return;
+    scales.set(v, now);
   }
-  scales.set(v, static_cast<float>(start));
 }
 
 void avoid_ties_of_products(Scales& scales, const ir::Graph& graph, const target::TargetSpec& target,
@@ -157,7 +174,7 @@ void avoid_ties_of_products(Scales& scales, const ir::Graph& graph, const target
     movable.push_back(out);
     for (const ir::ValueId v : movable)
       if (rounded_to_8_bits(scales, graph, v) && !scales.fixed.contains(scales.group_of(v)) && met())
-        nudge(scales, v, met);
+        nudge(scales, v, graph, target, met);
     for (const ir::ValueId v : movable)
       if (rounded_to_8_bits(scales, graph, v)) scales.fixed.insert(scales.group_of(v));
   }
@@ -183,8 +200,13 @@ void avoid_ties(plan::QuantPlan& plan, const ir::Graph& graph, const target::Tar
     scales.fixed.insert(scales.group_of(out));
     for (const ir::ValueId v : node.inputs) {
       if (!rounded_to_8_bits(scales, graph, v) || !scales.fixed.insert(scales.group_of(v)).second) continue;
-      const double parts = std::round(static_cast<double>(scales.scale(v)) / scales.scale(out) * kParts);
-      if (parts >= kLeast) scales.set(v, static_cast<float>(parts / kParts * scales.scale(out)));
+      const double exact = static_cast<double>(scales.scale(v)) / scales.scale(out) * kParts;
+      for (const double parts : {std::round(exact), std::floor(exact)}) {
+        const auto scale = static_cast<float>(parts / kParts * scales.scale(out));
+        if (parts < kLeast || !scales.may_be(v, scale, graph, target)) continue;
+        scales.set(v, scale);
+        break;
+      }
     }
   }
   avoid_ties_of_products(scales, graph, target, order);
