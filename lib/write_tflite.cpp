@@ -7,8 +7,10 @@
 #include "ir/ops.h"
 #include "modes.h"
 #include "normalize/idioms.h"
+#include "normalize/normalize.h"
 #include "prepare.h"
 #include "quantize/quantize.h"
+#include "run/ort_runner.h"
 #include "tflite/legal.h"
 #include "threshold/candidates.h"
 
@@ -213,6 +215,8 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
   }
   plan::QuantizedModel sized = model;
   sized.graph = with_shapes_of(model.graph, sample, doors);
+  run::OrtRunnerFactory runners(doors);
+  normalize::settle_sizes(sized.graph, runners, [&](ir::Graph& graph) { run::infer_shapes(graph, doors); });
   tflite::Model lowered = tflite::lower(sized, normalize::recognise(sized.graph), options);
   refuse_broken(judge(lowered, target).broken);
   return lowered;

@@ -300,4 +300,14 @@ std::vector<Applied> normalize(Graph& graph, run::RunnerFactory& runners, const 
   return done;
 }
 
+void settle_sizes(Graph& graph, run::RunnerFactory& runners,
+                  const std::function<void(Graph&)>& infer_shapes) {
+  for (int round = 0; round < kMostRounds; ++round) {
+    const int shapes = fold_shapes(graph), constants = fold_constants(graph, runners);
+    if (shapes + constants == 0) return;
+    ir::remove_dead(graph);
+    infer_shapes(graph);
+  }
+}
+
 }  // namespace qc::normalize

@@ -45,4 +45,9 @@ std::span<const RewriteInfo> rewrites();
 std::vector<Applied> normalize(ir::Graph& graph, run::RunnerFactory& runners, const Options& options,
                                Diagnostics& diagnostics);
 
+/// For a graph whose free sizes were fixed after its rewrites: what its nodes computed from sizes becomes
+/// constant, as far as it follows. Ids stay. `infer_shapes` as in Options.
+void settle_sizes(ir::Graph& graph, run::RunnerFactory& runners,
+                  const std::function<void(ir::Graph&)>& infer_shapes);
+
 }  // namespace qc::normalize

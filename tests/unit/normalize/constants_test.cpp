@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/error.h"
+#include "normalize/normalize.h"
 #include "normalize/rewrites.h"
 #include "support/tiny_models.h"
 #include "unit/normalize/try_rewrite.h"
@@ -37,6 +38,11 @@ ir::ValueId dimension(ir::Graph& g, ir::ValueId x, int64_t i) {
 ir::ValueId joined(ir::Graph& g, std::vector<ir::ValueId> parts) {
   const auto count = static_cast<int64_t>(parts.size());
   return ints(g, node(g, "Concat", std::move(parts), {{"axis", int64_t{0}}}, Dims{count}), {count});
+}
+
+int64_t count_of(const ir::Graph& g, std::string_view op_type) {
+  return std::count_if(g.nodes.begin(), g.nodes.end(),
+                       [&](const ir::Node& node) { return !node.erased && node.op_type == op_type; });
 }
 
 }  // namespace
@@ -172,4 +178,22 @@ TEST_CASE("a symbolic batch is not a number", "[normalize]") {
   const auto x = input(g, "x", {-1, 4});
   output(g, node(g, "Identity", {shape_of(g, x)}));
   CHECK(normalize::fold_shapes(g) == 0);
+}
+
+TEST_CASE("what followed from a free batch is constant once the batch is fixed", "[normalize]") {
+  // A row for each image, made from the batch's size: what exporters write for class tokens and first states.
+  ir::Graph g = graph();
+  const ir::ValueId x = input(g, "x", {-1, 4});
+  const ir::ValueId state = node(g, "ConstantOfShape", {joined(g, {dimension(g, x, 0), constant_i(g, {4})})});
+  g.values[static_cast<size_t>(state)].dtype = ir::DType::kFloat;
+  output(g, add(g, matmul(g, state, constant(g, random_tensor({4, 4}, 1))), x));
+  run::OrtRunnerFactory runners(try_rewrite::doors());
+  const auto infer = [](ir::Graph& graph) { run::infer_shapes(graph, try_rewrite::doors()); };
+  normalize::settle_sizes(g, runners, infer);
+  CHECK(count_of(g, "ConstantOfShape") == 1);
+  g.values[static_cast<size_t>(x)].dims = {2, 4};
+  normalize::settle_sizes(g, runners, infer);
+  CHECK(count_of(g, "ConstantOfShape") == 0);
+  CHECK(count_of(g, "MatMul") == 0);
+  CHECK(count_of(g, "Add") == 1);
 }
