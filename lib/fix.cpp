@@ -125,7 +125,10 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   // From here the model is float, and what the file says about rounding stands beside it.
   ir::Graph graph = onnx_io::read(options.model, diagnostics);
   check_opset_known(graph, doors, options.model);
-  if (!adopt::carries_quantization(graph)) throw not_quantized(options.model);
+  if (!adopt::carries_quantization(graph)) {
+    onnx_io::check_convertible(graph, options.model);  // integers that it cannot read
+    throw not_quantized(options.model);
+  }
   result.report = begin_report(options, config, target, graph);
   apply_input_shapes(graph, config);
   const adopt::Found found = adopt::strip(graph);

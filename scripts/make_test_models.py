@@ -73,6 +73,12 @@ def main():
           [numpy_helper.from_array(RANDOM.integers(-127, 128, (4, 3, 3, 3)).astype(np.int8), "w"), scalar("w_scale", 0.01),
            scalar("w_zero", 0, np.int8), scalar("scale", 0.02), scalar("zero", 128, np.uint8)])
 
+    write("already_dynamic",
+          [helper.make_node("DynamicQuantizeLinear", ["image"], ["q", "scale", "zero"], name="quantize"),
+           helper.make_node("ConvInteger", ["q", "w", "zero"], ["sums"], name="integer_conv", pads=[1, 1, 1, 1]),
+           helper.make_node("Cast", ["sums"], ["y"], name="to_float", to=1), helper.make_node("Mul", ["y", "scale"], ["out"])],
+          [numpy_helper.from_array((np.arange(108) % 251 - 125).astype(np.int8).reshape(4, 3, 3, 3), "w")])
+
     write("one_channel", [conv()], [weight("first.weight", 4, 1, 3, 3)], inputs=(("image", [1, 1, 8, 8]),))
     write("two_pictures",
           [helper.make_node("Add", ["left", "right"], ["both"], name="join"), conv("both")], [weight("first.weight", 4, 3, 3, 3)],

@@ -63,23 +63,21 @@ bool needs_finite(const ir::Node& node) {
                      [&](std::string_view op) { return ir::standard_op(node, op); });
 }
 
-constexpr std::string_view kQuantizedOps[] = {"QuantizeLinear",
-                                              "DequantizeLinear",
-                                              "DynamicQuantizeLinear",
-                                              "ConvInteger",
-                                              "MatMulInteger",
-                                              "DynamicQuantizeMatMul",
-                                              "DynamicQuantizeLSTM",
-                                              "MatMulIntegerToFloat",
-                                              "MatMulInteger16",
-                                              "MatMulNBits",
-                                              "QGemm",
-                                              "QAttention",
-                                              "QEmbedLayerNormalization"};
+// Their scales are in the file.
+constexpr std::string_view kScaledOps[] = {"QuantizeLinear", "DequantizeLinear", "QGemm"};
+constexpr std::string_view kQuantizedOps[] = {
+    "DynamicQuantizeLinear",   "ConvInteger",         "MatMulInteger",
+    "DynamicQuantizeMatMul",   "DynamicQuantizeLSTM", "MatMulIntegerToFloat",
+    "MatMulInteger16",         "MatMulNBits",         "QAttention",
+    "QEmbedLayerNormalization"};
+
+bool has_scales(const ir::Node& node) {
+  return node.op_type.starts_with("QLinear") ||
+         std::ranges::find(kScaledOps, node.op_type) != std::end(kScaledOps);
+}
 
 bool is_quantized_op(const ir::Node& node) {
-  return node.op_type.starts_with("QLinear") || std::find(std::begin(kQuantizedOps), std::end(kQuantizedOps),
-                                                          node.op_type) != std::end(kQuantizedOps);
+  return has_scales(node) || std::ranges::find(kQuantizedOps, node.op_type) != std::end(kQuantizedOps);
 }
 
 std::string node_place(const ir::Node& node) {
@@ -106,8 +104,10 @@ void check_numbers(const ir::Graph& graph, Diagnostics& diagnostics) {
 void check_float(const ir::Graph& graph, const std::string& place, Diagnostics& diagnostics) {
   std::vector<std::string> names;
   size_t count = 0;
+  bool scales = false;
   for (const ir::Node& node : graph.nodes) {
     if (node.erased || !is_quantized_op(node)) continue;
+    scales = scales || has_scales(node);
     if (++count <= kNamed) names.push_back(node_place(node));
   }
   if (count == 0) return;
@@ -115,7 +115,11 @@ void check_float(const ir::Graph& graph, const std::string& place, Diagnostics& 
       {"already-quantized", place,
        format("it is quantized already: {}{}", join(names, ", "),
               count > kNamed ? format(" and {} more", count - kNamed) : ""),
-       "write it anew with: qconvert fix MODEL; or give the float32 model that this one was made from"});
+       scales
+           ? "write it anew with: qconvert fix MODEL; or give the float32 model that this one was made from"
+           : "give the float32 model that this one was made from: its activations are rounded at run time, "
+             "so "
+             "there are no scales to take over (\"mode\": \"dynamic\" makes such a file)"});
 }
 
 }  // namespace
