@@ -26,6 +26,15 @@ constexpr int kTries = 48;          // a third of all scales will do for a produ
 constexpr double kNudge = 0x1p-14;  // a try away from the last
 constexpr int kMostSteps = 256;     // results further out are limited
 
+// The range lies inside what the value's Clip lets through by itself.
+bool within_clip(const ir::Graph& graph, const ir::Value& value, const quant::QuantParams& params) {
+  const ir::Node& node = graph.nodes[static_cast<size_t>(value.producer)];
+  const ir::Tensor *low = ir::constant_input(graph, node, 1), *high = ir::constant_input(graph, node, 2);
+  return ir::standard_op(node, "Clip") && low && high && low->size() == 1 && high->size() == 1 &&
+         low->dtype == ir::DType::kFloat && quant::range_min(params) >= low->as<float>()[0] &&
+         quant::range_max(params) <= high->as<float>()[0];
+}
+
 struct Scales {
   plan::QuantPlan& plan;
   std::vector<ir::ValueId> group;  // by ValueId: one name for all that must stay equal
@@ -47,7 +56,9 @@ struct Scales {
       const quant::QuantParams& before = plan.values[other].params;
       quant::QuantParams after = before;
       after.scales = {scale};
-      if (!keeps_bounds(graph, target, graph.values[other], before, after)) return false;
+      const ir::Value& value = graph.values[other];
+      if (!keeps_bounds(graph, target, value, before, after) && !within_clip(graph, value, after))
+        return false;
     }
     return true;
   }
