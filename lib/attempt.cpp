@@ -308,9 +308,9 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
 void round_anew(const ir::Graph& graph, const plan::Candidates& weights, const FloatAnswers& answers,
                 run::RunnerFactory& runners, const images::ImageSource& source,
                 const config::CoreConfig& config, int threads, int64_t images, Attempt& tried) {
-  quantize::Guards guards;
+  quantize::Guards ignored;
   plan::QuantizedModel nearest =
-      quantize::quantize(graph, tried.model.plan, weights, guard_options(config, answers, threads), guards);
+      quantize::quantize(graph, tried.model.plan, weights, guard_options(config, answers, threads), ignored);
   correct_weights(std::move(nearest), answers, runners, source, config, threads, images, tried);
 }
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "base/parallel.h"
 #include "correct/lock_step.h"
@@ -16,51 +15,11 @@ namespace {
 constexpr double kLargestBias = 1073741824.0;  // of an int32 bias: as quantize.cpp
 constexpr double kBiasRoom = 2;                // what a correction may make of a bias
 constexpr int64_t kHeldOutEvery = 4;           // of the images, for the strength of the re-target
-constexpr int64_t kAlive = 10;                 // tensors of the largest size at a time, in each of two runs
-constexpr int kFullWidth = 8;                  // scales that are searched belong to narrower integers
 // Patches that are enough to tell what a width costs, and for each element of a patch.
 constexpr int64_t kQuickPatches = 4096, kQuickPatchesEach = 8;
 
-struct Solvable {
-  ir::NodeId node = ir::kNone;
-  ir::ValueId input = ir::kNone, result = ir::kNone, weight = ir::kNone;
-  std::optional<ir::BiasPlace> bias;
-  Windows windows;
-  int axis = 0;  // of the output channels in the weight
-};
-
 const ir::Value& value_of(const plan::QuantizedModel& model, ir::ValueId id) {
   return model.graph.values[static_cast<size_t>(id)];
-}
-
-std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narrow) {
-  std::vector<Solvable> layers;
-  for (const ir::NodeId id : ir::topological_order(model.graph)) {
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
-    const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
-    const plan::NodeDecision& decision = model.plan.nodes[static_cast<size_t>(id)];
-    if (!traits || decision.compute == plan::Compute::kFloat || !decision.correct_bias) continue;
-    Solvable layer{id,
-                   node.inputs[static_cast<size_t>(traits->data_slot)],
-                   node.outputs[0],
-                   node.inputs[static_cast<size_t>(traits->weight_slot)],
-                   ir::bias_place(model.graph, id),
-                   {},
-                   ir::output_channel_axis(model.graph, node)};
-    const auto weight = model.weights.find(layer.weight);
-    const auto windows = windows_of(model.graph, node);
-    const bool dynamic_bias = !layer.bias && node.op_type != "MatMul";
-    if (weight == model.weights.end() || !windows || dynamic_bias ||
-        (only_narrow && weight->second.params.bits >= kFullWidth) ||
-        (weight->second.params.block_size != 0 && windows->size > kLongestPatch) ||
-        value_of(model, layer.weight).consumers.size() != 1 ||
-        (weight->second.params.per_channel() && weight->second.params.axis != layer.axis))
-      continue;
-    layer.windows = *windows;
-    if (layer.bias) layer.result = layer.bias->result;
-    layers.push_back(layer);
-  }
-  return layers;
 }
 
 // Scales belong to one row alone, so that they may change.
@@ -556,53 +515,6 @@ class Engine {
 };
 
 }  // namespace
-
-int64_t solvable_layers(const plan::QuantizedModel& model, bool only_narrow) {
-  return static_cast<int64_t>(solvable(model, only_narrow).size());
-}
-
-std::vector<std::pair<ir::ValueId, ir::NodeId>> solvable_weights(const plan::QuantizedModel& model) {
-  std::vector<std::pair<ir::ValueId, ir::NodeId>> weights;
-  for (const Solvable& layer : solvable(model, false)) weights.emplace_back(layer.weight, layer.node);
-  return weights;
-}
-
-PassWork work_of_pass(const plan::QuantizedModel& model, const ir::Graph& sized) {
-  constexpr double kGrams = 1.5;  // a whole one between the networks, and a symmetric one
-  constexpr double kFactors = 2;  // of size^3: an inverse and its factor
-  constexpr double kSweeps = 4;   // of size^2, by row
-  PassWork work;
-  for (const Solvable& layer : solvable(model, false)) {
-    const std::vector<int64_t>& dims = sized.values[static_cast<size_t>(layer.input)].dims;
-    if (dims.empty() || *std::min_element(dims.begin(), dims.end()) <= 0) {
-      work.products = std::numeric_limits<double>::infinity();
-      continue;
-    }
-    const auto groups = static_cast<double>(layer.windows.groups),
-               rows = static_cast<double>(layer.windows.rows);
-    for (const Windows& strip : strips_of(layer.windows, kLongestPatch)) {
-      const auto size = static_cast<double>(strip.size);
-      const int64_t all = positions(strip, dims);
-      work.inference += static_cast<double>(all) * rows * size * groups;
-      work.products += kGrams * static_cast<double>(patches_of_image(all)) * size * size * groups;
-      work.solving += (kFactors * size + kSweeps * rows) * size * size * groups;
-    }
-  }
-  return work;
-}
-
-int64_t images_that_fit(const plan::QuantizedModel& model, int64_t memory_limit) {
-  int64_t largest = 1, matrix = 0;
-  for (size_t v = 0; v < model.graph.values.size(); ++v)
-    if (!model.graph.values[v].constant)
-      largest = std::max(largest, ir::elements(model.graph, static_cast<ir::ValueId>(v)));
-  for (const Solvable& layer : solvable(model, false)) matrix = std::max(matrix, layer.windows.size);
-  matrix = std::min(matrix, kLongestPatch);
-  matrix *= matrix;
-  // Two Gram matrices of two kinds, and as many while they are factorised, in double.
-  const int64_t left = memory_limit - 8 * 8 * matrix;
-  return std::max<int64_t>(2, left / (2 * kAlive * static_cast<int64_t>(sizeof(float)) * largest));
-}
 
 SecondOrder solve_second_order(const plan::QuantizedModel& model, run::RunnerFactory& runners,
                                const images::ImageSource& source, std::span<const int64_t> images,

@@ -18,15 +18,12 @@
 #include "correct/bias_correction.h"
 #include "correct/kept.h"
 #include "correct/round_rows.h"
+#include "correct/solvable.h"
 #include "images/image_source.h"
 #include "plan/quantized_model.h"
 #include "run/runner.h"
 
 namespace qc::correct {
-
-/// The Gram matrix of a longer patch (a dense layer behind a flattened picture, mostly) would take gigabytes,
-/// and minutes to factorise.
-constexpr int64_t kLongestPatch = 6144;
 
 struct SecondOrderOptions {
   RoundOptions rounding;  // scale_search: only for weights below 8 bits
@@ -70,24 +67,6 @@ struct Others {
   BiasDeltas deltas;
   std::map<ir::ValueId, double> noise;  // of each layer's result, relative to its signal, by its statistics
 };
-
-/// The weights that can be solved and the node of each, in topological order.
-std::vector<std::pair<ir::ValueId, ir::NodeId>> solvable_weights(const plan::QuantizedModel& model);
-
-/// Layers that can be solved: constant weights of their own with integers in the model, and a product that
-/// windows.h knows.
-int64_t solvable_layers(const plan::QuantizedModel& model, bool only_narrow);
-
-/// Multiply-adds of a pass over all solvable layers.
-struct PassWork {
-  double inference = 0, products = 0;  // for each image: of the float layers; of statistics
-  double solving = 0;                  // once: factors and descent
-};
-/// `sized`: the model's graph with the shapes of a real run; where a layer's input has none, infinite.
-PassWork work_of_pass(const plan::QuantizedModel& model, const ir::Graph& sized);
-
-/// How many images fit side by side into `memory_limit` bytes (at least 2).
-int64_t images_that_fit(const plan::QuantizedModel& model, int64_t memory_limit);
 
 /// `model`: integers by rounding to nearest, biases not corrected; its graph's constants are the float
 /// network. One image in four chooses the strength of the re-target. `solved` is called after
