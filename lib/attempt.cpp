@@ -78,6 +78,10 @@ int64_t correction_images(const plan::QuantizedModel& model, const config::CoreC
   return std::min(most, correct::images_that_fit(model, memory_limit(config)));
 }
 
+bool misses_goal(const Attempt& attempt, const config::CoreConfig& config) {
+  return attempt.fidelity.worst_db() < config.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
+}
+
 bool has_narrow_weights(const plan::QuantizedModel& model) {
   return has_weights_of(model, kFullWidth - 1);
 }

@@ -78,6 +78,9 @@ void round_anew(const ir::Graph& graph, const plan::Candidates& weights, const F
                 run::RunnerFactory& runners, const images::ImageSource& source,
                 const config::CoreConfig& config, int threads, int64_t images, Attempt& tried);
 
+/// Is the worst output below the goal, or below the default of 20 dB where none is set?
+bool misses_goal(const Attempt& attempt, const config::CoreConfig& config);
+
 /// Weights of fewer than 8 bits?
 bool has_narrow_weights(const plan::QuantizedModel& model);
 

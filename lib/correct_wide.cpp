@@ -30,17 +30,14 @@ double inference_ns(const Subject& subject, const correct::PassWork& work) {
 
 }  // namespace
 
-bool misses_goal(const Attempt& attempt, const config::CoreConfig& config) {
-  return attempt.fidelity.worst_db() < config.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
-}
-
 int64_t images_for_wide_weights(const Scene& scene, const Subject& subject, const Start& start,
                                 const Attempt& best) {
   const config::CoreConfig& config = scene.config;
+  const int64_t layers = correct::solvable_layers(best.model, false);
   const bool only_biases = config.quantization.weights_bias_correction &&
                            config.correction.method == config::CorrectionMethod::kUnset;
   if (!only_biases || config.saturation_guard.value_or(false) || has_narrow_weights(best.model) ||
-      correct::solvable_layers(best.model, false) == 0)
+      layers == 0)
     return 0;
   const int64_t most = correction_images(best.model, config, config.correction.images);
   if (misses_goal(best, config)) return most;
@@ -50,8 +47,7 @@ int64_t images_for_wide_weights(const Scene& scene, const Subject& subject, cons
   const double inference = inference_ns(subject, work);
   const double calibration = kCalibrated * inference * static_cast<double>(start.answers.calibration.size());
   const double correction = kQuickImages * (kCorrected * inference + work.products / kProductsPerNs) +
-                            kLayerNs * static_cast<double>(correct::solvable_layers(best.model, false)) +
-                            work.solving / kSolvedPerNs;
+                            kLayerNs * static_cast<double>(layers) + work.solving / kSolvedPerNs;
   return correction <= kTimesOfCalibration * calibration ? kQuickImages : 0;
 }
 

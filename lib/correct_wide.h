@@ -12,9 +12,6 @@
 
 namespace qc {
 
-/// Is the worst output below the goal, or below the default of 20 dB where none is set?
-bool misses_goal(const Attempt& attempt, const config::CoreConfig& config);
-
 /// How many calibration images second-order correction of `best` is given where the config says nothing of a
 /// method: all where the worst output misses its goal; else a few, where these are worked through in about
 /// twice the time of calibration, by the amount of work and the target's costs, never by a clock. 0: none.

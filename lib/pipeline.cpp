@@ -13,7 +13,6 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "calibrate/calibrate.h"
-#include "correct_wide.h"
 #include "deliver.h"
 #include "describe_placement.h"
 #include "describe_values.h"
