@@ -9,16 +9,17 @@
 namespace qc {
 namespace {
 
-// Unasked: each image has hundreds of patches to tell of most layers, and more images than these bring tenths
-// of a decibel.
-constexpr int64_t kQuickImages = 8, kQuickMemory = int64_t{768} << 20;
-constexpr double kTimesOfCalibration = 2;
+// Unasked. Each image has hundreds of patches to tell of most layers: more images than these bring tenths of a
+// decibel, and each takes memory in both networks. What is there to wait for does not grow with the images to
+// calibrate on beyond kCounted: a run with more of them takes the same memory.
+constexpr int64_t kQuickImages = 4, kQuickMemory = int64_t{384} << 20, kCounted = 100;
+constexpr double kTimesOfCalibration = 1.85;  // about twice, by an estimate
 // Measured on models of pictures from 128 to 900 pixels. In inferences of the float model: an image of
 // calibration (decoding, histograms), and one of correction (two networks side by side, rounding, copies). A
-// layer takes a session of its own. Multiply-adds in a nanosecond of one thread: products of patches and the
-// solver with AVX2, and a float model without prices.
-constexpr double kCalibrated = 2.5, kCorrected = 12, kLayerNs = 26e6;
-constexpr double kProductsPerNs = 12, kSolvedPerNs = 3, kInferredPerNs = 25;
+// layer takes a session of its own. Multiply-adds in a nanosecond: products of patches and the solver, and a
+// float model without prices.
+constexpr double kCalibrated = 1.25, kCorrected = 12, kLayerNs = 12e6;
+constexpr double kProductsPerNs = 12, kSolvedPerNs = 6, kInferredPerNs = 25;
 
 // Float, one image.
 double inference_ns(const Subject& subject, const correct::PassWork& work) {
@@ -45,7 +46,8 @@ int64_t images_for_wide_weights(const Scene& scene, const Subject& subject, cons
   const correct::PassWork work =
       correct::work_of_pass(best.model, with_shapes_of(subject.graph, scene.sample, scene.doors));
   const double inference = inference_ns(subject, work);
-  const double calibration = kCalibrated * inference * static_cast<double>(start.answers.calibration.size());
+  const int64_t counted = std::min(kCounted, std::ssize(start.answers.calibration));
+  const double calibration = kCalibrated * inference * static_cast<double>(counted);
   const double correction = kQuickImages * (kCorrected * inference + work.products / kProductsPerNs) +
                             kLayerNs * static_cast<double>(layers) + work.solving / kSolvedPerNs;
   return correction <= kTimesOfCalibration * calibration ? kQuickImages : 0;
