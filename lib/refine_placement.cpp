@@ -18,8 +18,10 @@ constexpr int kRounds = 3;
 // half of what they earn may go.
 constexpr double kNarrowGapDb = 3, kRestDb = 0.5, kLittle = 1.5, kGiveBack = 0.8;
 
-// Weights alone, with the biases of another placement, are at least this far above the aim, or get their own.
+// Weights alone, with the biases of another placement, are at least this far above the aim, or get their own:
+// an estimate, which needs fewer images than biases that are kept.
 constexpr double kSureDb = 6;
+constexpr int64_t kBiasImages = 4;
 // Fewer images held out than kFewHeldOut say less about others: the aim is up to kFewDb higher.
 constexpr double kFewHeldOut = 8, kFewDb = 3;
 
@@ -89,8 +91,9 @@ simulate::Fidelity of_weights(Attempt& attempt, const PlacementScene& scene, dou
   simulate::Fidelity best = fidelity_now(attempt, scene);
   if (best.worst_db() >= sure || scene.answers.layers.empty()) return best;
   const FloatAnswers& answers = scene.answers;
-  const auto deltas = correct::measure_bias_deltas(*attempt.simulator, answers.layers, answers.means,
-                                                   scene.source, kCorrectionMemory, scene.threads);
+  const auto deltas = correct::measure_bias_deltas(*attempt.simulator, answers.layers,
+                                                   correct::some_of(answers.means, kBiasImages), scene.source,
+                                                   kCorrectionMemory, scene.threads);
   attempt.simulator->before = correct::adding(deltas, answers.layers);
   const simulate::Fidelity own = fidelity_now(attempt, scene);
   return improves(own, best) ? own : best;
