@@ -67,7 +67,7 @@ std::string explanation(const report::FloatRegion& region) {
   std::vector<std::string> changes;
   if (region.time != 0) changes.push_back(format("{:+.3f} of float's time for the whole model", region.time));
   changes.push_back(region.sqnr_db ? format("worst output {:.1f} dB", *region.sqnr_db)
-                                   : "its error was not measured, as its time alone speaks against it");
+                                   : "its error was not measured, without images to judge by");
   return format(
       "  else:    on integers, with the {} around it: {}\n  to have it so, /placement/rules takes {}\n",
       region.nodes.size() == 1 ? "conversions" : format("{} nodes of its region", region.nodes.size()),

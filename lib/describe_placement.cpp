@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/text.h"
+#include "probe_regions.h"
 
 namespace qc {
 namespace {
@@ -19,6 +20,10 @@ double ratio_of(const simulate::Power& power) {
   return power.noise / std::max(power.signal, 1e-300);
 }
 
+double db_of(double ratio) {
+  return ratio > 0 ? std::min(200.0, -10 * std::log10(ratio)) : 200;
+}
+
 // What the worst output comes to with nodes on integers that are not now: their measured noise is added to
 // what the present placement was measured to have.
 double db_with(const PlacementScene& scene, const Placed& placed, const Attempt& best,
@@ -28,7 +33,7 @@ double db_with(const PlacementScene& scene, const Placed& placed, const Attempt&
   double worst = 0;
   for (size_t o = 0; o < before.size(); ++o)
     worst = std::max(worst, ratio_of(best.fidelity.outputs[o]) + after[o] - before[o]);
-  return worst > 0 ? std::min(200.0, -10 * std::log10(worst)) : 200;
+  return db_of(worst);
 }
 
 std::string name_of(const std::vector<bool>& integer) {
@@ -123,26 +128,69 @@ std::string least_gain(const PlacementScene& scene, const std::vector<bool>& now
       least, join(names, ", "), more ? format(" and {} more", more) : "", rule);
 }
 
+// A region in float: what it would be on integers.
+struct Alternative {
+  std::vector<bool> integer;         // by NodeId: as now, and the region
+  std::vector<ir::ValueId> rounded;  // that are not rounded now
+  bool probed = false;               // where all its nodes were on integers
+};
+
+Alternative alternative_of(const Placed& placed, const Attempt& best, const std::vector<bool>& now,
+                           const std::vector<ir::NodeId>& nodes, const Outline& outline) {
+  Alternative one{now, {}, placed.noise.has_value()};
+  for (const ir::NodeId id : nodes) {
+    one.integer[static_cast<size_t>(id)] = true;
+    one.probed = one.probed && placed.probed[static_cast<size_t>(id)];
+  }
+  if (one.probed || !outline) return one;
+  for (const ir::ValueId v : simulate::rounded_values(outline(one.integer)))
+    if (!best.model.plan.values[static_cast<size_t>(v)].quantized) one.rounded.push_back(v);
+  return one;
+}
+
+// Fills in what the search for a placement had no reason to look at.
+void measure_the_rest(const PlacementScene& scene, const Attempt& best,
+                      const std::vector<Alternative>& alternatives,
+                      std::vector<report::FloatRegion>& regions) {
+  std::vector<size_t> unknown;
+  std::vector<std::vector<ir::ValueId>> groups;
+  for (size_t r = 0; r < regions.size(); ++r) {
+    if (regions[r].sqnr_db || alternatives[r].rounded.empty()) continue;
+    unknown.push_back(r);
+    groups.push_back(alternatives[r].rounded);
+  }
+  if (groups.empty() || scene.answers.judged.empty() || scene.answers.held_out.images.empty()) return;
+  const simulate::NoiseRatios noise =
+      noise_of_unplanned(best, groups, scene.answers, scene.runners, scene.source, scene.threads);
+  for (size_t u = 0; u < unknown.size(); ++u) {
+    double worst = 0;
+    for (size_t o = 0; o < noise[u].size(); ++o)
+      worst = std::max(worst, ratio_of(best.fidelity.outputs[o]) + noise[u][o]);
+    regions[unknown[u]].sqnr_db = db_of(worst);
+  }
+}
+
 std::vector<report::FloatRegion> float_regions(const PlacementScene& scene, const Placed& placed,
-                                               const Attempt& best, const std::vector<bool>& now) {
+                                               const Attempt& best, const std::vector<bool>& now,
+                                               const Outline& outline) {
   std::vector<report::FloatRegion> found;
+  std::vector<Alternative> alternatives;
   for (const std::vector<ir::NodeId>& nodes : members_of_regions(scene, now, false)) {
     report::FloatRegion one;
-    std::vector<bool> with = now;
     std::vector<std::string> ruled;
-    bool probed = placed.noise.has_value();
     for (const ir::NodeId id : nodes) {
       const size_t n = static_cast<size_t>(id);
-      with[n] = true;
       one.nodes.push_back(scene.graph.nodes[n].name);
       if (scene.capabilities[n].ability == Ability::kInteger) ruled.push_back(scene.graph.nodes[n].name);
-      probed = probed && placed.probed[n];
     }
-    one.time = time_ratio(scene, with).value_or(0) - time_ratio(scene, now).value_or(0);
-    if (probed) one.sqnr_db = db_with(scene, placed, best, now, with);
+    const Alternative other = alternative_of(placed, best, now, nodes, outline);
+    one.time = time_ratio(scene, other.integer).value_or(0) - time_ratio(scene, now).value_or(0);
+    if (other.probed) one.sqnr_db = db_with(scene, placed, best, now, other.integer);
     one.rule = report::placement_rule(ruled, "integer");
     found.push_back(std::move(one));
+    alternatives.push_back(other);
   }
+  measure_the_rest(scene, best, alternatives, found);
   return found;
 }
 
@@ -219,7 +267,7 @@ std::string out_of_reach(const PlacementScene& scene, const Placed& placed) {
 }  // namespace
 
 void describe_placement(report::Report& report, const PlacementScene& scene, const Placed& placed,
-                        const Attempt& best) {
+                        const Attempt& best, const Outline& outline) {
   if (best.model.plan.nodes.size() != scene.graph.nodes.size()) return;
   const std::vector<bool> now = integer_nodes(best.model.plan);
   report.predicted_time = time_ratio(scene, now);
@@ -228,7 +276,7 @@ void describe_placement(report::Report& report, const PlacementScene& scene, con
       report.predicted_on.emplace_back(one.processor, select::time_ratio(scene.graph, now, one.time));
   if (report.predicted_time && report.frontier.empty())
     report.frontier = frontier_of(scene, placed, best, now);
-  report.float_regions = float_regions(scene, placed, best, now);
+  report.float_regions = float_regions(scene, placed, best, now, outline);
   if (report.predicted_time) report.least_gain = least_gain(scene, now);
 }
 

@@ -2,15 +2,22 @@
 // nodes left in float would change on integers, and whether the goals are met.
 #pragma once
 
+#include <functional>
+#include <vector>
+
 #include "refine_placement.h"
 #include "report/report.h"
 
 namespace qc {
 
+/// The plan, without parameters, of nodes that run as `integer` says.
+using Outline = std::function<plan::QuantPlan(const std::vector<bool>& integer)>;
+
 /// Predicted time, frontier and float regions. `best` is what `placed` found, from there on changed by
-/// nothing that moves nodes.
+/// nothing that moves nodes. What a float region costs at the outputs on integers is measured here where the
+/// search had no reason to; without an `outline` (nothing is ever rounded) not at all.
 void describe_placement(report::Report& report, const PlacementScene& scene, const Placed& placed,
-                        const Attempt& best);
+                        const Attempt& best, const Outline& outline);
 
 /// The goal of accuracy in /placement against the written file's worst output: a gate where the user set one,
 /// else a warning; either names the nodes behind a miss. A goal that no placement reaches, alone or with

@@ -26,6 +26,7 @@ struct PlacementScene {
   bool priced = true;                                  // the times are those of a cost table
   const config::PlacementGoals& goals;
   const FloatAnswers& answers;
+  run::RunnerFactory& runners;
   const images::ImageSource& source;
   const calibrate::Split& split;
   int threads = 1;

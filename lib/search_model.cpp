@@ -4,22 +4,18 @@
 #include <utility>
 
 #include "assemble_report.h"
-#include "complete_plan.h"
 #include "correct_wide.h"
 #include "prepare.h"
 #include "spend_budget.h"
 #include "threshold/candidates.h"
 #include "tune_ranges.h"
+#include "widen_results.h"
 #include "write_tflite.h"
 
 namespace qc {
-namespace {
-
 PlanScene plan_scene(const Scene& scene, const Subject& subject) {
   return {subject.graph, subject.places, scene.config, scene.target, subject.stats};
 }
-
-}  // namespace
 
 Start start_of(const Scene& scene, const Subject& subject, std::vector<std::string>& notes) {
   const config::CoreConfig& config = scene.config;
@@ -76,6 +72,7 @@ PlacementScene placement_scene(const Scene& scene, const Subject& subject, const
           !scene.target.costs.empty(),
           scene.config.goals,
           start.answers,
+          scene.runners,
           scene.source,
           scene.split,
           scene.threads};
@@ -127,6 +124,11 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
         refine_placement(placement_scene(scene, subject, start), start.placed, std::move(best),
                          [&](const std::vector<bool>& integer) { return attempt_with(integer, ranges); });
   watch.lap("refine");
+
+  // From here results that keep the outputs from their goal have more bits, on targets that have them.
+  if (integer_nodes(best.model.plan) == start.placed)
+    widen_results(budget_scene(scene, subject, start, write), attempt_at, best, report);
+  watch.lap("widen");
 
   // From here weights of 8 bits make up for what rounding cost them, where a goal needs it or it is quick.
   correct_wide_weights(scene, subject, start,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "attempt.h"
+#include "complete_plan.h"
 #include "plan/candidates.h"
 #include "plan/quant_plan.h"
 #include "refine_placement.h"
@@ -33,6 +34,8 @@ Start start_of(const Scene& scene, const Subject& subject, std::vector<std::stri
 using WriteAll = std::function<std::vector<plan::Written>(const plan::QuantizedModel&)>;
 /// What widths are searched in. Borrows its arguments.
 BudgetScene budget_scene(const Scene& scene, const Subject& subject, const Start& start, WriteAll write);
+/// What plans are made from. Borrows its arguments.
+PlanScene plan_scene(const Scene& scene, const Subject& subject);
 /// What placements are searched in. Borrows its arguments.
 PlacementScene placement_scene(const Scene& scene, const Subject& subject, const Start& start);
 

@@ -98,41 +98,6 @@ std::vector<config::NodeSettings> rules_with(const BudgetScene& scene, const Res
   return rules;
 }
 
-// Sums over outputs of noise over signal, by item and width.
-std::vector<std::vector<double>> noise_of(const BudgetScene& scene, const ResultChoice& choice,
-                                          const plan::QuantizedModel& wide) {
-  constexpr int64_t kImages = 8;
-  std::vector<simulate::RangeProbe> probes;
-  for (const ResultItem& item : choice.items) {
-    std::vector<ir::ValueId> members;
-    for (const ir::ValueId v : simulate::rounded_values(scene.plan))
-      if (decision_of(scene, v).scale_group == item.group) members.push_back(v);
-    for (const int bits : item.bits)
-      probes.push_back({members, choice.by_width.at(bits).at(item.group).front().params});
-  }
-  std::vector<std::vector<ir::Tensor>> inputs;
-  const int64_t images = scene.config.mixed_precision.images.value_or(kImages);
-  for (const int64_t image : correct::spread(scene.answers.calibration, enough_images(scene.source, images)))
-    inputs.push_back(scene.source.load(image));
-  const auto simulator = simulate::make_simulator(wide, scene.runners, {}, scene.answers.judged);
-  const simulate::NoiseRatios ratios =
-      simulate::range_noise(*simulator, probes, inputs, scene.answers.judged, scene.threads);
-  std::vector<std::vector<double>> noise;
-  size_t next = 0;
-  for (const ResultItem& item : choice.items) {
-    noise.emplace_back();
-    for (size_t w = 0; w < item.bits.size(); ++w, ++next) {
-      double sum = 0;
-      for (const double ratio : ratios[next]) sum += ratio;
-      noise.back().push_back(sum);
-    }
-    // Fewer bits that happened to do better did so on these images.
-    for (size_t w = item.bits.size() - 1; w-- > 0;)
-      noise.back()[w] = std::max(noise.back()[w], noise.back()[w + 1]);
-  }
-  return noise;
-}
-
 std::vector<budget::Moment> moments_of(const BudgetScene& scene, const ResultChoice& choice,
                                        const budget::MemoryGraph& memory, const std::vector<size_t>& order) {
   std::map<ir::ValueId, size_t> item_of;
@@ -260,6 +225,40 @@ plan::QuantPlan plan_with(const BudgetScene& scene, const ResultChoice& choice,
   return scene.plan_by(activations);
 }
 
+std::vector<std::vector<double>> result_noise(const BudgetScene& scene, const ResultChoice& choice,
+                                              const plan::QuantizedModel& wide) {
+  constexpr int64_t kImages = 8;
+  std::vector<simulate::RangeProbe> probes;
+  for (const ResultItem& item : choice.items) {
+    std::vector<ir::ValueId> members;
+    for (const ir::ValueId v : simulate::rounded_values(scene.plan))
+      if (decision_of(scene, v).scale_group == item.group) members.push_back(v);
+    for (const int bits : item.bits)
+      probes.push_back({members, choice.by_width.at(bits).at(item.group).front().params});
+  }
+  std::vector<std::vector<ir::Tensor>> inputs;
+  const int64_t images = scene.config.mixed_precision.images.value_or(kImages);
+  for (const int64_t image : correct::spread(scene.answers.calibration, enough_images(scene.source, images)))
+    inputs.push_back(scene.source.load(image));
+  const auto simulator = simulate::make_simulator(wide, scene.runners, {}, scene.answers.judged);
+  const simulate::NoiseRatios ratios =
+      simulate::range_noise(*simulator, probes, inputs, scene.answers.judged, scene.threads);
+  std::vector<std::vector<double>> noise;
+  size_t next = 0;
+  for (const ResultItem& item : choice.items) {
+    noise.emplace_back();
+    for (size_t w = 0; w < item.bits.size(); ++w, ++next) {
+      double sum = 0;
+      for (const double ratio : ratios[next]) sum += ratio;
+      noise.back().push_back(sum);
+    }
+    // Fewer bits that happened to do better did so on these images.
+    for (size_t w = item.bits.size() - 1; w-- > 0;)
+      noise.back()[w] = std::max(noise.back()[w], noise.back()[w + 1]);
+  }
+  return noise;
+}
+
 std::optional<budget::MemoryGraph> memory_of(const BudgetScene& scene) {
   std::set<ir::ValueId> packed;  // groups
   for (const ir::ValueId v : simulate::rounded_values(scene.plan))
@@ -289,7 +288,7 @@ std::optional<budget::MemoryGraph> memory_of(const BudgetScene& scene) {
 void settle_results(BudgetScene& scene, const ResultChoice& choice, const plan::Candidates& weights,
                     const Figures& figures, WidthStudy& study, report::Report& report) {
   const std::vector<std::vector<double>> noise =
-      noise_of(scene, choice, quantized_at_full_width(scene, study));
+      result_noise(scene, choice, quantized_at_full_width(scene, study));
   budget::JointProblem problem = problem_of(scene, choice, noise, weights, figures, study);
   // The best order of the nodes depends on the widths, and they on it: those for both ends are tried.
   std::vector<size_t> narrowest(choice.items.size(), 0);

@@ -35,6 +35,11 @@ ResultChoice result_choice(const BudgetScene& scene);
 plan::QuantPlan plan_with(const BudgetScene& scene, const ResultChoice& choice,
                           const std::vector<size_t>& picks);
 
+/// Sums over outputs of noise over signal when this value alone is rounded, by item and width; no narrower
+/// width has less.
+std::vector<std::vector<double>> result_noise(const BudgetScene& scene, const ResultChoice& choice,
+                                              const plan::QuantizedModel& model);
+
 /// Ops and the bytes of what is between them, by the scene's plan: results in whole bytes, but where the
 /// target has several widths for them, in their bits. Nothing: a size is unknown.
 std::optional<budget::MemoryGraph> memory_of(const BudgetScene& scene);

@@ -154,7 +154,7 @@ struct FrontierPoint {
 struct FloatRegion {
   std::vector<std::string> nodes;  // topological order
   double time = 0;                 // of the whole model, float = 1: with it minus as it is
-  std::optional<double> sqnr_db;   // worst output with it, predicted; nothing: not measured
+  std::optional<double> sqnr_db;   // worst output with it, predicted; nothing: without images
   std::string rule;                // what /placement takes to have it, as JSON
 };
 
