@@ -10,8 +10,8 @@
 namespace qc {
 
 /// By group and judged output: noise over signal when the values of a group are rounded, and nothing else, to
-/// 8 bits between the least and the greatest that one held-out image has there. An estimate, in about as many
-/// inferences as there are groups. `best` is left as it is.
+/// 8 bits between the least and the greatest that a few held-out images have there. An estimate, in one to
+/// four inferences for a group. `best` is left as it is.
 simulate::NoiseRatios noise_of_unplanned(const Attempt& best,
                                          const std::vector<std::vector<ir::ValueId>>& groups,
                                          const FloatAnswers& answers, run::RunnerFactory& runners,

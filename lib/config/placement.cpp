@@ -46,7 +46,8 @@ const std::vector<Member>& members() {
                            set_mode}};
     t[0].key.choices = modes();
     t[0].key.nullable = true;
-    t.push_back(goal("min_sqnr_db", 0, 200, &PlacementGoals::min_sqnr_db, "worst output, against float"));
+    t.push_back(goal("min_sqnr_db", 0, 200, &PlacementGoals::min_sqnr_db, "worst output, against float; on targets that have results of more bits than their own, those that "
+                     "it needs get them"));
     t.push_back(goal("max_latency_ratio", 0.01, 100, &PlacementGoals::max_latency_ratio,
                      "time of the written ONNX file over float's, one thread"));
     t.push_back({row("processor", Kind::kText, 0, 0, {},
