@@ -3,25 +3,21 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
+#include "measured_noise.h"
 #include "places.h"
-#include "simulate/probe.h"
 
 namespace qc {
 namespace {
 
-constexpr int64_t kProbeImages = 2;
 constexpr int kRounds = 3;
 // Above the aim accuracy gets time only where rounding activations adds more noise than rounding weights did
 // (kNarrowGapDb: as much again). Where integers earn little (float takes less than kLittle of their time),
 // half of what they earn may go.
 constexpr double kNarrowGapDb = 3, kRestDb = 0.5, kLittle = 1.5, kGiveBack = 0.8;
 
-// Weights alone, with the biases of another placement, are at least this far above the aim, or get their own:
-// an estimate, which needs fewer images than biases that are kept.
+// Weights alone, with the biases of another placement, are at least this far above the aim, or get their own.
 constexpr double kSureDb = 6;
-constexpr int64_t kBiasImages = 4;
 // Fewer images held out than kFewHeldOut say less about others: the aim is up to kFewDb higher.
 constexpr double kFewHeldOut = 8, kFewDb = 3;
 
@@ -47,58 +43,6 @@ bool improves(const simulate::Fidelity& tried, const simulate::Fidelity& best) {
   return tried.worst_db() > best.worst_db();
 }
 
-double ratio_of(const simulate::Power& power) {
-  return power.noise / std::max(power.signal, 1e-300);
-}
-
-// The attempt as it stands with nothing rounded but weights, and back again.
-class WithoutRounding {
- public:
-  explicit WithoutRounding(Attempt& attempt)
-      : simulator_(*attempt.simulator), table_(simulator_.table), before_(simulator_.before) {
-    std::fill(simulator_.table.begin(), simulator_.table.end(), std::nullopt);
-  }
-  WithoutRounding(const WithoutRounding&) = delete;
-  WithoutRounding& operator=(const WithoutRounding&) = delete;
-  ~WithoutRounding() {
-    simulator_.table = std::move(table_);
-    simulator_.before = std::move(before_);
-  }
-
- private:
-  simulate::Simulator& simulator_;
-  simulate::ActivationTable table_;
-  simulate::Hook before_;
-};
-
-simulate::Fidelity fidelity_now(Attempt& attempt, const PlacementScene& scene) {
-  return simulate::fidelity_of(*attempt.simulator->runner, scene.source, scene.answers.held_out,
-                               scene.answers.judged, scene.threads);
-}
-
-// The outputs' fidelity when only weights are integers, for the price of one pass; uncorrected.
-simulate::Fidelity of_weights_uncorrected(Attempt& attempt, const PlacementScene& scene) {
-  const WithoutRounding nothing(attempt);
-  attempt.simulator->before = {};
-  return fidelity_now(attempt, scene);
-}
-
-// The same, with biases: those that make up for the attempt's roundings, and where these need not suit
-// weights alone and it matters (`sure`: the worst output in dB from which on it does not), ones that were
-// measured for them. Nearly what an attempt without any rounding would come to.
-simulate::Fidelity of_weights(Attempt& attempt, const PlacementScene& scene, double sure) {
-  const WithoutRounding nothing(attempt);
-  simulate::Fidelity best = fidelity_now(attempt, scene);
-  if (best.worst_db() >= sure || scene.answers.layers.empty()) return best;
-  const FloatAnswers& answers = scene.answers;
-  const auto deltas = correct::measure_bias_deltas(*attempt.simulator, answers.layers,
-                                                   correct::some_of(answers.means, kBiasImages), scene.source,
-                                                   kCorrectionMemory, scene.threads);
-  attempt.simulator->before = correct::adding(deltas, answers.layers);
-  const simulate::Fidelity own = fidelity_now(attempt, scene);
-  return improves(own, best) ? own : best;
-}
-
 // What is not slower than float, or than the user's limit, on any processor; the fastest is always among
 // them.
 std::vector<select::Refined> not_too_slow(const PlacementScene& scene,
@@ -112,37 +56,6 @@ std::vector<select::Refined> not_too_slow(const PlacementScene& scene,
   std::copy_if(frontier.begin(), frontier.end(), std::back_inserter(fit),
                [&](const select::Refined& one) { return !scene.priced || slowest(one) <= limit; });
   return fit;
-}
-
-// Probes every scale group on a few images; the sums are then scaled to what the held-out images measured,
-// which know more images and how errors add up.
-select::MeasuredNoise measured_noise(Attempt& attempt, const simulate::Fidelity& weights_only,
-                                     const PlacementScene& scene) {
-  const FloatAnswers& answers = scene.answers;
-  const plan::QuantPlan& plan = attempt.model.plan;
-  std::map<ir::ValueId, std::vector<ir::ValueId>> groups;
-  for (const ir::ValueId v : simulate::rounded_values(plan))
-    groups[plan.values[static_cast<size_t>(v)].scale_group].push_back(v);
-  select::MeasuredNoise noise;
-  std::vector<std::vector<ir::ValueId>> members;
-  for (const auto& [representative, values] : groups) {
-    noise.values.push_back(representative);
-    members.push_back(values);
-  }
-  std::vector<std::vector<ir::Tensor>> inputs;
-  for (const int64_t image :
-       correct::spread(scene.split.calibration, enough_images(scene.source, kProbeImages)))
-    inputs.push_back(scene.source.load(image));
-  noise.ratios = simulate::rounding_noise(*attempt.simulator, members, inputs, answers.judged, scene.threads);
-  for (size_t o = 0; o < answers.judged.size(); ++o) {
-    const double base = ratio_of(weights_only.outputs[o]), total = ratio_of(attempt.fidelity.outputs[o]);
-    double explained = 0;
-    for (const std::vector<double>& ratio : noise.ratios) explained += ratio[o];
-    const double scale = explained > 0 ? std::clamp((total - base) / explained, 0.1, 10.0) : 1.0;
-    for (std::vector<double>& ratio : noise.ratios) ratio[o] *= scale;
-    noise.base.push_back(base);
-  }
-  return noise;
 }
 
 // Does the placement save too little time to be sure of?

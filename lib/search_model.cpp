@@ -5,7 +5,9 @@
 
 #include "assemble_report.h"
 #include "correct_wide.h"
+#include "ir/edit.h"
 #include "prepare.h"
+#include "share_floats.h"
 #include "spend_budget.h"
 #include "threshold/candidates.h"
 #include "tune_ranges.h"
@@ -13,6 +15,21 @@
 #include "write_tflite.h"
 
 namespace qc {
+namespace {
+
+// Of the values that a plan rounds; 0 for others.
+std::vector<int64_t> elements_of(const Scene& scene, const Subject& subject, const plan::QuantPlan& plan) {
+  const ir::Graph sized = with_shapes_of(subject.graph, scene.sample, scene.doors);
+  std::vector<int64_t> elements(plan.values.size());
+  for (const ir::ValueId v : simulate::rounded_values(plan)) {
+    const std::optional<ir::Dims> dims = ir::static_dims(sized, v);
+    elements[static_cast<size_t>(v)] = dims ? ir::element_count(*dims) : 1;
+  }
+  return elements;
+}
+
+}  // namespace
+
 PlanScene plan_scene(const Scene& scene, const Subject& subject) {
   return {subject.graph, subject.places, scene.config, scene.target, subject.stats};
 }
@@ -118,11 +135,17 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   }
   watch.lap("ranges");
 
-  // From here nodes whose integers cost more accuracy than they are worth are in float again.
-  if (scene.target.float_islands && !full_stands(config, best.fidelity.worst_db()))
-    found.placed =
-        refine_placement(placement_scene(scene, subject, start), start.placed, std::move(best),
-                         [&](const std::vector<bool>& integer) { return attempt_with(integer, ranges); });
+  // From here nodes whose integers cost more accuracy than they are worth are in float again; with full
+  // placement, as many as the user gives to float.
+  const auto retry = [&](const std::vector<bool>& integer) { return attempt_with(integer, ranges); };
+  const PlacementScene placement = placement_scene(scene, subject, start);
+  if (scene.target.float_islands && !full_stands(config, best.fidelity.worst_db())) {
+    found.placed = refine_placement(placement, start.placed, std::move(best), retry);
+  } else if (scene.target.float_islands && config.goals.max_float_share) {
+    const std::vector<int64_t> elements = elements_of(scene, subject, best.model.plan);
+    found.placed = share_floats(placement, elements, *config.goals.max_float_share, start.placed,
+                                std::move(best), retry);
+  }
   watch.lap("refine");
 
   // From here results that keep the outputs from their goal have more bits, on targets that have them.

@@ -190,6 +190,7 @@ struct PlacementGoals {
   static constexpr const char* kAnyProcessor = "any";
   std::optional<double> min_sqnr_db;        // worst output
   std::optional<double> max_latency_ratio;  // time of the written ONNX file over the float model's
+  std::optional<double> max_float_share;    // mode full: of the activations' elements, left in float
   std::string processor = kAnyProcessor;    // whose costs count: one that the target knows, or any
 };
 

@@ -46,10 +46,16 @@ const std::vector<Member>& members() {
                            set_mode}};
     t[0].key.choices = modes();
     t[0].key.nullable = true;
-    t.push_back(goal("min_sqnr_db", 0, 200, &PlacementGoals::min_sqnr_db, "worst output, against float; on targets that have results of more bits than their own, those that "
-                     "it needs get them"));
+    t.push_back(goal(
+        "min_sqnr_db", 0, 200, &PlacementGoals::min_sqnr_db,
+        "worst output, against float; on targets that have results of more bits than their own, those that "
+        "it needs get them"));
     t.push_back(goal("max_latency_ratio", 0.01, 100, &PlacementGoals::max_latency_ratio,
                      "time of the written ONNX file over float's, one thread"));
+    t.push_back(
+        goal("max_float_share", 0, 1, &PlacementGoals::max_float_share,
+             "mode full alone: 0.03 leaves those 3 % of the activations (by elements) in float that cost "
+             "the worst output most"));
     t.push_back({row("processor", Kind::kText, 0, 0, {},
                      "what the times are of: \"any\" for a placement that is no slower than float on any "
                      "processor that the target has costs of, or one of them: \"x86_vnni\", \"x86\""),
@@ -132,6 +138,7 @@ Json get_placement(const CoreConfig& config) {
   Json object = Json::object();
   if (config.goals.min_sqnr_db) object["min_sqnr_db"] = *config.goals.min_sqnr_db;
   if (config.goals.max_latency_ratio) object["max_latency_ratio"] = *config.goals.max_latency_ratio;
+  if (config.goals.max_float_share) object["max_float_share"] = *config.goals.max_float_share;
   if (config.goals.processor != PlacementGoals::kAnyProcessor) object["processor"] = config.goals.processor;
   for (const PlacementRule& rule : config.placement_rules) object["rules"].push_back(Json::parse(rule.json));
   if (object.empty()) return mode;
