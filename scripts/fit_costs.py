@@ -9,18 +9,7 @@ in float, and both files run on one thread on a random input. With --files they 
 table of another processor is fitted there, to the same files. Every file has several turns, with those of the other
 models in between: a node's time is the least of all runs, less what profiling itself adds, so that other work on the
 machine does not count. Its work comes from the shapes in the profile and from the weights in the optimised graph, in
-the same terms as lib/select/costs.cpp:
-
-  node    1
-  mac     multiply-accumulates with the output channels of a group rounded up to whole vectors of 16 (depthwise: whole
-          vectors only; pooling: outputs times window)
-  tail    positions times output channels beyond whole vectors (depthwise: times window)
-  patch   positions times window, for windows larger than one
-  input, output    elements
-  weight  elements of the constant operand
-  loose   multiply-accumulates of convolutions whose channels are no multiple of 4
-  thin    multiply-accumulates of convolutions with fewer than 16 input channels in a group (not depthwise)
-  far     elements of input and output beyond 2^19, which no cache close to the core holds
+the same terms as lib/select/costs.cpp (cost_terms.py).
 
 Per class and side a non-negative fit of least absolute relative error is printed as JSON for configs/targets/*.json
 ("costs", or what differs from them on one kind of processor, "costs_on"); the median and the 90 % quantile of the error
@@ -37,14 +26,15 @@ import tempfile
 import numpy as np
 import onnx
 import onnxruntime as ort
-from scipy.optimize import nnls
+
+from cost_terms import fit_all, print_table, shape, work
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 QCONVERT = os.environ.get("QCONVERT", os.path.join(ROOT, "build", "qconvert"))
 RUNS, TURNS = 25, 4
 PROFILING_US = 1.9  # what a node's time grows by when it is profiled, unless --profiling says otherwise
-VECTOR, BLOCK, NEAR = 16, 4, 1 << 19
-TERMS = ["node", "mac", "tail", "patch", "input", "output", "weight", "loose", "thin", "far"]
+# Only the blocked layouts of float kernels know blocks and thin inputs; channels lie last in neither.
+WITHOUT, LEAST_US = {"integer": ("loose", "thin", "piece", "step"), "float": ("piece", "step")}, 5
 WEIGHT_SLOT = {"QLinearConv": 3, "QLinearMatMul": 3, "QGemm": 3}
 # Kernel in the optimised graph -> the class that the table speaks of.
 CLASS = {"FusedConv": "Conv", "QLinearConv": "Conv", "Gemm": "MatMul", "FusedGemm": "MatMul", "QGemm": "MatMul", "FusedMatMul": "MatMul",
@@ -54,20 +44,8 @@ CLASSES = {"Conv", "MatMul", "Add", "Mul", "Concat", "Sigmoid", "AveragePool", "
            "DequantizeLinear", "ReorderInput", "ReorderOutput", "ReduceMax", "MaxPool:planar", "ConvTranspose", "Softmax"}
 
 
-def shape(entry):
-    return next(iter(entry.values())) if entry else []
-
-
 def is_integer(entry):
     return bool(entry) and next(iter(entry)) in ("uint8", "int8")
-
-
-def count(dims):
-    return int(np.prod(dims)) if dims else 1
-
-
-def up(channels):
-    return -(-channels // VECTOR) * VECTOR
 
 
 def profile(path, overhead):
@@ -110,65 +88,6 @@ def profile(path, overhead):
 def least(once, again):
     """The quicker of two profiles of one file, node by node."""
     return {name: min(row, again.get(name, row), key=lambda r: r[-1]) for name, row in once.items()}
-
-
-def has_loose_channels(outputs, inputs):
-    return outputs % BLOCK != 0 or (inputs >= BLOCK and inputs % BLOCK != 0)
-
-
-def work(name, attributes, ins, outs, weight):
-    """(class, amounts by TERMS), or None for a shape that tells nothing"""
-    inputs = max([count(shape(i)) for i in ins] or [1]) if name in ("Add", "Mul", "Where") else count(shape(ins[0]))
-    outputs = sum(count(shape(o)) for o in outs)
-    amounts = dict.fromkeys(TERMS, 0)
-    amounts.update(node=1, input=inputs, output=outputs, far=max(0, inputs + outputs - NEAR))
-    if name == "Conv":
-        if not weight or len(weight) != 4:
-            return None
-        group, out = attributes.get("group", 1), shape(outs[0])
-        # Blocked layouts pad the channels: positions come from the spatial sizes.
-        positions = outputs // weight[0] if outputs % weight[0] == 0 else count(out[:1]) * out[2] * out[3]
-        window, channels, inputs = weight[2] * weight[3], weight[0] // group, weight[1] * group
-        if has_loose_channels(weight[0], inputs):
-            amounts["loose"] = positions * count(weight)
-        amounts.update(patch=positions * window if window > 1 else 0, weight=count(weight))
-        if weight[1] == 1 and group > 1:
-            amounts.update(mac=positions * window * (weight[0] // VECTOR * VECTOR), tail=positions * window * (weight[0] % VECTOR))
-            return "Conv:depthwise", amounts
-        if weight[1] < VECTOR:
-            amounts["thin"] = positions * count(weight)
-        amounts.update(mac=positions * window * weight[1] * up(channels) * group, tail=positions * (channels % VECTOR) * group)
-        return "Conv:pointwise" if window == 1 else "Conv", amounts
-    if name == "MatMul":
-        a, out = shape(ins[0]), shape(outs[0])
-        if not a or not out:
-            return None
-        amounts.update(mac=outputs // out[-1] * a[-1] * up(out[-1]), tail=outputs // out[-1] * (out[-1] % VECTOR),
-                       weight=count(weight) if weight else 0)
-    if name in ("MaxPool", "MaxPool:planar", "AveragePool"):
-        amounts.update(mac=outputs * count(attributes.get("kernel_shape", [1])))
-    return name, amounts
-
-
-def fit(samples, side):
-    """Least absolute relative error, by re-weighted non-negative least squares."""
-    # Only the blocked layouts of float kernels know blocks and thin inputs.
-    known = [t for t in TERMS if side == "float" or t not in ("loose", "thin")]
-    a = np.array([[s[0][t] if t in known else 0 for t in TERMS] for s in samples], float)
-    t = np.array([s[1] for s in samples]) * 1000
-    relative = 1 / np.maximum(t, 5000)
-    scale = a.max(0) + 1e-9
-    weights = relative.copy()
-    for _ in range(25):
-        x, _ = nnls(a / scale * weights[:, None], t * weights)
-        x = x / scale
-        error = np.abs(a @ x - t) * relative
-        weights = relative / np.sqrt(np.maximum(error, 0.03))
-    return {k: float(f"{v:.3g}") for k, v in zip(TERMS, x) if v * s_max(a, k) > 1}, error
-
-
-def s_max(a, term):
-    return a[:, TERMS.index(term)].max()
 
 
 def convert(model, config, folder):
@@ -233,13 +152,9 @@ def main():
     for rows in samples.values():
         for name, side, amounts, us in rows:
             kinds[name, side].append((amounts, us))
-    table = collections.defaultdict(dict)
-    for (name, side), rows in sorted(kinds.items()):
-        table[name][side], error = fit(rows, side)
-        print(f"{name:20} {side:8} {len(rows):5} nodes, {sum(r[1] for r in rows):9.0f} us, error: median {100 * np.median(error):3.0f} %, "
-              f"90 % below {100 * np.quantile(error, 0.9):3.0f} %", file=sys.stderr)
+    table = fit_all(kinds, WITHOUT, LEAST_US)
     print_whole_models(samples, table)
-    print("{\n" + ",\n".join(f'  {json.dumps(k)}: {json.dumps(v)}' for k, v in table.items()) + "\n}")
+    print_table(table)
 
 
 if __name__ == "__main__":

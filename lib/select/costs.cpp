@@ -15,14 +15,23 @@ namespace {
 
 using target::kVector, target::Work, target::WorkTable;
 
+const target::OpCost* find_entry(const target::TargetSpec& target, const std::string& key) {
+  const auto found = target.costs.find(key);
+  return found != target.costs.end() ? &found->second : nullptr;
+}
+
+// The entry of "Conv:depthwise" itself, or that of all "Conv" where the target does not tell them apart.
+const target::OpCost* own_entry(const target::TargetSpec& target, const std::string& key) {
+  const target::OpCost* found = find_entry(target, key);
+  return found ? found : find_entry(target, key.substr(0, key.find(':')));
+}
+
 // Without a table integers win wherever the target has a kernel.
 const target::OpCost& cost_entry(const target::TargetSpec& target, const std::string& key) {
   static const target::OpCost kUntold{{}, {1}}, kFree;
   if (target.costs.empty()) return key.find("uantizeLinear") != std::string::npos ? kFree : kUntold;
-  const auto found = target.costs.find(key);
-  if (found != target.costs.end()) return found->second;
-  const auto fallback = target.costs.find("*");
-  return fallback != target.costs.end() ? fallback->second : kFree;
+  const target::OpCost *own = own_entry(target, key), *fallback = find_entry(target, "*");
+  return own ? *own : fallback ? *fallback : kFree;
 }
 
 // A convolution's weight, when its sizes are known.
@@ -49,9 +58,23 @@ bool beside_convolution(const ir::Graph& graph, const ir::Node& node) {
   return is_convolution(before) || std::any_of(readers.begin(), readers.end(), is_convolution);
 }
 
-// Depthwise and pointwise convolutions run on kernels of their own.
-std::string cost_key(const ir::Graph& graph, const ir::Node& node) {
-  if (ir::standard_op(node, "MaxPool") && !beside_convolution(graph, node)) return "MaxPool:planar";
+bool any_above(const ir::Node& node, const char* attribute, int64_t bound) {
+  const std::vector<int64_t> numbers = ir::ints_attribute(node, attribute);
+  return std::any_of(numbers.begin(), numbers.end(), [&](int64_t n) { return n > bound; });
+}
+
+// Kernels of their own: depthwise and pointwise convolutions, products of two activations, interpolation, and
+// pooling that begins outside of the image and goes in steps, which frameworks with paddings of their own pad
+// first.
+std::string cost_key(const target::TargetSpec& target, const ir::Graph& graph, const ir::Node& node) {
+  if (ir::standard_op(node, "MaxPool")) {
+    const bool padded = any_above(node, "pads", 0) && any_above(node, "strides", 1);
+    if (padded && find_entry(target, "MaxPool:padded")) return "MaxPool:padded";
+    return beside_convolution(graph, node) ? "MaxPool" : "MaxPool:planar";
+  }
+  if (ir::standard_op(node, "Resize") && ir::string_attribute(node, "mode", "nearest") != "nearest")
+    return "Resize:linear";
+  if (ir::standard_op(node, "MatMul") && !ir::constant_input(graph, node, 1)) return "MatMul:activations";
   const ir::Tensor* kernel = image_kernel(graph, node);
   if (!kernel) return node.op_type;
   if (ir::is_depthwise(graph, node)) return std::string(ir::rule_name(graph, node));
@@ -89,6 +112,18 @@ void add_convolution(const ir::Graph& graph, const ir::Node& node, const ir::Ten
   at(work, Work::kMac) = positions * window * static_cast<double>(kernel.dims[1]) *
                          whole_vectors(static_cast<double>(per_group)) * each;
   at(work, Work::kTail) = positions * static_cast<double>(beyond) * each;
+  at(work, Work::kStep) = positions * window * whole_vectors(static_cast<double>(per_group)) * each;
+}
+
+void add_transposed(const ir::Graph& graph, const ir::Node& node, WorkTable& work) {
+  const ir::Tensor* kernel = ir::constant_input(graph, node, 1);
+  if (!kernel || kernel->dims.size() < 3) return;
+  const double inputs = static_cast<double>(kernel->dims[0]),
+               products = at(work, Work::kInput) * static_cast<double>(window_of(*kernel)) *
+                          whole_vectors(static_cast<double>(kernel->dims[1]));
+  at(work, Work::kWeight) = static_cast<double>(kernel->size());
+  at(work, Work::kMac) = products;
+  at(work, Work::kStep) = products / inputs * static_cast<double>(ir::int_attribute(node, "group", 1));
 }
 
 void add_product(const ir::Graph& graph, const ir::Node& node, WorkTable& work) {
@@ -102,10 +137,25 @@ void add_product(const ir::Graph& graph, const ir::Node& node, WorkTable& work) 
     at(work, Work::kWeight) = static_cast<double>(weight->size());
 }
 
-void add_pooling(const ir::Node& node, WorkTable& work) {
+// Of the first output; 0 where it is no image.
+double positions_of(const ir::Graph& graph, const ir::Node& node) {
+  const std::vector<int64_t>& dims = graph.values[static_cast<size_t>(node.outputs[0])].dims;
+  if (dims.size() != 4 || dims[1] <= 0) return 0;
+  return static_cast<double>(ir::elements(graph, node.outputs[0])) / static_cast<double>(dims[1]);
+}
+
+void add_pooling(const ir::Graph& graph, const ir::Node& node, WorkTable& work) {
   double window = 1;
   for (const int64_t size : ir::ints_attribute(node, "kernel_shape")) window *= static_cast<double>(size);
   at(work, Work::kMac) = at(work, Work::kOutput) * window;
+  at(work, Work::kPiece) = positions_of(graph, node) * window;
+}
+
+constexpr std::array kInPieces{"Concat", "DepthToSpace", "Pad", "Resize", "Slice", "SpaceToDepth", "Split"};
+
+void add_pieces(const ir::Graph& graph, const ir::Node& node, WorkTable& work) {
+  const bool joins = ir::standard_op(node, "Concat");
+  at(work, Work::kPiece) = positions_of(graph, node) * (joins ? static_cast<double>(node.inputs.size()) : 1);
 }
 
 double time_of(const WorkTable& each, const WorkTable& work) {
@@ -120,8 +170,8 @@ WorkTable conversion_of(int64_t elements) {
   return work;
 }
 
-// The float convolution that does this Add on its way out: it writes whole blocks of channels, and only the
-// Add reads them. kNone where there is none.
+// The float convolution that does this Add on its way out, where the target's do: it writes whole blocks of
+// channels, and only the Add reads them. kNone where there is none.
 ir::NodeId convolution_that_adds(const ir::Graph& graph, const ir::Node& node) {
   if (!ir::standard_op(node, "Add")) return ir::kNone;
   const std::vector<int64_t>& dims = graph.values[static_cast<size_t>(node.outputs[0])].dims;
@@ -134,10 +184,6 @@ ir::NodeId convolution_that_adds(const ir::Graph& graph, const ir::Node& node) {
   }
   return ir::kNone;
 }
-
-// A sum that a float convolution does on the way reads one stream where an Add of its own reads two and
-// writes one.
-constexpr double kAddedOnTheWay = 1.0 / 3;
 
 // Nanoseconds of a processor as fast as all of them together; each counts by its weight, whatever its own
 // speed.
@@ -190,8 +236,13 @@ WorkTable work_of(const ir::Graph& sized, const ir::Node& node) {
     add_convolution(sized, node, *kernel, work);
   else if (ir::standard_op(node, "Gemm") || ir::standard_op(node, "MatMul"))
     add_product(sized, node, work);
+  else if (ir::standard_op(node, "ConvTranspose"))
+    add_transposed(sized, node, work);
   else if (ir::standard_op(node, "MaxPool") || ir::standard_op(node, "AveragePool"))
-    add_pooling(node, work);
+    add_pooling(sized, node, work);
+  else if (std::any_of(kInPieces.begin(), kInPieces.end(),
+                       [&](const char* op) { return ir::standard_op(node, op); }))
+    add_pieces(sized, node, work);
   return work;
 }
 
@@ -205,11 +256,14 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
     const ir::Node& node = sized.nodes[n];
     if (capabilities[n].ability == Ability::kFollows) continue;  // they cost nothing on either side
     const WorkTable work = work_of(sized, node);
-    const target::OpCost& entry = cost_entry(target, cost_key(sized, node));
+    const target::OpCost& entry = cost_entry(target, cost_key(target, sized, node));
     double floating = time_of(entry.floating, work);
-    if (const ir::NodeId adds = convolution_that_adds(sized, node); adds != ir::kNone) {
-      costs.pairs.push_back({id, adds, (1 - kAddedOnTheWay) * floating});
-      floating *= kAddedOnTheWay;
+    const target::OpCost* on_the_way = find_entry(target, "Add:on_the_way");
+    if (const ir::NodeId adds = on_the_way ? convolution_that_adds(sized, node) : ir::kNone;
+        adds != ir::kNone) {
+      const double joined = std::min(floating, time_of(on_the_way->floating, work));
+      costs.pairs.push_back({id, adds, floating - joined});
+      floating = joined;
     }
     if (capabilities[n].ability == Ability::kFloatOnly)
       costs.elsewhere += floating;
@@ -285,7 +339,7 @@ std::string describe_unpriced(const ir::Graph& graph, const std::vector<Capabili
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
     if (capabilities[static_cast<size_t>(id)].ability != Ability::kInteger) continue;
-    if (!target.costs.contains(cost_key(graph, node))) ++counts[node.op_type];
+    if (!own_entry(target, cost_key(target, graph, node))) ++counts[node.op_type];
   }
   std::vector<std::string> parts;
   for (const auto& [op, count] : counts) parts.push_back(format("{} {}", count, op));

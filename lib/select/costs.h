@@ -12,8 +12,8 @@
 
 namespace qc::select {
 
-/// How much of each kind of work a node of a graph with static shapes does; scripts/fit_costs.py fits its
-/// times in the same terms.
+/// How much of each kind of work a node of a graph with static shapes does; scripts/cost_terms.py has the
+/// same terms, in which times are fitted.
 target::WorkTable work_of(const ir::Graph& sized, const ir::Node& node);
 
 /// Nanoseconds on one thread. `sized`: the graph with the shapes of a real run (see run::infer_shapes).

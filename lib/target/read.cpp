@@ -185,6 +185,10 @@ bool read_cost(const Json& value, WorkTable& cost) {
 void read_cost_entries(Members& root, const std::string& pointer, const Json& object,
                        std::map<std::string, OpCost>& costs) {
   for (const auto& [key, value] : object.items()) {
+    if (value.is_null()) {  // the base's entry is none of this target
+      costs.erase(key);
+      continue;
+    }
     OpCost cost;
     const bool both = value.is_object() && value.size() == 2 && value.contains("integer") &&
                       value.contains("float") && read_cost(value["integer"], cost.integer) &&

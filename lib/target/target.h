@@ -82,9 +82,12 @@ enum class Work {
   kLoose,   // multiply-accumulates of convolutions whose channels are no multiple of kBlock
   kThin,    // multiply-accumulates of convolutions with fewer input channels than one vector
   kFar,     // elements of input and output beyond kNear, which no cache close to the core holds
+  kPiece,   // runs of channels that lie together with the channels last: positions (pools: times window;
+            // Concat: of each input), of ops that copy or compare them run by run
+  kStep,    // products of a convolution before its input channels: positions times window times whole vectors
 };
-inline constexpr std::array<std::string_view, 10> kWorkNames{"node",   "mac",    "tail",  "patch", "input",
-                                                             "output", "weight", "loose", "thin",  "far"};
+inline constexpr std::array<std::string_view, 12> kWorkNames{
+    "node", "mac", "tail", "patch", "input", "output", "weight", "loose", "thin", "far", "piece", "step"};
 inline constexpr int64_t kVector = 16, kBlock = 4, kNear = int64_t{1} << 19;
 /// By Work: how much of each a node does, or nanoseconds for one of each on one thread.
 using WorkTable = std::array<double, kWorkNames.size()>;
@@ -184,7 +187,8 @@ const char* kind_text(OpKind kind);
 /// A shipped target by name, or a JSON file when `name_or_path` ends in .json. Throws Error(kUsage): unknown
 /// name (the nearest one offered), unreadable file, unknown keys or wrong types with JSON pointers, all at
 /// once. A file may begin with "based_on": NAME and then says only what differs from that shipped target,
-/// field by field; "ops": {"Mul": null} takes a rule away, and so the op's integer kernel.
+/// field by field; "ops": {"Mul": null} takes a rule away, and so the op's integer kernel, "costs":
+/// {"Mul": null} an entry.
 TargetSpec load(const std::string& name_or_path);
 /// The same from text; `label` names the file in messages, `fallback_name` the target if the text does not. A
 /// TargetPlatformCapabilities document as MCT and edge-mdt-tpc write it (tpc.h) is read as it is.

@@ -337,6 +337,33 @@ TEST_CASE("a sum that a float convolution does on its way out costs more in floa
   CHECK(joined.nodes[1].floating + joined.pairs[0].apart == Approx(alone.nodes[1].floating));
 }
 
+TEST_CASE("where the target's convolutions add nothing on their way, a sum costs what it costs alone") {
+  target::TargetSpec target = target::load("int8");
+  target.costs.erase("Add:on_the_way");
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 16, 8, 8});
+  tiny::output(g, tiny::add(g, tiny::conv(g, x, 16), x));
+  const select::PlacementCosts costs = select::time_costs(g, select::capabilities(g, target, {}), target);
+  CHECK(costs.pairs.empty());
+  const auto& each = target.costs.at("Add").floating;
+  CHECK(costs.nodes[1].floating == Approx(each[static_cast<size_t>(target::Work::kNode)] +
+                                          each[static_cast<size_t>(target::Work::kInput)] * 16 * 8 * 8));
+}
+
+TEST_CASE("kernels that a cost table does not tell apart take the op's own entry") {
+  target::TargetSpec target = target::load("int8");
+  ir::Graph g = tiny::graph();
+  tiny::output(g, tiny::conv(g, tiny::input(g, "x", {1, 16, 8, 8}), 16));
+  const auto costs = [&] { return select::time_costs(g, select::capabilities(g, target, {}), target); };
+  for (const char* key : {"QuantizeLinear:4d", "DequantizeLinear:4d"}) target.costs.erase(key);
+  target.costs.at("QuantizeLinear").floating = {77};
+  CHECK(costs().values[0].quantize == 77);
+  for (const char* key : {"Conv:pointwise", "Conv:depthwise"}) target.costs.erase(key);
+  target.costs.at("Conv") = {{5}, {6}};
+  CHECK(costs().nodes[0].integer == 5);
+  CHECK(costs().nodes[0].floating == 6);
+}
+
 TEST_CASE("a placement for several processors is slower than float on none of them where one can be") {
   // Integers halve the time of all nodes on the first processor; on the second the second node takes far
   // longer.

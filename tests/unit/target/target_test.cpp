@@ -272,4 +272,32 @@ TEST_CASE("costs of one processor replace those of all, and a file's own word co
                     Catch::Contains("/costs_on/slow"));
 }
 
+TEST_CASE("litert has costs of its own, measured in LiteRT, and none that were measured in ONNX Runtime") {
+  const TargetSpec litert = target::load("litert"), int8 = target::load("int8");
+  CHECK(litert.costs_on.empty());
+  for (const auto& [key, cost] : litert.costs) {
+    INFO(key);
+    const auto other = int8.costs.find(key);
+    CHECK((other == int8.costs.end() || other->second.floating != cost.floating));
+    for (const target::WorkTable& side : {cost.integer, cost.floating})
+      for (const target::Work blocked : {target::Work::kLoose, target::Work::kThin})
+        CHECK(side[static_cast<size_t>(blocked)] == 0);
+  }
+  // Their kernels are told apart by ONNX Runtime alone; TFLite's own by their times.
+  for (const char* key : {"Add:on_the_way", "QuantizeLinear:4d", "DequantizeLinear:4d", "MaxPool:planar"})
+    CHECK_FALSE(litert.costs.contains(key));
+  for (const char* key : {"Conv:depthwise", "ConvTranspose", "HardSwish", "MaxPool:padded", "Resize:linear"})
+    CHECK(litert.costs.contains(key));
+  // TFLite has no operator that multiplies integers and hands on floats.
+  for (const char* op : {"Gemm", "MatMul"}) CHECK_FALSE(target::rule_for(litert, op).float_output);
+  for (const char* derived : {"tflm", "edgetpu"}) CHECK(target::load(derived).costs_on.empty());
+}
+
+TEST_CASE("null takes an entry of the base's costs away") {
+  const TargetSpec t = target::parse(R"({"based_on": "int8", "costs": {"Add": null}})", "t.json", "t");
+  CHECK_FALSE(t.costs.contains("Add"));
+  CHECK_FALSE(target::on_processor(t, "x86").costs.contains("Add"));
+  CHECK(t.costs.contains("Mul"));
+}
+
 }  // namespace qc
