@@ -9,9 +9,9 @@
 namespace qc {
 namespace {
 
-// Unasked. Each image has hundreds of patches to tell of most layers: more images than these bring tenths of a
-// decibel, and each takes memory in both networks. What is there to wait for does not grow with the images to
-// calibrate on beyond kCounted: a run with more of them takes the same memory.
+// Unasked. Each image has hundreds of patches to tell of most layers: more images than these bring tenths of
+// a decibel, and each takes memory in both networks. What is there to wait for does not grow with the images
+// to calibrate on beyond kCounted: a run with more of them takes the same memory.
 constexpr int64_t kQuickImages = 4, kQuickMemory = int64_t{384} << 20, kCounted = 100;
 constexpr double kTimesOfCalibration = 1.85;  // about twice, by an estimate
 // Measured on models of pictures from 128 to 900 pixels. In inferences of the float model: an image of

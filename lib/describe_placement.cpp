@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "base/text.h"
 #include "probe_regions.h"
@@ -128,45 +129,54 @@ std::string least_gain(const PlacementScene& scene, const std::vector<bool>& now
       least, join(names, ", "), more ? format(" and {} more", more) : "", rule);
 }
 
-// A region in float: what it would be on integers.
-struct Alternative {
-  std::vector<bool> integer;         // by NodeId: as now, and the region
-  std::vector<ir::ValueId> rounded;  // that are not rounded now
-  bool probed = false;               // where all its nodes were on integers
-};
-
-Alternative alternative_of(const Placed& placed, const Attempt& best, const std::vector<bool>& now,
-                           const std::vector<ir::NodeId>& nodes, const Outline& outline) {
-  Alternative one{now, {}, placed.noise.has_value()};
-  for (const ir::NodeId id : nodes) {
-    one.integer[static_cast<size_t>(id)] = true;
-    one.probed = one.probed && placed.probed[static_cast<size_t>(id)];
-  }
-  if (one.probed || !outline) return one;
-  for (const ir::ValueId v : simulate::rounded_values(outline(one.integer)))
-    if (!best.model.plan.values[static_cast<size_t>(v)].quantized) one.rounded.push_back(v);
-  return one;
+// Where the search for a placement had all of the nodes on integers once.
+bool were_probed(const Placed& placed, const std::vector<ir::NodeId>& nodes) {
+  return placed.noise && std::all_of(nodes.begin(), nodes.end(),
+                                     [&](ir::NodeId id) { return placed.probed[static_cast<size_t>(id)]; });
 }
 
-// Fills in what the search for a placement had no reason to look at.
-void measure_the_rest(const PlacementScene& scene, const Attempt& best,
-                      const std::vector<Alternative>& alternatives,
-                      std::vector<report::FloatRegion>& regions) {
-  std::vector<size_t> unknown;
-  std::vector<std::vector<ir::ValueId>> groups;
+std::vector<bool> with_nodes(std::vector<bool> integer, const std::vector<ir::NodeId>& nodes) {
+  for (const ir::NodeId id : nodes) integer[static_cast<size_t>(id)] = true;
+  return integer;
+}
+
+// By region: values that are not rounded now and would be, were all of the regions on integers.
+std::vector<std::vector<ir::ValueId>> rounded_in(const ir::Graph& graph, const plan::QuantPlan& now,
+                                                 const plan::QuantPlan& then,
+                                                 const std::vector<std::vector<ir::NodeId>>& regions) {
+  std::vector<std::vector<ir::ValueId>> rounded(regions.size());
   for (size_t r = 0; r < regions.size(); ++r) {
-    if (regions[r].sqnr_db || alternatives[r].rounded.empty()) continue;
-    unknown.push_back(r);
-    groups.push_back(alternatives[r].rounded);
+    std::set<ir::ValueId> found;
+    for (const ir::NodeId id : regions[r]) {
+      const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+      for (const auto* list : {&node.inputs, &node.outputs})
+        for (const ir::ValueId v : *list)
+          if (v != ir::kNone && then.values[static_cast<size_t>(v)].quantized &&
+              !now.values[static_cast<size_t>(v)].quantized)
+            found.insert(v);
+    }
+    rounded[r].assign(found.begin(), found.end());
   }
-  if (groups.empty() || scene.answers.judged.empty() || scene.answers.held_out.images.empty()) return;
+  return rounded;
+}
+
+// Fills in what the search for a placement had no reason to look at: `regions[i]` are the nodes of
+// `rows[which[i]]`.
+void measure_regions(const PlacementScene& scene, const Attempt& best, const std::vector<bool>& now,
+                     const Outline& outline, const std::vector<std::vector<ir::NodeId>>& regions,
+                     const std::vector<size_t>& which, std::vector<report::FloatRegion>& rows) {
+  if (regions.empty() || !outline || scene.answers.judged.empty() || scene.answers.held_out.images.empty())
+    return;
+  std::vector<bool> all = now;
+  for (const std::vector<ir::NodeId>& nodes : regions) all = with_nodes(std::move(all), nodes);
   const simulate::NoiseRatios noise =
-      noise_of_unplanned(best, groups, scene.answers, scene.runners, scene.source, scene.threads);
-  for (size_t u = 0; u < unknown.size(); ++u) {
+      noise_of_unplanned(best, rounded_in(scene.graph, best.model.plan, outline(all), regions), scene.answers,
+                         scene.runners, scene.source, scene.threads);
+  for (size_t i = 0; i < which.size(); ++i) {
     double worst = 0;
-    for (size_t o = 0; o < noise[u].size(); ++o)
-      worst = std::max(worst, ratio_of(best.fidelity.outputs[o]) + noise[u][o]);
-    regions[unknown[u]].sqnr_db = db_of(worst);
+    for (size_t o = 0; o < noise[i].size(); ++o)
+      worst = std::max(worst, ratio_of(best.fidelity.outputs[o]) + noise[i][o]);
+    rows[which[i]].sqnr_db = db_of(worst);
   }
 }
 
@@ -174,8 +184,9 @@ std::vector<report::FloatRegion> float_regions(const PlacementScene& scene, cons
                                                const Attempt& best, const std::vector<bool>& now,
                                                const Outline& outline) {
   std::vector<report::FloatRegion> found;
-  std::vector<Alternative> alternatives;
-  for (const std::vector<ir::NodeId>& nodes : members_of_regions(scene, now, false)) {
+  std::vector<std::vector<ir::NodeId>> unknown;
+  std::vector<size_t> which;
+  for (std::vector<ir::NodeId>& nodes : members_of_regions(scene, now, false)) {
     report::FloatRegion one;
     std::vector<std::string> ruled;
     for (const ir::NodeId id : nodes) {
@@ -183,19 +194,23 @@ std::vector<report::FloatRegion> float_regions(const PlacementScene& scene, cons
       one.nodes.push_back(scene.graph.nodes[n].name);
       if (scene.capabilities[n].ability == Ability::kInteger) ruled.push_back(scene.graph.nodes[n].name);
     }
-    const Alternative other = alternative_of(placed, best, now, nodes, outline);
-    one.time = time_ratio(scene, other.integer).value_or(0) - time_ratio(scene, now).value_or(0);
-    if (other.probed) one.sqnr_db = db_with(scene, placed, best, now, other.integer);
+    const std::vector<bool> with = with_nodes(now, nodes);
+    one.time = time_ratio(scene, with).value_or(0) - time_ratio(scene, now).value_or(0);
     one.rule = report::placement_rule(ruled, "integer");
+    if (were_probed(placed, nodes)) {
+      one.sqnr_db = db_with(scene, placed, best, now, with);
+    } else {
+      which.push_back(found.size());
+      unknown.push_back(std::move(nodes));
+    }
     found.push_back(std::move(one));
-    alternatives.push_back(other);
   }
-  measure_the_rest(scene, best, alternatives, found);
+  measure_regions(scene, best, now, outline, unknown, which, found);
   return found;
 }
 
 // --- goals
-// ---------------------------------------------------------------------------------------------------
+
 // "rounding the results of 'a' (41 %), 'b' (22 %)": what the worst output's noise comes from.
 std::string behind_miss(const report::Report& report, const PlacementScene& scene, const Placed& placed,
                         const Attempt& best) {

@@ -51,9 +51,8 @@ simulate::NoiseRatios noise_of_unplanned(const Attempt& best,
   for (const int64_t image : correct::spread(answers.held_out.images, enough_images(source, kImages)))
     inputs.push_back(source.load(image));
   for (const auto& [value, range] : ranges_in(*simulator, inputs, threads))
-    simulator->table[static_cast<size_t>(value)] =
-        quant::asymmetric_params(static_cast<double>(range.least), static_cast<double>(range.greatest), kBits,
-                                 false);
+    simulator->table[static_cast<size_t>(value)] = quant::asymmetric_params(
+        static_cast<double>(range.least), static_cast<double>(range.greatest), kBits, false);
   return simulate::rounding_noise(*simulator, groups, inputs, answers.judged, threads);
 }
 

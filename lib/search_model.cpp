@@ -149,8 +149,8 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   watch.lap("refine");
 
   // From here results that keep the outputs from their goal have more bits, on targets that have them.
-  if (integer_nodes(best.model.plan) == start.placed)
-    widen_results(budget_scene(scene, subject, start, write), attempt_at, best, report);
+  if (integer_nodes(found.placed.best.model.plan) == start.placed)
+    widen_results(budget_scene(scene, subject, start, write), attempt_at, found.placed.best, report);
   watch.lap("widen");
 
   // From here weights of 8 bits make up for what rounding cost them, where a goal needs it or it is quick.

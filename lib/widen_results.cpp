@@ -69,7 +69,8 @@ std::string told(const ResultChoice& choice, const std::vector<size_t>& picks, c
                  double before) {
   std::vector<std::string> names;
   for (size_t i = 0; i < picks.size(); ++i)
-    if (picks[i] > 0) names.push_back(format("'{}' ({})", choice.items[i].name, choice.items[i].bits[picks[i]]));
+    if (picks[i] > 0)
+      names.push_back(format("'{}' ({})", choice.items[i].name, choice.items[i].bits[picks[i]]));
   constexpr size_t kNamed = 5;
   const size_t more = names.size() > kNamed ? names.size() - kNamed : 0;
   names.resize(std::min(names.size(), kNamed));
