@@ -45,17 +45,26 @@ int64_t window_of(const ir::Tensor& kernel) {
   return std::accumulate(kernel.dims.begin() + 2, kernel.dims.end(), int64_t{1}, std::multiplies<>());
 }
 
-// Integer pooling is fast in the layout of integer convolutions, which reaches it only from a neighbour.
-bool beside_convolution(const ir::Graph& graph, const ir::Node& node) {
-  const auto is_convolution = [&](ir::NodeId n) {
-    return n != ir::kNone && ir::standard_op(graph.nodes[static_cast<size_t>(n)], "Conv");
-  };
-  ir::NodeId before = graph.values[static_cast<size_t>(node.inputs[0])].producer;
-  if (before != ir::kNone && !is_convolution(before) &&
-      graph.nodes[static_cast<size_t>(before)].inputs.size() == 1)
-    before = graph.values[static_cast<size_t>(graph.nodes[static_cast<size_t>(before)].inputs[0])].producer;
-  const auto& readers = graph.values[static_cast<size_t>(node.outputs[0])].consumers;
-  return is_convolution(before) || std::any_of(readers.begin(), readers.end(), is_convolution);
+// What a layout passes on its way: ops of one tensor, element by element, and those that join tensors.
+constexpr std::array kPassesLayout{"Add",       "Clip",    "Concat",  "Elu", "HardSigmoid", "HardSwish",
+                                   "LeakyRelu", "Max",     "MaxPool", "Min", "Mul",         "PRelu",
+                                   "Relu",      "Sigmoid", "Sub",     "Tanh"};
+
+// Integer pooling is fast in the layout of integer convolutions, which reaches it from the one before it.
+// kNone: there is none.
+ir::NodeId convolution_before(const ir::Graph& graph, const ir::Node& node) {
+  std::vector<ir::ValueId> open(node.inputs.begin(), node.inputs.end());
+  for (size_t i = 0; i < open.size() && i < graph.values.size(); ++i) {
+    const ir::NodeId maker =
+        open[i] == ir::kNone ? ir::kNone : graph.values[static_cast<size_t>(open[i])].producer;
+    if (maker == ir::kNone) continue;
+    const ir::Node& before = graph.nodes[static_cast<size_t>(maker)];
+    if (ir::standard_op(before, "Conv")) return maker;
+    if (std::any_of(kPassesLayout.begin(), kPassesLayout.end(),
+                    [&](const char* op) { return ir::standard_op(before, op); }))
+      open.insert(open.end(), before.inputs.begin(), before.inputs.end());
+  }
+  return ir::kNone;
 }
 
 bool any_above(const ir::Node& node, const char* attribute, int64_t bound) {
@@ -70,7 +79,7 @@ std::string cost_key(const target::TargetSpec& target, const ir::Graph& graph, c
   if (ir::standard_op(node, "MaxPool")) {
     const bool padded = any_above(node, "pads", 0) && any_above(node, "strides", 1);
     if (padded && find_entry(target, "MaxPool:padded")) return "MaxPool:padded";
-    return beside_convolution(graph, node) ? "MaxPool" : "MaxPool:planar";
+    return convolution_before(graph, node) != ir::kNone ? "MaxPool" : "MaxPool:planar";
   }
   if (ir::standard_op(node, "Resize") && ir::string_attribute(node, "mode", "nearest") != "nearest")
     return "Resize:linear";
@@ -185,6 +194,22 @@ ir::NodeId convolution_that_adds(const ir::Graph& graph, const ir::Node& node) {
   return ir::kNone;
 }
 
+// Integer pooling is slow behind a convolution in float, as the layout that it is fast in does not reach it.
+// And pooling in float before an integer reader is integer pooling: the runtime rounds before it, where there
+// are more elements but no values that were not there.
+void add_pooling_pairs(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& target,
+                       const WorkTable& work, PlacementCosts& costs) {
+  const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+  const target::OpCost *planar = find_entry(target, "MaxPool:planar"), *own = find_entry(target, "MaxPool");
+  if (!planar || !own || !ir::standard_op(node, "MaxPool")) return;
+  const double slow = time_of(planar->integer, work);
+  if (const ir::NodeId before = convolution_before(graph, node); before != ir::kNone)
+    costs.pairs.push_back({before, id, std::max(0.0, slow - time_of(own->integer, work))});
+  const std::vector<ir::NodeId>& readers = graph.values[static_cast<size_t>(node.outputs[0])].consumers;
+  if (readers.size() == 1 && !ir::is_output(graph, node.outputs[0]))
+    costs.pairs.push_back({id, readers[0], std::max(0.0, slow - time_of(own->floating, work))});
+}
+
 // Nanoseconds of a processor as fast as all of them together; each counts by its weight, whatever its own
 // speed.
 PlacementCosts weighted_mean(const ir::Graph& graph, const std::vector<ProcessorCosts>& each,
@@ -265,6 +290,7 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
       costs.pairs.push_back({id, adds, floating - joined});
       floating = joined;
     }
+    add_pooling_pairs(sized, id, target, work, costs);
     if (capabilities[n].ability == Ability::kFloatOnly)
       costs.elsewhere += floating;
     else

@@ -86,7 +86,7 @@ std::vector<bool> place(const ir::Graph& graph, const std::vector<Capability>& c
     }
   }
   for (const PairCost& pair : costs.pairs)
-    cut.add_arrow(static_cast<size_t>(pair.producer), static_cast<size_t>(pair.reader), pair.apart);
+    cut.add_arrow(static_cast<size_t>(pair.integer), static_cast<size_t>(pair.floating), pair.apart);
   std::vector<bool> integer = cut.source_side();
   integer.resize(count);
   return integer;
@@ -108,7 +108,7 @@ double cost_of(const ir::Graph& graph, const std::vector<bool>& integer, const P
     if (from_integer || to_integer) total += costs.values[v].rounding;
   }
   for (const PairCost& pair : costs.pairs)
-    if (integer[static_cast<size_t>(pair.producer)] && !integer[static_cast<size_t>(pair.reader)])
+    if (integer[static_cast<size_t>(pair.integer)] && !integer[static_cast<size_t>(pair.floating)])
       total += pair.apart;
   return total;
 }

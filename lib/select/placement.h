@@ -20,13 +20,13 @@ struct ValueCost {
   double rounding = 0;    // the value is rounded: its producer or one of its readers is integer
 };
 struct PairCost {
-  ir::NodeId reader = ir::kNone, producer = ir::kNone;
-  double apart = 0;  // the reader is float while the producer is integer
+  ir::NodeId floating = ir::kNone, integer = ir::kNone;
+  double apart = 0;  // the one is in float while the other is on integers
 };
 struct PlacementCosts {
   std::vector<NodeCost> nodes;    // by NodeId
   std::vector<ValueCost> values;  // by ValueId
-  std::vector<PairCost> pairs;    // nodes that one float kernel does together
+  std::vector<PairCost> pairs;    // nodes that do better in the same place
   double elsewhere = 0;           // of nodes that have no choice: no part of any decision, but of the whole
 };
 

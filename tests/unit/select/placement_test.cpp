@@ -51,6 +51,7 @@ Case random_case(unsigned seed, int nodes) {
     if (producer == ir::kNone || number(2) == 0) continue;
     const ir::NodeId reader = c.graph.values[static_cast<size_t>(node.outputs[0])].producer;
     c.costs.pairs.push_back({reader, producer, static_cast<double>(number(40))});
+    if (number(3) == 0) std::swap(c.costs.pairs.back().floating, c.costs.pairs.back().integer);
   }
   return c;
 }
@@ -319,6 +320,30 @@ TEST_CASE("ops without an entry in the cost table are named") {
   CHECK_THAT(select::describe_unpriced(g, capabilities, target), Catch::Contains("no cost table"));
 }
 
+TEST_CASE(
+    "integer pooling costs more behind a convolution in float, and before an integer one it is no other") {
+  const target::TargetSpec target = target::load("int8");
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 3, 32, 32}), y = tiny::conv(g, x, 16);
+  const ir::ValueId pooled = tiny::max_pool(g, tiny::sigmoid(g, tiny::add(g, y, y)));
+  const ir::ValueId last = tiny::conv(g, pooled, 16);
+  tiny::output(g, last);
+  tiny::output(g, tiny::max_pool(g, x));  // of the model's own layout in any case
+  const auto made_by = [&](ir::ValueId v) { return g.values[static_cast<size_t>(v)].producer; };
+  const auto costs = select::time_costs(g, select::capabilities(g, target, {}), target);
+  std::vector<select::PairCost> pools;
+  for (const select::PairCost& pair : costs.pairs)
+    if (pair.floating == made_by(pooled) || pair.integer == made_by(pooled)) pools.push_back(pair);
+  REQUIRE(pools.size() == 2);
+  CHECK(costs.pairs.size() == 2);
+  CHECK(pools[0].floating == made_by(y));
+  CHECK(pools[0].integer == made_by(pooled));
+  CHECK(pools[1].floating == made_by(pooled));
+  CHECK(pools[1].integer == made_by(last));
+  const select::NodeCost& pool = costs.nodes[static_cast<size_t>(made_by(pooled))];
+  CHECK(pool.integer + pools[0].apart == Approx(pool.floating + pools[1].apart));
+}
+
 TEST_CASE("a sum that a float convolution does on its way out costs more in float behind an integer one") {
   const target::TargetSpec target = target::load("int8");
   const auto costs_of = [&](bool read_elsewhere) {
@@ -331,8 +356,8 @@ TEST_CASE("a sum that a float convolution does on its way out costs more in floa
   const select::PlacementCosts alone = costs_of(true), joined = costs_of(false);
   CHECK(alone.pairs.empty());
   REQUIRE(joined.pairs.size() == 1);
-  CHECK(joined.pairs[0].producer == 0);
-  CHECK(joined.pairs[0].reader == 1);
+  CHECK(joined.pairs[0].integer == 0);
+  CHECK(joined.pairs[0].floating == 1);
   CHECK(joined.nodes[1].floating < alone.nodes[1].floating);
   CHECK(joined.nodes[1].floating + joined.pairs[0].apart == Approx(alone.nodes[1].floating));
 }
