@@ -10,8 +10,6 @@ namespace qc {
 namespace {
 
 constexpr int64_t kProbeImages = 2;
-// Biases for an estimate need fewer images than biases that are kept.
-constexpr int64_t kBiasImages = 4;
 
 double ratio_of(const simulate::Power& power) {
   return power.noise / std::max(power.signal, 1e-300);
@@ -55,9 +53,8 @@ simulate::Fidelity of_weights(Attempt& attempt, const PlacementScene& scene, dou
   simulate::Fidelity best = fidelity_now(attempt, scene);
   if (best.worst_db() >= sure || scene.answers.layers.empty()) return best;
   const FloatAnswers& answers = scene.answers;
-  const auto deltas = correct::measure_bias_deltas(*attempt.simulator, answers.layers,
-                                                   correct::some_of(answers.means, kBiasImages), scene.source,
-                                                   kCorrectionMemory, scene.threads);
+  const auto deltas = correct::measure_bias_deltas(*attempt.simulator, answers.layers, answers.means,
+                                                   scene.source, kCorrectionMemory, scene.threads);
   attempt.simulator->before = correct::adding(deltas, answers.layers);
   const simulate::Fidelity own = fidelity_now(attempt, scene);
   return own.worst_db() > best.worst_db() ? own : best;

@@ -111,18 +111,6 @@ FloatMeans float_means(simulate::FloatModel& model, const std::vector<Layer>& la
   return means;
 }
 
-FloatMeans some_of(const FloatMeans& means, int64_t count) {
-  std::vector<int64_t> rows(means.images.size());
-  std::iota(rows.begin(), rows.end(), 0);
-  FloatMeans some{{}, std::vector<Means>(means.by_layer.size()), means.largest};
-  for (const int64_t row : spread(rows, count)) {
-    some.images.push_back(means.images[static_cast<size_t>(row)]);
-    for (size_t l = 0; l < means.by_layer.size(); ++l)
-      some.by_layer[l].push_back(means.by_layer[l][static_cast<size_t>(row)]);
-  }
-  return some;
-}
-
 BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector<Layer>& layers,
                                const FloatMeans& expected, const images::ImageSource& source,
                                int64_t memory_limit, int threads) {

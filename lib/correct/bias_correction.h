@@ -38,9 +38,6 @@ struct FloatMeans {
 FloatMeans float_means(simulate::FloatModel& model, const std::vector<Layer>& layers,
                        const images::ImageSource& source, std::span<const int64_t> indices, int threads);
 
-/// Those of `count` of the images (or all), evenly spread.
-FloatMeans some_of(const FloatMeans& means, int64_t count);
-
 /// Sends as many of these images as `memory_limit` (bytes of activations alive at once) allows through the
 /// quantized network side by side, in step: at each layer they wait for each other, the mean error over all
 /// is taken, and all go on corrected. One pass corrects every layer in sequence, whatever the network's
