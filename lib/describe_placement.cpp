@@ -17,10 +17,6 @@ using select::Ability;
 
 constexpr size_t kNamed = 3;  // nodes that a warning names
 
-double ratio_of(const simulate::Power& power) {
-  return power.noise / std::max(power.signal, 1e-300);
-}
-
 double db_of(double ratio) {
   return ratio > 0 ? std::min(200.0, -10 * std::log10(ratio)) : 200;
 }
@@ -33,7 +29,7 @@ double db_with(const PlacementScene& scene, const Placed& placed, const Attempt&
                             after = select::predicted_noise(scene.graph, *placed.noise, with);
   double worst = 0;
   for (size_t o = 0; o < before.size(); ++o)
-    worst = std::max(worst, ratio_of(best.fidelity.outputs[o]) + after[o] - before[o]);
+    worst = std::max(worst, best.fidelity.outputs[o].noise_ratio() + after[o] - before[o]);
   return db_of(worst);
 }
 
@@ -175,7 +171,7 @@ void measure_regions(const PlacementScene& scene, const Attempt& best, const std
   for (size_t i = 0; i < which.size(); ++i) {
     double worst = 0;
     for (size_t o = 0; o < noise[i].size(); ++o)
-      worst = std::max(worst, ratio_of(best.fidelity.outputs[o]) + noise[i][o]);
+      worst = std::max(worst, best.fidelity.outputs[o].noise_ratio() + noise[i][o]);
     rows[which[i]].sqnr_db = db_of(worst);
   }
 }
@@ -219,7 +215,7 @@ std::string behind_miss(const report::Report& report, const PlacementScene& scen
     size_t worst = 0;
     for (size_t o = 1; o < best.fidelity.outputs.size(); ++o)
       if (best.fidelity.outputs[o].sqnr_db() < best.fidelity.outputs[worst].sqnr_db()) worst = o;
-    const double total = std::max(ratio_of(best.fidelity.outputs[worst]), 1e-300);
+    const double total = std::max(best.fidelity.outputs[worst].noise_ratio(), 1e-300);
     parts.emplace_back(placed.noise->base[worst] / total, "the weights' integers");
     const std::vector<bool> now = integer_nodes(best.model.plan);
     for (size_t g = 0; g < placed.noise->values.size(); ++g) {

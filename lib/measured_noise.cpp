@@ -11,10 +11,6 @@ namespace {
 
 constexpr int64_t kProbeImages = 2;
 
-double ratio_of(const simulate::Power& power) {
-  return power.noise / std::max(power.signal, 1e-300);
-}
-
 // The attempt as it stands with nothing rounded but weights, and back again.
 class WithoutRounding {
  public:
@@ -79,7 +75,8 @@ select::MeasuredNoise measured_noise(Attempt& attempt, const simulate::Fidelity&
     inputs.push_back(scene.source.load(image));
   noise.ratios = simulate::rounding_noise(*attempt.simulator, members, inputs, answers.judged, scene.threads);
   for (size_t o = 0; o < answers.judged.size(); ++o) {
-    const double base = ratio_of(weights_only.outputs[o]), total = ratio_of(attempt.fidelity.outputs[o]);
+    const double base = weights_only.outputs[o].noise_ratio(),
+                 total = attempt.fidelity.outputs[o].noise_ratio();
     double explained = 0;
     for (const std::vector<double>& ratio : noise.ratios) explained += ratio[o];
     const double scale = explained > 0 ? std::clamp((total - base) / explained, 0.1, 10.0) : 1.0;

@@ -73,7 +73,7 @@ class Trial {
       simulate::Power sum;
       for (size_t i = 0; i < inputs_.size(); ++i)
         simulate::add(sum, simulate::compare(exact_[i][j], rounded[i][j], judged_[j].mean_free));
-      ratios.push_back(sum.noise / std::max(sum.signal, 1e-300));
+      ratios.push_back(sum.noise_ratio());
     }
     return ratios;
   }

@@ -24,6 +24,10 @@ std::span<const ir::Tensor> last(const std::vector<ir::Tensor>& results, size_t 
 double Power::sqnr_db() const {
   return noise <= signal * 1e-20 ? 200.0 : 10.0 * std::log10(std::max(signal, 1e-300) / noise);
 }
+double Power::noise_ratio() const {
+  return noise / std::max(signal, 1e-300);
+}
+
 double Power::mean_cosine() const {
   return images ? cosine / static_cast<double>(images) : 1.0;
 }

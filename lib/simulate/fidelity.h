@@ -18,7 +18,8 @@ namespace qc::simulate {
 struct Power {
   double signal = 0, noise = 0, cosine = 0;
   int64_t images = 0;
-  double sqnr_db() const;  // 10 log10(signal / noise), at most 200
+  double sqnr_db() const;      // 10 log10(signal / noise), at most 200
+  double noise_ratio() const;  // noise / signal
   double mean_cosine() const;
 };
 Power compare(const ir::Tensor& reference, const ir::Tensor& tensor, bool mean_free);

@@ -22,7 +22,7 @@ using Powers = std::vector<std::vector<Power>>;  // by probe and judged output
 NoiseRatios ratios_of(const Powers& powers) {
   NoiseRatios ratios(powers.size());
   for (size_t p = 0; p < powers.size(); ++p)
-    for (const Power& power : powers[p]) ratios[p].push_back(power.noise / std::max(power.signal, 1e-300));
+    for (const Power& power : powers[p]) ratios[p].push_back(power.noise_ratio());
   return ratios;
 }
 
