@@ -44,16 +44,17 @@ simulate::Fidelity of_weights_uncorrected(Attempt& attempt, const PlacementScene
   return fidelity_now(attempt, scene);
 }
 
-simulate::Fidelity of_weights(Attempt& attempt, const PlacementScene& scene, double sure) {
+simulate::Fidelity of_weights(Attempt& attempt, const PlacementScene& scene, std::optional<double> sure) {
   const WithoutRounding nothing(attempt);
-  simulate::Fidelity best = fidelity_now(attempt, scene);
-  if (best.worst_db() >= sure || scene.answers.layers.empty()) return best;
   const FloatAnswers& answers = scene.answers;
+  std::optional<simulate::Fidelity> as_it_is;
+  if (sure || answers.layers.empty()) as_it_is = fidelity_now(attempt, scene);
+  if (as_it_is && (answers.layers.empty() || as_it_is->worst_db() >= *sure)) return *as_it_is;
   const auto deltas = correct::measure_bias_deltas(*attempt.simulator, answers.layers, answers.means,
                                                    scene.source, kCorrectionMemory, scene.threads);
   attempt.simulator->before = correct::adding(deltas, answers.layers);
   const simulate::Fidelity own = fidelity_now(attempt, scene);
-  return own.worst_db() > best.worst_db() ? own : best;
+  return !as_it_is || own.worst_db() > as_it_is->worst_db() ? own : *as_it_is;
 }
 
 select::MeasuredNoise measured_noise(Attempt& attempt, const simulate::Fidelity& weights_only,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "measured_noise.h"
 #include "places.h"
@@ -21,6 +22,11 @@ constexpr double kSureDb = 6;
 // Fewer images held out than kFewHeldOut say less about others: the aim is up to kFewDb higher.
 constexpr double kFewHeldOut = 8, kFewDb = 3;
 
+// A goal that is reached with kRoomDb to spare gets a search only where that takes no more inferences than
+// kCalibrations passes over the calibration images.
+constexpr double kRoomDb = 3;
+constexpr size_t kCalibrations = 2;
+
 // What the search aims at. The default is judged on other images than those held out, a goal that was set on
 // these.
 struct Aim {
@@ -37,6 +43,20 @@ Aim aim_of(const config::PlacementGoals& goals, size_t held_out) {
 // Images that the accuracy is measured on and nothing was learnt from.
 size_t held_out_apart(const calibrate::Split& split) {
   return split.held_out == split.calibration ? 0 : split.held_out.size();
+}
+
+// Of the cheapest search: weights alone, a probe of every scale group, one attempt.
+size_t inferences_of_search(const Attempt& first, const FloatAnswers& answers) {
+  const plan::QuantPlan& plan = first.model.plan;
+  std::set<ir::ValueId> groups;
+  for (const ir::ValueId v : simulate::rounded_values(plan))
+    groups.insert(plan.values[static_cast<size_t>(v)].scale_group);
+  return 3 * answers.held_out.images.size() + 2 * answers.means.images.size() + groups.size();
+}
+
+bool is_too_long_for_luxury(const PlacementScene& scene, const Attempt& first) {
+  return !scene.goals.min_sqnr_db && first.fidelity.worst_db() >= config::PlacementGoals::kSqnrDb + kRoomDb &&
+         inferences_of_search(first, scene.answers) > kCalibrations * scene.split.calibration.size();
 }
 
 bool improves(const simulate::Fidelity& tried, const simulate::Fidelity& best) {
@@ -59,8 +79,8 @@ std::vector<select::Refined> not_too_slow(const PlacementScene& scene,
 }
 
 // Does the placement save too little time to be sure of?
-bool is_marginal(const PlacementScene& scene, const plan::QuantPlan& plan) {
-  return scene.priced && slowest_ratio(scene.graph, integer_nodes(plan), scene.time_on) > kWorthTime;
+bool saves_little(const PlacementScene& scene, const std::vector<bool>& integer) {
+  return scene.priced && slowest_ratio(scene.graph, integer, scene.time_on) > kWorthTime;
 }
 
 select::Goal goal_of(const PlacementScene& scene, const Aim& aim, bool poor,
@@ -128,14 +148,17 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
   const std::vector<bool> start = select::place(scene.graph, scene.capabilities, scene.time),
                           nowhere = only_pinned(scene.graph, scene.capabilities);
   if (placed != start) begin_where_they_pay(start, first, retry);
+  if (is_too_long_for_luxury(scene, first)) return {std::move(first), {}, {}, {}};
   const Aim aim = aim_of(scene.goals, held_out_apart(scene.split));
   const bool poor = first.fidelity.worst_db() < aim.db;
-  const bool marginal = is_marginal(scene, first.model.plan);
+  const bool marginal = saves_little(scene, integer_nodes(first.model.plan));
   if (!poor && !marginal &&
       of_weights_uncorrected(first, scene).worst_db() - first.uncorrected_db <= kNarrowGapDb)
     return {std::move(first), {}, {}, {}};
 
-  const simulate::Fidelity weights_only = of_weights(first, scene, aim.db + kSureDb);
+  // Biases that make up for large errors do not suit weights alone.
+  const simulate::Fidelity weights_only =
+      of_weights(first, scene, poor ? std::nullopt : std::optional<double>(aim.db + kSureDb));
   Placed found{std::move(first), {}, {}, {}};
   found.probed = integer_nodes(found.best.model.plan);
   found.noise = measured_noise(found.best, weights_only, scene);
@@ -153,7 +176,8 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
     return fidelity;
   };
   const auto in_float_where_marginal = [&] {
-    if (is_marginal(scene, found.best.model.plan) && improves(weights_only, found.best.fidelity))
+    if (saves_little(scene, integer_nodes(found.best.model.plan)) &&
+        improves(weights_only, found.best.fidelity))
       try_in(nowhere, "no integers but weights");
   };
   // Without a goal to reach, what saves too little gives no better start to what saves less.
@@ -165,6 +189,10 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
   for (int round = 0; round < kRounds; ++round) {
     const select::Refined refined = select::choose(fit, goal);
     if (refined.integer == last || (!refined.reaches_goal && round > 0)) break;
+    if (saves_little(scene, refined.integer) && weights_only.worst_db() > refined.predicted_db) {
+      try_in(nowhere, "no integers but weights");
+      return found;
+    }
     last = refined.integer;
     const double db = try_in(refined.integer, "placement by measured noise").worst_db();
     if (!poor || !refined.reaches_goal || db >= aim.db - aim.tolerance) break;

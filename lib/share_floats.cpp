@@ -9,12 +9,6 @@
 #include "select/float_share.h"
 
 namespace qc {
-namespace {
-
-constexpr double kSureDb = 60;  // of weights alone: their own biases are always worth measuring here
-
-}  // namespace
-
 Placed share_floats(const PlacementScene& scene, const std::vector<int64_t>& elements, double share,
                     const std::vector<bool>& placed, Attempt first,
                     const std::function<Attempt(const std::vector<bool>& integer)>& retry) {
@@ -22,7 +16,7 @@ Placed share_floats(const PlacementScene& scene, const std::vector<int64_t>& ele
   const int64_t all = std::accumulate(elements.begin(), elements.end(), int64_t{0});
   const auto most = static_cast<int64_t>(std::floor(share * static_cast<double>(all)));
   if (most <= 0 || scene.answers.judged.empty()) return found;
-  const simulate::Fidelity weights_only = of_weights(found.best, scene, kSureDb);
+  const simulate::Fidelity weights_only = of_weights(found.best, scene, {});
   found.probed = placed;
   found.noise = measured_noise(found.best, weights_only, scene);
   const std::vector<bool> chosen =

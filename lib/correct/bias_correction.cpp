@@ -20,6 +20,13 @@ quant::ChannelLayout layout_of(std::span<const int64_t> dims, int axis) {
 std::vector<double> channel_means(std::span<const float> tensor, const quant::ChannelLayout& layout) {
   std::vector<double> means(static_cast<size_t>(layout.channels), 0.0);
   const float* x = tensor.data();
+  const size_t channels = means.size();
+  if (layout.inner == 1) {
+    for (int64_t o = 0; o < layout.outer; ++o, x += channels)
+      for (size_t c = 0; c < channels; ++c) means[c] += x[c];
+    for (double& mean : means) mean /= static_cast<double>(layout.outer);
+    return means;
+  }
   for (int64_t o = 0; o < layout.outer; ++o)
     for (int64_t c = 0; c < layout.channels; ++c) {
       // Eight partial sums: vectorises, and is the same sum on every machine.
@@ -52,6 +59,12 @@ std::vector<float> mean_difference(const Means& means, const Means& expected) {
 void add_to_channels(std::span<float> tensor, const quant::ChannelLayout& layout,
                      const std::vector<float>& delta) {
   float* x = tensor.data();
+  if (layout.inner == 1) {
+    const float* shift = delta.data();
+    for (int64_t o = 0; o < layout.outer; ++o, x += layout.channels)
+      for (int64_t c = 0; c < layout.channels; ++c) x[c] += shift[c];
+    return;
+  }
   for (int64_t o = 0; o < layout.outer; ++o)
     for (int64_t c = 0; c < layout.channels; ++c, x += layout.inner) {
       // Read once: it might lie in the tensor, for all the compiler knows.

@@ -48,6 +48,36 @@ int64_t sum_of(const int32_t* q, const int64_t* inputs) {
   return (q[0] < 0) == (q[1] < 0) ? std::abs(q[0]) * inputs[0] + std::abs(q[1]) * inputs[1] : 0;
 }
 
+// The largest sum of a pair of every output channel where channels are innermost: two rows make the pairs of
+// all of them. `w`: [terms, channels]; `inputs`: one a term.
+QC_VECTOR_CLONES void largest_in_rows(const int32_t* __restrict w, const int32_t* __restrict inputs,
+                                      int64_t terms, int64_t channels, int64_t first, int64_t last,
+                                      int32_t* __restrict largest) {
+  for (int64_t i = 0; i + 1 < terms; i += 2) {
+    const int32_t* row = w + i * channels;
+    const int32_t* next = row + channels;
+    for (int64_t c = first; c < last; ++c) {
+      const int32_t sum = row[c] * inputs[i] + next[c] * inputs[i + 1], size = sum < 0 ? -sum : sum;
+      const int32_t pair = (row[c] ^ next[c]) < 0 ? 0 : size;
+      largest[c] = largest[c] < pair ? pair : largest[c];
+    }
+  }
+}
+
+std::vector<int64_t> largest_by_rows(const plan::IntegerTensor& tensor, const PairWalk& walk, int threads) {
+  constexpr int64_t kBlock = 64;  // channels
+  const quant::ChannelLayout layout = quant::channel_layout(walk.dims, walk.channel_axis);
+  std::vector<int32_t> inputs(static_cast<size_t>(layout.outer), 255);
+  std::copy_n(walk.largest_inputs.begin(), std::min(walk.largest_inputs.size(), inputs.size()),
+              inputs.begin());
+  std::vector<int32_t> largest(static_cast<size_t>(layout.channels), 0);
+  parallel_for((layout.channels + kBlock - 1) / kBlock, threads, [&](int64_t block, int) {
+    largest_in_rows(tensor.integers.data(), inputs.data(), layout.outer, layout.channels, block * kBlock,
+                    std::min(layout.channels, (block + 1) * kBlock), largest.data());
+  });
+  return {largest.begin(), largest.end()};
+}
+
 // The values that integers of one channel may take, ascending; empty: every one of the grid.
 using Levels = std::span<const int32_t>;
 
@@ -154,9 +184,10 @@ float bound_channel(const ir::Tensor& weight, const Terms& terms, int64_t c, int
 }  // namespace
 
 std::vector<int64_t> largest_pairs(const plan::IntegerTensor& tensor, const PairWalk& walk, int threads) {
-  std::vector<int64_t> largest(
-      static_cast<size_t>(quant::channel_layout(walk.dims, walk.channel_axis).channels), 0);
+  const quant::ChannelLayout layout = quant::channel_layout(walk.dims, walk.channel_axis);
+  std::vector<int64_t> largest(static_cast<size_t>(layout.channels), 0);
   if (!tensor.params.is_signed || !in_pairs(walk)) return largest;
+  if (walk.channel_axis != 0 && layout.inner == 1) return largest_by_rows(tensor, walk, threads);
   parallel_for(static_cast<int64_t>(largest.size()), threads, [&](int64_t c, int) {
     const Terms terms = terms_of(walk, c);
     for (size_t i = 0; i + 1 < terms.places.size(); i += 2) {
