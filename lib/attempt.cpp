@@ -127,23 +127,39 @@ FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan
 
 namespace {
 
+// Held-out images, by place: those that tell whether correcting the biases helps, and the others.
+struct Compared {
+  std::vector<size_t> some, others;
+};
+
+Compared compare_on(size_t images, bool few) {
+  constexpr size_t kOneOf = 4;
+  Compared compared;
+  for (size_t i = 0; i < images; ++i) (few && i % kOneOf != 0 ? compared.others : compared.some).push_back(i);
+  return compared;
+}
+
 void correct_biases(const FloatAnswers& answers, const images::ImageSource& source, int threads,
-                    Attempt& tried) {
+                    const Compared& compared, Attempt& tried) {
   if (answers.layers.empty()) return;
+  const auto judge = [&](std::span<const size_t> places) {
+    return simulate::fidelity_by_image(*tried.simulator->runner, source, answers.held_out, places,
+                                       answers.judged, threads);
+  };
   const auto deltas = correct::measure_bias_deltas(*tried.simulator, answers.layers, answers.means, source,
                                                    kCorrectionMemory, threads);
   tried.simulator->before = correct::adding(deltas, answers.layers);
-  const simulate::Fidelity corrected =
-      simulate::fidelity_of(*tried.simulator->runner, source, answers.held_out, answers.judged, threads);
+  simulate::Fidelity corrected = simulate::sum_of(judge(compared.some));
   const bool better = corrected.worst_db() > tried.fidelity.worst_db();
   tried.corrections.push_back(
       {"sequential bias correction", better, tried.fidelity.worst_db(), corrected.worst_db(), {}});
   if (better) {
     quantize::add_to_biases(tried.model, deltas);
-    tried.fidelity = corrected;
+    tried.fidelity = std::move(corrected);
   } else {
     tried.simulator->before = {};
   }
+  if (!compared.others.empty()) simulate::add(tried.fidelity, simulate::sum_of(judge(compared.others)));
 }
 
 // Layers that a correction is for, by the config and the rules over it.
@@ -235,6 +251,15 @@ void correct_moments(const ir::Graph& graph, const FloatAnswers& answers, run::R
   take_if_better(std::move(changed), "second-moment correction", answers, runners, source, threads, tried);
 }
 
+bool corrects_only_biases(const config::CoreConfig& config, const FloatAnswers& answers) {
+  const config::QuantizationConfig& quantization = config.quantization;
+  const bool ruled = std::any_of(answers.rules.begin(), answers.rules.end(), [](const auto& rule) {
+    return rule.activation_bias_correction || rule.weights_second_moment_correction;
+  });
+  return !answers.layers.empty() && !ruled && !quantization.activation_bias_correction &&
+         !quantization.weights_second_moment_correction && !quantization.bias_correction_by_float_means;
+}
+
 quantize::Options guard_options(const config::CoreConfig& config, const FloatAnswers& answers, int threads) {
   using quantize::SaturationGuard;
   SaturationGuard guard = SaturationGuard::kSeen;
@@ -284,14 +309,16 @@ void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, 
 
 Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan::Candidates& weights,
                 const FloatAnswers& answers, run::RunnerFactory& runners, const images::ImageSource& source,
-                const config::CoreConfig& config, int threads) {
+                const config::CoreConfig& config, int threads, bool again) {
   Attempt tried;
   tried.model =
       quantize::quantize(graph, plan, weights, guard_options(config, answers, threads), tried.guards);
   tried.simulator =
       simulate::make_simulator(tried.model, runners, results_of(answers.layers), answers.judged);
-  tried.fidelity =
-      simulate::fidelity_of(*tried.simulator->runner, source, answers.held_out, answers.judged, threads);
+  const Compared compared =
+      compare_on(answers.held_out.images.size(), again && corrects_only_biases(config, answers));
+  tried.fidelity = simulate::sum_of(simulate::fidelity_by_image(
+      *tried.simulator->runner, source, answers.held_out, compared.some, answers.judged, threads));
   tried.uncorrected_db = tried.fidelity.worst_db();
   const bool second_order = wants_second_order(tried.model, config);
   plan::QuantizedModel nearest;
@@ -299,7 +326,7 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
   correct_input_shifts(answers, runners, source, config, threads, tried);
   correct_moments(graph, answers, runners, source, config, threads, tried);
   if (!config.quantization.bias_correction_by_float_means)
-    correct_biases(answers, source, threads, tried);
+    correct_biases(answers, source, threads, compared, tried);
   else if (!answers.layers.empty())
     correct_by_float_means(graph, answers, runners, source, threads, tried);
   if (second_order) {

@@ -67,10 +67,11 @@ correct::SecondOrderOptions second_order_options(const config::CoreConfig& confi
 int64_t correction_images(const plan::QuantizedModel& model, const config::CoreConfig& config, int64_t most);
 
 /// Corrections, the simplest first: biases, then weights by second-order statistics. One that does not bring
-/// the worst output closer on held-out images is left out.
+/// the worst output closer on held-out images is left out. `again`: of a plan like one that was tried before,
+/// which a quarter of those images says of biases.
 Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan::Candidates& weights,
                 const FloatAnswers& answers, run::RunnerFactory& runners, const images::ImageSource& source,
-                const config::CoreConfig& config, int threads);
+                const config::CoreConfig& config, int threads, bool again = false);
 
 /// Rounds the weights of an attempt anew, by second-order statistics of so many calibration images; kept
 /// where the worst output comes closer on held-out ones.

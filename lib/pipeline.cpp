@@ -308,12 +308,13 @@ ConvertResult convert(const ConvertOptions& options) {
   describe_accuracy(result.report, graph, answers.judged, best.fidelity, integer_kernels);
   if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", files.onnx);
   if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", files.tflite);
-  finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
-  warn_of_cut_off(result.report, graph, start.plan, subject.stats, target);
   const PlacementScene placement = placement_scene(scene, subject, start);
   const PlanScene planning = plan_scene(scene, subject);
   const auto outline = [&](const std::vector<bool>& integer) { return outlined(planning, integer); };
   describe_placement(result.report, placement, found.placed, best, rounds ? Outline(outline) : Outline());
+  watch.lap("describe");
+  finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
+  warn_of_cut_off(result.report, graph, start.plan, subject.stats, target);
   judge_goals(result.report, placement, found.placed, best);
   result.explained = explain(result.report, options.explain);
   deliver(result, files, options, config, outputs, graph);

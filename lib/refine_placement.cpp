@@ -101,15 +101,60 @@ select::Goal goal_of(const PlacementScene& scene, const Aim& aim, bool poor,
   return goal;
 }
 
-// Full placement did not do: begin where integers pay.
-void begin_where_they_pay(const std::vector<bool>& start, Attempt& first,
-                          const std::function<Attempt(const std::vector<bool>& integer)>& retry) {
-  Attempt paying = retry(start);
-  const bool better = improves(paying.fidelity, first.fidelity);
-  const report::Correction line{"placement where integers pay", better, first.fidelity.worst_db(),
-                                paying.fidelity.worst_db()};
-  if (better) first = std::move(paying);
-  first.corrections.push_back(line);
+struct Search {
+  const PlacementScene& scene;
+  const std::function<Attempt(const std::vector<bool>& integer)>& retry;
+  Aim aim;
+  std::vector<bool> start, nowhere;  // the fastest placement, and the one with no integers but pinned ones
+  Placed found = {};
+  simulate::Fidelity weights_only = {};
+};
+
+// The worst output of an attempt at a placement, which is kept if it is closer to float.
+double try_in(Search& search, const std::vector<bool>& integer, const char* name) {
+  Attempt& best = search.found.best;
+  Attempt tried = search.retry(integer);
+  const bool better = improves(tried.fidelity, best.fidelity);
+  const report::Correction line{name, better, best.fidelity.worst_db(), tried.fidelity.worst_db()};
+  const double db = tried.fidelity.worst_db();
+  if (better) best = std::move(tried);
+  best.corrections.push_back(line);
+  return db;
+}
+
+void try_nowhere(Search& search) {
+  try_in(search, search.nowhere, "no integers but weights");
+}
+
+// The best placement is one that saves too little, and weights alone are closer to float.
+bool is_better_nowhere(const Search& search) {
+  return saves_little(search.scene, integer_nodes(search.found.best.model.plan)) &&
+         improves(search.weights_only, search.found.best.fidelity);
+}
+
+// Attempts at the fastest placement that is predicted to reach the goal, and at finer ones where it does not.
+void try_by_noise(Search& search, bool poor) {
+  const PlacementScene& scene = search.scene;
+  const double weights_db = search.weights_only.worst_db();
+  search.found.probed = integer_nodes(search.found.best.model.plan);
+  search.found.noise = measured_noise(search.found.best, search.weights_only, scene);
+  select::Goal goal = goal_of(scene, search.aim, poor, search.weights_only,
+                              select::cost_of(scene.graph, search.start, scene.time),
+                              select::cost_of(scene.graph, search.nowhere, scene.time));
+  search.found.frontier =
+      select::frontier(scene.graph, scene.capabilities, scene.time, *search.found.noise, goal);
+  const std::vector<select::Refined> fit = not_too_slow(scene, search.found.frontier);
+  std::vector<bool> last = search.start;
+  for (int round = 0; round < kRounds; ++round) {
+    const select::Refined refined = select::choose(fit, goal);
+    if (refined.integer == last || (!refined.reaches_goal && round > 0)) break;
+    if (saves_little(scene, refined.integer) && weights_db > refined.predicted_db) return try_nowhere(search);
+    last = refined.integer;
+    const double db = try_in(search, refined.integer, "placement by measured noise");
+    if (!poor || !refined.reaches_goal || db >= search.aim.db - search.aim.tolerance) break;
+    goal.sqnr_db = std::min(goal.sqnr_db + std::max(1.0, (search.aim.db - db) / 2), weights_db - kRestDb);
+  }
+  if (is_better_nowhere(search)) try_nowhere(search);
 }
 
 }  // namespace
@@ -145,62 +190,31 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
   if (scene.answers.judged.empty() || simulate::rounded_values(first.model.plan).empty() ||
       has_narrow_weights(first.model))
     return {std::move(first), {}, {}, {}};
-  const std::vector<bool> start = select::place(scene.graph, scene.capabilities, scene.time),
-                          nowhere = only_pinned(scene.graph, scene.capabilities);
-  if (placed != start) begin_where_they_pay(start, first, retry);
-  if (is_too_long_for_luxury(scene, first)) return {std::move(first), {}, {}, {}};
   const Aim aim = aim_of(scene.goals, held_out_apart(scene.split));
-  const bool poor = first.fidelity.worst_db() < aim.db;
-  const bool marginal = saves_little(scene, integer_nodes(first.model.plan));
+  Search search{scene, retry, aim, select::place(scene.graph, scene.capabilities, scene.time),
+                only_pinned(scene.graph, scene.capabilities)};
+  search.found.best = std::move(first);
+  // Full placement did not do: begin where integers pay.
+  if (placed != search.start) try_in(search, search.start, "placement where integers pay");
+  Attempt& best = search.found.best;
+  if (is_too_long_for_luxury(scene, best)) return std::move(search.found);
+  const bool poor = best.fidelity.worst_db() < aim.db;
+  const bool marginal = saves_little(scene, integer_nodes(best.model.plan));
   if (!poor && !marginal &&
-      of_weights_uncorrected(first, scene).worst_db() - first.uncorrected_db <= kNarrowGapDb)
-    return {std::move(first), {}, {}, {}};
+      of_weights_uncorrected(best, scene).worst_db() - best.uncorrected_db <= kNarrowGapDb)
+    return std::move(search.found);
 
   // Biases that make up for large errors do not suit weights alone.
-  const simulate::Fidelity weights_only =
-      of_weights(first, scene, poor ? std::nullopt : std::optional<double>(aim.db + kSureDb));
-  Placed found{std::move(first), {}, {}, {}};
-  found.probed = integer_nodes(found.best.model.plan);
-  found.noise = measured_noise(found.best, weights_only, scene);
-  select::Goal goal = goal_of(scene, aim, poor, weights_only, select::cost_of(scene.graph, start, scene.time),
-                              select::cost_of(scene.graph, nowhere, scene.time));
-  found.frontier = select::frontier(scene.graph, scene.capabilities, scene.time, *found.noise, goal);
-  const std::vector<select::Refined> fit = not_too_slow(scene, found.frontier);
-  const auto try_in = [&](const std::vector<bool>& integer, const char* name) {
-    Attempt tried = retry(integer);
-    const bool better = improves(tried.fidelity, found.best.fidelity);
-    const report::Correction line{name, better, found.best.fidelity.worst_db(), tried.fidelity.worst_db()};
-    const simulate::Fidelity fidelity = tried.fidelity;
-    if (better) found.best = std::move(tried);
-    found.best.corrections.push_back(line);
-    return fidelity;
-  };
-  const auto in_float_where_marginal = [&] {
-    if (saves_little(scene, integer_nodes(found.best.model.plan)) &&
-        improves(weights_only, found.best.fidelity))
-      try_in(nowhere, "no integers but weights");
-  };
-  // Without a goal to reach, what saves too little gives no better start to what saves less.
-  if (!poor && marginal) {
-    in_float_where_marginal();
-    return found;
+  search.weights_only =
+      of_weights(best, scene, poor ? std::nullopt : std::optional<double>(aim.db + kSureDb));
+  // What saves too little is no better start for what saves less. Goals of the user want to know all there
+  // is.
+  if (marginal && !scene.goals.min_sqnr_db && !scene.goals.max_latency_ratio) {
+    if (is_better_nowhere(search)) try_nowhere(search);
+  } else {
+    try_by_noise(search, poor);
   }
-  std::vector<bool> last = start;
-  for (int round = 0; round < kRounds; ++round) {
-    const select::Refined refined = select::choose(fit, goal);
-    if (refined.integer == last || (!refined.reaches_goal && round > 0)) break;
-    if (saves_little(scene, refined.integer) && weights_only.worst_db() > refined.predicted_db) {
-      try_in(nowhere, "no integers but weights");
-      return found;
-    }
-    last = refined.integer;
-    const double db = try_in(refined.integer, "placement by measured noise").worst_db();
-    if (!poor || !refined.reaches_goal || db >= aim.db - aim.tolerance) break;
-    goal.sqnr_db =
-        std::min(goal.sqnr_db + std::max(1.0, (aim.db - db) / 2), weights_only.worst_db() - kRestDb);
-  }
-  in_float_where_marginal();
-  return found;
+  return std::move(search.found);
 }
 
 }  // namespace qc

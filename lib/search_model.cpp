@@ -102,12 +102,12 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   const PlanScene planning = plan_scene(scene, subject);
   const bool rounds = config::rounds_activations(config), bounded = config.budget.any(),
              full = is_full(config, scene.target);
-  const auto attempt_at = [&](const plan::QuantPlan& plan) {
+  const auto attempt_at = [&](const plan::QuantPlan& plan, bool again) {
     return attempt(subject.graph, plan, start.weights, answers, scene.runners, scene.source, config,
-                   scene.threads);
+                   scene.threads, again);
   };
   const auto attempt_with = [&](const std::vector<bool>& integer, const RangeChoice& choice) {
-    return attempt_at(complete_plan(planning, integer, choice));
+    return attempt_at(complete_plan(planning, integer, choice), true);
   };
 
   // From here weights are integers and biases make up for what rounding shifted, where that helped.
@@ -116,7 +116,7 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
     BudgetScene widths = budget_scene(scene, subject, start, write);
     found.placed.best = within_budget(widths, start.weights, report);
   } else {
-    found.placed.best = attempt_at(start.plan);
+    found.placed.best = attempt_at(start.plan, false);
   }
   Attempt& best = found.placed.best;
   watch.lap("correct");
@@ -150,7 +150,9 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
 
   // From here results that keep the outputs from their goal have more bits, on targets that have them.
   if (integer_nodes(found.placed.best.model.plan) == start.placed)
-    widen_results(budget_scene(scene, subject, start, write), attempt_at, found.placed.best, report);
+    widen_results(
+        budget_scene(scene, subject, start, write),
+        [&](const plan::QuantPlan& plan) { return attempt_at(plan, true); }, found.placed.best, report);
   watch.lap("widen");
 
   // From here weights of 8 bits make up for what rounding cost them, where a goal needs it or it is quick.

@@ -166,7 +166,7 @@ Geometry geometry_of(const Preprocess& p, int64_t width, int64_t height) {
   return g;
 }
 
-ir::Tensor apply(Picture picture, const Preprocess& p, Layout layout, ir::DType dtype) {
+Fitted fit(Picture picture, const Preprocess& p) {
   const Geometry g = geometry_of(p, picture.width, picture.height);
   const int64_t channels = channels_of(p.color);
   // An opaque picture's alpha stays 255 through every resize: cheaper to add afterwards.
@@ -178,13 +178,22 @@ ir::Tensor apply(Picture picture, const Preprocess& p, Layout layout, ir::DType 
              g.resized_width != picture.width || g.resized_height != picture.height) {
     picture = resize(picture, g.resized_width, g.resized_height, g.window, p.interpolation, p.antialias);
   }
-  picture = convert(std::move(picture), channels);
+  return {convert(std::move(picture), channels), g};
+}
+
+ir::Tensor to_tensor(const Fitted& fitted, const Preprocess& p, Layout layout, ir::DType dtype) {
+  const Geometry& g = fitted.geometry;
+  const int64_t channels = channels_of(p.color);
   const bool planar = layout == Layout::kNchw;
   std::vector<int64_t> dims = planar ? std::vector{int64_t{1}, channels, g.height, g.width}
                                      : std::vector{int64_t{1}, g.height, g.width, channels};
-  std::string bytes =
-      dtype == ir::DType::kUint8 ? fill<uint8_t>(picture, p, layout, g) : fill<float>(picture, p, layout, g);
+  std::string bytes = dtype == ir::DType::kUint8 ? fill<uint8_t>(fitted.pixels, p, layout, g)
+                                                 : fill<float>(fitted.pixels, p, layout, g);
   return ir::make_tensor(dtype, std::move(bytes), std::move(dims));
+}
+
+ir::Tensor apply(Picture picture, const Preprocess& p, Layout layout, ir::DType dtype) {
+  return to_tensor(fit(std::move(picture), p), p, layout, dtype);
 }
 
 }  // namespace qc::images

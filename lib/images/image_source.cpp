@@ -14,6 +14,7 @@
 #include "images/apply.h"
 #include "images/decode.h"
 #include "images/fit.h"
+#include "images/kept_pictures.h"
 #include "images/listing.h"
 #include "images/tensor_files.h"
 
@@ -22,6 +23,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using Inputs = std::vector<InputSpec>;
+
+constexpr int64_t kKeptBytes = int64_t{8} << 20;  // of pictures that are asked for again
+
 using Load = std::function<std::vector<ir::Tensor>(const Item&)>;
 
 // What the check of one file found besides errors.
@@ -123,15 +127,23 @@ Finding check_picture(const Item& item, const PictureInput& input) {
   return {info.deep_gray, wrong.empty() ? "" : format("{} ({})", item.name, wrong)};
 }
 
-// `others` holds the tensors of the inputs that pictures do not feed; its slot for the picture is filled in.
-std::vector<ir::Tensor> load_picture(const Item& item, const PictureInput& input, ir::DType dtype,
-                                     std::vector<ir::Tensor> others) {
-  const fs::path& path = item.files[0];
+Fitted read_picture(const fs::path& path, const PictureInput& input) {
   Picture picture = decode(read_file(path), path.string());
   const std::string wrong = wrong_size(input, geometry_for(input, picture.width, picture.height, path));
   if (!wrong.empty())
     throw_bad_picture(path.string(), format("it becomes {}, which is not the model's size", wrong));
-  others[input.index] = apply(std::move(picture), input.preprocess, input.layout, dtype);
+  return fit(std::move(picture), input.preprocess);
+}
+
+// `others` holds the tensors of the inputs that pictures do not feed; its slot for the picture is filled in.
+std::vector<ir::Tensor> load_picture(const Item& item, const PictureInput& input, ir::DType dtype,
+                                     std::vector<ir::Tensor> others, KeptPictures& kept) {
+  std::shared_ptr<const Fitted> fitted = kept.find(item.name);
+  if (!fitted) {
+    fitted = std::make_shared<const Fitted>(read_picture(item.files[0], input));
+    kept.offer(item.name, fitted);
+  }
+  others[input.index] = to_tensor(*fitted, input.preprocess, input.layout, dtype);
   return others;
 }
 
@@ -250,8 +262,9 @@ Steps steps_for(const Listing& listing, const SourceOptions& options, const Inpu
   }
   const PictureInput input = fit_pictures(options, inputs, diagnostics);
   const ir::DType dtype = inputs[input.index].dtype;
-  return {[input, dtype, others = other_inputs(options, inputs, input.index)](const Item& item) {
-            return load_picture(item, input, dtype, others);
+  return {[input, dtype, others = other_inputs(options, inputs, input.index),
+           kept = std::make_shared<KeptPictures>(kKeptBytes)](const Item& item) {
+            return load_picture(item, input, dtype, others, *kept);
           },
           [input](const Item& item) { return check_picture(item, input); }, input};
 }

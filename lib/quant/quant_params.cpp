@@ -59,6 +59,19 @@ QC_VECTOR_CLONES void dequantize_run(const int32_t* __restrict in, float* __rest
   for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(in[i] - zero_point) * scale;
 }
 
+// Channels innermost: a row has a scale for each element.
+QC_VECTOR_CLONES void quantize_row(const float* __restrict in, int32_t* __restrict out, int64_t count,
+                                   const float* __restrict scale, const float* __restrict low,
+                                   const float* __restrict high, const int32_t* __restrict zero_points) {
+  for (int64_t i = 0; i < count; ++i)
+    out[i] = static_cast<int32_t>(steps(in[i], scale[i], low[i], high[i])) + zero_points[i];
+}
+
+QC_VECTOR_CLONES void dequantize_row(const int32_t* __restrict in, float* __restrict out, int64_t count,
+                                     const float* __restrict scale, const int32_t* __restrict zero_points) {
+  for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(in[i] - zero_points[i]) * scale[i];
+}
+
 void quantize_wide_run(const float* in, int32_t* out, int64_t count, float scale, const QuantParams& params,
                        int32_t zero_point) {
   const double low = static_cast<double>(params.qmin() - zero_point);
@@ -87,6 +100,13 @@ void for_each_run(std::span<const int64_t> dims, const QuantParams& params, int6
         i += count;
       }
     }
+}
+
+/// The length of a row where each element has its channel's scale; 0: no such rows.
+int64_t row_of_channels(std::span<const int64_t> dims, const QuantParams& params) {
+  if (!params.per_channel() || params.block_size != 0) return 0;
+  const ChannelLayout layout = channel_layout(dims, params.axis);
+  return layout.inner == 1 && layout.outer > 1 ? layout.channels : 0;
 }
 
 /// Into what float32 can hold; a bound that is no number stands for "nothing known".
@@ -209,6 +229,18 @@ std::vector<int32_t> quantize(std::span<const float> values, std::span<const int
                               const QuantParams& params) {
   if (!params.codebook.empty()) return nearest_in_codebook(values, dims, params);
   std::vector<int32_t> integers(values.size());
+  const int64_t row = params.bits > kWidestFloatBits ? 0 : row_of_channels(dims, params);
+  if (row > 0) {
+    std::vector<float> low, high;
+    for (const int32_t zero_point : params.zero_points) {
+      low.push_back(bounds(params, zero_point).low);
+      high.push_back(bounds(params, zero_point).high);
+    }
+    for (int64_t at = 0; at < std::ssize(values); at += row)
+      quantize_row(values.data() + at, integers.data() + at, row, params.scales.data(), low.data(),
+                   high.data(), params.zero_points.data());
+    return integers;
+  }
   for_each_run(dims, params, static_cast<int64_t>(values.size()),
                [&](int64_t first, int64_t count, size_t channel) {
                  const int32_t zero_point = params.zero_points[channel];
@@ -226,6 +258,12 @@ std::vector<int32_t> quantize(std::span<const float> values, std::span<const int
 std::vector<float> dequantize(std::span<const int32_t> integers, std::span<const int64_t> dims,
                               const QuantParams& params) {
   std::vector<float> values(integers.size());
+  if (const int64_t row = row_of_channels(dims, params)) {
+    for (int64_t at = 0; at < std::ssize(integers); at += row)
+      dequantize_row(integers.data() + at, values.data() + at, row, params.scales.data(),
+                     params.zero_points.data());
+    return values;
+  }
   for_each_run(dims, params, static_cast<int64_t>(integers.size()),
                [&](int64_t first, int64_t count, size_t channel) {
                  dequantize_run(integers.data() + first, values.data() + first, count, params.scales[channel],

@@ -17,7 +17,7 @@ constexpr int kScaleSteps = 16;  // scales tried between the given one and the o
 // without a partner is never in a pair.
 struct Terms {
   std::vector<size_t> places;   // in the weight
-  std::vector<int64_t> inputs;  // the largest that each is multiplied with
+  std::vector<int32_t> inputs;  // the largest that each is multiplied with
 };
 
 Terms terms_of(const PairWalk& walk, int64_t c) {
@@ -44,8 +44,19 @@ bool in_pairs(const PairWalk& walk) {
   return walk.channel_axis != 0 || walk.dims.size() <= 2 || walk.dims[1] != 1;
 }
 
-int64_t sum_of(const int32_t* q, const int64_t* inputs) {
-  return (q[0] < 0) == (q[1] < 0) ? std::abs(q[0]) * inputs[0] + std::abs(q[1]) * inputs[1] : 0;
+// Below 2^23 for inputs of 8 bits and weights of 16 or fewer.
+int32_t sum_of(const int32_t* q, const int32_t* inputs) {
+  return (q[0] ^ q[1]) < 0 ? 0 : std::abs(q[0] * inputs[0] + q[1] * inputs[1]);
+}
+
+// Of every pair.
+QC_VECTOR_CLONES void sums_of(const int32_t* __restrict q, const int32_t* __restrict inputs, int64_t pairs,
+                              int32_t* __restrict sums) {
+  for (int64_t p = 0; p < pairs; ++p) {
+    const int32_t a = q[2 * p], b = q[2 * p + 1];
+    const int32_t sum = a * inputs[2 * p] + b * inputs[2 * p + 1], size = sum < 0 ? -sum : sum;
+    sums[p] = (a ^ b) < 0 ? 0 : size;
+  }
 }
 
 // The largest sum of a pair of every output channel where channels are innermost: two rows make the pairs of
@@ -101,7 +112,7 @@ int32_t nearer_to_zero(int32_t q, Levels levels) {
 
 // Takes steps from a pair until it fits, each where it adds the least error for what it takes off the sum. A
 // codebook may hold nothing that fits. `exact`: the values that the integers stand for, in steps.
-void shrink(const double* exact, const int64_t* inputs, Levels levels, int32_t* q) {
+void shrink(const double* exact, const int32_t* inputs, Levels levels, int32_t* q) {
   while (sum_of(q, inputs) > kPairLimit) {
     const auto price = [&](int side) {
       const int32_t next = nearer_to_zero(q[side], levels);
@@ -142,10 +153,19 @@ void round_to_levels(const std::vector<double>& exact, Levels levels, std::vecto
   }
 }
 
+// In eight partial sums: vectors, and the same sum on every machine.
+QC_VECTOR_CLONES double squared_steps(const double* __restrict exact, const int32_t* __restrict q,
+                                      int64_t count) {
+  double part[8] = {};
+  int64_t i = 0;
+  for (; i + 8 <= count; i += 8)
+    for (int j = 0; j < 8; ++j) part[j] += (exact[i + j] - q[i + j]) * (exact[i + j] - q[i + j]);
+  for (; i < count; ++i) part[0] += (exact[i] - q[i]) * (exact[i] - q[i]);
+  return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+}
+
 double squared_error(const std::vector<double>& exact, const std::vector<int32_t>& q, float scale) {
-  double error = 0;
-  for (size_t i = 0; i < q.size(); ++i) error += (exact[i] - q[i]) * (exact[i] - q[i]);
-  return error * scale * scale;
+  return squared_steps(exact.data(), q.data(), std::ssize(q)) * scale * scale;
 }
 
 // Integers of a channel, as near as pairs allow, at the scale of least squared error between the given one
@@ -159,7 +179,7 @@ float bound_channel(const ir::Tensor& weight, const Terms& terms, int64_t c, int
   std::vector<float> w(count);
   for (size_t i = 0; i < count; ++i) w[i] = whole[terms.places[i]];
   std::vector<double> exact(count);
-  std::vector<int32_t> q(count), best(count);
+  std::vector<int32_t> q(count), best(count), sums(count / 2);
   double least = HUGE_VAL;
   float chosen = params.scales[at];
   for (int step = 0; step <= (keep_scale ? 0 : kScaleSteps); ++step) {
@@ -170,7 +190,9 @@ float bound_channel(const ir::Tensor& weight, const Terms& terms, int64_t c, int
                 q.data());
     if (!levels.empty()) round_to_levels(exact, levels, q);
     if (squared_error(exact, q, scale) >= least) continue;  // shrinking only adds to it
-    for (size_t i = 0; i + 1 < count; i += 2) shrink(&exact[i], &terms.inputs[i], levels, &q[i]);
+    sums_of(q.data(), terms.inputs.data(), std::ssize(sums), sums.data());
+    for (size_t p = 0; p < sums.size(); ++p)
+      if (sums[p] > kPairLimit) shrink(&exact[2 * p], &terms.inputs[2 * p], levels, &q[2 * p]);
     const double error = squared_error(exact, q, scale);
     if (error >= least) continue;
     least = error;
@@ -190,11 +212,12 @@ std::vector<int64_t> largest_pairs(const plan::IntegerTensor& tensor, const Pair
   if (walk.channel_axis != 0 && layout.inner == 1) return largest_by_rows(tensor, walk, threads);
   parallel_for(static_cast<int64_t>(largest.size()), threads, [&](int64_t c, int) {
     const Terms terms = terms_of(walk, c);
+    int32_t most = 0;
     for (size_t i = 0; i + 1 < terms.places.size(); i += 2) {
       const int32_t q[] = {tensor.integers[terms.places[i]], tensor.integers[terms.places[i + 1]]};
-      largest[static_cast<size_t>(c)] =
-          std::max(largest[static_cast<size_t>(c)], sum_of(q, &terms.inputs[i]));
+      most = std::max(most, sum_of(q, &terms.inputs[i]));
     }
+    largest[static_cast<size_t>(c)] = most;
   });
   return largest;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/error.h"
 #include "base/parallel.h"
@@ -68,6 +69,13 @@ void add(Power& sum, const Power& one) {
   sum.images += one.images;
 }
 
+void add(Fidelity& sum, const Fidelity& more) {
+  sum.outputs.resize(more.outputs.size());
+  for (size_t j = 0; j < more.outputs.size(); ++j) add(sum.outputs[j], more.outputs[j]);
+  sum.agreeing += more.agreeing;
+  sum.images += more.images;
+}
+
 double Fidelity::worst_db() const {
   double worst = 200;
   for (const Power& power : outputs) worst = std::min(worst, power.sqnr_db());
@@ -100,27 +108,35 @@ Reference reference_of(run::ModelRunner& runner, const images::ImageSource& sour
   return reference;
 }
 
+std::vector<ImageFidelity> fidelity_by_image(run::ModelRunner& runner, const images::ImageSource& source,
+                                             const Reference& reference, std::span<const size_t> places,
+                                             const std::vector<Judged>& judged, int threads) {
+  std::vector<ImageFidelity> found(places.size());
+  parallel_for(std::ssize(places), threads, [&](int64_t i, int worker) {
+    const size_t place = places[static_cast<size_t>(i)];
+    const std::vector<ir::Tensor> results = runner.run(source.load(reference.images[place]), worker);
+    const auto tensors = last(results, judged.size());
+    const std::vector<ir::Tensor>& expected = reference.judged[place];
+    ImageFidelity& image = found[static_cast<size_t>(i)];
+    for (size_t j = 0; j < judged.size(); ++j)
+      image.outputs.push_back(compare(expected[j], tensors[j], judged[j].mean_free));
+    image.agrees = !judged.empty() && argmax(expected[0]) == argmax(tensors[0]);
+  });
+  return found;
+}
+
+Fidelity sum_of(std::span<const ImageFidelity> images) {
+  Fidelity sum;
+  for (const ImageFidelity& image : images) add(sum, {image.outputs, image.agrees, 1});
+  return sum;
+}
+
 Fidelity fidelity_of(run::ModelRunner& runner, const images::ImageSource& source, const Reference& reference,
                      const std::vector<Judged>& judged, int threads) {
-  const int64_t count = static_cast<int64_t>(reference.images.size());
-  std::vector<std::vector<Power>> by_image(static_cast<size_t>(count));
-  std::vector<char> same(static_cast<size_t>(count), 0);
-  parallel_for(count, threads, [&](int64_t i, int worker) {
-    const std::vector<ir::Tensor> results =
-        runner.run(source.load(reference.images[static_cast<size_t>(i)]), worker);
-    const auto tensors = last(results, judged.size());
-    const std::vector<ir::Tensor>& expected = reference.judged[static_cast<size_t>(i)];
-    for (size_t j = 0; j < judged.size(); ++j)
-      by_image[static_cast<size_t>(i)].push_back(compare(expected[j], tensors[j], judged[j].mean_free));
-    same[static_cast<size_t>(i)] = !judged.empty() && argmax(expected[0]) == argmax(tensors[0]);
-  });
-  Fidelity fidelity;
+  std::vector<size_t> places(reference.images.size());
+  std::iota(places.begin(), places.end(), size_t{0});
+  Fidelity fidelity = sum_of(fidelity_by_image(runner, source, reference, places, judged, threads));
   fidelity.outputs.resize(judged.size());
-  fidelity.images = count;
-  for (int64_t i = 0; i < count; ++i) {
-    for (size_t j = 0; j < judged.size(); ++j) add(fidelity.outputs[j], by_image[static_cast<size_t>(i)][j]);
-    fidelity.agreeing += same[static_cast<size_t>(i)];
-  }
   return fidelity;
 }
 

@@ -3,6 +3,7 @@
 #include "simulate/probe.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/parallel.h"
 #include "base/progress.h"
@@ -11,9 +12,9 @@ namespace qc::simulate {
 namespace {
 
 // Everything is looked at on the first image; what costs an output more than the average does then on the
-// others as well, because the rest is too little to decide anything. Up to kAlone groups every one is probed
-// by itself; of more, kTogether neighbours are rounded at once and taken apart if they cost that much.
-constexpr size_t kAlone = 64, kTogether = 4;
+// others as well, because the rest is too little to decide anything. Where groups are many, so many
+// neighbours are rounded at once, and taken apart if they cost that much.
+constexpr size_t kTogether = 4;
 
 using Group = std::vector<ir::ValueId>;
 using Outputs = std::vector<ir::Tensor>;
@@ -29,18 +30,22 @@ NoiseRatios ratios_of(const Powers& powers) {
 class Prober {
  public:
   Prober(Simulator& simulator, const std::vector<std::vector<ir::Tensor>>& inputs,
-         const std::vector<Judged>& judged, int threads)
+         const std::vector<Judged>& judged, int threads, const std::function<void()>& settle)
       : simulator_(simulator),
         inputs_(inputs),
         judged_(judged),
         threads_(threads),
         full_(simulator.table),
-        before_(simulator.before),
         base_(inputs.size()) {
     std::fill(simulator_.table.begin(), simulator_.table.end(), std::nullopt);
     parallel_for(static_cast<int64_t>(inputs_.size()), threads_, [&](int64_t i, int worker) {
       base_[static_cast<size_t>(i)] = outputs_of(inputs_[static_cast<size_t>(i)], worker);
     });
+    if (settle) {
+      settle();
+      full_ = std::exchange(simulator_.table, ActivationTable(full_.size()));
+    }
+    before_ = simulator_.before;
   }
   Prober(const Prober&) = delete;
   Prober& operator=(const Prober&) = delete;
@@ -139,10 +144,10 @@ std::vector<size_t> above_average(const NoiseRatios& ratios) {
 
 NoiseRatios rounding_noise(Simulator& simulator, const std::vector<std::vector<ir::ValueId>>& groups,
                            const std::vector<std::vector<ir::Tensor>>& inputs,
-                           const std::vector<Judged>& judged, int threads) {
-  Prober prober(simulator, inputs, judged, threads);
+                           const std::vector<Judged>& judged, int threads, const ProbeOptions& options) {
+  Prober prober(simulator, inputs, judged, threads, options.settle);
   if (groups.empty() || inputs.empty()) return NoiseRatios(groups.size(), std::vector<double>(judged.size()));
-  const size_t together = groups.size() <= kAlone ? 1 : kTogether;
+  const size_t together = groups.size() <= options.alone ? 1 : kTogether;
   const Powers seen = prober.powers_of(in_sets(groups, together), 0, 1);
   const NoiseRatios sets = ratios_of(seen);
   NoiseRatios ratios;
@@ -170,7 +175,7 @@ NoiseRatios rounding_noise(Simulator& simulator, const std::vector<std::vector<i
 NoiseRatios range_noise(Simulator& simulator, const std::vector<RangeProbe>& probes,
                         const std::vector<std::vector<ir::Tensor>>& inputs, const std::vector<Judged>& judged,
                         int threads) {
-  return ratios_of(Prober(simulator, inputs, judged, threads).powers_of(probes));
+  return ratios_of(Prober(simulator, inputs, judged, threads, {}).powers_of(probes));
 }
 
 }  // namespace qc::simulate

@@ -2,6 +2,7 @@
 // integers), one scale group after another, in one session.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "simulate/fidelity.h"
@@ -12,11 +13,18 @@ namespace qc::simulate {
 /// Noise power over signal power, by group and judged output.
 using NoiseRatios = std::vector<std::vector<double>>;
 
-/// `inputs`: the tensors of each probe image. The simulator's table is restored afterwards; hooks stay in
-/// force.
+struct ProbeOptions {
+  size_t alone = 64;  // groups up to which every one is probed by itself; of more, neighbours together first
+  /// Called when everything has run with nothing rounded, before the probes: grids that were not known before
+  /// may then be put into the simulator's table, and its hooks be changed.
+  std::function<void()> settle = {};
+};
+
+/// `inputs`: the tensors of each probe image. The simulator's table is left as it was, or as settle() left
+/// it; hooks stay in force.
 NoiseRatios rounding_noise(Simulator& simulator, const std::vector<std::vector<ir::ValueId>>& groups,
                            const std::vector<std::vector<ir::Tensor>>& inputs,
-                           const std::vector<Judged>& judged, int threads);
+                           const std::vector<Judged>& judged, int threads, const ProbeOptions& options = {});
 
 /// Values rounded together, on a grid that need not be the plan's.
 struct RangeProbe {

@@ -78,6 +78,18 @@ TEST_CASE(
   const double hooked = simulate::fidelity_of(*simulator->runner, source, reference, judged, 2).worst_db();
   CHECK(hooked > before + 1);
 
+  // Images judged by themselves add up to the whole.
+  const auto judge = [&](std::vector<size_t> places) {
+    return simulate::sum_of(
+        simulate::fidelity_by_image(*simulator->runner, source, reference, places, judged, 2));
+  };
+  simulate::Fidelity parts = judge({1, 3});
+  CHECK(parts.images == 2);
+  CHECK(parts.worst_db() != Approx(hooked).epsilon(1e-6));
+  simulate::add(parts, judge({0, 2}));
+  CHECK(parts.images == 4);
+  CHECK(parts.worst_db() == Approx(hooked).epsilon(1e-9));
+
   // The same deltas written into the biases act as the hook does.
   quantize::add_to_biases(model, deltas);
   const auto written = simulate::make_simulator(model, runners, results, judged);
@@ -104,4 +116,20 @@ TEST_CASE("deltas do not depend on the number of threads or on the run") {
   CHECK(one.by_layer == two.by_layer);
   CHECK(correct::measure_bias_deltas(*simulator, layers, one, source, int64_t{64} << 20, 2) ==
         correct::measure_bias_deltas(*simulator, layers, two, source, int64_t{64} << 20, 2));
+}
+
+TEST_CASE("channels that lie last are shifted one by one") {
+  std::vector<float> tensor(2 * 3 * 4);
+  for (size_t i = 0; i < tensor.size(); ++i) tensor[i] = static_cast<float>(i);
+  const std::vector<int64_t> dims{2, 3, 4};
+  const auto shifted = [&](int axis, const std::vector<float>& delta) {
+    std::vector<float> copy = tensor;
+    correct::adding({{0, delta}}, {{0, 7, axis}})(7, 0, copy, dims);
+    return copy;
+  };
+  const std::vector<float> last = shifted(-1, {10, 20, 30, 40}), middle = shifted(1, {10, 20, 30});
+  for (size_t i = 0; i < tensor.size(); ++i) {
+    CHECK(last[i] == tensor[i] + 10 * static_cast<float>(i % 4 + 1));
+    CHECK(middle[i] == tensor[i] + 10 * static_cast<float>(i / 4 % 3 + 1));
+  }
 }

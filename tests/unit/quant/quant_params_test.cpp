@@ -220,6 +220,27 @@ TEST_CASE("per-channel integers use the scale and zero point of their channel") 
   check(1, {1, 3, 2}, {1, 2, 3, 5, 3, 7});
 }
 
+TEST_CASE("rows of channels are rounded as each channel by itself") {
+  const std::vector<int64_t> dims{5, 2, 37};
+  QuantParams params{8, true, false, 2, {}, {}};
+  std::vector<float> values;
+  for (int i = 0; i < 5 * 2 * 37; ++i) values.push_back(0.37f * static_cast<float>(i % 91) - 16);
+  for (int c = 0; c < 37; ++c) {
+    params.scales.push_back(0.02f * static_cast<float>(c + 1));
+    params.zero_points.push_back(c % 3 - 1);
+  }
+  const std::vector<int32_t> rows = quantize(values, dims, params);
+  const std::vector<float> back = dequantize(rows, dims, params);
+  for (size_t c = 0; c < 37; ++c) {
+    const QuantParams one{8, true, false, -1, {params.scales[c]}, {params.zero_points[c]}};
+    for (size_t i = c; i < values.size(); i += 37) {
+      const std::vector<int32_t> alone = quantize(std::span(&values[i], 1), std::vector<int64_t>{1}, one);
+      REQUIRE(rows[i] == alone[0]);
+      REQUIRE(back[i] == dequantize(alone, std::vector<int64_t>{1}, one)[0]);
+    }
+  }
+}
+
 TEST_CASE("bias integers keep 32 bits") {
   QuantParams params = per_tensor({32, true, false}, 1e-4f, 0);
   const std::vector<float> values = {123456.0f, -1e9f, 1e9f, 0.00025f, -3.4e38f};

@@ -101,3 +101,30 @@ TEST_CASE("other grids than the plan's are probed in its session, and leave no t
   CHECK(simulate::range_noise(*simulator, probes, chain.inputs, chain.judged, 1) == noise);
   CHECK(simulator->table[static_cast<size_t>(chain.groups[5][0])]->scales[0] == 0.2f);
 }
+
+TEST_CASE("grids may be found while nothing is rounded, and groups beyond a number be probed together") {
+  Chain chain(8);
+  const auto simulator = simulate::make_simulator(chain.model, chain.runners, {}, chain.judged);
+  const simulate::NoiseRatios known = chain.probe(*simulator, 1);
+  const simulate::ActivationTable grids = simulator->table;
+  std::fill(simulator->table.begin(), simulator->table.end(), std::nullopt);
+  int seen = 0;
+  simulator->before = [&](ir::ValueId, int64_t, std::span<float>, std::span<const int64_t>) { ++seen; };
+  simulate::ProbeOptions options;
+  options.settle = [&] {
+    CHECK(seen == 8 * 2);
+    simulator->before = {};
+    simulator->table = grids;
+  };
+  const auto probe = [&] {
+    return simulate::rounding_noise(*simulator, chain.groups, chain.inputs, chain.judged, 1, options);
+  };
+  CHECK(probe() == known);
+  CHECK(seen == 8 * 2);
+  CHECK(simulator->table[static_cast<size_t>(chain.groups[5][0])].has_value());
+  options.settle = {};
+  options.alone = 7;
+  const simulate::NoiseRatios together = probe();
+  CHECK(together[0] == together[3]);
+  CHECK(together[5] == known[5]);
+}
