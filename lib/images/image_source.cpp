@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 using Inputs = std::vector<InputSpec>;
 
-constexpr int64_t kKeptBytes = int64_t{8} << 20;  // of pictures that are asked for again
+constexpr int64_t kKeptBytes = int64_t{6} << 20;  // of pictures that are asked for again
 
 using Load = std::function<std::vector<ir::Tensor>(const Item&)>;
 
@@ -138,10 +138,10 @@ Fitted read_picture(const fs::path& path, const PictureInput& input) {
 // `others` holds the tensors of the inputs that pictures do not feed; its slot for the picture is filled in.
 std::vector<ir::Tensor> load_picture(const Item& item, const PictureInput& input, ir::DType dtype,
                                      std::vector<ir::Tensor> others, KeptPictures& kept) {
-  std::shared_ptr<const Fitted> fitted = kept.find(item.name);
+  std::optional<Fitted> fitted = kept.find(item.name);
   if (!fitted) {
-    fitted = std::make_shared<const Fitted>(read_picture(item.files[0], input));
-    kept.offer(item.name, fitted);
+    fitted = read_picture(item.files[0], input);
+    kept.offer(item.name, *fitted);
   }
   others[input.index] = to_tensor(*fitted, input.preprocess, input.layout, dtype);
   return others;
