@@ -30,7 +30,9 @@ struct Placed {
 /// - where rounding activations costs far more than rounding weights, and undoing most of that takes little
 ///   time;
 /// - where integers are predicted to save less than the cost table errs by, none at all.
-/// Narrow weights (fewer than 8 bits) keep the first placement: what they cost cannot be bought back.
+/// A default goal that is reached with room to spare gets a search only where that takes no longer than going
+/// over the calibration images twice. Narrow weights (fewer than 8 bits) keep the first placement: what they
+/// cost cannot be bought back.
 Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& placed, Attempt first,
                         const std::function<Attempt(const std::vector<bool>& integer)>& retry);
 
