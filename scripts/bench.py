@@ -32,6 +32,8 @@ PEER = [os.path.abspath(os.environ.get("PEER_PYTHON", os.path.join(WORK, "venv",
         os.path.join(ROOT, "scripts", "bench_peers.py")]
 
 SPEED_TO_PEER = 0.95       # at least
+SLOWER_THAN_PEER = 0.10    # at most, where the peer's file is usable at all
+USABLE_DB = 20             # worst output
 RUN_TO_PEER = 0.5          # at most, as all below
 CALIBRATION_TO_PLAIN = 1.5
 MEMORY_ABOVE_PLAIN = 100   # MB
@@ -122,11 +124,31 @@ def our_file(model, data):
     return out
 
 
+def worst_db(model, data, file):
+    """The worst output of a file against the float model, on the first pictures to judge by."""
+    with tempfile.TemporaryDirectory() as work:
+        calibration, judged = split_of(data, model)
+        config = write_config(os.path.join(work, "config.json"), model, link_all(calibration, os.path.join(work, "calib")))
+        found = json.loads(run(QCONVERT, "compare", path_of(data, model), file, "--config", config, "--images",
+                               link_all(judged, os.path.join(work, "judged")), "--report", "json", "-q"))
+    return min(output["sqnr_db"] for output in found["models"][1]["against_a"]["outputs"])
+
+
+def judge_slower(slower, bounds):
+    """`slower`: [(model, speed over the peer's file, that file's worst output in dB)], of those beyond the bound."""
+    wrong = [one for one in slower if one[2] >= USABLE_DB]
+    print(f"no file more than {100 * SLOWER_THAN_PEER:.0f} % slower than the peer's, unless that one is under {USABLE_DB} dB: "
+          f"{bounds.judge(not wrong)}")
+    for name, ratio, db in slower:
+        print(f"    {name}: {ratio:.2f} of the speed of the peer's, which is at {db:.1f} dB")
+
+
 def bench_speed(data, models, options, bounds):
     print(f"\nspeed of the written file, one thread: at least {SPEED_TO_PEER} of the peer's (times in ms and speed ratios, by the median"
           " and by the least\nof all rounds; the least decides, as the rest of the machine disturbs it least)")
     print(f"{'model':32} {'float':>15} {'ours':>15} {'peer':>15} {'to float':>11} {'to peer':>11} rounds")
     known = known_shortfalls()
+    slower = []
     for model in models:
         files = {"float": path_of(data, model), "ours": our_file(model, data)}
         theirs, why = peer_file(model, data)
@@ -155,6 +177,9 @@ def bench_speed(data, models, options, bounds):
         else:
             verdict = bounds.judge(ratio("peer", "min") >= SPEED_TO_PEER, known.get(model["name"]))
             print(line + f"{ratio('peer', 'median'):5.2f} {ratio('peer', 'min'):5.2f} {figures['ours']['rounds']:6}  " + verdict, flush=True)
+            if ratio("peer", "min") * (1 + SLOWER_THAN_PEER) < 1:
+                slower.append((model["name"], ratio("peer", "min"), worst_db(model, data, theirs)))
+    judge_slower(slower, bounds)
 
 
 class Measured(NamedTuple):

@@ -1,0 +1,133 @@
+// When a placement is searched for at all: on a real runtime, a network of two convolutions, and roundings so
+// coarse or so fine that the goal is missed, reached or reached with room.
+#include "refine_placement.h"
+
+#include <catch2/catch.hpp>
+#include <numeric>
+
+#include "prepare.h"
+#include "run/ort_runner.h"
+#include "support/tiny_models.h"
+
+using namespace qc;
+
+namespace {
+
+class RandomSource : public images::ImageSource {
+ public:
+  int64_t size() const override { return 200; }
+  std::string name(int64_t index) const override { return std::to_string(index); }
+  std::vector<ir::Tensor> load(int64_t index) const override {
+    return {tiny::random_tensor({1, 3, 10, 10}, 100 + static_cast<unsigned>(index), 0, 1)};
+  }
+};
+
+struct Bench {
+  ir::Graph graph = tiny::graph();
+  ir::ValueId x, middle, y;
+  double step;           // of the rounding in between
+  double integer_costs;  // of a convolution; 1 in float
+  plan::Candidates weights;
+  std::vector<select::Capability> capabilities{3};
+  select::PlacementCosts time;
+  std::vector<select::ProcessorCosts> time_on;
+  config::CoreConfig config;
+  RandomSource source;
+  run::OrtRunnerFactory runners{onnx_doors()};
+  calibrate::Split split;
+  FloatAnswers answers;
+  int retries = 0;
+
+  Bench(double rounding_step, double integer_conv, int64_t pictures)
+      : step(rounding_step), integer_costs(integer_conv) {
+    x = tiny::input(graph, "x", {1, 3, 10, 10});
+    middle = tiny::relu(graph, tiny::conv(graph, x, 6));
+    y = tiny::conv(graph, middle, 5);
+    tiny::output(graph, y, "y");
+    for (const size_t n : {size_t{0}, size_t{2}}) {
+      capabilities[n].ability = select::Ability::kInteger;
+      quant::QuantParams params;
+      params.is_signed = params.narrow_range = true;
+      params.axis = 0;
+      params.scales.assign(n == 0 ? 6 : 5, 0.005f);
+      params.zero_points.assign(params.scales.size(), 0);
+      weights[graph.nodes[n].inputs[1]] = {{params, 0, 0, {}}};
+    }
+    capabilities[1].ability = select::Ability::kFollows;
+    time.nodes = {{integer_costs, 1}, {0, 0}, {integer_costs, 1}};
+    time.values.resize(graph.values.size());
+    time_on = {{"", time}};
+    split.calibration.resize(static_cast<size_t>(pictures));
+    std::iota(split.calibration.begin(), split.calibration.end(), 2);
+    split.held_out = {0, 1};
+    answers = ask_float_model(graph, plan({true, true, true}), {}, runners, source, split, config, 2);
+  }
+
+  plan::QuantPlan plan(const std::vector<bool>& integer) const {
+    using plan::Compute;
+    plan::QuantPlan made;
+    made.nodes.resize(graph.nodes.size());
+    made.values.resize(graph.values.size());
+    for (const size_t n : {size_t{0}, size_t{2}})
+      made.nodes[n].compute = integer[n] ? Compute::kInteger : Compute::kFloatIntegerWeights;
+    made.nodes[1].compute = integer[1] ? Compute::kInteger : Compute::kFloat;
+    const auto round = [&](ir::ValueId v, bool rounded, double scale) {
+      plan::ValueDecision& decision = made.values[static_cast<size_t>(v)];
+      decision = {rounded, {8, false, false, -1, {static_cast<float>(scale)}, {0}}, v, {}, ""};
+      if (v == y) decision.params = {8, true, false, -1, {0.05f}, {0}};
+    };
+    round(x, integer[0], 0.004);
+    round(middle, integer[0] || integer[2], step);
+    round(y, integer[2], 0.05);
+    return made;
+  }
+
+  Placed search() {
+    const std::vector<bool> all{true, true, true};
+    const PlacementScene scene{graph,   capabilities, time,   time_on, true, config.goals,
+                               answers, runners,      source, split,   2};
+    const auto attempt_at = [&](const std::vector<bool>& integer) {
+      return attempt(graph, plan(integer), weights, answers, runners, source, config, 2);
+    };
+    return refine_placement(scene, all, attempt_at(all), [&](const std::vector<bool>& integer) {
+      ++retries;
+      return attempt_at(integer);
+    });
+  }
+};
+
+constexpr double kWithRoom = 0.055, kMissed = 0.4;
+
+}  // namespace
+
+TEST_CASE("a goal reached with room is searched beyond only where pictures are many") {
+  Bench few(kWithRoom, 0.5, 10), many(kWithRoom, 0.5, 60);
+  const Placed left = few.search(), searched = many.search();
+  REQUIRE(left.best.fidelity.worst_db() > 23);
+  REQUIRE(left.best.fidelity.worst_db() < 35);  // there is something to search for
+  CHECK(few.retries == 0);
+  CHECK_FALSE(left.noise);
+  CHECK(left.frontier.empty());
+  CHECK(searched.noise);
+  CHECK(searched.best.fidelity.worst_db() >= left.best.fidelity.worst_db() - 0.5);
+}
+
+TEST_CASE("a goal that is missed, or set by the user, is searched for however few the pictures are") {
+  Bench missed(kMissed, 0.5, 10), asked(kWithRoom, 0.5, 10);
+  asked.config.goals.min_sqnr_db = 35;
+  const Placed found = missed.search();
+  CHECK(found.noise);
+  CHECK(missed.retries > 0);
+  CHECK(found.best.fidelity.worst_db() > 20);
+  CHECK(asked.search().noise);
+  CHECK(asked.retries > 0);
+}
+
+TEST_CASE("integers that save too little go, without a look at what each of them costs") {
+  Bench little(kMissed, 0.97, 60);
+  const Placed found = little.search();
+  CHECK(little.retries == 1);
+  CHECK_FALSE(found.noise);
+  CHECK(integer_nodes(found.best.model.plan) == std::vector<bool>{false, false, false});
+  CHECK(found.best.corrections.back().kept);
+}
