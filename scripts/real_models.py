@@ -56,7 +56,7 @@ def judge(data, model, bounds, work):
     with open(os.path.join(work, "a", names[1])) as f:
         report = json.load(f)
     found = json.loads(run(QCONVERT, "compare", path, os.path.join(work, "a", names[0]), "--config", config, "--images",
-                           link_all(judged, os.path.join(work, "judged")), "--latency-rounds", "15", "--report", "json", "-q"))
+                           link_all(judged, os.path.join(work, "judged")), "--latency-rounds", "61", "--report", "json", "-q"))
     judged_file = found["models"][1]
     against = judged_file["against_a"]
     return {"seconds": seconds, "stages": stages_of(printed[0]), "same": same, "db": min(o["sqnr_db"] for o in against["outputs"]), "agreement": against["agreement"],
