@@ -143,13 +143,13 @@ void correct_biases(const FloatAnswers& answers, const images::ImageSource& sour
                     const Compared& compared, Attempt& tried) {
   if (answers.layers.empty()) return;
   const auto judge = [&](std::span<const size_t> places) {
-    return simulate::fidelity_by_image(*tried.simulator->runner, source, answers.held_out, places,
-                                       answers.judged, threads);
+    return simulate::fidelity_on(places, *tried.simulator->runner, source, answers.held_out, answers.judged,
+                                 threads);
   };
   const auto deltas = correct::measure_bias_deltas(*tried.simulator, answers.layers, answers.means, source,
                                                    kCorrectionMemory, threads);
   tried.simulator->before = correct::adding(deltas, answers.layers);
-  simulate::Fidelity corrected = simulate::sum_of(judge(compared.some));
+  simulate::Fidelity corrected = judge(compared.some);
   const bool better = corrected.worst_db() > tried.fidelity.worst_db();
   tried.corrections.push_back(
       {"sequential bias correction", better, tried.fidelity.worst_db(), corrected.worst_db(), {}});
@@ -159,7 +159,7 @@ void correct_biases(const FloatAnswers& answers, const images::ImageSource& sour
   } else {
     tried.simulator->before = {};
   }
-  if (!compared.others.empty()) simulate::add(tried.fidelity, simulate::sum_of(judge(compared.others)));
+  if (!compared.others.empty()) simulate::add(tried.fidelity, judge(compared.others));
 }
 
 // Layers that a correction is for, by the config and the rules over it.
@@ -317,8 +317,8 @@ Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan:
       simulate::make_simulator(tried.model, runners, results_of(answers.layers), answers.judged);
   const Compared compared =
       compare_on(answers.held_out.images.size(), again && corrects_only_biases(config, answers));
-  tried.fidelity = simulate::sum_of(simulate::fidelity_by_image(
-      *tried.simulator->runner, source, answers.held_out, compared.some, answers.judged, threads));
+  tried.fidelity = simulate::fidelity_on(compared.some, *tried.simulator->runner, source, answers.held_out,
+                                         answers.judged, threads);
   tried.uncorrected_db = tried.fidelity.worst_db();
   const bool second_order = wants_second_order(tried.model, config);
   plan::QuantizedModel nearest;

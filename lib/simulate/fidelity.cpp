@@ -70,7 +70,6 @@ void add(Power& sum, const Power& one) {
 }
 
 void add(Fidelity& sum, const Fidelity& more) {
-  sum.outputs.resize(more.outputs.size());
   for (size_t j = 0; j < more.outputs.size(); ++j) add(sum.outputs[j], more.outputs[j]);
   sum.agreeing += more.agreeing;
   sum.images += more.images;
@@ -108,26 +107,24 @@ Reference reference_of(run::ModelRunner& runner, const images::ImageSource& sour
   return reference;
 }
 
-std::vector<ImageFidelity> fidelity_by_image(run::ModelRunner& runner, const images::ImageSource& source,
-                                             const Reference& reference, std::span<const size_t> places,
-                                             const std::vector<Judged>& judged, int threads) {
-  std::vector<ImageFidelity> found(places.size());
+Fidelity fidelity_on(std::span<const size_t> places, run::ModelRunner& runner,
+                     const images::ImageSource& source, const Reference& reference,
+                     const std::vector<Judged>& judged, int threads) {
+  std::vector<Fidelity> by_image(places.size());
   parallel_for(std::ssize(places), threads, [&](int64_t i, int worker) {
     const size_t place = places[static_cast<size_t>(i)];
     const std::vector<ir::Tensor> results = runner.run(source.load(reference.images[place]), worker);
     const auto tensors = last(results, judged.size());
     const std::vector<ir::Tensor>& expected = reference.judged[place];
-    ImageFidelity& image = found[static_cast<size_t>(i)];
+    Fidelity& image = by_image[static_cast<size_t>(i)];
     for (size_t j = 0; j < judged.size(); ++j)
       image.outputs.push_back(compare(expected[j], tensors[j], judged[j].mean_free));
-    image.agrees = !judged.empty() && argmax(expected[0]) == argmax(tensors[0]);
+    image.agreeing = !judged.empty() && argmax(expected[0]) == argmax(tensors[0]);
+    image.images = 1;
   });
-  return found;
-}
-
-Fidelity sum_of(std::span<const ImageFidelity> images) {
   Fidelity sum;
-  for (const ImageFidelity& image : images) add(sum, {image.outputs, image.agrees, 1});
+  sum.outputs.resize(judged.size());
+  for (const Fidelity& image : by_image) add(sum, image);
   return sum;
 }
 
@@ -135,9 +132,7 @@ Fidelity fidelity_of(run::ModelRunner& runner, const images::ImageSource& source
                      const std::vector<Judged>& judged, int threads) {
   std::vector<size_t> places(reference.images.size());
   std::iota(places.begin(), places.end(), size_t{0});
-  Fidelity fidelity = sum_of(fidelity_by_image(runner, source, reference, places, judged, threads));
-  fidelity.outputs.resize(judged.size());
-  return fidelity;
+  return fidelity_on(places, runner, source, reference, judged, threads);
 }
 
 }  // namespace qc::simulate

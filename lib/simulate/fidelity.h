@@ -31,12 +31,7 @@ struct Fidelity {
   double worst_db() const;
 };
 
-struct ImageFidelity {
-  std::vector<Power> outputs;  // as judged_values
-  bool agrees = false;
-};
-Fidelity sum_of(std::span<const ImageFidelity> images);
-void add(Fidelity& sum, const Fidelity& more);
+void add(Fidelity& sum, const Fidelity& more);  // of other images
 
 /// Float results of some images, kept to compare with. Bytes are bounded: fewer images are kept when outputs
 /// are large.
@@ -51,9 +46,9 @@ Reference reference_of(run::ModelRunner& runner, const images::ImageSource& sour
                        int64_t byte_limit = int64_t{48} << 20);
 Fidelity fidelity_of(run::ModelRunner& runner, const images::ImageSource& source, const Reference& reference,
                      const std::vector<Judged>& judged, int threads);
-/// The same of some of the images, `places` in Reference::images, each by itself.
-std::vector<ImageFidelity> fidelity_by_image(run::ModelRunner& runner, const images::ImageSource& source,
-                                             const Reference& reference, std::span<const size_t> places,
-                                             const std::vector<Judged>& judged, int threads);
+/// The same on some of the images: `places` in Reference::images.
+Fidelity fidelity_on(std::span<const size_t> places, run::ModelRunner& runner,
+                     const images::ImageSource& source, const Reference& reference,
+                     const std::vector<Judged>& judged, int threads);
 
 }  // namespace qc::simulate

@@ -78,10 +78,9 @@ TEST_CASE(
   const double hooked = simulate::fidelity_of(*simulator->runner, source, reference, judged, 2).worst_db();
   CHECK(hooked > before + 1);
 
-  // Images judged by themselves add up to the whole.
-  const auto judge = [&](std::vector<size_t> places) {
-    return simulate::sum_of(
-        simulate::fidelity_by_image(*simulator->runner, source, reference, places, judged, 2));
+  // Parts add up to the whole.
+  const auto judge = [&](const std::vector<size_t>& places) {
+    return simulate::fidelity_on(places, *simulator->runner, source, reference, judged, 2);
   };
   simulate::Fidelity parts = judge({1, 3});
   CHECK(parts.images == 2);
@@ -89,6 +88,7 @@ TEST_CASE(
   simulate::add(parts, judge({0, 2}));
   CHECK(parts.images == 4);
   CHECK(parts.worst_db() == Approx(hooked).epsilon(1e-9));
+  CHECK(judge({}).outputs.size() == 1);
 
   // The same deltas written into the biases act as the hook does.
   quantize::add_to_biases(model, deltas);
