@@ -133,7 +133,7 @@ struct Compared {
 };
 
 Compared compare_on(size_t images, bool few) {
-  constexpr size_t kOneOf = 4;
+  constexpr size_t kOneOf = 2;
   Compared compared;
   for (size_t i = 0; i < images; ++i) (few && i % kOneOf != 0 ? compared.others : compared.some).push_back(i);
   return compared;

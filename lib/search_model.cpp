@@ -102,12 +102,12 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   const PlanScene planning = plan_scene(scene, subject);
   const bool rounds = config::rounds_activations(config), bounded = config.budget.any(),
              full = is_full(config, scene.target);
-  const auto attempt_at = [&](const plan::QuantPlan& plan, bool again) {
+  const auto attempt_at = [&](const plan::QuantPlan& plan, bool again = false) {
     return attempt(subject.graph, plan, start.weights, answers, scene.runners, scene.source, config,
                    scene.threads, again);
   };
   const auto attempt_with = [&](const std::vector<bool>& integer, const RangeChoice& choice) {
-    return attempt_at(complete_plan(planning, integer, choice), true);
+    return attempt_at(complete_plan(planning, integer, choice));
   };
 
   // From here weights are integers and biases make up for what rounding shifted, where that helped.
@@ -116,7 +116,7 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
     BudgetScene widths = budget_scene(scene, subject, start, write);
     found.placed.best = within_budget(widths, start.weights, report);
   } else {
-    found.placed.best = attempt_at(start.plan, false);
+    found.placed.best = attempt_at(start.plan);
   }
   Attempt& best = found.placed.best;
   watch.lap("correct");
@@ -137,14 +137,17 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
 
   // From here nodes whose integers cost more accuracy than they are worth are in float again; with full
   // placement, as many as the user gives to float.
-  const auto retry = [&](const std::vector<bool>& integer) { return attempt_with(integer, ranges); };
+  const auto share = [&](const std::vector<bool>& integer) { return attempt_with(integer, ranges); };
+  const auto retry = [&](const std::vector<bool>& integer) {
+    return attempt_at(complete_plan(planning, integer, ranges), true);
+  };
   const PlacementScene placement = placement_scene(scene, subject, start);
   if (scene.target.float_islands && !full_stands(config, best.fidelity.worst_db())) {
     found.placed = refine_placement(placement, start.placed, std::move(best), retry);
   } else if (scene.target.float_islands && config.goals.max_float_share) {
     const std::vector<int64_t> elements = elements_of(scene, subject, best.model.plan);
     found.placed = share_floats(placement, elements, *config.goals.max_float_share, start.placed,
-                                std::move(best), retry);
+                                std::move(best), share);
   }
   watch.lap("refine");
 
@@ -152,7 +155,7 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   if (integer_nodes(found.placed.best.model.plan) == start.placed)
     widen_results(
         budget_scene(scene, subject, start, write),
-        [&](const plan::QuantPlan& plan) { return attempt_at(plan, true); }, found.placed.best, report);
+        [&](const plan::QuantPlan& plan) { return attempt_at(plan); }, found.placed.best, report);
   watch.lap("widen");
 
   // From here weights of 8 bits make up for what rounding cost them, where a goal needs it or it is quick.
