@@ -7,20 +7,12 @@
 
 #include "prepare.h"
 #include "run/ort_runner.h"
+#include "support/random_source.h"
 #include "support/tiny_models.h"
 
 using namespace qc;
 
 namespace {
-
-class RandomSource : public images::ImageSource {
- public:
-  int64_t size() const override { return 200; }
-  std::string name(int64_t index) const override { return std::to_string(index); }
-  std::vector<ir::Tensor> load(int64_t index) const override {
-    return {tiny::random_tensor({1, 3, 10, 10}, 100 + static_cast<unsigned>(index), 0, 1)};
-  }
-};
 
 struct Bench {
   ir::Graph graph = tiny::graph();
@@ -32,7 +24,7 @@ struct Bench {
   select::PlacementCosts time;
   std::vector<select::ProcessorCosts> time_on;
   config::CoreConfig config;
-  RandomSource source;
+  tiny::RandomSource source{200};
   run::OrtRunnerFactory runners{onnx_doors()};
   calibrate::Split split;
   FloatAnswers answers;

@@ -8,21 +8,12 @@
 #include "prepare.h"
 #include "quantize/quantize.h"
 #include "run/ort_runner.h"
+#include "support/random_source.h"
 #include "support/tiny_models.h"
 
 using namespace qc;
 
 namespace {
-
-// Images of random numbers, made on the fly.
-class RandomSource : public images::ImageSource {
- public:
-  int64_t size() const override { return 12; }
-  std::string name(int64_t index) const override { return std::to_string(index); }
-  std::vector<ir::Tensor> load(int64_t index) const override {
-    return {tiny::random_tensor({1, 3, 10, 10}, 100 + static_cast<unsigned>(index), 0, 1)};
-  }
-};
 
 struct Net {
   ir::Graph graph = tiny::graph();
@@ -55,7 +46,7 @@ Net two_convs() {
 TEST_CASE(
     "after correction every channel's mean error is gone, layer after layer, and the output is closer") {
   const Net net = two_convs();
-  const RandomSource source;
+  const tiny::RandomSource source;
   run::OrtRunnerFactory runners(onnx_doors());
   quantize::Guards guards;
   plan::QuantizedModel model = quantize::quantize(net.graph, net.plan, net.weights, {}, guards);
@@ -102,7 +93,7 @@ TEST_CASE(
 
 TEST_CASE("deltas do not depend on the number of threads or on the run") {
   const Net net = two_convs();
-  const RandomSource source;
+  const tiny::RandomSource source;
   run::OrtRunnerFactory runners(onnx_doors());
   quantize::Guards guards;
   const plan::QuantizedModel model = quantize::quantize(net.graph, net.plan, net.weights, {}, guards);

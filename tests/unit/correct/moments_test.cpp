@@ -7,20 +7,12 @@
 #include "prepare.h"
 #include "quantize/quantize.h"
 #include "run/ort_runner.h"
+#include "support/random_source.h"
 #include "support/tiny_models.h"
 
 using namespace qc;
 
 namespace {
-
-class RandomSource : public images::ImageSource {
- public:
-  int64_t size() const override { return 12; }
-  std::string name(int64_t index) const override { return std::to_string(index); }
-  std::vector<ir::Tensor> load(int64_t index) const override {
-    return {tiny::random_tensor({1, 3, 10, 10}, 100 + static_cast<unsigned>(index), 0, 1)};
-  }
-};
 
 struct Net {
   ir::Graph graph = tiny::graph();
@@ -68,7 +60,7 @@ struct Bench {
     return simulate::fidelity_of(*simulator->runner, source, reference, judged, 2).worst_db();
   }
   Net net;
-  RandomSource source;
+  tiny::RandomSource source;
   run::OrtRunnerFactory runners{onnx_doors()};
   quantize::Guards guards;
   plan::QuantizedModel model;
