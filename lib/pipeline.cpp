@@ -311,8 +311,9 @@ ConvertResult convert(const ConvertOptions& options) {
   const PlacementScene placement = placement_scene(scene, subject, start);
   const PlanScene planning = plan_scene(scene, subject);
   const auto outline = [&](const std::vector<bool>& integer) { return outlined(planning, integer); };
-  describe_placement(result.report, placement, found.placed, best, rounds ? Outline(outline) : Outline());
   watch.lap("describe");
+  describe_placement(result.report, placement, found.placed, best, rounds ? Outline(outline) : Outline());
+  watch.lap("regions");
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
   warn_of_cut_off(result.report, graph, start.plan, subject.stats, target);
   judge_goals(result.report, placement, found.placed, best);

@@ -13,9 +13,9 @@ namespace {
 
 constexpr int kRounds = 3;
 // Above the aim accuracy gets time only where rounding activations adds more noise than rounding weights did
-// (kNarrowGapDb: as much again). Where integers earn little (float takes less than kLittle of their time),
-// half of what they earn may go.
-constexpr double kNarrowGapDb = 3, kRestDb = 0.5, kLittle = 1.5, kGiveBack = 0.8;
+// (kNarrowGapDb: as much again; a gap that is little wider is not worth a search). Where integers earn little
+// (float takes less than kLittle of their time), half of what they earn may go.
+constexpr double kNarrowGapDb = 3, kGapToSearchDb = 3.5, kRestDb = 0.5, kLittle = 1.5, kGiveBack = 0.8;
 
 // Weights alone, with the biases of another placement, are at least this far above the aim, or get their own.
 constexpr double kSureDb = 6;
@@ -201,7 +201,7 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
   const bool poor = best.fidelity.worst_db() < aim.db;
   const bool marginal = saves_little(scene, integer_nodes(best.model.plan));
   if (!poor && !marginal &&
-      of_weights_uncorrected(best, scene).worst_db() - best.uncorrected_db <= kNarrowGapDb)
+      of_weights_uncorrected(best, scene).worst_db() - best.uncorrected_db <= kGapToSearchDb)
     return std::move(search.found);
 
   // Biases that make up for large errors do not suit weights alone.

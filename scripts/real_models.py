@@ -90,7 +90,7 @@ def added_time(figures):
     return sum(stages.get(stage, 0) for stage in PLACEMENT) / max(stages.get("calibrate", 0), 0.01)
 
 
-PLACEMENT = ["balance", "refine", "describe"]
+PLACEMENT = ["balance", "refine", "regions"]
 
 
 ALL_GOOD, MEAN_SPEED, PREDICTED, ADDED = 1.0, 1.35, 15 / 19, 2.0  # bounds: shares, a ratio, calibration passes
