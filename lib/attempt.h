@@ -68,8 +68,7 @@ int64_t correction_images(const plan::QuantizedModel& model, const config::CoreC
 
 /// Corrections, the simplest first: biases, then weights by second-order statistics. One that does not bring
 /// the worst output closer on held-out images is left out. `again`: of a plan like one that was tried before,
-/// so that half of those images says enough of biases; the rest is
-/// judged on all.
+/// so that half of those images says enough of biases; the rest is judged on all.
 Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan::Candidates& weights,
                 const FloatAnswers& answers, run::RunnerFactory& runners, const images::ImageSource& source,
                 const config::CoreConfig& config, int threads, bool again = false);
