@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/parallel.h"
 #include "correct/lock_step.h"
@@ -296,9 +297,8 @@ class Engine {
                                    std::span<const int64_t> dims) {
       const auto at = by_result_.find(v);
       if (at == by_result_.end()) return add_known(v, slot, x, dims);
-      std::vector<float>& result = results_[at->second][static_cast<size_t>(slot)];
+      const std::vector<float> result = std::exchange(results_[at->second][static_cast<size_t>(slot)], {});
       std::copy(result.begin(), result.end(), x.begin());
-      result = {};
     };
     steps_.go([&](int64_t run) {
       const Slot& slot = slots_[static_cast<size_t>(run / 2)];
