@@ -177,7 +177,8 @@ std::vector<ir::ValueId> constants_outside(const ir::Graph& graph, int64_t one_p
   std::vector<ir::ValueId> large;
   for (size_t v = 0; v < graph.values.size(); ++v) {
     const auto& constant = graph.values[v].constant;
-    if (!constant || !constant->bytes) continue;
+    // The runtime drops what nobody reads, and then does not know it any more.
+    if (!constant || !constant->bytes || graph.values[v].consumers.empty()) continue;
     total += static_cast<int64_t>(constant->bytes->size());
     if (constant->bytes->size() >= kLarge) large.push_back(static_cast<ir::ValueId>(v));
   }
