@@ -31,8 +31,8 @@ void add_weights(const plan::QuantizedModel& model, Parts& all) {
       part.weights.push_back(v);
       bits = std::max(bits, weight->second.params.stored_bits());
     }
-    if (model.biases.contains(id)) part.biases.push_back(id);
-    if (part.weights.empty() && part.biases.empty()) continue;
+    if (!part.weights.empty() || model.biases.contains(id)) part.biases.push_back(id);
+    if (part.biases.empty()) continue;
     all.parts.push_back(std::move(part));
     all.rows.push_back({node.name, node.op_type, "weights", bits, 0, 0});
   }

@@ -6,6 +6,7 @@
 
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "ir/ops.h"
 
 namespace qc::simulate {
 namespace {
@@ -25,7 +26,7 @@ struct Scene {
   ir::Graph graph;
   std::vector<Fed> fed;
   std::map<ir::ValueId, size_t> weights;  // place in `fed`
-  std::map<ir::NodeId, size_t> biases;
+  std::map<ir::NodeId, size_t> biases;    // by the layer that they belong to
 
   Scene(const ir::Graph& exact, const plan::QuantizedModel& model) : graph(model.graph) {
     for (const auto& [v, tensor] : model.weights) {
@@ -38,20 +39,43 @@ struct Scene {
     }
     for (const auto& [id, tensor] : model.biases) {
       const std::vector<int64_t> dims{static_cast<int64_t>(tensor.integers.size())};
-      std::vector<float> old(tensor.integers.size(), 0.0f);
-      if (const ir::Tensor* bias = ir::constant_input(exact, exact.nodes[static_cast<size_t>(id)], 2))
-        old.assign(bias->as<float>().begin(), bias->as<float>().end());
-      const ir::ValueId v =
-          ir::add_value(graph, graph.nodes[static_cast<size_t>(id)].name + "_bias", ir::DType::kFloat);
-      graph.values[static_cast<size_t>(v)].has_shape = true;
-      graph.values[static_cast<size_t>(v)].dims = dims;
-      graph.values[static_cast<size_t>(v)].dim_params = {""};
-      ir::set_input(graph, id, 2, v);
-      biases[id] = fed.size();
-      fed.push_back({ir::make_tensor(std::span<const float>(old), dims), value_of_integers(tensor, dims)});
-      graph.inputs.push_back(v);
+      feed_bias(exact, id, {id, 2, ir::kNone}, value_of_integers(tensor, dims));
+    }
+    // Of a layer in float, or of an Add behind one: a constant that correction has moved.
+    for (const ir::NodeId id : ir::topological_order(model.graph)) {
+      if (model.biases.contains(id) ||
+          !ir::weight_traits(model.graph, model.graph.nodes[static_cast<size_t>(id)]))
+        continue;
+      const auto place = ir::bias_place(model.graph, id), before = ir::bias_place(exact, id);
+      if (!place || place->slot == ir::kNone) continue;
+      const ir::Tensor now = *bias_at(model.graph, *place);
+      const ir::Tensor* was = before ? bias_at(exact, *before) : nullptr;
+      if (!was || !ir::equal(*was, now)) feed_bias(exact, id, *place, now);
     }
     ir::remove_dead(graph);
+  }
+
+ private:
+  static const ir::Tensor* bias_at(const ir::Graph& in, const ir::BiasPlace& place) {
+    if (place.slot == ir::kNone) return nullptr;
+    return ir::constant_input(in, in.nodes[static_cast<size_t>(place.node)], static_cast<size_t>(place.slot));
+  }
+
+  // `place`: where the layer's bias stands in `graph`; where the float model had none, it was zero.
+  void feed_bias(const ir::Graph& exact, ir::NodeId layer, const ir::BiasPlace& place, ir::Tensor rounded) {
+    ir::Tensor was = ir::make_tensor(
+        std::span<const float>(std::vector<float>(static_cast<size_t>(rounded.size()), 0.0f)), rounded.dims);
+    if (const auto before = ir::bias_place(exact, layer))
+      if (const ir::Tensor* bias = bias_at(exact, *before)) was = *bias;
+    const ir::ValueId v =
+        ir::add_value(graph, graph.nodes[static_cast<size_t>(place.node)].name + "_bias", ir::DType::kFloat);
+    graph.values[static_cast<size_t>(v)].has_shape = true;
+    graph.values[static_cast<size_t>(v)].dims = rounded.dims;
+    graph.values[static_cast<size_t>(v)].dim_params = {""};
+    ir::set_input(graph, place.node, static_cast<size_t>(place.slot), v);
+    biases[layer] = fed.size();
+    fed.push_back({std::move(was), std::move(rounded)});
+    graph.inputs.push_back(v);
   }
 };
 
@@ -87,7 +111,8 @@ class Probe {
     }
     for (const ir::ValueId v : part.weights)
       if (const auto at = scene_.weights.find(v); at != scene_.weights.end()) rounded_[at->second] = rounded;
-    for (const ir::NodeId id : part.biases) rounded_[scene_.biases.at(id)] = rounded;
+    for (const ir::NodeId id : part.biases)
+      if (const auto at = scene_.biases.find(id); at != scene_.biases.end()) rounded_[at->second] = rounded;
   }
 
   double worst_db() {

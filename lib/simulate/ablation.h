@@ -14,7 +14,7 @@ namespace qc::simulate {
 struct Part {
   std::vector<ir::ValueId> activations;  // of QuantPlan::values
   std::vector<ir::ValueId> weights;      // keys of QuantizedModel::weights
-  std::vector<ir::NodeId> biases;        // keys of QuantizedModel::biases
+  std::vector<ir::NodeId> biases;        // layers, whose biases are rounded or were corrected
 };
 
 struct Ablated {
