@@ -41,10 +41,10 @@ constexpr int kLanes = sizeof(Lanes) / sizeof(float);
 static_assert(kWide == 2 * kLanes);
 
 // tile = a^T b over the patches; a and b point at the tile's first element of the first patch.
-QC_VECTOR_CLONES void tile_product(const float* a, const float* b, int64_t stride, int64_t patches,
-                                   float* __restrict tile) {
+QC_VECTOR_CLONES void tile_product(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
+                                   int64_t patches, float* __restrict tile) {
   Lanes left[kTall] = {}, right[kTall] = {};
-  for (int64_t p = 0; p < patches; ++p, a += stride, b += stride) {
+  for (int64_t p = 0; p < patches; ++p, a += a_stride, b += b_stride) {
     Lanes b_left, b_right;
     std::memcpy(&b_left, b, sizeof(Lanes));
     std::memcpy(&b_right, b + kLanes, sizeof(Lanes));
@@ -59,54 +59,69 @@ QC_VECTOR_CLONES void tile_product(const float* a, const float* b, int64_t strid
   }
 }
 
+// What lies one patch after the other: `count` numbers, filled up with zeros to whole tiles.
+struct Lines {
+  int64_t count = 0, stride = 0;
+  std::vector<float> data;  // kChunk x stride
+};
+
 struct Chunk {
-  int64_t stride = 0, patches = 0;      // stride: the patch's length, filled up with zeros to whole tiles
-  std::vector<float> exact, quantized;  // kChunk x stride
+  int64_t patches = 0;
+  Lines exact, quantized, skip;
 };
 
 int64_t padded(int64_t size) {
   return std::max((size + kTall - 1) / kTall * kTall, (size + kWide - 1) / kWide * kWide);
 }
 
+Lines lines_of(int64_t count) {
+  const int64_t stride = padded(count);
+  return {count, stride, std::vector<float>(static_cast<size_t>(kChunk * stride))};
+}
+
 // Rows first.. of sum += left^T right. `half`: from the diagonal on only.
-void add_panel(const Chunk& chunk, const std::vector<float>& left, const std::vector<float>& right,
-               int64_t first, bool half, int64_t size, std::vector<double>& sum) {
+void add_panel(const Lines& left, const Lines& right, int64_t patches, int64_t first, bool half,
+               std::vector<double>& sum) {
   float tile[kTall * kWide];
-  const int64_t begin = half ? first / kWide * kWide : 0;
-  for (int64_t j = begin; j < size; j += kWide)
-    for (int64_t i = first; i < std::min(first + kPanel, size); i += kTall) {
-      tile_product(left.data() + i, right.data() + j, chunk.stride, chunk.patches, tile);
-      for (int64_t r = 0; r < std::min<int64_t>(kTall, size - i); ++r)
-        for (int64_t c = 0; c < std::min<int64_t>(kWide, size - j); ++c)
-          sum[static_cast<size_t>((i + r) * size + j + c)] += static_cast<double>(tile[r * kWide + c]);
+  const int64_t begin = half ? first / kWide * kWide : 0, end = std::min(first + kPanel, left.count);
+  for (int64_t j = begin; j < right.count; j += kWide)
+    for (int64_t i = first; i < end; i += kTall) {
+      tile_product(left.data.data() + i, left.stride, right.data.data() + j, right.stride, patches, tile);
+      for (int64_t r = 0; r < std::min<int64_t>(kTall, left.count - i); ++r)
+        for (int64_t c = 0; c < std::min<int64_t>(kWide, right.count - j); ++c)
+          sum[static_cast<size_t>((i + r) * right.count + j + c)] += static_cast<double>(tile[r * kWide + c]);
     }
 }
 
-void add_sums(const Chunk& chunk, const std::vector<float>& patches, std::vector<double>& sum) {
-  for (int64_t p = 0; p < chunk.patches; ++p)
+void add_sums(const Lines& lines, int64_t patches, std::vector<double>& sum) {
+  for (int64_t p = 0; p < patches; ++p)
     for (size_t e = 0; e < sum.size(); ++e)
-      sum[e] += static_cast<double>(patches[static_cast<size_t>(p * chunk.stride) + e]);
+      sum[e] += static_cast<double>(lines.data[static_cast<size_t>(p * lines.stride) + e]);
 }
 
 void add_chunk(const Chunk& chunk, int threads, Gram& gram) {
   if (chunk.patches == 0) return;
-  const int64_t size = gram.size, panels = (size + kPanel - 1) / kPanel;
-  parallel_for(2 * panels, threads, [&](int64_t index, int) {
-    const int64_t first = index / 2 * kPanel;
-    if (index % 2 == 0)
-      add_panel(chunk, chunk.exact, chunk.quantized, first, false, size, gram.cross);
+  const auto panels = [](const Lines& lines) { return (lines.count + kPanel - 1) / kPanel; };
+  const int64_t of_patches = panels(chunk.exact);
+  parallel_for(2 * of_patches + panels(chunk.skip), threads, [&](int64_t index, int) {
+    if (index >= 2 * of_patches)
+      add_panel(chunk.skip, chunk.quantized, chunk.patches, (index - 2 * of_patches) * kPanel, false,
+                gram.skip);
+    else if (index % 2 == 0)
+      add_panel(chunk.exact, chunk.quantized, chunk.patches, index / 2 * kPanel, false, gram.cross);
     else
-      add_panel(chunk, chunk.quantized, chunk.quantized, first, true, size, gram.quantized);
+      add_panel(chunk.quantized, chunk.quantized, chunk.patches, index / 2 * kPanel, true, gram.quantized);
   });
-  add_sums(chunk, chunk.exact, gram.sum_float);
-  add_sums(chunk, chunk.quantized, gram.sum_quantized);
+  add_sums(chunk.exact, chunk.patches, gram.sum_float);
+  add_sums(chunk.quantized, chunk.patches, gram.sum_quantized);
+  add_sums(chunk.skip, chunk.patches, gram.sum_skip);
   gram.samples += static_cast<double>(chunk.patches);
 }
 
 // Of each image, where its patches lie. What groups have in common.
 struct Sample {
+  std::vector<int64_t> at;  // output positions
   std::vector<int64_t> places;
-  size_t patches = 0;
 };
 
 std::vector<Sample> samples_of(const Windows& windows, std::span<const Pair> images,
@@ -115,37 +130,55 @@ std::vector<Sample> samples_of(const Windows& windows, std::span<const Pair> ima
   const int64_t most = options.most_patches > 0 ? (options.most_patches + count - 1) / count : INT64_MAX;
   std::vector<Sample> samples;
   for (size_t i = 0; i < images.size(); ++i) {
-    const std::vector<int64_t> at =
+    std::vector<int64_t> at =
         sampled(positions(windows, images[i].dims), most, mixed(options.seed) + (i << 20));
-    samples.push_back({places_of(windows, images[i].dims, at), at.size()});
+    std::vector<int64_t> places = places_of(windows, images[i].dims, at);
+    samples.push_back({std::move(at), std::move(places)});
   }
   return samples;
+}
+
+// What the group's results are added to lacks, at these positions.
+void copy_skip_errors(const Windows& windows, const Pair& image, int64_t g, std::span<const int64_t> at,
+                      float* line, int64_t stride) {
+  for (const int64_t position : at) {
+    const ResultPlace place = result_place(windows, image.dims, position);
+    for (int64_t r = 0; r < windows.rows; ++r) {
+      const auto from = static_cast<size_t>(place.first + (g * windows.rows + r) * place.step);
+      line[r] = image.skip_exact[from] - image.skip_quantized[from];
+    }
+    line += stride;
+  }
 }
 
 Gram gather_group(const Windows& windows, std::span<const Pair> images, std::span<const Sample> samples,
                   int64_t g, int threads) {
   const auto size = static_cast<size_t>(windows.size);
+  const bool added = !images.empty() && !images[0].skip_exact.empty();
+  const auto rows = static_cast<size_t>(added ? windows.rows : 0);
   Gram gram{windows.size,
             0,
             std::vector<double>(size * size),
             std::vector<double>(size * size),
             std::vector<double>(size),
-            std::vector<double>(size)};
-  Chunk chunk;
-  chunk.stride = padded(windows.size);
-  chunk.exact.resize(static_cast<size_t>(kChunk * chunk.stride));
-  chunk.quantized.resize(chunk.exact.size());
+            std::vector<double>(size),
+            std::vector<double>(rows * size),
+            std::vector<double>(rows)};
+  Chunk chunk{0, lines_of(windows.size), lines_of(windows.size), lines_of(static_cast<int64_t>(rows))};
   for (size_t i = 0; i < images.size(); ++i) {
     const Pair& image = images[i];
     const Sample& sample = samples[i];
-    const size_t taps = sample.places.size() / std::max<size_t>(1, sample.patches);
-    for (size_t done = 0; done < sample.patches;) {
-      const size_t count = std::min(sample.patches - done, static_cast<size_t>(kChunk - chunk.patches));
+    const size_t taps = sample.places.size() / std::max<size_t>(1, sample.at.size());
+    for (size_t done = 0; done < sample.at.size();) {
+      const size_t count = std::min(sample.at.size() - done, static_cast<size_t>(kChunk - chunk.patches));
       const auto places = std::span(sample.places).subspan(done * taps, count * taps);
-      const int64_t first = chunk.patches * chunk.stride;
-      copy_patches(windows, image.exact, image.dims, g, places, chunk.exact.data() + first, chunk.stride);
-      copy_patches(windows, image.quantized, image.dims, g, places, chunk.quantized.data() + first,
-                   chunk.stride);
+      const auto line_in = [&](Lines& lines) { return lines.data.data() + chunk.patches * lines.stride; };
+      copy_patches(windows, image.exact, image.dims, g, places, line_in(chunk.exact), chunk.exact.stride);
+      copy_patches(windows, image.quantized, image.dims, g, places, line_in(chunk.quantized),
+                   chunk.quantized.stride);
+      if (added)
+        copy_skip_errors(windows, image, g, std::span(sample.at).subspan(done, count), line_in(chunk.skip),
+                         chunk.skip.stride);
       chunk.patches += static_cast<int64_t>(count);
       done += count;
       if (chunk.patches < kChunk) continue;
@@ -186,6 +219,8 @@ void add(Gram& sum, const Gram& other) {
   add_all(sum.cross, other.cross);
   add_all(sum.sum_float, other.sum_float);
   add_all(sum.sum_quantized, other.sum_quantized);
+  add_all(sum.skip, other.skip);
+  add_all(sum.sum_skip, other.sum_skip);
   sum.samples += other.samples;
 }
 
@@ -208,6 +243,9 @@ void centre(Gram& gram) {
       gram.quantized[i * size + j] -= gram.sum_quantized[i] * mean;
       gram.cross[i * size + j] -= gram.sum_float[i] * mean;
     }
+  for (size_t r = 0; r < gram.sum_skip.size(); ++r)
+    for (size_t j = 0; j < size; ++j)
+      gram.skip[r * size + j] -= gram.sum_skip[r] * gram.sum_quantized[j] / gram.samples;
 }
 
 }  // namespace qc::correct

@@ -18,12 +18,18 @@ struct Gram {
   std::vector<double> quantized;                 // size x size: xq xq^T, symmetric
   std::vector<double> cross;                     // size x size: x xq^T, x along the rows
   std::vector<double> sum_float, sum_quantized;  // size
+  // Of what the layer's result is added to: what its error e, float less quantized, has to do with the
+  // inputs.
+  std::vector<double> skip = {};      // rows x size: e xq^T; empty: added to nothing
+  std::vector<double> sum_skip = {};  // rows
 };
 
-/// An input tensor of the layer, in both networks; equal shapes.
+/// An input tensor of the layer, in both networks; equal shapes. And what the layer's result is added to, of
+/// the result's shape; empty: nothing.
 struct Pair {
   std::span<const float> exact, quantized;
   std::span<const int64_t> dims;
+  std::span<const float> skip_exact = {}, skip_quantized = {};
 };
 
 struct GatherOptions {

@@ -13,7 +13,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
 
-constexpr std::string_view kFormat = "qconvert resume 1\n";
+constexpr std::string_view kFormat = "qconvert resume 2\n";
 constexpr size_t kHashLength = 16;
 
 void put_raw(std::string& bytes, const void* from, size_t size) {

@@ -51,6 +51,7 @@ Gram difference(const Gram& all, const Gram& part) {
     rest.quantized[i] -= part.quantized[i];
     rest.cross[i] -= part.cross[i];
   }
+  for (size_t i = 0; i < rest.skip.size(); ++i) rest.skip[i] -= part.skip[i];
   return rest;
 }
 
@@ -75,54 +76,107 @@ double shrinkage(const Gram& fit, const Gram& held_out) {
   return power > 0 ? std::clamp(apart / power, 0.0, 1.0) : 0.0;
 }
 
-// D in T = W + strength * D: the weights that give the float result from the quantized inputs, as far as a
-// ridge allows: D = W (C - H) (H + ridge I)^-1.
-Matrix pull(const Matrix& weights, const Gram& gram, double shrink, int threads) {
-  const Symmetric h = view(gram.quantized, gram.size), c = view(gram.cross, gram.size);
-  const Eigen::LLT<Matrix> factor(damped(h, kRidge, shrink));
-  if (factor.info() != Eigen::Success) return Matrix::Zero(weights.rows(), weights.cols());
-  Matrix direction(weights.rows(), weights.cols());
-  const int64_t blocks = (weights.rows() + kRowBlock - 1) / kRowBlock;
-  const Matrix gap = c - h;
-  parallel_for(blocks, threads, [&](int64_t b, int) {
-    const int64_t first = b * kRowBlock, count = std::min<int64_t>(kRowBlock, weights.rows() - first);
-    const Matrix right = weights.middleRows(first, count) * gap;
-    direction.middleRows(first, count) = factor.solve(right.transpose()).transpose();
-  });
-  return direction.allFinite() ? direction : Matrix::Zero(weights.rows(), weights.cols());
+// Where the target lies from the weights: T = W + strength * own + skip * D_skip.
+struct Pull {
+  Matrix own;  // the weights that give the float result from the quantized inputs: W (C - H) (H + ridge I)^-1
+  Matrix skip;  // and that make up for what the result is added to: E (H + ridge I)^-1; empty: nothing
+};
+
+Matrix or_zero(Matrix direction) {
+  return direction.allFinite() ? direction : Matrix::Zero(direction.rows(), direction.cols());
 }
 
-// The strength with the least error on images that D has not seen. The error is a parabola in the strength.
-double chosen_strength(const Matrix& weights, const Gram& fit, const Gram& held_out, double shrink,
-                       int threads) {
-  const Matrix direction = pull(weights, fit, shrink, threads);
-  const Symmetric h = view(held_out.quantized, fit.size), c = view(held_out.cross, fit.size);
-  std::vector<double> bends(static_cast<size_t>(weights.rows())), slopes(bends.size());
-  parallel_for((weights.rows() + kRowBlock - 1) / kRowBlock, threads, [&](int64_t b, int) {
+// As far as a ridge allows.
+Pull pull(const Matrix& weights, const Gram& gram, double shrink, int threads) {
+  const Symmetric h = view(gram.quantized, gram.size), c = view(gram.cross, gram.size);
+  const int64_t rows = weights.rows(), skips = gram.skip.empty() ? 0 : rows;
+  Pull found{Matrix::Zero(rows, gram.size), Matrix::Zero(skips, gram.size)};
+  const Eigen::LLT<Matrix> factor(damped(h, kRidge, shrink));
+  if (factor.info() != Eigen::Success) return found;
+  const Symmetric e(gram.skip.data(), skips, gram.size);
+  const Matrix gap = c - h;
+  parallel_for((rows + kRowBlock - 1) / kRowBlock, threads, [&](int64_t b, int) {
+    const int64_t first = b * kRowBlock, count = std::min<int64_t>(kRowBlock, rows - first);
+    const Matrix right = weights.middleRows(first, count) * gap;
+    found.own.middleRows(first, count) = factor.solve(right.transpose()).transpose();
+    if (skips > 0)
+      found.skip.middleRows(first, count) = factor.solve(e.middleRows(first, count).transpose()).transpose();
+  });
+  return {or_zero(std::move(found.own)), or_zero(std::move(found.skip))};
+}
+
+// The error on images that the directions have not seen, as a form in both strengths: s^T bend s - 2 slope s.
+struct Parabola {
+  double bend_own = 0, bend_both = 0, bend_skip = 0, slope_own = 0, slope_skip = 0;
+
+  void add(const Parabola& other) {
+    bend_own += other.bend_own;
+    bend_both += other.bend_both;
+    bend_skip += other.bend_skip;
+    slope_own += other.slope_own;
+    slope_skip += other.slope_skip;
+  }
+  double at(double own, double skip) const {
+    return own * own * bend_own + 2 * own * skip * bend_both + skip * skip * bend_skip - 2 * own * slope_own -
+           2 * skip * slope_skip;
+  }
+};
+
+Parabola error_on(const Matrix& weights, const Pull& directions, const Gram& held_out, int threads) {
+  const Symmetric h = view(held_out.quantized, held_out.size), c = view(held_out.cross, held_out.size);
+  const Symmetric e(held_out.skip.data(), directions.skip.rows(), held_out.size);
+  std::vector<Parabola> by_block(static_cast<size_t>((weights.rows() + kRowBlock - 1) / kRowBlock));
+  parallel_for(std::ssize(by_block), threads, [&](int64_t b, int) {
     const int64_t first = b * kRowBlock, count = std::min<int64_t>(kRowBlock, weights.rows() - first);
-    const auto d = direction.middleRows(first, count);
+    const auto sum_of = [](const Matrix& x, const auto& y) { return x.cwiseProduct(y).sum(); };
+    const auto own = directions.own.middleRows(first, count);
     const auto w = weights.middleRows(first, count);
-    const Matrix bent = d * h, sloped = w * c - w * h;
-    for (int64_t r = 0; r < count; ++r) {
-      bends[static_cast<size_t>(first + r)] = bent.row(r).dot(d.row(r));
-      slopes[static_cast<size_t>(first + r)] = sloped.row(r).dot(d.row(r));
+    const Matrix bent = own * h;
+    Matrix sloped = w * c - w * h;
+    Parabola& found = by_block[static_cast<size_t>(b)];
+    if (directions.skip.size() > 0) {
+      const auto skip = directions.skip.middleRows(first, count);
+      sloped += e.middleRows(first, count);
+      found.bend_both = sum_of(bent, skip);
+      found.bend_skip = sum_of(skip * h, skip);
+      found.slope_skip = sum_of(sloped, skip);
     }
+    found.bend_own = sum_of(bent, own);
+    found.slope_own = sum_of(sloped, own);
   });
-  const double bend = std::accumulate(bends.begin(), bends.end(), 0.0),
-               slope = std::accumulate(slopes.begin(), slopes.end(), 0.0);
-  return *std::min_element(kStrengths.begin(), kStrengths.end(), [&](double a, double b) {
-    return a * a * bend - 2 * a * slope < b * b * bend - 2 * b * slope;
-  });
+  Parabola sum;
+  for (const Parabola& block : by_block) sum.add(block);
+  return sum;
+}
+
+// The strengths with the least error; that of the re-target is given or, below 0, free.
+Trust chosen_strengths(const Parabola& error, double given, bool skips) {
+  Trust best;
+  double least = INFINITY;
+  for (const double own : kStrengths)
+    for (const double skip : kStrengths) {
+      if (skip > 0 && !skips) continue;
+      const double strength = given < 0 ? own : given, here = error.at(strength, skip);
+      if (!(here < least)) continue;
+      least = here;
+      best = {strength, skip, 0};
+    }
+  return best;
 }
 
 Trust trust_of(const Matrix& weights, const Gram& all, const Gram& held_out, const RoundOptions& options,
                int threads) {
-  Trust trust{options.retarget_auto ? kUnknownStrength : options.retarget_strength, 0};
-  if (!can_judge(all, held_out)) return trust;
+  if (!can_judge(all, held_out))
+    return {options.retarget_auto ? kUnknownStrength : options.retarget_strength, 0, 0};
   const Gram fit = difference(all, held_out);
   const double of_fit = shrinkage(fit, held_out);
+  const bool skips = !all.skip.empty();
+  Trust trust{options.retarget_strength, 0, 0};
+  if (options.retarget_auto || skips) {
+    const Parabola error = error_on(weights, pull(weights, fit, of_fit, threads), held_out, threads);
+    trust = chosen_strengths(error, options.retarget_auto ? -1 : options.retarget_strength, skips);
+  }
   trust.shrink = of_fit * fit.samples / all.samples;
-  if (options.retarget_auto) trust.strength = chosen_strength(weights, fit, held_out, of_fit, threads);
   return trust;
 }
 
@@ -416,9 +470,10 @@ Rounded round_rows(const Rows& rows, const Gram& all, const Gram& held_out, cons
     target.data()[i] = static_cast<double>(rows.weights[static_cast<size_t>(i)]);
   rounded.trust = options.trust ? *options.trust : trust_of(target, all, held_out, options, threads);
   const double shrink = rounded.trust.shrink;
-  if (rounded.trust.strength > 0) {
-    const Matrix weights = target;
-    target += rounded.trust.strength * pull(weights, all, shrink, threads);
+  if (rounded.trust.strength > 0 || rounded.trust.skip > 0) {
+    const Pull directions = pull(target, all, shrink, threads);
+    target += rounded.trust.strength * directions.own;
+    if (directions.skip.size() > 0) target += rounded.trust.skip * directions.skip;
   }
   if (options.nearest_only) {
     round_to_nearest(rows, target, rounded.integers);

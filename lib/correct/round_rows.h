@@ -37,6 +37,7 @@ struct Rows {
 /// How far statistics are followed.
 struct Trust {
   double strength = 0;  // of the re-target, 0..1
+  double skip = 0;      // of making up for the errors of what the result is added to, 0..1
   double shrink = 0;    // part that is taken off the terms between unlike inputs, 0..1
 };
 

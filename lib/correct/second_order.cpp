@@ -97,30 +97,6 @@ Rows rows_of(const Work& work, int64_t g) {
   return rows;
 }
 
-// Stores a group's integers, and adds up what its bias must make up for: W m - Wq mq.
-void store(const Work& work, const Rows& rows, const Rounded& rounded, const std::vector<double>& mean_float,
-           const std::vector<double>& mean_quantized, int64_t g) {
-  const Windows& w = work.windows;
-  for (int64_t r = 0; r < w.rows; ++r) {
-    const size_t channel = channel_of(work.layer, work.params, g, r);
-    const auto first = static_cast<size_t>(r * rows.blocks());
-    std::copy_n(rounded.scales.begin() + static_cast<std::ptrdiff_t>(first), rows.blocks(),
-                work.solved.params.scales.begin() + static_cast<std::ptrdiff_t>(channel));
-    double shift = 0;
-    for (int64_t e = 0; e < w.size; ++e) {
-      const auto at = static_cast<size_t>(r * w.size + e),
-                 block = static_cast<size_t>(rows.block_size == 0 ? 0 : e / rows.block_size);
-      work.solved.integers[static_cast<size_t>(weight_offset(w, g, r, e))] =
-          rounded.integers[at] + work.params.zero_points[channel + block];
-      const double value =
-          static_cast<double>(static_cast<float>(rounded.integers[at]) * rounded.scales[first + block]);
-      shift += static_cast<double>(rows.weights[at]) * mean_float[static_cast<size_t>(e)] -
-               value * mean_quantized[static_cast<size_t>(e)];
-    }
-    work.shift[static_cast<size_t>(g * w.rows + r)] += shift;
-  }
-}
-
 std::vector<double> mean_of(const std::vector<double>& sum, double samples) {
   std::vector<double> mean = sum;
   for (double& x : mean) x /= std::max(samples, 1.0);
@@ -130,18 +106,44 @@ std::vector<double> mean_of(const std::vector<double>& sum, double samples) {
 // The group's statistics, the means apart where a bias can make up for them.
 struct Statistics {
   Gram all, held_out;
-  std::vector<double> mean_float, mean_quantized;
+  std::vector<double> mean_float, mean_quantized, mean_skip;
 
   Statistics(Gram sums, Gram held, bool bias)
       : all(std::move(sums)),
         held_out(std::move(held)),
         mean_float(mean_of(all.sum_float, all.samples)),
-        mean_quantized(mean_of(all.sum_quantized, all.samples)) {
+        mean_quantized(mean_of(all.sum_quantized, all.samples)),
+        mean_skip(mean_of(all.sum_skip, all.samples)) {
     if (!bias) return;
     centre(all);
     centre(held_out);
   }
 };
+
+// Stores a group's integers, and adds up what its bias must make up for: W m - Wq mq, and what the result is
+// added to.
+void store(const Work& work, const Rows& rows, const Rounded& rounded, const Statistics& statistics,
+           int64_t g) {
+  const Windows& w = work.windows;
+  for (int64_t r = 0; r < w.rows; ++r) {
+    const size_t channel = channel_of(work.layer, work.params, g, r);
+    const auto first = static_cast<size_t>(r * rows.blocks());
+    std::copy_n(rounded.scales.begin() + static_cast<std::ptrdiff_t>(first), rows.blocks(),
+                work.solved.params.scales.begin() + static_cast<std::ptrdiff_t>(channel));
+    double shift = statistics.mean_skip.empty() ? 0 : statistics.mean_skip[static_cast<size_t>(r)];
+    for (int64_t e = 0; e < w.size; ++e) {
+      const auto at = static_cast<size_t>(r * w.size + e),
+                 block = static_cast<size_t>(rows.block_size == 0 ? 0 : e / rows.block_size);
+      work.solved.integers[static_cast<size_t>(weight_offset(w, g, r, e))] =
+          rounded.integers[at] + work.params.zero_points[channel + block];
+      const double value =
+          static_cast<double>(static_cast<float>(rounded.integers[at]) * rounded.scales[first + block]);
+      shift += static_cast<double>(rows.weights[at]) * statistics.mean_float[static_cast<size_t>(e)] -
+               value * statistics.mean_quantized[static_cast<size_t>(e)];
+    }
+    work.shift[static_cast<size_t>(g * w.rows + r)] += shift;
+  }
+}
 
 struct Power {
   double noise = 0, signal = 0;
@@ -173,7 +175,7 @@ SolvedGroup solve_group(const Work& work, const Statistics& statistics, int64_t 
                         const RoundOptions& options, int threads) {
   const Rows rows = rows_of(work, g);
   const Rounded rounded = round_rows(rows, statistics.all, statistics.held_out, options, threads);
-  store(work, rows, rounded, statistics.mean_float, statistics.mean_quantized, g);
+  store(work, rows, rounded, statistics, g);
   SolvedGroup group{0, rounded.trust};
   for (const double loss : rounded.descended) group.noise += loss;
   return group;
@@ -274,6 +276,7 @@ class Engine {
     for (size_t l = 0; l < layers_.size(); ++l) {
       by_input_[layers_[l].input].push_back(l);
       by_result_[layers_[l].result] = l;
+      if (layers_[l].skip != ir::kNone) skips_[layers_[l].skip].resize(pairs_.size());
     }
     for (std::vector<std::vector<float>>& one : results_) one.resize(pairs_.size());
   }
@@ -282,6 +285,7 @@ class Engine {
     std::vector<ir::ValueId> tapped;
     for (const Solvable& layer : layers_) tapped.insert(tapped.end(), {layer.input, layer.result});
     for (const auto& [result, layer] : corrected_) tapped.push_back(result);
+    for (const auto& [skip, pairs] : skips_) tapped.push_back(skip);
     plan::QuantizedModel exact{model_.graph, model_.plan, {}, {}, {}};
     const auto exact_net = simulate::make_simulator(exact, runners_, tapped, {});
     exact_net->table.assign(exact_net->table.size(), std::nullopt);
@@ -343,6 +347,8 @@ class Engine {
 
   void arrive(ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims,
               std::span<const float> Pair::*side) {
+    if (const auto skip = skips_.find(value); skip != skips_.end())
+      skip->second[static_cast<size_t>(slot)].*side = tensor;
     const auto at = by_input_.find(value);
     if (at == by_input_.end()) return;
     Pair& pair = pairs_[static_cast<size_t>(slot)];
@@ -407,8 +413,27 @@ class Engine {
     std::vector<double> shift;  // of the bias, by output channel
   };
 
+  // What the layer's result will be added to lies there until it is, if it has been computed before the
+  // layer: then the pairs have it, or none has.
+  void find_skips(const Solvable& layer) {
+    const auto skips = skips_.find(layer.skip);
+    const bool in_strips = layer.windows.size > options_.longest_patch;  // each would make up for all of it
+    const auto whole = [&](std::span<const float> tensor, size_t i) {
+      return std::ssize(tensor) ==
+             positions(layer.windows, pairs_[i].dims) * layer.windows.groups * layer.windows.rows;
+    };
+    bool known = skips != skips_.end() && !in_strips;
+    for (size_t i = 0; i < pairs_.size() && known; ++i)
+      known = whole(skips->second[i].exact, i) && whole(skips->second[i].quantized, i);
+    for (size_t i = 0; i < pairs_.size(); ++i) {
+      pairs_[i].skip_exact = known ? skips->second[i].exact : std::span<const float>();
+      pairs_[i].skip_quantized = known ? skips->second[i].quantized : std::span<const float>();
+    }
+  }
+
   void solve_layer(size_t l) {
     const Solvable& layer = layers_[l];
+    find_skips(layer);
     const auto channels = static_cast<size_t>(layer.windows.groups * layer.windows.rows);
     std::vector<Task> tasks{{model_.weights.at(layer.weight), {}, {}}};
     const auto other = besides_.others.find(layer.weight);
@@ -508,7 +533,8 @@ class Engine {
   std::map<ir::ValueId, size_t> by_result_;
   std::vector<Slot> slots_;
   LockStep steps_;
-  std::vector<Pair> pairs_;                               // by image, at the point where all stand
+  std::vector<Pair> pairs_;                         // by image, at the point where all stand
+  std::map<ir::ValueId, std::vector<Pair>> skips_;  // what results are added to; by image, once computed
   std::vector<std::vector<std::vector<float>>> results_;  // by layer, by image, until they are put in place
   std::function<void()> solved_;
   SecondOrder found_;

@@ -11,6 +11,15 @@ namespace {
 
 constexpr int64_t kAlive = 10;  // tensors of the largest size at a time, in each of two runs
 
+ir::ValueId skip_of(const ir::Graph& graph, ir::ValueId result) {
+  const ir::Value& value = graph.values[static_cast<size_t>(result)];
+  if (value.consumers.size() != 1 || ir::is_output(graph, result)) return ir::kNone;
+  const ir::Node& node = graph.nodes[static_cast<size_t>(value.consumers[0])];
+  if (node.op_type != "Add" || node.inputs.size() != 2) return ir::kNone;
+  const ir::ValueId other = node.inputs[node.inputs[0] == result ? 1 : 0];
+  return graph.values[static_cast<size_t>(other)].constant ? ir::kNone : other;
+}
+
 }  // namespace
 
 std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narrow) {
@@ -26,7 +35,8 @@ std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narr
                    node.inputs[static_cast<size_t>(traits->weight_slot)],
                    ir::bias_place(model.graph, id),
                    {},
-                   ir::output_channel_axis(model.graph, node)};
+                   ir::output_channel_axis(model.graph, node),
+                   ir::kNone};
     const auto weight = model.weights.find(layer.weight);
     const auto windows = windows_of(model.graph, node);
     const bool dynamic_bias = !layer.bias && node.op_type != "MatMul";
@@ -38,6 +48,7 @@ std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narr
       continue;
     layer.windows = *windows;
     if (layer.bias) layer.result = layer.bias->result;
+    layer.skip = skip_of(model.graph, layer.result);
     layers.push_back(layer);
   }
   return layers;

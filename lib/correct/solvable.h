@@ -26,7 +26,8 @@ struct Solvable {
   ir::ValueId input = ir::kNone, result = ir::kNone, weight = ir::kNone;
   std::optional<ir::BiasPlace> bias;
   Windows windows;
-  int axis = 0;  // of the output channels in the weight
+  int axis = 0;                  // of the output channels in the weight
+  ir::ValueId skip = ir::kNone;  // what the result is added to, where nothing else reads it; no constant
 };
 
 /// In topological order.

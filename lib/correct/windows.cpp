@@ -118,6 +118,13 @@ int64_t positions(const Windows& w, std::span<const int64_t> dims) {
   return in.batch * output_length(w, 0, in.height) * output_length(w, 1, in.width);
 }
 
+ResultPlace result_place(const Windows& w, std::span<const int64_t> dims, int64_t position) {
+  if (w.form == Windows::Form::kRows) return {position * w.rows, 1};
+  const Plane in = plane_of(dims);
+  const int64_t plane = output_length(w, 0, in.height) * output_length(w, 1, in.width);
+  return {position / plane * plane * w.groups * w.rows + position % plane, plane};
+}
+
 std::vector<int64_t> places_of(const Windows& w, std::span<const int64_t> dims, std::span<const int64_t> at) {
   std::vector<int64_t> places;
   if (w.form == Windows::Form::kRows) {

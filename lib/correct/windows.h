@@ -37,6 +37,13 @@ int64_t weight_offset(const Windows& windows, int64_t g, int64_t r, int64_t e);
 /// Output positions for an input of this shape, all images of a batch counted.
 int64_t positions(const Windows& windows, std::span<const int64_t> dims);
 
+/// Where the results of an output position lie in the layer's output, for an input of this shape: the offset
+/// of the first channel, and how far each is from the one before.
+struct ResultPlace {
+  int64_t first = 0, step = 1;
+};
+ResultPlace result_place(const Windows& windows, std::span<const int64_t> dims, int64_t position);
+
 /// Where the patches at the given positions (indices below positions()) lie in the input: for each position
 /// and each element of the kernel (Gemm, MatMul: one) the offset in the first channel, -1 for padding. The
 /// same for every group.

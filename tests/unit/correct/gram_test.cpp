@@ -193,3 +193,42 @@ TEST_CASE("large inputs are sampled, the same positions in both networks") {
   CHECK(gather(rows, {&pair, 1}, {5, 0, 1})[0].sum_float != gram.sum_float);
   CHECK(gather(rows, {&pair, 1}, {4, 60, 1})[0].samples == 60);
 }
+
+TEST_CASE("what a result is added to counts with what its error has to do with the patches") {
+  std::mt19937 random(3);
+  const Shape s =
+      GENERATE(Shape{"Conv", {2, 4, 7, 6}, {6, 2, 3, 2}, {2, 1}, {1, 1}, {1, 0, 1, 0}, 2},
+               Shape{"ConvTranspose", {2, 4, 4, 5}, {4, 3, 3, 2}, {2, 1}, {1, 2}, {1, 0, 0, 1}, 1});
+  const int64_t height = s.group == 2 ? 4 : 8, width = s.group == 2 ? 5 : 6;
+  const std::vector<float> x = noise(ir::element_count(s.input), random),
+                           xq = noise(ir::element_count(s.input), random);
+  const ir::Graph graph =
+      graph_of(s, std::vector<float>(static_cast<size_t>(ir::element_count(s.weight)), 0.0f));
+  const auto windows = windows_of(graph, graph.nodes[0]);
+  REQUIRE(windows);
+  const int64_t channels = windows->groups * windows->rows, area = height * width;
+  REQUIRE(positions(*windows, s.input) == s.input[0] * area);
+  const std::vector<float> skip = noise(s.input[0] * channels * area, random),
+                           skip_q = noise(s.input[0] * channels * area, random);
+  const Pair pair{x, xq, s.input, skip, skip_q};
+  const std::vector<Gram> grams = gather(*windows, {&pair, 1}, {1, 0, 2});
+  for (int64_t g = 0; g < windows->groups; ++g)
+    for (int64_t r = 0; r < windows->rows; ++r)
+      for (int64_t e = 0; e < windows->size; ++e) {
+        // A weight that picks element e of each patch.
+        std::vector<float> pick(static_cast<size_t>(ir::element_count(s.weight)), 0.0f);
+        pick[static_cast<size_t>(weight_offset(*windows, g, r, e))] = 1;
+        const std::vector<double> picked = convolved(s, xq, pick, height, width);
+        double wanted = 0, sum = 0;
+        for (int64_t n = 0; n < s.input[0]; ++n)
+          for (int64_t p = 0; p < area; ++p) {
+            const auto at = static_cast<size_t>((n * channels + g * windows->rows + r) * area + p);
+            const double error = static_cast<double>(skip[at] - skip_q[at]);
+            wanted += error * picked[at];
+            sum += error;
+          }
+        const Gram& gram = grams[static_cast<size_t>(g)];
+        CHECK(gram.skip[static_cast<size_t>(r * windows->size + e)] == Approx(wanted).margin(1e-3));
+        CHECK(gram.sum_skip[static_cast<size_t>(r)] == Approx(sum).margin(1e-3));
+      }
+}

@@ -167,6 +167,47 @@ TEST_CASE("the thread count changes nothing, and another target is nearer to the
   CHECK(targeted < untargeted);
 }
 
+TEST_CASE("weights make up for the error of what their result is added to, as far as inputs tell of it") {
+  std::mt19937 random(12);
+  const Case c{20, 30, 500, 8, 0.1, false};
+  const Rows rows = rows_of(c, random);
+  Gram held_out = gram_of({20, 30, 200, 8, 0.1, false}, random), gram = gram_of(c, random);
+  const bool tells = GENERATE(true, false);  // an error that is a tenth of another layer's result, or chance
+  const Rows other = rows_of(c, random);
+  std::normal_distribution<double> normal;
+  for (Gram* each : {&gram, &held_out}) {
+    each->sum_skip.assign(20, 0);
+    each->skip.assign(20 * 30, 0);
+    for (size_t r = 0; r < 20; ++r)
+      for (size_t j = 0; j < 30; ++j)
+        for (size_t i = 0; i < 30; ++i)
+          each->skip[r * 30 + j] +=
+              0.1 * (tells ? static_cast<double>(other.weights[r * 30 + i]) : normal(random)) *
+              each->quantized[i * 30 + j];
+  }
+  add(gram, held_out);
+  const Rounded found = round_rows(rows, gram, held_out, {false, 0, 3, false}, 2);
+  CHECK((found.trust.skip > 0.9) == tells);
+  if (!tells) return;
+  Gram alone = gram;
+  alone.skip.clear();
+  const Rounded without = round_rows(rows, alone, held_out, {false, 0, 3, false}, 2);
+  double better = 0, worse = 0;
+  for (int64_t r = 0; r < c.rows; ++r) {
+    const auto error = [&](const Rounded& rounded) {  // distance() has W x as the aim
+      double sum = distance(rows, rounded, r, held_out);
+      for (size_t j = 0; j < 30; ++j)
+        sum -= 2 * held_out.skip[static_cast<size_t>(r) * 30 + j] *
+               static_cast<double>(rounded.integers[static_cast<size_t>(r) * 30 + j]) *
+               static_cast<double>(rounded.scales[static_cast<size_t>(r)]);
+      return sum;
+    };
+    better += error(found);
+    worse += error(without);
+  }
+  CHECK(better < worse);
+}
+
 TEST_CASE("no scale goes below what its bias needs, and none moves unasked") {
   std::mt19937 random(3);
   const Case c{12, 30, 200, 4, 0.1, false};
