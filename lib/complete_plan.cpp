@@ -3,6 +3,7 @@
 
 #include "attempt.h"
 #include "select/decide.h"
+#include "select/multipliers.h"
 #include "select/ties.h"
 #include "threshold/candidates.h"
 #include "write_tflite.h"
@@ -21,6 +22,7 @@ plan::Candidates ranges_of(const PlanScene& scene, const plan::QuantPlan& plan, 
 
 void decide(const PlanScene& scene, const plan::Candidates& activations, plan::QuantPlan& plan) {
   select::decide(plan, scene.graph, scene.target, activations);
+  select::bound_multipliers(plan, scene.graph, scene.target, scene.config.quantization.min_threshold);
   if (is_full(scene.config, scene.target))
     select::avoid_ties(plan, scene.graph, scene.target);  // both files compute the same integers
 }

@@ -124,7 +124,7 @@ QuantParams asymmetric_params(double min, double max, int bits, bool is_signed) 
   const double low = std::min(finite(min), 0.0), high = std::max(finite(max), 0.0);
   const auto qmin = static_cast<double>(params.qmin()), qmax = static_cast<double>(params.qmax());
   const double scale = (high - low) / (qmax - qmin);
-  if (scale < static_cast<double>(FLT_MIN)) {
+  if (scale < static_cast<double>(kLeastScale)) {
     params.scales = {1.0f};
     params.zero_points = {static_cast<int32_t>(params.qmin())};
     return params;
@@ -142,7 +142,7 @@ QuantParams symmetric_params(double threshold, int bits, bool is_signed, bool na
   params.narrow_range = narrow_range && is_signed;
   const double levels =
       narrow_range ? static_cast<double>(params.qmax()) : std::ldexp(1.0, bits - (is_signed ? 1 : 0));
-  params.scales = {std::max(static_cast<float>(finite(threshold) / levels), FLT_MIN)};
+  params.scales = {std::max(static_cast<float>(finite(threshold) / levels), kLeastScale)};
   params.zero_points = {0};
   return params;
 }

@@ -12,6 +12,10 @@
 
 namespace qc::quant {
 
+/// No scale is smaller: of two, an input's and a weight's, the product is still a normal float32, which
+/// accumulators and kernels count in.
+inline constexpr float kLeastScale = 0x1p-60f;
+
 struct QuantParams {
   int bits = 8;  // 2..16, 32 for biases
   bool is_signed = false;
@@ -40,12 +44,12 @@ struct QuantParams {
 
 /// Per-tensor asymmetric parameters whose range covers [min, max] widened to contain 0, zero exactly
 /// representable (so either end may miss its bound by half a step). As onnxruntime quant_utils.py
-/// compute_scale_zp: scale in double, stored as float32; a range too small for a normal scale gives scale 1.
+/// compute_scale_zp: scale in double, stored as float32; a range too small for kLeastScale gives scale 1.
 /// min >= 0 always gives zero point qmin: then a Relu in front changes nothing.
 QuantParams asymmetric_params(double min, double max, int bits, bool is_signed);
 /// Per-tensor symmetric parameters: scale = threshold / 2^(bits - is_signed), zero point 0 (MCT's form), or
-/// with narrow_range scale = threshold / qmax (TFLite/ONNX Runtime's form). threshold > 0; the scale is never
-/// denormal.
+/// with narrow_range scale = threshold / qmax (TFLite/ONNX Runtime's form). threshold > 0; never below
+/// kLeastScale.
 QuantParams symmetric_params(double threshold, int bits, bool is_signed, bool narrow_range);
 
 /// The real interval that the integers of a per-tensor quantizer stand for.

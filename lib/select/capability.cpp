@@ -74,6 +74,16 @@ bool clamps_itself(const ir::Graph& graph, const ir::Node& producer, const ir::N
   return low && ((*low == 0 && (!high || *high == 6)) || (*low == -1 && high && *high == 1));
 }
 
+// A Clip from 0.0001 on, say.
+bool leaves_zero_out(const ir::Graph& graph, const ir::Node& node) {
+  const auto bound = [&](size_t slot) {
+    return slot < node.inputs.size() && node.inputs[slot] != ir::kNone
+               ? ir::scalar_constant(graph, node.inputs[slot]).value_or(0)
+               : 0;
+  };
+  return node.op_type == "Clip" && (bound(1) > 0 || bound(2) < 0);
+}
+
 Capability activation(const ir::Graph& graph, const ir::Node& node, const std::vector<Capability>& so_far,
                       bool symmetric) {
   const ir::ValueId in = node.inputs[0];
@@ -87,6 +97,8 @@ Capability activation(const ir::Graph& graph, const ir::Node& node, const std::v
     if (slot < node.inputs.size() && node.inputs[slot] != ir::kNone &&
         !ir::scalar_constant(graph, node.inputs[slot]))
       return no(Reason::kNoIntegerKernel, "its bounds are not constants");
+  if (leaves_zero_out(graph, node))
+    return no(Reason::kNoIntegerKernel, "its bounds leave out zero, which every range of integers holds");
   if (symmetric && !clamps_itself(graph, graph.nodes[static_cast<size_t>(value.producer)], node))
     return no(Reason::kNoIntegerKernel, "the node before it cannot cut off what is below zero");
   return {Ability::kFollows, Reason::kTarget, {}};

@@ -61,20 +61,31 @@ std::string in_nibbles(std::string_view bytes) {
   return packed;
 }
 
-// The integers of a constant with its dimensions in another order.
-TensorId integer_constant(Lowering& l, const plan::IntegerTensor& integers, size_t rank,
+// The dimension of `dims` that counts what dimension `axis` of `own` counts, the same elements in both: as
+// long, and as far from one to the next.
+int same_dimension(std::span<const int64_t> own, int axis, std::span<const int64_t> dims) {
+  const auto step = [](std::span<const int64_t> of, size_t d) {
+    return ir::element_count(of.subspan(d + 1));
+  };
+  const auto at = static_cast<size_t>(axis);
+  size_t d = 0;
+  while (d + 1 < dims.size() && (dims[d] != own[at] || step(dims, d) != step(own, at))) ++d;
+  return static_cast<int>(d);
+}
+
+// The integers of a constant of shape `own`, seen as `dims`, with these in another order.
+TensorId integer_constant(Lowering& l, const plan::IntegerTensor& integers, std::span<const int64_t> own,
                           std::span<const int64_t> dims, std::span<const int> order, const char* kind) {
   const Type type = integer_type(integers.params);
   const ir::Tensor moved =
       transposed(ir::make_tensor(carrier(type), integer_bytes(integers), {dims.begin(), dims.end()}), order);
   Quantization q = quantization_of(integers.params);
   if (integers.params.per_channel()) {
-    // Dimensions added in front move the axis.
-    const int axis = integers.params.axis + static_cast<int>(dims.size() - rank);
+    const int axis = same_dimension(own, integers.params.axis, dims);
     q.axis = static_cast<int32_t>(std::find(order.begin(), order.end(), axis) - order.begin());
   }
   // Weights of convolutions and matrices; TRANSPOSE_CONV and the others know 8 bits.
-  const bool takes = kind[0] == 'w' && (node_at(l, l.current).op_type == "Conv" || rank == 2);
+  const bool takes = kind[0] == 'w' && (node_at(l, l.current).op_type == "Conv" || own.size() == 2);
   if (takes && l.options.int4 && integers.params.bits <= 4 && !computes_wide(l, l.current) &&
       (runs_on_integers(l, l.current) || l.options.form == Form::kDynamicRange))
     return add_constant(l, Type::kInt4, narrow(moved.dims), in_nibbles(*moved.bytes), kind, std::move(q));
@@ -291,8 +302,7 @@ TensorId read(Lowering& l, ir::NodeId id, size_t slot, size_t rank) {
   std::vector<int> order = channels_last(tensor.dims.size());
   if (!last) std::sort(order.begin(), order.end());
   if (runs_on_integers(l, id) && l.source.weights.contains(v))
-    return integer_constant(l, l.source.weights.at(v), value.constant->dims.size(), tensor.dims, order,
-                            "constants");
+    return integer_constant(l, l.source.weights.at(v), value.constant->dims, tensor.dims, order, "constants");
   if (runs_on_integers(l, id) && tensor.dtype == ir::DType::kFloat)
     return rounded_constant(l, tensor, order, computes_wide(l, id));
   if (tensor.dtype == ir::DType::kFloat) return float_constant(l, transposed(tensor, order), "constants");
@@ -315,8 +325,7 @@ TensorId read_weight(Lowering& l, ir::NodeId id, size_t slot, std::span<const in
     floats.dims = dims;
     return float_constant(l, transposed(floats, order), "weights");
   }
-  const TensorId weight =
-      integer_constant(l, l.source.weights.at(v), constant.dims.size(), dims, order, "weights");
+  const TensorId weight = integer_constant(l, l.source.weights.at(v), constant.dims, dims, order, "weights");
   if (runs_on_integers(l, id) || l.options.form == Form::kDynamicRange) return weight;
   const TensorId unfolded = temporary_float(l, tensor_at(l, weight).shape);
   emit(l, Op::kDequantize, {weight}, {unfolded});
@@ -331,7 +340,7 @@ TensorId made_weight(Lowering& l, std::span<const int64_t> dims, std::span<const
 }
 TensorId made_weight(Lowering& l, std::span<const int64_t> dims, std::span<const int> order,
                      const plan::IntegerTensor& integers) {
-  return integer_constant(l, integers, dims.size(), dims, order, "weights");
+  return integer_constant(l, integers, dims, dims, order, "weights");
 }
 
 TensorId read_bias(Lowering& l, ir::NodeId id, int64_t length, TensorId input, TensorId weight) {

@@ -2,11 +2,11 @@
 #include "threshold/blocks.h"
 
 #include <algorithm>
-#include <cfloat>
 #include <cmath>
 #include <vector>
 
 #include "base/parallel.h"
+#include "quant/quant_params.h"
 
 namespace qc::threshold {
 namespace {
@@ -44,7 +44,7 @@ double fitted_scale(std::span<const float> x, const std::vector<double>& steps, 
 }
 
 Fit as_stored(Fit fit) {
-  fit.scale = std::max(static_cast<float>(fit.scale), FLT_MIN);
+  fit.scale = std::max(static_cast<float>(fit.scale), quant::kLeastScale);
   return fit;
 }
 
@@ -64,7 +64,7 @@ Fit start_of(std::span<const float> x, const Range& range, bool symmetric) {
           static_cast<int32_t>(std::clamp(std::nearbyint(range.low - from / fit.scale),
                                           static_cast<double>(range.low), static_cast<double>(range.high)));
   }
-  if (!(fit.scale >= static_cast<double>(FLT_MIN))) fit.scale = 1;  // nothing but zeros
+  if (!(fit.scale >= static_cast<double>(quant::kLeastScale))) fit.scale = 1;  // nothing but zeros
   return as_stored(fit);
 }
 

@@ -101,9 +101,9 @@ std::pair<double, double> bounds_of_maker(const ir::Graph& graph, ir::ValueId v)
 
 // ONNX Runtime drops a Relu or Clip only if the integers' whole range lies inside its bounds, compared in
 // float32. The best range may reach a little past a bound (half a step of the topmost level), so it is drawn
-// in.
+// in. Bounds without zero hold no grid: the op stays.
 void keep_inside(quant::QuantParams& params, double low, double high) {
-  if (params.scales.size() != 1) return;
+  if (params.scales.size() != 1 || low > 0 || high < 0) return;
   const double above = static_cast<double>(params.qmax()) - params.zero_points[0];
   const double below = static_cast<double>(params.qmin()) - params.zero_points[0];
   double scale = params.scales[0];

@@ -11,7 +11,7 @@ Family family_of(const Options& options, bool is_signed, double min, double max)
   Family family;
   const int64_t levels = int64_t{1} << options.bits;
   family.span = levels - 1;
-  family.scale_floor = static_cast<double>(FLT_MIN);
+  family.scale_floor = static_cast<double>(quant::kLeastScale);
   if (options.quantizer == Quantizer::kUniform) {
     family.low_min = min >= 0 ? 0 : -family.span;
     family.low_max = max <= 0 && min < 0 ? -family.span : 0;

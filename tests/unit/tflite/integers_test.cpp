@@ -142,6 +142,7 @@ ir::Graph every_kind() {
                     {"pads", std::vector<int64_t>{1, 0, 0, 1}}}),
         dilation == 1 ? "w_up" : "w_up_dilated");
   out(tiny::gemm(g, tiny::flatten(g, x), 12), "w_gemm");
+  out(tiny::gemm(g, tiny::flatten(g, tiny::relu(g, tiny::conv(g, x, 6))), 12), "w_gemm_of_channels_last");
   out(tiny::relu(g, tiny::add(g, x, y)), "add_relu");
   out(tiny::mul(g, x, y), "mul");
   out(tiny::node(g, "Sub", {x, y}), "sub");

@@ -1,0 +1,73 @@
+// See multipliers.h. Weights have no scales yet: none will be larger than what covers the largest of them.
+#include "select/multipliers.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ir/ops.h"
+#include "select/near_grids.h"
+
+namespace qc::select {
+namespace {
+
+double largest(const ir::Tensor& weight) {
+  double most = 0;
+  for (const float w : weight.as<float>()) most = std::max(most, std::fabs(static_cast<double>(w)));
+  return most;
+}
+
+// The value in which a layer's result is rounded: its own, or that behind a Relu or Clip it swallows.
+ir::ValueId rounded_result(const plan::QuantPlan& plan, const ir::Graph& graph, ir::ValueId v) {
+  while (!plan.values[static_cast<size_t>(v)].quantized) {
+    const std::vector<ir::NodeId>& readers = graph.values[static_cast<size_t>(v)].consumers;
+    if (readers.size() != 1) return ir::kNone;
+    const ir::Node& reader = graph.nodes[static_cast<size_t>(readers[0])];
+    if (!ir::standard_op(reader, "Relu") && !ir::standard_op(reader, "Clip")) return ir::kNone;
+    v = reader.outputs[0];
+  }
+  return v;
+}
+
+void raise(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target, ir::ValueId v,
+           float scale) {
+  std::vector<size_t> members;
+  const ir::ValueId group = plan.values[static_cast<size_t>(v)].scale_group;
+  for (size_t other = 0; other < plan.values.size(); ++other) {
+    const plan::ValueDecision& decision = plan.values[other];
+    if (!decision.quantized ||
+        (other != static_cast<size_t>(v) && (group == ir::kNone || decision.scale_group != group)))
+      continue;
+    quant::QuantParams after = decision.params;
+    after.scales = {scale};
+    const ir::Value& value = graph.values[other];
+    if (value.producer != ir::kNone &&
+        (target.known_ranges.contains(graph.nodes[static_cast<size_t>(value.producer)].op_type) ||
+         !keeps_bounds(graph, target, value, decision.params, after)))
+      return;
+    members.push_back(other);
+  }
+  for (const size_t member : members) plan.values[member].params.scales = {scale};
+}
+
+}  // namespace
+
+void bound_multipliers(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target,
+                       double least_threshold) {
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    const ir::Node& node = graph.nodes[n];
+    const ir::WeightTraits* traits = node.erased ? nullptr : ir::weight_traits(graph, node);
+    if (!traits || plan.nodes[n].compute != plan::Compute::kInteger) continue;
+    const ir::ValueId in = node.inputs[static_cast<size_t>(traits->data_slot)],
+                      out = rounded_result(plan, graph, node.outputs[0]);
+    if (out == ir::kNone || in == ir::kNone || !plan.values[static_cast<size_t>(in)].quantized) continue;
+    const quant::QuantParams &x = plan.values[static_cast<size_t>(in)].params,
+                             &y = plan.values[static_cast<size_t>(out)].params;
+    const ir::Tensor* weight = ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
+    if (x.scales.size() != 1 || y.scales.size() != 1 || !weight) continue;
+    const double unit = static_cast<double>(x.scales[0]) * std::max(largest(*weight), least_threshold) / 127;
+    if (unit > kMostMultiplier * static_cast<double>(y.scales[0]))
+      raise(plan, graph, target, out, static_cast<float>(unit / kMostMultiplier));
+  }
+}
+
+}  // namespace qc::select
