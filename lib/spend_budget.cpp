@@ -261,22 +261,27 @@ Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, repor
     return !limits.bytes || bytes <= *limits.bytes + study.other_bytes;
   };
   const config::CoreConfig few = with_few_images(scene.config);
+  std::optional<Attempt> best;  // so far
   for (const Tried& tried : candidates) {
-    const Attempt made = build(scene, study, tried.picks, few);
+    Attempt made = build(scene, study, tried.picks, few);
     const int64_t bytes = written_bytes(scene, made.model);
     measured.push_back(made.fidelity.worst_db());
-    if (fits(bytes)) order.push_back(measured.size() - 1);
     report.frontier.push_back({tried.name, std::nan(""), bytes, tried.predicted_db, measured.back(), false});
+    if (!fits(bytes)) continue;
+    order.push_back(measured.size() - 1);
+    if (!best || measured.back() > best->fidelity.worst_db()) best = std::move(made);
   }
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return measured[a] > measured[b]; });
-  std::optional<Attempt> best;
-  for (size_t i = 0; i < order.size() && !best; ++i) {
-    Attempt made = build(scene, study, candidates[order[i]].picks, scene.config);
+  // More images mostly bring more, and other scales, of which there may be too many.
+  if (best) {
+    const Tried& chosen = candidates[order[0]];
+    Attempt made = build(scene, study, chosen.picks, scene.config);
     const int64_t bytes = written_bytes(scene, made.model);
-    if (!fits(bytes)) continue;  // other scales, and more of them
-    report.frontier.push_back({candidates[order[i]].name + ", all images", std::nan(""), bytes,
-                               candidates[order[i]].predicted_db, made.fidelity.worst_db(), true});
-    best = std::move(made);
+    const bool better = fits(bytes) && made.fidelity.worst_db() >= measured[order[0]];
+    report.frontier.push_back({chosen.name + ", all images", std::nan(""), bytes, chosen.predicted_db,
+                               made.fidelity.worst_db(), better});
+    report.frontier[report.frontier.size() - 1 - (candidates.size() - order[0])].chosen = !better;
+    if (better) best = std::move(made);
   }
   if (!best)  // only where tables of the widths themselves are what is too much
     infeasible(scene.config.budget.weights_memory ? "weights_memory" : "total_memory",

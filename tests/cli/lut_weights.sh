@@ -2,7 +2,7 @@
 # simulation says. They are what the target has at 4 bits where no method is named.
 db() { sed -n 's/.*"worst_sqnr_db": \([-0-9.]*\).*/\1/p' out/model.report.json; }
 by() {  # method, correction
-  quantize_sample --set /placement=full --set "/gptq_config/method=$2" --set "/debug_config/network_editor=[{\"filter\":
+  quantize_sample --set /representative_dataset/max_images=100 --set /placement=full --set "/gptq_config/method=$2" --set "/debug_config/network_editor=[{\"filter\":
     {\"name\": \"*\"}, \"action\": {\"weights_quantization_method\": \"$1\", \"weights_n_bits\": 4}}]" -q > /dev/null
 }
 for correction in bias_correction second_order; do
