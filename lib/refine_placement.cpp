@@ -132,6 +132,13 @@ bool is_better_nowhere(const Search& search) {
          improves(search.weights_only, search.found.best.fidelity);
 }
 
+// The best placement does what was aimed at, if with little to spare, and saves time.
+bool reached_and_fast(const Search& search) {
+  const double goal = search.scene.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
+  return search.found.best.fidelity.worst_db() >= goal &&
+         !saves_little(search.scene, integer_nodes(search.found.best.model.plan));
+}
+
 // Attempts at the fastest placement that is predicted to reach the goal, and at finer ones where it does not.
 void try_by_noise(Search& search, bool poor) {
   const PlacementScene& scene = search.scene;
@@ -146,9 +153,17 @@ void try_by_noise(Search& search, bool poor) {
   const std::vector<select::Refined> fit = not_too_slow(scene, search.found.frontier);
   std::vector<bool> last = search.start;
   for (int round = 0; round < kRounds; ++round) {
-    const select::Refined refined = select::choose(fit, goal);
+    select::Refined refined = select::choose(fit, goal);
+    // What just does and is fast comes before what does with ease and is no faster than float.
+    if (poor && round == 0 && saves_little(scene, refined.integer)) {
+      goal.sqnr_db = std::min(goal.sqnr_db, search.aim.db - search.aim.tolerance);
+      refined = select::choose(fit, goal);
+    }
     if (refined.integer == last || (!refined.reaches_goal && round > 0)) break;
-    if (saves_little(scene, refined.integer) && weights_db > refined.predicted_db) return try_nowhere(search);
+    if (saves_little(scene, refined.integer)) {
+      if (poor && reached_and_fast(search)) return;
+      if (weights_db > refined.predicted_db) return try_nowhere(search);
+    }
     last = refined.integer;
     const double db = try_in(search, refined.integer, "placement by measured noise");
     if (!poor || !refined.reaches_goal || db >= search.aim.db - search.aim.tolerance) break;

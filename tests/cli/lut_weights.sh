@@ -18,5 +18,5 @@ done
 grep -q '"weighted_on_integer_kernels": 14' out/model.report.json || fail "not all layers run on integers"
 grep -q '"place": "/debug_config/network_editor/0"' out/model.report.json || fail "no resolved rules in the report"
 grep -q '"weight_bits": 4' out/model.report.json || fail "no layer of 4 bits in the report"
-quantize_sample --set /placement=full --set '/bit_width_config=[{"filter": {"name": "*"}, "weights_n_bits": 4}]' -q > /dev/null
+quantize_sample --set /representative_dataset/max_images=100 --set /placement=full --set '/bit_width_config=[{"filter": {"name": "*"}, "weights_n_bits": 4}]' -q > /dev/null
 [ "$(db)" = "$book" ] || fail "$(db) dB where no method is named, $book dB with codebooks"
