@@ -207,44 +207,89 @@ std::vector<report::FloatRegion> float_regions(const PlacementScene& scene, cons
 
 // --- goals
 
-// "rounding the results of 'a' (41 %), 'b' (22 %)": what the worst output's noise comes from.
-std::string behind_miss(const report::Report& report, const PlacementScene& scene, const Placed& placed,
-                        const Attempt& best) {
-  std::vector<std::pair<double, std::string>> parts;
-  if (placed.noise && !best.fidelity.outputs.empty()) {
-    size_t worst = 0;
-    for (size_t o = 1; o < best.fidelity.outputs.size(); ++o)
-      if (best.fidelity.outputs[o].sqnr_db() < best.fidelity.outputs[worst].sqnr_db()) worst = o;
-    const double total = std::max(best.fidelity.outputs[worst].noise_ratio(), 1e-300);
-    parts.emplace_back(placed.noise->base[worst] / total, "the weights' integers");
-    const std::vector<bool> now = integer_nodes(best.model.plan);
-    for (size_t g = 0; g < placed.noise->values.size(); ++g) {
-      const ir::ValueId v = placed.noise->values[g];
-      const ir::Value& value = scene.graph.values[static_cast<size_t>(v)];
-      const std::string name =
-          value.producer == ir::kNone
-              ? format("the input '{}'", value.name)
-              : format("'{}'", scene.graph.nodes[static_cast<size_t>(value.producer)].name);
-      if (select::is_rounded(scene.graph, v, now))
-        parts.emplace_back(placed.noise->ratios[g][worst] / total, name);
-    }
-    std::stable_sort(parts.begin(), parts.end(),
-                     [](const auto& a, const auto& b) { return a.first > b.first; });
-    parts.resize(std::min(parts.size(), kNamed));
-    std::vector<std::string> words;
-    for (const auto& [share, name] : parts)
-      words.push_back(format("{} ({:.0f} %)", name, 100 * std::min(share, 1.0)));
-    return "most of its error comes from rounding " + join(words, ", ");
+// What the worst output's error comes from, the worst first.
+struct Behind {
+  std::string words;               // "most of its error comes from rounding 'a' (41 %), 'b' (22 %)"
+  std::vector<std::string> nodes;  // those named
+  bool weights = false;            // their integers come first
+};
+
+// By what each rounding was measured to add to it.
+Behind behind_by_noise(const PlacementScene& scene, const Placed& placed, const Attempt& best) {
+  struct Part {
+    double share = 0;
+    std::string words, node;
+  };
+  size_t worst = 0;
+  for (size_t o = 1; o < best.fidelity.outputs.size(); ++o)
+    if (best.fidelity.outputs[o].sqnr_db() < best.fidelity.outputs[worst].sqnr_db()) worst = o;
+  const double total = std::max(best.fidelity.outputs[worst].noise_ratio(), 1e-300);
+  std::vector<Part> parts{{placed.noise->base[worst] / total, "the weights' integers", ""}};
+  const std::vector<bool> now = integer_nodes(best.model.plan);
+  for (size_t g = 0; g < placed.noise->values.size(); ++g) {
+    const ir::ValueId v = placed.noise->values[g];
+    if (!select::is_rounded(scene.graph, v, now)) continue;
+    const ir::Value& value = scene.graph.values[static_cast<size_t>(v)];
+    const std::string node =
+        value.producer == ir::kNone ? "" : scene.graph.nodes[static_cast<size_t>(value.producer)].name;
+    parts.push_back({placed.noise->ratios[g][worst] / total,
+                     node.empty() ? format("the input '{}'", value.name) : format("'{}'", node), node});
   }
-  for (const report::NodeRow& row : report.nodes)
-    if (std::isfinite(row.sqnr_db)) parts.emplace_back(row.sqnr_db, format("'{}'", row.node));
-  if (parts.empty()) return "nothing in it was rounded but weights";
   std::stable_sort(parts.begin(), parts.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+                   [](const Part& a, const Part& b) { return a.share > b.share; });
   parts.resize(std::min(parts.size(), kNamed));
+  Behind behind;
   std::vector<std::string> words;
-  for (const auto& [db, name] : parts) words.push_back(format("{} ({:.1f} dB)", name, db));
-  return "the results furthest from float are those of " + join(words, ", ");
+  for (const Part& part : parts) {
+    words.push_back(format("{} ({:.0f} %)", part.words, 100 * std::min(part.share, 1.0)));
+    if (!part.node.empty()) behind.nodes.push_back(part.node);
+  }
+  behind.words = "most of its error comes from rounding " + join(words, ", ");
+  behind.weights = parts[0].node.empty() && parts[0].words.starts_with("the weights");
+  return behind;
+}
+
+Behind behind_miss(const report::Report& report, const PlacementScene& scene, const Placed& placed,
+                   const Attempt& best) {
+  if (placed.noise && !best.fidelity.outputs.empty()) return behind_by_noise(scene, placed, best);
+  std::vector<std::pair<double, std::string>> rows;
+  for (const report::NodeRow& row : report.nodes)
+    if (std::isfinite(row.sqnr_db)) rows.emplace_back(row.sqnr_db, row.node);
+  if (rows.empty()) return {"nothing in it was rounded but weights", {}, true};
+  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  rows.resize(std::min(rows.size(), kNamed));
+  Behind behind;
+  std::vector<std::string> words;
+  for (const auto& [db, node] : rows) {
+    words.push_back(format("'{}' ({:.1f} dB)", node, db));
+    behind.nodes.push_back(node);
+  }
+  behind.words = "the results furthest from float are those of " + join(words, ", ");
+  return behind;
+}
+
+bool has_tflite(const report::Report& report) {
+  return std::any_of(report.files.begin(), report.files.end(),
+                     [](const report::FileBytes& file) { return file.format == "tflite"; });
+}
+
+// What to write into the config: tried on models whose weights, and on others whose results, cost the most.
+std::string remedy_for(const Behind& behind, const report::Report& report, const Attempt& best) {
+  const bool weights_tried =
+      std::any_of(best.corrections.begin(), best.corrections.end(),
+                  [](const report::Correction& one) { return one.name.starts_with(kSecondOrder); });
+  if (behind.weights && weights_tried && !has_tflite(report))
+    return "give the weights 16 bits: \"bit_width_config\": [{\"filter\": {\"name\": \"*\"}, "
+           "\"weights_n_bits\": 16}]";
+  std::vector<std::string> names;
+  for (const std::string& node : behind.nodes) names.push_back('"' + node + '"');
+  const std::string leave = format(
+      "leave these in float: \"placement\": {{\"rules\": [{{\"filter\": {{\"name\": [{}]}}, "
+      "\"placement\": \"float\"}}]}}",
+      join(names, ", "));
+  const std::string correct = "correct the weights: \"gptq_config\": {\"method\": \"second_order\"}";
+  if (names.empty()) return correct;
+  return weights_tried ? leave : leave + ", or " + correct;
 }
 
 // The goals of the user that no placement of the frontier reaches, or not together; "" when one does.
@@ -298,23 +343,23 @@ void judge_goals(report::Report& report, const PlacementScene& scene, const Plac
   const bool asked = scene.goals.min_sqnr_db.has_value();
   const double goal = scene.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
   if (asked) report.gates.push_back({"placement.min_sqnr_db", goal, worst, worst >= goal});
+  const std::vector<bool> now = integer_nodes(best.model.plan);
+  if (has_tflite(report) && std::find(now.begin(), now.end(), true) == now.end())
+    report.warnings.push_back({"no-integers", "/placement",
+                               "the files compute in float with int8 weights, as integers were too far from "
+                               "float or no faster; a device that has integers alone cannot run them",
+                               "have integers wherever the target has them: \"placement\": \"full\""});
   if (const std::string why = out_of_reach(scene, placed);
       !why.empty() && (asked || scene.goals.max_latency_ratio))
     report.warnings.push_back({"goals-out-of-reach", "/placement", why,
                                "lower the goal, or give the weights more: \"gptq_config\": {\"method\": "
                                "\"second_order\"}"});
   if (worst >= goal) return;
-  const bool weights_too =
-      std::any_of(best.corrections.begin(), best.corrections.end(),
-                  [](const report::Correction& one) { return one.name.starts_with(kSecondOrder); });
+  const Behind behind = behind_miss(report, scene, placed, best);
   report.warnings.push_back(
       {"goal-missed", "/placement/min_sqnr_db",
-       format("the worst output is at {:.1f} dB, the goal is {:g}; {}", worst, goal,
-              behind_miss(report, scene, placed, best)),
-       format(
-           "leave these in float: \"placement\": {{\"rules\": [{{\"filter\": {{\"name\": NAME}}, "
-           "\"placement\": \"float\"}}]}}{}",
-           weights_too ? "" : ", or correct the weights: \"gptq_config\": {\"method\": \"second_order\"}")});
+       format("the worst output is at {:.1f} dB, the goal is {:g}; {}", worst, goal, behind.words),
+       remedy_for(behind, report, best)});
 }
 
 }  // namespace qc
