@@ -13,6 +13,9 @@ namespace {
 // a decibel, and each takes memory in both networks. What is there to wait for does not grow with the images
 // to calibrate on beyond kCounted: a run with more of them takes the same memory.
 constexpr int64_t kQuickImages = 4, kQuickMemory = int64_t{384} << 20, kCounted = 100;
+// Where a goal is missed more images are worth it, but not all of a machine's memory: some take gigabytes
+// each.
+constexpr int64_t kUnaskedMemory = int64_t{1} << 30;
 constexpr double kTimesOfCalibration = 1.85;  // about twice, by an estimate
 // Measured on models of pictures from 128 to 900 pixels. In inferences of the float model: an image of
 // calibration (decoding, histograms), and one of correction (two networks side by side, rounding, copies). A
@@ -40,9 +43,11 @@ int64_t images_for_wide_weights(const Scene& scene, const Subject& subject, cons
   if (!only_biases || config.saturation_guard.value_or(false) || has_narrow_weights(best.model) ||
       layers == 0)
     return 0;
-  const int64_t most = correction_images(best.model, config, config.correction.images);
+  const int64_t fit = config.memory_limit ? INT64_MAX : correct::images_that_fit(best.model, kUnaskedMemory);
+  const int64_t most = std::min(fit, correction_images(best.model, config, config.correction.images));
+  if (most < kQuickImages) return 0;
   if (misses_goal(best, config)) return most;
-  if (correct::images_that_fit(best.model, kQuickMemory) < kQuickImages || most < kQuickImages) return 0;
+  if (correct::images_that_fit(best.model, kQuickMemory) < kQuickImages) return 0;
   const correct::PassWork work =
       correct::work_of_pass(best.model, with_shapes_of(subject.graph, scene.sample, scene.doors));
   const double inference = inference_ns(subject, work);

@@ -212,8 +212,9 @@ std::vector<Gram> gather(const Windows& windows, std::span<const Pair> images, c
 }
 
 void add(Gram& sum, const Gram& other) {
+  // Where no image has been looked at, nothing is known of what results are added to.
   const auto add_all = [](std::vector<double>& to, const std::vector<double>& from) {
-    for (size_t i = 0; i < to.size(); ++i) to[i] += from[i];
+    for (size_t i = 0; i < from.size(); ++i) to[i] += from[i];
   };
   add_all(sum.quantized, other.quantized);
   add_all(sum.cross, other.cross);

@@ -45,7 +45,7 @@ int64_t patches_of_image(int64_t positions);
 /// evenly, stand for all.
 std::vector<Gram> gather(const Windows& windows, std::span<const Pair> images, const GatherOptions& options);
 
-/// sum += other
+/// sum += other, of as many groups' rows and inputs, or of no images
 void add(Gram& sum, const Gram& other);
 /// How far two sets of images are from saying the same of how inputs go together: squared differences of
 /// their mean products.

@@ -87,11 +87,11 @@ Net residual(int bits) {
 correct::SecondOrder solved(const Net& net, bool pictures, bool mirror, int threads, int64_t most = 100,
                             bool scale_search = false, correct::Kept* kept = nullptr,
                             int64_t longest_patch = correct::kLongestPatch,
-                            const correct::Besides& besides = {}) {
+                            const correct::Besides& besides = {}, int64_t fitted = kFitted) {
   const SmoothSource source(pictures);
   run::OrtRunnerFactory runners(onnx_doors());
   std::vector<int64_t> images;
-  for (int64_t i = 0; i < kFitted; ++i) images.push_back(i);
+  for (int64_t i = 0; i < fitted; ++i) images.push_back(i);
   correct::SecondOrderOptions options;
   options.mirror = mirror;
   options.most_runs = most;
@@ -196,6 +196,14 @@ TEST_CASE("the end of a branch makes up for the error of what it is added to") {
   const correct::SecondOrder without =
       solved(net, false, false, 2, 100, false, nullptr, correct::kLongestPatch, besides);
   CHECK(db_of(net, found) > db_of(net, without) + 0.2);
+}
+
+TEST_CASE("two images are enough for a network with a branch, though none is left to choose by") {
+  const Net net = residual(4);
+  const correct::SecondOrder found =
+      solved(net, false, false, 2, 100, false, nullptr, correct::kLongestPatch, {}, 2);
+  CHECK(found.layers == 2);
+  CHECK(found.trusts.at(net.graph.nodes[2].inputs[1]).at(0).skip == 0);
 }
 
 TEST_CASE("what is found does not depend on the number of threads or on the run") {
