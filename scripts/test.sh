@@ -65,7 +65,7 @@ fuzzers() {
 
 real_models() {
   [ -d "$QCONVERT_TEST_DATA/models" ] || { echo "QCONVERT_TEST_DATA=$QCONVERT_TEST_DATA has no folder 'models'"; return 1; }
-  # The same models as .tflite are judged by scripts/real_models_tflite.sh, by hand: some of its rows are short.
+  # The same models as .tflite are judged by scripts/real_models_tflite.sh, by hand: it takes ten minutes.
   scripts/real_models.sh
 }
 
