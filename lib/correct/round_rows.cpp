@@ -82,8 +82,8 @@ struct Pull {
   Matrix skip;  // and that make up for what the result is added to: E (H + ridge I)^-1; empty: nothing
 };
 
-Matrix or_zero(Matrix direction) {
-  return direction.allFinite() ? direction : Matrix::Zero(direction.rows(), direction.cols());
+void zero_unless_finite(Matrix& direction) {
+  if (!direction.allFinite()) direction.setZero();
 }
 
 // As far as a ridge allows.
@@ -102,7 +102,9 @@ Pull pull(const Matrix& weights, const Gram& gram, double shrink, int threads) {
     if (skips > 0)
       found.skip.middleRows(first, count) = factor.solve(e.middleRows(first, count).transpose()).transpose();
   });
-  return {or_zero(std::move(found.own)), or_zero(std::move(found.skip))};
+  zero_unless_finite(found.own);
+  zero_unless_finite(found.skip);
+  return found;
 }
 
 // The error on images that the directions have not seen, as a form in both strengths: s^T bend s - 2 slope s.
