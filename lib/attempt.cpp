@@ -11,6 +11,7 @@
 #include "correct/moments.h"
 #include "ir/linear.h"
 #include "ir/ops.h"
+#include "write_tflite.h"
 
 namespace qc {
 namespace {
@@ -262,7 +263,8 @@ bool corrects_only_biases(const config::CoreConfig& config, const FloatAnswers& 
 
 quantize::Options guard_options(const config::CoreConfig& config, const FloatAnswers& answers, int threads) {
   using quantize::SaturationGuard;
-  SaturationGuard guard = SaturationGuard::kSeen;
+  // Kernels of a .tflite's runtimes add in 32 bits.
+  SaturationGuard guard = wants_format(config, "onnx") ? SaturationGuard::kSeen : SaturationGuard::kOff;
   if (config.saturation_guard)
     guard = *config.saturation_guard ? SaturationGuard::kAlways : SaturationGuard::kOff;
   return {guard, answers.maxima, threads};

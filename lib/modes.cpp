@@ -408,7 +408,7 @@ std::vector<std::string> bound_products(const std::vector<select::DynamicChoice>
     if (stored == model.weights.end()) continue;
     const ir::Tensor& weight = *value_of(model.graph, v).constant;
     channels += quantize::bound_pairs(weight, {weight.dims, ir::output_channel_axis(model.graph, node)},
-                                      false, threads, stored->second);
+                                      false, HUGE_VAL, threads, stored->second);
   }
   if (channels == 0) return {};
   return {

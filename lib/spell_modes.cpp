@@ -168,7 +168,8 @@ plan::IntegerTensor rows_of(const ir::Tensor& weight, bool bounded, int threads)
   rows.integers = std::move(blocks.integers);
   const std::vector<int64_t> dims{count, length};
   if (bounded)
-    quantize::bound_pairs(ir::make_tensor(weight.as<float>(), dims), {dims, 0}, false, threads, rows);
+    quantize::bound_pairs(ir::make_tensor(weight.as<float>(), dims), {dims, 0}, false, HUGE_VAL, threads,
+                          rows);
   return rows;
 }
 

@@ -133,7 +133,7 @@ std::optional<budget::Solution> solve_as_written(const BudgetScene& scene, const
     const auto found = budget::solve(items, moved);
     if (!found) break;
     const int64_t left = *limits.bytes + study.other_bytes -
-                         written_bytes(scene, rounded(scene, picked(study, found->sum.picks)));
+                         written_bytes(scene, as_large(scene, picked(study, found->sum.picks)));
     if (left >= 0 && (!best || found->sum.cost < best->sum.cost)) best = found;
     const bool again = !seen.insert(found->sum.picks).second;
     if (again && left >= 0) break;
@@ -199,7 +199,7 @@ std::vector<Tried> candidates_for(const BudgetScene& scene, const WidthStudy& st
   }
   for (size_t w = all.size(); w-- > 0 && (more || tried.empty());) {
     const std::vector<size_t> picks(study.items.size(), w);
-    const bool fits = !limits.bytes || written_bytes(scene, rounded(scene, study.candidates[w])) <=
+    const bool fits = !limits.bytes || written_bytes(scene, as_large(scene, study.candidates[w])) <=
                                            *limits.bytes + study.other_bytes;
     if (!fits || (limits.extra && budget::sum_of(items, picks).extra > *limits.extra)) continue;
     add(format("{} bits everywhere", all[w]), picks);
@@ -286,7 +286,7 @@ Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, repor
   if (!best)  // only where tables of the widths themselves are what is too much
     infeasible(scene.config.budget.weights_memory ? "weights_memory" : "total_memory",
                static_cast<double>(*limits.bytes + study.other_bytes),
-               static_cast<double>(written_bytes(scene, rounded(scene, study.candidates.front()))),
+               static_cast<double>(written_bytes(scene, as_large(scene, study.candidates.front()))),
                "no mixture of widths fits once it is written", "raise the budget to that");
   return std::move(*best);
 }

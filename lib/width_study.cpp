@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "correct/bias_correction.h"
 #include "correct/sensitivity.h"
+#include "ir/linear.h"
 #include "ir/ops.h"
 #include "quant/quant_params.h"
 #include "simulate/layer_sensitivity.h"
@@ -138,6 +139,20 @@ plan::QuantizedModel rounded(const BudgetScene& scene, const plan::Candidates& w
   return quantize::quantize(scene.graph, scene.plan, weights, {}, ignored);
 }
 
+plan::QuantizedModel as_large(const BudgetScene& scene, const plan::Candidates& weights) {
+  plan::QuantizedModel model = rounded(scene, weights);
+  const bool corrected = scene.config.quantization.weights_bias_correction ||
+                         scene.config.correction.method != config::CorrectionMethod::kNone;
+  std::map<ir::NodeId, std::vector<float>> zeros;
+  for (const correct::Layer& layer : correct::correctable_layers(model.graph, model.plan))
+    if (corrected && ir::bias_place(model.graph, layer.node)->slot == ir::kNone) {
+      const auto linear = ir::linear_at(model.graph, layer.node);
+      if (linear) zeros[layer.node].assign(static_cast<size_t>(linear->out_channels), 0.0f);
+    }
+  quantize::add_to_biases(model, zeros);
+  return model;
+}
+
 namespace {
 
 // One model of each width, written: bytes are counted, not computed.
@@ -150,7 +165,7 @@ void count_bytes(const BudgetScene& scene, WidthStudy& study) {
       for (const ir::NodeId node : item.nodes) rules[static_cast<size_t>(node)].weights_n_bits = all[w];
     study.candidates.push_back(threshold::weight_candidates(scene.graph, scene.plan, scene.target,
                                                             scene.config.quantization, rules, scene.threads));
-    const BytesByNode bytes = constant_bytes(scene.write(rounded(scene, study.candidates.back())));
+    const BytesByNode bytes = constant_bytes(scene.write(as_large(scene, study.candidates.back())));
     int64_t in_items = 0;
     for (WidthItem& item : study.items) {
       int64_t sum = 0;

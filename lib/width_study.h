@@ -94,6 +94,8 @@ std::vector<budget::Item> problem_of(const BudgetScene& scene, const WidthStudy&
 /// Candidates with these widths, by item; and the model that they make, rounded to nearest.
 plan::Candidates picked(const WidthStudy& study, const std::vector<size_t>& picks);
 plan::QuantizedModel rounded(const BudgetScene& scene, const plan::Candidates& weights);
+/// The same with biases (of 0) where corrections add some: as many bytes as the file will have.
+plan::QuantizedModel as_large(const BudgetScene& scene, const plan::Candidates& weights);
 /// The scene's plan with every weight at full width, rounded to nearest.
 plan::QuantizedModel quantized_at_full_width(const BudgetScene& scene, const WidthStudy& study);
 /// Bytes of constants in the file that takes most.

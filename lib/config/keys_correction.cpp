@@ -75,7 +75,7 @@ Key memory_key() {
            },
            [](const CoreConfig& c) { return c.memory_limit ? Json(*c.memory_limit) : Json(); }},
           "What second-order correction may use: fewer images are looked at where they do not fit. null: "
-          "half of the machine's memory.");
+          "half of the machine's memory, and 1 GiB where nobody asked for it.");
   key.nullable = true;
   return key;
 }

@@ -45,7 +45,8 @@ std::optional<BiasPlace> bias_place(const Graph& graph, NodeId id) {
   const ValueId out = node.outputs[0];
   if (node.op_type != "MatMul") {
     const bool has = node.inputs.size() > 2 && node.inputs[2] != kNone;
-    if (has && !constant_input(graph, node, 2)) return std::nullopt;
+    const Tensor* bias = constant_input(graph, node, 2);
+    if (has && (!bias || bias->dims.size() != 1)) return std::nullopt;
     return BiasPlace{id, has ? 2 : kNone, out};
   }
   const Value& value = graph.values[static_cast<size_t>(out)];

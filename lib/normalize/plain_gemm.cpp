@@ -1,5 +1,6 @@
 // Gemm with alpha = beta = 1, transA = 0 and a bias of one number a column: the form that a fully connected
-// layer has in every integer kernel. transB stays as it is.
+// layer has in every integer kernel. transB stays as it is. What else is added (numbers of its own for every
+// row, or what the model computes) becomes an Add behind it.
 #include "normalize/edit.h"
 #include "normalize/rewrites.h"
 
@@ -11,6 +12,7 @@ struct Match {
   float alpha, beta;
   bool transposed;
   std::optional<Channels> bias;  // set: the bias to write; empty list: none
+  bool apart = false;            // what is added is no bias
 };
 
 std::optional<Match> match(const Graph& graph, NodeId id) {
@@ -23,15 +25,32 @@ std::optional<Match> match(const Graph& graph, NodeId id) {
   const int64_t columns = weight->dims[ir::int_attribute(node, "transB", 0) != 0 ? 0 : 1];
   if (node.inputs.size() > 2 && node.inputs[2] != kNone) {
     const auto bias = channel_constant(graph, node.inputs[2], columns, 2, -1);
-    if (!bias && m.beta != 1) return std::nullopt;
+    m.apart = !bias && m.beta != 0;
     const bool plain = bias && m.beta == 1 && ir::constant_input(graph, node, 2)->dims == Dims{columns};
-    if (bias && !plain) m.bias = m.beta == 0 ? Channels{} : *bias;
+    if (m.beta == 0)
+      m.bias = Channels{};
+    else if (bias && !plain)
+      m.bias = *bias;
   }
-  const bool change = m.alpha != 1 || m.beta != 1 || m.transposed || m.bias;
+  const bool change = m.alpha != 1 || m.beta != 1 || m.transposed || m.bias || m.apart;
   return change ? std::optional(m) : std::nullopt;
 }
 
+bool add_behind(Graph& graph, const Match& m) {
+  const Node gemm = node_at(graph, m.node);
+  ValueId added = gemm.inputs[2];
+  if (m.beta != 1) {
+    const ValueId beta = ir::add_constant(graph, gemm.name + "/beta", float_tensor({m.beta}, {}));
+    added = insert_node(graph, "Mul", {added, beta}, {}, gemm.name + "/added", m.node);
+  }
+  const ValueId product = insert_node(graph, "Gemm", {gemm.inputs[0], gemm.inputs[1]}, gemm.attributes,
+                                      gemm.name + "/product", m.node);
+  ir::become(graph, m.node, "Add", {product, added}, {});
+  return true;
+}
+
 bool transform(Graph& graph, const Match& m) {
+  if (m.apart) return add_behind(graph, m);
   if (m.alpha != 1) {
     const ir::Tensor& weight = *ir::constant_input(graph, node_at(graph, m.node), 1);
     std::vector<float> scaled;

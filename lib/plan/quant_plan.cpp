@@ -47,6 +47,16 @@ const char* reason_text(Reason reason) {
   return "?";
 }
 
+ir::ValueId rounded_result(const QuantPlan& plan, const ir::Graph& graph, ir::ValueId v) {
+  if (plan.values[static_cast<size_t>(v)].quantized) return v;
+  const std::vector<ir::NodeId>& readers = graph.values[static_cast<size_t>(v)].consumers;
+  if (readers.size() != 1) return ir::kNone;
+  const ir::Node& reader = graph.nodes[static_cast<size_t>(readers[0])];
+  if (!ir::standard_op(reader, "Relu") && !ir::standard_op(reader, "Clip")) return ir::kNone;
+  const ir::ValueId limited = reader.outputs[0];
+  return plan.values[static_cast<size_t>(limited)].quantized ? limited : ir::kNone;
+}
+
 std::string dump(const QuantPlan& plan, const ir::Graph& graph) {
   std::string text;
   for (const ir::NodeId id : ir::topological_order(graph)) {

@@ -49,6 +49,10 @@ struct QuantPlan {
   std::vector<ValueDecision> values;  // by ValueId
 };
 
+/// The value in which what a node computes as `v` is rounded: `v` itself, or that behind a Relu or Clip which
+/// runs in the same kernel; ir::kNone where it stays float.
+ir::ValueId rounded_result(const QuantPlan& plan, const ir::Graph& graph, ir::ValueId v);
+
 /// Stable text, one line a node and one a quantized value: `--dump plan`, golden tests.
 std::string dump(const QuantPlan& plan, const ir::Graph& graph);
 

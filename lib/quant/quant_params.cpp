@@ -125,7 +125,7 @@ QuantParams asymmetric_params(double min, double max, int bits, bool is_signed) 
   const auto qmin = static_cast<double>(params.qmin()), qmax = static_cast<double>(params.qmax());
   const double scale = (high - low) / (qmax - qmin);
   if (scale < static_cast<double>(kLeastScale)) {
-    params.scales = {1.0f};
+    params.scales = {std::ldexp(1.0f, -bits)};
     params.zero_points = {static_cast<int32_t>(params.qmin())};
     return params;
   }

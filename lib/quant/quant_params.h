@@ -44,7 +44,8 @@ struct QuantParams {
 
 /// Per-tensor asymmetric parameters whose range covers [min, max] widened to contain 0, zero exactly
 /// representable (so either end may miss its bound by half a step). As onnxruntime quant_utils.py
-/// compute_scale_zp: scale in double, stored as float32; a range too small for kLeastScale gives scale 1.
+/// compute_scale_zp: scale in double, stored as float32; a range too small for kLeastScale (a Relu that never
+/// fires) gives [0, 1): biases behind it are counted in its steps, and steps of 1 would be coarse.
 /// min >= 0 always gives zero point qmin: then a Relu in front changes nothing.
 QuantParams asymmetric_params(double min, double max, int bits, bool is_signed);
 /// Per-tensor symmetric parameters: scale = threshold / 2^(bits - is_signed), zero point 0 (MCT's form), or

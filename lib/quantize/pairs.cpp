@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <optional>
 
 #include "base/parallel.h"
 #include "quant/vector_clones.h"
@@ -171,9 +172,10 @@ double squared_error(const std::vector<double>& exact, const std::vector<int32_t
 }
 
 // Integers of a channel, as near as pairs allow, at the scale of least squared error between the given one
-// and the one that leaves every pair small enough. Returns that scale.
-float bound_channel(const ir::Tensor& weight, const Terms& terms, int64_t c, int64_t largest, bool keep_scale,
-                    plan::IntegerTensor& tensor) {
+// and the one that leaves every pair small enough. Returns that scale; nothing, and the integers as they
+// were, where the squared error would grow by more than `most_growth`.
+std::optional<float> bound_channel(const ir::Tensor& weight, const Terms& terms, int64_t c, int64_t largest,
+                                   bool keep_scale, double most_growth, plan::IntegerTensor& tensor) {
   const quant::QuantParams& params = tensor.params;
   const Levels levels = levels_of(params, c);
   const size_t at = params.per_channel() ? static_cast<size_t>(c) : 0, count = terms.places.size();
@@ -184,6 +186,8 @@ float bound_channel(const ir::Tensor& weight, const Terms& terms, int64_t c, int
   std::vector<int32_t> q(count), best(count), sums(count / 2);
   double least = HUGE_VAL;
   float chosen = params.scales[at];
+  // What was solved for lies on its grid: rounding alone costs a twelfth of a step squared.
+  double unbounded = static_cast<double>(count) * params.scales[at] * params.scales[at] / 12;
   for (int step = 0; step <= (keep_scale ? 0 : kScaleSteps); ++step) {
     const float scale = static_cast<float>(params.scales[at] *
                                            (1 + (factor_that_suffices(largest) - 1) * step / kScaleSteps));
@@ -191,7 +195,9 @@ float bound_channel(const ir::Tensor& weight, const Terms& terms, int64_t c, int
                 static_cast<double>(params.qmin()), static_cast<double>(params.qmax()), exact.data(),
                 q.data());
     if (!levels.empty()) round_to_levels(exact, levels, q);
-    if (squared_error(exact, q, scale) >= least) continue;  // shrinking only adds to it
+    const double rounding = squared_error(exact, q, scale);
+    if (step == 0) unbounded = std::max(unbounded, rounding);
+    if (rounding >= least) continue;  // shrinking only adds to it
     sums_of(q.data(), terms.inputs.data(), std::ssize(sums), sums.data());
     for (size_t p = 0; p < sums.size(); ++p)
       if (sums[p] > kPairLimit) shrink(&exact[2 * p], &terms.inputs[2 * p], levels, &q[2 * p]);
@@ -201,6 +207,7 @@ float bound_channel(const ir::Tensor& weight, const Terms& terms, int64_t c, int
     chosen = scale;
     best = q;
   }
+  if (least > most_growth * unbounded) return std::nullopt;
   for (size_t i = 0; i < count; ++i) tensor.integers[terms.places[i]] = best[i];
   return chosen;
 }
@@ -224,19 +231,21 @@ std::vector<int64_t> largest_pairs(const plan::IntegerTensor& tensor, const Pair
   return largest;
 }
 
-int64_t bound_pairs(const ir::Tensor& weight, const PairWalk& walk, bool keep_scales, int threads,
-                    plan::IntegerTensor& tensor) {
+int64_t bound_pairs(const ir::Tensor& weight, const PairWalk& walk, bool keep_scales, double most_growth,
+                    int threads, plan::IntegerTensor& tensor) {
   const std::vector<int64_t> largest = largest_pairs(tensor, walk, threads);
   const bool keep_scale = keep_scales || !tensor.params.per_channel();
   std::vector<float> scales = tensor.params.scales;
+  std::vector<char> rewritten(largest.size());
   parallel_for(static_cast<int64_t>(largest.size()), threads, [&](int64_t c, int) {
     const int64_t most = largest[static_cast<size_t>(c)];
     if (most <= kPairLimit) return;
-    const float chosen = bound_channel(weight, terms_of(walk, c), c, most, keep_scale, tensor);
-    if (!keep_scale) scales[static_cast<size_t>(c)] = chosen;
+    const auto chosen = bound_channel(weight, terms_of(walk, c), c, most, keep_scale, most_growth, tensor);
+    rewritten[static_cast<size_t>(c)] = chosen.has_value();
+    if (!keep_scale && chosen) scales[static_cast<size_t>(c)] = *chosen;
   });
   tensor.params.scales = scales;
-  return std::count_if(largest.begin(), largest.end(), [](int64_t most) { return most > kPairLimit; });
+  return std::count(rewritten.begin(), rewritten.end(), 1);
 }
 
 }  // namespace qc::quantize

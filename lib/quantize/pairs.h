@@ -31,8 +31,9 @@ constexpr int64_t kPairLimit = 32767;
 /// Rewrites integers and scales of the channels that exceed kPairLimit, each the way that leaves the least
 /// squared error: a larger scale, smaller integers in the pairs that exceed it, or both. Integers of a
 /// codebook stay in it, and so may exceed the limit where it holds large values alone. Per-tensor scales stay
-/// as they are, with `keep_scales` all of them. Returns how many channels were rewritten.
-int64_t bound_pairs(const ir::Tensor& weight, const PairWalk& walk, bool keep_scales, int threads,
-                    plan::IntegerTensor& tensor);
+/// as they are, with `keep_scales` all of them. A channel whose squared error would grow by more than
+/// `most_growth` keeps its pairs. Returns how many channels were rewritten.
+int64_t bound_pairs(const ir::Tensor& weight, const PairWalk& walk, bool keep_scales, double most_growth,
+                    int threads, plan::IntegerTensor& tensor);
 
 }  // namespace qc::quantize

@@ -16,18 +16,6 @@ double largest(const ir::Tensor& weight) {
   return most;
 }
 
-// The value in which a layer's result is rounded: its own, or that behind a Relu or Clip it swallows.
-ir::ValueId rounded_result(const plan::QuantPlan& plan, const ir::Graph& graph, ir::ValueId v) {
-  while (!plan.values[static_cast<size_t>(v)].quantized) {
-    const std::vector<ir::NodeId>& readers = graph.values[static_cast<size_t>(v)].consumers;
-    if (readers.size() != 1) return ir::kNone;
-    const ir::Node& reader = graph.nodes[static_cast<size_t>(readers[0])];
-    if (!ir::standard_op(reader, "Relu") && !ir::standard_op(reader, "Clip")) return ir::kNone;
-    v = reader.outputs[0];
-  }
-  return v;
-}
-
 void raise(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target, ir::ValueId v,
            float scale) {
   std::vector<size_t> members;
@@ -58,7 +46,7 @@ void bound_multipliers(plan::QuantPlan& plan, const ir::Graph& graph, const targ
     const ir::WeightTraits* traits = node.erased ? nullptr : ir::weight_traits(graph, node);
     if (!traits || plan.nodes[n].compute != plan::Compute::kInteger) continue;
     const ir::ValueId in = node.inputs[static_cast<size_t>(traits->data_slot)],
-                      out = rounded_result(plan, graph, node.outputs[0]);
+                      out = plan::rounded_result(plan, graph, node.outputs[0]);
     if (out == ir::kNone || in == ir::kNone || !plan.values[static_cast<size_t>(in)].quantized) continue;
     const quant::QuantParams &x = plan.values[static_cast<size_t>(in)].params,
                              &y = plan.values[static_cast<size_t>(out)].params;

@@ -75,15 +75,6 @@ bool rounded_to_8_bits(const Scales& scales, const ir::Graph& graph, ir::ValueId
   return d.quantized && d.params.bits == 8 && d.params.scales.size() == 1;
 }
 
-// The value in which a node's result is rounded: behind a Relu or Clip that it swallows.
-ir::ValueId result_of(const Scales& scales, const ir::Graph& graph, ir::ValueId v) {
-  const std::vector<ir::NodeId>& readers = graph.values[static_cast<size_t>(v)].consumers;
-  if (scales.decision(v).quantized || readers.size() != 1) return v;
-  const ir::Node& reader = graph.nodes[static_cast<size_t>(readers[0])];
-  const bool limits = ir::standard_op(reader, "Relu") || ir::standard_op(reader, "Clip");
-  return limits ? reader.outputs[0] : v;
-}
-
 Scales gather(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target,
               const std::vector<ir::NodeId>& order) {
   Scales scales{plan, std::vector<ir::ValueId>(plan.values.size()), {}};
@@ -171,7 +162,7 @@ void avoid_ties_of_products(Scales& scales, const ir::Graph& graph, const target
     if (scales.plan.nodes[static_cast<size_t>(*id)].compute != plan::Compute::kInteger ||
         !(ir::standard_op(node, "Mul") || ir::standard_op(node, "LeakyRelu")))
       continue;
-    const ir::ValueId out = result_of(scales, graph, node.outputs[0]);
+    const ir::ValueId out = plan::rounded_result(scales.plan, graph, node.outputs[0]);
     const auto takes_part = [&](ir::ValueId v) {
       const std::optional<ir::Tensor>& constant = graph.values[static_cast<size_t>(v)].constant;
       return constant ? constant->dtype == ir::DType::kFloat && constant->size() > 0
@@ -206,7 +197,7 @@ void avoid_ties(plan::QuantPlan& plan, const ir::Graph& graph, const target::Tar
     if (!ir::standard_op(node, "Add") || node.inputs.size() != 2 ||
         plan.nodes[static_cast<size_t>(*id)].compute != plan::Compute::kInteger)
       continue;
-    const ir::ValueId out = result_of(scales, graph, node.outputs[0]);
+    const ir::ValueId out = plan::rounded_result(scales.plan, graph, node.outputs[0]);
     if (!rounded_to_8_bits(scales, graph, out)) continue;
     scales.fixed.insert(scales.group_of(out));
     for (const ir::ValueId v : node.inputs) {

@@ -9,6 +9,8 @@
 namespace qc::tflite {
 namespace {
 
+constexpr double kMostMultiplier = 256;  // LiteRT's kernels know those below
+
 const OpRow* row_for(const ir::Node& node) {
   if (!node.domain.empty() && node.domain != "ai.onnx") return nullptr;
   for (const auto table : {window_ops(), upward_ops(), pointwise_ops(), activation_ops(), shape_ops(),
@@ -28,21 +30,30 @@ bool takes_activation(const Lowering& l, const ir::Node& node) {
   return ir::weight_traits(graph_of(l), node) && dims_of(l, node.inputs[1]).size() == 2;
 }
 
-std::optional<Activation> activation_of(const Lowering& l, const ir::Node& node) {
-  if (ir::standard_op(node, "Relu")) return Activation::kRelu;
+struct Bounds {
+  double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
+};
+
+// Of a Relu, or of a Clip with constant bounds.
+std::optional<Bounds> bounds_of(const Lowering& l, const ir::Node& node) {
+  if (ir::standard_op(node, "Relu")) return Bounds{0};
   if (!ir::standard_op(node, "Clip")) return std::nullopt;
-  constexpr double kInfinity = std::numeric_limits<float>::max();
-  double bounds[2] = {-kInfinity, kInfinity};
+  Bounds bounds;
   for (const size_t slot : {size_t{1}, size_t{2}}) {
     if (slot >= node.inputs.size() || node.inputs[slot] == ir::kNone) continue;
     const auto bound = ir::scalar_constant(graph_of(l), node.inputs[slot]);
     if (!bound) return std::nullopt;
-    bounds[slot - 1] = *bound;
+    (slot == 1 ? bounds.low : bounds.high) = *bound;
   }
-  if (bounds[0] == 0 && bounds[1] == 6) return Activation::kRelu6;
-  if (bounds[0] == -1 && bounds[1] == 1) return Activation::kReluN1To1;
-  if (bounds[0] == 0 && bounds[1] >= kInfinity) return Activation::kRelu;
-  return Activation::kNone;  // a range that TFLite has no name for
+  return bounds;
+}
+
+// None: a range that TFLite has no name for.
+Activation name_of(const Bounds& bounds) {
+  if (bounds.low == 0 && bounds.high == 6) return Activation::kRelu6;
+  if (bounds.low == -1 && bounds.high == 1) return Activation::kReluN1To1;
+  if (bounds.low == 0 && bounds.high >= std::numeric_limits<float>::max()) return Activation::kRelu;
+  return Activation::kNone;
 }
 
 ir::NodeId only_reader(const Lowering& l, ir::ValueId v) {
@@ -54,8 +65,9 @@ bool computes_wide_value(const Lowering& l, ir::ValueId v) {
   return l.source.plan.values[static_cast<size_t>(v)].params.bits > 8;
 }
 
-// A Relu or Clip lives on inside the node before it. On integers its work is done by the range of the result,
-// so any will do; in float it must have a name.
+// A Relu or Clip lives on inside the node before it; in float it must have a name. On integers its work is
+// done by the range of the result where that ends at the bounds; a grid that cannot (its range a power of
+// two) is cut off behind.
 Fused fuse(Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
   Fused fused;
@@ -73,13 +85,19 @@ Fused fuse(Lowering& l, ir::NodeId id) {
   }
   const ir::NodeId reader = only_reader(l, fused.result);
   if (reader == ir::kNone || is_quantized(l, fused.result)) return fused;
-  const auto activation = activation_of(l, node_at(l, reader));
-  if (!activation || integers != runs_on_integers(l, reader)) return fused;
-  const bool named = takes_activation(l, node) && *activation != Activation::kNone;
-  if (!named && (!integers || computes_wide_value(l, node_at(l, reader).outputs[0]))) return fused;
+  const auto bounds = bounds_of(l, node_at(l, reader));
+  if (!bounds || integers != runs_on_integers(l, reader)) return fused;
+  const Activation activation = takes_activation(l, node) ? name_of(*bounds) : Activation::kNone;
+  const ir::ValueId limited = node_at(l, reader).outputs[0];
+  if (activation == Activation::kNone) {
+    if (!integers || !is_quantized(l, limited) || computes_wide_value(l, limited)) return fused;
+    const quant::QuantParams& params = l.source.plan.values[static_cast<size_t>(limited)].params;
+    if (quant::range_min(params) < bounds->low) fused.low = bounds->low;
+    if (quant::range_max(params) > bounds->high) fused.high = bounds->high;
+  }
   fused.follower = reader;
-  fused.activation = named ? *activation : Activation::kNone;
-  fused.result = node_at(l, reader).outputs[0];
+  fused.activation = activation;
+  fused.result = limited;
   l.taken[static_cast<size_t>(reader)] = true;
   return fused;
 }
@@ -201,9 +219,36 @@ void add_outputs(Lowering& l) {
   }
 }
 
+// The integers of the result that lie beyond the bounds of what was fused.
+void cut_off(Lowering& l, ir::NodeId id) {
+  const Fused fused = l.fused[static_cast<size_t>(id)];
+  if (fused.uncut == kAbsent) return;
+  const bool both = fused.low && fused.high;
+  const TensorId next = both ? temporary(l, tensor_at(l, fused.cut).shape, fused.cut) : fused.cut;
+  if (fused.low) emit(l, Op::kMaximum, {fused.uncut, constant_among(l, fused.cut, *fused.low)}, {next});
+  if (fused.high)
+    emit(l, Op::kMinimum, {both ? next : fused.uncut, constant_among(l, fused.cut, *fused.high)},
+         {fused.cut});
+}
+
+// A sum's unit is 256 steps of the result or more: a layer whose Clip lets next to nothing through.
+bool multiplies_beyond_kernels(const Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  const ir::WeightTraits* traits = ir::weight_traits(graph_of(l), node);
+  const ir::ValueId result = l.fused[static_cast<size_t>(id)].result;
+  if (!traits || !is_quantized(l, result)) return false;
+  const auto weight = l.source.weights.find(node.inputs[static_cast<size_t>(traits->weight_slot)]);
+  const ir::ValueId data = node.inputs[static_cast<size_t>(traits->data_slot)];
+  if (weight == l.source.weights.end() || !is_quantized(l, data)) return false;
+  const std::vector<float>& scales = weight->second.params.scales;
+  const double unit = static_cast<double>(*std::max_element(scales.begin(), scales.end())) *
+                      l.source.plan.values[static_cast<size_t>(data)].params.scales[0];
+  return unit >= kMostMultiplier * l.source.plan.values[static_cast<size_t>(result)].params.scales[0];
+}
+
 // What a target computes as one need not be one operator here, and operators on integers round all that they
 // make and read. Parts that hand on what is not rounded compute in float.
-void leave_unrounded(const Lowering& l, const std::vector<ir::NodeId>& order, plan::QuantPlan& plan) {
+void leave_unrounded(Lowering& l, const std::vector<ir::NodeId>& order, plan::QuantPlan& plan) {
   for (const ir::NodeId id : order) {
     plan::NodeDecision& decision = plan.nodes[static_cast<size_t>(id)];
     if (l.taken[static_cast<size_t>(id)] || !runs_on_integers(l, id)) continue;
@@ -212,15 +257,23 @@ void leave_unrounded(const Lowering& l, const std::vector<ir::NodeId>& order, pl
              !is_quantized(l, v);
     };
     const std::vector<ir::ValueId>& inputs = node_at(l, id).inputs;
-    if (in_float(l.fused[static_cast<size_t>(id)].result) ||
-        std::any_of(inputs.begin(), inputs.end(), in_float))
-      decision.float_output = true;
+    Fused& fused = l.fused[static_cast<size_t>(id)];
+    if (!in_float(fused.result) && !multiplies_beyond_kernels(l, id) &&
+        std::none_of(inputs.begin(), inputs.end(), in_float))
+      continue;
+    decision.float_output = true;
+    if (fused.follower == ir::kNone || fused.activation != Activation::kNone) continue;
+    const ir::NodeId follower = fused.follower;  // no range does its work
+    l.taken[static_cast<size_t>(follower)] = false;
+    fused = {};
+    fused.result = node_at(l, id).outputs[0];
+    l.fused[static_cast<size_t>(follower)] = fuse(l, follower);
   }
 }
 
 // A QUANTIZE from int8 to int8 that rounds: as a product with one.
 void requantize_by_products(Model& model) {
-  constexpr double kLeast = 1.0 / 256, kMost = 256;  // what XNNPACK takes, and more than anybody asks for
+  constexpr double kLeast = 1.0 / 256;  // what XNNPACK takes, and more than anybody asks for
   TensorId one = kAbsent;
   for (Operator& op : model.operators) {
     if (op.op != Op::kQuantize) continue;
@@ -228,7 +281,7 @@ void requantize_by_products(Model& model) {
                  &to = model.tensors[static_cast<size_t>(op.outputs[0])];
     if (from.type != Type::kInt8 || to.type != Type::kInt8) continue;
     const double ratio = static_cast<double>(from.quantization.scales[0]) / to.quantization.scales[0];
-    if (ratio == 1 || ratio < kLeast || ratio >= kMost) continue;
+    if (ratio == 1 || ratio < kLeast || ratio >= kMostMultiplier) continue;
     if (one == kAbsent) {
       Tensor constant;
       constant.name = "one";
@@ -244,8 +297,33 @@ void requantize_by_products(Model& model) {
   }
 }
 
+// A QUANTIZE from integers to others whose steps are so much finer that kernels cannot multiply by it.
+void requantize_in_float(Model& model) {
+  std::vector<Operator> operators;
+  for (Operator& op : model.operators) {
+    const Tensor &from = model.tensors[static_cast<size_t>(op.inputs.empty() ? op.outputs[0] : op.inputs[0])],
+                 &to = model.tensors[static_cast<size_t>(op.outputs[0])];
+    if (op.op == Op::kQuantize && from.type != Type::kFloat32 &&
+        from.quantization.scales[0] >= kMostMultiplier * to.quantization.scales[0]) {
+      Tensor between;
+      between.name = from.name + "_float";
+      between.type = Type::kFloat32;
+      between.shape = from.shape;
+      Operator first = op;
+      first.op = Op::kDequantize;
+      first.outputs = {static_cast<TensorId>(model.tensors.size())};
+      op.inputs = first.outputs;
+      model.tensors.push_back(std::move(between));
+      operators.push_back(std::move(first));
+    }
+    operators.push_back(std::move(op));
+  }
+  model.operators = std::move(operators);
+}
+
 void finish(Model& model, const LowerOptions& options) {
   tidy(model);
+  requantize_in_float(model);
   if (options.xnnpack) requantize_by_products(model);
   for (Operator& op : model.operators) op.version = version_of(model, op).version;
 }
@@ -281,6 +359,7 @@ Model lower(const plan::QuantizedModel& source, const std::vector<plan::Idiom>& 
     if (!row || l.taken[static_cast<size_t>(id)]) continue;
     l.current = id;
     row->lower(l, id);
+    cut_off(l, id);
   }
   l.current = ir::kNone;
   add_outputs(l);

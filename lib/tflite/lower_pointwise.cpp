@@ -151,10 +151,10 @@ void lower_cast(Lowering& l, ir::NodeId id) {
                {"out_data_type", static_cast<int64_t>(to)}});
 }
 
+// SELECT_V2 copies integers: both choices have the result's numbers.
 void lower_where(Lowering& l, ir::NodeId id) {
   const size_t rank = result_rank(l, id);
-  const TensorId a = read(l, id, 1, rank);
-  emit_result(l, id, Op::kSelectV2, {read(l, id, 0, rank), a, read(l, id, 2, rank)}, {}, same_as(a));
+  emit_result(l, id, Op::kSelectV2, {read(l, id, 0, rank), read_in(l, id, 1, rank), read_in(l, id, 2, rank)});
 }
 
 void lower_identity(Lowering& l, ir::NodeId id) {

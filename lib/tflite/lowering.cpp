@@ -417,6 +417,17 @@ TensorId constant_float(Lowering& l, float value) {
   return add_constant(l, Type::kFloat32, {}, bytes_of(std::vector<float>{value}), "constants");
 }
 
+TensorId constant_among(Lowering& l, TensorId like, double value) {
+  const Type type = tensor_at(l, like).type;
+  const Quantization numbers = tensor_at(l, like).quantization;
+  const double most = type == Type::kInt8 ? 127 : 32767;
+  const auto integer = static_cast<int32_t>(
+      std::clamp(std::nearbyint(value / numbers.scales[0]) + static_cast<double>(numbers.zero_points[0]),
+                 -most - 1, most));
+  const std::string bytes(reinterpret_cast<const char*>(&integer), static_cast<size_t>(size_of(type)));
+  return add_constant(l, type, {}, bytes, "constants", numbers);
+}
+
 TensorId temporary(Lowering& l, std::vector<int32_t> shape, TensorId like) {
   Tensor tensor;
   tensor.name = "t" + std::to_string(l.model.tensors.size());
@@ -462,9 +473,12 @@ TensorId declare(Lowering& l, ir::NodeId id, size_t slot) {
     tensor.type = integer_type(params);
     tensor.quantization = quantization_of(params);
   }
-  const TensorId made = add_tensor(l, std::move(tensor));
+  Fused& fused = l.fused[static_cast<size_t>(id)];
+  const TensorId made = add_tensor(l, tensor);
   l.made[{v, last, integers ? Stage::kQuantized : Stage::kRaw}] = made;
-  return made;
+  if (slot != 0 || (!fused.low && !fused.high)) return made;
+  fused.cut = made;
+  return fused.uncut = temporary(l, tensor.shape, made);
 }
 
 void emit_result(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> inputs, Options options,

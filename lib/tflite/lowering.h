@@ -27,6 +27,10 @@ struct Fused {
   ir::NodeId follower = ir::kNone;  // a Relu or Clip
   Activation activation = Activation::kNone;
   ir::ValueId result = ir::kNone;  // the value at the end
+  // Bounds of the follower that the integers of the result reach beyond; the result before and after it is
+  // cut off at them.
+  std::optional<double> low, high;
+  TensorId uncut = kAbsent, cut = kAbsent;
 };
 
 struct Lowering {
@@ -100,6 +104,8 @@ TensorId add_constant(Lowering& l, Type type, std::vector<int32_t> shape, std::s
 TensorId constant_ints(Lowering& l, const std::vector<int32_t>& values);
 TensorId constant_scalar(Lowering& l, int32_t value);
 TensorId constant_float(Lowering& l, float value);
+/// The integer that stands for it among those of `like`.
+TensorId constant_among(Lowering& l, TensorId like, double value);
 /// A tensor between two operators of one node: the type and quantization of `like`.
 TensorId temporary(Lowering& l, std::vector<int32_t> shape, TensorId like);
 TensorId temporary_float(Lowering& l, std::vector<int32_t> shape);

@@ -80,8 +80,9 @@ Chosen search(const plan::TensorStats& stats, const Options& options) {
   chosen.params.bits = options.bits;
   chosen.params.is_signed = uniform ? options.signed_integers : is_signed;
   chosen.params.narrow_range = !uniform && options.narrow_range && is_signed;
-  if (!(covering_scale(family, min, max) > 0)) {  // nothing but zeros, or nothing that this family can hold
-    append(chosen.params, 1.0f, family.low_max);
+  // Nothing but zeros, or nothing that this family can hold: as quant::asymmetric_params().
+  if (!(covering_scale(family, min, max) > 0)) {
+    append(chosen.params, std::ldexp(1.0f, -options.bits), family.low_max);
     return chosen;
   }
   if (!histogram) {

@@ -100,11 +100,13 @@ std::vector<Channel> search_channels(std::span<const float> values, const quant:
   return channels;
 }
 
+// For channels of nothing but zeros. Their biases are counted in steps of it: where all channels are such,
+// steps far below any activation's.
 float median_scale(const std::vector<Channel>& channels) {
   std::vector<float> scales;
   for (const Channel& channel : channels)
     if (channel.scale > 0) scales.push_back(channel.scale);
-  if (scales.empty()) return 1.0f;
+  if (scales.empty()) return 0x1p-16f;
   const auto middle = scales.begin() + static_cast<std::ptrdiff_t>((scales.size() - 1) / 2);
   std::nth_element(scales.begin(), middle, scales.end());
   return *middle;

@@ -79,7 +79,9 @@ TEST_CASE("balance: rescaled channels cost nothing after equalization", "[balanc
   for (const report::Correction& correction : on.corrections) {
     if (correction.layers.empty()) continue;
     kept = kept || correction.kept;
-    CHECK(correction.kept == (correction.after_db > correction.before_db + 0.1));
+    // Half a dB where few images tell, a tenth where many do.
+    if (correction.kept) CHECK(correction.after_db > correction.before_db + 0.1);
+    if (!correction.kept) CHECK(correction.after_db <= correction.before_db + 0.5);
   }
   CHECK(kept);
   for (const report::Correction& correction : off.corrections)

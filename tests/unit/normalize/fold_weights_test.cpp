@@ -390,11 +390,31 @@ TEST_CASE("Gemm loses alpha, beta and transA", "[normalize]") {
              make(g, {3, 6}, {5, 6}, {5}, {{"transB", int64_t{1}}});
            },
            0, "Gemm"},
-          {"not: beta and a bias for each row",
+          {"a number for each row",
            [&](ir::Graph& g) {
-             make(g, {3, 6}, {6, 5}, {3, 1}, {{"beta", 2.0f}});
+             make(g, {3, 6}, {6, 5}, {3, 1}, {});
            },
-           0, "Gemm"},
+           1, "Gemm Add"},
+          {"numbers of their own for all, and beta",
+           [&](ir::Graph& g) {
+             make(g, {3, 6}, {6, 5}, {3, 5}, {{"beta", 2.0f}});
+           },
+           1, "Mul Gemm Add"},
+          {"what is added is computed",
+           [&](ir::Graph& g) {
+             const auto x = input(g, "x", {3, 6});
+             output(g, node(g, "Gemm",
+                            {x, constant(g, random_tensor({6, 6}, 3)), node(g, "Sigmoid", {x}, {})}, {}));
+           },
+           1, "Sigmoid Gemm Add"},
+          {"what is computed is multiplied by zero",
+           [&](ir::Graph& g) {
+             const auto x = input(g, "x", {3, 6});
+             output(g,
+                    node(g, "Gemm", {x, constant(g, random_tensor({6, 6}, 3)), node(g, "Sigmoid", {x}, {})},
+                         {{"beta", 0.0f}}));
+           },
+           1, "Gemm"},
       },
       normalize::plain_gemm);
 }

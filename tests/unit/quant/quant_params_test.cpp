@@ -108,10 +108,10 @@ TEST_CASE("asymmetric parameters follow the ONNX rule") {
                       {-0.5, 254.5, 8, false, 1.0, 0},  // half to even
                       {-1.5, 253.5, 8, false, 1.0, 2},
                       {0.0, 65535.0, 16, false, 1.0, 0},
-                      {0.0, 0.0, 8, false, 1.0, 0},  // degenerate
-                      {0.0, 0.0, 8, true, 1.0, -128},
-                      {0.0, 1e-40, 8, false, 1.0, 0},
-                      {-1e-38, 0.0, 8, false, 1.0, 0}};
+                      {0.0, 0.0, 8, false, 1.0 / 256, 0},  // degenerate
+                      {0.0, 0.0, 8, true, 1.0 / 256, -128},
+                      {0.0, 1e-40, 8, false, 1.0 / 256, 0},
+                      {-1e-38, 0.0, 8, false, 1.0 / 256, 0}};
   for (const Row& row : rows) {
     CAPTURE(row.min, row.max, row.bits, row.is_signed);
     const QuantParams params = asymmetric_params(row.min, row.max, row.bits, row.is_signed);

@@ -3,6 +3,7 @@
 #include "quantize/pairs.h"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <random>
 
 using namespace qc;
@@ -54,12 +55,27 @@ TEST_CASE("bounding pairs leaves none above the limit, and the same integers whe
   };
   const quantize::PairWalk last{{kTerms, kChannels}, 1, 1}, first{{kChannels, kTerms}, 0, 1};
   const ir::Tensor by_rows = floats(rows, last.dims), by_columns = floats(columns, first.dims);
-  CHECK(quantize::bound_pairs(by_rows, last, false, 2, rows) ==
-        quantize::bound_pairs(by_columns, first, false, 1, columns));
+  CHECK(quantize::bound_pairs(by_rows, last, false, HUGE_VAL, 2, rows) ==
+        quantize::bound_pairs(by_columns, first, false, HUGE_VAL, 1, columns));
   CHECK(rows.params.scales == columns.params.scales);
   for (const int64_t largest : quantize::largest_pairs(rows, last, 1)) CHECK(largest <= quantize::kPairLimit);
   for (int64_t t = 0; t < kTerms; ++t)
     for (int64_t c = 0; c < kChannels; ++c)
       REQUIRE(rows.integers[static_cast<size_t>(t * kChannels + c)] ==
               columns.integers[static_cast<size_t>(c * kTerms + t)]);
+}
+
+TEST_CASE("a channel that would lose two bits keeps its pairs where that was not asked for") {
+  constexpr int64_t kTerms = 48, kChannels = 5;
+  plan::IntegerTensor tensor = weight_of(kTerms, kChannels, true, 5);
+  tensor.params.axis = -1;  // one scale, which no channel may change
+  tensor.params.scales = {0.01f};
+  tensor.params.zero_points = {0};
+  const quantize::PairWalk walk{{kTerms, kChannels}, 1, 1};
+  const ir::Tensor exact = ir::make_tensor(
+      std::span<const float>(quant::dequantize(tensor.integers, walk.dims, tensor.params)), walk.dims);
+  const std::vector<int32_t> before = tensor.integers;
+  CHECK(quantize::bound_pairs(exact, walk, false, 16, 1, tensor) == 0);
+  CHECK(tensor.integers == before);
+  CHECK(quantize::bound_pairs(exact, walk, false, HUGE_VAL, 1, tensor) == kChannels);
 }

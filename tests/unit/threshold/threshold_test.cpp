@@ -189,7 +189,7 @@ TEST_CASE("a channel of zeros takes the median scale of the others") {
   CHECK(params.scales[2] == Approx(2.0 / 127));
   CHECK(params.scales[5] == params.scales[2]);
   std::fill(values.begin(), values.end(), 0.0f);
-  CHECK(search(values, dims, 0, options, 1).params.scales == std::vector<float>(6, 1.0f));
+  CHECK(search(values, dims, 0, options, 1).params.scales == std::vector<float>(6, 0x1p-16f));
   CHECK(search(values, dims, 0, options, 1).params.zero_points == std::vector<int32_t>(6, 0));
 }
 
@@ -202,9 +202,9 @@ TEST_CASE("degenerate statistics") {
     double scale;
     int32_t zero_point;
   };
-  const Row rows[] = {{"never seen", 0, 0, 0, Quantizer::kUniform, 1, 0},
-                      {"never seen", 0, 0, 0, Quantizer::kSymmetric, 1, 0},
-                      {"zeros", 9, 0, 0, Quantizer::kUniform, 1, 0},
+  const Row rows[] = {{"never seen", 0, 0, 0, Quantizer::kUniform, 1.0 / 256, 0},
+                      {"never seen", 0, 0, 0, Quantizer::kSymmetric, 1.0 / 256, 0},
+                      {"zeros", 9, 0, 0, Quantizer::kUniform, 1.0 / 256, 0},
                       {"no histogram", 9, -1, 1.55f, Quantizer::kUniform, 0.01, 100},
                       {"no histogram", 9, 0, 2.55f, Quantizer::kUniform, 0.01, 0},
                       {"no histogram", 9, -1, 0.5f, Quantizer::kSymmetric, 1.0 / 128, 0},

@@ -1,0 +1,218 @@
+// Legal graphs that are rare, from the file to both files: stock ONNX Runtime and LiteRT are asked what the
+// written files compute, on inputs that were not calibrated on. Each row was wrong once.
+#include <unistd.h>
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "onnx_io/onnx_io.h"
+#include "pipeline.h"
+#include "support/litert.h"
+#include "support/tiny_models.h"
+#include "unit/onnx_io/ort_try.h"
+
+namespace qc {
+namespace {
+
+using tiny::constant;
+using tiny::conv;
+using tiny::filled;
+using tiny::input;
+using tiny::node;
+using tiny::output;
+using tiny::random_tensor;
+
+// Of numpy's format 1.0.
+std::string npy(const ir::Tensor& tensor) {
+  std::string shape;
+  for (const int64_t d : tensor.dims) shape += std::to_string(d) + ", ";
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + shape + "), }";
+  header.resize((header.size() + 11 + 63) / 64 * 64 - 11, ' ');
+  header += '\n';
+  const auto length = static_cast<uint16_t>(header.size());
+  return std::string("\x93NUMPY\x01\x00", 8) + std::string(reinterpret_cast<const char*>(&length), 2) +
+         header + *tensor.bytes;
+}
+
+struct Files {
+  std::string onnx, tflite;
+};
+
+Files convert_graph(const ir::Graph& g, const std::vector<std::string>& settings) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("qconvert-odd-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder / "calib");
+  const std::string model = onnx_io::write(g);
+  write_file_atomically(folder / "odd.onnx", model);
+  for (unsigned i = 0; i < 12; ++i)
+    write_file_atomically(folder / "calib" / format("{:02}.npy", i),
+                          npy(ort_try::random_inputs(model, i + 1)[0]));
+  ConvertOptions options;
+  options.model = folder / "odd.onnx";
+  options.output_folder = folder / "out";
+  options.overrides = {config::parse_override("/representative_dataset/path=" + (folder / "calib").string()),
+                       config::parse_override("/output/tflite/io_type=float32"),
+                       config::parse_override("/output/tflite/keep_nchw_io=true")};
+  for (const std::string& setting : settings) options.overrides.push_back(config::parse_override(setting));
+  Files files;
+  for (const std::filesystem::path& path : convert(options).written) {
+    if (path.extension() == ".onnx") files.onnx = read_file(path);
+    if (path.extension() == ".tflite") files.tflite = read_file(path);
+  }
+  std::filesystem::remove_all(folder);
+  return files;
+}
+
+double sqnr_db(const ir::Tensor& expected, const ir::Tensor& found) {
+  REQUIRE(expected.dims == found.dims);
+  double signal = 0, noise = 0;
+  for (size_t i = 0; i < expected.as<float>().size(); ++i) {
+    const double e = expected.as<float>()[i], d = e - found.as<float>()[i];
+    signal += e * e;
+    noise += d * d;
+  }
+  return std::isfinite(noise) ? 10 * std::log10(signal / std::max(noise, 1e-30)) : -1000;
+}
+
+struct Case {
+  const char* name;
+  std::function<void(ir::Graph&, ir::ValueId x)> build;
+  std::vector<std::string> settings;
+  double least_db;
+};
+
+void check(const Case& one, const std::vector<int64_t>& dims = {1, 3, 12, 10}) {
+  CAPTURE(one.name);
+  ir::Graph g = tiny::graph();
+  one.build(g, input(g, "x", dims));
+  const std::string model = onnx_io::write(g);
+  const Files files = convert_graph(g, one.settings);
+  REQUIRE((!files.onnx.empty() || !files.tflite.empty()));
+  for (unsigned seed = 90; seed < 92; ++seed) {
+    const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, seed);
+    const std::vector<ir::Tensor> expected = ort_try::run(model, inputs);
+    if (!files.onnx.empty()) {
+      const std::vector<ir::Tensor> found = ort_try::run(files.onnx, inputs, ort_try::Optimize::kExtended);
+      for (size_t i = 0; i < expected.size(); ++i) CHECK(sqnr_db(expected[i], found[i]) > one.least_db);
+    }
+    if (files.tflite.empty()) continue;
+    const litert::Result found = litert::run(files.tflite, inputs);
+    for (size_t i = 0; i < expected.size(); ++i)
+      CHECK(sqnr_db(expected[i], ir::make_tensor(ir::DType::kFloat, found.outputs.at(i), expected[i].dims)) >
+            one.least_db);
+  }
+}
+
+const std::vector<std::string> kBoth{"/placement=full", "/output/formats=[\"onnx\",\"tflite\"]"};
+
+std::vector<std::string> lone_tflite(const char* target) {
+  return {"/output/formats=[\"tflite\"]", format("/target_platform_capabilities={}", target)};
+}
+
+TEST_CASE("choices of a Where with scales of their own", "[litert]") {
+  const auto half_of_a_convolution = [](ir::Graph& g, ir::ValueId x) {
+    std::string mask(12 * 10, '\0');
+    for (size_t i = 0; i < mask.size(); i += 2) mask[i] = 1;
+    const ir::ValueId condition = constant(g, ir::make_tensor(ir::DType::kBool, mask, {12, 10}));
+    const ir::ValueId y = node(g, "Where", {condition, conv(g, x, 3), x});
+    g.values[static_cast<size_t>(y)].dtype = ir::DType::kFloat;
+    output(g, y, "y");
+  };
+  check({"full", half_of_a_convolution, kBoth, 30});
+  check({"litert", half_of_a_convolution, lone_tflite("litert"), 30});
+}
+
+TEST_CASE("what a Gemm adds to every row is no bias", "[litert]") {
+  for (const std::vector<int64_t>& added : {std::vector<int64_t>{3, 1}, {3, 8}}) {
+    const Case one{
+        "rows",
+        [&](ir::Graph& g, ir::ValueId x) {
+          const ir::ValueId rows = tiny::reshape(g, x, {3, 120});
+          output(g,
+                 node(g, "Gemm",
+                      {rows, constant(g, random_tensor({120, 8}, 3)), constant(g, random_tensor(added, 4))}),
+                 "y");
+        },
+        {},
+        15};
+    check(one);
+    check({"both", one.build, kBoth, 15});
+  }
+}
+
+TEST_CASE("one weight along rows and along columns", "[litert]") {
+  check({"tied matrices",
+         [](ir::Graph& g, ir::ValueId x) {
+           const ir::ValueId w = constant(g, random_tensor({120, 20}, 5));
+           const ir::ValueId code = tiny::relu(g, tiny::matmul(g, tiny::reshape(g, x, {3, 120}), w));
+           output(g, node(g, "Gemm", {code, w}, {{"transB", int64_t{1}}}), "y");
+         },
+         kBoth, 28});
+  check({"a convolution and its transpose",
+         [](ir::Graph& g, ir::ValueId x) {
+           const ir::ValueId w = constant(g, random_tensor({6, 3, 3, 3}, 6));
+           output(g, node(g, "ConvTranspose", {node(g, "Conv", {x, w}), w}), "y");
+         },
+         kBoth, 28});
+}
+
+TEST_CASE("a range that is a power of two ends beyond a Clip", "[litert]") {
+  for (const auto& [low, high] : {std::pair{-0.5f, 3.0f}, {-1.0f, 0.7f}, {-3.0f, 3.0f}})
+    check({"Gemm and Clip",
+           [low = low, high = high](ir::Graph& g, ir::ValueId x) {
+             const ir::ValueId rows = tiny::reshape(g, x, {3, 120});
+             output(
+                 g,
+                 tiny::clip(g, node(g, "Gemm", {rows, constant(g, random_tensor({120, 8}, 3))}), low, high),
+                 "y");
+           },
+           lone_tflite("tflite"), 25});
+}
+
+TEST_CASE("a layer of zeros hands on its bias", "[litert]") {
+  check({"weights",
+         [](ir::Graph& g, ir::ValueId x) {
+           output(
+               g,
+               node(g, "Conv", {x, constant(g, filled({4, 3, 3, 3}, 0)), constant(g, random_tensor({4}, 7))}),
+               "y");
+         },
+         kBoth, 40});
+  check({"inputs",
+         [](ir::Graph& g, ir::ValueId x) {
+           const ir::ValueId never = tiny::relu(
+               g, node(g, "Conv",
+                       {x, constant(g, random_tensor({4, 3, 1, 1}, 8)), constant(g, filled({4}, -9))}));
+           output(g,
+                  node(g, "Conv",
+                       {never, constant(g, random_tensor({4, 4, 1, 1}, 9)),
+                        constant(g, random_tensor({4}, 10))}),
+                  "y");
+         },
+         kBoth, 40});
+}
+
+TEST_CASE("a Clip that lets next to nothing of a layer through", "[litert]") {
+  check({"Conv",
+         [](ir::Graph& g, ir::ValueId x) {
+           output(
+               g,
+               tiny::clip(g, node(g, "Conv", {x, constant(g, random_tensor({4, 3, 3, 3}, 11, -1e5f, 1e5f))}),
+                          -1, 1),
+               "y");
+         },
+         kBoth, 10});
+  check({"an input of large numbers",
+         [](ir::Graph& g, ir::ValueId x) {
+           const ir::ValueId large = node(g, "Mul", {x, constant(g, 3e6f)});
+           output(g, tiny::clip(g, tiny::transpose(g, large, {0, 1, 3, 2}), -1, 1), "y");
+         },
+         kBoth, 10});
+}
+
+}  // namespace
+}  // namespace qc
