@@ -7,6 +7,7 @@
 
 #include "ir/ops.h"
 #include "quant/quant_params.h"
+#include "select/capability.h"
 
 namespace qc {
 namespace {
@@ -205,9 +206,31 @@ void add_weight_quantizers(plan::QuantizedModel& model,
   cover(model);
 }
 
+// The runtime makes one integer op of an AveragePool between integers, whatever the plan says of it, and
+// reports nothing. A Max of one value behind it, which hands that on, is what its fusion does not know.
+void keep_averages_in_float(plan::QuantizedModel& model) {
+  for (const ir::NodeId id : ir::topological_order(model.graph)) {
+    const ir::Node& pool = model.graph.nodes[static_cast<size_t>(id)];
+    const ValueId result = pool.outputs.empty() ? kNone : pool.outputs[0];
+    if (select::averages_unlike_float(pool).empty() ||
+        !model.plan.values[static_cast<size_t>(result)].quantized)
+      continue;
+    ir::Node apart;
+    apart.name = pool.name + "/float";
+    apart.op_type = "Max";
+    const ValueId mean = ir::add_value(model.graph, apart.name, value_of(model, result).dtype);
+    apart.inputs = {mean};
+    apart.outputs = {result};
+    ir::set_output(model.graph, id, 0, mean);
+    ir::add_node(model.graph, std::move(apart));
+  }
+  cover(model);
+}
+
 }  // namespace
 
 Spelled spelled_for(config::OnnxForm form, const target::TargetSpec& target, plan::QuantizedModel model) {
+  keep_averages_in_float(model);
   if (form == config::OnnxForm::kMctq) return {spell_mct_quantizers(model), spell_fake_quant(model)};
   if (form == config::OnnxForm::kFakeQuant)
     model = spell_fake_quant(std::move(model));
@@ -219,6 +242,7 @@ Spelled spelled_for(config::OnnxForm form, const target::TargetSpec& target, pla
 void spell_float_biases(plan::QuantizedModel& model) {
   for (const auto& [id, bias] : model.biases) {
     const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+    if (node.op_type == "MatMul") continue;  // its bias is a float one already, in the Add behind it
     const ir::Tensor* old = ir::constant_input(model.graph, node, 2);
     const std::vector<int64_t> vector{static_cast<int64_t>(bias.integers.size())};
     const std::string name =

@@ -9,6 +9,7 @@
 
 #include "base/progress.h"
 #include "base/text.h"
+#include "run/heap.h"
 #include "spend_results.h"
 
 namespace qc {
@@ -225,6 +226,7 @@ config::CoreConfig with_few_images(config::CoreConfig config) {
 }  // namespace
 
 Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, report::Report& report) {
+  const run::HeapKept kept;
   const config::ResourceLimits& asked = scene.config.budget;
   const bool for_results = asked.activation_memory || asked.total_memory || asked.bops,
              for_weights = asked.weights_memory || asked.total_memory || asked.bops;
@@ -294,6 +296,7 @@ Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, repor
 report::WidthFrontier measured_frontier(const BudgetScene& scene, const plan::Candidates& weights) {
   constexpr double kMixed[] = {2.5, 3, 3.5, 4, 4.5, 5, 6};  // bits, between the narrowest and the widest
   constexpr int kUniform[] = {3, 4, 5, 6, 8};
+  const run::HeapKept kept;
   check_widths(scene);
   WidthStudy study = sizes_of(scene, weights);
   probe(scene, study);

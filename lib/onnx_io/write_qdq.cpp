@@ -147,7 +147,15 @@ bool leads_to_quantize(const Writer& w, NodeId id) {
 
 // Between integers of one scale, the runtime rounds float weights itself at load, with one scale for the
 // whole tensor, whatever the file says (seen with 1.30: 2 dB on a segmentation network). It leaves a node
-// alone whose input comes with a scale for each channel; here they are all equal.
+// alone whose input comes with a scale for each channel; here they are all equal. A grey picture has one
+// channel, and a list of one scale is taken for a scalar: its rows have them then. 0: no dimension will do.
+int64_t axis_of_equal_scales(const ir::Value& value) {
+  if (!value.has_shape) return 0;
+  for (size_t axis = 1; axis < value.dims.size(); ++axis)
+    if (value.dims[axis] > 1) return static_cast<int64_t>(axis);
+  return 0;
+}
+
 bool would_be_rounded(const Writer& w, NodeId id, size_t slot) {
   constexpr std::string_view kRounded[] = {"Conv", "ConvTranspose", "Gemm"};
   const ir::Node& node = w.node(id);
@@ -156,8 +164,8 @@ bool would_be_rounded(const Writer& w, NodeId id, size_t slot) {
                    [&](auto op) { return ir::standard_op(node, op); }))
     return false;
   const ir::Value& input = w.value(node.inputs[0]);
-  return w.quantized_as.contains(node.inputs[0]) && input.has_shape && input.dims.size() > 1 &&
-         input.dims[1] > 1 && leads_to_quantize(w, id);
+  return w.quantized_as.contains(node.inputs[0]) && axis_of_equal_scales(input) > 0 &&
+         leads_to_quantize(w, id);
 }
 
 const std::string& read_by_channel(Writer& w, ValueId v, const std::string& label) {
@@ -165,10 +173,10 @@ const std::string& read_by_channel(Writer& w, ValueId v, const std::string& labe
   if (!name.empty()) return name;
   name = fresh_name(w, 'd');
   QuantParams params = in_kernels(w.decision(v).params);
-  const auto channels = static_cast<size_t>(w.value(v).dims[1]);
-  params.axis = 1;
-  params.scales.assign(channels, params.scales[0]);
-  params.zero_points.assign(channels, params.zero_points[0]);
+  params.axis = static_cast<int>(axis_of_equal_scales(w.value(v)));
+  const auto places = static_cast<size_t>(w.value(v).dims[static_cast<size_t>(params.axis)]);
+  params.scales.assign(places, params.scales[0]);
+  params.zero_points.assign(places, params.zero_points[0]);
   add_node(w, linear_node(w, "DequantizeLinear", params),
            {w.quantized_as.at(v), scale_name(w, params, label), zero_point_name(w, params, label)}, {name},
            label);

@@ -146,7 +146,6 @@ bool as_qoperator(const Writer& w, NodeId id) {
   const ValueId result = rounded_result(w, id);
   if (result == kNone || !plain_bytes(w.decision(result).params)) return false;
   if (node.op_type == "MaxPool" && w.opset < kIntegerClipOpset) return false;  // on floats alone
-  if (node.op_type == "AveragePool" && ir::find_attribute(node, "dilations")) return false;
   const bool float_bias =
       node.inputs.size() > 2 && data == 2 && node.inputs[2] != kNone && !w.model.biases.contains(id);
   return !float_bias &&

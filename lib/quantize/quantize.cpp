@@ -182,6 +182,30 @@ void guard_again(plan::QuantizedModel& model, const Options& options, Guards& gu
   }
 }
 
+namespace {
+
+// A constant that an op adds in integers, with other numbers: their own range on a grid of the same kind.
+plan::IntegerTensor on_own_range(const plan::IntegerTensor& before, const ir::Tensor& tensor) {
+  const std::span<const float> values = tensor.as<float>();
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  const QuantParams& was = before.params;
+  QuantParams params = was;
+  float mantissa = 0;
+  int exponent = 0;
+  if (mantissa = std::frexp(was.scales[0], &exponent); mantissa == 0.5f) {
+    while (quant::range_min(params) > *low || quant::range_max(params) < *high) params.scales[0] *= 2;
+  } else if (was.is_signed && was.zero_points[0] == 0) {
+    params = quant::symmetric_params(std::max(std::fabs(*low), std::fabs(*high)), was.bits, true, true);
+  } else {
+    params = quant::asymmetric_params(*low, *high, was.bits, was.is_signed);
+  }
+  params.narrow_range = was.narrow_range;
+  params.axis = was.axis;
+  return {params, quant::quantize(values, tensor.dims, params)};
+}
+
+}  // namespace
+
 void add_to_biases(plan::QuantizedModel& model, const std::map<ir::NodeId, std::vector<float>>& deltas) {
   for (const auto& [id, delta] : deltas) {
     const auto place = ir::bias_place(model.graph, id);
@@ -196,9 +220,17 @@ void add_to_biases(plan::QuantizedModel& model, const std::map<ir::NodeId, std::
     const ir::ValueId value =
         ir::add_constant(model.graph, holder.name + "_b",
                          ir::make_tensor(std::span<const float>(bias), {static_cast<int64_t>(bias.size())}));
-    ir::set_input(model.graph, place->node, static_cast<size_t>(place->slot == ir::kNone ? 2 : place->slot),
-                  value);
+    const size_t slot = static_cast<size_t>(place->slot == ir::kNone ? 2 : place->slot);
+    const ir::ValueId replaced = place->slot == ir::kNone ? ir::kNone : holder.inputs[slot];
+    ir::set_input(model.graph, place->node, slot, value);
     model.plan.values.resize(model.graph.values.size());
+    if (const auto stored = model.weights.find(replaced); stored != model.weights.end()) {
+      if (stored->second.params.scales.size() == 1)
+        model.weights[value] =
+            on_own_range(stored->second, *model.graph.values[static_cast<size_t>(value)].constant);
+      model.plan.values[static_cast<size_t>(value)] = model.plan.values[static_cast<size_t>(replaced)];
+      if (model.graph.values[static_cast<size_t>(replaced)].consumers.empty()) model.weights.erase(replaced);
+    }
     const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
     if (node.op_type == "MatMul" || model.plan.nodes[static_cast<size_t>(id)].compute != Compute::kInteger)
       continue;

@@ -3,10 +3,6 @@
 
 #include <onnxruntime_cxx_api.h>
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +12,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "quant/narrow_floats.h"
+#include "run/heap.h"
 #include "run/taps.h"
 
 namespace qc::run {
@@ -73,14 +70,8 @@ ir::Tensor unwrap(const Ort::Value& value) {
                          info.GetShape());
 }
 
-// A session leaves holes of every size in the heap, and the next one's tensors do not fit them: their pages
-// go back to the system, or the peak of a conversion would grow with the number of its sessions.
 struct HeapTrim {
-  ~HeapTrim() {
-#ifdef __GLIBC__
-    malloc_trim(0);
-#endif
-  }
+  ~HeapTrim() { trim_heap(); }
 };
 
 class OrtRunner : public ModelRunner {

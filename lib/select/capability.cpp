@@ -137,6 +137,8 @@ Capability capability(const ir::Graph& graph, const ir::Node& node, const target
   if (!any_activation) return no(Reason::kNotFloat, "it computes on constants only");
   if (const std::string unmet = unmet_condition(node, rule); !unmet.empty())
     return no(Reason::kNoIntegerKernel, unmet);
+  if (const std::string unlike = averages_unlike_float(node); !unlike.empty())
+    return no(Reason::kNoIntegerKernel, unlike);
   if (rule.prefer_float && !asked) return no(Reason::kAccuracy, rule.sentence);
   switch (rule.kind) {
     case OpKind::kWeighted:
@@ -301,6 +303,18 @@ void apply_rules(const ir::Graph& graph, const target::TargetSpec& target,
 }
 
 }  // namespace
+
+// ONNX Runtime's QLinearAveragePool knows no dilations, and counts cells beyond the padding, which ceil_mode
+// adds, as if they were padding (seen in 1.30 and 1.32).
+std::string averages_unlike_float(const ir::Node& node) {
+  if (!ir::standard_op(node, "AveragePool")) return {};
+  const std::vector<int64_t> dilations = ir::ints_attribute(node, "dilations");
+  if (std::any_of(dilations.begin(), dilations.end(), [](int64_t d) { return d != 1; }))
+    return "with dilations it has no integer kernel";
+  const bool beyond =
+      ir::int_attribute(node, "ceil_mode", 0) != 0 && ir::int_attribute(node, "count_include_pad", 0) != 0;
+  return beyond ? "with ceil_mode and count_include_pad the integer kernel divides by another count" : "";
+}
 
 std::vector<size_t> data_slots(const ir::Node& node, const target::OpRule& rule) {
   std::vector<size_t> slots;

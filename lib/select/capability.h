@@ -39,6 +39,10 @@ std::vector<Capability> capabilities(const ir::Graph& graph, const target::Targe
                                      const std::vector<plan::Idiom>& idioms = {},
                                      std::span<const config::NodeSettings> rules = {});
 
+/// Why an AveragePool's integer kernel would not compute what the float one does; "" where it does, and for
+/// other ops.
+std::string averages_unlike_float(const ir::Node& node);
+
 /// Input slots of a node that carry quantizable tensors (activations or constant operands), by the target's
 /// rule.
 std::vector<size_t> data_slots(const ir::Node& node, const target::OpRule& rule);

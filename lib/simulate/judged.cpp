@@ -44,26 +44,18 @@ bool judgeable(ir::DType type) {
 }
 
 bool jumps(const ir::Graph& graph, const ir::Node& node) {
-  constexpr const char* kOps[] = {"ArgMax",
-                                  "ArgMin",
-                                  "TopK",
-                                  "NonMaxSuppression",
-                                  "Hardmax",
-                                  "Unique",
-                                  "NonZero",
-                                  "Greater",
-                                  "GreaterOrEqual",
-                                  "Less",
-                                  "Equal",
-                                  "LessOrEqual",
-                                  "Round",
-                                  "Floor",
-                                  "Ceil",
-                                  "Sign",
-                                  "Mod",
-                                  "Bernoulli",
-                                  "Multinomial"};
+  constexpr const char* kOps[] = {"ArgMax",  "ArgMin",         "NonMaxSuppression",
+                                  "Hardmax", "Unique",         "NonZero",
+                                  "Greater", "GreaterOrEqual", "Less",
+                                  "Equal",   "LessOrEqual",    "Round",
+                                  "Floor",   "Ceil",           "Sign",
+                                  "Mod",     "Bernoulli",      "Multinomial"};
   if (one_of(node, kOps)) return true;
+  if (ir::standard_op(node, "TopK")) {  // the largest values are continuous, their places are not
+    const ir::ValueId places = node.outputs.size() > 1 ? node.outputs[1] : ir::kNone;
+    return places != ir::kNone &&
+           (!graph.values[static_cast<size_t>(places)].consumers.empty() || ir::is_output(graph, places));
+  }
   if (!ir::standard_op(node, "Cast") || node.inputs.empty() || node.inputs[0] == ir::kNone) return false;
   const auto is_float = [&](ir::ValueId v) {
     const ir::DType type = graph.values[static_cast<size_t>(v)].dtype;
@@ -73,8 +65,11 @@ bool jumps(const ir::Graph& graph, const ir::Node& node) {
 }
 
 // The second result of a pooling that tells where it found its maxima.
+bool tells_position(const ir::Node& node) {
+  return ir::standard_op(node, "MaxPool") && node.outputs.size() > 1 && node.outputs[1] != ir::kNone;
+}
 bool is_position(const ir::Node& node, size_t slot) {
-  return slot == 1 && ir::standard_op(node, "MaxPool");
+  return slot == 1 && tells_position(node);
 }
 
 struct Scene {
@@ -155,10 +150,14 @@ std::vector<ir::ValueId> border_of(const Scene& scene, ir::ValueId output) {
     const std::vector<ir::ValueId> reads = read_by(*scene.producer(v));
     for (auto read = reads.rbegin(); read != reads.rend(); ++read) {
       if (!scene.data[static_cast<size_t>(*read)] || !seen.insert(*read).second) continue;
-      if (scene.behind(*read))
+      if (scene.behind(*read)) {
         open.push_back(*read);
-      else if (judgeable(scene.value(*read).dtype) && roots.insert(root_of(scene, *read)).second)
-        border.push_back(*read);
+        continue;
+      }
+      const ir::ValueId root = root_of(scene, *read);
+      // What a written file hands on as integers is judged before they are rounded.
+      const ir::ValueId judged = judgeable(scene.value(*read).dtype) ? *read : root;
+      if (judgeable(scene.value(judged).dtype) && roots.insert(root).second) border.push_back(judged);
     }
   }
   return border;
@@ -229,7 +228,7 @@ bool needs_types(const ir::Graph& graph) {
   };
   return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const ir::Node& node) {
     if (node.erased) return false;
-    const bool may_jump = jumps(graph, node) || ir::standard_op(node, "Cast");
+    const bool may_jump = jumps(graph, node) || tells_position(node) || ir::standard_op(node, "Cast");
     return may_jump && (std::any_of(node.inputs.begin(), node.inputs.end(), unknown) ||
                         std::any_of(node.outputs.begin(), node.outputs.end(), unknown));
   });

@@ -136,6 +136,22 @@ bool shapes_known(Lowering& l, ir::NodeId id) {
   return true;
 }
 
+// TFLite's kernels know no floats of 16 and 64 bits.
+bool types_known(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  for (const std::vector<ir::ValueId>* list : {&node.inputs, &node.outputs})
+    for (const ir::ValueId v : *list) {
+      if (v == ir::kNone) continue;
+      const ir::DType type = value_at(l, v).constant ? value_at(l, v).constant->dtype : value_at(l, v).dtype;
+      if (type != ir::DType::kDouble && !ir::is_half(type)) continue;
+      refuse(l, id,
+             format("'{}' is {}, and TFLite computes in float32", value_at(l, v).name, ir::name_of(type)),
+             "export the model with float32 there");
+      return false;
+    }
+  return true;
+}
+
 void choose_layouts(Lowering& l) {
   const ir::Graph& graph = graph_of(l);
   std::vector<NodeSides> sides(graph.nodes.size());
@@ -191,6 +207,14 @@ void add_outputs(Lowering& l) {
     if (value.constant) {
       l.problems.error({"tflite-cannot", format("output '{}'", value.name),
                         "it is a constant, which TFLite cannot hand out",
+                        "remove it from the model's outputs"});
+      continue;
+    }
+    const bool written = std::any_of(l.made.begin(), l.made.end(),
+                                     [&](const auto& entry) { return std::get<0>(entry.first) == v; });
+    if (!written && l.problems.errors.empty()) {
+      l.problems.error({"tflite-cannot", format("output '{}'", value.name),
+                        "TFLite's operators do not give this result of its node",
                         "remove it from the model's outputs"});
       continue;
     }
@@ -258,7 +282,9 @@ void leave_unrounded(Lowering& l, const std::vector<ir::NodeId>& order, plan::Qu
     };
     const std::vector<ir::ValueId>& inputs = node_at(l, id).inputs;
     Fused& fused = l.fused[static_cast<size_t>(id)];
-    if (!in_float(fused.result) && !multiplies_beyond_kernels(l, id) &&
+    const bool spelled_out =
+        std::ranges::find(norm_ops(), row_for(node_at(l, id))->op_type, &OpRow::op_type) != norm_ops().end();
+    if (!spelled_out && !in_float(fused.result) && !multiplies_beyond_kernels(l, id) &&
         std::none_of(inputs.begin(), inputs.end(), in_float))
       continue;
     decision.float_output = true;
@@ -341,7 +367,7 @@ Model lower(const plan::QuantizedModel& source, const std::vector<plan::Idiom>& 
   l.absorbed.resize(model.graph.nodes.size());
   bool sized = true;
   for (const ir::NodeId id : order) {
-    sized = shapes_known(l, id) && sized;
+    sized = shapes_known(l, id) && types_known(l, id) && sized;
     if (!row_for(node_at(l, id))) refuse(l, id, format("TFLite has no op for {}", node_at(l, id).op_type));
   }
   if (!sized) l.problems.throw_if_errors(Exit::kUnsupported);

@@ -14,7 +14,7 @@ namespace {
 // One dimension: sizes, and ONNX's factor between them.
 struct Stretch {
   int64_t in = 1, out = 1;
-  double scale = 1;  // out / in as the model says it
+  float scale = 1;  // out / in as the model says it
 };
 
 struct Placing {
@@ -24,18 +24,19 @@ struct Placing {
 constexpr Placing kPlacings[] = {
     {"asymmetric", false, false}, {"half_pixel", false, true}, {"align_corners", true, false}};
 
-double onnx_position(const std::string& mode, const Stretch& s, int64_t o) {
-  const double x = static_cast<double>(o);
+// In float32, step by step as ONNX Runtime computes it: where factors are no whole numbers, the last bit
+// decides about the cell.
+float onnx_position(const std::string& mode, const Stretch& s, int64_t o) {
+  const auto x = static_cast<float>(o), in = static_cast<float>(s.in), out = static_cast<float>(s.out);
   if (mode == "asymmetric") return x / s.scale;
-  if (mode == "align_corners")
-    return s.out > 1 ? x * static_cast<double>(s.in - 1) / static_cast<double>(s.out - 1) : 0;
+  if (mode == "align_corners") return s.out > 1 ? x * (in - 1) / (out - 1) : 0;
   if (mode == "pytorch_half_pixel" && s.out == 1) return 0;
   if (mode == "half_pixel_symmetric") {
-    const double adjusted = static_cast<double>(s.out) / (s.scale * static_cast<double>(s.in));
-    return static_cast<double>(s.in) / 2 * (1 - adjusted) + (x + 0.5) / s.scale - 0.5;
+    const float adjusted = out / (s.scale * in);
+    return in / 2 * (1 - adjusted) + (x + 0.5f) / s.scale - 0.5f;
   }
-  if (mode == "tf_half_pixel_for_nn") return (x + 0.5) / s.scale;
-  return (x + 0.5) / s.scale - 0.5;
+  if (mode == "tf_half_pixel_for_nn") return (x + 0.5f) / s.scale;
+  return (x + 0.5f) / s.scale - 0.5f;
 }
 
 // As LiteRT's kernels place samples; their floats are kept where they decide about a rounding.
@@ -53,7 +54,7 @@ int64_t clamped(double position, int64_t size) {
 }
 
 int64_t onnx_nearest(const std::string& mode, const std::string& rounding, const Stretch& s, int64_t o) {
-  const double x = onnx_position(mode, s, o);
+  const double x = static_cast<double>(onnx_position(mode, s, o));
   if (rounding == "floor") return clamped(std::floor(x), s.in);
   if (rounding == "ceil") return clamped(std::ceil(x), s.in);
   if (rounding == "round_prefer_ceil") return clamped(std::floor(x + 0.5), s.in);
@@ -95,6 +96,26 @@ void gather_cells(Lowering& l, ir::NodeId id, TensorId x, const std::vector<Stre
   }
 }
 
+// One factor for all where the sizes that are asked for are only bounds.
+void keep_aspect_ratio(const Lowering& l, const ir::Node& node, std::vector<int64_t> axes,
+                       std::vector<Stretch>& stretches) {
+  const std::string policy = ir::string_attribute(node, "keep_aspect_ratio_policy", "stretch");
+  const auto sizes = integers_of(l, node, 3);
+  if (policy == "stretch" || !sizes) return;
+  if (axes.empty())
+    for (size_t d = 0; d < stretches.size(); ++d) axes.push_back(static_cast<int64_t>(d));
+  std::vector<float> factors;
+  for (size_t i = 0; i < std::min(axes.size(), sizes->size()); ++i) {
+    const auto d = static_cast<size_t>(axis_in(axes[i], stretches.size(), false));
+    factors.push_back(static_cast<float>((*sizes)[i]) / static_cast<float>(stretches[d].in));
+  }
+  if (factors.empty()) return;
+  const auto [least, most] = std::minmax_element(factors.begin(), factors.end());
+  for (const int64_t axis : axes)
+    stretches[static_cast<size_t>(axis_in(axis, stretches.size(), false))].scale =
+        policy == "not_larger" ? *least : *most;
+}
+
 std::vector<Stretch> stretches_of(const Lowering& l, const ir::Node& node) {
   const std::vector<int64_t>&in = dims_of(l, node.inputs[0]), &out = dims_of(l, node.outputs[0]);
   const size_t scales_slot = node.op_type == "Upsample" ? 1 : 2;
@@ -102,13 +123,14 @@ std::vector<Stretch> stretches_of(const Lowering& l, const ir::Node& node) {
   const std::vector<int64_t> axes = ir::ints_attribute(node, "axes");
   std::vector<Stretch> stretches;
   for (size_t d = 0; d < in.size(); ++d) {
-    Stretch s{in[d], out[d], static_cast<double>(out[d]) / static_cast<double>(in[d])};
+    Stretch s{in[d], out[d], static_cast<float>(out[d]) / static_cast<float>(in[d])};
     const bool said = scales && scales->size() > 0 && scales->dtype == ir::DType::kFloat;
     if (said && axes.empty() && d < static_cast<size_t>(scales->size())) s.scale = scales->as<float>()[d];
     for (size_t i = 0; said && i < axes.size(); ++i)
       if (axes[i] == static_cast<int64_t>(d)) s.scale = scales->as<float>()[i];
     stretches.push_back(s);
   }
+  keep_aspect_ratio(l, node, axes, stretches);
   return stretches;
 }
 
@@ -145,7 +167,7 @@ void lower_resize(Lowering& l, ir::NodeId id) {
   const Placing* same = matching(stretches, [&](const Placing& p, const Stretch& s, int64_t o) {
     const double last = static_cast<double>(s.in - 1), tolerance = 1e-4;
     return std::fabs(std::clamp(litert_position(p, s, o, false), 0.0, last) -
-                     std::clamp(onnx_position(placing, s, o), 0.0, last)) < tolerance;
+                     std::clamp(static_cast<double>(onnx_position(placing, s, o)), 0.0, last)) < tolerance;
   });
   if (!same)
     return refuse(

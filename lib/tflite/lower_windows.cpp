@@ -160,6 +160,8 @@ void lower_average_pool(Lowering& l, ir::NodeId id) {
   Image image = image_of(l, id, ir::ints_attribute(node, "kernel_shape"));
   if (!image.fits) return;
   const std::vector<Window> windows = windows_of(node, image.kernel, image.in, image.out);
+  if (windows[0].dilation != 1 || windows[1].dilation != 1)
+    return refuse(l, id, "TFLite's AVERAGE_POOL_2D has no dilation");
   const bool counts_zeros = ir::int_attribute(node, "count_include_pad", 0) != 0;
   const bool ceil = ir::int_attribute(node, "ceil_mode", 0) != 0;
   const bool same = all_same(windows), pads = any_padding(windows);

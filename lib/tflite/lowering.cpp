@@ -347,6 +347,9 @@ TensorId read_bias(Lowering& l, ir::NodeId id, int64_t length, TensorId input, T
   const ir::Node& node = node_at(l, id);
   const Fused& fused = l.fused[static_cast<size_t>(id)];
   const std::vector<int32_t> shape{static_cast<int32_t>(length)};
+  const bool given = node.op_type != "MatMul" && node.inputs.size() > 2 && node.inputs[2] != ir::kNone;
+  if (given && !ir::constant_input(graph_of(l), node, 2))
+    refuse(l, id, "its bias is computed by the model, and TFLite's kernels want a constant");
   if (runs_on_integers(l, id)) {
     const bool wide = tensor_at(l, input).type == Type::kInt16;  // whose sums have 64 bits
     const Type type = wide ? Type::kInt64 : Type::kInt32;

@@ -214,5 +214,68 @@ TEST_CASE("a Clip that lets next to nothing of a layer through", "[litert]") {
          kBoth, 10});
 }
 
+TEST_CASE("pools whose integer kernels count other cells stay in float") {
+  const std::vector<std::string> onnx{"/placement=full"};
+  check({"cells beyond the padding",
+         [](ir::Graph& g, ir::ValueId x) {
+           const ir::ValueId mean = node(g, "AveragePool", {conv(g, x, 4)},
+                                         {{"kernel_shape", std::vector<int64_t>{3, 3}},
+                                          {"strides", std::vector<int64_t>{2, 2}},
+                                          {"ceil_mode", int64_t{1}},
+                                          {"count_include_pad", int64_t{1}}});
+           output(g, conv(g, mean, 4, {.kernel = 1, .pad = 0}), "y");
+         },
+         onnx, 28});
+  // Its results tell where the maxima lie.
+  ir::Graph g = tiny::graph();
+  const std::vector<ir::ValueId> both = tiny::node_outputs(
+      g, "MaxPool", {conv(g, input(g, "x", {1, 3, 12, 10}), 4)},
+      {{"kernel_shape", std::vector<int64_t>{2, 2}}, {"strides", std::vector<int64_t>{2, 2}}}, 2);
+  g.values[static_cast<size_t>(both[1])].dtype = ir::DType::kInt64;
+  output(g, both[0], "y");
+  output(g, both[1], "i");
+  CHECK(!convert_graph(g, onnx).onnx.empty());
+}
+
+TEST_CASE("a Resize by factors that are no whole numbers reads the cells of ONNX Runtime", "[litert]") {
+  check({"nearest",
+         [](ir::Graph& g, ir::ValueId x) {
+           output(g,
+                  node(g, "Resize", {x, ir::kNone, tiny::constant_f(g, {1, 1, 0.6f, 0.3f})},
+                       {{"mode", std::string("nearest")},
+                        {"nearest_mode", std::string("floor")},
+                        {"coordinate_transformation_mode", std::string("asymmetric")}}),
+                  "y");
+         },
+         kBoth, 30},
+        {1, 3, 12, 10});
+}
+
+TEST_CASE("the bias of a product of matrices of rank 3 is corrected in integers and in floats") {
+  const auto build = [](ir::Graph& g, ir::ValueId x) {
+    const ir::ValueId rows = tiny::reshape(g, x, {1, 12, 30});
+    const ir::ValueId product = tiny::matmul(g, rows, constant(g, random_tensor({30, 8}, 12)));
+    output(g, tiny::add(g, product, constant(g, random_tensor({8}, 13, 2, 3))), "y");
+  };
+  check({"integers", build, {"/placement=full"}, 28});
+  check({"floats on the grid", build, {"/placement=full", "/output/onnx/form=fake_quant"}, 28});
+  ir::Graph g = tiny::graph();
+  build(g, input(g, "x", {1, 3, 12, 10}));
+  Diagnostics ignored;
+  const ir::Graph written = onnx_io::parse(convert_graph(g, {"/placement=full"}).onnx, {}, ignored);
+  for (const ir::Node& one : written.nodes)
+    if (one.op_type == "Add")
+      for (const ir::ValueId v : one.inputs) CHECK(!written.values[static_cast<size_t>(v)].constant);
+}
+
+TEST_CASE("what TFLite spells as several operators in float is float between integers", "[litert]") {
+  check({"a norm",
+         [](ir::Graph& g, ir::ValueId x) {
+           output(g, node(g, "LpNormalization", {conv(g, x, 4)}, {{"axis", int64_t{1}}, {"p", int64_t{2}}}),
+                  "y");
+         },
+         lone_tflite("tflite"), 20});
+}
+
 }  // namespace
 }  // namespace qc

@@ -102,6 +102,18 @@ TEST_CASE("outputs behind one selection are judged once, at all that it selects 
   CHECK(judged[1].output == "boxes");
 }
 
+TEST_CASE("the largest values are judged themselves where nobody asks for their places") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId scores = tiny::gemm(g, tiny::input(g, "x", {1, 8}), 3);
+  const auto top = tiny::node_outputs(g, "TopK", {scores, tiny::constant_i(g, {2})}, {}, 2);
+  of_type(g, top[0], ir::DType::kFloat), of_type(g, top[1], ir::DType::kInt64);
+  tiny::output(g, top[0], "best");
+  const auto judged = simulate::judged_values(g);
+  REQUIRE(judged.size() == 1);
+  CHECK(judged[0].value == top[0]);
+  CHECK(judged[0].jump.empty());
+}
+
 TEST_CASE("arithmetic on shapes jumps without anyone minding") {
   ir::Graph g = tiny::graph();
   const ir::ValueId x = tiny::input(g, "x", {1, 8});
