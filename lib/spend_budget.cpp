@@ -226,7 +226,7 @@ config::CoreConfig with_few_images(config::CoreConfig config) {
 }  // namespace
 
 Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, report::Report& report) {
-  const run::HeapKept kept;
+  std::optional<run::HeapKept> pages_kept(std::in_place);
   const config::ResourceLimits& asked = scene.config.budget;
   const bool for_results = asked.activation_memory || asked.total_memory || asked.bops,
              for_weights = asked.weights_memory || asked.total_memory || asked.bops;
@@ -274,6 +274,7 @@ Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, repor
     if (!best || measured.back() > best->fidelity.worst_db()) best = std::move(made);
   }
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return measured[a] > measured[b]; });
+  pages_kept.reset();  // what comes now takes the most memory
   // More images mostly bring more, and other scales, of which there may be too many.
   if (best) {
     const Tried& chosen = candidates[order[0]];

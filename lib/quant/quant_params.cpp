@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <optional>
 
 #include "quant/vector_clones.h"
 
@@ -193,20 +194,66 @@ std::span<const int32_t> codebook_of(const QuantParams& params, size_t channel) 
   return params.codebook_per_channel() ? all.subspan(channel * size, size) : all;
 }
 
+// Of two equally near the lower.
+int32_t nearest(std::span<const int32_t> book, double v) {
+  const auto above = std::lower_bound(book.begin(), book.end(), v);
+  const bool low = above == book.end() || (above != book.begin() && v - *(above - 1) <= *above - v);
+  return low ? *(above - 1) : *above;
+}
+
+// A codebook's answers looked up instead of searched: budgets round every weight dozens of times. Where two
+// values meet lies at a whole or half step, so that one answer holds between two of these, and one at each.
+class Lookup {
+ public:
+  explicit Lookup(std::span<const int32_t> book) : book_(book), base_(2 * book.front()) {
+    constexpr int32_t kWidest = 1 << 10;  // half steps
+    if (2 * book.back() - base_ > kWidest) return;
+    for (int32_t half = base_; half <= 2 * book.back(); ++half) {
+      at_.push_back(quant::nearest(book, half / 2.0));
+      behind_.push_back(quant::nearest(book, half / 2.0 + 0.25));
+      place_.push_back(
+          static_cast<int32_t>(std::lower_bound(book.begin(), book.end(), (half + 1) >> 1) - book.begin()));
+    }
+  }
+  int32_t nearest(double v) const {
+    if (at_.empty()) return quant::nearest(book_, v);
+    if (!(v > book_.front())) return book_.front();
+    if (v >= book_.back()) return book_.back();
+    const double half = std::floor(2 * v);
+    const auto i = static_cast<size_t>(static_cast<int32_t>(half) - base_);
+    return half == 2 * v ? at_[i] : behind_[i];
+  }
+  /// Of the first value that is not below.
+  int32_t place(int32_t integer) const {
+    if (at_.empty() || integer < book_.front() || integer > book_.back())
+      return static_cast<int32_t>(std::lower_bound(book_.begin(), book_.end(), integer) - book_.begin());
+    return place_[static_cast<size_t>(2 * integer - base_)];
+  }
+
+ private:
+  std::span<const int32_t> book_;
+  int32_t base_;
+  std::vector<int32_t> at_, behind_, place_;  // by half step from the first value on
+};
+
+// One for all channels, where they share a codebook; else none.
+std::optional<Lookup> lookup_of(const QuantParams& params) {
+  if (params.codebook_per_channel()) return std::nullopt;
+  return Lookup(codebook_of(params, 0));
+}
+
 std::vector<int32_t> nearest_in_codebook(std::span<const float> values, std::span<const int64_t> dims,
                                          const QuantParams& params) {
   std::vector<int32_t> integers(values.size());
-  for_each_run(
-      dims, params, static_cast<int64_t>(values.size()), [&](int64_t first, int64_t count, size_t channel) {
-        const std::span<const int32_t> book = codebook_of(params, channel);
-        const auto scale = static_cast<double>(params.scales[channel]);
-        for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(first + count); ++i) {
-          const double v = static_cast<double>(values[i]) / scale;
-          const auto above = std::lower_bound(book.begin(), book.end(), v);
-          const bool low = above == book.end() || (above != book.begin() && v - *(above - 1) <= *above - v);
-          integers[i] = low ? *(above - 1) : *above;
-        }
-      });
+  const std::optional<Lookup> lookup = lookup_of(params);
+  for_each_run(dims, params, static_cast<int64_t>(values.size()),
+               [&](int64_t first, int64_t count, size_t channel) {
+                 const auto scale = static_cast<double>(params.scales[channel]);
+                 for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(first + count); ++i) {
+                   const double v = static_cast<double>(values[i]) / scale;
+                   integers[i] = lookup ? lookup->nearest(v) : nearest(codebook_of(params, channel), v);
+                 }
+               });
   return integers;
 }
 
@@ -215,6 +262,10 @@ std::vector<int32_t> nearest_in_codebook(std::span<const float> values, std::spa
 std::vector<int32_t> codebook_indices(std::span<const int32_t> integers, std::span<const int64_t> dims,
                                       const QuantParams& params) {
   std::vector<int32_t> indices(integers.size());
+  if (const std::optional<Lookup> lookup = lookup_of(params)) {
+    for (size_t i = 0; i < integers.size(); ++i) indices[i] = lookup->place(integers[i]);
+    return indices;
+  }
   for_each_run(
       dims, params, static_cast<int64_t>(integers.size()), [&](int64_t first, int64_t count, size_t channel) {
         const std::span<const int32_t> book = codebook_of(params, channel);
