@@ -27,6 +27,7 @@
 #include "places.h"
 #include "prepare.h"
 #include "proof/verdict.h"
+#include "prove_tflite.h"
 #include "resume.h"
 #include "run/ort_runner.h"
 #include "search_model.h"
@@ -297,6 +298,14 @@ ConvertResult convert(const ConvertOptions& options) {
     append(result.report.notes, tflite_notes(lowered, best.model.graph, target));
   }
   watch.lap("tflite");
+  if (wants_format(config, "tflite")) {
+    const auto unlike = unlike_its_plan(
+        files.tflite.bytes, outputs.tflite.filename().string(), with_shapes_of(graph, sample, doors),
+        best.model, answers.judged,
+        source->load(answers.held_out.images.empty() ? 0 : answers.held_out.images[0]), runners);
+    if (unlike) diagnostics.warning(*unlike);
+  }
+  watch.lap("prove tflite");
 
   // From here nothing is decided any more: numbers, then files.
   describe_plan(result.report, stored.graph, stored.plan);

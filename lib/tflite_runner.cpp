@@ -141,8 +141,10 @@ class TfliteRunner : public run::ModelRunner {
 
 }  // namespace
 
-TfliteModel read_tflite(const std::filesystem::path& path, const ir::Graph& like) {
-  TfliteModel model{path.string(), tflite::file::read(path), {}, {}};
+namespace {
+
+TfliteModel model_of(std::string place, tflite::file::Model parsed, const ir::Graph& like) {
+  TfliteModel model{std::move(place), std::move(parsed), {}, {}};
   tflite::check_executable(model.file, model.place);
   const tflite::file::Graph& file = model.file.graphs[0];
   ir::Node inside;
@@ -179,6 +181,16 @@ TfliteModel read_tflite(const std::filesystem::path& path, const ir::Graph& like
   for (ir::Node& softmax : softmaxes) ir::add_node(model.graph, std::move(softmax));
   model.graph.bytes_on_disk = static_cast<int64_t>(model.file.bytes->size());
   return model;
+}
+
+}  // namespace
+
+TfliteModel read_tflite(const std::filesystem::path& path, const ir::Graph& like) {
+  return model_of(path.string(), tflite::file::read(path), like);
+}
+
+TfliteModel parse_tflite(std::string bytes, const std::string& place, const ir::Graph& like) {
+  return model_of(place, tflite::file::parse(std::move(bytes), place), like);
 }
 
 std::unique_ptr<run::ModelRunner> run_tflite(const TfliteModel& model, std::span<const ir::ValueId> extra) {

@@ -31,6 +31,8 @@ struct TfliteModel {
 /// name, else by order. Throws Error: file not readable (kInput), an operator without a model of its
 /// arithmetic (kUnsupported).
 TfliteModel read_tflite(const std::filesystem::path& path, const ir::Graph& like);
+/// The same of a file that is not on disk yet.
+TfliteModel parse_tflite(std::string bytes, const std::string& place, const ir::Graph& like);
 
 /// Results are graph.outputs in order, then `extra`. Integers are rounded as LiteRT with XNNPACK rounds them.
 /// `model` must outlive the runner.

@@ -15,8 +15,10 @@ using plan::Compute;
 using quant::QuantParams;
 
 // Room for the accumulator beside the bias: the sum stays below 2^31 while K * 255 * 127 < 2^30, that is K <
-// 33,000.
-constexpr double kLargestBias = 1073741824.0;
+// 33,000. XNNPACK sums weights of 4 bits shifted by 4 more, and the bias with them.
+double largest_bias(const QuantParams& weight) {
+  return weight.stored_bits() <= 4 ? 0x1p26 : 0x1p30;
+}
 
 // Of a channel's squared error, for a guard that nobody asked for: 12 dB. Between layers of one scale, and
 // for weights without any order, it may cost 30.
@@ -40,7 +42,7 @@ int64_t make_biases_fit(const ir::Tensor& bias, double input_scale, QuantParams&
   const std::span<const float> b = bias.as<float>();
   for (size_t c = 0; c < b.size(); ++c) {
     float& scale = weight.scales[weight.per_channel() ? c : 0];
-    const double needed = std::fabs(static_cast<double>(b[c])) / (input_scale * kLargestBias);
+    const double needed = std::fabs(static_cast<double>(b[c])) / (input_scale * largest_bias(weight));
     if (scale >= needed) continue;
     scale = static_cast<float>(needed * 1.0001);
     ++raised;

@@ -255,19 +255,24 @@ void cut_off(Lowering& l, ir::NodeId id) {
          {fused.cut});
 }
 
-// A sum's unit is 256 steps of the result or more: a layer whose Clip lets next to nothing through.
+// The scale of an operand of an integer op: an activation's, or the largest of a constant's.
+double scale_of(const Lowering& l, ir::ValueId v) {
+  const auto stored = l.source.weights.find(v);
+  const std::vector<float>& scales = stored != l.source.weights.end()
+                                         ? stored->second.params.scales
+                                         : l.source.plan.values[static_cast<size_t>(v)].params.scales;
+  return scales.empty() ? 0 : static_cast<double>(*std::max_element(scales.begin(), scales.end()));
+}
+
+// The unit of a sum or product is 256 steps of the result or more: a layer whose Clip lets next to nothing
+// through.
 bool multiplies_beyond_kernels(const Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
-  const ir::WeightTraits* traits = ir::weight_traits(graph_of(l), node);
   const ir::ValueId result = l.fused[static_cast<size_t>(id)].result;
-  if (!traits || !is_quantized(l, result)) return false;
-  const auto weight = l.source.weights.find(node.inputs[static_cast<size_t>(traits->weight_slot)]);
-  const ir::ValueId data = node.inputs[static_cast<size_t>(traits->data_slot)];
-  if (weight == l.source.weights.end() || !is_quantized(l, data)) return false;
-  const std::vector<float>& scales = weight->second.params.scales;
-  const double unit = static_cast<double>(*std::max_element(scales.begin(), scales.end())) *
-                      l.source.plan.values[static_cast<size_t>(data)].params.scales[0];
-  return unit >= kMostMultiplier * l.source.plan.values[static_cast<size_t>(result)].params.scales[0];
+  const bool product =
+      ir::weight_traits(graph_of(l), node) || ir::standard_op(node, "Mul") || ir::standard_op(node, "MatMul");
+  if (!product || node.inputs.size() < 2 || !is_quantized(l, result)) return false;
+  return scale_of(l, node.inputs[0]) * scale_of(l, node.inputs[1]) >= kMostMultiplier * scale_of(l, result);
 }
 
 // What a target computes as one need not be one operator here, and operators on integers round all that they

@@ -11,8 +11,12 @@
 #include "base/text.h"
 #include "onnx_io/onnx_io.h"
 #include "pipeline.h"
+#include "prepare.h"
+#include "prove_tflite.h"
+#include "run/ort_runner.h"
 #include "support/litert.h"
 #include "support/tiny_models.h"
+#include "tflite/read.h"
 #include "unit/onnx_io/ort_try.h"
 
 namespace qc {
@@ -275,6 +279,36 @@ TEST_CASE("what TFLite spells as several operators in float is float between int
                   "y");
          },
          lone_tflite("tflite"), 20});
+}
+
+TEST_CASE("a .tflite that does not compute its plan is told from one that does") {
+  ir::Graph g = tiny::graph();
+  output(g, conv(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 8)), 4), "y");
+  const std::string model = onnx_io::write(g);
+  std::string tflite = convert_graph(g, {"/output/formats=[\"tflite\"]"}).tflite;
+  run::OrtRunnerFactory runners(onnx_doors());
+  plan::QuantizedModel planned;  // nothing rounded: no plan is nearer to float
+  planned.graph = g;
+  planned.plan.nodes.resize(g.nodes.size());
+  planned.plan.values.resize(g.values.size());
+  const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+  const auto found = [&] {
+    return unlike_its_plan(tflite, "odd.tflite", g, planned, simulate::judged_values(g), inputs, runners);
+  };
+  CHECK(!found());
+  // The first weights, somewhere behind the tables: other numbers.
+  const tflite::file::Model parsed = tflite::file::parse(tflite, "odd.tflite");
+  for (const tflite::file::Tensor& tensor : parsed.graphs[0].tensors) {
+    if (tensor.type != "INT8" || tensor.data.size() < 64) continue;
+    std::string other(tensor.data);
+    for (char& byte : other) byte = static_cast<char>(-byte);
+    tflite.replace(tflite.find(tensor.data), other.size(), other);
+    break;
+  }
+  const auto problem = found();
+  REQUIRE(problem);
+  CHECK(problem->place == "odd.tflite");
+  CHECK_THAT(problem->cause, Catch::Contains("'y'"));
 }
 
 }  // namespace
