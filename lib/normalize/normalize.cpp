@@ -43,6 +43,8 @@ constexpr Row kTable[] = {
     {{"merge_transposes", "A Transpose of a Transpose becomes one, or none."}, plain<merge_transposes>},
     {{"merge_reshapes", "A Reshape takes over the layout nodes in front of it."}, plain<merge_reshapes>},
     {{"explicit_pads", "auto_pad becomes explicit pads."}, plain<explicit_pads>},
+    {{"ceil_pads", "A pool's ceil_mode becomes pads where a window would lie beyond the input."},
+     plain<ceil_pads>},
     {{"fold_pad", "A Pad becomes the padding of the convolution or pool behind it."}, plain<fold_pad>},
     {{"flatten_to_reshape", "Flatten becomes Reshape."}, plain<flatten_to_reshape>},
     {{"pool_globally", "A mean over all of space becomes GlobalAveragePool."}, plain<pool_globally>},

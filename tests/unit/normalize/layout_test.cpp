@@ -264,6 +264,36 @@ TEST_CASE("auto_pad becomes explicit pads", "[normalize]") {
       normalize::explicit_pads);
 }
 
+TEST_CASE("ceil_mode becomes pads where a window would lie beyond the input", "[normalize]") {
+  const auto pool = [](const char* op, Dims kernel, Dims pads) {
+    return [=](ir::Graph& g) {
+      output(g, node(g, op, {image(g)},
+                     {{"kernel_shape", kernel},
+                      {"strides", Dims{2, 2}},
+                      {"pads", pads},
+                      {"ceil_mode", int64_t{1}}}));
+    };
+  };
+  try_rewrite::check(
+      {
+          {"MaxPool", pool("MaxPool", {2, 2}, {0, 0, 1, 1}), 1, "MaxPool"},
+          {"a single cell", pool("MaxPool", {1, 1}, {0, 0, 0, 0}), 1, "MaxPool"},
+          {"AveragePool", pool("AveragePool", {2, 2}, {0, 0, 1, 1}), 1, "AveragePool"},
+          {"not: every window begins inside", pool("MaxPool", {3, 3}, {1, 1, 1, 1}), 0, "MaxPool"},
+          {"not: the mean counts its padding",
+           [](ir::Graph& g) {
+             output(g, node(g, "AveragePool", {image(g)},
+                            {{"kernel_shape", Dims{2, 2}},
+                             {"strides", Dims{2, 2}},
+                             {"pads", Dims{0, 0, 1, 1}},
+                             {"count_include_pad", int64_t{1}},
+                             {"ceil_mode", int64_t{1}}}));
+           },
+           0, "AveragePool"},
+      },
+      normalize::ceil_pads);
+}
+
 TEST_CASE("explicit pads say what SAME meant", "[normalize]") {
   ir::Graph g = graph();
   output(g, conv(g, input(g, "x", {1, 2, 8, 7}), 3, {.stride = 2}));
