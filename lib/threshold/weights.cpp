@@ -62,7 +62,9 @@ Channel search_channel(std::span<const float> values, const Options& options) {
         static_cast<double>(values.size()) * power(kFloatResolution * std::max(-min, max), p);
     found = choose(candidates_of(values, extent, family, options, threshold), family, resolution, error);
   }
-  if (values.size() == 1) {  // exact by many scales; biases are counted in steps of it: the least is best
+  if (values.size() == 1 &&
+      options.quantizer != Quantizer::kPowerOfTwo) {  // exact by many scales; biases are counted in steps of
+                                                      // it: the least is best
     const Grid finest = unclipped_grid(family, options, min, max, threshold);
     if (finest.scale < found.grid.scale && error(finest) <= found.error) found.grid = finest;
   }

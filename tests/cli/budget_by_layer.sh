@@ -1,7 +1,7 @@
 # MCT's own measure of sensitivity, and what shapes it: the pick by it is built, and under refinement the uniform widths
 # stand beside it. Another measure refuses what shapes this one.
 by_layer() {
-  quantize_sample --set /placement=full --set '/target_resource_utilization/weights_memory=62%' \
+  quantize_sample --set /placement=full --set '/target_resource_utilization/weights_memory=60%' \
     --set /mixed_precision_config/sensitivity=layer --set /mixed_precision_config/num_of_images=8 "$@" -q
 }
 widths() { grep -o '"weight_bits": [0-9]*' out/model.report.json; }
