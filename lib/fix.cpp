@@ -116,8 +116,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   const int threads = options.threads > 0 ? options.threads : available_threads();
   const run::Doors doors = onnx_doors();
   const config::CoreConfig config = load_config(options, diagnostics);
-  target::TargetSpec target = target_of(config);
-  target.inner_ranges_free = false;  // no pictures are looked at
+  const target::TargetSpec target = target_of(config);
   // What the file has on integers stays there, whatever it costs, unless the config says otherwise.
   const bool full = config.placement == config::Placement::kUnset || is_full(config, target);
   run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));

@@ -36,8 +36,6 @@ target::TargetSpec target_of(const config::CoreConfig& config) {
     if (is_full(config, target)) rule.float_output = false;
     if (wants_format(config, "tflite")) rule.result_widths.clear();  // its activations fill their type
   }
-  target.inner_ranges_free =
-      !target.known_ranges_bind.empty() && !wants_format(config, target.known_ranges_bind.c_str());
   for (const config::CustomOp& op : config.custom_ops) {
     target::OpRule rule;
     rule.op_type = op.op_type;

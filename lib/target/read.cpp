@@ -227,7 +227,6 @@ void read_costs(Members& root, TargetSpec& target) {
 }
 
 void read_ranges(Members& root, TargetSpec& target) {
-  root.read("known_ranges_bind", target.known_ranges_bind);
   const Json* object = root.object("known_ranges");
   if (!object) return;
   for (const auto& [op_type, value] : object->items()) {

@@ -257,11 +257,7 @@ std::string describe(const TargetSpec& target) {
   std::vector<std::string> ranges;
   for (const auto& [op_type, range] : target.known_ranges)
     ranges.push_back(format("{} {} to {}", op_type, range.first, range.second));
-  if (!ranges.empty())
-    text += format("  known ranges {}{}\n", join(ranges, ", "),
-                   target.known_ranges_bind.empty()
-                       ? ""
-                       : format("; inside the model for {} alone", target.known_ranges_bind));
+  if (!ranges.empty()) text += format("  known ranges {}\n", join(ranges, ", "));
   for (const KindWord& kind : kKinds) text += kind_section(target, kind);
   text += fusing_section(target);
   if (!target.int16_ops.empty())
@@ -300,7 +296,6 @@ std::string to_json(const TargetSpec& target) {
                 {"bias_bits", target.bias_bits},
                 {"float_islands", target.float_islands},
                 {"known_ranges", ranges},
-                {"known_ranges_bind", target.known_ranges_bind},
                 {"costs", table_json(target.costs)},
                 {"ops", ops}};
   for (const auto& [processor, table] : target.costs_on) whole["costs_on"][processor] = table_json(table);

@@ -167,10 +167,6 @@ struct TargetSpec {
   /// `costs`. Empty: one table for all.
   std::map<std::string, std::map<std::string, OpCost>> costs_on;
   std::map<std::string, std::pair<double, double>> known_ranges;  // op type -> output range ("Softmax": 0..1)
-  /// Only files of this format insist on them ("": all do). In others, what layers inside the model read may
-  /// have the range that was seen; what is handed out keeps the known one, whatever calibration saw of it.
-  std::string known_ranges_bind;
-  bool inner_ranges_free = false;      // known_ranges_bind, where no such file is written
   std::vector<std::string> int16_ops;  // op types with kernels for int16 activations without zero point
   std::optional<TfliteRules> tflite;   // none: whatever LiteRT runs
 };

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <set>
-#include <string_view>
 
 #include "base/text.h"
 #include "ir/ops.h"
@@ -207,28 +205,6 @@ std::vector<plan::Candidate> other_ranges(const plan::TensorStats& stats, const 
   return others;
 }
 
-// Reaches an output of the model without a layer between: scores, masks. Their known range holds also for
-// what calibration has not seen.
-bool handed_out(const ir::Graph& graph, ir::ValueId from) {
-  constexpr std::string_view kLayers[] = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
-  std::vector<ir::ValueId> open{from};
-  std::set<ir::ValueId> seen{from};
-  while (!open.empty()) {
-    const ir::ValueId v = open.back();
-    open.pop_back();
-    if (ir::is_output(graph, v)) return true;
-    for (const ir::NodeId id : graph.values[static_cast<size_t>(v)].consumers) {
-      const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-      if (std::any_of(std::begin(kLayers), std::end(kLayers),
-                      [&](auto op) { return ir::standard_op(node, op); }))
-        continue;
-      for (const ir::ValueId out : node.outputs)
-        if (out != ir::kNone && seen.insert(out).second) open.push_back(out);
-    }
-  }
-  return false;
-}
-
 // The method's candidate, and where `more` are asked for and anything is searched, other_ranges().
 std::vector<plan::Candidate> search_group(const ir::Graph& graph, const std::vector<ir::ValueId>& members,
                                           const plan::StatsTable& stats, const target::TargetSpec& target,
@@ -252,7 +228,7 @@ std::vector<plan::Candidate> search_group(const ir::Graph& graph, const std::vec
   const bool by_hand = settings.activation_range || settings.activation_quantization_method;
   if (const auto known =
           maker && !by_hand ? target.known_ranges.find(maker->op_type) : target.known_ranges.end();
-      known != target.known_ranges.end() && !(target.inner_ranges_free && !handed_out(graph, sources[0]))) {
+      known != target.known_ranges.end()) {
     const auto [low, high] = known->second;
     candidate.params = target.activations.symmetric
                            ? quant::symmetric_params(std::max(-low, high), options.bits, true, false)

@@ -273,33 +273,6 @@ struct CutOff {
   }
 };
 
-TEST_CASE("a known range holds for what is handed out, and inside the model where a file insists on it") {
-  ir::Graph g = tiny::graph();
-  const ir::ValueId gate = tiny::sigmoid(g, tiny::input(g, "x", {1, 3, 4, 4}));
-  const ir::ValueId score = tiny::sigmoid(g, tiny::conv(g, gate, 2));
-  tiny::output(g, tiny::reshape(g, score, {1, 32}), "y");
-  plan::QuantPlan plan;
-  plan.nodes.resize(g.nodes.size());
-  plan.values.resize(g.values.size());
-  plan::StatsTable stats;
-  for (const ir::ValueId v : {gate, score}) {
-    plan.values[static_cast<size_t>(v)].quantized = true;
-    plan.values[static_cast<size_t>(v)].scale_group = v;
-    stats[v].count = 2;
-    stats[v].max = 0.25;
-  }
-  target::TargetSpec target = target::load("int8");
-  const auto range = [&](ir::ValueId v) {
-    return quant::range_max(
-        threshold::activation_candidates(g, plan, stats, target, {}).at(v).front().params);
-  };
-  CHECK(target.known_ranges_bind == "tflite");
-  CHECK(range(gate) > 0.9f);
-  target.inner_ranges_free = true;  // no .tflite is written
-  CHECK(range(gate) == Approx(0.25).epsilon(0.01));
-  CHECK(range(score) > 0.9f);
-}
-
 TEST_CASE("other ranges stand behind the method's, always in the same order, inside what a Relu leaves") {
   CutOff net;
   net.round(net.x);
