@@ -6,44 +6,23 @@
 
 #include "base/text.h"
 #include "ir/ops.h"
+#include "simulate/fidelity.h"
 #include "simulate/simulate.h"
 #include "tflite_runner.h"
 
 namespace qc {
 namespace {
 
-constexpr double kFurtherDb = 6;              // two kernels that round differently are not so far apart
-constexpr double kCloseDb = 30;               // what is as near as this less kFurtherDb is right
+constexpr double kFurtherDb = 6;  // two kernels that round differently are not so far apart
+constexpr double kCloseDb = 30;   // what is as near as this less kFurtherDb is right
+constexpr const char* kRemedy = "do not use this file; write ONNX, and please report this with the model";
 constexpr int64_t kMostMacs = 1'500'000'000;  // about a second
-
-double sqnr_db(const ir::Tensor& exact, const ir::Tensor& found) {
-  const std::span<const float> e = exact.as<float>(), f = found.as<float>();
-  if (e.size() != f.size()) return -INFINITY;
-  double signal = 0, noise = 0;
-  for (size_t i = 0; i < e.size(); ++i) {
-    const double x = static_cast<double>(e[i]), difference = x - static_cast<double>(f[i]);
-    signal += x * x;
-    noise += difference * difference;
-  }
-  if (!std::isfinite(noise)) return -INFINITY;
-  return 10 * std::log10(std::max(signal, 1e-30) / std::max(noise, 1e-30));
-}
 
 int64_t macs_of(const ir::Graph& graph) {
   int64_t sum = 0;
   for (const ir::Node& node : graph.nodes)
     if (!node.erased) sum += ir::macs(graph, node);
   return sum;
-}
-
-std::optional<TfliteModel> read_if_known(const std::string& tflite, const std::string& place,
-                                         const ir::Graph& like) {
-  try {
-    return parse_tflite(tflite, place, like);
-  } catch (const Error& error) {
-    if (error.exit == Exit::kUnsupported) return std::nullopt;
-    throw;
-  }
 }
 
 size_t place_of(const ir::Graph& graph, const std::string& output) {
@@ -60,14 +39,14 @@ std::optional<Problem> unlike_its_plan(const std::string& tflite, const std::str
                                        const std::vector<simulate::Judged>& judged,
                                        const std::vector<ir::Tensor>& inputs, run::RunnerFactory& runners) {
   if (macs_of(graph) > kMostMacs) return std::nullopt;
-  const std::optional<TfliteModel> file = read_if_known(tflite, place, graph);
-  if (!file) return std::nullopt;
+  std::optional<TfliteModel> file;
   std::vector<ir::Tensor> found;
   try {
+    file = parse_tflite(tflite, place, graph);
     found = run_tflite(*file, {})->run(inputs, 0);
   } catch (const Error& error) {
     if (error.exit == Exit::kUnsupported) return std::nullopt;
-    throw;
+    return Problem{"unlike-its-plan", place, "it cannot be run: " + error.problems[0].cause, kRemedy};
   }
   const std::vector<ir::Tensor>
       exact = simulate::make_float_model(graph, runners, {}, {})->runner->run(inputs, 0),
@@ -78,12 +57,20 @@ std::optional<Problem> unlike_its_plan(const std::string& tflite, const std::str
     if (!one.jump.empty() || at >= exact.size() || in_file >= found.size() || in_plan >= simulated.size() ||
         exact[at].dtype != ir::DType::kFloat || found[in_file].dtype != ir::DType::kFloat)
       continue;
-    const double is = sqnr_db(exact[at], found[in_file]), should = sqnr_db(exact[at], simulated[in_plan]);
+    // A .tflite may spell a shape otherwise, with as many elements.
+    const auto db = [&](const ir::Tensor& tensor) {
+      return tensor.size() == exact[at].size()
+                 ? simulate::compare(exact[at], ir::make_tensor(tensor.dtype, *tensor.bytes, exact[at].dims),
+                                     false)
+                       .sqnr_db()
+                 : -HUGE_VAL;
+    };
+    const double is = db(found[in_file]), should = db(simulated[in_plan]);
     if (is < std::min(should, kCloseDb) - kFurtherDb)
       return Problem{"unlike-its-plan", place,
                      format("its output '{}' is at {:.1f} dB on a held-out picture, and the plan's at {:.1f}",
                             one.output, is, should),
-                     "do not use this file; write ONNX, and please report this with the model"};
+                     kRemedy};
   }
   return std::nullopt;
 }
