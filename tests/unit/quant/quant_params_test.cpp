@@ -97,21 +97,16 @@ TEST_CASE("asymmetric parameters follow the ONNX rule") {
     double scale;
     int32_t zero_point;
   };
-  const Row rows[] = {{-1.0, 1.55, 8, false, 2.55 / 255, 100},
-                      {-1.0, 1.55, 8, true, 2.55 / 255, -28},
-                      {0.5, 2.55, 8, false, 2.55 / 255, 0},  // widened to contain 0
-                      {0.5, 2.55, 8, true, 2.55 / 255, -128},
-                      {-2.55, -0.5, 8, false, 2.55 / 255, 255},
-                      {-1.0, 2.0, 2, false, 1.0, 1},
-                      {-1.0, 2.0, 2, true, 1.0, -1},
-                      {-1.0, 14.0, 4, false, 1.0, 1},
-                      {-0.5, 254.5, 8, false, 1.0, 0},  // half to even
-                      {-1.5, 253.5, 8, false, 1.0, 2},
-                      {0.0, 65535.0, 16, false, 1.0, 0},
-                      {0.0, 0.0, 8, false, 1.0 / 256, 0},  // degenerate
-                      {0.0, 0.0, 8, true, 1.0 / 256, -128},
-                      {0.0, 1e-40, 8, false, 1.0 / 256, 0},
-                      {-1e-38, 0.0, 8, false, 1.0 / 256, 0}};
+  const Row rows[] = {
+      {-1.0, 1.55, 8, false, 2.55 / 255, 100}, {-1.0, 1.55, 8, true, 2.55 / 255, -28},
+      {0.5, 2.55, 8, false, 2.55 / 255, 0},  // widened to contain 0
+      {0.5, 2.55, 8, true, 2.55 / 255, -128},  {-2.55, -0.5, 8, false, 2.55 / 255, 255},
+      {-1.0, 2.0, 2, false, 1.0, 1},           {-1.0, 2.0, 2, true, 1.0, -1},
+      {-1.0, 14.0, 4, false, 1.0, 1},          {-0.5, 254.5, 8, false, 1.0, 0},  // half to even
+      {-1.5, 253.5, 8, false, 1.0, 2},         {0.0, 65535.0, 16, false, 1.0, 0},
+      {0.0, 0.0, 8, false, 1.0 / 256, 0},  // degenerate
+      {0.0, 0.0, 8, true, 1.0 / 256, -128},    {0.0, 1e-40, 8, false, 1.0 / 256, 0},
+      {-1e-38, 0.0, 8, false, 1.0 / 256, 0}};
   for (const Row& row : rows) {
     CAPTURE(row.min, row.max, row.bits, row.is_signed);
     const QuantParams params = asymmetric_params(row.min, row.max, row.bits, row.is_signed);
