@@ -71,10 +71,11 @@ report::WeightValues weight_values(const ir::Tensor& constant, const quant::Quan
   const auto numbers = constant.as<float>();
   values.channel_min.assign(static_cast<size_t>(layout.channels), INFINITY);
   values.channel_max.assign(static_cast<size_t>(layout.channels), -INFINITY);
-  for (size_t i = 0; i < numbers.size(); ++i) {
-    const size_t c = i / static_cast<size_t>(layout.inner) % static_cast<size_t>(layout.channels);
-    values.channel_min[c] = std::min(values.channel_min[c], numbers[i]);
-    values.channel_max[c] = std::max(values.channel_max[c], numbers[i]);
+  const auto inner = static_cast<size_t>(layout.inner);
+  for (size_t at = 0, c = 0; at < numbers.size(); at += inner, c = (c + 1) % values.channel_min.size()) {
+    const auto [low, high] = std::ranges::minmax(numbers.subspan(at, inner));
+    values.channel_min[c] = std::min(values.channel_min[c], low);
+    values.channel_max[c] = std::max(values.channel_max[c], high);
   }
   return values;
 }
@@ -181,7 +182,8 @@ void warn_of_cut_off(report::Report& report, const ir::Graph& graph, const plan:
 }
 
 void describe_calibration(report::Report& report, const images::ImageSource& source,
-                          const calibrate::Split& split, const config::RepresentativeDataset& dataset) {
+                          const calibrate::Split& split, const config::RepresentativeDataset& dataset,
+                          bool drawn) {
   report::CalibrationSet& set = report.calibration;
   set.images = static_cast<int64_t>(split.calibration.size());
   set.held_out = static_cast<int64_t>(split.held_out.size());
@@ -200,7 +202,7 @@ void describe_calibration(report::Report& report, const images::ImageSource& sou
     const size_t at = names.size() <= kShown ? i : i * (names.size() - 1) / (kShown - 1);
     if (!is_picture(names[at])) break;
     if (const auto picture = seen(source.load(static_cast<int64_t>(at)), dataset.preprocess))
-      set.shown.push_back({names[at], images::encode_png(*picture)});
+      set.shown.push_back({names[at], drawn ? images::encode_png(*picture) : std::string()});
   }
 }
 

@@ -23,8 +23,10 @@ void describe_values(report::Report& report, const plan::QuantizedModel& model,
 void warn_of_cut_off(report::Report& report, const ir::Graph& graph, const plan::QuantPlan& plan,
                      const plan::StatsTable& stats, const target::TargetSpec& target);
 
-/// How many images, which are copies of each other (also a note), and three of them as the model gets them.
+/// How many images, which are copies of each other (also a note), and three of them as the model gets them:
+/// by name, and as pictures where they will be `drawn` (packing them is what takes time here).
 void describe_calibration(report::Report& report, const images::ImageSource& source,
-                          const calibrate::Split& split, const config::RepresentativeDataset& dataset);
+                          const calibrate::Split& split, const config::RepresentativeDataset& dataset,
+                          bool drawn);
 
 }  // namespace qc

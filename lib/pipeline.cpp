@@ -313,7 +313,7 @@ ConvertResult convert(const ConvertOptions& options) {
   append(result.report.corrections, best.corrections);
   describe_proof(result.report, stored, verdicts, local_error);
   describe_values(result.report, stored, subject.stats);
-  describe_calibration(result.report, *source, split, config.representative_dataset);
+  describe_calibration(result.report, *source, split, config.representative_dataset, options.html);
   describe_accuracy(result.report, graph, answers.judged, best.fidelity, integer_kernels);
   if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", files.onnx);
   if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", files.tflite);

@@ -18,6 +18,9 @@ namespace {
 // Candidates are also made for steeper costs, which are closer to one width for all: what narrow layers cost
 // together is more than the sum of what each costs alone.
 constexpr double kOtherByBit[] = {5, 8};
+// The attempt that a choice was picked by is flattered by that: with all images it may seem worse by so much,
+// dB. resnet20 at half its bytes: 0.2 dB worse on the held-out images, 1.1 dB better on 400 others.
+constexpr double kFlattered = 0.5;
 constexpr double kNotPredicted = std::numeric_limits<double>::quiet_NaN();
 
 // Widths outside of first..last cost more than anything inside could.
@@ -280,7 +283,7 @@ Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, repor
     const Tried& chosen = candidates[order[0]];
     Attempt made = build(scene, study, chosen.picks, scene.config);
     const int64_t bytes = written_bytes(scene, made.model);
-    const bool better = fits(bytes) && made.fidelity.worst_db() >= measured[order[0]];
+    const bool better = fits(bytes) && made.fidelity.worst_db() >= measured[order[0]] - kFlattered;
     report.frontier.push_back({chosen.name + ", all images", std::nan(""), bytes, chosen.predicted_db,
                                made.fidelity.worst_db(), better});
     report.frontier[report.frontier.size() - 1 - (candidates.size() - order[0])].chosen = !better;
