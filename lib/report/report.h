@@ -134,8 +134,8 @@ struct CalibrationSet {
   int64_t images = 0, held_out = 0;
   std::vector<std::vector<std::string>> copies;  // groups of files with the same bytes
   struct Shown {
-    std::string name,
-        png;  // as the network sees it, made small; PNG bytes, not in the JSON; empty: not drawn
+    std::string name;
+    std::string png;  // as the network sees it, made small; not in the JSON; empty: not drawn
   };
   std::vector<Shown> shown;  // at most three; none where inputs are tensors
 };
