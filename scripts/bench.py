@@ -9,6 +9,7 @@ Only ratios mean anything, and only on a machine that does little else. What is 
     fix           the peer's file after qconvert fix against ours from float, one thread, round-robin in one process; small files of NNCF
                   and Quark as well
     memory        peak of a whole run against that of plain_inference; 1000 pictures against 100
+    large         a network shaped like ResNet-50, random weights, 64 pictures, all its weights 4 bits: time and peak memory
 The peer is ONNX Runtime's own quantizer (bench_peers.py).
 """
 import argparse
@@ -28,6 +29,7 @@ from real_data import QCONVERT, ROOT, data_folder, link_all, list_models, prepro
 
 WORK = os.path.join(ROOT, "build", "bench")
 PLAIN = os.environ.get("PLAIN_INFERENCE", os.path.join(ROOT, "build", "tests", "bench", "plain_inference"))
+RESNET50 = os.environ.get("RESNET50_SHAPED", os.path.join(ROOT, "build", "tests", "bench", "resnet50_shaped"))
 PEER = [os.path.abspath(os.environ.get("PEER_PYTHON", os.path.join(WORK, "venv", "bin", "python"))),
         os.path.join(ROOT, "scripts", "bench_peers.py")]
 
@@ -41,6 +43,7 @@ MEMORY_GROWTH = 0.10
 COMPARE_TO_ALONE = 1.3
 FIXED_TO_OURS = 1.05
 SURVEY_SECONDS = 120
+LARGE_SECONDS, LARGE_PEAK = 240, 4000  # MB
 COMPARED = 400
 OTHERS = ["nncf", "quark_xint8", "quark_a8w8"]  # of tests/data/quantized, for `fix`
 WHOLE_RUN = "mobilenet_v1_0.75_224"
@@ -376,6 +379,26 @@ def bench_survey(data, models, options, bounds):
         print(f"{model['name']:32} {len(rows)} rows in {took.seconds:.0f} s  {bounds.judge(took.seconds <= SURVEY_SECONDS)}", flush=True)
 
 
+def bench_large(data, models, options, bounds):
+    print(f"\nshaped like ResNet-50, 64 pictures, weights of 4 bits: at most {LARGE_SECONDS} s and {LARGE_PEAK} MB")
+    for model in models:  # whose pictures and preparation are taken
+        with tempfile.TemporaryDirectory() as work:
+            network = os.path.join(work, "resnet50_shaped.onnx")
+            run(RESNET50, network)
+            config = write_config(os.path.join(work, "config.json"), model, link_all(split_of(data, model)[0], os.path.join(work, "calib")),
+                                  max_images=64)
+            with open(config) as f:
+                narrow = dict(json.load(f), placement="full", bit_width_config=[{"filter": {"name": "*"}, "weights_n_bits": 4}])
+            with open(config, "w") as f:
+                json.dump(narrow, f)
+            took = measured([QCONVERT, network, "--config", config, "-o", os.path.join(work, "out"), "-q", "--no-progress", "--threads",
+                             str(options.threads)])
+            with open(os.path.join(work, "out", "resnet50_shaped.report.json")) as f:
+                db = json.load(f)["accuracy"]["worst_sqnr_db"]
+        print(f"resnet50_shaped                  {took.seconds:.0f} s  {bounds.judge(took.seconds <= LARGE_SECONDS)};  peak {took.peak:.0f} MB"
+              f"  {bounds.judge(took.peak <= LARGE_PEAK)};  {db:.1f} dB", flush=True)
+
+
 # name -> (what does it, the models it takes when none are named; None: all)
 BENCHES = {
     "speed": (bench_speed, None),
@@ -385,6 +408,7 @@ BENCHES = {
     "fix": (bench_fix, [WHOLE_RUN, "squeezenet1.1_227", "resnet20_cifar10"]),
     "survey": (bench_survey, [WHOLE_RUN]),
     "memory": (bench_memory, [WHOLE_RUN, "mlsd_tiny_320"]),
+    "large": (bench_large, [WHOLE_RUN]),
 }
 
 

@@ -3,7 +3,7 @@
 # those of ONNX Runtime's own quantizer, calibration time and peak memory beside plain inference. Figures for people, no
 # tests. The peer goes into a virtual environment under build/bench; neither set-up nor tests need it.
 #
-#   scripts/bench.sh [speed] [run] [calibration] [compare] [fix] [survey] [memory] [--models MODEL ...] [--cpu N] [...]      --help lists the rest
+#   scripts/bench.sh [speed] [run] [calibration] [compare] [fix] [survey] [memory] [large] [--models MODEL ...] [--cpu N] [...]      --help lists the rest
 #
 # QCONVERT_TEST_DATA names the folder with the real models and images.
 set -euo pipefail
@@ -11,8 +11,9 @@ cd "$(dirname "$0")/.."
 . scripts/packages.sh
 
 mkdir -p build
-scripts/build.sh build qconvert >build/bench_build.log 2>&1 || { cat build/bench_build.log >&2; exit 1; }
-scripts/build.sh build plain_inference >build/bench_build.log 2>&1 || { cat build/bench_build.log >&2; exit 1; }
+for target in qconvert plain_inference resnet50_shaped; do
+  scripts/build.sh build "$target" >build/bench_build.log 2>&1 || { cat build/bench_build.log >&2; exit 1; }
+done
 
 peer=build/bench/venv
 if [ -z "${PEER_PYTHON:-}" ] && ! "$peer/bin/python" -c 'import onnx, onnxruntime, PIL, sympy' 2>/dev/null; then
