@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include "measured_noise.h"
 #include "places.h"
@@ -26,6 +27,11 @@ constexpr double kFewHeldOut = 8, kFewDb = 3;
 // kCalibrations passes over the calibration images.
 constexpr double kRoomDb = 3;
 constexpr size_t kCalibrations = 2;
+
+// Another pass over the weights is worth this much at the worst output.
+constexpr double kWorthAgainDb = 1;
+// What takes this much longer by the cost table takes as long.
+constexpr double kAsLong = 1.02;
 
 // What the search aims at. The default is judged on other images than those held out, a goal that was set on
 // these.
@@ -139,18 +145,24 @@ bool reached_and_fast(const Search& search) {
          !saves_little(search.scene, integer_nodes(search.found.best.model.plan));
 }
 
+// The placements to choose from by the noise of the best attempt so far, and what to choose by.
+std::pair<std::vector<select::Refined>, select::Goal> measured_choice(Search& search, bool poor) {
+  const PlacementScene& scene = search.scene;
+  search.found.probed = integer_nodes(search.found.best.model.plan);
+  search.found.noise = measured_noise(search.found.best, search.weights_only, scene);
+  const select::Goal goal = goal_of(scene, search.aim, poor, search.weights_only,
+                                    select::cost_of(scene.graph, search.start, scene.time),
+                                    select::cost_of(scene.graph, search.nowhere, scene.time));
+  search.found.frontier =
+      select::frontier(scene.graph, scene.capabilities, scene.time, *search.found.noise, goal);
+  return {not_too_slow(scene, search.found.frontier), goal};
+}
+
 // Attempts at the fastest placement that is predicted to reach the goal, and at finer ones where it does not.
 void try_by_noise(Search& search, bool poor) {
   const PlacementScene& scene = search.scene;
   const double weights_db = search.weights_only.worst_db();
-  search.found.probed = integer_nodes(search.found.best.model.plan);
-  search.found.noise = measured_noise(search.found.best, search.weights_only, scene);
-  select::Goal goal = goal_of(scene, search.aim, poor, search.weights_only,
-                              select::cost_of(scene.graph, search.start, scene.time),
-                              select::cost_of(scene.graph, search.nowhere, scene.time));
-  search.found.frontier =
-      select::frontier(scene.graph, scene.capabilities, scene.time, *search.found.noise, goal);
-  const std::vector<select::Refined> fit = not_too_slow(scene, search.found.frontier);
+  auto [fit, goal] = measured_choice(search, poor);
   std::vector<bool> last = search.start;
   for (int round = 0; round < kRounds; ++round) {
     select::Refined refined = select::choose(fit, goal);
@@ -170,6 +182,15 @@ void try_by_noise(Search& search, bool poor) {
     goal.sqnr_db = std::min(goal.sqnr_db + std::max(1.0, (search.aim.db - db) / 2), weights_db - kRestDb);
   }
   if (is_better_nowhere(search)) try_nowhere(search);
+}
+
+// Nodes that stand elsewhere are floats for good.
+std::vector<select::Capability> only_among(std::vector<select::Capability> capabilities,
+                                           const std::vector<bool>& integer) {
+  for (size_t n = 0; n < capabilities.size(); ++n)
+    if (!integer[n] && capabilities[n].ability == select::Ability::kInteger)
+      capabilities[n].ability = select::Ability::kFloatOnly;
+  return capabilities;
 }
 
 }  // namespace
@@ -230,6 +251,38 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
     try_by_noise(search, poor);
   }
   return std::move(search.found);
+}
+
+void refine_again(const PlacementScene& whole, Placed& placed,
+                  const std::function<Attempt(const std::vector<bool>& integer)>& retry) {
+  // Other layers on integers would be rounded for what these were not: only fewer of them are predictable.
+  const std::vector<select::Capability> fewer =
+      only_among(whole.capabilities, integer_nodes(placed.best.model.plan));
+  const PlacementScene scene{whole.graph,  fewer,       whole.time,    whole.time_on,
+                             whole.priced, whole.goals, whole.answers, whole.runners,
+                             whole.source, whole.split, whole.threads};
+  Search search{scene, retry, aim_of(scene.goals, held_out_apart(scene.split)),
+                select::place(scene.graph, scene.capabilities, scene.time),
+                only_pinned(scene.graph, scene.capabilities)};
+  search.found = std::move(placed);
+  Attempt& best = search.found.best;
+  search.weights_only = of_weights(best, scene, std::nullopt);
+  auto [fit, goal] = measured_choice(search, true);
+  std::erase_if(fit, [&](const select::Refined& one) { return saves_little(scene, one.integer); });
+  const double free = kAsLong * select::cost_of(scene.graph, search.found.probed, scene.time);
+  std::optional<select::Refined> refined;
+  for (const double db : {goal.sqnr_db, search.aim.db - search.aim.tolerance}) {
+    if (fit.empty() || (refined && refined->reaches_goal)) break;
+    goal.sqnr_db = std::min(goal.sqnr_db, db);
+    refined = select::choose(fit, goal);
+  }
+  if (refined && !refined->reaches_goal)  // then what comes closest to it for nothing
+    for (const select::Refined& one : fit)
+      if (one.time <= free && one.predicted_db > refined->predicted_db) refined = one;
+  if (refined && refined->integer != search.found.probed &&
+      refined->predicted_db >= best.fidelity.worst_db() + kWorthAgainDb)
+    try_in(search, refined->integer, "placement by measured noise, weights rounded anew");
+  placed = std::move(search.found);
 }
 
 }  // namespace qc

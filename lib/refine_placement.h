@@ -36,6 +36,13 @@ struct Placed {
 Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& placed, Attempt first,
                         const std::function<Attempt(const std::vector<bool>& integer)>& retry);
 
+/// Looks once more, from a best attempt whose weights have been rounded anew since `placed` was found: what
+/// they cost no longer hides what activations cost. Measures the noise again and tries the placement that it
+/// asks for, with fewer nodes on integers, where that promises a decibel. `retry` makes an attempt with
+/// weights rounded anew as well. Kept where the worst output comes closer.
+void refine_again(const PlacementScene& scene, Placed& placed,
+                  const std::function<Attempt(const std::vector<bool>& integer)>& retry);
+
 /// Nodes that a rule has on integers, with what follows them; everything else in float.
 std::vector<bool> only_pinned(const ir::Graph& graph, const std::vector<select::Capability>& capabilities);
 

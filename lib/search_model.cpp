@@ -159,8 +159,16 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   watch.lap("widen");
 
   // From here weights of 8 bits make up for what rounding cost them, where a goal needs it or it is quick.
-  correct_wide_weights(scene, subject, start,
-                       images_for_wide_weights(scene, subject, start, found.placed.best), found.placed.best);
+  const auto rounded_anew = [&](Attempt tried) {
+    correct_wide_weights(scene, subject, start, images_for_wide_weights(scene, subject, start, tried), tried);
+    return tried;
+  };
+  const double before_db = best.fidelity.worst_db();
+  best = rounded_anew(std::move(best));
+  // And where they do so, and did not let a search reach its goal before, it goes on from there.
+  if (found.placed.noise && misses_goal(best, config) && best.fidelity.worst_db() > before_db)
+    refine_again(placement, found.placed,
+                 [&](const std::vector<bool>& integer) { return rounded_anew(retry(integer)); });
   watch.lap("round");
   return found;
 }

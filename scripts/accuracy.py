@@ -5,10 +5,15 @@ tests/results.csv; see accuracy.sh. Standard library only.
 Bytes are exact and the worst output's SQNR is rounded to half a decibel: a change of either is a visible difference.
 tests/accuracy.csv has the aims, of any model (*) or of one: SQNR, gain over rounding to nearest, distance to the floor
 (nothing rounded but activations: what --diagnose says of held-out pictures), agreement and loss of top-1 in points, seconds of the conversion.
+
+With --draws every setting is converted five times, on as many draws of 100 pictures from those of calibration and half of
+those to judge by, and judged on the other half: mean and spread. Nothing is written then.
 """
 import csv
 import json
 import os
+import random
+import statistics
 import sys
 import tempfile
 import time
@@ -18,6 +23,9 @@ from real_data import QCONVERT, ROOT, data_folder, label_options, link_all, list
 RESULTS = os.path.join(ROOT, "tests", "results.csv")
 AIMS = os.path.join(ROOT, "tests", "accuracy.csv")
 FULL, NEAREST = {"placement": "full"}, {"gptq_config": {"method": "none"}}
+# Even grids: codebooks, which narrow weights get by default, are part of what is measured.
+EVEN = dict(NEAREST, debug_config={"network_editor": [{"filter": {"name": "*"},
+                                                     "action": {"weights_quantization_method": "SYMMETRIC"}}]})
 
 
 def narrow(bits, *wide):
@@ -33,16 +41,16 @@ SETTINGS = {
     "w8a8 full, bias correction": dict(FULL, gptq_config={"method": "bias_correction"}),
     "w8a8 full, second order": dict(FULL, gptq_config={"method": "second_order"}),
     "w8a8 full but 3 %": {"placement": {"mode": "full", "max_float_share": 0.03}, "gptq_config": {"method": "second_order"}},
-    "w4a8, nearest": dict(narrow(4, "first", "last", "depthwise"), **NEAREST),
+    "w4a8, nearest": dict(narrow(4, "first", "last", "depthwise"), **EVEN),
     "w4a8": narrow(4, "first", "last", "depthwise"),
-    "w4a8 but first and last, nearest": dict(narrow(4, "first", "last"), **NEAREST),
+    "w4a8 but first and last, nearest": dict(narrow(4, "first", "last"), **EVEN),
     "w4a8 but first and last": narrow(4, "first", "last"),
     "w4a8 everywhere": narrow(4),
     "w3a8": narrow(3, "first", "last", "depthwise"),
 }
 USUAL = ["w8a8 full, nearest", "w8a8 full, bias correction", "w8a8 full, second order", "w4a8, nearest", "w4a8"]
 AT_MOST = ("below_floor", "drop", "seconds")  # the other aims are lower bounds
-JUDGED = 400
+JUDGED, DRAWS = 400, 5
 PEERS, ABOVE_PEERS, OF_MODELS = "w8a8 full but 3 %", 4, (12, 19)  # its aim is the best peer's file; so many dB above, on so many of all
 
 
@@ -143,21 +151,53 @@ def measure(data, model, settings, aims, rows, work, above):
     return failed
 
 
+def prepared(data, model, calibration, judged, work):
+    """The folder with all that judge() takes."""
+    write_config(os.path.join(work, "config.json"), model, link_all(calibration, os.path.join(work, "calib")))
+    link_all(judged, os.path.join(work, "judged"))
+    write_labels(os.path.join(work, "labels.csv"), model, judged)
+    return work
+
+
+def measure_draws(data, model, settings):
+    """How many conversions failed."""
+    calibration, judged = split_of(data, model, JUDGED)
+    half = len(judged) // 2
+    pool, rest, failed = calibration + judged[:half], judged[half:], 0
+    for setting in settings:
+        found = []
+        for draw in range(DRAWS):
+            pictures = sorted(random.Random(draw).sample(pool, min(len(calibration), len(pool) - 1)))
+            with tempfile.TemporaryDirectory() as work:
+                try:
+                    found.append(judge(data, model, setting, False, prepared(data, model, pictures, rest, work)))
+                except RuntimeError as problem:
+                    print(f"{model['name']:30} {setting:34} FAILED: {problem}", flush=True)
+                    failed += 1
+        figures = {name: [f[name] for f in found if f[name] is not None] for name in ("db", "drop")}
+        told = [f"{name} {statistics.mean(of):.2f} +- {statistics.stdev(of):.2f} ({min(of):.2f} to {max(of):.2f})"
+                for name, of in figures.items() if len(of) > 1]
+        print(f"{model['name']:30} {setting:34} {len(found)} draws: {', '.join(told)}", flush=True)
+    return failed
+
+
 def main():
     data = data_folder()
-    aimed = "--aims" in sys.argv[1:]  # only what an aim is judged by
+    aimed, draws = ("--" + name in sys.argv[1:] for name in ("aims", "draws"))  # aims: only what an aim is judged by
     wanted, rows, failed, above = [a for a in sys.argv[1:] if not a.startswith("-")], read_rows(), 0, []
     for model in list_models(data):
         if wanted and model["name"] not in wanted:
             continue
         aims = aims_of(model["name"])
         settings = [s for s in SETTINGS if (s in USUAL and not aimed) or any(s in needed(a) for a in aims.values())]
+        if draws:
+            failed += measure_draws(data, model, settings)
+            continue
         with tempfile.TemporaryDirectory() as work:
-            calibration, judged = split_of(data, model, JUDGED)
-            write_config(os.path.join(work, "config.json"), model, link_all(calibration, os.path.join(work, "calib")))
-            link_all(judged, os.path.join(work, "judged"))
-            write_labels(os.path.join(work, "labels.csv"), model, judged)
+            prepared(data, model, *split_of(data, model, JUDGED), work)
             failed += measure(data, model, settings, aims, rows, work, above)
+    if draws:
+        sys.exit(1 if failed else 0)
     far = sum(a >= ABOVE_PEERS for a in above)
     print(f"{PEERS}: {sum(a >= 0 for a in above)} of {len(above)} not below the best peer, {far} at least {ABOVE_PEERS} dB above"
           f" (aim: all, and {OF_MODELS[0]} of {OF_MODELS[1]})")

@@ -17,7 +17,8 @@ namespace {
 struct Bench {
   ir::Graph graph = tiny::graph();
   ir::ValueId x, middle, y;
-  double step;           // of the rounding in between
+  double step;  // of the rounding in between
+  double last_step = 0.05;
   double integer_costs;  // of a convolution; 1 in float
   plan::Candidates weights;
   std::vector<select::Capability> capabilities{3};
@@ -66,25 +67,36 @@ struct Bench {
     const auto round = [&](ir::ValueId v, bool rounded, double scale) {
       plan::ValueDecision& decision = made.values[static_cast<size_t>(v)];
       decision = {rounded, {8, false, false, -1, {static_cast<float>(scale)}, {0}}, v, {}, ""};
-      if (v == y) decision.params = {8, true, false, -1, {0.05f}, {0}};
+      if (v == y) decision.params = {8, true, false, -1, {static_cast<float>(last_step)}, {0}};
     };
     round(x, integer[0], 0.004);
     round(middle, integer[0] || integer[2], step);
-    round(y, integer[2], 0.05);
+    round(y, integer[2], last_step);
     return made;
+  }
+
+  PlacementScene scene() {
+    return {graph, capabilities, time, time_on, true, config.goals, answers, runners, source, split, 2};
+  }
+  Attempt attempt_at(const std::vector<bool>& integer) {
+    ++retries;
+    return attempt(graph, plan(integer), weights, answers, runners, source, config, 2);
   }
 
   Placed search() {
     const std::vector<bool> all{true, true, true};
-    const PlacementScene scene{graph,   capabilities, time,   time_on, true, config.goals,
-                               answers, runners,      source, split,   2};
-    const auto attempt_at = [&](const std::vector<bool>& integer) {
-      return attempt(graph, plan(integer), weights, answers, runners, source, config, 2);
-    };
-    return refine_placement(scene, all, attempt_at(all), [&](const std::vector<bool>& integer) {
-      ++retries;
-      return attempt_at(integer);
-    });
+    Attempt first = attempt_at(all);
+    retries = 0;
+    return refine_placement(scene(), all, std::move(first),
+                            [&](const std::vector<bool>& integer) { return attempt_at(integer); });
+  }
+
+  Placed search_again(const std::vector<bool>& integer) {
+    Placed placed;
+    placed.best = attempt_at(integer);
+    retries = 0;
+    refine_again(scene(), placed, [&](const std::vector<bool>& other) { return attempt_at(other); });
+    return placed;
   }
 };
 
@@ -134,4 +146,21 @@ TEST_CASE("integers that save too little go, without a look at what each of them
   CHECK_FALSE(found.noise);
   CHECK(integer_nodes(found.best.model.plan) == std::vector<bool>{false, false, false});
   CHECK(found.best.corrections.back().kept);
+}
+
+TEST_CASE("a second look sees what the first could not, and takes nodes off integers alone") {
+  Bench coarse_end(0.02, 0.5, 10), coarse_middle(kMissed, 0.5, 10);
+  coarse_end.last_step = 1;
+  const double before = coarse_end.attempt_at({true, true, true}).fidelity.worst_db();
+  REQUIRE(before < 20);
+  const Placed found = coarse_end.search_again({true, true, true});
+  CHECK(coarse_end.retries == 1);
+  CHECK(integer_nodes(found.best.model.plan) == std::vector<bool>{true, true, false});
+  CHECK(found.best.fidelity.worst_db() > before + 1);
+  CHECK(found.noise);
+  // Without the second convolution nothing would be gained any more, and the first stays a float.
+  const Placed kept = coarse_middle.search_again({false, false, true});
+  CHECK(coarse_middle.retries == 0);
+  CHECK(integer_nodes(kept.best.model.plan) == std::vector<bool>{false, false, true});
+  for (const select::Refined& one : kept.frontier) CHECK_FALSE(one.integer[0]);
 }
