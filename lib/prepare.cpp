@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "onnx_io/onnx_io.h"
 #include "version.h"
+#include "write_tflite.h"
 
 namespace qc {
 namespace {
@@ -49,6 +50,44 @@ std::string stem_of(const std::filesystem::path& model) {
   return model.stem().string();
 }
 
+// Nothing that is written may replace what is read, or something else that is written.
+void check_apart(const ConvertOptions& options, const config::CoreConfig& config, const OutputPaths& paths) {
+  using Named = std::pair<std::filesystem::path, const char*>;
+  std::vector<Named> read{{options.model, "the input model"},
+                          {options.config, "the config"},
+                          {config.gates.labels, "the labels"},
+                          {config.representative_dataset.other_inputs, "the other inputs"}};
+  if (config.target.ends_with(".json")) read.emplace_back(config.target, "the target's file");
+  std::vector<Named> written{{paths.report, "the report"},
+                             {paths.markdown, "the markdown report"},
+                             {paths.html, "the HTML report"},
+                             {options.depfile, "the depfile"},
+                             {options.stamp, "the stamp"}};
+  if (wants_format(config, "onnx")) written.emplace_back(paths.onnx, "the ONNX file");
+  if (wants_format(config, "tflite")) written.emplace_back(paths.tflite, "the .tflite");
+  std::erase_if(written, [](const Named& one) { return one.first.empty(); });
+  const auto is_same = [](const std::filesystem::path& a, const std::filesystem::path& b) {
+    using namespace std::filesystem;
+    std::error_code ignored;
+    return equivalent(a, b, ignored) ||
+           weakly_canonical(absolute(a), ignored) == weakly_canonical(absolute(b), ignored);
+  };
+  Diagnostics problems;
+  for (size_t i = 0; i < written.size(); ++i) {
+    const auto& [path, name] = written[i];
+    for (const auto& [input, what] : read)
+      if (!input.empty() && is_same(path, input))
+        problems.error({"overwrites-input", path.string(), format("{} would replace {}", name, what),
+                        "choose another name or folder"});
+    for (size_t k = 0; k < i; ++k)
+      if (is_same(path, written[k].first))
+        problems.error({"same-output", path.string(),
+                        format("{} and {} would be the same file", written[k].second, name),
+                        "give them different names"});
+  }
+  problems.throw_if_errors(Exit::kUsage);
+}
+
 }  // namespace
 
 run::Doors onnx_doors() {
@@ -78,13 +117,7 @@ OutputPaths plan_outputs(const ConvertOptions& options, const config::CoreConfig
                  (config.output.report_name.empty() ? stem + ".report.json" : config.output.report_name);
   if (options.markdown) paths.markdown = beside(paths.report, ".md");
   if (options.html) paths.html = beside(paths.report, ".html");
-  std::error_code same;
-  for (const std::filesystem::path& path :
-       {paths.onnx, paths.tflite, paths.report, paths.markdown, paths.html})
-    if (!path.empty() && std::filesystem::equivalent(path, options.model, same))
-      throw Error(Exit::kUsage,
-                  {"overwrites-input", path.string(), "the output would replace the input model",
-                   "choose another name or folder"});
+  check_apart(options, config, paths);
   if (options.dry_run) return paths;
   std::error_code failed;
   std::filesystem::create_directories(options.output_folder, failed);

@@ -36,7 +36,8 @@ struct OutputPaths {
   std::filesystem::path markdown, html;  // empty: not asked for
 };
 /// Where the files will go. Makes the folder if it is missing; throws Error(kOutput) now rather than after
-/// the work when it cannot be written to.
+/// the work when it cannot be written to, and Error(kUsage) where a file would replace one that is read, or
+/// another one that is written.
 OutputPaths plan_outputs(const ConvertOptions& options, const config::CoreConfig& config);
 
 /// Fixes dynamic dimensions that the config's input_shapes names; -1 leaves one as the model has it. Throws

@@ -7,10 +7,13 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
 #include "base/interrupt.h"
+#include "base/text.h"
 
 namespace qc {
 
@@ -35,10 +38,32 @@ void parallel_for(int64_t count, int threads, const std::function<void(int64_t, 
     }
   };
   std::vector<std::jthread> pool;
-  for (int w = 1; w < std::min<int64_t>(threads, count); ++w) pool.emplace_back(run, w);
+  try {
+    for (int w = 1; w < std::min<int64_t>(threads, count); ++w) pool.emplace_back(run, w);
+  } catch (const std::system_error&) {  // those that there are do the work
+  }
   run(0);
   pool.clear();
   if (first) std::rethrow_exception(first);
+}
+
+void all_at_once(int64_t count, const std::function<void(int64_t)>& work,
+                 const std::function<void(std::exception_ptr)>& give_up) {
+  std::vector<std::jthread> pool;
+  std::exception_ptr refused;
+  try {
+    for (int64_t i = 1; i < count; ++i) pool.emplace_back(work, i);
+  } catch (const std::system_error& error) {
+    refused = std::make_exception_ptr(Error(
+        Exit::kInput, {"no-threads", "this run",
+                       format("{} threads are needed at once, and the system grants {}: {}", count,
+                              pool.size() + 1, error.what()),
+                       "allow more processes or memory (ulimit -u, ulimit -v, the limits of a container)"}));
+    give_up(refused);
+  }
+  if (!refused && count > 0) work(0);
+  pool.clear();
+  if (refused) std::rethrow_exception(refused);
 }
 
 int available_threads() {

@@ -2,6 +2,7 @@
 #include "correct/lock_step.h"
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/parallel.h"
 
 namespace qc::correct {
@@ -20,8 +21,9 @@ void LockStep::fail(std::exception_ptr failure) {
 }
 
 void LockStep::go(const std::function<void(int64_t run)>& body) {
-  parallel_for(runs_, static_cast<int>(runs_), [&](int64_t run, int) {
+  const auto one = [&](int64_t run) {
     try {
+      throw_if_interrupted();
       {
         std::unique_lock<std::mutex> lock(mutex_);
         wait_for_turn(lock);
@@ -33,7 +35,8 @@ void LockStep::go(const std::function<void(int64_t run)>& body) {
     } catch (...) {
       fail(std::current_exception());
     }
-  });
+  };
+  all_at_once(runs_, one, [&](std::exception_ptr failure) { fail(std::move(failure)); });
   if (failure_) std::rethrow_exception(failure_);
 }
 
