@@ -287,21 +287,28 @@ ConvertResult convert(const ConvertOptions& options) {
   ModelFiles files;
   files.onnx = onnx_io::write_qdq(spelled.file, metadata_of(config), form);
   const std::vector<proof::Verdict> verdicts = verdicts_of(spelled.runnable, form, doors);
+  onnx_io::QdqOptions judged_form = form;
+  judged_form.float_softmax = true;
   const simulate::Fidelity integer_kernels =
-      fidelity_of_file(onnx_io::write_qdq(spelled.runnable, {}, form), runners, *source, answers.held_out,
-                       answers.judged, threads);
+      fidelity_of_file(onnx_io::write_qdq(spelled.runnable, {}, judged_form), runners, *source,
+                       answers.held_out, answers.judged, threads);
   watch.lap("prove");
+  // Weights and biases that make up for the ONNX file's roundings are not for a .tflite without them.
+  const bool apart = rounds && tflite_keeps_floats(config) && wants_format(config, "tflite");
+  const plan::QuantizedModel in_floats =
+      apart ? float_model(graph, target, config, places.rules.nodes, threads) : plan::QuantizedModel{};
+  const plan::QuantizedModel& for_tflite = apart ? in_floats : best.model;
   if (wants_format(config, "tflite")) {
-    const tflite::Model lowered = tflite_graph(best.model, sample, doors, config, target);
+    const tflite::Model lowered = tflite_graph(for_tflite, sample, doors, config, target);
     if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
     files.tflite = tflite::serialise(lowered);
-    append(result.report.notes, tflite_notes(lowered, best.model.graph, target));
+    append(result.report.notes, tflite_notes(lowered, for_tflite.graph, target));
   }
   watch.lap("tflite");
   if (wants_format(config, "tflite")) {
     const auto unlike = unlike_its_plan(
         files.tflite.bytes, outputs.tflite.filename().string(), with_shapes_of(graph, sample, doors),
-        best.model, answers.judged,
+        for_tflite, answers.judged,
         source->load(answers.held_out.images.empty() ? 0 : answers.held_out.images[0]), runners);
     if (unlike) diagnostics.warning(*unlike);
   }

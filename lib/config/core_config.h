@@ -232,6 +232,8 @@ struct CoreConfig {
 /// The placement that counts: what the config says, else kFull where a .tflite is all that is written (its
 /// runtimes have integer kernels for what they can do at all, and some have nothing else), else kAuto.
 Placement placement_of(const CoreConfig& config);
+/// Is the .tflite of a form whose activations are floats?
+bool tflite_keeps_floats(const CoreConfig& config);
 /// False where every activation stays float: by the mode, or because nothing but a .tflite of such a form is
 /// written. Such a conversion needs no images.
 bool rounds_activations(const CoreConfig& config);

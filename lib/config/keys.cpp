@@ -407,9 +407,11 @@ Placement placement_of(const CoreConfig& config) {
   return tflite ? Placement::kFull : Placement::kAuto;
 }
 
+bool tflite_keeps_floats(const CoreConfig& config) {
+  return config.output.tflite_form != TfliteForm::kInt8 && config.output.tflite_form != TfliteForm::kInt16x8;
+}
+
 bool rounds_activations(const CoreConfig& config) {
-  const bool float_form =
-      config.output.tflite_form != TfliteForm::kInt8 && config.output.tflite_form != TfliteForm::kInt16x8;
   const bool tflite_alone = config.output.formats == std::vector<std::string>{"tflite"};
   const auto any_static = [](const std::vector<Rule>& rules) {
     return std::any_of(rules.begin(), rules.end(),
@@ -417,7 +419,7 @@ bool rounds_activations(const CoreConfig& config) {
   };
   const bool somewhere = config.mode == Mode::kStatic || any_static(config.bit_width_config) ||
                          any_static(config.network_editor);
-  return somewhere && config.mode != Mode::kStrip && !(tflite_alone && float_form);
+  return somewhere && config.mode != Mode::kStrip && !(tflite_alone && tflite_keeps_floats(config));
 }
 
 const std::vector<Key>& keys() {

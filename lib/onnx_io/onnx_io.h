@@ -47,6 +47,7 @@ struct QdqOptions {
   /// op between DequantizeLinear and QuantizeLinear.
   bool qoperator = false;
   bool standard_ops_only = false;  // of those, none of the domain com.microsoft
+  bool float_softmax = false;      // of those, no Softmax: its logits can be read as floats
   /// true: values inside the model, weights among them, get the shortest names there are
   /// (Written::value_names has their own). Nothing: where their own are a lot of the file. Nodes, inputs,
   /// outputs and what bodies read keep theirs in any case, as do all where every node is to be named.

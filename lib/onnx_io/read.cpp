@@ -313,8 +313,15 @@ void read_header(Reader& reader, onnx::ModelProto& model) {
   graph.model_domain = model.domain();
   graph.model_version = model.model_version();
   graph.model_doc = model.doc_string();
-  for (const auto& import : model.opset_import())
-    graph.opset_imports.emplace_back(import.domain(), import.version());
+  for (const auto& import : model.opset_import()) {
+    const std::string domain = import.domain() == "ai.onnx" ? "" : import.domain();  // two names of one
+    const auto known = std::find_if(graph.opset_imports.begin(), graph.opset_imports.end(),
+                                    [&](const auto& other) { return other.first == domain; });
+    if (known == graph.opset_imports.end())
+      graph.opset_imports.emplace_back(domain, import.version());
+    else
+      known->second = std::max(known->second, import.version());
+  }
   for (const auto& entry : model.metadata_props()) graph.metadata.emplace_back(entry.key(), entry.value());
   for (const auto& function : model.functions())
     graph.functions.push_back(function.SerializePartialAsString());

@@ -52,6 +52,7 @@ constexpr Spelling kSpellings[] = {
 
 const Spelling* spelling_of(const Writer& w, NodeId id) {
   const ir::Node& node = w.node(id);
+  if (w.options.float_softmax && ir::standard_op(node, "Softmax")) return nullptr;
   for (const Spelling& one : kSpellings)
     if (ir::standard_op(node, one.op_type))
       return one.standard || !w.options.standard_ops_only ? &one : nullptr;

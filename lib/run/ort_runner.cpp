@@ -204,11 +204,20 @@ void read_output_types(const Ort::Session& session, ir::Graph& graph,
     value.dtype = from_ort(info.GetElementType());
     // Rank 0 and rank unknown look alike through this API; neither has dimensions that a rewrite could use.
     if (info.GetDimensionsCount() == 0) continue;
-    value.has_shape = true;
-    value.dims = info.GetShape();
-    std::vector<const char*> symbols(value.dims.size());
+    std::vector<int64_t> dims = info.GetShape();
+    std::vector<const char*> symbols(dims.size());
     info.GetSymbolicDimensions(symbols.data(), symbols.size());
-    value.dim_params.assign(symbols.begin(), symbols.end());
+    std::vector<std::string> params(symbols.begin(), symbols.end());
+    // What the file says goes where nothing else is known.
+    if (value.has_shape && value.dims.size() == dims.size())
+      for (size_t d = 0; d < dims.size(); ++d)
+        if (dims[d] < 0) {
+          dims[d] = value.dims[d];
+          if (d < value.dim_params.size()) params[d] = value.dim_params[d];
+        }
+    value.has_shape = true;
+    value.dims = std::move(dims);
+    value.dim_params = std::move(params);
   }
 }
 
@@ -279,7 +288,13 @@ void infer_shapes(ir::Graph& graph, const Doors& doors) {
   std::vector<ir::ValueId> asked = skeleton.outputs;
   for (const ir::NodeId id : ir::topological_order(skeleton))
     for (const ir::ValueId v : skeleton.nodes[static_cast<size_t>(id)].outputs)
-      if (v != ir::kNone && !ir::is_output(graph, v)) asked.push_back(v);
+      if (v != ir::kNone && !ir::is_output(graph, v)) {
+        asked.push_back(v);
+        // The runtime would believe what the file says, and that may be of an earlier version of the model.
+        skeleton.values[static_cast<size_t>(v)].has_shape = false;
+        skeleton.values[static_cast<size_t>(v)].dims.clear();
+        skeleton.values[static_cast<size_t>(v)].dim_params.clear();
+      }
   skeleton.outputs = asked;
   const std::string bytes = doors.write(skeleton, {});
   const Ort::Session session =

@@ -3,6 +3,7 @@
 #include "tflite/lowering.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "base/text.h"
@@ -103,9 +104,11 @@ Quantization bias_quantization(const quant::QuantParams& params, const Tensor& w
   return q;
 }
 
-TensorId float_constant(Lowering& l, const ir::Tensor& tensor, const char* kind) {
+TensorId float_constant(Lowering& l, const ir::Tensor& tensor, const char* kind, bool halved) {
   constexpr int64_t kWorthHalving = 32;
-  if (l.options.form != Form::kFloat16 || tensor.size() < kWorthHalving)
+  constexpr float kLargestHalf = 65504;
+  const auto fits = [](float f) { return std::fabs(f) <= kLargestHalf; };
+  if (!halved || tensor.size() < kWorthHalving || !std::ranges::all_of(tensor.as<float>(), fits))
     return add_constant(l, Type::kFloat32, narrow(tensor.dims), *tensor.bytes, kind);
   std::vector<uint16_t> halves;
   for (const float f : tensor.as<float>()) halves.push_back(quant::to_float16(f));
@@ -113,6 +116,10 @@ TensorId float_constant(Lowering& l, const ir::Tensor& tensor, const char* kind)
   const TensorId full = temporary_float(l, narrow(tensor.dims));
   emit(l, Op::kDequantize, {half}, {full});
   return full;
+}
+
+TensorId float_constant(Lowering& l, const ir::Tensor& tensor, const char* kind) {
+  return float_constant(l, tensor, kind, l.options.form == Form::kFloat16);
 }
 
 // A float operand of an integer node that the plan left as it was (a bias that correction has changed): its
@@ -320,10 +327,12 @@ TensorId read_weight(Lowering& l, ir::NodeId id, size_t slot, std::span<const in
   const bool integers = l.source.weights.contains(v) &&
                         (l.options.form == Form::kInt8 ||
                          (l.options.form == Form::kDynamicRange && compute != plan::Compute::kFloat));
-  if (!integers || (l.options.form == Form::kInt8 && compute == plan::Compute::kFloat)) {
+  // LiteRT unfolds no integers of 16 bits that have a scale a channel, but floats of that width.
+  const bool wide = integers && !runs_on_integers(l, id) && l.source.weights.at(v).params.bits > 8;
+  if (!integers || wide || (l.options.form == Form::kInt8 && compute == plan::Compute::kFloat)) {
     ir::Tensor floats = constant;
     floats.dims = dims;
-    return float_constant(l, transposed(floats, order), "weights");
+    return float_constant(l, transposed(floats, order), "weights", wide || l.options.form == Form::kFloat16);
   }
   const TensorId weight = integer_constant(l, l.source.weights.at(v), constant.dims, dims, order, "weights");
   if (runs_on_integers(l, id) || l.options.form == Form::kDynamicRange) return weight;

@@ -117,6 +117,47 @@ std::vector<std::string> lone_tflite(const char* target) {
   return {"/output/formats=[\"tflite\"]", format("/target_platform_capabilities={}", target)};
 }
 
+TEST_CASE("a float .tflite beside integers keeps its floats", "[litert]") {
+  ir::Graph g = tiny::graph();
+  output(g, conv(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 6)), 4), "y");
+  const std::string model = onnx_io::write(g);
+  std::vector<std::string> settings = kBoth;
+  settings.push_back("/output/tflite/form=float32");
+  const Files files = convert_graph(g, settings);
+  const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+  const ir::Tensor expected = ort_try::run(model, inputs)[0];
+  const litert::Result found = litert::run(files.tflite, inputs);
+  CHECK(sqnr_db(expected, ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), expected.dims)) > 100);
+  CHECK(sqnr_db(expected, ort_try::run(files.onnx, inputs)[0]) < 60);
+}
+
+TEST_CASE("shapes that the file states wrongly are not believed", "[litert]") {
+  const auto two_layers = [](ir::Graph& g, ir::ValueId x) {
+    const ir::ValueId y = conv(g, x, 6);
+    g.values[static_cast<size_t>(y)].dims = {7, 7};
+    g.values[static_cast<size_t>(y)].dim_params = {"", ""};
+    output(g, tiny::conv(g, node(g, "Relu", {y}, {}, tiny::Dims{1, 6, 12, 10}), 4), "y");
+  };
+  check({"both", two_layers, kBoth, 25});
+}
+
+TEST_CASE("weights of 16 bits run in LiteRT", "[litert]") {
+  std::vector<std::string> settings = kBoth;
+  settings.emplace_back(R"(/bit_width_config=[{"filter": {"last": true}, "weights_n_bits": 16}])");
+  const auto two_layers = [](ir::Graph& g, ir::ValueId x) {
+    output(g, conv(g, tiny::relu(g, conv(g, x, 6)), 4), "y");
+  };
+  check({"both", two_layers, settings, 30});
+}
+
+TEST_CASE("a Softmax on integers in integer ops") {
+  const auto scores = [](ir::Graph& g, ir::ValueId x) {
+    const ir::ValueId rows = tiny::reshape(g, conv(g, x, 4), {4, 120});
+    output(g, tiny::softmax(g, tiny::gemm(g, rows, 5)), "y");
+  };
+  check({"qoperator", scores, {"/target_platform_capabilities=qnn", "/output/onnx/form=qoperator"}, 15});
+}
+
 TEST_CASE("choices of a Where with scales of their own", "[litert]") {
   const auto half_of_a_convolution = [](ir::Graph& g, ir::ValueId x) {
     std::string mask(12 * 10, '\0');

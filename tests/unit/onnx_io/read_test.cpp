@@ -444,6 +444,17 @@ TEST_CASE("a cycle and an old opset are refused", "[onnx_io]") {
   CHECK(error_of(old).find("it uses opset 1") != std::string::npos);
 }
 
+TEST_CASE("two imports of one domain are the newer of them", "[onnx_io]") {
+  onnx::ModelProto model = add_model();
+  auto* again = model.add_opset_import();
+  again->set_domain("ai.onnx");
+  again->set_version(11);
+  const onnx::ModelProto found = written(parse(model));
+  REQUIRE(found.opset_import_size() == 1);
+  CHECK(found.opset_import(0).domain().empty());
+  CHECK(found.opset_import(0).version() == 13);
+}
+
 TEST_CASE("an opset newer than the library passes untouched", "[onnx_io]") {
   onnx::ModelProto model = add_model();
   model.mutable_opset_import(0)->set_version(99);
