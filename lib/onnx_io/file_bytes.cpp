@@ -165,15 +165,17 @@ std::string assemble(const FileParts& parts) {
 }
 
 onnx::NodeProto node_message(const ir::Node& node, const std::vector<std::string>& inputs,
-                             const std::vector<std::string>& outputs) {
+                             const std::vector<std::string>& outputs, bool with_docs) {
+  constexpr int kMetadataProps = 9;  // of newer versions of onnx.proto than ours
   onnx::NodeProto proto;
   if (!node.extra.empty()) proto.ParsePartialFromString(node.extra);
+  if (!with_docs) proto.mutable_unknown_fields()->DeleteByNumber(kMetadataProps);
   for (const std::string& name : inputs) proto.add_input(name);
   for (const std::string& name : outputs) proto.add_output(name);
   proto.set_op_type(node.op_type);
   if (node.named_in_file) proto.set_name(node.name);
   if (!node.domain.empty()) proto.set_domain(node.domain);
-  if (!node.doc.empty()) proto.set_doc_string(node.doc);
+  if (with_docs && !node.doc.empty()) proto.set_doc_string(node.doc);
   for (const ir::Attribute& attribute : node.attributes) {
     auto* added = proto.add_attribute();
     added->set_name(attribute.name);

@@ -43,9 +43,10 @@ std::string assemble(const FileParts& parts);
 
 // --- graph -> messages -------------------------------------------------------------------------
 
-/// Attributes, name (if it stands in the file), doc; `inputs` and `outputs` by name, "" for those left out.
+/// Attributes, name (if it stands in the file); `inputs` and `outputs` by name, "" for those left out.
+/// `with_docs`: also what exporters note about a node's origin, which may be most of a small file.
 onnx::NodeProto node_message(const ir::Node& node, const std::vector<std::string>& inputs,
-                             const std::vector<std::string>& outputs);
+                             const std::vector<std::string>& outputs, bool with_docs);
 std::vector<std::string> value_names(const ir::Graph& graph, const std::vector<ir::ValueId>& values);
 onnx::ValueInfoProto value_info_message(const ir::Value& value);
 /// Name, inputs, outputs, value_info of `described`; `lean`: no docs, no extras.

@@ -58,7 +58,7 @@ struct QdqOptions {
 /// for integer nodes and behind Cast and Mul for float nodes (folded at load). Follows the plan and decides
 /// nothing. Names of inputs, outputs, nodes, their results and weights stay (but see short_names); what is
 /// new has the shortest names there are. A quantized output y has its float original in y_f. Attributes that
-/// say what the standard takes for granted are left out.
+/// say what the standard takes for granted are left out, and what exporters note about the origin of nodes.
 plan::Written write_qdq(const plan::QuantizedModel& model,
                         const std::vector<std::pair<std::string, std::string>>& metadata,
                         const QdqOptions& options = {});

@@ -11,11 +11,8 @@ std::string write(const ir::Graph& graph, bool for_runtime, std::span<const ir::
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
     onnx::NodeProto proto =
-        node_message(node, value_names(graph, node.inputs), value_names(graph, node.outputs));
-    if (for_runtime) {
-      proto.set_name(node.name);  // the runtime's messages then name the node as ours do
-      proto.clear_doc_string();
-    }
+        node_message(node, value_names(graph, node.inputs), value_names(graph, node.outputs), !for_runtime);
+    if (for_runtime) proto.set_name(node.name);  // the runtime's messages then name the node as ours do
     parts.nodes.push_back(node_entry(proto));
   }
   std::vector<bool> named_only(graph.values.size(), false);

@@ -85,7 +85,7 @@ void add_node(Writer& w, ir::Node node, const std::vector<std::string>& inputs,
   }
   if (w.opset >= kDefaultsOpset)
     std::erase_if(node.attributes, [&](const ir::Attribute& a) { return says_the_default(node, a); });
-  w.parts.nodes.push_back(node_entry(node_message(node, inputs, outputs)));
+  w.parts.nodes.push_back(node_entry(node_message(node, inputs, outputs, false)));
   w.node_pieces.push_back({label, "graph", w.parts.nodes.back().size()});
 }
 

@@ -72,6 +72,11 @@ bool any_above(const ir::Node& node, const char* attribute, int64_t bound) {
   return std::any_of(numbers.begin(), numbers.end(), [&](int64_t n) { return n > bound; });
 }
 
+// What runtimes have kernels for: with several results of a channel it is a convolution in groups to them.
+bool one_channel_each(const ir::Graph& graph, const ir::Node& node, const ir::Tensor& kernel) {
+  return ir::is_depthwise(graph, node) && kernel.dims[0] == ir::int_attribute(node, "group", 1);
+}
+
 // Kernels of their own: depthwise and pointwise convolutions, products of two activations, interpolation, and
 // pooling that begins outside of the image and goes in steps, which frameworks with paddings of their own pad
 // first.
@@ -86,7 +91,7 @@ std::string cost_key(const target::TargetSpec& target, const ir::Graph& graph, c
   if (ir::standard_op(node, "MatMul") && !ir::constant_input(graph, node, 1)) return "MatMul:activations";
   const ir::Tensor* kernel = image_kernel(graph, node);
   if (!kernel) return node.op_type;
-  if (ir::is_depthwise(graph, node)) return std::string(ir::rule_name(graph, node));
+  if (one_channel_each(graph, node, *kernel)) return std::string(ir::rule_name(graph, node));
   return window_of(*kernel) == 1 ? "Conv:pointwise" : "Conv";
 }
 
@@ -100,7 +105,7 @@ double& at(WorkTable& table, Work term) {
 
 void add_convolution(const ir::Graph& graph, const ir::Node& node, const ir::Tensor& kernel,
                      WorkTable& work) {
-  const bool depthwise = ir::is_depthwise(graph, node);
+  const bool depthwise = one_channel_each(graph, node, kernel);
   const double window = static_cast<double>(window_of(kernel)), outputs = static_cast<double>(kernel.dims[0]),
                positions = at(work, Work::kOutput) / outputs;
   const int64_t groups = ir::int_attribute(node, "group", 1), per_group = kernel.dims[0] / groups,
@@ -195,19 +200,26 @@ ir::NodeId convolution_that_adds(const ir::Graph& graph, const ir::Node& node) {
 }
 
 // Integer pooling is slow behind a convolution in float, as the layout that it is fast in does not reach it.
-// And pooling in float before an integer reader is integer pooling: the runtime rounds before it, where there
-// are more elements but no values that were not there.
-void add_pooling_pairs(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& target,
-                       const WorkTable& work, PlacementCosts& costs) {
+void add_pooling_pair(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& target,
+                      const WorkTable& work, PlacementCosts& costs) {
   const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
   const target::OpCost *planar = find_entry(target, "MaxPool:planar"), *own = find_entry(target, "MaxPool");
-  if (!planar || !own || !ir::standard_op(node, "MaxPool")) return;
-  const double slow = time_of(planar->integer, work);
-  if (const ir::NodeId before = convolution_before(graph, node); before != ir::kNone)
-    costs.pairs.push_back({before, id, std::max(0.0, slow - time_of(own->integer, work))});
-  const std::vector<ir::NodeId>& readers = graph.values[static_cast<size_t>(node.outputs[0])].consumers;
-  if (readers.size() == 1 && !ir::is_output(graph, node.outputs[0]))
-    costs.pairs.push_back({id, readers[0], std::max(0.0, slow - time_of(own->floating, work))});
+  const ir::NodeId before = ir::standard_op(node, "MaxPool") ? convolution_before(graph, node) : ir::kNone;
+  if (!planar || !own || before == ir::kNone) return;
+  const double slower = time_of(planar->integer, work) - time_of(own->integer, work);
+  costs.pairs.push_back({before, id, std::max(0.0, slower)});
+}
+
+// And pooling in float before integer readers is integer pooling: the runtime rounds before it, where there
+// are more elements but no values that were not there.
+double of_pooling_rounded_before(const ir::Graph& graph, ir::ValueId v, const target::TargetSpec& target) {
+  const ir::Value& value = graph.values[static_cast<size_t>(v)];
+  const target::OpCost *planar = find_entry(target, "MaxPool:planar"), *own = find_entry(target, "MaxPool");
+  if (!planar || !own || value.producer == ir::kNone || ir::is_output(graph, v)) return 0;
+  const ir::Node& node = graph.nodes[static_cast<size_t>(value.producer)];
+  if (!ir::standard_op(node, "MaxPool")) return 0;
+  const WorkTable work = work_of(graph, node);
+  return std::max(0.0, time_of(planar->integer, work) - time_of(own->floating, work));
 }
 
 // Nanoseconds of a processor as fast as all of them together; each counts by its weight, whatever its own
@@ -290,7 +302,7 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
       costs.pairs.push_back({id, adds, floating - joined});
       floating = joined;
     }
-    add_pooling_pairs(sized, id, target, work, costs);
+    add_pooling_pair(sized, id, target, work, costs);
     if (capabilities[n].ability == Ability::kFloatOnly)
       costs.elsewhere += floating;
     else
@@ -301,7 +313,8 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
     if (value.constant || value.dtype != ir::DType::kFloat) continue;
     const std::string form = value.dims.size() == 4 ? ":4d" : "";
     const WorkTable work = conversion_of(ir::elements(sized, static_cast<ir::ValueId>(v)));
-    costs.values[v] = {time_of(cost_entry(target, "QuantizeLinear" + form).floating, work),
+    costs.values[v] = {time_of(cost_entry(target, "QuantizeLinear" + form).floating, work) +
+                           of_pooling_rounded_before(sized, static_cast<ir::ValueId>(v), target),
                        time_of(cost_entry(target, "DequantizeLinear" + form).floating, work)};
     // An integer kernel that can hand out floats needs no conversion behind it.
     if (value.producer != ir::kNone &&

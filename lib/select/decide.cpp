@@ -45,6 +45,16 @@ bool only_float_readers(const ir::Graph& graph, const ir::Node& node, const std:
                       [&](ir::NodeId reader) { return integer[static_cast<size_t>(reader)]; });
 }
 
+// ONNX Runtime joins a product of matrices and the Add of any other matrix to a float Gemm at load, before it
+// looks for integer kernels (a Gemm of an LSTM then ran with weights that were unfolded at every inference:
+// 4.6 times float's time). Not where the product is rounded.
+bool becomes_gemm(const ir::Graph& graph, const ir::Node& node) {
+  const ir::Value& out = graph.values[static_cast<size_t>(node.outputs[0])];
+  return ir::standard_op(node, "MatMul") && out.has_shape && out.dims.size() <= 2 &&
+         out.consumers.size() == 1 &&
+         ir::standard_op(graph.nodes[static_cast<size_t>(out.consumers[0])], "Add");
+}
+
 plan::NodeDecision decision_for(const ir::Graph& graph, const ir::Node& node, const target::OpRule& rule,
                                 const Capability& capability, bool integer, const std::vector<bool>& all,
                                 const plan::NodeDecision& why_float) {
@@ -53,7 +63,8 @@ plan::NodeDecision decision_for(const ir::Graph& graph, const ir::Node& node, co
   if (integer) {
     decision.compute = Compute::kInteger;
     decision.reason = Reason::kTarget;
-    decision.float_output = rule.float_output && only_float_readers(graph, node, all);
+    decision.float_output =
+        rule.float_output && only_float_readers(graph, node, all) && !becomes_gemm(graph, node);
     return decision;
   }
   // A float weight of a few elements is smaller than the nodes that would unfold it.

@@ -18,25 +18,11 @@ std::string bytes_of(const std::vector<T>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
 }
 
-TensorId typed(Lowering& l, Type type, std::vector<int32_t> shape) {
-  const TensorId made = temporary_float(l, std::move(shape));
-  l.model.tensors[static_cast<size_t>(made)].type = type;
-  return made;
-}
-
 TensorId apply(Lowering& l, Op op, std::vector<TensorId> inputs, Type type, const std::vector<int32_t>& shape,
                Options options = {}) {
   const TensorId result = typed(l, type, shape);
   emit(l, op, std::move(inputs), {result}, std::move(options));
   return result;
-}
-
-TensorId cast(Lowering& l, TensorId x, Type to) {
-  const Tensor from = tensor_at(l, x);
-  if (from.type == to) return x;
-  return apply(
-      l, Op::kCast, {x}, to, from.shape,
-      {{"in_data_type", static_cast<int64_t>(from.type)}, {"out_data_type", static_cast<int64_t>(to)}});
 }
 
 // Indices as int32 and counted from the front; `lengths`: one for all, or one for each of the last dimension.
@@ -164,10 +150,7 @@ void lower_top_k(Lowering& l, ir::NodeId id) {
   const TensorId indices = typed(l, Type::kInt32, shape);
   emit(l, Op::kTopKV2, {x, constant_scalar(l, shape.back())}, {values, indices});
   if (wanted(0) && smallest) emit(l, Op::kNeg, {values}, {declare(l, id)});
-  if (wanted(1))
-    emit(l, Op::kCast, {indices}, {declare(l, id, 1)},
-         {{"in_data_type", static_cast<int64_t>(Type::kInt32)},
-          {"out_data_type", static_cast<int64_t>(Type::kInt64)}});
+  if (wanted(1)) cast_into(l, indices, declare(l, id, 1));
 }
 
 void lower_cumsum(Lowering& l, ir::NodeId id) {

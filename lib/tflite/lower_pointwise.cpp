@@ -34,8 +34,9 @@ void lower_variadic(Lowering& l, ir::NodeId id) {
                   "name the node in keep_float");
   TensorId so_far = read(l, id, 0, rank);
   const bool last = l.layouts.node_out[static_cast<size_t>(id)];
+  const Type type = type_of(value_at(l, node_at(l, id).outputs[0]).dtype);
   for (size_t slot = 1; slot + 1 < count; ++slot) {
-    const TensorId next = temporary_float(l, shape_in(l, node_at(l, id).outputs[0], last));
+    const TensorId next = typed(l, type, shape_in(l, node_at(l, id).outputs[0], last));
     emit(l, kOp, {so_far, read(l, id, slot, rank)}, {next});
     so_far = next;
   }
@@ -72,10 +73,18 @@ TensorId then(Lowering& l, Op op, TensorId a, TensorId b, Options options = {}) 
   return result;
 }
 
-// The numbers between `low` and `high`: one of TFLite's own ranges, or two comparisons.
+// The numbers between `low` and `high`: one of TFLite's own ranges, which are for floats, or two comparisons.
 void lower_range(Lowering& l, ir::NodeId id, float low, float high) {
   constexpr float kInfinity = std::numeric_limits<float>::max();
   TensorId x = read(l, id, 0);
+  if (const Type type = tensor_at(l, x).type; type == Type::kInt32 || type == Type::kInt64) {
+    const auto bound = [&](float b) {
+      return constant_scalar(l, static_cast<int32_t>(std::clamp<double>(b, INT32_MIN, INT32_MAX)));
+    };
+    const TensorId raised = typed(l, type, tensor_at(l, x).shape);
+    emit(l, Op::kMaximum, {x, bound(low)}, {raised});
+    return emit_result(l, id, Op::kMinimum, {raised, bound(high)});
+  }
   if (low == 0 && high >= kInfinity) return emit_result(l, id, Op::kRelu, {x});
   if (low == 0 && high == 6) return emit_result(l, id, Op::kRelu6, {x});
   if (low == -1 && high == 1) return emit_result(l, id, Op::kReluN1To1, {x});

@@ -456,7 +456,50 @@ TensorId temporary_float(Lowering& l, std::vector<int32_t> shape) {
   return add_tensor(l, std::move(tensor));
 }
 
+TensorId typed(Lowering& l, Type type, std::vector<int32_t> shape) {
+  const TensorId made = temporary_float(l, std::move(shape));
+  l.model.tensors[static_cast<size_t>(made)].type = type;
+  return made;
+}
+
+void cast_into(Lowering& l, TensorId x, TensorId result) {
+  emit(l, Op::kCast, {x}, {result},
+       {{"in_data_type", static_cast<int64_t>(tensor_at(l, x).type)},
+        {"out_data_type", static_cast<int64_t>(tensor_at(l, result).type)}});
+}
+
+TensorId cast(Lowering& l, TensorId x, Type to) {
+  if (tensor_at(l, x).type == to) return x;
+  const TensorId made = typed(l, to, tensor_at(l, x).shape);
+  cast_into(l, x, made);
+  return made;
+}
+
+namespace {
+
+// LiteRT has arithmetic of 64-bit integers for some ops, and for none between them and those of 32 bits,
+// which all constants are: on the way there are 32.
+bool computes_narrow(const Lowering& l, Op op, const std::vector<TensorId>& inputs) {
+  constexpr Op kArithmetic[] = {Op::kAdd,       Op::kSub,     Op::kMul,         Op::kDiv,      Op::kFloorMod,
+                                Op::kMaximum,   Op::kMinimum, Op::kEqual,       Op::kNotEqual, Op::kLess,
+                                Op::kLessEqual, Op::kGreater, Op::kGreaterEqual};
+  return std::ranges::find(kArithmetic, op) != std::end(kArithmetic) &&
+         std::ranges::any_of(inputs, [&](TensorId t) { return tensor_at(l, t).type == Type::kInt64; });
+}
+
+}  // namespace
+
 void emit(Lowering& l, Op op, std::vector<TensorId> inputs, std::vector<TensorId> outputs, Options options) {
+  if (computes_narrow(l, op, inputs)) {
+    for (TensorId& input : inputs)
+      if (tensor_at(l, input).type == Type::kInt64) input = cast(l, input, Type::kInt32);
+    const TensorId result = outputs[0];
+    const bool widens = tensor_at(l, result).type == Type::kInt64;
+    if (widens) outputs[0] = typed(l, Type::kInt32, tensor_at(l, result).shape);
+    emit(l, op, std::move(inputs), outputs, std::move(options));
+    if (widens) cast_into(l, outputs[0], result);
+    return;
+  }
   // On int16 sums may have any scales, not only powers of two. An operator that is emitted anew has it
   // already.
   const bool said = std::any_of(options.begin(), options.end(),

@@ -109,6 +109,10 @@ TensorId constant_among(Lowering& l, TensorId like, double value);
 /// A tensor between two operators of one node: the type and quantization of `like`.
 TensorId temporary(Lowering& l, std::vector<int32_t> shape, TensorId like);
 TensorId temporary_float(Lowering& l, std::vector<int32_t> shape);
+TensorId typed(Lowering& l, Type type, std::vector<int32_t> shape);
+/// The same numbers in another type; `x` itself where it has it.
+TensorId cast(Lowering& l, TensorId x, Type to);
+void cast_into(Lowering& l, TensorId x, TensorId result);
 void emit(Lowering& l, Op op, std::vector<TensorId> inputs, std::vector<TensorId> outputs,
           Options options = {});
 /// The tensor in which the node leaves its result (behind what it fused); `slot` for nodes with several.

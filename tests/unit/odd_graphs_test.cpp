@@ -131,6 +131,27 @@ TEST_CASE("a float .tflite beside integers keeps its floats", "[litert]") {
   CHECK(sqnr_db(expected, ort_try::run(files.onnx, inputs)[0]) < 60);
 }
 
+TEST_CASE("arithmetic of 64-bit integers runs in LiteRT", "[litert]") {
+  const auto places = [](ir::Graph& g, ir::ValueId x) {
+    const auto of_integers = [&](const char* op, std::vector<ir::ValueId> inputs) {
+      const ir::ValueId y = node(g, op, std::move(inputs), {}, tiny::Dims{1, 1, 12, 10});
+      g.values[static_cast<size_t>(y)].dtype = ir::DType::kInt64;
+      return y;
+    };
+    const auto scalar = [&](int64_t n) {
+      return constant(g, ir::make_tensor(std::span<const int64_t>(&n, 1), {}));
+    };
+    ir::ValueId n = node(g, "ArgMax", {x}, {{"axis", int64_t{1}}}, tiny::Dims{1, 1, 12, 10});
+    g.values[static_cast<size_t>(n)].dtype = ir::DType::kInt64;
+    n = of_integers("Div", {of_integers("Mul", {n, scalar(7)}), scalar(2)});
+    n = of_integers("Clip", {of_integers("Add", {n, n}), scalar(1), scalar(9)});
+    const ir::ValueId f =
+        node(g, "Cast", {n}, {{"to", static_cast<int64_t>(ir::DType::kFloat)}}, tiny::Dims{1, 1, 12, 10});
+    output(g, tiny::add(g, conv(g, x, 3), f), "y");
+  };
+  check({"floats", places, {"/output/formats=[\"tflite\"]", "/output/tflite/form=float32"}, 100});
+}
+
 TEST_CASE("shapes that the file states wrongly are not believed", "[litert]") {
   const auto two_layers = [](ir::Graph& g, ir::ValueId x) {
     const ir::ValueId y = conv(g, x, 6);
