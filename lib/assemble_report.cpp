@@ -271,7 +271,11 @@ bool gates_hold(const config::Gates& gates, report::Report& report) {
     add("min_sqnr_db", *gates.min_sqnr_db, worst, worst >= *gates.min_sqnr_db);
   }
   if (gates.min_agreement && report.accuracy) {
-    const double agreement = report.accuracy->agreement.value_or(std::nan(""));
+    if (!report.accuracy->agreement)
+      throw Error(Exit::kUsage, {"not-measured", "/gates/min_agreement",
+                                 "the model is no classifier (one output, one score a class)",
+                                 "use min_sqnr_db for such a model"});
+    const double agreement = *report.accuracy->agreement;
     add("min_agreement", *gates.min_agreement, agreement, agreement >= *gates.min_agreement);
   }
   return std::all_of(report.gates.begin(), report.gates.end(),

@@ -274,6 +274,8 @@ bool has_tflite(const report::Report& report) {
 }
 
 // What to write into the config: tried on models whose weights, and on others whose results, cost the most.
+constexpr const char* kSearch = "let those that cost most be floats: \"placement\": \"auto\"";
+
 std::string remedy_for(const Behind& behind, const report::Report& report, const Attempt& best) {
   const bool weights_tried =
       std::any_of(best.corrections.begin(), best.corrections.end(),
@@ -337,14 +339,14 @@ void describe_placement(report::Report& report, const PlacementScene& scene, con
 }
 
 void judge_goals(report::Report& report, const PlacementScene& scene, const Placed& placed,
-                 const Attempt& best) {
+                 const Attempt& best, const Intent& intent) {
   if (!report.accuracy || report.accuracy->integer.empty()) return;
   const double worst = report.accuracy->worst_sqnr_db();
   const bool asked = scene.goals.min_sqnr_db.has_value();
   const double goal = scene.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
   if (asked) report.gates.push_back({"placement.min_sqnr_db", goal, worst, worst >= goal});
   const std::vector<bool> now = integer_nodes(best.model.plan);
-  if (has_tflite(report) && std::find(now.begin(), now.end(), true) == now.end())
+  if (intent.rounds && has_tflite(report) && std::find(now.begin(), now.end(), true) == now.end())
     report.warnings.push_back({"no-integers", "/placement",
                                "the files compute in float with int8 weights, as integers were too far from "
                                "float or no faster; a device that has integers alone cannot run them",
@@ -359,7 +361,7 @@ void judge_goals(report::Report& report, const PlacementScene& scene, const Plac
   report.warnings.push_back(
       {"goal-missed", "/placement/min_sqnr_db",
        format("the worst output is at {:.1f} dB, the goal is {:g}; {}", worst, goal, behind.words),
-       remedy_for(behind, report, best)});
+       intent.no_search ? kSearch : remedy_for(behind, report, best)});
 }
 
 }  // namespace qc

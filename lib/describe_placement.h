@@ -19,10 +19,15 @@ using Outline = std::function<plan::QuantPlan(const std::vector<bool>& integer)>
 void describe_placement(report::Report& report, const PlacementScene& scene, const Placed& placed,
                         const Attempt& best, const Outline& outline);
 
+struct Intent {
+  bool rounds = true;     // activations were to be integers; where none are, a .tflite says so
+  bool no_search = true;  // all that can be is on integers, though the target would let nodes be floats
+};
+
 /// The goal of accuracy in /placement against the written file's worst output: a gate where the user set one,
 /// else a warning; either names the nodes behind a miss. A goal that no placement reaches, alone or with
 /// max_latency_ratio, is explained with the best that can be had of each.
 void judge_goals(report::Report& report, const PlacementScene& scene, const Placed& placed,
-                 const Attempt& best);
+                 const Attempt& best, const Intent& intent);
 
 }  // namespace qc

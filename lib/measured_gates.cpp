@@ -76,7 +76,10 @@ void check_gates(const config::CoreConfig& config) {
                                     {"/placement/min_sqnr_db", config.goals.min_sqnr_db.has_value()}})
       if (set)
         diagnostics.error(
-            {"not-measured", name, "activations stay float, and no images are named to measure it on",
+            {"not-measured", name,
+             config.representative_dataset.path.empty()
+                 ? "activations stay float, and no images are named to measure it on"
+                 : "a .tflite of this form alone is made without images, and is not measured",
              "judge it with: qconvert compare MODEL.onnx WRITTEN_FILE --images DIR --gate ..."});
   }
   diagnostics.throw_if_errors(Exit::kUsage);

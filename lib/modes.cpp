@@ -356,7 +356,8 @@ std::vector<std::string> narrow_constants(const config::CoreConfig& config,
   std::vector<std::string> notes{format("{} constants are stored as {}, {} small ones as float32",
                                         model.narrow.size(), half ? "float16" : "bfloat16", kept)};
   if (!wide.empty()) notes[0] += "; float32 stay those beyond its range or read by name: " + join(wide, ", ");
-  if (!half || inputs.empty() || config.float16.activations) return notes;
+  // A .tflite has no such integers.
+  if (!half || inputs.empty() || config.float16.activations || !wants_format(config, "onnx")) return notes;
   const Runs exact = answers(graph, inputs, runners);
   const double db = sqnr_db(exact, answers(model, inputs, runners));
   if (db >= kEnoughDb) return notes;

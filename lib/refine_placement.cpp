@@ -253,6 +253,15 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
   return std::move(search.found);
 }
 
+void find_noise(const PlacementScene& scene, Placed& placed) {
+  Attempt& best = placed.best;
+  if (scene.answers.judged.empty() || simulate::rounded_values(best.model.plan).empty() ||
+      has_narrow_weights(best.model))
+    return;
+  placed.probed = integer_nodes(best.model.plan);
+  placed.noise = measured_noise(best, of_weights(best, scene, std::nullopt), scene);
+}
+
 void refine_again(const PlacementScene& whole, Placed& placed,
                   const std::function<Attempt(const std::vector<bool>& integer)>& retry) {
   // Other layers on integers would be rounded for what these were not: only fewer of them are predictable.

@@ -43,6 +43,9 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
 void refine_again(const PlacementScene& scene, Placed& placed,
                   const std::function<Attempt(const std::vector<bool>& integer)>& retry);
 
+/// Measures the noise of the best attempt's roundings, for the report: no search needed it.
+void find_noise(const PlacementScene& scene, Placed& placed);
+
 /// Nodes that a rule has on integers, with what follows them; everything else in float.
 std::vector<bool> only_pinned(const ir::Graph& graph, const std::vector<select::Capability>& capabilities);
 

@@ -47,7 +47,12 @@ int write_new(const std::string& path, std::string_view bytes) {
 
 std::filesystem::path fresh_name(std::string_view suffix) {
   static std::atomic<int> counter{0};
-  return std::filesystem::temp_directory_path() / format("qconvert-{}-{}{}", ::getpid(), counter++, suffix);
+  std::error_code failed;
+  const std::filesystem::path folder = std::filesystem::temp_directory_path(failed);
+  if (failed)
+    throw Error(Exit::kOutput, {"cannot-write", "the folder for temporary files", failed.message(),
+                                "make the folder that TMPDIR names, or leave TMPDIR out"});
+  return folder / format("qconvert-{}-{}{}", ::getpid(), counter++, suffix);
 }
 
 // Whether the file is there and has these bytes.

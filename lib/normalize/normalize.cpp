@@ -40,6 +40,8 @@ constexpr Row kTable[] = {
     {{"fold_shapes", "Shape arithmetic with a fixed result becomes a constant."}, plain<fold_shapes>},
     {{"fold_constants", "What depends on constants alone is computed once."}, fold_constants},
     {{"remove_no_ops", "Nodes that hand their input on unchanged are removed."}, plain<remove_no_ops>},
+    {{"split_fused", "FusedConv and FusedGemm become the ops that ONNX Runtime had joined."},
+     plain<split_fused>},
     {{"merge_transposes", "A Transpose of a Transpose becomes one, or none."}, plain<merge_transposes>},
     {{"merge_reshapes", "A Reshape takes over the layout nodes in front of it."}, plain<merge_reshapes>},
     {{"explicit_pads", "auto_pad becomes explicit pads."}, plain<explicit_pads>},

@@ -17,6 +17,7 @@ int merge_reshapes(ir::Graph& graph);
 
 // --- one spelling for each idea
 int explicit_pads(ir::Graph& graph);
+int split_fused(ir::Graph& graph);
 int ceil_pads(ir::Graph& graph);
 int fold_pad(ir::Graph& graph);
 int flatten_to_reshape(ir::Graph& graph);

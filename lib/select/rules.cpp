@@ -238,6 +238,26 @@ void check_custom_ops(const Scene& scene, const config::CoreConfig& config, Diag
 
 }  // namespace
 
+namespace {
+
+// Integers that one rule asks for, of a node to which another gives a mode without any.
+void check_contradictions(const ir::Graph& graph, const config::CoreConfig& config,
+                          const ResolvedRules& resolved, Diagnostics& diagnostics) {
+  for (size_t n = 0; n < resolved.nodes.size(); ++n) {
+    const config::NodeSettings& rule = resolved.nodes[n];
+    if (config.mode != config::Mode::kStatic || !rule.integer.value_or(false) || !rule.mode ||
+        *rule.mode == config::Mode::kStatic)
+      continue;
+    diagnostics.error({"contradiction", rule.placed_by,
+                       format("it has '{}' on integers, and another rule gives that node a mode whose "
+                              "activations are floats",
+                              graph.nodes[n].name),
+                       "leave the node out of one of them"});
+  }
+}
+
+}  // namespace
+
 ResolvedRules resolve_rules(const ir::Graph& graph, const config::CoreConfig& config) {
   const Scene scene(graph);
   ResolvedRules resolved;
@@ -252,6 +272,7 @@ ResolvedRules resolve_rules(const ir::Graph& graph, const config::CoreConfig& co
   }
   for (const std::vector<config::Rule>* rules : {&config.bit_width_config, &config.network_editor})
     for (const config::Rule& rule : *rules) apply_rule(scene, rule, resolved, diagnostics);
+  check_contradictions(graph, config, resolved, diagnostics);
   diagnostics.throw_if_errors(Exit::kUsage);
   return resolved;
 }

@@ -419,6 +419,55 @@ TEST_CASE("Gemm loses alpha, beta and transA", "[normalize]") {
       normalize::plain_gemm);
 }
 
+TEST_CASE("what ONNX Runtime had joined to convolutions and Gemms comes apart", "[normalize]") {
+  const auto fused = [](ir::Graph& g, const char* op, std::vector<ir::ValueId> inputs,
+                        Attributes attributes) {
+    if (g.opset_imports.size() == 1) g.opset_imports.emplace_back("com.microsoft", 1);
+    const ir::ValueId y = node(g, op, std::move(inputs), std::move(attributes));
+    g.nodes[static_cast<size_t>(g.values[static_cast<size_t>(y)].producer)].domain = "com.microsoft";
+    output(g, y, "y");
+  };
+  const auto kernel = [](ir::Graph& g) { return constant(g, random_tensor({4, 4, 3, 3}, 3)); };
+  const auto bias = [](ir::Graph& g) { return constant(g, random_tensor({4}, 5)); };
+  const std::vector<int64_t> pads(4, 1);
+  const auto joined = [&](const char* activation, std::vector<float> parameters, const char* ops) {
+    return Case{activation,
+                [=](ir::Graph& g) {
+                  Attributes attributes{{"pads", pads}, {"activation", std::string(activation)}};
+                  if (!parameters.empty()) attributes.push_back({"activation_params", parameters});
+                  fused(g, "FusedConv", {image(g), kernel(g), bias(g)}, attributes);
+                },
+                1, ops};
+  };
+  try_rewrite::check(
+      {
+          joined("Relu", {}, "Conv Relu"),
+          joined("LeakyRelu", {0.2f}, "Conv LeakyRelu"),
+          joined("Clip", {-0.5f, 1.5f}, "Conv Clip"),
+          joined("HardSigmoid", {0.3f, 0.4f}, "Conv HardSigmoid"),
+          {"nothing joined, no bias",
+           [&](ir::Graph& g) {
+             fused(g, "FusedConv", {image(g), kernel(g)}, {{"pads", pads}});
+           },
+           1, "Conv"},
+          {"a sum and Relu",
+           [&](ir::Graph& g) {
+             const auto x = image(g);
+             fused(g, "FusedConv", {x, kernel(g), bias(g), x},
+                   {{"pads", pads}, {"activation", std::string("Relu")}});
+           },
+           1, "Conv Add Relu"},
+          {"Gemm",
+           [&](ir::Graph& g) {
+             fused(g, "FusedGemm",
+                   {rows(g), constant(g, random_tensor({6, 5}, 3)), constant(g, random_tensor({5}, 4))},
+                   {{"activation", std::string("LeakyRelu")}, {"activation_alpha", 0.3f}});
+           },
+           1, "Gemm LeakyRelu"},
+      },
+      normalize::split_fused);
+}
+
 TEST_CASE("MatMul and the Add of its bias become Gemm", "[normalize]") {
   const auto make = [](ir::Graph& g, Dims x, Dims bias) {
     const auto y = matmul(g, input(g, "x", x), constant(g, random_tensor({6, 5}, 3)));
