@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "ir/edit.h"
 #include "ir/ops.h"
 #include "onnx_io/onnx_io.h"
 #include "prepare.h"
@@ -26,7 +27,6 @@ using config::Mode;
 using plan::Compute;
 
 constexpr int64_t kWorthNarrowing = 64;  // elements; below, the Cast takes more bytes than it saves
-constexpr double kSmallShare = 0.03;     // of all constants stay float32
 constexpr double kMarginDb = 2;   // for other inputs than the few that rounding at run time is tried on
 constexpr double kEnoughDb = 60;  // float16 that reaches this stays: 55 and a margin for other inputs
 
@@ -69,11 +69,6 @@ bool read_by_name(const ir::Graph& graph, ir::ValueId v) {
          });
 }
 
-bool float_constant(const ir::Value& value) {
-  return value.constant && value.constant->dtype == ir::DType::kFloat && value.constant->bytes &&
-         !value.consumers.empty();
-}
-
 ir::DType type_of(Mode mode) {
   return mode == Mode::kFloat16    ? ir::DType::kFloat16
          : mode == Mode::kBfloat16 ? ir::DType::kBfloat16
@@ -88,26 +83,6 @@ std::optional<ir::DType> narrow_type(const config::CoreConfig& config,
                                   [&](ir::NodeId id) { return mode_of(config, rules, id) == mode; });
   if (!agreed || !narrows(mode)) return std::nullopt;
   return type_of(mode);
-}
-
-// The smallest constants, up to their share of all elements.
-std::vector<bool> small_ones(const ir::Graph& graph) {
-  std::vector<std::pair<int64_t, size_t>> sizes;
-  int64_t all = 0;
-  for (size_t v = 0; v < graph.values.size(); ++v)
-    if (float_constant(graph.values[v])) {
-      sizes.emplace_back(graph.values[v].constant->size(), v);
-      all += sizes.back().first;
-    }
-  std::sort(sizes.begin(), sizes.end());
-  std::vector<bool> small(graph.values.size(), false);
-  double left = kSmallShare * static_cast<double>(all);
-  for (const auto& [size, v] : sizes) {
-    left -= static_cast<double>(size);
-    if (left < 0) break;
-    small[v] = true;
-  }
-  return small;
 }
 
 using Runs = std::vector<std::vector<ir::Tensor>>;
@@ -334,13 +309,13 @@ std::vector<std::string> narrow_constants(const config::CoreConfig& config,
                                           std::span<const config::NodeSettings> rules, const Runs& inputs,
                                           run::RunnerFactory& runners, plan::QuantizedModel& model) {
   const ir::Graph& graph = model.graph;
-  const std::vector<bool> small = small_ones(graph);
+  const std::vector<bool> small = ir::smallest_constants(graph, ir::kSmallShare);
   std::vector<std::string> wide;
   int64_t kept = 0;
   for (size_t v = 0; v < graph.values.size(); ++v) {
     const ir::Value& value = graph.values[v];
     const auto id = static_cast<ir::ValueId>(v);
-    if (!float_constant(value) || model.weights.contains(id)) continue;
+    if (!ir::is_read_float(value) || model.weights.contains(id)) continue;
     const std::optional<ir::DType> type = narrow_type(config, rules, value);
     if (!type) continue;
     if (read_by_name(graph, id) || (*type == ir::DType::kFloat16 && !fits_float16(*value.constant)))

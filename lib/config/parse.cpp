@@ -264,6 +264,11 @@ void check_together(const Walk& walk, const Json& root) {
         "/target_resource_utilization", "refused",
         "widths are searched for where activations are rounded too, and here they stay float",
         "set widths by hand in bit_width_config, or leave mode and output/tflite/form at their defaults");
+  if (c.goals.max_float_share && placement_of(c) != Placement::kFull)
+    walk.problem(
+        "/placement/max_float_share", "refused",
+        "it is a share of a full placement; the placement here takes as many floats as its goals need",
+        "add \"mode\": \"full\", or leave it out");
   for (const std::string& model : {c.output.onnx_name, c.output.tflite_name})
     if (!model.empty() && model == c.output.report_name)
       walk.problem("/output/report_name", "bad-value",

@@ -2,6 +2,7 @@
 #include "ir/edit.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace qc::ir {
 namespace {
@@ -195,6 +196,30 @@ Tensor float_tensor(const std::vector<float>& values, Dims dims) {
 }
 Tensor int_tensor(const Dims& values) {
   return make_tensor(std::span<const int64_t>(values), {static_cast<int64_t>(values.size())});
+}
+
+bool is_read_float(const Value& value) {
+  return value.constant && value.constant->dtype == DType::kFloat && value.constant->bytes &&
+         !value.consumers.empty();
+}
+
+std::vector<bool> smallest_constants(const Graph& graph, double share) {
+  std::vector<std::pair<int64_t, size_t>> sizes;
+  int64_t all = 0;
+  for (size_t v = 0; v < graph.values.size(); ++v)
+    if (is_read_float(graph.values[v])) {
+      sizes.emplace_back(graph.values[v].constant->size(), v);
+      all += sizes.back().first;
+    }
+  std::sort(sizes.begin(), sizes.end());
+  std::vector<bool> small(graph.values.size(), false);
+  double left = share * static_cast<double>(all);
+  for (const auto& [size, v] : sizes) {
+    left -= static_cast<double>(size);
+    if (left < 0) break;
+    small[v] = true;
+  }
+  return small;
 }
 
 }  // namespace qc::ir

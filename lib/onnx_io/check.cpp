@@ -122,6 +122,27 @@ void check_float(const ir::Graph& graph, const std::string& place, Diagnostics& 
              "there are no scales to take over (\"mode\": \"dynamic\" makes such a file)"});
 }
 
+// Layers whose weights are of 16 bits, and none with others.
+void check_width(const ir::Graph& graph, const std::string& place, Diagnostics& diagnostics) {
+  constexpr std::string_view kLayers[] = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
+  int64_t layers = 0, halves = 0;
+  for (const ir::Node& node : graph.nodes) {
+    const bool layer = std::any_of(std::begin(kLayers), std::end(kLayers),
+                                   [&](std::string_view op) { return ir::standard_op(node, op); });
+    if (node.erased || !layer || node.inputs.size() < 2 || node.inputs[1] == ir::kNone) continue;
+    const ir::Value& weight = graph.values[static_cast<size_t>(node.inputs[1])];
+    ++layers;
+    halves += weight.constant && ir::is_half(weight.constant->dtype);
+  }
+  if (halves > 0 && halves == layers)
+    diagnostics.error(
+        {"half-weights", place,
+         format("all of its {} layers compute in floats of 16 bits, and what is quantized are those "
+                "of 32",
+                layers),
+         "export it in float32"});
+}
+
 }  // namespace
 
 void check_convertible(const ir::Graph& graph, const std::filesystem::path& path) {
@@ -134,6 +155,7 @@ void check_convertible(const ir::Graph& graph, const std::filesystem::path& path
     diagnostics.error(
         {"no-outputs", place, "the model has no outputs", "export it again with its outputs named"});
   check_float(graph, place, diagnostics);
+  check_width(graph, place, diagnostics);
   check_numbers(graph, diagnostics);
   diagnostics.throw_if_errors(Exit::kInput);
 }

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/text.h"
+#include "ir/edit.h"
 #include "ir/ops.h"
 #include "tflite/lowering.h"
 
@@ -359,6 +360,15 @@ void finish(Model& model, const LowerOptions& options) {
   for (Operator& op : model.operators) op.version = version_of(model, op).version;
 }
 
+// The same constants as in an ONNX file of this mode, but for ties in size.
+int64_t size_worth_halving(const ir::Graph& graph) {
+  const std::vector<bool> small = ir::smallest_constants(graph, ir::kSmallShare);
+  int64_t largest = 0;
+  for (size_t v = 0; v < small.size(); ++v)
+    if (small[v]) largest = std::max(largest, graph.values[v].constant->size());
+  return largest + 1;
+}
+
 }  // namespace
 
 Model lower(const plan::QuantizedModel& source, const std::vector<plan::Idiom>& idioms,
@@ -381,6 +391,7 @@ Model lower(const plan::QuantizedModel& source, const std::vector<plan::Idiom>& 
     if (!l.taken[static_cast<size_t>(id)]) l.fused[static_cast<size_t>(id)] = fuse(l, id);
   }
   leave_unrounded(l, order, model.plan);
+  if (options.form == Form::kFloat16) l.least_halved = size_worth_halving(model.graph);
   choose_layouts(l);
   l.model.name = model.graph.name;
   l.model.metadata = options.metadata;

@@ -108,7 +108,8 @@ TensorId float_constant(Lowering& l, const ir::Tensor& tensor, const char* kind,
   constexpr int64_t kWorthHalving = 32;
   constexpr float kLargestHalf = 65504;
   const auto fits = [](float f) { return std::fabs(f) <= kLargestHalf; };
-  if (!halved || tensor.size() < kWorthHalving || !std::ranges::all_of(tensor.as<float>(), fits))
+  if (!halved || tensor.size() < std::max(kWorthHalving, l.least_halved) ||
+      !std::ranges::all_of(tensor.as<float>(), fits))
     return add_constant(l, Type::kFloat32, narrow(tensor.dims), *tensor.bytes, kind);
   std::vector<uint16_t> halves;
   for (const float f : tensor.as<float>()) halves.push_back(quant::to_float16(f));

@@ -43,6 +43,7 @@ struct Lowering {
   Model model;
   Diagnostics problems;
   ir::NodeId current = ir::kNone;
+  int64_t least_halved = 0;  // elements; smaller float constants stay float32 in any case
   std::map<std::tuple<ir::ValueId, bool, Stage>, TensorId> made;
   std::map<std::string, TensorId> constants;  // type, shape, quantization and bytes -> tensor
 
