@@ -159,16 +159,18 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   watch.lap("widen");
 
   // From here weights of 8 bits make up for what rounding cost them, where a goal needs it or it is quick.
-  const auto rounded_anew = [&](Attempt tried) {
+  const auto round_weights = [&](Attempt& tried) {
     correct_wide_weights(scene, subject, start, images_for_wide_weights(scene, subject, start, tried), tried);
-    return tried;
   };
   const double before_db = best.fidelity.worst_db();
-  best = rounded_anew(std::move(best));
+  round_weights(best);
   // And where they do so, and did not let a search reach its goal before, it goes on from there.
   if (found.placed.noise && misses_goal(best, config) && best.fidelity.worst_db() > before_db)
-    refine_again(placement, found.placed,
-                 [&](const std::vector<bool>& integer) { return rounded_anew(retry(integer)); });
+    refine_again(placement, found.placed, [&](const std::vector<bool>& integer) {
+      Attempt tried = retry(integer);
+      round_weights(tried);
+      return tried;
+    });
   // A goal that is missed where nothing was searched for: the report says what its error comes from.
   if (!found.placed.noise && misses_goal(best, config)) find_noise(placement, found.placed);
   watch.lap("round");
