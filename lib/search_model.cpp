@@ -162,17 +162,18 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   const auto round_weights = [&](Attempt& tried) {
     correct_wide_weights(scene, subject, start, images_for_wide_weights(scene, subject, start, tried), tried);
   };
-  const double before_db = best.fidelity.worst_db();
-  round_weights(best);
+  const Attempt& placed = found.placed.best;
+  const double before_db = placed.fidelity.worst_db();
+  round_weights(found.placed.best);
   // And where they do so, and did not let a search reach its goal before, it goes on from there.
-  if (found.placed.noise && misses_goal(best, config) && best.fidelity.worst_db() > before_db)
+  if (found.placed.noise && misses_goal(placed, config) && placed.fidelity.worst_db() > before_db)
     refine_again(placement, found.placed, [&](const std::vector<bool>& integer) {
       Attempt tried = retry(integer);
       round_weights(tried);
       return tried;
     });
   // A goal that is missed where nothing was searched for: the report says what its error comes from.
-  if (!found.placed.noise && misses_goal(best, config)) find_noise(placement, found.placed);
+  if (!found.placed.noise && misses_goal(placed, config)) find_noise(placement, found.placed);
   watch.lap("round");
   return found;
 }
