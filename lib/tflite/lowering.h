@@ -57,6 +57,9 @@ struct OutputRule {
   Quantization quantization;  // kFixed
 };
 OutputRule same_as(TensorId tensor);
+/// TFLite's words for a grid of ours.
+Quantization quantization_of(const quant::QuantParams& params);
+Type integer_type(const quant::QuantParams& params);
 OutputRule fixed(float scale, int64_t zero_point);
 /// The same for an op whose output on int16 has 2^-15 and no zero point.
 OutputRule fixed_for(const Lowering& l, TensorId x, float scale, int64_t zero_point);
