@@ -278,6 +278,7 @@ void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, 
   options.mirror = config.correction.mirror && has_weights_of(nearest, kMirroredBits);
   options.most_runs = correct::images_that_fit(nearest, memory_limit(config));
   options.kept = answers.kept;
+  options.longest_patch = answers.longest_patch;
   const int64_t layers = correct::solvable_layers(nearest, options.only_narrow);
   if (layers == 0 || answers.calibration.empty()) return;
   Progress progress("correcting", layers, "layers");

@@ -34,6 +34,7 @@ struct FloatAnswers {
   std::unique_ptr<simulate::Samples> samples;    // of the rounded values, on the first held-out images
   std::vector<config::NodeSettings> rules = {};  // by NodeId: which layers the corrections by moments are for
   correct::Kept* kept = nullptr;                 // solved layers of a run that was stopped, and of this one
+  int64_t longest_patch = correct::kLongestPatch;  // of layers that second-order correction solves whole
 };
 
 struct Attempt {

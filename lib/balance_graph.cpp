@@ -20,6 +20,9 @@ namespace {
 
 constexpr int64_t kImages = 16;  // that trials are calibrated on, and judged on
 constexpr int64_t kDeviationImages = 8;
+// Layers longer than this are solved in strips: both graphs lose alike, and what takes most of the time of
+// large networks grows with the cube of it.
+constexpr int64_t kTrialPatch = 1152;
 constexpr double kSameFunction = 80;  // dB between both graphs in float; float32's own noise is above 100
 // Less is luck; the more so on the fewer images that large pictures are tried on, and what is kept there
 // costs a calibration pass that takes long.
@@ -67,6 +70,7 @@ double measured_db(const Scene& scene, const Variant& variant) {
                                          scene.source, few, scene.config, scene.threads);
   answers.rules = variant.places.rules.nodes;
   answers.kept = scene.kept;
+  answers.longest_patch = kTrialPatch;
   return attempt(variant.graph, variant.plan, weights, answers, scene.runners, scene.source, scene.config,
                  scene.threads)
       .fidelity.worst_db();

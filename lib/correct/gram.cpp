@@ -12,8 +12,9 @@ namespace {
 
 constexpr int64_t kMany = 784, kSampled = 256;  // positions of an image (ptq-accuracy 0.8: nothing is lost)
 constexpr int64_t kChunk = 1024;                // patches whose products are summed in single precision
-constexpr int kTall = 6, kWide = 16;            // a tile that fits the registers of AVX2
+constexpr int kTall = 4, kWide = 16;            // sums that fit the registers of AVX2
 constexpr int64_t kPanel = 48;                  // rows of a Gram matrix that a thread takes at a time
+static_assert(kWide % kTall == 0 && kPanel % kWide == 0);
 
 uint64_t mixed(uint64_t x) {  // the finalizer of splitmix64
   x += 0x9e3779b97f4a7c15ULL;
@@ -40,11 +41,10 @@ using Lanes = float __attribute__((vector_size(32)));
 constexpr int kLanes = sizeof(Lanes) / sizeof(float);
 static_assert(kWide == 2 * kLanes);
 
-// tile = a^T b over the patches; a and b point at the tile's first element of the first patch.
-QC_VECTOR_CLONES void tile_product(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
-                                   int64_t patches, float* __restrict tile) {
+// sums = a^T b over the patches; a and b point into stacks of kWide numbers a patch.
+QC_VECTOR_CLONES void multiply(const float* a, const float* b, int64_t patches, float* __restrict sums) {
   Lanes left[kTall] = {}, right[kTall] = {};
-  for (int64_t p = 0; p < patches; ++p, a += a_stride, b += b_stride) {
+  for (int64_t p = 0; p < patches; ++p, a += kWide, b += kWide) {
     Lanes b_left, b_right;
     std::memcpy(&b_left, b, sizeof(Lanes));
     std::memcpy(&b_right, b + kLanes, sizeof(Lanes));
@@ -54,68 +54,85 @@ QC_VECTOR_CLONES void tile_product(const float* a, int64_t a_stride, const float
     }
   }
   for (int i = 0; i < kTall; ++i) {
-    std::memcpy(tile + i * kWide, &left[i], sizeof(Lanes));
-    std::memcpy(tile + i * kWide + kLanes, &right[i], sizeof(Lanes));
+    std::memcpy(sums + i * kWide, &left[i], sizeof(Lanes));
+    std::memcpy(sums + i * kWide + kLanes, &right[i], sizeof(Lanes));
   }
 }
 
-// What lies one patch after the other: `count` numbers, filled up with zeros to whole tiles.
+// Of each patch `count` numbers, filled up with zeros to whole tiles of kWide. They come in patch by patch,
+// and are multiplied tile by tile, each tile's patches one after the other in memory.
 struct Lines {
   int64_t count = 0, stride = 0;
-  std::vector<float> data;  // kChunk x stride
+  std::vector<float> patches;  // kChunk x stride
+  std::vector<float> tiles;    // stride / kWide x kChunk x kWide
+
+  explicit Lines(int64_t numbers)
+      : count(numbers),
+        stride((numbers + kWide - 1) / kWide * kWide),
+        patches(static_cast<size_t>(kChunk * stride)),
+        tiles(patches.size()) {}
+
+  float* patch(int64_t p) { return patches.data() + p * stride; }
+  const float* element(int64_t e) const { return tiles.data() + e / kWide * kChunk * kWide + e % kWide; }
+  int64_t panels() const { return (count + kPanel - 1) / kPanel; }
+
+  void stack(int64_t tile, int64_t filled) {
+    for (int64_t p = 0; p < filled; ++p)
+      std::copy_n(patch(p) + tile * kWide, kWide, tiles.data() + (tile * kChunk + p) * kWide);
+  }
 };
 
 struct Chunk {
-  int64_t patches = 0;
-  Lines exact, quantized, skip;
+  int64_t filled = 0;
+  Lines lost, quantized, skip;
 };
-
-int64_t padded(int64_t size) {
-  return std::max((size + kTall - 1) / kTall * kTall, (size + kWide - 1) / kWide * kWide);
-}
-
-Lines lines_of(int64_t count) {
-  const int64_t stride = padded(count);
-  return {count, stride, std::vector<float>(static_cast<size_t>(kChunk * stride))};
-}
 
 // Rows first.. of sum += left^T right. `half`: from the diagonal on only.
 void add_panel(const Lines& left, const Lines& right, int64_t patches, int64_t first, bool half,
                std::vector<double>& sum) {
-  float tile[kTall * kWide];
-  const int64_t begin = half ? first / kWide * kWide : 0, end = std::min(first + kPanel, left.count);
+  float sums[kTall * kWide];
+  const int64_t begin = half ? first : 0, end = std::min(first + kPanel, left.count);
   for (int64_t j = begin; j < right.count; j += kWide)
     for (int64_t i = first; i < end; i += kTall) {
-      tile_product(left.data.data() + i, left.stride, right.data.data() + j, right.stride, patches, tile);
+      multiply(left.element(i), right.element(j), patches, sums);
       for (int64_t r = 0; r < std::min<int64_t>(kTall, left.count - i); ++r)
         for (int64_t c = 0; c < std::min<int64_t>(kWide, right.count - j); ++c)
-          sum[static_cast<size_t>((i + r) * right.count + j + c)] += static_cast<double>(tile[r * kWide + c]);
+          sum[static_cast<size_t>((i + r) * right.count + j + c)] += static_cast<double>(sums[r * kWide + c]);
     }
 }
 
 void add_sums(const Lines& lines, int64_t patches, std::vector<double>& sum) {
   for (int64_t p = 0; p < patches; ++p)
     for (size_t e = 0; e < sum.size(); ++e)
-      sum[e] += static_cast<double>(lines.data[static_cast<size_t>(p * lines.stride) + e]);
+      sum[e] += static_cast<double>(lines.patches[static_cast<size_t>(p * lines.stride) + e]);
 }
 
-void add_chunk(const Chunk& chunk, int threads, Gram& gram) {
-  if (chunk.patches == 0) return;
-  const auto panels = [](const Lines& lines) { return (lines.count + kPanel - 1) / kPanel; };
-  const int64_t of_patches = panels(chunk.exact);
-  parallel_for(2 * of_patches + panels(chunk.skip), threads, [&](int64_t index, int) {
+void add_chunk(Chunk& chunk, int threads, Gram& gram) {
+  if (chunk.filled == 0) return;
+  // The float network's patches have come in where its difference from the quantized one is wanted.
+  add_sums(chunk.lost, chunk.filled, gram.sum_float);
+  add_sums(chunk.quantized, chunk.filled, gram.sum_quantized);
+  add_sums(chunk.skip, chunk.filled, gram.sum_skip);
+  for (int64_t i = 0; i < chunk.filled * chunk.lost.stride; ++i)
+    chunk.lost.patches[static_cast<size_t>(i)] -= chunk.quantized.patches[static_cast<size_t>(i)];
+  const int64_t tiles = chunk.quantized.stride / kWide, of_skip = chunk.skip.stride / kWide;
+  parallel_for(std::max(tiles, of_skip), threads, [&](int64_t tile, int) {
+    if (tile < tiles) chunk.lost.stack(tile, chunk.filled);
+    if (tile < tiles) chunk.quantized.stack(tile, chunk.filled);
+    if (tile < of_skip) chunk.skip.stack(tile, chunk.filled);
+  });
+  const int64_t of_patches = chunk.quantized.panels();
+  parallel_for(2 * of_patches + chunk.skip.panels(), threads, [&](int64_t index, int) {
     if (index >= 2 * of_patches)
-      add_panel(chunk.skip, chunk.quantized, chunk.patches, (index - 2 * of_patches) * kPanel, false,
+      add_panel(chunk.skip, chunk.quantized, chunk.filled, (index - 2 * of_patches) * kPanel, false,
                 gram.skip);
     else if (index % 2 == 0)
-      add_panel(chunk.exact, chunk.quantized, chunk.patches, index / 2 * kPanel, false, gram.cross);
+      add_panel(chunk.lost, chunk.quantized, chunk.filled, index / 2 * kPanel, false, gram.lost);
     else
-      add_panel(chunk.quantized, chunk.quantized, chunk.patches, index / 2 * kPanel, true, gram.quantized);
+      add_panel(chunk.quantized, chunk.quantized, chunk.filled, index / 2 * kPanel, true, gram.quantized);
   });
-  add_sums(chunk.exact, chunk.patches, gram.sum_float);
-  add_sums(chunk.quantized, chunk.patches, gram.sum_quantized);
-  add_sums(chunk.skip, chunk.patches, gram.sum_skip);
-  gram.samples += static_cast<double>(chunk.patches);
+  gram.samples += static_cast<double>(chunk.filled);
+  chunk.filled = 0;
 }
 
 // Of each image, where its patches lie. What groups have in common.
@@ -164,26 +181,24 @@ Gram gather_group(const Windows& windows, std::span<const Pair> images, std::spa
             std::vector<double>(size),
             std::vector<double>(rows * size),
             std::vector<double>(rows)};
-  Chunk chunk{0, lines_of(windows.size), lines_of(windows.size), lines_of(static_cast<int64_t>(rows))};
+  Chunk chunk{0, Lines(windows.size), Lines(windows.size), Lines(static_cast<int64_t>(rows))};
   for (size_t i = 0; i < images.size(); ++i) {
     const Pair& image = images[i];
     const Sample& sample = samples[i];
     const size_t taps = sample.places.size() / std::max<size_t>(1, sample.at.size());
     for (size_t done = 0; done < sample.at.size();) {
-      const size_t count = std::min(sample.at.size() - done, static_cast<size_t>(kChunk - chunk.patches));
+      const size_t count = std::min(sample.at.size() - done, static_cast<size_t>(kChunk - chunk.filled));
       const auto places = std::span(sample.places).subspan(done * taps, count * taps);
-      const auto line_in = [&](Lines& lines) { return lines.data.data() + chunk.patches * lines.stride; };
-      copy_patches(windows, image.exact, image.dims, g, places, line_in(chunk.exact), chunk.exact.stride);
-      copy_patches(windows, image.quantized, image.dims, g, places, line_in(chunk.quantized),
+      copy_patches(windows, image.exact, image.dims, g, places, chunk.lost.patch(chunk.filled),
+                   chunk.lost.stride);
+      copy_patches(windows, image.quantized, image.dims, g, places, chunk.quantized.patch(chunk.filled),
                    chunk.quantized.stride);
       if (added)
-        copy_skip_errors(windows, image, g, std::span(sample.at).subspan(done, count), line_in(chunk.skip),
-                         chunk.skip.stride);
-      chunk.patches += static_cast<int64_t>(count);
+        copy_skip_errors(windows, image, g, std::span(sample.at).subspan(done, count),
+                         chunk.skip.patch(chunk.filled), chunk.skip.stride);
+      chunk.filled += static_cast<int64_t>(count);
       done += count;
-      if (chunk.patches < kChunk) continue;
-      add_chunk(chunk, threads, gram);
-      chunk.patches = 0;
+      if (chunk.filled == kChunk) add_chunk(chunk, threads, gram);
     }
   }
   add_chunk(chunk, threads, gram);
@@ -217,7 +232,7 @@ void add(Gram& sum, const Gram& other) {
     for (size_t i = 0; i < from.size(); ++i) to[i] += from[i];
   };
   add_all(sum.quantized, other.quantized);
-  add_all(sum.cross, other.cross);
+  add_all(sum.lost, other.lost);
   add_all(sum.sum_float, other.sum_float);
   add_all(sum.sum_quantized, other.sum_quantized);
   add_all(sum.skip, other.skip);
@@ -242,7 +257,7 @@ void centre(Gram& gram) {
     for (size_t j = 0; j < size; ++j) {
       const double mean = gram.sum_quantized[j] / gram.samples;
       gram.quantized[i * size + j] -= gram.sum_quantized[i] * mean;
-      gram.cross[i * size + j] -= gram.sum_float[i] * mean;
+      gram.lost[i * size + j] -= (gram.sum_float[i] - gram.sum_quantized[i]) * mean;
     }
   for (size_t r = 0; r < gram.sum_skip.size(); ++r)
     for (size_t j = 0; j < size; ++j)

@@ -16,7 +16,7 @@ struct Gram {
   int64_t size = 0;
   double samples = 0;
   std::vector<double> quantized;                 // size x size: xq xq^T, symmetric
-  std::vector<double> cross;                     // size x size: x xq^T, x along the rows
+  std::vector<double> lost;                      // size x size: (x - xq) xq^T, the difference along the rows
   std::vector<double> sum_float, sum_quantized;  // size
   // Of what the layer's result is added to: what its error e, float less quantized, has to do with the
   // inputs.

@@ -1,19 +1,18 @@
 // See round_rows.h.
 #include "correct/round_rows.h"
 
-#include <Eigen/Cholesky>
-#include <Eigen/Core>
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "base/parallel.h"
+#include "correct/dense.h"
 
 namespace qc::correct {
 namespace {
 
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Vector = Eigen::VectorXd;
 using Symmetric = Eigen::Map<const Matrix>;
 
@@ -21,7 +20,6 @@ constexpr double kRidge = 1e-3, kDamping = 1e-2;  // of the mean diagonal (ptq-a
 constexpr std::array kStrengths{0.0, 0.25, 0.5, 0.75, 1.0};
 constexpr double kUnknownStrength = 0.5;  // where no images are left to choose by
 constexpr std::array kShrinks{1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5};
-constexpr int64_t kRowBlock = 32;     // rows worked on together; fixed, so that sums are the same everywhere
 constexpr int64_t kColumnBlock = 64;  // columns between two products of matrices
 constexpr int kRefits = 2;            // of the scales of blocks, each with a descent
 constexpr double kLeastScale = 0.25;  // of what it was; below, the fit has nothing to hold on to
@@ -49,7 +47,7 @@ Gram difference(const Gram& all, const Gram& part) {
   rest.samples -= part.samples;
   for (size_t i = 0; i < rest.quantized.size(); ++i) {
     rest.quantized[i] -= part.quantized[i];
-    rest.cross[i] -= part.cross[i];
+    rest.lost[i] -= part.lost[i];
   }
   for (size_t i = 0; i < rest.skip.size(); ++i) rest.skip[i] -= part.skip[i];
   return rest;
@@ -78,7 +76,8 @@ double shrinkage(const Gram& fit, const Gram& held_out) {
 
 // Where the target lies from the weights: T = W + strength * own + skip * D_skip.
 struct Pull {
-  Matrix own;  // the weights that give the float result from the quantized inputs: W (C - H) (H + ridge I)^-1
+  Matrix own;   // the weights that give the float result from the quantized inputs: W D (H + ridge I)^-1, D
+                // what inputs lost
   Matrix skip;  // and that make up for what the result is added to: E (H + ridge I)^-1; empty: nothing
 };
 
@@ -86,21 +85,30 @@ void zero_unless_finite(Matrix& direction) {
   if (!direction.allFinite()) direction.setZero();
 }
 
+// Row blocks of a layer in parallel.
+void each_block(int64_t rows, int64_t size, int threads,
+                const std::function<void(int64_t index, int64_t first, int64_t count)>& work) {
+  const int64_t together = rows_together(size);
+  parallel_for((rows + together - 1) / together, threads,
+               [&](int64_t b, int) { work(b, b * together, std::min(together, rows - b * together)); });
+}
+
 // As far as a ridge allows.
 Pull pull(const Matrix& weights, const Gram& gram, double shrink, int threads) {
-  const Symmetric h = view(gram.quantized, gram.size), c = view(gram.cross, gram.size);
+  const Symmetric h = view(gram.quantized, gram.size), lost = view(gram.lost, gram.size);
   const int64_t rows = weights.rows(), skips = gram.skip.empty() ? 0 : rows;
   Pull found{Matrix::Zero(rows, gram.size), Matrix::Zero(skips, gram.size)};
-  const Eigen::LLT<Matrix> factor(damped(h, kRidge, shrink));
-  if (factor.info() != Eigen::Success) return found;
+  Matrix factor = damped(h, kRidge, shrink);
+  if (!factorise(factor, threads)) return found;
   const Symmetric e(gram.skip.data(), skips, gram.size);
-  const Matrix gap = c - h;
-  parallel_for((rows + kRowBlock - 1) / kRowBlock, threads, [&](int64_t b, int) {
-    const int64_t first = b * kRowBlock, count = std::min<int64_t>(kRowBlock, rows - first);
-    const Matrix right = weights.middleRows(first, count) * gap;
-    found.own.middleRows(first, count) = factor.solve(right.transpose()).transpose();
-    if (skips > 0)
-      found.skip.middleRows(first, count) = factor.solve(e.middleRows(first, count).transpose()).transpose();
+  each_block(rows, gram.size, threads, [&](int64_t, int64_t first, int64_t count) {
+    Matrix own = product(weights.middleRows(first, count), lost);
+    solve(factor, own);
+    found.own.middleRows(first, count) = own;
+    if (skips == 0) return;
+    Matrix skip = e.middleRows(first, count);
+    solve(factor, skip);
+    found.skip.middleRows(first, count) = skip;
   });
   zero_unless_finite(found.own);
   zero_unless_finite(found.skip);
@@ -125,22 +133,20 @@ struct Parabola {
 };
 
 Parabola error_on(const Matrix& weights, const Pull& directions, const Gram& held_out, int threads) {
-  const Symmetric h = view(held_out.quantized, held_out.size), c = view(held_out.cross, held_out.size);
+  const Symmetric h = view(held_out.quantized, held_out.size), lost = view(held_out.lost, held_out.size);
   const Symmetric e(held_out.skip.data(), directions.skip.rows(), held_out.size);
-  std::vector<Parabola> by_block(static_cast<size_t>((weights.rows() + kRowBlock - 1) / kRowBlock));
-  parallel_for(std::ssize(by_block), threads, [&](int64_t b, int) {
-    const int64_t first = b * kRowBlock, count = std::min<int64_t>(kRowBlock, weights.rows() - first);
-    const auto sum_of = [](const Matrix& x, const auto& y) { return x.cwiseProduct(y).sum(); };
+  std::vector<Parabola> by_block(static_cast<size_t>(weights.rows()));
+  each_block(weights.rows(), held_out.size, threads, [&](int64_t b, int64_t first, int64_t count) {
+    const auto sum_of = [](const auto& x, const auto& y) { return x.cwiseProduct(y).sum(); };
     const auto own = directions.own.middleRows(first, count);
-    const auto w = weights.middleRows(first, count);
-    const Matrix bent = own * h;
-    Matrix sloped = w * c - w * h;
+    const Matrix bent = product(own, h);
+    Matrix sloped = product(weights.middleRows(first, count), lost);
     Parabola& found = by_block[static_cast<size_t>(b)];
     if (directions.skip.size() > 0) {
       const auto skip = directions.skip.middleRows(first, count);
       sloped += e.middleRows(first, count);
       found.bend_both = sum_of(bent, skip);
-      found.bend_skip = sum_of(skip * h, skip);
+      found.bend_skip = sum_of(product(skip, h), skip);
       found.slope_skip = sum_of(sloped, skip);
     }
     found.bend_own = sum_of(bent, own);
@@ -197,6 +203,7 @@ struct Block {
   Matrix target;                                    // count x size
   Matrix levels;                                    // integers, as doubles
   Matrix scale, low, high;                          // of each element
+  Matrix gradient;                                  // (levels * scale - target) h, of the form
   Vector loss;                                      // by row
   std::vector<std::span<const int32_t>> codebooks;  // by row
 
@@ -212,7 +219,7 @@ struct Form {
 };
 
 // The largest diagonal goes first, and the nearest plane works from the last place to the first.
-Form form_of(const Gram& gram, double shrink) {
+Form form_of(const Gram& gram, double shrink, int threads) {
   Form form;
   const Symmetric h = view(gram.quantized, gram.size);
   form.order.resize(static_cast<size_t>(gram.size));
@@ -221,13 +228,16 @@ Form form_of(const Gram& gram, double shrink) {
                    [&](int64_t a, int64_t b) { return h(a, a) < h(b, b); });
   const double ridge_of = ridge(h, kDamping);
   form.h.resize(gram.size, gram.size);
-  for (int64_t i = 0; i < gram.size; ++i)
-    for (int64_t j = 0; j < gram.size; ++j)
-      form.h(i, j) = (i == j ? 1.0 : 1 - shrink) *
-                         h(form.order[static_cast<size_t>(i)], form.order[static_cast<size_t>(j)]) +
-                     (i == j ? ridge_of : 0.0);
-  const Eigen::LLT<Matrix> factor(form.h);
-  if (factor.info() == Eigen::Success) form.lower = factor.matrixL();
+  each_block(gram.size, gram.size, threads, [&](int64_t, int64_t first, int64_t count) {
+    for (int64_t i = first; i < first + count; ++i) {
+      const int64_t from = form.order[static_cast<size_t>(i)];
+      for (int64_t j = 0; j < gram.size; ++j)
+        form.h(i, j) = (1 - shrink) * h(from, form.order[static_cast<size_t>(j)]);
+      form.h(i, i) = h(from, from) + ridge_of;
+    }
+  });
+  form.lower = form.h;
+  if (!factorise(form.lower, threads)) form.lower.resize(0, 0);
   return form;
 }
 
@@ -235,10 +245,13 @@ Matrix errors_of(const Block& block) {
   return block.levels.cwiseProduct(block.scale) - block.target;
 }
 
-Vector losses(const Form& form, const Block& block) {
-  const Matrix errors = errors_of(block);
-  const Matrix gradient = errors * form.h;
-  return gradient.cwiseProduct(errors).rowwise().sum();
+void measure_loss(Block& block) {
+  block.loss = block.gradient.cwiseProduct(errors_of(block)).rowwise().sum();
+}
+
+void measure(const Form& form, Block& block) {
+  block.gradient = product(errors_of(block), form.h);
+  measure_loss(block);
 }
 
 void to_nearest(Block& block) {
@@ -253,12 +266,14 @@ void to_nearest_planes(const Form& form, Block& block) {
   Matrix errors = Matrix::Zero(rows, size);  // target - value
   for (int64_t end = size; end > 0; end -= std::min(end, kColumnBlock)) {
     const int64_t begin = std::max<int64_t>(0, end - kColumnBlock);
-    Matrix pending = errors.rightCols(size - end) * form.lower.block(end, begin, size - end, end - begin);
+    const Matrix pending =
+        product(errors.rightCols(size - end), form.lower.block(end, begin, size - end, end - begin));
+    const Matrix along = form.lower.block(begin, begin, end - begin, end - begin).transpose();
     for (int64_t j = end - 1; j >= begin; --j)
       for (int64_t r = 0; r < rows; ++r) {
         double sum = pending(r, j - begin);
-        for (int64_t k = j + 1; k < end; ++k) sum += errors(r, k) * form.lower(k, j);
-        const double wanted = block.target(r, j) + sum / form.lower(j, j);
+        for (int64_t k = j + 1; k < end; ++k) sum += errors(r, k) * along(j - begin, k - begin);
+        const double wanted = block.target(r, j) + sum / along(j - begin, j - begin);
         block.levels(r, j) = block.nearest(r, j, wanted);
         errors(r, j) = block.target(r, j) - block.scale(r, j) * block.levels(r, j);
       }
@@ -267,21 +282,21 @@ void to_nearest_planes(const Form& form, Block& block) {
 
 void descend(const Form& form, int64_t sweeps, Block& block) {
   const int64_t size = block.target.cols();
-  Matrix gradient = errors_of(block) * form.h;
   for (int64_t r = 0; r < block.target.rows(); ++r) {
     for (int64_t sweep = 0; sweep < sweeps; ++sweep) {
       bool moved = false;
       for (int64_t j = 0; j < size; ++j) {
         const double old = block.levels(r, j), scale = block.scale(r, j);
-        const double level = block.nearest(r, j, scale * old - gradient(r, j) / form.h(j, j));
+        const double level = block.nearest(r, j, scale * old - block.gradient(r, j) / form.h(j, j));
         if (level == old) continue;
         block.levels(r, j) = level;
-        gradient.row(r) += (level - old) * scale * form.h.row(j);
+        block.gradient.row(r) += (level - old) * scale * form.h.row(j);
         moved = true;
       }
       if (!moved) break;
     }
   }
+  measure_loss(block);
 }
 
 // Takes over the rows of `tried` whose loss is lower.
@@ -290,6 +305,7 @@ void keep_better(const Block& tried, Block& best) {
     if (!(tried.loss(r) < kLess * best.loss(r))) continue;
     best.levels.row(r) = tried.levels.row(r);
     best.scale.row(r) = tried.scale.row(r);
+    best.gradient.row(r) = tried.gradient.row(r);
     best.loss(r) = tried.loss(r);
   }
 }
@@ -297,7 +313,6 @@ void keep_better(const Block& tried, Block& best) {
 void try_descent(const Form& form, int64_t sweeps, Block& best) {
   Block tried = best;
   descend(form, sweeps, tried);
-  tried.loss = losses(form, tried);
   keep_better(tried, best);
 }
 
@@ -326,19 +341,20 @@ double shrunk_scale(const Form& form, const Block& block, int64_t r, double smal
 
 // The scale that fits the integers found: (z^T H t) / (z^T H z).
 void refit_scales(const Form& form, const Vector& smallest, Block& block) {
-  const Matrix along = block.levels * form.h;
+  const Matrix along = product(block.levels, form.h);
   for (int64_t r = 0; r < block.scale.rows(); ++r) {
     const double bend = along.row(r).dot(block.levels.row(r));
-    const double scale = bend > 0 ? along.row(r).dot(block.target.row(r)) / bend : 0;
-    if (scale > 0 && std::isfinite(scale))
-      block.scale.row(r).setConstant(static_cast<double>(static_cast<float>(std::max(scale, smallest(r)))));
+    const double fitted = bend > 0 ? along.row(r).dot(block.target.row(r)) / bend : 0;
+    if (!(fitted > 0) || !std::isfinite(fitted)) continue;
+    const auto scale = static_cast<double>(static_cast<float>(std::max(fitted, smallest(r))));
+    block.gradient.row(r) += (scale - block.scale(r, 0)) * along.row(r);
+    block.scale.row(r).setConstant(scale);
   }
 }
 
 // The same for rows of several scales: one after the other, the rest of the row as it is; `columns`: those of
 // each scale, in the order of the work.
 void refit_blocks(const Form& form, const std::vector<std::vector<int64_t>>& columns, Block& block) {
-  Matrix gradient = errors_of(block) * form.h;
   for (int64_t r = 0; r < block.scale.rows(); ++r)
     for (const std::vector<int64_t>& members : columns) {
       double bend = 0, slope = 0;
@@ -346,13 +362,13 @@ void refit_blocks(const Form& form, const std::vector<std::vector<int64_t>>& col
         double along = 0;
         for (const int64_t j : members) along += form.h(i, j) * block.levels(r, j);
         bend += along * block.levels(r, i);
-        slope += gradient(r, i) * block.levels(r, i);
+        slope += block.gradient(r, i) * block.levels(r, i);
       }
       const double old = block.scale(r, members[0]);
       const double scale = bend > 0 ? static_cast<double>(static_cast<float>(old - slope / bend)) : old;
       if (!(scale > kLeastScale * old) || scale == old || !std::isfinite(scale)) continue;
       for (const int64_t j : members) {
-        gradient.row(r) += (scale - old) * block.levels(r, j) * form.h.row(j);
+        block.gradient.row(r) += (scale - old) * block.levels(r, j) * form.h.row(j);
         block.scale(r, j) = scale;
       }
     }
@@ -366,7 +382,6 @@ void try_refits(const Form& form, const Rows& rows, int64_t sweeps, Block& best)
     Block tried = best;
     refit_blocks(form, columns, tried);
     descend(form, sweeps, tried);
-    tried.loss = losses(form, tried);
     keep_better(tried, best);
   }
 }
@@ -376,26 +391,22 @@ void search_scales(const Form& form, const Vector& smallest, int64_t sweeps, Blo
   for (int64_t r = 0; r < tried.scale.rows(); ++r)
     tried.scale.row(r).setConstant(shrunk_scale(form, tried, r, smallest(r)));
   to_nearest_planes(form, tried);
+  measure(form, tried);
   descend(form, sweeps, tried);
-  tried.loss = losses(form, tried);
   keep_better(tried, best);
   tried = best;
   refit_scales(form, smallest, tried);
   descend(form, sweeps, tried);
-  tried.loss = losses(form, tried);
   keep_better(tried, best);
 }
 
-void round_block(const Form& form, const Matrix& target, const Rows& rows, int64_t first,
+void round_block(const Form& form, const Matrix& target, const Rows& rows, int64_t first, int64_t count,
                  const RoundOptions& options, Rounded& rounded) {
-  const int64_t count = std::min<int64_t>(kRowBlock, rows.rows - first), size = rows.size;
-  Block block{Matrix(count, size),
-              Matrix(count, size),
-              Matrix(count, size),
-              Matrix(count, size),
-              Matrix(count, size),
-              Vector(count),
-              {}};
+  const int64_t size = rows.size;
+  Block block{Matrix(count, size), Matrix(count, size),
+              Matrix(count, size), Matrix(count, size),
+              Matrix(count, size), {},
+              Vector(count),       {}};
   for (int64_t r = 0; r < count; ++r) block.codebooks.push_back(rows.codebook_of(first + r));
   Vector smallest(count);
   const auto scale_at = [&](int64_t r, int64_t element) {
@@ -417,11 +428,11 @@ void round_block(const Form& form, const Matrix& target, const Rows& rows, int64
     for (int64_t r = 0; r < count; ++r) to[static_cast<size_t>(first + r)] = block.loss(r);
   };
   to_nearest(block);
-  block.loss = losses(form, block);
+  measure(form, block);
   note(rounded.nearest);
   Block planes = block;
   to_nearest_planes(form, planes);
-  planes.loss = losses(form, planes);
+  measure(form, planes);
   keep_better(planes, block);
   note(rounded.planes);
   try_descent(form, options.sweeps, block);
@@ -481,9 +492,10 @@ Rounded round_rows(const Rows& rows, const Gram& all, const Gram& held_out, cons
     round_to_nearest(rows, target, rounded.integers);
     return rounded;
   }
-  const Form form = form_of(all, shrink);
-  parallel_for((rows.rows + kRowBlock - 1) / kRowBlock, threads,
-               [&](int64_t b, int) { round_block(form, target, rows, b * kRowBlock, options, rounded); });
+  const Form form = form_of(all, shrink, threads);
+  each_block(rows.rows, rows.size, threads, [&](int64_t, int64_t first, int64_t together) {
+    round_block(form, target, rows, first, together, options, rounded);
+  });
   return rounded;
 }
 

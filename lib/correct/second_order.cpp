@@ -23,6 +23,11 @@ const ir::Value& value_of(const plan::QuantizedModel& model, ir::ValueId id) {
   return model.graph.values[static_cast<size_t>(id)];
 }
 
+// Blocks of weights that share a scale stay together: their layers are solved whole or not at all.
+int64_t longest_patch(const SecondOrderOptions& options, const quant::QuantParams& params) {
+  return params.block_size == 0 ? options.longest_patch : kLongestPatch;
+}
+
 // Scales belong to one row alone, so that they may change.
 bool own_scales(const Solvable& layer, const quant::QuantParams& params, int64_t longest_patch) {
   return params.per_channel() && params.block_size == 0 && layer.windows.size <= longest_patch &&
@@ -388,6 +393,10 @@ class Engine {
     return gather(windows, pairs, gathering);
   }
 
+  std::vector<Windows> pieces_of(const Solvable& layer) const {
+    return strips_of(layer.windows, longest_patch(options_, model_.weights.at(layer.weight).params));
+  }
+
   // An earlier run has solved this layer, in this very pass?
   bool take_kept(size_t l) {
     if (pass_.empty()) return false;
@@ -397,8 +406,7 @@ class Engine {
     const KeptLayer& kept = at->second;
     const auto channels = static_cast<size_t>(layer.bias ? layer.windows.groups * layer.windows.rows : 0);
     std::optional<plan::IntegerTensor> weight = weight_of(kept, model_.weights.at(layer.weight));
-    const auto pieces =
-        strips_of(layer.windows, options_.longest_patch).size() * static_cast<size_t>(layer.windows.groups);
+    const auto pieces = pieces_of(layer).size() * static_cast<size_t>(layer.windows.groups);
     if (!weight || kept.delta.size() != channels || kept.trusts.size() != pieces) return false;
     found_.trusts[layer.weight] = kept.trusts;
     go_on(l, *weight, kept.delta);
@@ -417,7 +425,7 @@ class Engine {
   // layer: then the pairs have it, or none has.
   void find_skips(const Solvable& layer) {
     const auto skips = skips_.find(layer.skip);
-    const bool in_strips = layer.windows.size > options_.longest_patch;  // each would make up for all of it
+    const bool in_strips = pieces_of(layer).size() > 1;  // each would make up for all of it
     const auto whole = [&](std::span<const float> tensor, size_t i) {
       return std::ssize(tensor) ==
              positions(layer.windows, pairs_[i].dims) * layer.windows.groups * layer.windows.rows;
@@ -446,8 +454,7 @@ class Engine {
     }
     std::vector<Trust>& trusts = found_.trusts[layer.weight];
     std::vector<Power> powers;
-    for (const Windows& strip : strips_of(layer.windows, options_.longest_patch))
-      solve_strip(layer, strip, tasks, trusts, powers);
+    for (const Windows& strip : pieces_of(layer)) solve_strip(layer, strip, tasks, trusts, powers);
     if (tasks.size() > 1) note_other(layer, tasks[1].solved, tasks[1].shift, powers);
     std::vector<float> delta;
     if (layer.bias) delta.assign(tasks[0].shift.begin(), tasks[0].shift.end());

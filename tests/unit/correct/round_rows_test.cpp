@@ -39,7 +39,7 @@ Gram gram_of(const Case& c, std::mt19937& random) {
       gram.sum_quantized[i] += q[i];
       for (size_t j = 0; j < n; ++j) {
         gram.quantized[i * n + j] += q[i] * q[j];
-        gram.cross[i * n + j] += x[i] * q[j];
+        gram.lost[i * n + j] += (x[i] - q[i]) * q[j];
       }
     }
     gram.samples += 1;
@@ -78,8 +78,8 @@ double distance(const Rows& rows, const Rounded& rounded, int64_t r, const Gram&
   double sum = 0;  // |W x - Wq xq|^2 up to what does not depend on Wq
   for (size_t i = 0; i < n; ++i)
     for (size_t j = 0; j < n; ++j)
-      sum +=
-          value[i] * gram.quantized[i * n + j] * value[j] - 2 * weight[i] * gram.cross[i * n + j] * value[j];
+      sum += value[i] * gram.quantized[i * n + j] * value[j] -
+             2 * weight[i] * (gram.lost[i * n + j] + gram.quantized[i * n + j]) * value[j];
   return sum;
 }
 
