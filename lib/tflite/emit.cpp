@@ -131,6 +131,15 @@ void emit_result(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> inputs
          {{"new_shape", wanted_shape}});
 }
 
+namespace {
+
+// From one quantization to another, or to none where the plan leaves a value unrounded.
+void requantize(Lowering& l, TensorId from, TensorId to) {
+  emit(l, tensor_at(l, to).quantization.scales.empty() ? Op::kDequantize : Op::kQuantize, {from}, {to});
+}
+
+}  // namespace
+
 void emit_results(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> inputs, Options options,
                   TensorId x) {
   const std::vector<ir::ValueId>& values = node_at(l, id).outputs;
@@ -144,7 +153,7 @@ void emit_results(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> input
     rescaled.emplace_back(made.back(), result);
   }
   emit(l, op, std::move(inputs), std::move(made), std::move(options));
-  for (const auto& [from, to] : rescaled) emit(l, Op::kQuantize, {from}, {to});
+  for (const auto& [from, to] : rescaled) requantize(l, from, to);
 }
 
 void emit_result_at(Lowering& l, ir::NodeId id, size_t slot, Op op, std::vector<TensorId> inputs,
@@ -154,7 +163,7 @@ void emit_result_at(Lowering& l, ir::NodeId id, size_t slot, Op op, std::vector<
     return emit(l, op, std::move(inputs), {result});
   const TensorId made = temporary(l, tensor_at(l, result).shape, x);
   emit(l, op, std::move(inputs), {made});
-  emit(l, Op::kQuantize, {made}, {result});
+  requantize(l, made, result);
 }
 
 }  // namespace qc::tflite
