@@ -151,6 +151,8 @@ ConvertResult convert(const ConvertOptions& options) {
   const std::vector<ir::Tensor> sample = source ? source->load(0) : blank_inputs(graph, config);
   run::infer_shapes(graph, doors);  // some rules of raising ask for ranks
   raise_opset_checked(graph, opset_wanted(config), runners, sample, diagnostics);
+  if (wants_format(config, "onnx") && config::rounds_activations(config))
+    raise_for_gelu(graph, runners, sample, result.report.notes);
 
   // From here the graph is in its plainest spelling and its topology is fixed.
   const auto applied = normalize::normalize(graph, runners, normalize_options(sample, doors), diagnostics);

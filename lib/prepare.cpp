@@ -9,6 +9,8 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "ir/edit.h"
+#include "normalize/idioms.h"
 #include "onnx_io/onnx_io.h"
 #include "version.h"
 #include "write_tflite.h"
@@ -232,6 +234,50 @@ void check_opset_known(const ir::Graph& graph, const run::Doors& doors, const st
                  format("export it for opset {}, or build qconvert with a newer ONNX Runtime", newest)});
 }
 
+namespace {
+
+// How far the outputs are apart that both graphs give, nothing rewritten by the runtime.
+double change_of(const ir::Graph& graph, const ir::Graph& raised, run::RunnerFactory& runners,
+                 const std::vector<ir::Tensor>& sample) {
+  run::RunnerOptions plain;
+  plain.optimize = false;
+  return output_change(runners.make(graph, {}, plain)->run(sample),
+                       runners.make(raised, {}, plain)->run(sample));
+}
+
+// A GELU in parts that a convolution hands its result to, rounded if it computes on integers: every part that
+// reads it then gets a DequantizeLinear of its own from the runtime, which joins them no more.
+bool has_gelu_behind_convolution(const ir::Graph& graph) {
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const auto idiom = normalize::gelu_at(graph, id);
+    if (!idiom || idiom->nodes.size() == 1) continue;
+    ir::NodeId maker = ir::value_at(graph, idiom->inputs[0]).producer;
+    if (maker != ir::kNone && ir::standard_op(ir::node_at(graph, maker), "BatchNormalization"))
+      maker = ir::value_at(graph, ir::node_at(graph, maker).inputs[0]).producer;
+    if (maker != ir::kNone && ir::standard_op(ir::node_at(graph, maker), "Conv")) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void raise_for_gelu(ir::Graph& graph, run::RunnerFactory& runners, const std::vector<ir::Tensor>& sample,
+                    std::vector<std::string>& notes) {
+  constexpr int64_t kHasGelu = 20;
+  const int64_t before = ir::opset(graph);
+  if (before == 0 || before >= kHasGelu || !has_gelu_behind_convolution(graph)) return;
+  ir::Graph raised = graph;
+  Diagnostics ignored;  // the file is right as it is, too
+  if (!onnx_io::raise_opset(raised, kHasGelu, ignored) ||
+      change_of(graph, raised, runners, sample) > kSameOutputs)
+    return;
+  graph = std::move(raised);
+  notes.push_back(
+      format("opset {} raised to {}, where GELU is one op: its parts would stay apart behind "
+             "convolutions on integers",
+             before, kHasGelu));
+}
+
 void raise_opset_checked(ir::Graph& graph, int64_t version, run::RunnerFactory& runners,
                          const std::vector<ir::Tensor>& sample, Diagnostics& diagnostics) {
   const int64_t before = ir::opset(graph);
@@ -245,10 +291,7 @@ void raise_opset_checked(ir::Graph& graph, int64_t version, run::RunnerFactory& 
                         refused.warnings.at(0).cause),
                  format("export the model again with opset {} or newer", version)});
   diagnostics.warnings.insert(diagnostics.warnings.end(), refused.warnings.begin(), refused.warnings.end());
-  run::RunnerOptions plain;
-  plain.optimize = false;
-  const double change = output_change(runners.make(graph, {}, plain)->run(sample),
-                                      runners.make(raised, {}, plain)->run(sample));
+  const double change = change_of(graph, raised, runners, sample);
   if (change > kSameOutputs)
     throw Error(Exit::kUnsupported, {"opset", format("opset {} raised to {}", before, version),
                                      format("the outputs change by {:.2g} of their range", change),

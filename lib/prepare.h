@@ -60,6 +60,11 @@ int64_t batch_size(const ir::Graph& graph, const config::CoreConfig& config);
 /// Throws Error(kInput) for an opset newer than the runtime knows.
 void check_opset_known(const ir::Graph& graph, const run::Doors& doors, const std::filesystem::path& model);
 
+/// Raises the opset to 20, and says so in a note, where that is what GELU computes fast by; not where an op
+/// cannot be raised or the outputs on `sample` would change.
+void raise_for_gelu(ir::Graph& graph, run::RunnerFactory& runners, const std::vector<ir::Tensor>& sample,
+                    std::vector<std::string>& notes);
+
 /// Raises the opset to `version` if it is lower, and keeps that only if the outputs on `sample` stay the
 /// same.
 void raise_opset_checked(ir::Graph& graph, int64_t version, run::RunnerFactory& runners,

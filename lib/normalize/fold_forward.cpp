@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "normalize/edit.h"
+#include "normalize/idioms.h"
 #include "normalize/rewrites.h"
 
 namespace qc::normalize {
@@ -84,7 +85,7 @@ std::optional<Match> match(const Graph& graph, NodeId id) {
   Match m;
   m.readers = linear_readers(graph, node.outputs[0]);
   const auto nearest = m.readers.empty() ? std::nullopt : mapping_at(graph, id, m.readers[0]);
-  if (!nearest) return std::nullopt;
+  if (!nearest || gelu_at(graph, id)) return std::nullopt;  // the runtime joins what is whole
   m.nearest = *nearest;
   const bool all_take_it = std::all_of(m.readers.begin(), m.readers.end(),
                                        [&](const Linear& reader) { return takes_shift(graph, reader); });

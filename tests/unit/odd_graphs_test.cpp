@@ -343,6 +343,48 @@ TEST_CASE("what TFLite spells as several operators in float is float between int
          lone_tflite("tflite"), 20});
 }
 
+TEST_CASE("a part of a Split that only a Relu reads", "[litert]") {
+  const auto build = [](ir::Graph& g, ir::ValueId x) {
+    const std::vector<ir::ValueId> parts = tiny::node_outputs(
+        g, "Split", {conv(g, x, 8), tiny::constant_i(g, {4, 4})}, {{"axis", int64_t{1}}}, 2);
+    for (const ir::ValueId part : parts) {
+      g.values[static_cast<size_t>(part)].has_shape = true;
+      g.values[static_cast<size_t>(part)].dims = {1, 4, 12, 10};
+    }
+    output(g, tiny::add(g, conv(g, tiny::relu(g, parts[1]), 4), parts[0]), "y");
+  };
+  check({"both", build, kBoth, 25});
+  check({"tflite", build, lone_tflite("litert"), 25});
+}
+
+TEST_CASE("GELU between convolutions is one op") {
+  const auto halved_first = [](ir::Graph& g, ir::ValueId x) {
+    const ir::ValueId u = node(g, "Div", {x, constant(g, static_cast<float>(M_SQRT2))}),
+                      curve = tiny::add(g, node(g, "Erf", {u}), constant(g, 1.0f));
+    return tiny::mul(g, x, tiny::mul(g, constant(g, 0.5f), curve));
+  };
+  ir::Graph g = tiny::graph(17);
+  output(g, conv(g, halved_first(g, conv(g, input(g, "x", {1, 3, 12, 10}), 6)), 4), "y");
+  const std::string model = onnx_io::write(g);
+  const std::string written = convert_graph(g, {"/placement=full"}).onnx;
+  Diagnostics ignored;
+  const ir::Graph read = onnx_io::parse(written, {}, ignored);
+  CHECK(ir::opset(read) == 20);
+  CHECK(std::count_if(read.nodes.begin(), read.nodes.end(),
+                      [](const ir::Node& n) { return n.op_type == "Gelu"; }) == 1);
+  const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+  CHECK(sqnr_db(ort_try::run(model, inputs)[0], ort_try::run(written, inputs)[0]) > 25);
+  // Behind a product of matrices nothing is rounded, and the runtime joins the parts in their usual order.
+  ir::Graph matrices = tiny::graph(17);
+  const ir::ValueId w = constant(matrices, random_tensor({10, 10}, 12));
+  output(matrices,
+         tiny::matmul(matrices,
+                      halved_first(matrices, tiny::matmul(matrices, input(matrices, "x", {1, 3, 12, 10}), w)),
+                      w),
+         "y");
+  CHECK(ir::opset(onnx_io::parse(convert_graph(matrices, {}).onnx, {}, ignored)) == 17);
+}
+
 TEST_CASE("a .tflite that does not compute its plan is told from one that does") {
   ir::Graph g = tiny::graph();
   output(g, conv(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 8)), 4), "y");

@@ -337,6 +337,14 @@ TEST_CASE("a scale or shift goes into the weights behind it where that is exact"
           {"not: the constant makes channels out of one",
            [](ir::Graph& g) { output(g, conv(g, mul(g, image(g, 1), per_channel(g, 4)), 6)); }, 0,
            "Mul Conv"},
+          {"not: the end of a GELU",
+           [](ir::Graph& g) {
+             const auto x = image(g);
+             const auto erf = node(g, "Erf", {node(g, "Div", {x, constant(g, static_cast<float>(M_SQRT2))})});
+             const auto product = mul(g, x, add(g, erf, constant(g, 1.0f)));
+             output(g, conv(g, mul(g, product, constant(g, 0.5f)), 6));
+           },
+           0, "Div Erf Add Mul Mul Conv"},
           {"not: a scale with a zero past a shift",
            [](ir::Graph& g) {
              const auto s = constant_f(g, {1, 0, 1, 1}, {4, 1, 1});
