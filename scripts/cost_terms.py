@@ -5,7 +5,7 @@ amounts are those of lib/select/costs.cpp:
   mac     multiply-accumulates with the output channels of a group rounded up to whole vectors of 16 (depthwise: whole
           vectors only; pooling: outputs times window)
   tail    positions times output channels beyond whole vectors (depthwise: times window)
-  patch   positions times window, for windows larger than one
+  patch   positions times window, for windows larger than one; of each group, but in depthwise convolutions
   input, output    elements
   weight  elements of the constant operand
   loose   multiply-accumulates of convolutions whose channels are no multiple of 4
@@ -58,8 +58,9 @@ def work(name, attributes, ins, outs, weight):
         window, channels, inputs = weight[2] * weight[3], weight[0] // group, weight[1] * group
         if has_loose_channels(weight[0], inputs):
             amounts["loose"] = positions * count(weight)
-        amounts.update(patch=positions * window if window > 1 else 0, weight=count(weight))
-        if weight[1] == 1 and group > 1:
+        depthwise = weight[1] == 1 and 1 < group == weight[0]
+        amounts.update(patch=positions * window * (1 if depthwise else group) if window > 1 else 0, weight=count(weight))
+        if depthwise:
             amounts.update(mac=positions * window * (weight[0] // VECTOR * VECTOR), tail=positions * window * (weight[0] % VECTOR))
             return "Conv:depthwise", amounts
         if weight[1] < VECTOR:

@@ -115,7 +115,8 @@ void add_convolution(const ir::Graph& graph, const ir::Node& node, const ir::Ten
   at(work, Work::kWeight) = static_cast<double>(kernel.size());
   if (kernel.dims[0] % target::kBlock != 0 || (!first && inputs % target::kBlock != 0))
     at(work, Work::kLoose) = positions * static_cast<double>(kernel.size());
-  if (window > 1) at(work, Work::kPatch) = positions * window;
+  if (window > 1)
+    at(work, Work::kPatch) = positions * window * (depthwise ? 1.0 : static_cast<double>(groups));
   if (depthwise) {
     at(work, Work::kMac) = positions * window * (outputs - static_cast<double>(beyond));
     at(work, Work::kTail) = positions * window * static_cast<double>(beyond);

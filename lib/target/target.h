@@ -75,7 +75,7 @@ enum class Work {
   kNode,    // 1
   kMac,     // multiply-accumulates, channels rounded to whole vectors of kVector
   kTail,    // results in channels beyond whole vectors
-  kPatch,   // positions times window, for windows larger than one
+  kPatch,   // positions times window, for windows larger than one; of each group that is no single channel
   kInput,   // elements of the largest input
   kOutput,  // elements of all outputs
   kWeight,  // elements of the constant operand
