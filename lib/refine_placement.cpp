@@ -128,6 +128,17 @@ double try_in(Search& search, const std::vector<bool>& integer, const char* name
   return db;
 }
 
+// Kept only where it reaches what is wanted. Returns whether it does.
+bool try_for(Search& search, const std::vector<bool>& integer, const char* name, double wanted_db) {
+  Attempt& best = search.found.best;
+  Attempt tried = search.retry(integer);
+  const bool reaches = tried.fidelity.worst_db() >= wanted_db;
+  const report::Correction line{name, reaches, best.fidelity.worst_db(), tried.fidelity.worst_db()};
+  if (reaches) best = std::move(tried);
+  best.corrections.push_back(line);
+  return reaches;
+}
+
 void try_nowhere(Search& search) {
   try_in(search, search.nowhere, "no integers but weights");
 }
@@ -291,6 +302,35 @@ void refine_again(const PlacementScene& whole, Placed& placed,
   if (refined && refined->integer != search.found.probed &&
       refined->predicted_db >= best.fidelity.worst_db() + kWorthAgainDb)
     try_in(search, refined->integer, "placement by measured noise, weights rounded anew");
+  placed = std::move(search.found);
+}
+
+void give_to_floats(const PlacementScene& whole, Placed& placed,
+                    const std::function<Attempt(const std::vector<bool>& integer)>& retry) {
+  const double wanted = whole.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
+  const std::vector<bool> nowhere = only_pinned(whole.graph, whole.capabilities);
+  if (!placed.noise || whole.goals.max_latency_ratio.value_or(1) < 1 ||
+      integer_nodes(placed.best.model.plan) == nowhere)
+    return;
+  const std::vector<select::Capability> fewer = only_among(whole.capabilities, placed.probed);
+  const PlacementScene scene{whole.graph,  fewer,       whole.time,    whole.time_on,
+                             whole.priced, whole.goals, whole.answers, whole.runners,
+                             whole.source, whole.split, whole.threads};
+  const Aim aim = aim_of(scene.goals, held_out_apart(scene.split));
+  Search search{scene, retry, aim, {}, nowhere};
+  search.found = std::move(placed);
+  if (try_for(search, nowhere, "no integers but weights, rounded anew", wanted)) {
+    const simulate::Fidelity& floats = search.found.best.fidelity;
+    // What weights cost that were rounded anew for floats; activations cost what they did.
+    for (size_t o = 0; o < search.found.noise->base.size(); ++o)
+      search.found.noise->base[o] = floats.outputs[o].noise_ratio();
+    const select::Goal goal{std::min(aim.db - aim.tolerance, floats.worst_db() - kRestDb)};
+    search.found.frontier =
+        select::frontier(scene.graph, scene.capabilities, scene.time, *search.found.noise, goal);
+    const select::Refined between = select::choose(not_too_slow(scene, search.found.frontier), goal);
+    if (between.reaches_goal && between.integer != nowhere && !saves_little(scene, between.integer))
+      try_for(search, between.integer, "placement by measured noise, weights rounded anew", wanted);
+  }
   placed = std::move(search.found);
 }
 

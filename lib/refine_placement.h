@@ -43,6 +43,12 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
 void refine_again(const PlacementScene& scene, Placed& placed,
                   const std::function<Attempt(const std::vector<bool>& integer)>& retry);
 
+/// The last resort of a search that has missed its goal: activations in float, or as many of them as the goal
+/// asks for where weights rounded anew for floats reach it. Not where max_latency_ratio asks for less than
+/// float's time. `retry` as for refine_again().
+void give_to_floats(const PlacementScene& scene, Placed& placed,
+                    const std::function<Attempt(const std::vector<bool>& integer)>& retry);
+
 /// Measures the noise of the best attempt's roundings, for the report: no search needed it.
 void find_noise(const PlacementScene& scene, Placed& placed);
 

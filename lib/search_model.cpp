@@ -142,7 +142,8 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
     return attempt_at(complete_plan(planning, integer, ranges), true);
   };
   const PlacementScene placement = placement_scene(scene, subject, start);
-  if (scene.target.float_islands && !full_stands(config, best.fidelity.worst_db())) {
+  const bool searches = scene.target.float_islands && !full_stands(config, best.fidelity.worst_db());
+  if (searches) {
     found.placed = refine_placement(placement, start.placed, std::move(best), retry);
   } else if (scene.target.float_islands && config.goals.max_float_share) {
     const std::vector<int64_t> elements = elements_of(scene, subject, best.model.plan);
@@ -166,12 +167,15 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   const double before_db = placed.fidelity.worst_db();
   round_weights(found.placed.best);
   // And where they do so, and did not let a search reach its goal before, it goes on from there.
+  const auto retry_rounded = [&](const std::vector<bool>& integer) {
+    Attempt tried = retry(integer);
+    round_weights(tried);
+    return tried;
+  };
   if (found.placed.noise && misses_goal(placed, config) && placed.fidelity.worst_db() > before_db)
-    refine_again(placement, found.placed, [&](const std::vector<bool>& integer) {
-      Attempt tried = retry(integer);
-      round_weights(tried);
-      return tried;
-    });
+    refine_again(placement, found.placed, retry_rounded);
+  if (searches && misses_goal(placed, config) && !has_narrow_weights(placed.model))
+    give_to_floats(placement, found.placed, retry_rounded);
   // A goal that is missed where nothing was searched for: the report says what its error comes from.
   if (!found.placed.noise && misses_goal(placed, config)) find_noise(placement, found.placed);
   watch.lap("round");

@@ -98,6 +98,15 @@ struct Bench {
     refine_again(scene(), placed, [&](const std::vector<bool>& other) { return attempt_at(other); });
     return placed;
   }
+
+  Placed last_resort(const std::vector<bool>& integer) {
+    Placed placed;
+    placed.best = attempt_at(integer);
+    find_noise(scene(), placed);
+    retries = 0;
+    give_to_floats(scene(), placed, [&](const std::vector<bool>& other) { return attempt_at(other); });
+    return placed;
+  }
 };
 
 constexpr double kWithRoom = 0.055, kMissed = 0.4;
@@ -163,4 +172,25 @@ TEST_CASE("a second look sees what the first could not, and takes nodes off inte
   CHECK(coarse_middle.retries == 0);
   CHECK(integer_nodes(kept.best.model.plan) == std::vector<bool>{false, false, true});
   for (const select::Refined& one : kept.frontier) CHECK_FALSE(one.integer[0]);
+}
+
+TEST_CASE("a search that has missed its goal ends with the floats that reach it, where time allows") {
+  Bench end(0.02, 0.5, 10), middle(kMissed, 0.5, 10), hopeless(kMissed, 0.5, 10),
+      short_of_time(kMissed, 0.5, 10);
+  end.last_step = 1;
+  const Placed between = end.last_resort({true, true, true});
+  CHECK(between.best.fidelity.worst_db() >= 20);
+  CHECK(end.retries == 2);
+  CHECK(integer_nodes(between.best.model.plan) == std::vector<bool>{true, true, false});
+  const Placed floats = middle.last_resort({true, true, true});
+  CHECK(floats.best.fidelity.worst_db() >= 20);
+  CHECK(floats.best.corrections.back().kept);
+  hopeless.config.goals.min_sqnr_db = 90;
+  const Placed fast = hopeless.last_resort({true, true, true});
+  CHECK(hopeless.retries == 1);
+  CHECK(integer_nodes(fast.best.model.plan) == std::vector<bool>{true, true, true});
+  short_of_time.config.goals.max_latency_ratio = 0.9;
+  const Placed kept = short_of_time.last_resort({true, true, true});
+  CHECK(short_of_time.retries == 0);
+  CHECK(integer_nodes(kept.best.model.plan) == std::vector<bool>{true, true, true});
 }
