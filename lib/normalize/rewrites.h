@@ -31,6 +31,7 @@ int spell_gelu(ir::Graph& graph);
 int plain_gemm(ir::Graph& graph);
 int matmul_to_gemm(ir::Graph& graph);
 int one_axis(ir::Graph& graph);
+int own_parameters(ir::Graph& graph);
 
 // --- scales and shifts into weights
 int fold_batch_norm(ir::Graph& graph);

@@ -357,6 +357,21 @@ TEST_CASE("a part of a Split that only a Relu reads", "[litert]") {
   check({"tflite", build, lone_tflite("litert"), 25});
 }
 
+TEST_CASE("a zero that bounds a range and fills a gap", "[litert]") {
+  const auto build = [](ir::Graph& g, ir::ValueId x) {
+    const tiny::Dims dims{1, 4, 12, 10};
+    const ir::ValueId zero = constant(g, 0.0f), six = constant(g, 6.0f);
+    const auto relu6 = [&](ir::ValueId v) { return node(g, "Clip", {v, zero, six}, {}, dims); };
+    const ir::ValueId mask =
+        constant(g, ir::make_tensor(ir::DType::kBool, std::string("\0\1\1\0", 4), {4, 1, 1}));
+    const ir::ValueId filled = node(g, "Where", {mask, zero, relu6(conv(g, x, 4))}, {}, dims);
+    g.values[static_cast<size_t>(filled)].dtype = ir::DType::kFloat;
+    output(g, conv(g, relu6(conv(g, filled, 4)), 3), "y");
+  };
+  check({"both", build, kBoth, 25});
+  check({"tflite", build, lone_tflite("tflite"), 25});
+}
+
 TEST_CASE("GELU between convolutions is one op") {
   const auto halved_first = [](ir::Graph& g, ir::ValueId x) {
     const ir::ValueId u = node(g, "Div", {x, constant(g, static_cast<float>(M_SQRT2))}),
