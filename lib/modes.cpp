@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "file_answers.h"
 #include "ir/edit.h"
 #include "ir/ops.h"
 #include "onnx_io/onnx_io.h"
@@ -17,6 +18,7 @@
 #include "settle_dynamic.h"
 #include "simulate/judged.h"
 #include "spell_modes.h"
+#include "store_tables.h"
 #include "threshold/candidates.h"
 #include "write_tflite.h"
 
@@ -83,46 +85,6 @@ std::optional<ir::DType> narrow_type(const config::CoreConfig& config,
                                   [&](ir::NodeId id) { return mode_of(config, rules, id) == mode; });
   if (!agreed || !narrows(mode)) return std::nullopt;
   return type_of(mode);
-}
-
-using Runs = std::vector<std::vector<ir::Tensor>>;
-
-// Where outputs are judged: before a Softmax, which hides errors.
-Runs answers(const ir::Graph& graph, const Runs& inputs, run::RunnerFactory& runners) {
-  run::RunnerOptions options;
-  for (const simulate::Judged& one : simulate::judged_values(graph))
-    options.extra_outputs.push_back(one.value);
-  const auto runner = runners.make(graph, {}, options);
-  Runs outputs;
-  for (const std::vector<ir::Tensor>& one : inputs) {
-    const std::vector<ir::Tensor> all = runner->run(one);
-    outputs.emplace_back(all.end() - static_cast<std::ptrdiff_t>(options.extra_outputs.size()), all.end());
-  }
-  return outputs;
-}
-
-Runs answers(const plan::QuantizedModel& model, const Runs& inputs, run::RunnerFactory& runners) {
-  return answers(graph_of_file(onnx_io::write_qdq(model, {}, {})), inputs, runners);
-}
-
-// Of the worst of them.
-double sqnr_db(const Runs& exact, const Runs& rounded) {
-  double worst = INFINITY;
-  for (size_t o = 0; !exact.empty() && o < exact[0].size(); ++o) {
-    if (exact[0][o].dtype != ir::DType::kFloat) continue;
-    double signal = 0, noise = 0;
-    for (size_t i = 0; i < exact.size(); ++i) {
-      const std::span<const float> a = exact[i][o].as<float>(), b = rounded[i][o].as<float>();
-      for (size_t k = 0; k < std::min(a.size(), b.size()); ++k) {
-        if (!std::isfinite(b[k]) && std::isfinite(a[k])) return -INFINITY;
-        if (!std::isfinite(a[k])) continue;
-        signal += static_cast<double>(a[k]) * a[k];
-        noise += std::pow(static_cast<double>(a[k]) - b[k], 2);
-      }
-    }
-    worst = std::min(worst, noise > 0 ? 10 * std::log10(signal / noise) : INFINITY);
-  }
-  return worst;
 }
 
 // The same bytes as integers with a scale for each output channel.
@@ -425,6 +387,25 @@ Reach half_reach(const config::CoreConfig& config, std::span<const config::NodeS
                 : reach_on_noise(graph, runners, noise);
 }
 
+namespace {
+
+// Float nodes of a static file that no rule keeps the constants of.
+std::vector<ir::NodeId> nodes_with_tables(const config::CoreConfig& config,
+                                          std::span<const config::NodeSettings> rules,
+                                          const plan::QuantizedModel& model) {
+  std::vector<ir::NodeId> nodes;
+  for (const ir::NodeId id : ir::topological_order(model.graph)) {
+    const auto n = static_cast<size_t>(id);
+    const bool kept = n < rules.size() && !rules[n].enable_weights_quantization.value_or(true);
+    if (mode_of(config, rules, id) == Mode::kStatic && !kept && n < model.plan.nodes.size() &&
+        model.plan.nodes[n].compute != Compute::kInteger)
+      nodes.push_back(id);
+  }
+  return nodes;
+}
+
+}  // namespace
+
 plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
                                     std::span<const config::NodeSettings> rules,
                                     std::vector<select::DynamicChoice> choices, const Runs& inputs,
@@ -452,6 +433,7 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
   if (config.weight_only.runtime == config::WeightRuntime::kPacked)
     say({spell_packed(weights, config.output.standard_ops_only, model)});
   store_operands(operands, model, threads);
+  say(store_tables(nodes_with_tables(config, rules, model), inputs, runners, threads, model));
   spell_dynamic(choices, bounded, threads, model);
   return model;
 }

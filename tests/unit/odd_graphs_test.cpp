@@ -372,6 +372,32 @@ TEST_CASE("a zero that bounds a range and fills a gap", "[litert]") {
   check({"tflite", build, lone_tflite("tflite"), 25});
 }
 
+TEST_CASE("tables beside float nodes take 8 bits, but where the outputs would notice") {
+  const std::vector<std::string> in_float{"/keep_float={\"op_types\":[\"Add\"]}"};
+  const auto table_of = [&](const ir::Tensor& table, const std::vector<std::string>& settings) {
+    ir::Graph g = tiny::graph();
+    const ir::ValueId added = tiny::add(g, conv(g, input(g, "x", {1, 3, 12, 10}), 8), constant(g, table));
+    output(g, conv(g, added, 4), "y");
+    const std::string model = onnx_io::write(g), written = convert_graph(g, settings).onnx;
+    const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+    CHECK(sqnr_db(ort_try::run(model, inputs)[0], ort_try::run(written, inputs)[0]) > 25);
+    Diagnostics ignored;
+    const ir::Graph read = onnx_io::parse(written, {}, ignored);
+    for (const ir::Value& value : read.values)
+      if (value.constant && value.constant->size() == table.size()) return value.constant->dtype;
+    return ir::DType::kUndefined;
+  };
+  const ir::Tensor table = random_tensor({1, 8, 12, 10}, 12);
+  CHECK(table_of(table, in_float) == ir::DType::kInt8);
+  std::vector<std::string> kept = in_float;
+  kept.emplace_back(
+      R"(/debug_config/network_editor=[{"filter": {"name": "*"}, "action": {"enable_weights_quantization": false}}])");
+  CHECK(table_of(table, kept) == ir::DType::kFloat);
+  std::vector<float> far(table.as<float>().begin(), table.as<float>().end());
+  for (size_t c = 0; c < 8; ++c) far[c * 120] = 300;  // the rest of its channel falls on a few steps
+  CHECK(table_of(ir::make_tensor(std::span<const float>(far), table.dims), in_float) == ir::DType::kFloat);
+}
+
 TEST_CASE("GELU between convolutions is one op") {
   const auto halved_first = [](ir::Graph& g, ir::ValueId x) {
     const ir::ValueId u = node(g, "Div", {x, constant(g, static_cast<float>(M_SQRT2))}),

@@ -1,0 +1,138 @@
+// See store_tables.h.
+#include "store_tables.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <set>
+
+#include "base/text.h"
+#include "ir/edit.h"
+#include "spell_modes.h"
+
+namespace qc {
+namespace {
+
+constexpr int64_t kWorthStoring = 512;  // elements; below, nodes and scales take too much of what is saved
+constexpr int64_t kLongEnough = 32;     // elements that a scale of their own is worth
+constexpr float kLargest = 1e30f;       // masks of the largest float would leave its range
+// What rounding these constants alone does to the outputs is this far below what the file does to them
+// anyway, or next to nothing.
+constexpr double kBelowDb = 10, kNothingDb = 50;
+
+constexpr std::array kElementwise{"Add", "Sub", "Mul", "Where"};
+
+bool calculates_by_element(const ir::Node& node) {
+  return std::any_of(kElementwise.begin(), kElementwise.end(),
+                     [&](const char* op) { return ir::standard_op(node, op); });
+}
+
+// What stands between the last layers and the outputs is arithmetic of the outputs themselves (the anchors of
+// boxes, say), which nothing behind it forgives.
+bool decodes_outputs(const ir::Graph& graph, ir::NodeId first) {
+  constexpr std::array kLayers{"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"};
+  std::set<ir::NodeId> seen{first};
+  std::vector<ir::NodeId> open{first};
+  while (!open.empty()) {
+    const ir::Node& node = ir::node_at(graph, open.back());
+    open.pop_back();
+    for (const ir::ValueId v : node.outputs) {
+      if (v == ir::kNone) continue;
+      if (ir::is_output(graph, v)) return true;
+      for (const ir::NodeId reader : ir::value_at(graph, v).consumers)
+        if (std::none_of(kLayers.begin(), kLayers.end(),
+                         [&](const char* op) { return ir::standard_op(ir::node_at(graph, reader), op); }) &&
+            seen.insert(reader).second)
+          open.push_back(reader);
+    }
+  }
+  return false;
+}
+
+bool is_worth_storing(const plan::QuantizedModel& model, ir::ValueId v, const std::vector<bool>& may) {
+  const ir::Value& value = ir::value_at(model.graph, v);
+  if (!ir::is_read_float(value) || value.constant->size() < kWorthStoring || ir::is_output(model.graph, v) ||
+      model.weights.contains(v) || model.narrow.contains(v))
+    return false;
+  const std::span<const float> all = value.constant->as<float>();
+  return std::all_of(all.begin(), all.end(), [](float x) { return std::fabs(x) < kLargest; }) &&
+         std::all_of(value.consumers.begin(), value.consumers.end(), [&](ir::NodeId id) {
+           return static_cast<size_t>(id) < may.size() && may[static_cast<size_t>(id)] &&
+                  calculates_by_element(ir::node_at(model.graph, id));
+         });
+}
+
+// A scale for each place along the first dimension that is one, where that many elements share it.
+plan::IntegerTensor stored(const ir::Tensor& tensor) {
+  plan::IntegerTensor integers;
+  integers.params = {8, true, true, -1, {}, {}};
+  const auto first = std::find_if(tensor.dims.begin(), tensor.dims.end(), [](int64_t d) { return d > 1; });
+  if (first != tensor.dims.end() && tensor.size() / *first >= kLongEnough)
+    integers.params.axis = static_cast<int>(first - tensor.dims.begin());
+  const int axis = integers.params.axis;
+  const size_t channels = axis < 0 ? 1 : static_cast<size_t>(*first);
+  const size_t inner = static_cast<size_t>(tensor.size()) / channels;  // all dimensions before are 1
+  const std::span<const float> all = tensor.as<float>();
+  for (size_t c = 0; c < channels; ++c) {
+    float most = 0;
+    for (const float x : all.subspan(c * inner, inner)) most = std::max(most, std::fabs(x));
+    integers.params.scales.push_back(quant::symmetric_params(most > 0 ? most : 1, 8, true, true).scales[0]);
+    integers.params.zero_points.push_back(0);
+  }
+  integers.integers = quant::quantize(all, tensor.dims, integers.params);
+  return integers;
+}
+
+int64_t store_elementwise(const std::vector<ir::NodeId>& nodes, plan::QuantizedModel& model) {
+  std::vector<bool> may(model.graph.nodes.size(), false);
+  for (const ir::NodeId id : nodes) may[static_cast<size_t>(id)] = true;
+  int64_t count = 0;
+  for (size_t v = 0; v < model.graph.values.size(); ++v) {
+    const auto id = static_cast<ir::ValueId>(v);
+    if (!is_worth_storing(model, id, may)) continue;
+    model.weights[id] = stored(*ir::value_at(model.graph, id).constant);
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+std::vector<std::string> store_tables(const std::vector<ir::NodeId>& nodes, const Runs& inputs,
+                                      run::RunnerFactory& runners, int threads, plan::QuantizedModel& model) {
+  std::vector<ir::NodeId> operands, inside;
+  for (const ir::NodeId id : nodes) {
+    const bool operand = has_stored_operands(model.graph, ir::node_at(model.graph, id));
+    if (!operand && !calculates_by_element(ir::node_at(model.graph, id))) continue;
+    if (!decodes_outputs(model.graph, id)) (operand ? operands : inside).push_back(id);
+  }
+  plan::QuantizedModel some = model;
+  if (!operands.empty()) store_operands(operands, some, threads);
+  plan::QuantizedModel all = some;
+  const int64_t elementwise = store_elementwise(inside, all);
+  if (operands.empty() && elementwise == 0) return {};
+  const auto note = [](int64_t tables, const char* what) {
+    return std::vector<std::string>{
+        format("8 bits for constants of {} nodes in float that are no weights of products{}", tables, what)};
+  };
+  const auto count = std::ssize(operands);
+  const Runs exact = answers(model.graph, inputs, runners);
+  const double before_db = sqnr_db(exact, answers(model, inputs, runners));
+  const auto unnoticed = [&](const plan::QuantizedModel& changed) {
+    plan::QuantizedModel alone{changed.graph, {}, {}, {}, {}};
+    alone.plan.nodes.resize(changed.graph.nodes.size());
+    alone.plan.values.resize(changed.graph.values.size());
+    for (const auto& [v, integers] : changed.weights)
+      if (!model.weights.contains(v)) alone.weights[v] = integers;
+    return sqnr_db(exact, answers(alone, inputs, runners)) >= std::min(before_db + kBelowDb, kNothingDb);
+  };
+  if (elementwise > 0 && unnoticed(all)) {
+    model = std::move(all);
+    return note(count + elementwise, "");
+  }
+  if (operands.empty() || !unnoticed(some)) return {};
+  model = std::move(some);
+  return note(count, elementwise > 0 ? "; what is added stays float32: the outputs would notice" : "");
+}
+
+}  // namespace qc
