@@ -96,23 +96,8 @@ plan::QuantizedModel in_fixed_point(plan::QuantizedModel model) {
     const ir::ValueId v = node.inputs[static_cast<size_t>(traits->weight_slot)];
     const auto narrow = model.narrow.find(v);
     if (narrow == model.narrow.end() || narrow->second != ir::DType::kFloat16) continue;
-    const ir::Tensor& weight = *value_of(model.graph, v).constant;
-    plan::IntegerTensor stored;
-    stored.params = {16, true, true, ir::output_channel_axis(model.graph, node), {}, {}};
-    const quant::ChannelLayout layout = quant::channel_layout(weight.dims, stored.params.axis);
-    std::vector<float> largest(static_cast<size_t>(layout.channels), 0);
-    const std::span<const float> all = weight.as<float>();
-    for (size_t i = 0; i < all.size(); ++i) {
-      float& most = largest[i / static_cast<size_t>(layout.inner) % static_cast<size_t>(layout.channels)];
-      most = std::max(most, std::fabs(all[i]));
-    }
-    for (const float most : largest) {
-      const quant::QuantParams one = quant::symmetric_params(most > 0 ? most : 1, 16, true, true);
-      stored.params.scales.push_back(one.scales[0]);
-      stored.params.zero_points.push_back(0);
-    }
-    stored.integers = quant::quantize(all, weight.dims, stored.params);
-    model.weights[v] = std::move(stored);
+    model.weights[v] =
+        in_integers(*value_of(model.graph, v).constant, 16, ir::output_channel_axis(model.graph, node));
     model.narrow.erase(narrow);
   }
   return model;

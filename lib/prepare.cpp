@@ -263,19 +263,18 @@ bool has_gelu_behind_convolution(const ir::Graph& graph) {
 
 void raise_for_gelu(ir::Graph& graph, run::RunnerFactory& runners, const std::vector<ir::Tensor>& sample,
                     std::vector<std::string>& notes) {
-  constexpr int64_t kHasGelu = 20;
   const int64_t before = ir::opset(graph);
-  if (before == 0 || before >= kHasGelu || !has_gelu_behind_convolution(graph)) return;
+  if (before == 0 || before >= normalize::kGeluOpset || !has_gelu_behind_convolution(graph)) return;
   ir::Graph raised = graph;
   Diagnostics ignored;  // the file is right as it is, too
-  if (!onnx_io::raise_opset(raised, kHasGelu, ignored) ||
+  if (!onnx_io::raise_opset(raised, normalize::kGeluOpset, ignored) ||
       change_of(graph, raised, runners, sample) > kSameOutputs)
     return;
   graph = std::move(raised);
   notes.push_back(
       format("opset {} raised to {}, where GELU is one op: its parts would stay apart behind "
              "convolutions on integers",
-             before, kHasGelu));
+             before, normalize::kGeluOpset));
 }
 
 void raise_opset_checked(ir::Graph& graph, int64_t version, run::RunnerFactory& runners,

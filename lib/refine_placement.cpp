@@ -116,27 +116,18 @@ struct Search {
   simulate::Fidelity weights_only = {};
 };
 
-// The worst output of an attempt at a placement, which is kept if it is closer to float.
-double try_in(Search& search, const std::vector<bool>& integer, const char* name) {
+// The worst output of an attempt at a placement, which is kept if it is closer to float, or if it reaches
+// what is wanted.
+double try_in(Search& search, const std::vector<bool>& integer, const char* name,
+              std::optional<double> wanted_db = {}) {
   Attempt& best = search.found.best;
   Attempt tried = search.retry(integer);
-  const bool better = improves(tried.fidelity, best.fidelity);
-  const report::Correction line{name, better, best.fidelity.worst_db(), tried.fidelity.worst_db()};
   const double db = tried.fidelity.worst_db();
-  if (better) best = std::move(tried);
+  const bool kept = wanted_db ? db >= *wanted_db : improves(tried.fidelity, best.fidelity);
+  const report::Correction line{name, kept, best.fidelity.worst_db(), db};
+  if (kept) best = std::move(tried);
   best.corrections.push_back(line);
   return db;
-}
-
-// Kept only where it reaches what is wanted. Returns whether it does.
-bool try_for(Search& search, const std::vector<bool>& integer, const char* name, double wanted_db) {
-  Attempt& best = search.found.best;
-  Attempt tried = search.retry(integer);
-  const bool reaches = tried.fidelity.worst_db() >= wanted_db;
-  const report::Correction line{name, reaches, best.fidelity.worst_db(), tried.fidelity.worst_db()};
-  if (reaches) best = std::move(tried);
-  best.corrections.push_back(line);
-  return reaches;
 }
 
 void try_nowhere(Search& search) {
@@ -202,6 +193,13 @@ std::vector<select::Capability> only_among(std::vector<select::Capability> capab
     if (!integer[n] && capabilities[n].ability == select::Ability::kInteger)
       capabilities[n].ability = select::Ability::kFloatOnly;
   return capabilities;
+}
+
+// `capabilities` outlives it.
+PlacementScene with_capabilities(const PlacementScene& scene,
+                                 const std::vector<select::Capability>& capabilities) {
+  return {scene.graph,   capabilities,  scene.time,   scene.time_on, scene.priced, scene.goals,
+          scene.answers, scene.runners, scene.source, scene.split,   scene.threads};
 }
 
 }  // namespace
@@ -278,9 +276,7 @@ void refine_again(const PlacementScene& whole, Placed& placed,
   // Other layers on integers would be rounded for what these were not: only fewer of them are predictable.
   const std::vector<select::Capability> fewer =
       only_among(whole.capabilities, integer_nodes(placed.best.model.plan));
-  const PlacementScene scene{whole.graph,  fewer,       whole.time,    whole.time_on,
-                             whole.priced, whole.goals, whole.answers, whole.runners,
-                             whole.source, whole.split, whole.threads};
+  const PlacementScene scene = with_capabilities(whole, fewer);
   Search search{scene, retry, aim_of(scene.goals, held_out_apart(scene.split)),
                 select::place(scene.graph, scene.capabilities, scene.time),
                 only_pinned(scene.graph, scene.capabilities)};
@@ -313,13 +309,11 @@ void give_to_floats(const PlacementScene& whole, Placed& placed,
       integer_nodes(placed.best.model.plan) == nowhere)
     return;
   const std::vector<select::Capability> fewer = only_among(whole.capabilities, placed.probed);
-  const PlacementScene scene{whole.graph,  fewer,       whole.time,    whole.time_on,
-                             whole.priced, whole.goals, whole.answers, whole.runners,
-                             whole.source, whole.split, whole.threads};
+  const PlacementScene scene = with_capabilities(whole, fewer);
   const Aim aim = aim_of(scene.goals, held_out_apart(scene.split));
   Search search{scene, retry, aim, {}, nowhere};
   search.found = std::move(placed);
-  if (try_for(search, nowhere, "no integers but weights, rounded anew", wanted)) {
+  if (try_in(search, nowhere, "no integers but weights, rounded anew", wanted) >= wanted) {
     const simulate::Fidelity& floats = search.found.best.fidelity;
     // What weights cost that were rounded anew for floats; activations cost what they did.
     for (size_t o = 0; o < search.found.noise->base.size(); ++o)
@@ -329,7 +323,7 @@ void give_to_floats(const PlacementScene& whole, Placed& placed,
         select::frontier(scene.graph, scene.capabilities, scene.time, *search.found.noise, goal);
     const select::Refined between = select::choose(not_too_slow(scene, search.found.frontier), goal);
     if (between.reaches_goal && between.integer != nowhere && !saves_little(scene, between.integer))
-      try_for(search, between.integer, "placement by measured noise, weights rounded anew", wanted);
+      try_in(search, between.integer, "placement by measured noise, weights rounded anew", wanted);
   }
   placed = std::move(search.found);
 }

@@ -15,7 +15,8 @@ namespace {
 
 constexpr int64_t kWorthStoring = 512;  // elements; below, nodes and scales take too much of what is saved
 constexpr int64_t kLongEnough = 32;     // elements that a scale of their own is worth
-constexpr float kLargest = 1e30f;       // masks of the largest float would leave its range
+constexpr int kBits = 8;
+constexpr float kLargest = 1e30f;  // masks of the largest float would leave its range
 // What rounding these constants alone does to the outputs is this far below what the file does to them
 // anyway, or next to nothing.
 constexpr double kBelowDb = 10, kNothingDb = 50;
@@ -62,25 +63,11 @@ bool is_worth_storing(const plan::QuantizedModel& model, ir::ValueId v, const st
          });
 }
 
-// A scale for each place along the first dimension that is one, where that many elements share it.
-plan::IntegerTensor stored(const ir::Tensor& tensor) {
-  plan::IntegerTensor integers;
-  integers.params = {8, true, true, -1, {}, {}};
+// The first dimension that is one, where many elements share each of its places; else -1.
+int axis_of_scales(const ir::Tensor& tensor) {
   const auto first = std::find_if(tensor.dims.begin(), tensor.dims.end(), [](int64_t d) { return d > 1; });
-  if (first != tensor.dims.end() && tensor.size() / *first >= kLongEnough)
-    integers.params.axis = static_cast<int>(first - tensor.dims.begin());
-  const int axis = integers.params.axis;
-  const size_t channels = axis < 0 ? 1 : static_cast<size_t>(*first);
-  const size_t inner = static_cast<size_t>(tensor.size()) / channels;  // all dimensions before are 1
-  const std::span<const float> all = tensor.as<float>();
-  for (size_t c = 0; c < channels; ++c) {
-    float most = 0;
-    for (const float x : all.subspan(c * inner, inner)) most = std::max(most, std::fabs(x));
-    integers.params.scales.push_back(quant::symmetric_params(most > 0 ? most : 1, 8, true, true).scales[0]);
-    integers.params.zero_points.push_back(0);
-  }
-  integers.integers = quant::quantize(all, tensor.dims, integers.params);
-  return integers;
+  const bool long_enough = first != tensor.dims.end() && tensor.size() / *first >= kLongEnough;
+  return long_enough ? static_cast<int>(first - tensor.dims.begin()) : -1;
 }
 
 int64_t store_elementwise(const std::vector<ir::NodeId>& nodes, plan::QuantizedModel& model) {
@@ -90,13 +77,33 @@ int64_t store_elementwise(const std::vector<ir::NodeId>& nodes, plan::QuantizedM
   for (size_t v = 0; v < model.graph.values.size(); ++v) {
     const auto id = static_cast<ir::ValueId>(v);
     if (!is_worth_storing(model, id, may)) continue;
-    model.weights[id] = stored(*ir::value_at(model.graph, id).constant);
+    const ir::Tensor& table = *ir::value_at(model.graph, id).constant;
+    model.weights[id] = in_integers(table, kBits, axis_of_scales(table));
     ++count;
   }
   return count;
 }
 
 }  // namespace
+
+plan::IntegerTensor in_integers(const ir::Tensor& tensor, int bits, int axis) {
+  plan::IntegerTensor stored;
+  stored.params = {bits, true, true, axis, {}, {}};
+  const quant::ChannelLayout layout =
+      axis < 0 ? quant::ChannelLayout{1, 1, tensor.size()} : quant::channel_layout(tensor.dims, axis);
+  std::vector<float> largest(static_cast<size_t>(layout.channels), 0);
+  const std::span<const float> all = tensor.as<float>();
+  for (size_t i = 0; i < all.size(); ++i) {
+    float& most = largest[i / static_cast<size_t>(layout.inner) % static_cast<size_t>(layout.channels)];
+    most = std::max(most, std::fabs(all[i]));
+  }
+  for (const float most : largest) {
+    stored.params.scales.push_back(quant::symmetric_params(most > 0 ? most : 1, bits, true, true).scales[0]);
+    stored.params.zero_points.push_back(0);
+  }
+  stored.integers = quant::quantize(all, tensor.dims, stored.params);
+  return stored;
+}
 
 std::vector<std::string> store_tables(const std::vector<ir::NodeId>& nodes, const Runs& inputs,
                                       run::RunnerFactory& runners, int threads, plan::QuantizedModel& model) {

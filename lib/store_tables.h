@@ -12,6 +12,10 @@
 
 namespace qc {
 
+/// Signed symmetric integers of so many bits that reach as far as the tensor: a scale for each place along
+/// the axis, or one (-1).
+plan::IntegerTensor in_integers(const ir::Tensor& tensor, int bits, int axis);
+
 /// `nodes`: float ones whose constants may be stored so; those that others read as well stay, and what only
 /// decodes outputs. What the outputs notice on `inputs` (a few runs) is undone: first of what is added and
 /// multiplied with, then of the rest. Returns a sentence on what was done, or nothing.

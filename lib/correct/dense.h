@@ -1,5 +1,6 @@
 // Products and factors of large matrices, by the best instructions that the processor has, and by several
-// threads where a matrix is large: what second-order rounding spends its time on.
+// threads where a matrix is large: what second-order rounding spends its time on. The same numbers for every
+// number of threads; other processors may give others in the last bits, as they do in the runtime.
 #pragma once
 
 #include <Eigen/Core>

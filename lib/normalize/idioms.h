@@ -10,6 +10,9 @@
 
 namespace qc::normalize {
 
+/// The opset that has Gelu.
+constexpr int64_t kGeluOpset = 20;
+
 /// Every idiom of the graph, in topological order of its last node; no node belongs to two.
 std::vector<plan::Idiom> recognise(const ir::Graph& graph);
 

@@ -11,8 +11,6 @@
 namespace qc::normalize {
 namespace {
 
-constexpr int64_t kHasGelu = 20;
-
 struct Match {
   NodeId node;
   plan::Idiom idiom;
@@ -38,8 +36,8 @@ std::optional<Match> match(const Graph& graph, NodeId id) {
   if (ir::standard_op(node_at(graph, id), "Gelu")) return std::nullopt;
   const auto idiom = gelu_at(graph, id);
   if (!idiom) return std::nullopt;
-  const bool stays =
-      ir::opset(graph) < kHasGelu && (idiom->kind == plan::IdiomKind::kGeluTanh || is_joined(graph, *idiom));
+  const bool stays = ir::opset(graph) < kGeluOpset &&
+                     (idiom->kind == plan::IdiomKind::kGeluTanh || is_joined(graph, *idiom));
   return stays ? std::nullopt : std::optional(Match{id, *idiom});
 }
 
@@ -60,7 +58,7 @@ bool transform(Graph& graph, const Match& m) {
   const ValueId x = m.idiom.inputs[0];
   for (const NodeId id : m.idiom.nodes)
     if (id != m.node) absorb_origin(graph, m.node, id);
-  if (ir::opset(graph) >= kHasGelu) {
+  if (ir::opset(graph) >= kGeluOpset) {
     const bool tanh = m.idiom.kind == plan::IdiomKind::kGeluTanh;
     become(graph, m.node, "Gelu", {x}, {{"approximate", std::string(tanh ? "tanh" : "none")}});
     return true;

@@ -406,14 +406,17 @@ TEST_CASE("kernels that a cost table does not tell apart take the op's own entry
 
 TEST_CASE("a convolution with several results of a channel is one in groups, which integers are slow at") {
   const target::TargetSpec target = target::load("int8");
-  const auto costs_of = [&](int64_t results) {
+  const auto costs_of = [&](int64_t results, int64_t kernel = 3) {
     ir::Graph g = tiny::graph();
-    tiny::output(g, tiny::conv(g, tiny::input(g, "x", {1, 64, 14, 14}), 64 * results, {.groups = 64}));
+    tiny::output(g, tiny::conv(g, tiny::input(g, "x", {1, 64, 14, 14}), 64 * results,
+                               {.kernel = kernel, .pad = kernel / 2, .groups = 64}));
     return select::time_costs(g, select::capabilities(g, target, {}), target).nodes[0];
   };
   const select::NodeCost one = costs_of(1), four = costs_of(4);
   CHECK(four.integer > four.floating);
   CHECK(four.integer > 8 * one.integer);  // of four times the work
+  const select::NodeCost large = costs_of(2, 7);
+  CHECK(large.integer > 3 * large.floating);  // measured: 10 times
 }
 
 TEST_CASE("a placement for several processors is slower than float on none of them where one can be") {
