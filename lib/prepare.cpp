@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "depfile.h"
 #include "ir/edit.h"
 #include "normalize/idioms.h"
 #include "onnx_io/onnx_io.h"
@@ -87,6 +88,7 @@ void check_apart(const ConvertOptions& options, const config::CoreConfig& config
                         format("{} and {} would be the same file", written[k].second, name),
                         "give them different names"});
   }
+  check_depfile_names(options, config, problems);
   problems.throw_if_errors(Exit::kUsage);
 }
 
@@ -123,10 +125,19 @@ OutputPaths plan_outputs(const ConvertOptions& options, const config::CoreConfig
   if (options.dry_run) return paths;
   std::error_code failed;
   std::filesystem::create_directories(options.output_folder, failed);
-  if (failed || ::access(options.output_folder.c_str(), W_OK | X_OK) != 0)
-    throw Error(Exit::kOutput, {"cannot-write", options.output_folder.string(),
-                                failed ? failed.message() : std::generic_category().message(errno),
-                                "choose another output folder with -o"});
+  Diagnostics problems;
+  const auto must_be_writable = [&](const std::filesystem::path& folder, const char* remedy) {
+    if (failed || ::access(folder.c_str(), W_OK | X_OK) != 0)
+      problems.error({"cannot-write", folder.string(),
+                      failed ? failed.message() : std::generic_category().message(errno), remedy});
+  };
+  must_be_writable(options.output_folder, "choose another output folder with -o");
+  failed.clear();
+  for (const auto& [file, remedy] :
+       {std::pair{options.depfile, "make that folder, or choose another with --depfile"},
+        std::pair{options.stamp, "make that folder, or choose another with --stamp"}})
+    if (!file.empty()) must_be_writable(std::filesystem::absolute(file).parent_path(), remedy);
+  problems.throw_if_errors(Exit::kOutput);
   return paths;
 }
 

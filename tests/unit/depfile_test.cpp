@@ -16,4 +16,9 @@ TEST_CASE("names that make would read as its own are escaped as it wants them", 
   }
 }
 
+TEST_CASE("a rule begins with a name that make cannot read as a variable", "[depfile]") {
+  CHECK(depfile_text("s", {"lr=0.1.onnx", "a:b", "c|d", "e;f", "g"}) ==
+        "s: \\\n  a\\:b \\\n  g \\\n  lr=0.1.onnx\n\na\\:b:\n\ng:\n");
+}
+
 }  // namespace qc
