@@ -370,6 +370,13 @@ std::unique_ptr<ImageSource> open_folder(const SourceOptions& options, const std
                                format("it is {}", options.max_images), "set it to 1 or more"});
   }
   check_kind(listing, options, inputs);
+  if (!options.other_inputs.empty() && (inputs.size() == 1 || listing.kind != Kind::kPictures))
+    diagnostics.warning(
+        {"unused-inputs", "/representative_dataset/other_inputs",
+         inputs.size() == 1
+             ? "the model has no input beside the one that the folder feeds; the file is not read"
+             : "the folder's files hold all inputs; the file is not read",
+         "leave it out"});
   Steps steps = steps_for(listing, options, inputs, diagnostics);
   const std::vector<Checked> checked = check_all(listing, steps, options);
   check_findings(checked, listing, options, steps, inputs, diagnostics);
