@@ -80,7 +80,8 @@ def work(name, attributes, ins, outs, weight):
         group, window = attributes.get("group", 1), weight[2] * weight[3]
         positions = inputs // weight[0]
         amounts.update(mac=positions * window * weight[0] * up(weight[1]), weight=count(weight),
-                       step=positions * window * up(weight[1]) * group)
+                       step=positions * window * up(weight[1]) * group, loose=positions * count(weight),
+                       patch=positions * window * weight[1] * group)
     first = shape(outs[0])
     positions = count(first) // max(1, first[1]) if len(first) == 4 else 0
     if name in ("MaxPool", "MaxPool:planar", "AveragePool"):

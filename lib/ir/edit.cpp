@@ -97,6 +97,23 @@ std::optional<Dims> list_operand(const Graph& graph, const Node& node, std::stri
   return int_constant(graph, node, slot);
 }
 
+std::optional<Dims> full_pads(const Graph& graph, const Node& pad, size_t rank) {
+  const auto listed = list_operand(graph, pad, "pads", 1);
+  if (!listed) return std::nullopt;
+  if (pad.inputs.size() < 4 || pad.inputs[3] == kNone)
+    return listed->size() == 2 * rank ? listed : std::nullopt;
+  const auto axes = int_constant(graph, pad, 3);
+  if (!axes || listed->size() != 2 * axes->size()) return std::nullopt;
+  Dims pads(2 * rank, 0);
+  for (size_t i = 0; i < axes->size(); ++i) {
+    const int64_t axis = axes->at(i) < 0 ? axes->at(i) + static_cast<int64_t>(rank) : axes->at(i);
+    if (axis < 0 || axis >= static_cast<int64_t>(rank)) return std::nullopt;
+    pads[static_cast<size_t>(axis)] = listed->at(i);
+    pads[static_cast<size_t>(axis) + rank] = listed->at(i + axes->size());
+  }
+  return pads;
+}
+
 void absorb_origin(Graph& graph, NodeId keeper, NodeId swallowed) {
   std::vector<std::string> names = origin_of(node_at(graph, keeper));
   for (const std::string& name : origin_of(node_at(graph, swallowed)))

@@ -50,6 +50,9 @@ std::optional<Dims> int_constant(const Graph& graph, const Node& node, size_t sl
 /// The list an op takes as attribute `name` in old opsets and as constant input `slot` in new ones (axes,
 /// pads, ...); nullopt: computed at run time or absent.
 std::optional<Dims> list_operand(const Graph& graph, const Node& node, std::string_view name, size_t slot);
+/// A Pad's amounts for all `rank` dimensions, begins then ends, whichever axes it lists (opset 18); nullopt:
+/// not constant, or they do not fit.
+std::optional<Dims> full_pads(const Graph& graph, const Node& pad, size_t rank);
 
 // --- changing
 // ----------------------------------------------------------------------------------------------------

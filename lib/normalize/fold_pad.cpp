@@ -40,25 +40,6 @@ std::optional<double> padding_value(const Graph& graph, const Node& pad) {
   return ir::scalar_constant(graph, pad.inputs[2]);
 }
 
-/// Pads of all dimensions, begins then ends; nullopt: not known, or some are negative.
-std::optional<Dims> full_pads(const Graph& graph, const Node& pad, size_t rank) {
-  const auto listed = list_operand(graph, pad, "pads", 1);
-  if (!listed || std::any_of(listed->begin(), listed->end(), [](int64_t p) { return p < 0; }))
-    return std::nullopt;
-  if (pad.inputs.size() < 4 || pad.inputs[3] == kNone)
-    return listed->size() == 2 * rank ? listed : std::nullopt;
-  const auto axes = int_constant(graph, pad, 3);  // opset 18
-  if (!axes || listed->size() != 2 * axes->size()) return std::nullopt;
-  Dims pads(2 * rank, 0);
-  for (size_t i = 0; i < axes->size(); ++i) {
-    const int64_t axis = axes->at(i) < 0 ? axes->at(i) + static_cast<int64_t>(rank) : axes->at(i);
-    if (axis < 0 || axis >= static_cast<int64_t>(rank)) return std::nullopt;
-    pads[static_cast<size_t>(axis)] = listed->at(i);
-    pads[static_cast<size_t>(axis) + rank] = listed->at(i + axes->size());
-  }
-  return pads;
-}
-
 size_t spatial_rank(const Graph& graph, const Node& node) {
   const Dims kernel = ir::ints_attribute(node, "kernel_shape");
   if (!kernel.empty()) return kernel.size();
@@ -90,7 +71,8 @@ std::optional<Match> match(const Graph& graph, NodeId id) {
   if (spatial == 0 || m.pad == kNone) return std::nullopt;
   const auto value = padding_value(graph, node_at(graph, m.pad));
   const auto added = full_pads(graph, node_at(graph, m.pad), spatial + 2);
-  if (!value || !added) return std::nullopt;
+  if (!value || !added || std::any_of(added->begin(), added->end(), [](int64_t p) { return p < 0; }))
+    return std::nullopt;
   const Dims own = ir::ints_attribute(node, "pads", Dims(2 * spatial, 0));
   const size_t rank = spatial + 2;
   if (own.size() != 2 * spatial) return std::nullopt;

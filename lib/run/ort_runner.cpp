@@ -295,6 +295,11 @@ void infer_shapes(ir::Graph& graph, const Doors& doors) {
         skeleton.values[static_cast<size_t>(v)].dims.clear();
         skeleton.values[static_cast<size_t>(v)].dim_params.clear();
       }
+  // Before opset 16 these are functions, whose results have no sizes to the runtime.
+  for (ir::Node& node : skeleton.nodes) {
+    if (ir::standard_op(node, "GreaterOrEqual")) node.op_type = "Greater";
+    if (ir::standard_op(node, "LessOrEqual")) node.op_type = "Less";
+  }
   skeleton.outputs = asked;
   const std::string bytes = doors.write(skeleton, {});
   const Ort::Session session =

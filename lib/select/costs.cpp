@@ -77,9 +77,15 @@ bool one_channel_each(const ir::Graph& graph, const ir::Node& node, const ir::Te
   return ir::is_depthwise(graph, node) && kernel.dims[0] == ir::int_attribute(node, "group", 1);
 }
 
-// Kernels of their own: depthwise and pointwise convolutions, products of two activations, interpolation, and
-// pooling that begins outside of the image and goes in steps, which frameworks with paddings of their own pad
-// first.
+bool along_last_axis(const ir::Graph& graph, const ir::Node& node) {
+  const int64_t rank = std::ssize(graph.values[static_cast<size_t>(node.outputs[0])].dims);
+  const int64_t axis = ir::int_attribute(node, "axis", -1);
+  return rank == 0 || axis == -1 || axis == rank - 1;
+}
+
+// Kernels of their own: depthwise and pointwise convolutions, products of two activations, interpolation,
+// probabilities along an axis whose elements lie apart, and pooling that begins outside of the image and goes
+// in steps, which frameworks with paddings of their own pad first.
 std::string cost_key(const target::TargetSpec& target, const ir::Graph& graph, const ir::Node& node) {
   if (ir::standard_op(node, "MaxPool")) {
     const bool padded = any_above(node, "pads", 0) && any_above(node, "strides", 1);
@@ -87,7 +93,10 @@ std::string cost_key(const target::TargetSpec& target, const ir::Graph& graph, c
     return convolution_before(graph, node) != ir::kNone ? "MaxPool" : "MaxPool:planar";
   }
   if (ir::standard_op(node, "Resize") && ir::string_attribute(node, "mode", "nearest") != "nearest")
-    return "Resize:linear";
+    return "Resize:" + ir::string_attribute(node, "mode", "");
+  if ((ir::standard_op(node, "Softmax") || ir::standard_op(node, "LogSoftmax")) &&
+      !along_last_axis(graph, node))
+    return "Softmax:inner";
   if (ir::standard_op(node, "MatMul") && !ir::constant_input(graph, node, 1)) return "MatMul:activations";
   const ir::Tensor* kernel = image_kernel(graph, node);
   if (!kernel) return node.op_type;
@@ -139,6 +148,20 @@ void add_transposed(const ir::Graph& graph, const ir::Node& node, WorkTable& wor
   at(work, Work::kWeight) = static_cast<double>(kernel->size());
   at(work, Work::kMac) = products;
   at(work, Work::kStep) = products / inputs * static_cast<double>(ir::int_attribute(node, "group", 1));
+  const double unrounded = at(work, Work::kInput) / inputs * static_cast<double>(kernel->size());
+  at(work, Work::kLoose) = unrounded;
+  at(work, Work::kPatch) = unrounded / inputs * static_cast<double>(ir::int_attribute(node, "group", 1));
+}
+
+// Gates of all steps at once for the inputs, then step by step for what was remembered.
+void add_recurrent(const ir::Graph& graph, const ir::Node& node, WorkTable& work) {
+  const ir::Tensor *inputs = ir::constant_input(graph, node, 1), *state = ir::constant_input(graph, node, 2);
+  const std::vector<int64_t>& dims = graph.values[static_cast<size_t>(node.inputs[0])].dims;
+  if (!inputs || !state || dims.size() != 3 || dims[2] <= 0) return;
+  const int64_t steps = dims[ir::int_attribute(node, "layout", 0) == 0 ? 0 : 1];
+  at(work, Work::kMac) = at(work, Work::kInput) / static_cast<double>(dims[2]) *
+                         static_cast<double>(inputs->size() + state->size());
+  at(work, Work::kWeight) = static_cast<double>(std::max<int64_t>(0, steps) * state->size());
 }
 
 void add_product(const ir::Graph& graph, const ir::Node& node, WorkTable& work) {
@@ -276,6 +299,8 @@ WorkTable work_of(const ir::Graph& sized, const ir::Node& node) {
     add_product(sized, node, work);
   else if (ir::standard_op(node, "ConvTranspose"))
     add_transposed(sized, node, work);
+  else if (ir::standard_op(node, "LSTM") || ir::standard_op(node, "GRU") || ir::standard_op(node, "RNN"))
+    add_recurrent(sized, node, work);
   else if (ir::standard_op(node, "MaxPool") || ir::standard_op(node, "AveragePool"))
     add_pooling(sized, node, work);
   else if (std::any_of(kInPieces.begin(), kInPieces.end(),

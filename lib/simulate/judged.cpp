@@ -208,8 +208,9 @@ std::vector<Judged> judged_values(const ir::Graph& graph) {
     }
     for (const ir::ValueId place : places) {
       Judged one = before_softmax(scene, place);
-      const auto known = std::find_if(judged.begin(), judged.end(),
-                                      [&](const Judged& other) { return other.value == one.value; });
+      const auto known = std::find_if(judged.begin(), judged.end(), [&](const Judged& other) {
+        return root_of(scene, other.value) == root_of(scene, one.value) && other.mean_free == one.mean_free;
+      });
       if (known != judged.end()) {
         if (known->output != value.name) known->also.push_back(value.name);
         continue;

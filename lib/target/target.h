@@ -75,11 +75,13 @@ enum class Work {
   kNode,    // 1
   kMac,     // multiply-accumulates, channels rounded to whole vectors of kVector
   kTail,    // results in channels beyond whole vectors
-  kPatch,   // positions times window, for windows larger than one; of each group that is no single channel
+  kPatch,   // positions times window, for windows larger than one; of each group that is no single channel;
+            // of transposed convolutions: elements before those of overlapping windows are added up
   kInput,   // elements of the largest input
   kOutput,  // elements of all outputs
-  kWeight,  // elements of the constant operand
-  kLoose,   // multiply-accumulates of convolutions whose channels are no multiple of kBlock
+  kWeight,  // elements of the constant operand; of recurrent ops: of the state's, at each step
+  kLoose,   // multiply-accumulates of convolutions whose channels are no multiple of kBlock; of transposed
+            // ones all, unrounded
   kThin,    // multiply-accumulates of convolutions with fewer input channels than one vector
   kFar,     // elements of input and output beyond kNear, which no cache close to the core holds
   kPiece,   // runs of channels that lie together with the channels last: positions (pools: times window;

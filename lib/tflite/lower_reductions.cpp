@@ -169,8 +169,10 @@ void lower_arg(Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
   if (ir::int_attribute(node, "select_last_index", 0) != 0)
     return refuse(l, id, "TFLite finds the first of equal numbers only");
-  const TensorId x =
-      read_as(l, node.inputs[0], l.layouts.node_in[static_cast<size_t>(id)], is_quantized(l, node.inputs[0]));
+  const bool last = l.layouts.node_in[static_cast<size_t>(id)];
+  TensorId x = read_as(l, node.inputs[0], last, is_quantized(l, node.inputs[0]));
+  if (tensor_at(l, x).type == Type::kInt16)
+    x = read_as(l, node.inputs[0], last, false);  // no kernel reads them
   const int axis = axis_in(ir::int_attribute(node, "axis", 0), in_dims(l, id).size(),
                            l.layouts.node_in[static_cast<size_t>(id)]);
   std::vector<int32_t> shape = tensor_at(l, x).shape;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/text.h"
+#include "ir/edit.h"
 #include "tflite/lowering.h"
 
 namespace qc::tflite {
@@ -200,8 +201,7 @@ void lower_slice(Lowering& l, ir::NodeId id) {
 void lower_pad(Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
   const size_t rank = in_dims(l, id).size();
-  auto pads = integers_of(l, node, 1);
-  if (!pads && ir::find_attribute(node, "pads")) pads = ir::ints_attribute(node, "pads");
+  const auto pads = ir::full_pads(graph_of(l), node, rank);
   if (!pads) return refuse(l, id, "its amounts are computed by the model");
   if (rank > 5) return refuse(l, id, "TFLite pads up to five dimensions");
   if (std::any_of(pads->begin(), pads->end(), [](int64_t p) { return p < 0; }))

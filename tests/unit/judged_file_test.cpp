@@ -32,6 +32,22 @@ ir::Graph peaks() {
   return g;
 }
 
+TEST_CASE("what lies behind comparisons that are functions to the runtime has sizes") {
+  ir::Graph g = tiny::graph(13);
+  const ir::ValueId x = tiny::input(g, "x", {1, 1, 6, 6});
+  for (const char* op : {"GreaterOrEqual", "LessOrEqual"}) {
+    const ir::ValueId test = tiny::node(g, op, {x, tiny::constant(g, 0.5f)});
+    const ir::ValueId chosen = tiny::node(g, "Where", {test, x, tiny::constant(g, 0.0f)});
+    g.values[static_cast<size_t>(test)].dtype = ir::DType::kBool;
+    tiny::output(g, tiny::relu(g, chosen), op);
+  }
+  run::infer_shapes(g, onnx_doors());
+  for (const ir::Node& node : g.nodes) {
+    CAPTURE(node.op_type);
+    CHECK(g.values[static_cast<size_t>(node.outputs[0])].dims == std::vector<int64_t>{1, 1, 6, 6});
+  }
+}
+
 TEST_CASE("a file without types is judged before the comparison, like the model it was made from") {
   ir::Graph g = peaks();
   run::infer_shapes(g, onnx_doors());

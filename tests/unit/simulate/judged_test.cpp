@@ -36,6 +36,20 @@ TEST_CASE("an output is judged itself, or at the logits before its Softmax") {
   CHECK(simulate::describe(judged, g, 0).empty());
 }
 
+TEST_CASE("what is an output already is not judged again in front of a comparison, however it is spelled") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 8});
+  tiny::output(g, tiny::node(g, "Identity", {x}), "first");
+  const ir::ValueId again = tiny::node(g, "Identity", {x});
+  const ir::ValueId same =
+      of_type(g, tiny::node(g, "Greater", {again, tiny::constant(g, 0.5f)}), ir::DType::kBool);
+  tiny::output(g, tiny::node(g, "Where", {same, again, tiny::constant(g, 0.0f)}), "second");
+  const auto judged = simulate::judged_values(g);
+  REQUIRE(judged.size() == 1);
+  CHECK(judged[0].output == "first");
+  CHECK(judged[0].also == std::vector<std::string>{"second"});
+}
+
 TEST_CASE("roundings of any type behind a Softmax do not hide its logits") {
   for (const bool wide : {false, true}) {
     ir::Graph g = tiny::graph();

@@ -256,6 +256,21 @@ TEST_CASE("int16x8: activations have 16 bits, weights 8, biases 64", "[litert]")
                  Type::kInt16);
 }
 
+TEST_CASE("int16x8: what finds the largest reads floats", "[litert]") {
+  ir::Graph g = tiny::graph(14);
+  const ir::ValueId conv = tiny::conv(g, tiny::input(g, "x", {1, 3, 6, 7}), 4);
+  const ir::ValueId found = tiny::node(g, "ArgMax", {conv}, {{"axis", int64_t{1}}});
+  g.values[static_cast<size_t>(found)].dtype = ir::DType::kInt64;
+  tiny::output(g, found, "class");
+  const std::vector<ir::Tensor> inputs = ort_try::random_inputs(onnx_io::write(g), 3, -3, 3);
+  const target::TargetSpec target = target::with_int16_activations(target::load("litert"));
+  const Model model = lower(integer_model(g, inputs, target), {}, kept());
+  const auto arg = std::ranges::find(model.operators, Op::kArgMax, &Operator::op);
+  REQUIRE(arg != model.operators.end());
+  CHECK(model.tensors[static_cast<size_t>(arg->inputs[0])].type == Type::kFloat32);
+  CHECK(litert::run(serialise(model).bytes, inputs).outputs.size() == 1);
+}
+
 TEST_CASE("int16x8: what has no kernel for it stays in float, and some targets have none at all") {
   const target::TargetSpec target = target::with_int16_activations(target::load("litert"));
   CHECK(target::rule_for(target, "Elu").kind == target::OpKind::kFloat);

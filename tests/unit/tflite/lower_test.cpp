@@ -112,6 +112,18 @@ TEST_CASE("element by element: every op of the table", "[litert]") {
   check_same(g, 2e-5f);
 }
 
+TEST_CASE("amounts of a Pad go to the axes that it names", "[litert]") {
+  ir::Graph g = tiny::graph(18);
+  const ir::ValueId x = tiny::input(g, "x", {1, 4, 6, 8});
+  const auto ints = [&](std::vector<int64_t> values) { return tiny::constant_i(g, std::move(values)); };
+  for (const ir::ValueId v : {x, tiny::conv(g, x, 4, {1, 1, 0})}) {
+    const std::string at = v == x ? "first" : "last";
+    tiny::output(g, tiny::node(g, "Pad", {v, ints({1, 2}), ir::kNone, ints({3})}), "one" + at);
+    tiny::output(g, tiny::node(g, "Pad", {v, ints({2, 1, 3, 0}), ir::kNone, ints({-1, 2})}), "two" + at);
+  }
+  check_same(g, 2e-5f);
+}
+
 TEST_CASE("what moves elements: every op of the table, in both orders", "[litert]") {
   ir::Graph g = tiny::graph();
   const ir::ValueId x = tiny::input(g, "x", {1, 4, 6, 8});
