@@ -13,6 +13,7 @@
 #include "select/costs.h"
 #include "select/decide.h"
 #include "threshold/candidates.h"
+#include "width_study.h"
 #include "write_tflite.h"
 
 namespace qc {
@@ -58,17 +59,41 @@ Variant variant_of(const Scene& scene, ir::Graph graph, std::map<ir::NodeId, con
   return variant;
 }
 
+/// Rules of a trial. Where widths are searched for afterwards, every weight whose width is free has the one
+/// that all of them could have within the budget: what helps results of 8 bits may hurt weights of few.
+std::vector<config::NodeSettings> rules_of_trial(const Scene& scene, const Variant& variant) {
+  std::vector<config::NodeSettings> rules = variant.places.rules.nodes;
+  if (!scene.widths_open) return rules;
+  double wanted = kProbed;
+  if (const auto& bytes = scene.config.budget.weights_memory) {
+    double elements = 0;
+    for (const ir::Node& node : variant.graph.nodes)
+      if (const ir::WeightTraits* traits = node.erased ? nullptr : ir::weight_traits(variant.graph, node))
+        if (const auto* weight =
+                ir::constant_input(variant.graph, node, static_cast<size_t>(traits->weight_slot)))
+          elements += static_cast<double>(weight->size());
+    wanted = 8 * (bytes->share ? bytes->amount : bytes->amount / std::max(1.0, elements));
+  }
+  const std::vector<int> all = widths(scene.config, scene.target);
+  int bits = all.front();
+  for (const int width : all)
+    if (width <= wanted + 0.5) bits = width;
+  for (config::NodeSettings& rule : rules)
+    if (!fixed_by_hand(rule)) rule.weights_n_bits = bits;
+  return rules;
+}
+
 /// The worst output in dB, quantized as the whole conversion would, but for the search for better placements.
 double measured_db(const Scene& scene, const Variant& variant) {
   calibrate::Split few = scene.split;
   few.calibration = correct::spread(scene.split.calibration, enough_images(scene.source, kImages));
   few.held_out = correct::spread(scene.split.held_out, enough_images(scene.source, kImages));
-  const plan::Candidates weights =
-      threshold::weight_candidates(variant.graph, variant.plan, scene.target, scene.config.quantization,
-                                   variant.places.rules.nodes, scene.threads);
+  const std::vector<config::NodeSettings> rules = rules_of_trial(scene, variant);
+  const plan::Candidates weights = threshold::weight_candidates(
+      variant.graph, variant.plan, scene.target, scene.config.quantization, rules, scene.threads);
   FloatAnswers answers = ask_float_model(variant.graph, variant.plan, variant.stats, scene.runners,
                                          scene.source, few, scene.config, scene.threads);
-  answers.rules = variant.places.rules.nodes;
+  answers.rules = rules;
   answers.kept = scene.kept;
   answers.longest_patch = kTrialPatch;
   return attempt(variant.graph, variant.plan, weights, answers, scene.runners, scene.source, scene.config,
@@ -202,8 +227,7 @@ Balanced balance_graph(const Scene& scene, const Subject& subject, Balancing whi
   Variant first{subject, {}, {}};
   first.plan = plan_of(scene, first);
   Search search(scene, std::move(first), which);
-  for (const balance::Correction& correction : balance::corrections())
-    if (correction.any_width || !scene.config.budget.any()) search.attempt_one(correction, result);
+  for (const balance::Correction& correction : balance::corrections()) search.attempt_one(correction, result);
   if (result.changed) {
     result.graph = std::move(search.base().graph);
     result.places = std::move(search.base().places);

@@ -194,8 +194,10 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here layers that a stopped run has solved are known, where it was asked to keep them.
   const std::unique_ptr<Resume> resume = resume_of(options, config, graph);
-  const Scene scene{
-      config, target, runners, doors, *source, split, sample, threads, resume ? &resume->kept() : nullptr};
+  const bool widths_open =
+      options.frontier || config.budget.weights_memory || config.budget.total_memory || config.budget.bops;
+  const Scene scene{config, target, runners, doors,       *source,
+                    split,  sample, threads, widths_open, resume ? &resume->kept() : nullptr};
 
   // From here every value that will be rounded has exact statistics.
   const auto statistics = [&] {
@@ -223,7 +225,7 @@ ConvertResult convert(const ConvertOptions& options) {
   };
   // Where nodes may go back to float, that is the cheaper remedy, and tried before.
   const bool balanced_last = target.float_islands && !full && !config.budget.any();
-  if (rounds && !options.frontier) balance(balanced_last ? Balancing::kAsked : Balancing::kAll);
+  if (rounds) balance(balanced_last ? Balancing::kAsked : Balancing::kAll);
   if (wants(options, "stats")) result.dumped += dump(subject.stats, graph);
 
   // From here every rounded value and every weight has parameters; the plan is complete.

@@ -33,6 +33,7 @@ struct Scene {
   const calibrate::Split& split;
   const std::vector<ir::Tensor>& sample;  // one image's inputs
   int threads = 1;
+  bool widths_open = false;       // of weights: they are searched for after this
   correct::Kept* kept = nullptr;  // solved layers of this run and of one before it; nothing: none are kept
 };
 

@@ -48,11 +48,6 @@ int64_t total_of(const BytesByNode& bytes) {
   return total;
 }
 
-bool fixed_by_hand(const config::NodeSettings& rule) {
-  return rule.weights_n_bits || rule.weights_quantization_method || rule.weights_threshold ||
-         rule.enable_weights_quantization;
-}
-
 std::vector<WidthItem> items_of(const BudgetScene& scene, const plan::Candidates& weights) {
   std::vector<WidthItem> items;
   std::set<ir::ValueId> seen;
@@ -349,6 +344,11 @@ double WidthStudy::full_bops() const {
   double bops = other_bops;
   for (const WidthItem& item : items) bops += item.products * 8;
   return bops;
+}
+
+bool fixed_by_hand(const config::NodeSettings& rule) {
+  return rule.weights_n_bits || rule.weights_quantization_method || rule.weights_threshold ||
+         rule.enable_weights_quantization;
 }
 
 std::vector<int> widths(const config::CoreConfig& config, const target::TargetSpec& target) {

@@ -59,6 +59,9 @@ struct WidthItem {
 /// Widths that are searched over, ascending; the last is the full one.
 std::vector<int> widths(const config::CoreConfig& config, const target::TargetSpec& target);
 
+/// Do the rules of a node that reads a weight leave no choice of its width?
+bool fixed_by_hand(const config::NodeSettings& rule);
+
 /// What was found out about a model before any budget is spent.
 struct WidthStudy {
   std::vector<WidthItem> items;              // in topological order

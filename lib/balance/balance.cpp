@@ -75,12 +75,11 @@ constexpr Correction kTable[] = {
     {"equalization through gates", "gate_equalization", for_gates, equalize_gates},
     {"equalization behind LayerNormalization", "norm_equalization", unless_off<&C::norm_equalization>,
      equalize_norms},
-    {"softmax shift", "softmax_shift", where_asked<&C::softmax_shift>, shift_softmax, true},
-    {"input scaling", "input_scaling", where_asked<&C::input_scaling>, scale_input, true},
-    {"unbalanced concat", "concat_threshold_update", where_asked<&C::concat_threshold_update>, check_concats,
-     true},
+    {"softmax shift", "softmax_shift", where_asked<&C::softmax_shift>, shift_softmax},
+    {"input scaling", "input_scaling", where_asked<&C::input_scaling>, scale_input},
+    {"unbalanced concat", "concat_threshold_update", where_asked<&C::concat_threshold_update>, check_concats},
     {"shift-negative correction", "shift_negative_activation_correction",
-     where_better<&C::shift_negative_activation_correction>, shift_negative, true},
+     where_better<&C::shift_negative_activation_correction>, shift_negative},
 };
 
 }  // namespace

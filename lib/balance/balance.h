@@ -57,9 +57,6 @@ struct Correction {
   std::string_view key;   // its switch in quantization_config
   Wish (*wish)(const Seen&);
   Done (*apply)(ir::Graph&, const Seen&);
-  /// Weights round as before whatever their width: what a trial at full width says holds for a search for
-  /// widths as well.
-  bool any_width = false;
 };
 /// In the order in which they are tried; each sees what the ones before it left.
 std::span<const Correction> corrections();

@@ -30,7 +30,7 @@ struct Folder {
 const std::filesystem::path kSample = std::filesystem::path(QCONVERT_TESTS) / "data/sample";
 
 report::Report converted(const Folder& folder, const std::filesystem::path& model,
-                         const std::string& equalize) {
+                         const std::string& equalize, const std::string& budget = {}) {
   ConvertOptions options;
   options.model = model;
   options.config = kSample / "config.json";
@@ -40,16 +40,16 @@ report::Report converted(const Folder& folder, const std::filesystem::path& mode
                        {"/placement", "full"},
                        {"/target_platform_capabilities", (folder.path / "tensor.json").string()},
                        {"/quantization_config/cross_layer_equalization", equalize}};
+  if (!budget.empty()) {
+    options.overrides.emplace_back("/target_resource_utilization/weights_memory", budget);
+    options.overrides.emplace_back("/target_platform_capabilities", "int8");
+  }
   options.threads = 2;
   return convert(options).report;
 }
 
-}  // namespace
-
-TEST_CASE("balance: rescaled channels cost nothing after equalization", "[balance]") {
-  const Folder folder;
-  write_file_atomically(folder.path / "tensor.json",
-                        R"({"name": "tensor", "based_on": "int8", "weights": {"per_channel": false}})");
+// The sample with channels that were multiplied by powers of two, and divided again in the next layer.
+std::filesystem::path rescaled_sample(const Folder& folder) {
   Diagnostics diagnostics;
   ir::Graph graph = onnx_io::read(kSample / "model.onnx", diagnostics);
   run::OrtRunnerFactory runners(onnx_doors());
@@ -67,9 +67,18 @@ TEST_CASE("balance: rescaled channels cost nothing after equalization", "[balanc
     ++scaled;
   }
   REQUIRE(scaled > 2);
-  const std::filesystem::path rescaled = folder.path / "rescaled.onnx";
+  std::filesystem::path rescaled = folder.path / "rescaled.onnx";
   write_file_atomically(rescaled, onnx_io::write(graph));
+  return rescaled;
+}
 
+}  // namespace
+
+TEST_CASE("balance: rescaled channels cost nothing after equalization", "[balance]") {
+  const Folder folder;
+  write_file_atomically(folder.path / "tensor.json",
+                        R"({"name": "tensor", "based_on": "int8", "weights": {"per_channel": false}})");
+  const std::filesystem::path rescaled = rescaled_sample(folder);
   const report::Report plain = converted(folder, kSample / "model.onnx", "false"),
                        off = converted(folder, rescaled, "false"), on = converted(folder, rescaled, "null");
   const double db = on.accuracy->worst_sqnr_db();
@@ -87,4 +96,14 @@ TEST_CASE("balance: rescaled channels cost nothing after equalization", "[balanc
   CHECK(kept);
   for (const report::Correction& correction : off.corrections)
     CHECK_THAT(correction.name, !Catch::Contains("bounds") && !Catch::Contains("equalization of"));
+}
+
+TEST_CASE("balance: rescaled channels cost little within a budget of weights too", "[balance]") {
+  const Folder folder;
+  const std::filesystem::path rescaled = rescaled_sample(folder);
+  const report::Report plain = converted(folder, kSample / "model.onnx", "false", "\"60%\""),
+                       off = converted(folder, rescaled, "false", "\"60%\""),
+                       on = converted(folder, rescaled, "null", "\"60%\"");
+  CHECK(on.accuracy->worst_sqnr_db() > off.accuracy->worst_sqnr_db() + 4);
+  CHECK(on.accuracy->worst_sqnr_db() > plain.accuracy->worst_sqnr_db() - 2);
 }
