@@ -28,7 +28,6 @@ constexpr double kSameFunction = 80;  // dB between both graphs in float; float3
 // Less is luck; the more so on the fewer images that large pictures are tried on, and what is kept there
 // costs a calibration pass that takes long.
 constexpr double kWorthDb = 0.1, kWorthOfFewDb = 0.5;
-constexpr double kWorthFloatDb = 3;  // of nodes in float, one a layer
 
 /// A graph and everything that follows from it; statistics of few images where a trial made it.
 struct Variant : Subject {
@@ -168,7 +167,7 @@ class Search {
         is_full(scene_.config, scene_.target),
         [&](const std::vector<ir::ValueId>& values) { return deviations_of(scene_, base_.graph, values); }};
     const balance::Wish wish = correction.wish(seen);
-    const bool unasked = wish == balance::Wish::kIfBetter || wish == balance::Wish::kIfMuchBetter;
+    const bool unasked = wish == balance::Wish::kIfBetter;
     if (wish == balance::Wish::kNo || which_ == (unasked ? Balancing::kAsked : Balancing::kUnasked) ||
         (wish != balance::Wish::kAsked && !integers_pay()))
       return;
@@ -191,9 +190,8 @@ class Search {
     for (const auto& [node, own] : done.settings) config::overlay(settings[node], own);
     Variant tried = variant_of(scene_, std::move(graph), std::move(settings));
     const double db = measured_db(scene_, tried);
-    const double worth = wish == balance::Wish::kIfMuchBetter              ? kWorthFloatDb
-                         : enough_images(scene_.source, kImages) < kImages ? kWorthOfFewDb
-                                                                           : kWorthDb;
+    const double worth = std::max(unasked ? correction.worth_db : 0,
+                                  enough_images(scene_.source, kImages) < kImages ? kWorthOfFewDb : kWorthDb);
     const bool kept = db > base_db_ + (wish == balance::Wish::kAsked ? -kWorthDb : worth);
     report::Correction row{std::string(correction.name), kept, base_db_, db, {}};
     for (const balance::Site& site : done.sites) row.layers.push_back({site.node, site.detail, site.gain_db});

@@ -97,15 +97,31 @@ std::string rules_of(const config::CoreConfig& config, const report::WidthFronti
   return "[" + join(rules, ", ") + "]";
 }
 
+// What bits_for() chooses, and where an error is asked for, what else was measured to hold, by size: a
+// mixture between two measured ones may turn out worse than predicted.
+std::vector<std::vector<int>> choices_for(const report::WidthFrontier& frontier, const Pick& pick) {
+  std::vector<std::vector<int>> choices{bits_for(frontier, pick)};
+  if (pick.sqnr_db)
+    for (const report::WidthFrontier::Point& point : frontier.points)
+      if (point.best && point.measured_db >= *pick.sqnr_db && point.bits != choices.front())
+        choices.push_back(point.bits);
+  return choices;
+}
+
 ConvertResult convert_picked(const FrontierOptions& options, const config::CoreConfig& config,
                              const report::WidthFrontier& frontier, const Pick& pick) {
   ConvertOptions conversion = options.convert;
   conversion.frontier = false;
-  conversion.overrides.push_back({"/bit_width_config", rules_of(config, frontier, bits_for(frontier, pick))});
   for (const char* key : {"weights_memory", "activation_memory", "total_memory", "bops"})
     conversion.overrides.push_back({std::string("/target_resource_utilization/") + key, "null"});
   if (pick.sqnr_db) conversion.overrides.push_back({"/gates/min_sqnr_db", format("{}", *pick.sqnr_db)});
-  return convert(conversion);
+  const std::vector<std::vector<int>> choices = choices_for(frontier, pick);
+  for (size_t c = 0;; ++c) {
+    ConvertOptions one = conversion;
+    one.overrides.push_back({"/bit_width_config", rules_of(config, frontier, choices[c])});
+    ConvertResult result = convert(one);
+    if (result.gates_hold || c + 1 == choices.size()) return result;
+  }
 }
 
 }  // namespace

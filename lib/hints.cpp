@@ -32,14 +32,7 @@ constexpr double kLastCosts = 0.5;      // dB
 // A list of names as JSON.
 std::string quoted(const std::vector<std::string>& names) {
   std::string text;
-  for (const std::string& name : names) {
-    text += text.empty() ? "\"" : ", \"";
-    for (const char c : name) {
-      if (c == '"' || c == '\\') text += '\\';
-      text += c;
-    }
-    text += '"';
-  }
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + json_quoted(name);
   return "[" + text + "]";
 }
 

@@ -214,7 +214,8 @@ int frontier_command(const Command& self, const Arguments& arguments) {
   ConvertLine line;
   FrontierOptions options;
   add_inputs(app, line)->required();
-  app.add_option("--pick", options.pick, "convert the best choice that holds: '<= 2 MB' or 'sqnr >= 20'")
+  app.add_option("--pick", options.pick,
+                 "convert the best choice that holds: '<= 2 MB' of constants, or 'sqnr >= 20' dB")
       ->type_name("BOUND");
   add_outputs(app, line);
   add_talk(app, line.talk);

@@ -47,16 +47,13 @@ Wish for_channel_scales(const Seen& seen) {
   return has_tensor_scales(seen) ? Wish::kNo : tried(seen.config.cross_layer_equalization, true);
 }
 
-/// Bounds by channel cost a node in float for each layer.
-Wish for_tensor_scales_in_float(const Seen& seen) {
-  const Wish wish = for_tensor_scales(seen);
-  return wish == Wish::kIfBetter ? Wish::kIfMuchBetter : wish;
-}
-
 /// A Mul for each gate: unasked only where the search for a placement has no cheaper remedy.
 Wish for_gates(const Seen& seen) {
   return tried(seen.config.gate_equalization, seen.everywhere);
 }
+
+// dB: a node in float for each layer; one on integers for each gate.
+constexpr double kWorthFloats = 3, kWorthNodes = 1;
 
 using C = QuantizationConfig;
 constexpr Correction kTable[] = {
@@ -69,10 +66,10 @@ constexpr Correction kTable[] = {
     {"activation channel equalization", "activation_channel_equalization",
      where_asked<&C::activation_channel_equalization>, equalize_deviations},
     {"cross-layer equalization of weights", "cross_layer_equalization", for_tensor_scales, equalize_weights},
-    {"cross-layer equalization with bounds by channel", "cross_layer_equalization",
-     for_tensor_scales_in_float, equalize_weights_bounded},
+    {"cross-layer equalization with bounds by channel", "cross_layer_equalization", for_tensor_scales,
+     equalize_weights_bounded, kWorthFloats},
     {"cross-layer equalization of results", "cross_layer_equalization", for_channel_scales, equalize_results},
-    {"equalization through gates", "gate_equalization", for_gates, equalize_gates},
+    {"equalization through gates", "gate_equalization", for_gates, equalize_gates, kWorthNodes},
     {"equalization behind LayerNormalization", "norm_equalization", unless_off<&C::norm_equalization>,
      equalize_norms},
     {"softmax shift", "softmax_shift", where_asked<&C::softmax_shift>, shift_softmax},

@@ -47,16 +47,16 @@ struct Done {
   std::string note;                                     // what the user should know besides, a sentence or ""
 };
 
-/// kIfBetter: kept where the measured error falls. kIfMuchBetter: where it falls by so much that nodes in
-/// float are worth it. kTry: the user asked for the first. kAsked: for the correction itself; it stays unless
-/// the measured error grows.
-enum class Wish { kNo, kIfBetter, kIfMuchBetter, kTry, kAsked };
+/// kIfBetter: kept where the measured error falls by what the correction costs. kTry: the user asked for the
+/// first; where it falls at all. kAsked: for the correction itself; it stays unless the measured error grows.
+enum class Wish { kNo, kIfBetter, kTry, kAsked };
 
 struct Correction {
   std::string_view name;  // "cross-layer equalization"
   std::string_view key;   // its switch in quantization_config
   Wish (*wish)(const Seen&);
   Done (*apply)(ir::Graph&, const Seen&);
+  double worth_db = 0;  // what the error has to fall by where nobody asked: the price of nodes that it adds
 };
 /// In the order in which they are tried; each sees what the ones before it left.
 std::span<const Correction> corrections();

@@ -5,6 +5,7 @@
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -164,8 +165,27 @@ bool would_be_rounded(const Writer& w, NodeId id, size_t slot) {
                    [&](auto op) { return ir::standard_op(node, op); }))
     return false;
   const ir::Value& input = w.value(node.inputs[0]);
-  return w.quantized_as.contains(node.inputs[0]) && axis_of_equal_scales(input) > 0 &&
+  return w.quantized_as.contains(node.inputs[0]) && w.value(node.inputs[1]).constant &&
+         axis_of_equal_scales(input) > 0 && leads_to_quantize(w, id);
+}
+
+// A convolution whose weight is a result itself has no integer kernel, and the runtime would take one all the
+// same where everything around it is rounded.
+bool would_be_joined(const Writer& w, NodeId id, size_t slot) {
+  const ir::Node& node = w.node(id);
+  return slot == 1 && ir::standard_op(node, "Conv") && w.compute(id) != Compute::kInteger &&
+         w.quantized_as.contains(node.inputs[0]) && w.quantized_as.contains(node.inputs[1]) &&
          leads_to_quantize(w, id);
+}
+
+// The same floats, from a node that the runtime neither takes out nor passes roundings through.
+std::string read_apart(Writer& w, ValueId v, const std::string& label) {
+  std::string name = fresh_name(w, 'd');
+  add_node(
+      w, new_node("Max"),
+      {w.read_as.at(v), shared_constant(w, 'c', ir::scalar(std::numeric_limits<float>::lowest()), label)},
+      {name}, label);
+  return name;
 }
 
 const std::string& read_by_channel(Writer& w, ValueId v, const std::string& label) {
@@ -189,6 +209,7 @@ std::string input_name(Writer& w, NodeId id, size_t slot) {
   if (slot == 2 && bias != w.model.biases.end()) return dequantized_bias(w, id, bias->second);
   const ValueId v = slot < node.inputs.size() ? node.inputs[slot] : kNone;
   if (v == kNone) return "";
+  if (would_be_joined(w, id, slot)) return read_apart(w, v, node.name);
   if (!w.value(v).constant)
     return would_be_rounded(w, id, slot) ? read_by_channel(w, v, node.name) : w.read_as.at(v);
   if (keeps_apart(w, id, slot)) return bias_of_full_rank(w, id, slot);

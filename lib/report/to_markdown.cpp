@@ -97,10 +97,18 @@ std::string gates(const json& report) {
 
 std::string frontier(const json& report) {
   if (report["frontier"].size() < 2) return "";
-  std::string text = "\n| what could be had | time, float = 1 | worst output | |\n|---|--:|--:|---|\n";
-  for (const json& point : report["frontier"])
-    text += row({cell(text_of(point["name"])), format("{:.2f}", point["time"].get<double>()),
+  // By time where floats were weighed against integers, by bytes where widths were.
+  const bool timed = !report["frontier"].front()["time"].is_null();
+  std::string text = format("\n| what could be had | {} | worst output | |\n|---|--:|--:|---|\n",
+                            timed ? "time, float = 1" : "constants");
+  for (const json& point : report["frontier"]) {
+    const json& figure = point[timed ? "time" : "bytes"];
+    text += row({cell(text_of(point["name"])),
+                 figure.is_null() ? "-"
+                 : timed          ? format("{:.2f}", figure.get<double>())
+                                  : human_bytes(figure.get<double>()),
                  db_cell(point["sqnr_db"]), point["chosen"].get<bool>() ? "chosen" : ""});
+  }
   return text;
 }
 

@@ -302,6 +302,36 @@ void apply_rules(const ir::Graph& graph, const target::TargetSpec& target,
       keep_results_float(graph, static_cast<ir::NodeId>(n), why, all);
 }
 
+// What only hands floats on to floats has nothing to round: integers would cost what they cannot give back,
+// as the small probabilities of a Softmax do.
+void leave_moves_between_floats(const ir::Graph& graph, const target::TargetSpec& target,
+                                std::vector<Capability>& all) {
+  const auto in_float = [&](ir::NodeId id) {
+    return all[static_cast<size_t>(id)].ability == Ability::kFloatOnly;
+  };
+  std::vector<bool> idle(graph.nodes.size());  // moves that no integers reach, from before or from behind
+  const std::vector<ir::NodeId> order = ir::topological_order(graph);
+  for (const ir::NodeId id : order) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const Capability& own = all[static_cast<size_t>(id)];
+    const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, node), node.domain);
+    if (rule.kind != target::OpKind::kMove || own.ability != Ability::kInteger || own.pinned) continue;
+    const ir::NodeId maker = value_of(graph, node.inputs[0]).producer;
+    idle[static_cast<size_t>(id)] =
+        maker != ir::kNone && (in_float(maker) || idle[static_cast<size_t>(maker)]);
+  }
+  for (auto id = order.rbegin(); id != order.rend(); ++id)
+    for (const ir::ValueId out : graph.nodes[static_cast<size_t>(*id)].outputs)
+      if (out != ir::kNone && idle[static_cast<size_t>(*id)])
+        for (const ir::NodeId reader : value_of(graph, out).consumers)
+          if (!in_float(reader) && !idle[static_cast<size_t>(reader)]) idle[static_cast<size_t>(*id)] = false;
+  for (const ir::NodeId id : order)  // a chain is idle from its first node on
+    if (idle[static_cast<size_t>(id)]) {
+      const ir::NodeId maker = value_of(graph, graph.nodes[static_cast<size_t>(id)].inputs[0]).producer;
+      if (in_float(maker)) all[static_cast<size_t>(id)] = no(Reason::kIsland, {});
+    }
+}
+
 }  // namespace
 
 // ONNX Runtime's QLinearAveragePool knows no dilations, and counts cells beyond the padding, which ceil_mode
@@ -337,6 +367,7 @@ std::vector<Capability> capabilities(const ir::Graph& graph, const target::Targe
   apply_rules(graph, target, rules, all);
   apply_placement(rules, all);
   release_followers(graph, all);
+  leave_moves_between_floats(graph, target, all);
   fuse(graph, target, idioms, all);
   for (size_t n = 0; n < rules.size(); ++n)
     if (rules[n].part_of_reader.value_or(false) && !graph.nodes[n].erased)

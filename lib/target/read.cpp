@@ -105,8 +105,8 @@ void read_result_widths(Members& members, std::map<int, Grid>& widths) {
   }
 }
 
-void read_slots(Members& members, std::vector<int>& slots) {
-  const Json* list = members.list("data_inputs");
+void read_slots(Members& members, const char* key, std::vector<int>& slots) {
+  const Json* list = members.list(key);
   if (!list) return;
   slots.clear();
   for (const Json& slot : *list) {
@@ -114,8 +114,7 @@ void read_slots(Members& members, std::vector<int>& slots) {
     if (good && std::find(slots.begin(), slots.end(), slot.get<int>()) == slots.end())
       slots.push_back(slot.get<int>());
     else
-      members.problem(members.pointer("data_inputs"), "bad-value",
-                      format("{} is no input slot", json::found(slot)),
+      members.problem(members.pointer(key), "bad-value", format("{} is no input slot", json::found(slot)),
                       format("write different whole numbers from 0 to {}", kMaxSlot - 1));
   }
 }
@@ -164,7 +163,8 @@ void read_ops(const File& file, Members& root, TargetSpec& target) {
     rule.signedness = signedness.value_or(rule.signedness);
     read_widths(members, "input_bits", 1, 32, rule.input_bits);
     read_result_widths(members, rule.result_widths);
-    read_slots(members, rule.data_inputs);
+    read_slots(members, "data_inputs", rule.data_inputs);
+    read_slots(members, "centred_inputs", rule.centred_inputs);
     read_conditions(members, rule.when);
     members.finish();
     target.ops[op_type] = std::move(rule);

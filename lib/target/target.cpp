@@ -122,6 +122,7 @@ Json rule_json(const OpRule& rule) {
                {"sentence", rule.sentence}};
   if (rule.result) json["result"] = kGridWords[static_cast<size_t>(*rule.result)];
   json["signedness"] = kSignednessWords[static_cast<size_t>(rule.signedness)];
+  if (!rule.centred_inputs.empty()) json["centred_inputs"] = rule.centred_inputs;
   if (!rule.input_bits.empty()) json["input_bits"] = rule.input_bits;
   for (const auto& [bits, grid] : rule.result_widths)
     json["result_widths"][std::to_string(bits)] = kGridWords[static_cast<size_t>(grid)];
@@ -173,6 +174,8 @@ std::string rule_text(const OpRule& rule) {
   if (rule.result) notes += grid_sentence(*rule.result);
   if (rule.signedness != Signedness::kAuto)
     notes += format(" The output is {}.", rule.signedness == Signedness::kSigned ? "signed" : "unsigned");
+  for (const int slot : rule.centred_inputs)
+    notes += format(" Input {} has zero point 0 where it is an activation.", slot);
   if (rule.input_bits.size() > 1)
     notes += format(" Takes inputs of {} bits.", fmt::join(rule.input_bits, " or "));
   std::vector<int> widths;

@@ -55,7 +55,8 @@ struct OpRule {
   bool per_channel = true;          // weights may have a scale for each channel
   std::optional<Grid> result = {};  // of its results, where that is not the target's
   Signedness signedness = Signedness::kAuto;
-  std::vector<int> input_bits = {};  // widths of activations that it takes; empty: the target's
+  std::vector<int> centred_inputs = {};  // slots whose activations have their zero point half way: 0 in int8
+  std::vector<int> input_bits = {};      // widths of activations that it takes; empty: the target's
   /// Widths that its results may have where a budget makes something of them, and the grid of each; empty:
   /// the target's alone. Memory holds such results in as many bits as they have.
   std::map<int, Grid> result_widths = {};            // kLeastResultBits to kMostResultBits

@@ -76,6 +76,19 @@ void lower_gemm(Lowering& l, ir::NodeId id) {
   emit_result(l, id, Op::kAdd, {product, read(l, id, 2)});
 }
 
+// XNNPACK joins a TRANSPOSE to a product, and gets one that both sides are wrong (LiteRT 2.3): two are right.
+TensorId apart_from(Lowering& l, TensorId left, TensorId right) {
+  if (left != right) return right;
+  const auto maker = std::find_if(
+      l.model.operators.begin(), l.model.operators.end(),
+      [&](const Operator& made) { return made.op == Op::kTranspose && made.outputs[0] == left; });
+  if (maker == l.model.operators.end()) return right;
+  const std::vector<TensorId> inputs = maker->inputs;
+  right = temporary(l, tensor_at(l, left).shape, left);
+  emit(l, Op::kTranspose, inputs, {right});
+  return right;
+}
+
 void lower_matmul(Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
   const std::vector<int64_t>&a = dims_of(l, node.inputs[0]), &b = dims_of(l, node.inputs[1]);
@@ -94,7 +107,8 @@ void lower_matmul(Lowering& l, ir::NodeId id) {
     }
     return read(l, id, slot, rank);
   };
-  emit_result(l, id, Op::kBatchMatmul, {operand(0), operand(1)},
+  const TensorId left = operand(0);
+  emit_result(l, id, Op::kBatchMatmul, {left, apart_from(l, left, operand(1))},
               {{"adj_x", int64_t{0}}, {"adj_y", int64_t{0}}});
 }
 

@@ -166,16 +166,46 @@ quant::QuantParams in_type(quant::QuantParams params, bool is_signed) {
   return params;
 }
 
+// Constants other than 0 that Pads fill in on the way from one member to the next.
+std::vector<double> filled_in(const ir::Graph& graph, const std::vector<ir::ValueId>& members) {
+  std::vector<double> constants;
+  for (const ir::ValueId v : members) {
+    const ir::Node* maker = producer_of(graph, v);
+    if (!maker || !ir::standard_op(*maker, "Pad")) continue;
+    double value = ir::float_attribute(*maker, "value", 0);
+    if (maker->inputs.size() > 2 && maker->inputs[2] != ir::kNone)
+      value = ir::scalar_constant(graph, maker->inputs[2]).value_or(0);
+    if (value != 0) constants.push_back(value);
+  }
+  return constants;
+}
+
+// With the constants inside; but what would more than double the range (lowest floats in front of a maximum)
+// is as good at its end.
+quant::QuantParams widened(quant::QuantParams params, const std::vector<double>& constants,
+                           const Options& options) {
+  const double low = quant::range_min(params), high = quant::range_max(params), length = high - low;
+  std::pair<double, double> range{low, high};
+  for (const double c : constants)
+    if (c >= low - length && c <= high + length)
+      range = {std::min(range.first, c), std::max(range.second, c)};
+  return range == std::pair{low, high} ? params : range_by_hand(range, options);
+}
+
 // A searched range as the values' makers and the target's integers allow it.
 quant::QuantParams as_allowed(quant::QuantParams params, const ir::Graph& graph,
                               const std::vector<ir::ValueId>& sources, const target::TargetSpec& target,
-                              const Options& options) {
+                              const Options& options, const std::vector<double>& filled) {
+  if (!filled.empty()) params = widened(std::move(params), filled, options);
   params = in_type(std::move(params), target.activations.is_signed);
   if (options.quantizer == Quantizer::kPowerOfTwo) return params;  // drawn in, it would be none
-  if (target.activations.symmetric) return params;  // its integers reach below zero whatever the scale
+  if (target.activations.symmetric || options.signedness == Signedness::kSigned)
+    return params;  // its integers reach below zero whatever the scale
   for (const ir::ValueId v : sources) {
     const auto [low, high] = bounds_of_maker(graph, v);
-    if (std::isfinite(low) || std::isfinite(high)) keep_inside(params, low, high);
+    const bool crossed = std::any_of(filled.begin(), filled.end(),
+                                     [&, low = low, high = high](double c) { return c < low || c > high; });
+    if (!crossed && (std::isfinite(low) || std::isfinite(high))) keep_inside(params, low, high);
   }
   return params;
 }
@@ -208,7 +238,8 @@ std::vector<plan::Candidate> other_ranges(const plan::TensorStats& stats, const 
 // The method's candidate, and where `more` are asked for and anything is searched, other_ranges().
 std::vector<plan::Candidate> search_group(const ir::Graph& graph, const std::vector<ir::ValueId>& members,
                                           const plan::StatsTable& stats, const target::TargetSpec& target,
-                                          Options options, const NodeSettings& settings, bool more) {
+                                          Options options, const NodeSettings& settings, bool centred,
+                                          bool more) {
   plan::Candidate candidate;
   plan::TensorStats joined;
   std::vector<ir::ValueId> sources;
@@ -224,15 +255,20 @@ std::vector<plan::Candidate> search_group(const ir::Graph& graph, const std::vec
     sources.push_back(v);
   }
   adapt(options, graph, sources, target, settings);
+  if (centred) {
+    if (options.quantizer == Quantizer::kUniform) options.quantizer = Quantizer::kSymmetric;
+    options.signedness = Signedness::kSigned;
+  }
   const ir::Node* maker = sources.size() == 1 ? producer_of(graph, sources[0]) : nullptr;
   const bool by_hand = settings.activation_range || settings.activation_quantization_method;
   if (const auto known =
           maker && !by_hand ? target.known_ranges.find(maker->op_type) : target.known_ranges.end();
       known != target.known_ranges.end()) {
     const auto [low, high] = known->second;
-    candidate.params = target.activations.symmetric
+    candidate.params = target.activations.symmetric || centred
                            ? quant::symmetric_params(std::max(-low, high), options.bits, true, false)
                            : quant::asymmetric_params(low, high, options.bits, options.signed_integers);
+    candidate.params = in_type(std::move(candidate.params), target.activations.is_signed);
     candidate.note = "known range of " + maker->op_type;
     return {candidate};
   }
@@ -260,8 +296,9 @@ std::vector<plan::Candidate> search_group(const ir::Graph& graph, const std::vec
     const std::vector<plan::Candidate> others = other_ranges(joined, candidate, options);
     candidates.insert(candidates.end(), others.begin(), others.end());
   }
+  const std::vector<double> filled = filled_in(graph, members);
   for (plan::Candidate& one : candidates)
-    one.params = as_allowed(std::move(one.params), graph, sources, target, options);
+    one.params = as_allowed(std::move(one.params), graph, sources, target, options, filled);
   return candidates;
 }
 
@@ -369,6 +406,23 @@ std::optional<plan::Candidate> block_candidate(const ir::Tensor& weight, int axi
   return candidate;
 }
 
+// Does an integer kernel read one of them where the target wants a zero point of half way?
+bool read_centred(const ir::Graph& graph, const plan::QuantPlan& plan,
+                  const std::vector<ir::ValueId>& members, const target::TargetSpec& target) {
+  const auto by = [&](ir::ValueId v, ir::NodeId reader) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(reader)];
+    if (plan.nodes[static_cast<size_t>(reader)].compute != plan::Compute::kInteger) return false;
+    const std::vector<int>& slots = target::rule_for(target, ir::rule_name(graph, node)).centred_inputs;
+    return std::any_of(slots.begin(), slots.end(), [&](int slot) {
+      return static_cast<size_t>(slot) < node.inputs.size() && node.inputs[static_cast<size_t>(slot)] == v;
+    });
+  };
+  return std::any_of(members.begin(), members.end(), [&](ir::ValueId v) {
+    const std::vector<ir::NodeId>& readers = graph.values[static_cast<size_t>(v)].consumers;
+    return std::any_of(readers.begin(), readers.end(), [&](ir::NodeId reader) { return by(v, reader); });
+  });
+}
+
 }  // namespace
 
 plan::Candidates activation_candidates(const ir::Graph& graph, const plan::QuantPlan& plan,
@@ -381,8 +435,9 @@ plan::Candidates activation_candidates(const ir::Graph& graph, const plan::Quant
   plan::Candidates candidates;
   for (const auto& [group, members] : groups) {
     const NodeSettings settings = asked_for_group(graph, plan, members, rules);
-    candidates[group] = search_group(graph, members, stats, target,
-                                     activation_options(target, config, settings), settings, more);
+    candidates[group] =
+        search_group(graph, members, stats, target, activation_options(target, config, settings), settings,
+                     read_centred(graph, plan, members, target), more);
   }
   return candidates;
 }

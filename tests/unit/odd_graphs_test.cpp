@@ -426,6 +426,87 @@ TEST_CASE("GELU between convolutions is one op") {
   CHECK(ir::opset(onnx_io::parse(convert_graph(matrices, {}).onnx, {}, ignored)) == 17);
 }
 
+TEST_CASE("a convolution whose weights are results is not joined to what rounds around it") {
+  check({"filters of their own",
+         [](ir::Graph& g, ir::ValueId x) {
+           const tiny::Dims filters{8, 1, 1, 1};
+           const ir::ValueId a = conv(g, x, 8),
+                             k = tiny::reshape(g, tiny::global_average_pool(g, a), filters);
+           const ir::ValueId filtered =
+               node(g, "Conv", {a, k}, {{"group", int64_t{8}}}, tiny::Dims{1, 8, 12, 10});
+           output(g, tiny::global_average_pool(g, filtered), "y");
+         },
+         {"/placement=full"},
+         22});
+}
+
+TEST_CASE("what a Pad fills in is in the range of its result", "[litert]") {
+  for (const char* target : {"tflite", "litert", "tflm"})
+    check({target,
+           [](ir::Graph& g, ir::ValueId x) {
+             const ir::ValueId pads = tiny::constant_i(g, {0, 0, 2, 2, 0, 0, 2, 2});
+             output(g,
+                    node(g, "Pad", {tiny::relu(g, conv(g, x, 4)), pads, constant(g, -1.0f)}, {},
+                         tiny::Dims{1, 4, 16, 14}),
+                    "y");
+           },
+           lone_tflite(target), 30});
+}
+
+TEST_CASE("a Reshape behind a Softmax rounds nothing", "[litert]") {
+  check({"both",
+         [](ir::Graph& g, ir::ValueId x) {
+           const ir::ValueId flat = tiny::reshape(g, conv(g, x, 4), {1, 480});
+           output(g, tiny::reshape(g, tiny::softmax(g, flat), {1, 4, 12, 10}), "y");
+         },
+         kBoth, 20});
+}
+
+TEST_CASE("the second of two multiplied activations has zero point 0 for XNNPACK", "[litert]") {
+  const auto build = [](ir::Graph& g, ir::ValueId x) {
+    const ir::ValueId a = conv(g, x, 6), b = tiny::relu(g, conv(g, x, 6, {}, 5));
+    output(g, tiny::matmul(g, a, tiny::transpose(g, b, {0, 1, 3, 2})), "y");
+  };
+  check({"product", build, lone_tflite("litert"), 25});
+  ir::Graph g = tiny::graph();
+  build(g, input(g, "x", {1, 3, 12, 10}));
+  const std::string tflite = convert_graph(g, lone_tflite("litert")).tflite;
+  const tflite::file::Model parsed = tflite::file::parse(tflite, "odd.tflite");
+  int products = 0;
+  for (const auto& op : parsed.graphs[0].operators) {
+    if (op.op != "BATCH_MATMUL") continue;
+    ++products;
+    const tflite::file::Tensor& right = parsed.graphs[0].tensors[static_cast<size_t>(op.inputs[1])];
+    CHECK(right.type == "INT8");
+    CHECK(right.zero_points == std::vector<int64_t>{0});
+  }
+  CHECK(products == 1);
+}
+
+TEST_CASE("a transposed value times itself is transposed for each side", "[litert]") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId turned = tiny::transpose(g, input(g, "x", {1, 12, 12, 3}), {0, 3, 1, 2});
+  output(g, tiny::matmul(g, turned, turned), "y");
+  const std::string tflite =
+      convert_graph(g, {"/output/formats=[\"tflite\"]", "/output/tflite/form=float32"}).tflite;
+  const tflite::file::Model parsed = tflite::file::parse(tflite, "odd.tflite");
+  const auto& operators = parsed.graphs[0].operators;
+  CHECK(std::ranges::count_if(operators, [](const auto& op) { return op.op == "TRANSPOSE"; }) == 2);
+}
+
+TEST_CASE("a Pad between convolutions may list axes") {
+  ir::Graph g = tiny::graph(18);
+  const ir::ValueId pads = tiny::constant_i(g, {1, 2, 2, 1}), axes = tiny::constant_i(g, {2, -1});
+  const ir::ValueId padded =
+      node(g, "Pad", {conv(g, input(g, "x", {1, 3, 12, 10}), 6), pads, ir::kNone, axes},
+           {{"mode", std::string("reflect")}}, tiny::Dims{1, 6, 15, 13});
+  output(g, conv(g, padded, 4), "y");
+  const std::string model = onnx_io::write(g), written = convert_graph(g, {"/placement=full"}).onnx;
+  const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+  CHECK(sqnr_db(ort_try::run(model, inputs)[0],
+                ort_try::run(written, inputs, ort_try::Optimize::kExtended)[0]) > 25);
+}
+
 TEST_CASE("a .tflite that does not compute its plan is told from one that does") {
   ir::Graph g = tiny::graph();
   output(g, conv(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 8)), 4), "y");
