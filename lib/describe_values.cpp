@@ -186,7 +186,7 @@ void describe_calibration(report::Report& report, const images::ImageSource& sou
                           bool drawn) {
   report::CalibrationSet& set = report.calibration;
   set.images = static_cast<int64_t>(split.calibration.size());
-  set.held_out = static_cast<int64_t>(split.held_out.size());
+  set.held_out = split.held_out == split.calibration ? 0 : static_cast<int64_t>(split.held_out.size());
   std::vector<std::string> names;
   for (int64_t i = 0; i < source.size(); ++i) names.push_back(source.name(i));
   set.copies = images::copies(dataset.path, names);

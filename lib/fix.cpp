@@ -2,6 +2,7 @@
 #include "fix.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "adopt/adopt.h"
 #include "adopted.h"
@@ -108,6 +109,31 @@ plan::QuantPlan complete_plan(Scene& scene, const images::ImageSource* source, r
   return plan;
 }
 
+// What a conversion does and fix, which keeps the file's integers, does not.
+void refuse_without_use(const config::CoreConfig& config) {
+  const config::PlacementGoals& goals = config.goals;
+  const std::tuple<const char*, bool, const char*> kUnused[] = {
+      {"/mode", config.mode != config::Mode::kStatic, "convert the float model"},
+      {"/target_resource_utilization", config.budget.any(), "convert the float model"},
+      {"/saturation_guard", config.saturation_guard.value_or(false), "convert the float model"},
+      {"/gptq_config/method", config.correction.method == config::CorrectionMethod::kSecondOrder,
+       "convert the float model"},
+      {"/placement/min_sqnr_db", goals.min_sqnr_db.has_value(), "convert the float model"},
+      {"/gates/min_sqnr_db", config.gates.min_sqnr_db.has_value(),
+       "judge the written file: qconvert compare FLOAT.onnx WRITTEN.onnx --images DIR --gate 'sqnr_db >= "
+       "...'"},
+      {"/gates/min_agreement", config.gates.min_agreement.has_value(),
+       "judge the written file: qconvert compare FLOAT.onnx WRITTEN.onnx --images DIR --gate 'agreement >= "
+       "...'"},
+  };
+  Diagnostics problems;
+  for (const auto& [key, asked, remedy] : kUnused)
+    if (asked)
+      problems.error(
+          {"no-use", key, "fix keeps the integers that the file has, and measures nothing", remedy});
+  problems.throw_if_errors(Exit::kUsage);
+}
+
 }  // namespace
 
 ConvertResult fix(const ConvertOptions& options, bool strip) {
@@ -116,6 +142,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   const int threads = options.threads > 0 ? options.threads : available_threads();
   const run::Doors doors = onnx_doors();
   const config::CoreConfig config = load_config(options, diagnostics);
+  refuse_without_use(config);
   const target::TargetSpec target = target_of(config);
   // What the file has on integers stays there, whatever it costs, unless the config says otherwise.
   const bool full = config.placement == config::Placement::kUnset || is_full(config, target);

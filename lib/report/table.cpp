@@ -81,4 +81,10 @@ std::string counted(int64_t count, std::string_view noun) {
   return format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
+std::string judged_images(int64_t count, bool held_out) {
+  return held_out ? counted(count, "held-out image")
+                  : counted(count, "image") +
+                        (count == 1 ? " that was calibrated on as well" : " that were calibrated on as well");
+}
+
 }  // namespace qc::report

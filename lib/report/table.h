@@ -31,9 +31,11 @@ std::string decibel(double value);
 /// The last part of a path: reports do not show where a machine keeps its files.
 std::string file_name(const std::string& path);
 
-/// "1 node", "2 nodes".
 /// " (logits)", " (before TopK)", or "": where an output is judged.
 std::string judged_place(bool before_softmax, const std::string& before_op);
+/// "1 node", "2 nodes".
 std::string counted(int64_t count, std::string_view noun);
+/// "16 held-out images"; "5 images that were calibrated on as well" where there were too few to hold any out.
+std::string judged_images(int64_t count, bool held_out);
 
 }  // namespace qc::report

@@ -71,8 +71,9 @@ std::string accuracy(const json& report) {
   const json& accuracy = report["accuracy"];
   if (accuracy.is_null()) return "";
   const bool ran = !accuracy["integer"].empty();
-  std::string text = format("\n| output, {} | SQNR | cosine |\n|---|--:|--:|\n",
-                            counted(accuracy["images"].get<int64_t>(), "held-out image"));
+  std::string text = format(
+      "\n| output, {} | SQNR | cosine |\n|---|--:|--:|\n",
+      judged_images(accuracy["images"].get<int64_t>(), report["calibration"]["held_out"].get<int64_t>() > 0));
   for (const json& output : accuracy[ran ? "integer" : "simulated"]) {
     const json& cosine = output["cosine"];
     const json& before = output["before_op"];

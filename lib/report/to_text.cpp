@@ -88,8 +88,8 @@ std::string accuracy(const Report& report, bool verbose) {
   const Cut shown = cut(outputs.size(), kOutputs, verbose, "output");
   if (!shown.rest.empty()) std::stable_sort(outputs.begin(), outputs.end(), worse);
 
-  const std::string images = counted(measured.images, "held-out image");
-  std::vector<Row> rows{{"accuracy on " + images, "SQNR, integers", "simulated", "cosine"}};
+  std::vector<Row> rows{{"accuracy on " + judged_images(measured.images, report.calibration.held_out > 0),
+                         "SQNR, integers", "simulated", "cosine"}};
   for (size_t i = 0; i < shown.shown; ++i) {
     const OutputAccuracy& output = outputs[i];
     const OutputAccuracy* simulated = find(measured.simulated, output);
@@ -231,7 +231,9 @@ std::string changes(const Report& report, bool verbose) {
                     format("{} -> {}", decibel(correction.before_db), decibel(correction.after_db))});
   }
   std::string text =
-      rows.empty() ? "" : "\ncorrections (worst output, held-out images)\n" + columns(rows, "lll");
+      rows.empty() ? ""
+                   : format("\ncorrections (worst output, {} images)\n{}",
+                            report.calibration.held_out > 0 ? "held-out" : "the same", columns(rows, "lll"));
   for (const Correction& correction : report.corrections)
     if (correction.kept) text += layers_of(correction, verbose);
   std::vector<std::string> done, undone;

@@ -58,6 +58,11 @@ function gateVerdict(gates) {
                        : h('span', {class: 'holds'}, gates.length === 1 ? '✓ The gate holds.' : `✓ All ${gates.length} gates hold.`);
 }
 
+function judgedImages(report, count) {
+  if (report.calibration.held_out) return counted(count, 'held-out image');
+  return `${counted(count, 'image')} that ${count === 1 ? 'was' : 'were'} calibrated on as well`;
+}
+
 function conversionHead(report) {
   const {accuracy, coverage, gates} = report, entries = [];
   for (const file of report.files)
@@ -65,7 +70,7 @@ function conversionHead(report) {
   const worst = accuracy && worstOutput(accuracy);
   if (worst) {
     entries.push([accuracy.integer.length > 1 ? 'SQNR, worst output' : 'SQNR', decibel(worst.sqnr_db),
-      `of ${worst.output}${worst.before_op ? `, before ${worst.before_op}` : worst.before_softmax ? ', its logits' : ''}, ${counted(accuracy.images, 'held-out image')}`, 'sqnr']);
+      `of ${worst.output}${worst.before_op ? `, before ${worst.before_op}` : worst.before_softmax ? ', its logits' : ''}, ${judgedImages(report, accuracy.images)}`, 'sqnr']);
   }
   if (accuracy && accuracy.agreement !== null) entries.push(['agreement', percent(accuracy.agreement), 'same top-1 class as float', 'agreement']);
   entries.push(['integer kernels', `${coverage.weighted_on_integer_kernels} of ${coverage.weighted_nodes}`,
@@ -150,7 +155,7 @@ function ablationSection(report, choose) {
     return at === undefined ? h('span', {class: 'name'}, row.node) : h('button', {type: 'button', click: () => choose(at)}, row.node);
   };
   return section('ablation', 'What each rounding costs', h('p', {class: 'soft'},
-    `The worst output with this rounding alone, and with all but this one, on ${counted(ablation.images, 'held-out image')}, simulated. With all of them it is at ${decibel(ablation.all_db)}, with those of weights at ${decibel(ablation.weights_db)}, with those of activations at ${decibel(ablation.activations_db)}; the costliest first.`),
+    `The worst output with this rounding alone, and with all but this one, on ${judgedImages(report, ablation.images)}, simulated. With all of them it is at ${decibel(ablation.all_db)}, with those of weights at ${decibel(ablation.weights_db)}, with those of activations at ${decibel(ablation.activations_db)}; the costliest first.`),
     table({label: 'Ablation', noun: 'rounding', rows: ablation.rows, tall: true, columns: [
       {title: 'layer', head: true, value: (r) => r.node, cell: named},
       {title: 'op', value: (r) => r.op_type},
@@ -236,7 +241,7 @@ function calibrationSection(report, drawings) {
   if (!set.images) return null;
   const copies = set.copies.reduce((sum, group) => sum + group.length - 1, 0);
   return section('calibration', 'Calibration set', facts([
-    ['images', `${set.images} to calibrate on, ${set.held_out} held out to judge with`],
+    ['images', `${set.images} to calibrate on, ${set.held_out} held out to judge with${set.held_out ? '' : ': too few, the same ones judge'}`],
     ['copies', copies ? `${counted(copies, 'file')} repeat another one: ${set.copies.slice(0, 5).map((group) => group.join(' = ')).join('; ')}${set.copies.length > 5 ? '; …' : ''}` : 'none'],
     ['preprocessing', report.preprocessing],
   ]), set.shown.length > 0 && [
