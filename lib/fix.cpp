@@ -110,10 +110,10 @@ plan::QuantPlan complete_plan(Scene& scene, const images::ImageSource* source, r
 }
 
 // What a conversion does and fix, which keeps the file's integers, does not.
-void refuse_without_use(const config::CoreConfig& config) {
+void refuse_without_use(const config::CoreConfig& config, bool strip) {
   const config::PlacementGoals& goals = config.goals;
   const std::tuple<const char*, bool, const char*> kUnused[] = {
-      {"/mode", config.mode != config::Mode::kStatic, "convert the float model"},
+      {"/mode", config.mode != config::Mode::kStatic && !strip, "convert the float model"},
       {"/target_resource_utilization", config.budget.any(), "convert the float model"},
       {"/saturation_guard", config.saturation_guard.value_or(false), "convert the float model"},
       {"/gptq_config/method", config.correction.method == config::CorrectionMethod::kSecondOrder,
@@ -142,7 +142,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   const int threads = options.threads > 0 ? options.threads : available_threads();
   const run::Doors doors = onnx_doors();
   const config::CoreConfig config = load_config(options, diagnostics);
-  refuse_without_use(config);
+  refuse_without_use(config, strip);
   const target::TargetSpec target = target_of(config);
   // What the file has on integers stays there, whatever it costs, unless the config says otherwise.
   const bool full = config.placement == config::Placement::kUnset || is_full(config, target);

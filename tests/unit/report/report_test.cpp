@@ -75,6 +75,7 @@ Report sample_report() {
   report.folders = {"/data/models", "/data/calib"};
   report.float_size = 10428586;
   report.calibration_images = 100;
+  report.calibration.held_out = 16;
   report.files = {sample_file()};
   report.accuracy = Accuracy{
       16,
