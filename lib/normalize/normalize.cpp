@@ -63,7 +63,7 @@ constexpr Row kTable[] = {
     {{"plain_gemm", "Gemm loses alpha, beta and transA, and adds one number a column."}, plain<plain_gemm>},
     {{"matmul_to_gemm", "MatMul and the Add of its bias become Gemm."}, plain<matmul_to_gemm>},
     {{"one_axis", "A weight that is read along two axes becomes one for each."}, plain<one_axis>},
-    {{"pad_axes", "A Pad lists the amounts of all axes."}, plain<pad_axes>},
+    {{"all_axes", "Pad and Resize list all axes."}, plain<all_axes>},
     {{"own_parameters", "A number that is calculated with and bounds or fills elsewhere becomes two."},
      plain<own_parameters>},
     {{"fold_batch_norm", "BatchNormalization becomes part of the weights before it."},

@@ -32,7 +32,7 @@ int plain_gemm(ir::Graph& graph);
 int matmul_to_gemm(ir::Graph& graph);
 int one_axis(ir::Graph& graph);
 int own_parameters(ir::Graph& graph);
-int pad_axes(ir::Graph& graph);
+int all_axes(ir::Graph& graph);
 
 // --- scales and shifts into weights
 int fold_batch_norm(ir::Graph& graph);

@@ -44,6 +44,19 @@ std::vector<int64_t> permutation_of(const Lowering& l, ir::NodeId id) {
   return order;
 }
 
+// Does a Reshape make an image of it, or a convolution take it for a signal?
+bool becomes_image(const Lowering& l, ir::ValueId v) {
+  const std::vector<ir::NodeId>& readers = value_at(l, v).consumers;
+  return std::any_of(readers.begin(), readers.end(), [&](ir::NodeId id) {
+    const ir::Node& reader = node_at(l, id);
+    if (ir::standard_op(reader, "Conv") || ir::standard_op(reader, "ConvTranspose")) return true;
+    const bool reshapes = ir::standard_op(reader, "Reshape") || ir::standard_op(reader, "Unsqueeze");
+    if (!reshapes || reader.inputs[0] != v) return false;
+    const std::vector<int64_t>&in = in_dims(l, id), &out = out_dims(l, id);
+    return out.size() > in.size() && in[0] == out[0] && in[1] == out[1];
+  });
+}
+
 NodeSides transpose_sides(const Lowering& l, ir::NodeId id) {
   const std::vector<int64_t> order = permutation_of(l, id);
   const size_t rank = order.size();
@@ -54,7 +67,10 @@ NodeSides transpose_sides(const Lowering& l, ir::NodeId id) {
       if (order[d] != wanted(d)) return false;
     return true;
   };
-  // It says itself what the two orders differ by.
+  // It says itself what the two orders differ by. With three dimensions it may say so either way: tokens
+  // become an image, or an image tokens.
+  if (rank == 3 && is([&](size_t d) { return last[d]; }) && becomes_image(l, node_at(l, id).outputs[0]))
+    return {Side::kOriginal, Side::kLast, false};
   if (is([&](size_t d) { return last[d]; })) return {Side::kLast, Side::kOriginal, false};
   if (is([&](size_t d) { return std::find(last.begin(), last.end(), static_cast<int>(d)) - last.begin(); }))
     return {Side::kOriginal, Side::kLast, false};

@@ -494,17 +494,45 @@ TEST_CASE("a transposed value times itself is transposed for each side", "[liter
   CHECK(std::ranges::count_if(operators, [](const auto& op) { return op.op == "TRANSPOSE"; }) == 2);
 }
 
-TEST_CASE("a Pad between convolutions may list axes") {
-  ir::Graph g = tiny::graph(18);
-  const ir::ValueId pads = tiny::constant_i(g, {1, 2, 2, 1}), axes = tiny::constant_i(g, {2, -1});
-  const ir::ValueId padded =
-      node(g, "Pad", {conv(g, input(g, "x", {1, 3, 12, 10}), 6), pads, ir::kNone, axes},
-           {{"mode", std::string("reflect")}}, tiny::Dims{1, 6, 15, 13});
-  output(g, conv(g, padded, 4), "y");
-  const std::string model = onnx_io::write(g), written = convert_graph(g, {"/placement=full"}).onnx;
-  const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
-  CHECK(sqnr_db(ort_try::run(model, inputs)[0],
-                ort_try::run(written, inputs, ort_try::Optimize::kExtended)[0]) > 25);
+TEST_CASE("a Pad and a Resize between convolutions may list axes") {
+  for (const char* op : {"Pad", "Resize by scales", "Resize by sizes"}) {
+    CAPTURE(op);
+    ir::Graph g = tiny::graph(18);
+    const std::vector<int64_t> axes{2, -1};
+    const ir::ValueId before = conv(g, input(g, "x", {1, 3, 12, 10}), 6);
+    ir::ValueId moved = ir::kNone;
+    if (op == std::string("Pad"))
+      moved =
+          node(g, "Pad", {before, tiny::constant_i(g, {1, 2, 2, 1}), ir::kNone, tiny::constant_i(g, axes)},
+               {{"mode", std::string("reflect")}}, tiny::Dims{1, 6, 15, 13});
+    else if (op == std::string("Resize by scales"))
+      moved =
+          node(g, "Resize", {before, ir::kNone, constant(g, ir::make_tensor(std::vector<float>{2, 2}, {2}))},
+               {{"axes", axes}}, tiny::Dims{1, 6, 24, 20});
+    else
+      moved = node(g, "Resize", {before, ir::kNone, ir::kNone, tiny::constant_i(g, {24, 30})},
+                   {{"axes", axes}}, tiny::Dims{1, 6, 24, 30});
+    output(g, conv(g, moved, 4), "y");
+    const std::string model = onnx_io::write(g), written = convert_graph(g, {"/placement=full"}).onnx;
+    const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+    CHECK(sqnr_db(ort_try::run(model, inputs)[0],
+                  ort_try::run(written, inputs, ort_try::Optimize::kExtended)[0]) > 25);
+  }
+}
+
+TEST_CASE("tokens become an image without a TRANSPOSE", "[litert]") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId image = conv(g, input(g, "x", {1, 3, 12, 10}), 8);
+  const ir::ValueId tokens = tiny::transpose(g, tiny::reshape(g, image, {1, 8, 120}), {0, 2, 1});
+  const ir::ValueId mixed = tiny::matmul(g, tokens, constant(g, random_tensor({8, 6}, 12)));
+  const ir::ValueId again = tiny::reshape(g, tiny::transpose(g, mixed, {0, 2, 1}), {1, 6, 12, 10});
+  output(g, conv(g, again, 4), "y");
+  const std::string tflite = convert_graph(g, {"/output/formats=[\"tflite\"]", "/output/tflite/form=float32",
+                                               "/output/tflite/keep_nchw_io=false"})
+                                 .tflite;
+  const tflite::file::Model parsed = tflite::file::parse(tflite, "odd.tflite");
+  CHECK(
+      std::ranges::none_of(parsed.graphs[0].operators, [](const auto& op) { return op.op == "TRANSPOSE"; }));
 }
 
 TEST_CASE("a .tflite that does not compute its plan is told from one that does") {
