@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <system_error>
 
 #include "base/log.h"
@@ -215,6 +216,24 @@ std::vector<ir::Tensor> blank_inputs(const ir::Graph& graph, const config::CoreC
     inputs.push_back(ir::make_tensor(value.dtype, std::string(static_cast<size_t>(bytes), '\0'), dims));
   }
   return inputs;
+}
+
+void fix_batch(ir::Graph& graph) {
+  std::set<std::string> batch;  // the names of the free dimensions
+  for (const ir::ValueId v : graph.inputs) {
+    ir::Value& value = graph.values[static_cast<size_t>(v)];
+    if (!value.has_shape || value.dims.empty() || value.dims[0] >= 0) continue;
+    if (!value.dim_params.empty()) batch.insert(value.dim_params[0]);
+    value.dims[0] = 1;
+    if (!value.dim_params.empty()) value.dim_params[0].clear();
+  }
+  batch.erase("");
+  for (ir::Value& value : graph.values)
+    for (size_t d = 0; d < value.dim_params.size() && d < value.dims.size(); ++d)
+      if (value.dims[d] < 0 && batch.contains(value.dim_params[d])) {
+        value.dims[d] = 1;
+        value.dim_params[d].clear();
+      }
 }
 
 normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, const run::Doors& doors) {

@@ -51,6 +51,10 @@ std::unique_ptr<images::ImageSource> open_images(const ir::Graph& graph, const c
 /// Zeros for every input, free dimensions 1 for the batch and the preprocessing's size (or 224) elsewhere.
 std::vector<ir::Tensor> blank_inputs(const ir::Graph& graph, const config::CoreConfig& config);
 
+/// A free first dimension of the inputs becomes 1, and those that have its name: what a .tflite has. Sizes
+/// that exporters compute from it are constants then.
+void fix_batch(ir::Graph& graph);
+
 /// Rewrites are checked on this sample; shapes are the runtime's.
 normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, const run::Doors& doors);
 

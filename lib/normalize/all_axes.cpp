@@ -8,8 +8,7 @@ namespace qc::normalize {
 namespace {
 
 ValueId add_list(Graph& graph, const std::string& name, const Dims& list) {
-  const auto count = static_cast<int64_t>(list.size());
-  return ir::add_constant(graph, name, ir::make_tensor(std::span<const int64_t>(list), {count}));
+  return ir::add_constant(graph, name, ir::int_tensor(list));
 }
 
 bool list_all_of_pad(Graph& graph, NodeId id) {

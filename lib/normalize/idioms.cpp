@@ -93,9 +93,16 @@ std::optional<Idiom> gelu_tanh_at(const Graph& graph, NodeId last) {
 // --- LayerNorm
 // -----------------------------------------------------------------------------------------------------
 
-/// ReduceMean with keepdims over the last axes: how many of them (0: something else).
+/// The node that makes `value` as a mean: a ReduceMean, or where `pools` say so a GlobalAveragePool.
+NodeId mean_of(const Graph& graph, ValueId value, bool pools) {
+  const NodeId mean = producer_if(graph, value, "ReduceMean");
+  return mean == kNone && pools ? producer_if(graph, value, "GlobalAveragePool") : mean;
+}
+
+/// Mean with keepdims over the last axes: how many of them (0: something else).
 int64_t trailing_axes(const Graph& graph, NodeId mean) {
   const Node& node = node_at(graph, mean);
+  if (ir::standard_op(node, "GlobalAveragePool")) return rank_of(graph, node.inputs[0]) == 3 ? 1 : 0;
   const auto axes = list_operand(graph, node, "axes", 1);
   if (!axes || axes->empty() || ir::int_attribute(node, "keepdims", 1) != 1) return 0;
   const int64_t rank = rank_of(graph, node.inputs[0]);
@@ -111,9 +118,9 @@ int64_t trailing_axes(const Graph& graph, NodeId mean) {
 }
 
 /// value = x - mean(x): x, else kNone.
-ValueId centred(const Graph& graph, ValueId value, int64_t& axes, Nodes& nodes) {
+ValueId centred(const Graph& graph, ValueId value, bool pools, int64_t& axes, Nodes& nodes) {
   const NodeId sub = producer_if(graph, value, "Sub");
-  const NodeId mean = sub != kNone ? producer_if(graph, node_at(graph, sub).inputs[1], "ReduceMean") : kNone;
+  const NodeId mean = sub != kNone ? mean_of(graph, node_at(graph, sub).inputs[1], pools) : kNone;
   if (mean == kNone || node_at(graph, mean).inputs[0] != node_at(graph, sub).inputs[0]) return kNone;
   axes = trailing_axes(graph, mean);
   append(nodes, {sub, mean});
@@ -121,11 +128,12 @@ ValueId centred(const Graph& graph, ValueId value, int64_t& axes, Nodes& nodes) 
 }
 
 /// value = sqrt(mean((x - mean(x))^2) + epsilon): x, else kNone.
-ValueId deviation(const Graph& graph, ValueId value, int64_t& axes, double& epsilon, Nodes& nodes) {
+ValueId deviation(const Graph& graph, ValueId value, bool pools, int64_t& axes, double& epsilon,
+                  Nodes& nodes) {
   const NodeId root = producer_if(graph, value, "Sqrt");
   const NodeId add = root != kNone ? producer_if(graph, node_at(graph, root).inputs[0], "Add") : kNone;
   const auto shifted = add != kNone ? scalar_op(graph, add) : std::nullopt;
-  const NodeId mean = shifted ? producer_if(graph, shifted->x, "ReduceMean") : kNone;
+  const NodeId mean = shifted ? mean_of(graph, shifted->x, pools) : kNone;
   if (mean == kNone || (axes = trailing_axes(graph, mean)) == 0) return kNone;
   epsilon = shifted->c;
   append(nodes, {root, add, mean});
@@ -138,7 +146,7 @@ ValueId deviation(const Graph& graph, ValueId value, int64_t& axes, double& epsi
   const bool by_mul = ir::standard_op(node, "Mul") && node.inputs[0] == node.inputs[1];
   if (!by_pow && !by_mul) return kNone;
   int64_t inner_axes = 0;
-  const ValueId x = centred(graph, node.inputs[0], inner_axes, nodes);
+  const ValueId x = centred(graph, node.inputs[0], pools, inner_axes, nodes);
   return inner_axes == axes ? x : kNone;
 }
 
@@ -162,6 +170,19 @@ std::optional<std::pair<ValueId, ValueId>> quotient(const Graph& graph, NodeId i
   return std::nullopt;
 }
 
+/// `parameter` has one number for each normalized position of x, and ones before.
+bool is_trailing(const Graph& graph, ValueId parameter, int64_t axes, ValueId x) {
+  const ir::Value& p = value_at(graph, parameter);
+  if (!p.constant || p.dtype != ir::DType::kFloat || static_cast<int64_t>(p.dims.size()) < axes) return false;
+  if (rank_of(graph, x) < static_cast<int64_t>(p.dims.size())) return false;
+  const auto& dims = value_at(graph, x).dims;
+  for (size_t i = 0; i < p.dims.size(); ++i) {
+    const bool normalized = i + static_cast<size_t>(axes) >= p.dims.size();
+    if (p.dims[i] != (normalized ? dims[dims.size() - p.dims.size() + i] : 1)) return false;
+  }
+  return true;
+}
+
 /// The constant operand of the `op` that alone reads `value`, if it has one number for each normalized
 /// position.
 ValueId trailing_parameter(const Graph& graph, ValueId value, const char* op, int64_t axes, ValueId x,
@@ -170,15 +191,7 @@ ValueId trailing_parameter(const Graph& graph, ValueId value, const char* op, in
   if (user == kNone || !ir::standard_op(node_at(graph, user), op)) return kNone;
   const Node& node = node_at(graph, user);
   const ValueId parameter = node.inputs[node.inputs[0] == value ? 1 : 0];
-  const ir::Value& p = value_at(graph, parameter);
-  if (!p.constant || p.dtype != ir::DType::kFloat || static_cast<int64_t>(p.dims.size()) < axes) return kNone;
-  if (rank_of(graph, x) < static_cast<int64_t>(p.dims.size())) return kNone;
-  const auto& dims = value_at(graph, x).dims;
-  for (size_t i = 0; i < p.dims.size(); ++i) {
-    const bool normalized = i + static_cast<size_t>(axes) >= p.dims.size();
-    if (p.dims[i] != (normalized ? dims[dims.size() - p.dims.size() + i] : 1)) return kNone;
-  }
-  return parameter;
+  return is_trailing(graph, parameter, axes, x) ? parameter : kNone;
 }
 
 }  // namespace
@@ -229,8 +242,8 @@ std::optional<LayerNorm> layer_norm_at(const Graph& graph, NodeId division) {
   if (!parts) return std::nullopt;
   int64_t axes = 0, deviation_axes = 0;
   double epsilon = 0;
-  const ValueId x = centred(graph, parts->first, axes, nodes);
-  if (x == kNone || deviation(graph, parts->second, deviation_axes, epsilon, nodes) != x ||
+  const ValueId x = centred(graph, parts->first, false, axes, nodes);
+  if (x == kNone || deviation(graph, parts->second, false, deviation_axes, epsilon, nodes) != x ||
       axes != deviation_axes)
     return std::nullopt;
   LayerNorm norm;
@@ -250,6 +263,91 @@ std::optional<LayerNorm> layer_norm_at(const Graph& graph, NodeId division) {
   }
   norm.idiom = group(IdiomKind::kLayerNorm, nodes, {x}, out);
   return norm;
+}
+
+namespace {
+
+/// Both orders of the operands of a node of two.
+template <typename Try>
+bool either_way(const Node& node, Try&& works) {
+  return works(node.inputs[0], node.inputs[1]) || works(node.inputs[1], node.inputs[0]);
+}
+
+/// scale = gamma / deviation, with gamma or without; the deviation.
+ValueId scaled_inverse(const Graph& graph, ValueId scale, ValueId& gamma) {
+  ValueId inverse = scale;
+  if (const NodeId mul = producer_if(graph, scale, "Mul"); mul != kNone)
+    either_way(node_at(graph, mul), [&](ValueId a, ValueId b) {
+      if (!value_at(graph, b).constant) return false;
+      inverse = a;
+      gamma = b;
+      return true;
+    });
+  if (const NodeId node = producer_if(graph, inverse, "Reciprocal"); node != kNone)
+    return node_at(graph, node).inputs[0];
+  const NodeId division = producer_if(graph, inverse, "Div");
+  const bool one_over =
+      division != kNone && ir::scalar_constant(graph, node_at(graph, division).inputs[0]) == 1.0;
+  return one_over ? node_at(graph, division).inputs[1] : kNone;
+}
+
+/// shift = beta - mean * scale, in the ways that it is written; the mean.
+ValueId mean_taken_off(const Graph& graph, ValueId shift, ValueId scale, ValueId& beta) {
+  const auto product_with_scale = [&](ValueId value) {
+    const NodeId mul = producer_if(graph, value, "Mul");
+    ValueId other = kNone;
+    if (mul != kNone)
+      either_way(node_at(graph, mul), [&](ValueId a, ValueId b) {
+        if (b != scale) return false;
+        other = a;
+        return true;
+      });
+    return other;
+  };
+  if (const NodeId sub = producer_if(graph, shift, "Sub"); sub != kNone) {
+    beta = node_at(graph, sub).inputs[0];
+    return product_with_scale(node_at(graph, sub).inputs[1]);
+  }
+  const NodeId add = producer_if(graph, shift, "Add");
+  ValueId mean = kNone;
+  if (add != kNone)
+    either_way(node_at(graph, add), [&](ValueId a, ValueId b) {
+      const ValueId negative = value_at(graph, b).constant ? product_with_scale(a) : kNone;
+      const NodeId neg = negative != kNone ? producer_if(graph, negative, "Neg") : kNone;
+      if (neg == kNone) return false;
+      beta = b;
+      mean = node_at(graph, neg).inputs[0];
+      return true;
+    });
+  return mean;
+}
+
+}  // namespace
+
+std::optional<Moments> moments_at(const Graph& graph, NodeId last) {
+  if (!ir::standard_op(node_at(graph, last), "Add")) return std::nullopt;
+  std::optional<Moments> found;
+  const auto matches = [&](ValueId scaled, ValueId shift) {
+    const NodeId product = producer_if(graph, scaled, "Mul");
+    return product != kNone && either_way(node_at(graph, product), [&](ValueId x, ValueId scale) {
+             Moments m;
+             m.x = x;
+             const ValueId deviates = scaled_inverse(graph, scale, m.gamma);
+             const ValueId mean = mean_taken_off(graph, shift, scale, m.beta);
+             const NodeId maker = mean != kNone ? mean_of(graph, mean, true) : kNone;
+             int64_t axes = 0;
+             if (deviates == kNone || maker == kNone || node_at(graph, maker).inputs[0] != x ||
+                 deviation(graph, deviates, true, axes, m.epsilon, m.nodes) != x ||
+                 axes != trailing_axes(graph, maker) || !is_trailing(graph, m.beta, axes, x) ||
+                 (m.gamma != kNone && !is_trailing(graph, m.gamma, axes, x)))
+               return false;
+             m.axes = axes;
+             found = m;
+             return true;
+           });
+  };
+  either_way(node_at(graph, last), matches);
+  return found;
 }
 
 std::optional<Idiom> attention_at(const Graph& graph, NodeId last) {

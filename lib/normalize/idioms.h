@@ -32,4 +32,14 @@ struct LayerNorm {
 /// The one whose division by the standard deviation is this node; scale and shift behind it are taken along.
 std::optional<LayerNorm> layer_norm_at(const ir::Graph& graph, ir::NodeId division);
 
+/// LayerNorm as Keras and TensorFlow spell it: x * scale + (beta - mean * scale), scale = gamma / deviation.
+struct Moments {
+  ir::ValueId x = ir::kNone, gamma = ir::kNone, beta = ir::kNone;  // gamma may be missing
+  int64_t axes = 0;                                                // so many of the last
+  double epsilon = 0;
+  std::vector<ir::NodeId> nodes;  // of the deviation
+};
+/// The one that ends in this Add.
+std::optional<Moments> moments_at(const ir::Graph& graph, ir::NodeId last);
+
 }  // namespace qc::normalize

@@ -57,6 +57,8 @@ constexpr Row kTable[] = {
     {{"spell_sigmoid", "1 / (1 + exp(-x)) becomes Sigmoid."}, plain<spell_sigmoid>},
     {{"spell_hard_swish", "HardSwish becomes HardSigmoid and Mul, in whatever way it is written."},
      plain<spell_hard_swish>},
+    {{"spell_moments", "LayerNorm that scales first and takes its mean off later comes in the usual order."},
+     plain<spell_moments>},
     {{"spell_layer_norm", "LayerNorm taken apart becomes LayerNormalization."}, plain<spell_layer_norm>},
     {{"spell_gelu", "GELU taken apart becomes Gelu, or comes in the order that the runtime joins."},
      plain<spell_gelu>},
@@ -78,7 +80,7 @@ constexpr Row kTable[] = {
 constexpr size_t kRewrites = std::size(kTable);
 
 /// Rewrites enable each other; the longest chains met in real models settle in four rounds.
-constexpr int kMostRounds = 10;
+constexpr int kMostRounds = 64;
 
 /// Sees the graph after each rewrite that changed something and may put it back; false: it did.
 using Inspect = std::function<bool(size_t row, int count)>;

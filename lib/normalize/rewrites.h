@@ -26,6 +26,7 @@ int softmax_in_place(ir::Graph& graph);
 int plain_activations(ir::Graph& graph);
 int spell_sigmoid(ir::Graph& graph);
 int spell_hard_swish(ir::Graph& graph);
+int spell_moments(ir::Graph& graph);
 int spell_layer_norm(ir::Graph& graph);
 int spell_gelu(ir::Graph& graph);
 int plain_gemm(ir::Graph& graph);

@@ -413,6 +413,45 @@ TEST_CASE("LayerNorm becomes LayerNormalization from opset 17 on", "[normalize]"
   CHECK(normalize::spell_layer_norm(g) == 0);
 }
 
+TEST_CASE("LayerNorm that takes its mean off last comes in the usual order", "[normalize]") {
+  for (const int64_t opset : {13, 18})
+    for (const bool pools : {false, true})
+      for (const bool negated : {false, true})
+        for (const bool gamma : {false, true}) {
+          CAPTURE(opset, pools, negated, gamma);
+          ir::Graph g = graph(opset);
+          const ir::ValueId x = relu(g, input(g, "x", {2, 3, 8}));
+          const auto mean = [&](ir::ValueId of) {
+            if (pools) return node(g, "GlobalAveragePool", {of}, {}, Dims{2, 3, 1});
+            if (opset < 18) return node(g, "ReduceMean", {of}, {{"axes", Dims{-1}}}, Dims{2, 3, 1});
+            return node(g, "ReduceMean", {of, constant_i(g, {-1})}, {}, Dims{2, 3, 1});
+          };
+          const ir::ValueId average = mean(x), d = op(g, "Sub", x, average);
+          const ir::ValueId deviates = fn(g, "Sqrt", op(g, "Add", mean(op(g, "Mul", d, d)), Number{1e-4}));
+          ir::ValueId scale = negated ? fn(g, "Reciprocal", deviates) : op(g, "Div", 1_n, deviates);
+          if (gamma) scale = op(g, "Mul", scale, constant(g, random_tensor({1, 1, 8}, 5)));
+          const ir::ValueId beta = constant(g, random_tensor({8}, 6));
+          const ir::ValueId shift = negated ? op(g, "Add", beta, op(g, "Mul", fn(g, "Neg", average), scale))
+                                            : op(g, "Sub", beta, op(g, "Mul", scale, average));
+          output(g, op(g, "Add", op(g, "Mul", x, scale), shift));
+          const try_rewrite::Outcome outcome = try_rewrite::outcome(g, normalize::spell_moments);
+          CHECK(outcome.count == 1);
+          CHECK(outcome.change < 1e-5);
+          const auto found = normalize::recognise(outcome.graph);
+          REQUIRE(found.size() == 1);
+          CHECK(found[0].kind == plan::IdiomKind::kLayerNorm);
+          // Another mean than that of x is another function.
+          ir::Graph other = graph(13);
+          const ir::ValueId y = input(other, "x", {2, 3, 8});
+          const ir::ValueId of = node(other, "ReduceMean", {y}, {{"axes", Dims{1}}}, Dims{2, 1, 8});
+          const ir::ValueId r = fn(other, "Reciprocal", fn(other, "Sqrt", op(other, "Add", of, 1_n)));
+          output(other,
+                 op(other, "Add", op(other, "Mul", y, r),
+                    op(other, "Sub", constant(other, random_tensor({8}, 6)), op(other, "Mul", of, r))));
+          CHECK(normalize::spell_moments(other) == 0);
+        }
+}
+
 TEST_CASE("near misses of idioms are not recognised", "[normalize]") {
   const std::vector<Spelling> misses = {
       {"x * sigmoid(y)",
