@@ -188,7 +188,8 @@ std::unique_ptr<images::ImageSource> open_images(const ir::Graph& graph, const c
   std::vector<images::InputSpec> inputs;
   for (const ir::ValueId v : graph.inputs) {
     const ir::Value& value = graph.values[static_cast<size_t>(v)];
-    inputs.push_back({value.name, value.dtype, value.dims});
+    inputs.push_back(
+        {value.name, value.dtype, value.dims, !value.consumers.empty() || ir::is_output(graph, v)});
   }
   images::SourceOptions options;
   options.folder = dataset.path;

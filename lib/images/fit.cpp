@@ -23,12 +23,21 @@ std::string quoted_names(const std::vector<InputSpec>& inputs) {
   return join(names, ", ");
 }
 
+// Constants that an exporter left as inputs (the mean and deviation of Keras's Normalization) look like a
+// pixel.
+bool may_be_picture(const InputSpec& input) {
+  constexpr int64_t kOnePixel = 4;
+  return input.dims.size() == 4 && input.read &&
+         (std::any_of(input.dims.begin(), input.dims.end(), is_free) ||
+          ir::element_count(input.dims) > kOnePixel);
+}
+
 size_t find_image_input(const SourceOptions& options, const std::vector<InputSpec>& inputs) {
-  std::vector<size_t> rank_4;
+  std::vector<size_t> pictures;
   std::vector<std::string> names;
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!options.image_input.empty() && inputs[i].name == options.image_input) return i;
-    if (inputs[i].dims.size() == 4) rank_4.push_back(i);
+    if (may_be_picture(inputs[i])) pictures.push_back(i);
     names.push_back(inputs[i].name);
   }
   if (!options.image_input.empty()) {
@@ -39,7 +48,7 @@ size_t find_image_input(const SourceOptions& options, const std::vector<InputSpe
                                meant.empty() ? "name one of them" : format("did you mean '{}'?", meant)});
   }
   if (inputs.size() == 1) return 0;
-  if (rank_4.size() == 1) return rank_4[0];
+  if (pictures.size() == 1) return pictures[0];
   throw Error(Exit::kInput, {"image-input", "inputs of the model",
                              format("it is not clear which of {} takes the pictures", quoted_names(inputs)),
                              "name it as \"input\" in representative_dataset, or give .npz tensors"});

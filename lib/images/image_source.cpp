@@ -218,15 +218,25 @@ struct Steps {
   std::optional<PictureInput> picture;
 };
 
+ir::Tensor zeros(const InputSpec& input) {
+  std::vector<int64_t> dims = input.dims;
+  for (int64_t& dim : dims) dim = std::max<int64_t>(1, dim);
+  const int64_t bytes = (ir::element_count(dims) * ir::bits_of(input.dtype) + 7) / 8;
+  return ir::make_tensor(input.dtype, std::string(static_cast<size_t>(bytes), '\0'), dims);
+}
+
 // The inputs beside the picture, from the .npz that other_inputs names; an empty tensor where the picture
 // goes.
 std::vector<ir::Tensor> other_inputs(const SourceOptions& options, const Inputs& inputs, size_t picture_at) {
   std::vector<ir::Tensor> tensors(inputs.size());
   if (inputs.size() == 1) return tensors;
   Inputs others;
+  const auto asked_for = [&](size_t i) { return i != picture_at && inputs[i].read; };
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (i != picture_at) others.push_back(inputs[i]);
+    if (asked_for(i)) others.push_back(inputs[i]);
+    if (!inputs[i].read) tensors[i] = zeros(inputs[i]);
   }
+  if (others.empty()) return tensors;
   if (options.other_inputs.empty()) {
     std::vector<std::string> names;
     for (const InputSpec& input : others)
@@ -239,7 +249,7 @@ std::vector<ir::Tensor> other_inputs(const SourceOptions& options, const Inputs&
   }
   std::vector<ir::Tensor> loaded = load_npz({"", {options.other_inputs}}, others);
   for (size_t i = 0, next = 0; i < inputs.size(); ++i) {
-    if (i != picture_at) tensors[i] = std::move(loaded[next++]);
+    if (asked_for(i)) tensors[i] = std::move(loaded[next++]);
   }
   return tensors;
 }

@@ -30,6 +30,7 @@ struct InputSpec {
   std::string name;
   ir::DType dtype = ir::DType::kFloat;
   std::vector<int64_t> dims;
+  bool read = true;  // by any node; false: takes no picture, and zeros where nothing else is given
 };
 
 struct SourceOptions {

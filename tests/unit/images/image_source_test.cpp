@@ -432,6 +432,20 @@ TEST_CASE("pictures feed one of several inputs, an archive the others", "[images
              Catch::Contains("which of 'a', 'b'"));
 }
 
+TEST_CASE("inputs that no node reads, and those of one pixel, take no pictures", "[images]") {
+  PictureFolder folder;
+  folder.copy("pictures/rgb.png");
+  const InputSpec left{"left", DType::kFloat, {1, 5, 5, 3}, false},
+      pixel{"mean", DType::kFloat, {1, 1, 1, 3}};
+  const std::vector<ir::Tensor> loaded = open(folder.path(), {left, kPhoto}, set_stretch).source->load(0);
+  REQUIRE(loaded.size() == 2);
+  CHECK(loaded[0].dims == left.dims);
+  CHECK(std::ranges::all_of(loaded[0].as<float>(), [](float v) { return v == 0; }));
+  CHECK(loaded[1].dims == kPhoto.dims);
+  CHECK_THAT(refusal(folder.path(), {pixel, kPhoto}, set_stretch).problems[0].cause,
+             Catch::Contains("pictures feed 'image'; nothing feeds 'mean'"));
+}
+
 TEST_CASE("loading does not depend on threads", "[images]") {
   PictureFolder folder;
   for (const auto& entry : std::filesystem::directory_iterator(data_folder() / "pictures")) {
