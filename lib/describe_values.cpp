@@ -61,7 +61,7 @@ report::OutputValues output_values(const quant::QuantParams& params, const plan:
 report::WeightValues weight_values(const ir::Tensor& constant, const quant::QuantParams& params) {
   report::WeightValues values;
   values.type = type_of(params);
-  values.bits = params.bits;
+  values.bits = params.stored_bits();
   values.channels = static_cast<int64_t>(params.scales.size());
   const auto [least, most] = std::minmax_element(params.scales.begin(), params.scales.end());
   values.scale_min = static_cast<double>(*least);

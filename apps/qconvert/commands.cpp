@@ -179,11 +179,16 @@ int print_result(const ConvertResult& result, const Talk& talk) {
       text += format("{}: {}\n", same ? "unchanged" : "written", path.string());
     }
     print_to_stdout(text);
+    if (talk.log_format == "json")  // whose readers do not look at the text
+      for (const Problem& warning : result.report.warnings) log::warn(warning);
   }
-  for (const report::Gate& gate : result.report.gates) {
+  std::vector<Problem> failed;
+  for (const report::Gate& gate : result.report.gates)
     if (!gate.held)
-      log::error(format("gate {}: the bound is {:g}, measured {:g}", gate.name, gate.bound, gate.figure));
-  }
+      failed.push_back({"gate", "gate " + gate.name,
+                        format("the bound is {:g}, measured {:g}", gate.bound, gate.figure),
+                        "set another bound, or see the report's hints for what brings it closer"});
+  log::error(failed);
   return static_cast<int>(result.gates_hold ? Exit::kDone : Exit::kBudget);
 }
 
@@ -402,8 +407,13 @@ int compare_command(const Command& self, const Arguments& arguments) {
   print_to_stdout(line.talk.json()          ? report::to_json(result.comparison)
                   : line.talk.wants("html") ? report::to_html(result.comparison)
                                             : report::to_text(result.comparison));
+  std::vector<Problem> failed;
   for (const report::ComparedGate& gate : result.comparison.gates)
-    if (!gate.held) log::error(format("gate {} of {}: measured {:.6g}", gate.text, gate.letter, gate.figure));
+    if (!gate.held)
+      failed.push_back({"gate", format("gate {} of {}", gate.text, gate.letter),
+                        format("measured {:.6g}", gate.figure),
+                        "set another bound, or compare another file"});
+  log::error(failed);
   return static_cast<int>(result.gates_hold ? Exit::kDone : Exit::kBudget);
 }
 

@@ -285,14 +285,18 @@ void add_rules(std::vector<Key>& t) {
                     "DebugConfig.simulate_scheduler"));
   t.push_back(fixed(
       "/debug_config/bypass", "[false]",
-      "a model left as it is needs no conversion; \"keep_float\": {\"names\": [\"*\"]} keeps every layer "
-      "in float",
+      "a model left as it is needs no conversion; a network_editor rule for all names with "
+      "enable_weights_quantization and enable_activation_quantization false leaves every layer in float",
       "Give the float model back untouched.", "DebugConfig.bypass"));
 }
 
 void add_own(std::vector<Key>& t) {
-  t.push_back(row("/keep_float/names", Kind::kTexts, 0, 0, bind(FIELD(keep_float.names)),
-                  "Layers left in float, by node name; * and ? match as in file names.", "network_editor"));
+  t.push_back(
+      row("/keep_float/names", Kind::kTexts, 0, 0, bind(FIELD(keep_float.names)),
+          "Layers that compute in float, by node name; * and ? match as in file names. Their weights are "
+          "stored in 8 bits all the same: the network editor's enable_weights_quantization: false keeps "
+          "them.",
+          "network_editor"));
   t.push_back(row("/keep_float/op_types", Kind::kTexts, 0, 0, bind(FIELD(keep_float.op_types)),
                   "Op types left in float (\"Add\").", "network_editor"));
   t.push_back(boolean("/keep_float/first", FIELD(keep_float.first),

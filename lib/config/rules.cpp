@@ -263,7 +263,8 @@ std::vector<Setting> make_settings() {
   t.push_back(width("weights_n_bits", &S::weights_n_bits, "Bits of the weights: 2 to 8, or 16."));
   t.push_back(width("activation_n_bits", &S::activation_n_bits, "Bits of the results: 2 to 8, or 16."));
   t.push_back(one_of("weights_quantization_method", methods(""), &S::weights_quantization_method,
-                     "Which values weights may take."));
+                     "Which values weights may take. LUT_*: those of a codebook, of 4 bits where "
+                     "weights_n_bits says nothing."));
   t.push_back(one_of("activation_quantization_method",
                      methods("no ONNX operator and no integer kernel looks activations up in a codebook"),
                      &S::activation_quantization_method, "Which values results may take."));

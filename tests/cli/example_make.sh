@@ -15,3 +15,6 @@ sleep 0.05
 touch "calib/$(ls calib | head -1)"
 count
 count
+rm build/model.quant.onnx
+count
+[ -s build/model.quant.onnx ] || fail "a model that is gone is not made again"
