@@ -155,6 +155,29 @@ TensorId border_factors(Lowering& l, const std::vector<Window>& windows, const s
       "constants");
 }
 
+// The mean of whole windows as a depthwise convolution with equal weights: XNNPACK takes it, where it leaves
+// AVERAGE_POOL_2D on integers to slower kernels, and the sum is rounded once, to the result's own scale.
+bool average_by_convolution(Lowering& l, ir::NodeId id, TensorId x, const std::vector<Window>& windows,
+                            const std::vector<int32_t>& shape) {
+  if (!l.options.xnnpack || tensor_at(l, x).type != Type::kInt8) return false;
+  const int64_t cells = windows[0].kernel * windows[1].kernel;
+  const int32_t channels = shape.back();
+  constexpr int8_t kLargest = 127;
+  const float unit = static_cast<float>(1.0 / (kLargest * static_cast<double>(cells)));
+  const Quantization weights{{unit}, {0}, 0},
+      sums{{tensor_at(l, x).quantization.scales.at(0) * unit}, {0}, 0};
+  const TensorId weight = add_constant(
+      l, Type::kInt8,
+      {1, static_cast<int32_t>(windows[0].kernel), static_cast<int32_t>(windows[1].kernel), channels},
+      std::string(static_cast<size_t>(cells * channels), static_cast<char>(kLargest)), "constants", weights);
+  const TensorId bias = add_constant(l, Type::kInt32, {channels},
+                                     std::string(4 * static_cast<size_t>(channels), '\0'), "constants", sums);
+  Options options = strides_of(windows, false);
+  options.emplace_back("depth_multiplier", int64_t{1});
+  emit_result(l, id, Op::kDepthwiseConv2d, {x, weight, bias}, std::move(options), {}, shape);
+  return true;
+}
+
 void lower_average_pool(Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
   Image image = image_of(l, id, ir::ints_attribute(node, "kernel_shape"));
@@ -165,10 +188,12 @@ void lower_average_pool(Lowering& l, ir::NodeId id) {
   const bool counts_zeros = ir::int_attribute(node, "count_include_pad", 0) != 0;
   const bool ceil = ir::int_attribute(node, "ceil_mode", 0) != 0;
   const bool same = all_same(windows), pads = any_padding(windows);
+  if (!pads && average_by_convolution(l, id, image.tensor, windows, image.shape)) return;
   if (!pads || (same && !counts_zeros))
     return emit_result(l, id, Op::kAveragePool2d, {image.tensor}, pool_options(windows, pads),
                        same_as(image.tensor), image.shape);
   const TensorId x = padded(l, image.tensor, windows);
+  if (counts_zeros && !ceil && average_by_convolution(l, id, x, windows, image.shape)) return;
   if (counts_zeros && !ceil)
     return emit_result(l, id, Op::kAveragePool2d, {x}, pool_options(windows, false), same_as(x), image.shape);
   if (counts_zeros) return refuse(l, id, "ceil_mode with count_include_pad has no counterpart in TFLite");

@@ -520,6 +520,28 @@ TEST_CASE("a Pad and a Resize between convolutions may list axes") {
   }
 }
 
+TEST_CASE("an average of whole windows is a convolution to XNNPACK, and rounded once", "[litert]") {
+  for (const bool padded : {false, true}) {
+    const auto build = [padded](ir::Graph& g, ir::ValueId x) {
+      const int64_t pad = padded ? 1 : 0;
+      output(g,
+             node(g, "AveragePool", {conv(g, x, 6)},
+                  {{"kernel_shape", std::vector<int64_t>{3, 3}},
+                   {"pads", std::vector<int64_t>(4, pad)},
+                   {"count_include_pad", int64_t{1}}},
+                  tiny::Dims{1, 6, 10 + 2 * pad, 8 + 2 * pad}),
+             "y");
+    };
+    check({"average", build, lone_tflite("litert"), 36});
+    ir::Graph g = tiny::graph();
+    build(g, input(g, "x", {1, 3, 12, 10}));
+    const std::string tflite = convert_graph(g, lone_tflite("litert")).tflite;
+    const tflite::file::Model parsed = tflite::file::parse(tflite, "odd.tflite");
+    CHECK(std::ranges::count_if(parsed.graphs[0].operators,
+                                [](const auto& op) { return op.op == "DEPTHWISE_CONV_2D"; }) == 1);
+  }
+}
+
 TEST_CASE("tokens become an image without a TRANSPOSE", "[litert]") {
   ir::Graph g = tiny::graph();
   const ir::ValueId image = conv(g, input(g, "x", {1, 3, 12, 10}), 8);
