@@ -77,7 +77,7 @@ std::vector<fs::path> files_read(const ConvertOptions& options, const config::Co
 std::string depfile_text(const fs::path& target, const std::vector<fs::path>& files) {
   std::vector<fs::path> named;
   std::ranges::copy_if(files, std::back_inserter(named), can_be_named);
-  std::ranges::stable_partition(named, std::not_fn(looks_like_variable));
+  std::stable_partition(named.begin(), named.end(), std::not_fn(looks_like_variable));
   std::string text = escaped(target) + ":";
   for (const fs::path& file : named) text += " \\\n  " + escaped(file);
   text += "\n";

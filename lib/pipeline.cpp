@@ -125,6 +125,9 @@ ConvertResult convert(const ConvertOptions& options) {
   const config::CoreConfig config = load_config(options, diagnostics);
   if (config.mode == config::Mode::kStrip) return fix(options, true);
   check_gates(config);
+  if (wants(options, "tflite") && !wants_format(config, "tflite"))
+    throw Error(Exit::kUsage,
+                {"no-such-dump", "--dump tflite", "no .tflite is written", "add --format tflite"});
   const target::TargetSpec target = target_of(config);
   const bool full = is_full(config, target);
   run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));

@@ -403,7 +403,7 @@ std::vector<std::pair<std::string, std::string>> metadata_of(const config::CoreC
 }
 
 std::string dump(const plan::StatsTable& stats, const ir::Graph& graph) {
-  std::string text;
+  std::string text = stats.empty() ? "stats none: no value is rounded\n" : "";
   for (const auto& [value, s] : stats)
     text += format("stats {}: count {} min {:.9g} max {:.9g} bins {} of 2^{}\n",
                    graph.values[static_cast<size_t>(value)].name, s.count, s.min, s.max,

@@ -200,12 +200,14 @@ void add_preprocess(std::vector<Key>& t) {
   t.push_back(choice(
       "/representative_dataset/preprocess/color", FIELD(representative_dataset.preprocess.color), kColors,
       "Channel order fed to the model; GRAY as Pillow's L, alpha of an opaque image is 255.", kOwn));
-  Key resize =
-      nullable(row("/representative_dataset/preprocess/resize", Kind::kResize, 0, 0, {},
-                   "How a picture is brought to size; null: stretched to the model's size, with a warning. A "
-                   "letterbox keeps the aspect ratio on a canvas of colour pad; fixed_height is for lines of "
-                   "text, filled on the right with zeros.",
-                   kOwn));
+  Key resize = nullable(
+      row("/representative_dataset/preprocess/resize", Kind::kResize, 0, 0, {},
+          "How a picture is brought to size; null: stretched to the model's size, with a warning. "
+          "short_side rounds the long side, and a centre crop begins at the whole pixel before the "
+          "middle; torchvision cuts the side off and rounds the beginning, up to a pixel elsewhere. A "
+          "letterbox keeps the aspect ratio on a canvas of colour pad; fixed_height is for lines of "
+          "text, filled on the right with zeros.",
+          kOwn));
   resize.field = {[at](CoreConfig& config, const Json& value) { set_resize(value, at(config)); },
                   [at](const CoreConfig& config) { return get_resize(at(config)); }};
   t.push_back(std::move(resize));
@@ -291,12 +293,8 @@ void add_rules(std::vector<Key>& t) {
 }
 
 void add_own(std::vector<Key>& t) {
-  t.push_back(
-      row("/keep_float/names", Kind::kTexts, 0, 0, bind(FIELD(keep_float.names)),
-          "Layers that compute in float, by node name; * and ? match as in file names. Their weights are "
-          "stored in 8 bits all the same: the network editor's enable_weights_quantization: false keeps "
-          "them.",
-          "network_editor"));
+  t.push_back(row("/keep_float/names", Kind::kTexts, 0, 0, bind(FIELD(keep_float.names)),
+                  "Layers left in float, by name (* and ? match); weights take 8 bits.", "network_editor"));
   t.push_back(row("/keep_float/op_types", Kind::kTexts, 0, 0, bind(FIELD(keep_float.op_types)),
                   "Op types left in float (\"Add\").", "network_editor"));
   t.push_back(boolean("/keep_float/first", FIELD(keep_float.first),

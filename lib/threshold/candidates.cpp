@@ -182,7 +182,7 @@ std::vector<double> filled_in(const ir::Graph& graph, const std::vector<ir::Valu
 
 // With the constants inside; but what would more than double the range (lowest floats in front of a maximum)
 // is as good at its end.
-quant::QuantParams widened(quant::QuantParams params, const std::vector<double>& constants,
+quant::QuantParams widened(const quant::QuantParams& params, const std::vector<double>& constants,
                            const Options& options) {
   const double low = quant::range_min(params), high = quant::range_max(params), length = high - low;
   std::pair<double, double> range{low, high};
@@ -196,7 +196,7 @@ quant::QuantParams widened(quant::QuantParams params, const std::vector<double>&
 quant::QuantParams as_allowed(quant::QuantParams params, const ir::Graph& graph,
                               const std::vector<ir::ValueId>& sources, const target::TargetSpec& target,
                               const Options& options, const std::vector<double>& filled) {
-  if (!filled.empty()) params = widened(std::move(params), filled, options);
+  if (!filled.empty()) params = widened(params, filled, options);
   params = in_type(std::move(params), target.activations.is_signed);
   if (options.quantizer == Quantizer::kPowerOfTwo) return params;  // drawn in, it would be none
   if (target.activations.symmetric || options.signedness == Signedness::kSigned)
