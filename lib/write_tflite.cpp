@@ -2,6 +2,7 @@
 #include "write_tflite.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/text.h"
 #include "ir/ops.h"
@@ -96,7 +97,9 @@ std::vector<std::string> port_notes(const tflite::Model& model, const ir::Graph&
       const tflite::Tensor& port = model.tensors[static_cast<size_t>(ports[i])];
       const ir::Value& value = graph.values[static_cast<size_t>(values[i])];
       const std::vector<int64_t> shape(port.shape.begin(), port.shape.end());
-      const bool moved = shape != value.dims && shape.size() == 4;
+      const auto differs = [](int64_t made, int64_t stated) { return stated >= 0 && made != stated; };
+      const bool moved = shape.size() == 4 && value.dims.size() == 4 &&
+                         !std::ranges::equal(shape, value.dims, std::not_fn(differs));
       if (!moved && port.quantization.scales.empty()) continue;
       notes.push_back(format("the .tflite's {} '{}' is {} [{}]{}", what, port.name,
                              tflite::name_of(port.type), fmt::join(shape, ","),
