@@ -183,19 +183,6 @@ void describe_proof(report::Report& report, const plan::QuantizedModel& model,
   }
 }
 
-namespace {
-
-// One score a class, wherever the classes stand: convolutional heads end in [1, classes, 1, 1].
-bool scores_classes(const ir::Value& value) {
-  if (!value.has_shape) return true;
-  int lists = 0;
-  for (size_t d = 0; d < value.dims.size(); ++d)
-    if (value.dims[d] != 1 && !(d == 0 && value.dims[d] < 0)) ++lists;
-  return lists == 1;
-}
-
-}  // namespace
-
 void describe_accuracy(report::Report& report, const ir::Graph& graph,
                        const std::vector<simulate::Judged>& judged, const simulate::Fidelity& simulated,
                        const simulate::Fidelity& integer_kernels) {
@@ -212,8 +199,11 @@ void describe_accuracy(report::Report& report, const ir::Graph& graph,
     accuracy.simulated.push_back(figures(simulated.outputs[i]));
     accuracy.integer.push_back(figures(integer_kernels.outputs[i]));
   }
+  const auto may_be_classes = [&](const ir::Value& value) {
+    return !value.has_shape || simulate::scores_classes(value.dims);
+  };
   if (judged.size() == 1 && integer_kernels.images > 0 &&
-      scores_classes(graph.values[static_cast<size_t>(judged[0].value)]))
+      may_be_classes(graph.values[static_cast<size_t>(judged[0].value)]))
     accuracy.agreement =
         static_cast<double>(integer_kernels.agreeing) / static_cast<double>(integer_kernels.images);
   report.accuracy = std::move(accuracy);

@@ -52,12 +52,9 @@ double max_error(std::span<const float> a, std::span<const float> b, bool mean_f
   return largest;
 }
 
-// One score a class, wherever the classes stand: convolutional heads end in [1, classes, 1, 1].
 bool is_classifier(const ComparedFile& model, const std::vector<ir::Tensor>& results_a) {
   const ir::Tensor& scores = results_a[model.pairs[0].result_a];
-  return model.pairs.size() == 1 && scores.size() > 1 &&
-         std::count(scores.dims.begin(), scores.dims.end(), int64_t{1}) + 1 ==
-             static_cast<std::ptrdiff_t>(scores.dims.size());
+  return model.pairs.size() == 1 && scores.size() > 1 && simulate::scores_classes(scores.dims);
 }
 
 int64_t best_class(std::span<const float> scores) {

@@ -213,8 +213,7 @@ std::vector<ir::Tensor> blank_inputs(const ir::Graph& graph, const config::CoreC
     for (size_t d = 0; d < dims.size(); ++d)
       if (dims[d] < 0)
         dims[d] = d == 0 ? 1 : size ? (*size)[static_cast<size_t>(free_sides++ % 2)] : kUsualSize;
-    const int64_t bytes = ir::element_count(dims) * ir::bits_of(value.dtype) / 8;
-    inputs.push_back(ir::make_tensor(value.dtype, std::string(static_cast<size_t>(bytes), '\0'), dims));
+    inputs.push_back(ir::zeros(value.dtype, std::move(dims)));
   }
   return inputs;
 }

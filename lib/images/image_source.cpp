@@ -218,13 +218,6 @@ struct Steps {
   std::optional<PictureInput> picture;
 };
 
-ir::Tensor zeros(const InputSpec& input) {
-  std::vector<int64_t> dims = input.dims;
-  for (int64_t& dim : dims) dim = std::max<int64_t>(1, dim);
-  const int64_t bytes = (ir::element_count(dims) * ir::bits_of(input.dtype) + 7) / 8;
-  return ir::make_tensor(input.dtype, std::string(static_cast<size_t>(bytes), '\0'), dims);
-}
-
 // The inputs beside the picture, from the .npz that other_inputs names; an empty tensor where the picture
 // goes.
 std::vector<ir::Tensor> other_inputs(const SourceOptions& options, const Inputs& inputs, size_t picture_at) {
@@ -234,7 +227,7 @@ std::vector<ir::Tensor> other_inputs(const SourceOptions& options, const Inputs&
   const auto asked_for = [&](size_t i) { return i != picture_at && inputs[i].read; };
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (asked_for(i)) others.push_back(inputs[i]);
-    if (!inputs[i].read) tensors[i] = zeros(inputs[i]);
+    if (!inputs[i].read) tensors[i] = ir::zeros(inputs[i].dtype, inputs[i].dims);
   }
   if (others.empty()) return tensors;
   if (options.other_inputs.empty()) {

@@ -112,6 +112,13 @@ Tensor make_tensor(std::span<const int8_t> v, std::vector<int64_t> dims) {
 Tensor make_tensor(std::span<const uint8_t> v, std::vector<int64_t> dims) {
   return from_values(DType::kUint8, v, std::move(dims));
 }
+Tensor zeros(DType type, std::vector<int64_t> dims) {
+  for (int64_t& dim : dims)
+    if (dim < 0) dim = 1;
+  const int64_t bytes = (element_count(dims) * bits_of(type) + 7) / 8;
+  return make_tensor(type, std::string(static_cast<size_t>(bytes), '\0'), std::move(dims));
+}
+
 Tensor scalar(float value) {
   return make_tensor(std::span<const float>(&value, 1), {});
 }

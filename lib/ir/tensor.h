@@ -60,6 +60,8 @@ Tensor make_tensor(std::span<const int32_t> values, std::vector<int64_t> dims);
 Tensor make_tensor(std::span<const int8_t> values, std::vector<int64_t> dims);
 Tensor make_tensor(std::span<const uint8_t> values, std::vector<int64_t> dims);
 Tensor make_tensor(DType type, std::string raw_bytes, std::vector<int64_t> dims);
+/// All bits zero; free dimensions are 1.
+Tensor zeros(DType type, std::vector<int64_t> dims);
 Tensor scalar(float value);
 Tensor scalar(int64_t value);
 

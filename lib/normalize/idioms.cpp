@@ -150,6 +150,15 @@ ValueId deviation(const Graph& graph, ValueId value, bool pools, int64_t& axes, 
   return inner_axes == axes ? x : kNone;
 }
 
+/// b, where the node makes Reciprocal(b) or 1 / b; else kNone.
+ValueId inverted(const Graph& graph, NodeId id) {
+  if (id == kNone) return kNone;
+  const Node& node = node_at(graph, id);
+  if (ir::standard_op(node, "Reciprocal")) return node.inputs[0];
+  const bool one_over = ir::standard_op(node, "Div") && ir::scalar_constant(graph, node.inputs[0]) == 1.0;
+  return one_over ? node.inputs[1] : kNone;
+}
+
 /// Numerator and denominator of a / b, a * Reciprocal(b), a * (1 / b).
 std::optional<std::pair<ValueId, ValueId>> quotient(const Graph& graph, NodeId id, Nodes& nodes) {
   const Node& node = node_at(graph, id);
@@ -158,14 +167,10 @@ std::optional<std::pair<ValueId, ValueId>> quotient(const Graph& graph, NodeId i
   if (!ir::standard_op(node, "Mul")) return std::nullopt;
   for (const size_t slot : {size_t{0}, size_t{1}}) {
     const NodeId inverse = value_at(graph, node.inputs[slot]).producer;
-    if (inverse == kNone) continue;
-    const Node& candidate = node_at(graph, inverse);
-    const bool reciprocal = ir::standard_op(candidate, "Reciprocal");
-    const bool one_over =
-        ir::standard_op(candidate, "Div") && ir::scalar_constant(graph, candidate.inputs[0]) == 1.0;
-    if (!reciprocal && !one_over) continue;
+    const ValueId denominator = inverted(graph, inverse);
+    if (denominator == kNone) continue;
     nodes.push_back(inverse);
-    return std::pair{node.inputs[1 - slot], candidate.inputs[reciprocal ? 0 : 1]};
+    return std::pair{node.inputs[1 - slot], denominator};
   }
   return std::nullopt;
 }
@@ -283,12 +288,7 @@ ValueId scaled_inverse(const Graph& graph, ValueId scale, ValueId& gamma) {
       gamma = b;
       return true;
     });
-  if (const NodeId node = producer_if(graph, inverse, "Reciprocal"); node != kNone)
-    return node_at(graph, node).inputs[0];
-  const NodeId division = producer_if(graph, inverse, "Div");
-  const bool one_over =
-      division != kNone && ir::scalar_constant(graph, node_at(graph, division).inputs[0]) == 1.0;
-  return one_over ? node_at(graph, division).inputs[1] : kNone;
+  return inverted(graph, value_at(graph, inverse).producer);
 }
 
 /// shift = beta - mean * scale, in the ways that it is written; the mean.

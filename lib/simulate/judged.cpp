@@ -223,6 +223,13 @@ std::vector<Judged> judged_values(const ir::Graph& graph) {
   return judged;
 }
 
+bool scores_classes(std::span<const int64_t> dims) {
+  int lists = 0;
+  for (size_t d = 0; d < dims.size(); ++d)
+    if (dims[d] != 1 && !(d == 0 && dims[d] < 0)) ++lists;
+  return lists == 1;
+}
+
 bool needs_types(const ir::Graph& graph) {
   const auto unknown = [&](ir::ValueId v) {
     return v != ir::kNone && graph.values[static_cast<size_t>(v)].dtype == ir::DType::kUndefined;

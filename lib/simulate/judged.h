@@ -4,6 +4,7 @@
 // it, the smallest error is all or nothing, and says nothing about the network.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,10 @@ struct Judged {
 /// In the order of the outputs: one entry for each float output without a jump, and as many as there are
 /// last continuous float values for each output behind one, whatever its type. Other outputs are left out.
 std::vector<Judged> judged_values(const ir::Graph& graph);
+
+/// One score a class, wherever the classes stand: convolutional heads end in [1, classes, 1, 1]. A free batch
+/// counts as 1.
+bool scores_classes(std::span<const int64_t> dims);
 
 /// May judged_values() go by types that the graph does not state? Files need not state any for values between
 /// nodes; run::infer_shapes() fills them in.
