@@ -76,7 +76,7 @@ correct::SecondOrderOptions second_order_options(const config::CoreConfig& confi
 }
 
 int64_t correction_images(const plan::QuantizedModel& model, const config::CoreConfig& config, int64_t most) {
-  return std::min(most, correct::images_that_fit(model, memory_limit(config)));
+  return std::min(most, correct::images_that_fit(model, model.graph, memory_limit(config)));
 }
 
 bool misses_goal(const Attempt& attempt, const config::CoreConfig& config) {
@@ -276,7 +276,7 @@ void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, 
                      int64_t images, Attempt& tried) {
   correct::SecondOrderOptions options = second_order_options(config, threads);
   options.mirror = config.correction.mirror && has_weights_of(nearest, kMirroredBits);
-  options.most_runs = correct::images_that_fit(nearest, memory_limit(config));
+  options.most_runs = correct::images_that_fit(nearest, nearest.graph, memory_limit(config));
   options.kept = answers.kept;
   options.longest_patch = answers.longest_patch;
   const int64_t layers = correct::solvable_layers(nearest, options.only_narrow);

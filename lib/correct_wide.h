@@ -14,7 +14,8 @@ namespace qc {
 
 /// How many calibration images second-order correction of `best` is given where the config says nothing of a
 /// method: all where the worst output misses its goal; else a few, where these are worked through in about
-/// twice the time of calibration, by the amount of work and the target's costs, never by a clock. 0: none.
+/// twice the time of calibration or in a second, by the amount of work and the target's costs, never by a
+/// clock. 0: none.
 int64_t images_for_wide_weights(const Scene& scene, const Subject& subject, const Start& start,
                                 const Attempt& best);
 

@@ -25,24 +25,25 @@ Binding count(int64_t Correction::*field) {
 }
 
 Key method_key() {
-  Key key = row(
-      "/gptq_config/method", Kind::kChoice, 0, 0,
-      {[](CoreConfig& c, const Json& v) {
-         c.correction.method = CorrectionMethod::kUnset;
-         for (const Method& one : kMethods)
-           if (v == one.name) c.correction.method = one.method;
-       },
-       [](const CoreConfig& c) {
-         for (const Method& one : kMethods)
-           if (c.correction.method == one.method) return Json(one.name);
-         return Json();
-       }},
-      "`bias_correction` shifts biases; `second_order` also rounds weights, and re-targets them, so that "
-      "each layer's result is nearest to float on the calibration images; whatever does not bring "
-      "held-out images closer is left out. With `saturation_guard` it rounds weights below 8 bits only. "
-      "null: `second_order` where a weight has fewer than 8 bits, where the worst output misses "
-      "`min_sqnr_db` of the placement (20), or where it takes no longer than about twice the calibration; "
-      "else `bias_correction`.");
+  Key key =
+      row("/gptq_config/method", Kind::kChoice, 0, 0,
+          {[](CoreConfig& c, const Json& v) {
+             c.correction.method = CorrectionMethod::kUnset;
+             for (const Method& one : kMethods)
+               if (v == one.name) c.correction.method = one.method;
+           },
+           [](const CoreConfig& c) {
+             for (const Method& one : kMethods)
+               if (c.correction.method == one.method) return Json(one.name);
+             return Json();
+           }},
+          "`bias_correction` shifts biases; `second_order` also rounds weights, and re-targets them, so that "
+          "each layer's result is nearest to float on the calibration images; whatever does not bring "
+          "held-out images closer is left out. With `saturation_guard` it rounds weights below 8 bits only. "
+          "null: `second_order` where a weight has fewer than 8 bits, where the worst output misses "
+          "`min_sqnr_db` of the placement (20), or where it takes no longer than about twice the "
+          "calibration, or a second; "
+          "else `bias_correction`.");
   for (const Method& one : kMethods)
     key.choices.push_back({one.name, static_cast<int>(one.method), false, ""});
   key.nullable = true;

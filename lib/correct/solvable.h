@@ -48,7 +48,8 @@ struct PassWork {
 /// `sized`: the model's graph with the shapes of a real run; where a layer's input has none, infinite.
 PassWork work_of_pass(const plan::QuantizedModel& model, const ir::Graph& sized);
 
-/// How many images fit side by side into `memory_limit` bytes (at least 2).
-int64_t images_that_fit(const plan::QuantizedModel& model, int64_t memory_limit);
+/// How many images fit side by side into `memory_limit` bytes (at least 2). `sized`: the model's graph, with
+/// the shapes of a real run where they are known; dimensions that nobody knows count as 1.
+int64_t images_that_fit(const plan::QuantizedModel& model, const ir::Graph& sized, int64_t memory_limit);
 
 }  // namespace qc::correct

@@ -1,10 +1,11 @@
-# One layer on large pictures: rounding its weights anew takes less than twice the calibration, so it is done unasked;
-# not where the config names another method, and not on pictures that are calibrated on in no time.
+# Rounding weights anew is done unasked where nobody waits for it: within about twice the time of calibration, or a second.
+# Not where the config names another method, and not where two images are calibrated on and more than a second would be spent.
 convert() {
-  quantize_with "$DATA/models/any_size.onnx" "{\"representative_dataset\": {\"path\": \"$SAMPLE/calib\",
+  quantize_with "$DATA/models/any_size.onnx" "{\"representative_dataset\": {\"path\": \"$SAMPLE/calib\", \"max_images\": $3,
     \"preprocess\": {\"resize\": {\"stretch\": [$1, $1]}, \"mean\": [127.5, 127.5, 127.5], \"std\": [127.5, 127.5, 127.5]}},
     \"gptq_config\": {\"method\": $2}}" --set /placement='"full"' -v
 }
-convert 256 '"bias_correction"' | grep second-order && fail "it was done, unwanted"
-convert 16 null | grep second-order && fail "it was done, and takes long beside the calibration"
-convert 256 null
+convert 256 '"bias_correction"' 500 | grep second-order && fail "it was done, unwanted"
+convert 1800 null 4 | grep second-order && fail "it was done, and takes long beside the calibration"
+convert 16 null 500 | grep "second-order correction of 1 layers, 12 images" || fail "it takes next to no time, and was not done"
+convert 256 null 500
