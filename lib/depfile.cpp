@@ -52,25 +52,28 @@ std::vector<fs::path> files_named(const ConvertOptions& options, const config::C
   return files;
 }
 
-void add_images(std::vector<fs::path>& files, const config::CoreConfig& config, const ir::Graph& graph) {
+}  // namespace
+
+std::vector<fs::path> image_files(const config::CoreConfig& config, const ir::Graph& graph) {
+  std::vector<fs::path> files;
   const config::RepresentativeDataset& dataset = config.representative_dataset;
-  if (dataset.path.empty() || !wants_images(config)) return;
+  if (dataset.path.empty() || !wants_images(config)) return files;
   Diagnostics ignored;
   const images::Listing listing =
       images::list_folder(dataset.path, dataset.max_images, static_cast<int64_t>(graph.inputs.size()),
                           dataset.other_inputs, ignored);
   for (const images::Item& item : listing.items)
     files.insert(files.end(), item.files.begin(), item.files.end());
-  files.push_back(dataset.path);
+  return files;
 }
-
-}  // namespace
 
 std::vector<fs::path> files_read(const ConvertOptions& options, const config::CoreConfig& config,
                                  const ir::Graph& graph) {
   std::vector<fs::path> files = files_named(options, config);
   for (const std::string& name : graph.external_files) files.push_back(options.model.parent_path() / name);
-  add_images(files, config, graph);
+  const std::vector<fs::path> images = image_files(config, graph);
+  files.insert(files.end(), images.begin(), images.end());
+  if (!images.empty()) files.push_back(config.representative_dataset.path);
   return files;
 }
 

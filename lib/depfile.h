@@ -17,6 +17,9 @@ namespace qc {
 std::vector<std::filesystem::path> files_read(const ConvertOptions& options, const config::CoreConfig& config,
                                               const ir::Graph& graph);
 
+/// Of the calibration folder alone, as far as they are looked at; empty where no images are wanted.
+std::vector<std::filesystem::path> image_files(const config::CoreConfig& config, const ir::Graph& graph);
+
 /// One rule "target: files" in the words that make and ninja share, then an empty rule for each file, so that
 /// one that is gone does not stop make. Spaces, '#', ':' and '$' are escaped, backslashes before them
 /// doubled. Files with '=' come last (make would read the rule as a variable); those with '|', ';' or a new

@@ -152,6 +152,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   // From here the model is float, and what the file says about rounding stands beside it.
   ir::Graph graph = onnx_io::read(options.model, diagnostics);
   check_opset_known(graph, doors, options.model);
+  check_inputs_stay(options, config, graph, outputs);
   if (!adopt::carries_quantization(graph)) {
     onnx_io::check_convertible(graph, options.model);  // integers that it cannot read
     throw not_quantized(options.model);

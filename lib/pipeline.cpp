@@ -150,6 +150,7 @@ ConvertResult convert(const ConvertOptions& options) {
   // same shape.
   std::unique_ptr<images::ImageSource> source;
   if (!options.dry_run && wants_images(config)) source = open_images(graph, config, diagnostics, threads);
+  if (!options.dry_run) check_inputs_stay(options, config, graph, outputs);
   const calibrate::Split split =
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
   const std::vector<ir::Tensor> sample = source ? source->load(0) : blank_inputs(graph, config);

@@ -1,8 +1,6 @@
 // See prepare.h.
 #include "prepare.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -10,7 +8,6 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "depfile.h"
 #include "ir/edit.h"
 #include "normalize/idioms.h"
 #include "onnx_io/onnx_io.h"
@@ -44,55 +41,6 @@ double output_change(const std::vector<ir::Tensor>& a, const std::vector<ir::Ten
   return change;
 }
 
-// "net.report.json" -> "net.report.html"; a name that ends so already gets the ending twice.
-std::filesystem::path beside(std::filesystem::path report, const char* ending) {
-  if (report.extension() == ending) return report += ending;
-  return report.replace_extension(ending);
-}
-
-std::string stem_of(const std::filesystem::path& model) {
-  return model.stem().string();
-}
-
-// Nothing that is written may replace what is read, or something else that is written.
-void check_apart(const ConvertOptions& options, const config::CoreConfig& config, const OutputPaths& paths) {
-  using Named = std::pair<std::filesystem::path, const char*>;
-  std::vector<Named> read{{options.model, "the input model"},
-                          {options.config, "the config"},
-                          {config.gates.labels, "the labels"},
-                          {config.representative_dataset.other_inputs, "the other inputs"}};
-  if (config.target.ends_with(".json")) read.emplace_back(config.target, "the target's file");
-  std::vector<Named> written{{paths.report, "the report"},
-                             {paths.markdown, "the markdown report"},
-                             {paths.html, "the HTML report"},
-                             {options.depfile, "the depfile"},
-                             {options.stamp, "the stamp"}};
-  if (wants_format(config, "onnx")) written.emplace_back(paths.onnx, "the ONNX file");
-  if (wants_format(config, "tflite")) written.emplace_back(paths.tflite, "the .tflite");
-  std::erase_if(written, [](const Named& one) { return one.first.empty(); });
-  const auto is_same = [](const std::filesystem::path& a, const std::filesystem::path& b) {
-    using namespace std::filesystem;
-    std::error_code ignored;
-    return equivalent(a, b, ignored) ||
-           weakly_canonical(absolute(a), ignored) == weakly_canonical(absolute(b), ignored);
-  };
-  Diagnostics problems;
-  for (size_t i = 0; i < written.size(); ++i) {
-    const auto& [path, name] = written[i];
-    for (const auto& [input, what] : read)
-      if (!input.empty() && is_same(path, input))
-        problems.error({"overwrites-input", path.string(), format("{} would replace {}", name, what),
-                        "choose another name or folder"});
-    for (size_t k = 0; k < i; ++k)
-      if (is_same(path, written[k].first))
-        problems.error({"same-output", path.string(),
-                        format("{} and {} would be the same file", written[k].second, name),
-                        "give them different names"});
-  }
-  check_depfile_names(options, config, problems);
-  problems.throw_if_errors(Exit::kUsage);
-}
-
 }  // namespace
 
 run::Doors onnx_doors() {
@@ -109,37 +57,6 @@ config::CoreConfig load_config(const ConvertOptions& options, Diagnostics& diagn
   if (!options.config.empty()) return config::load(options.config, options.overrides, diagnostics);
   return config::parse("{}", std::filesystem::current_path() / "(no config file)", options.overrides,
                        diagnostics);
-}
-
-OutputPaths plan_outputs(const ConvertOptions& options, const config::CoreConfig& config) {
-  OutputPaths paths;
-  const std::string stem = stem_of(options.model);
-  paths.onnx = options.output_folder /
-               (config.output.onnx_name.empty() ? stem + ".quant.onnx" : config.output.onnx_name);
-  paths.tflite = options.output_folder /
-                 (config.output.tflite_name.empty() ? stem + ".quant.tflite" : config.output.tflite_name);
-  paths.report = options.output_folder /
-                 (config.output.report_name.empty() ? stem + ".report.json" : config.output.report_name);
-  if (options.markdown) paths.markdown = beside(paths.report, ".md");
-  if (options.html) paths.html = beside(paths.report, ".html");
-  check_apart(options, config, paths);
-  if (options.dry_run) return paths;
-  std::error_code failed;
-  std::filesystem::create_directories(options.output_folder, failed);
-  Diagnostics problems;
-  const auto must_be_writable = [&](const std::filesystem::path& folder, const char* remedy) {
-    if (failed || ::access(folder.c_str(), W_OK | X_OK) != 0)
-      problems.error({"cannot-write", folder.string(),
-                      failed ? failed.message() : std::generic_category().message(errno), remedy});
-  };
-  must_be_writable(options.output_folder, "choose another output folder with -o");
-  failed.clear();
-  for (const auto& [file, remedy] :
-       {std::pair{options.depfile, "make that folder, or choose another with --depfile"},
-        std::pair{options.stamp, "make that folder, or choose another with --stamp"}})
-    if (!file.empty()) must_be_writable(std::filesystem::absolute(file).parent_path(), remedy);
-  problems.throw_if_errors(Exit::kOutput);
-  return paths;
 }
 
 void apply_input_shapes(ir::Graph& graph, const config::CoreConfig& config) {
@@ -379,7 +296,7 @@ simulate::Fidelity fidelity_of_file(const plan::Written& file, run::RunnerFactor
 
 onnx_io::QdqOptions qdq_options(const OutputPaths& outputs, const config::CoreConfig& config) {
   onnx_io::QdqOptions options;
-  options.external_name = outputs.onnx.filename().string() + ".data";
+  options.external_name = outputs.onnx_data().filename().string();
   options.qoperator = config.output.onnx_form == config::OnnxForm::kQOperator;
   options.standard_ops_only = config.output.standard_ops_only;
   options.short_names = config.output.short_names;

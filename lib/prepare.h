@@ -1,4 +1,4 @@
-// Steps of the corridor that join two or three rooms and decide nothing: config and paths, the ONNX door for
+// Steps of the corridor that join two or three rooms and decide nothing: the config, the ONNX door for
 // the runtime, images for a graph, shapes of a real run. Beside pipeline.cpp because only the corridor sees
 // all rooms.
 #pragma once
@@ -15,6 +15,7 @@
 #include "ir/graph.h"
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
+#include "output_paths.h"
 #include "pipeline.h"
 #include "plan/candidates.h"
 #include "plan/quantized_model.h"
@@ -30,15 +31,6 @@ run::Doors onnx_doors();
 
 /// The config file with the command line's overrides; with neither, the defaults.
 config::CoreConfig load_config(const ConvertOptions& options, Diagnostics& diagnostics);
-
-struct OutputPaths {
-  std::filesystem::path onnx, tflite, report;
-  std::filesystem::path markdown, html;  // empty: not asked for
-};
-/// Where the files will go. Makes the folder if it is missing; throws Error(kOutput) now rather than after
-/// the work when it cannot be written to, and Error(kUsage) where a file would replace one that is read, or
-/// another one that is written.
-OutputPaths plan_outputs(const ConvertOptions& options, const config::CoreConfig& config);
 
 /// Fixes dynamic dimensions that the config's input_shapes names; -1 leaves one as the model has it. Throws
 /// Error(kUsage) for unknown inputs and for dimensions that contradict the model, all at once.

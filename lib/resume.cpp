@@ -153,11 +153,14 @@ void Resume::write() {
   }
 }
 
+std::filesystem::path resume_file(const ConvertOptions& options) {
+  return options.output_folder / (options.model.stem().string() + ".resume");
+}
+
 std::unique_ptr<Resume> resume_of(const ConvertOptions& options, const config::CoreConfig& config,
                                   const ir::Graph& graph) {
   if (!options.resume) return nullptr;
-  return std::make_unique<Resume>(options.output_folder / (options.model.stem().string() + ".resume"),
-                                  origin_of(options, config, graph));
+  return std::make_unique<Resume>(resume_file(options), origin_of(options, config, graph));
 }
 
 }  // namespace qc

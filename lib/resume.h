@@ -48,7 +48,10 @@ class Resume {
   Clock::time_point next_{};  // the first layer is written at once
 };
 
-/// <stem>.resume in the output folder; nothing where the options do not ask for it.
+/// <stem>.resume in the output folder.
+std::filesystem::path resume_file(const ConvertOptions& options);
+
+/// Of resume_file(); nothing where the options do not ask for it.
 std::unique_ptr<Resume> resume_of(const ConvertOptions& options, const config::CoreConfig& config,
                                   const ir::Graph& graph);
 
