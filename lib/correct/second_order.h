@@ -29,7 +29,7 @@ struct SecondOrderOptions {
   RoundOptions rounding;  // scale_search: only for weights below 8 bits
   uint64_t seed = 0;      // which positions of large inputs are looked at
   int threads = 1;
-  bool only_narrow = false;               // leave weights of 8 bits and more as they are
+  bool only_narrow = false;               // leave weights whose integers have 8 bits and more as they are
   int64_t longest_patch = kLongestPatch;  // longer ones are solved in strips
   // Enough to tell what a width costs: fewer positions are looked at, and weights of 8 bits and more are
   // re-targeted and rounded to nearest.

@@ -40,6 +40,15 @@ ir::ValueId skip_of(const ir::Graph& graph, ir::ValueId result) {
   return graph.values[static_cast<size_t>(other)].constant ? ir::kNone : other;
 }
 
+// Of the integers that a kernel multiplies: values of a codebook have 8 bits, however few they are.
+bool is_narrow(const quant::QuantParams& params) {
+  constexpr int32_t kHalf = 1 << (kFullWidth - 2);
+  return params.codebook.empty()
+             ? params.bits < kFullWidth
+             : std::all_of(params.codebook.begin(), params.codebook.end(),
+                           [](int32_t value) { return value >= -kHalf && value <= kHalf; });
+}
+
 }  // namespace
 
 std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narrow) {
@@ -61,7 +70,7 @@ std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narr
     const auto windows = windows_of(model.graph, node);
     const bool dynamic_bias = !layer.bias && node.op_type != "MatMul";
     if (weight == model.weights.end() || !windows || dynamic_bias ||
-        (only_narrow && weight->second.params.bits >= kFullWidth) ||
+        (only_narrow && !is_narrow(weight->second.params)) ||
         (weight->second.params.block_size != 0 && windows->size > kLongestPatch) ||
         model.graph.values[static_cast<size_t>(layer.weight)].consumers.size() != 1 ||
         (weight->second.params.per_channel() && weight->second.params.axis != layer.axis))

@@ -30,7 +30,8 @@ struct Solvable {
   ir::ValueId skip = ir::kNone;  // what the result is added to, where nothing else reads it; no constant
 };
 
-/// In topological order.
+/// In topological order. `only_narrow`: those whose weights, rounded in any way, have integers of less than 8
+/// bits.
 std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narrow);
 
 /// The weights that can be solved and the node of each, in topological order.
