@@ -75,6 +75,7 @@ bool is_position(const ir::Node& node, size_t slot) {
 struct Scene {
   const ir::Graph& graph;
   std::vector<bool> data;         // by ValueId: depends on the contents of the inputs
+  std::vector<bool> moves;        // by ValueId: so that rounding elsewhere may change it
   std::vector<std::string> jump;  // by ValueId: op type of the first jump before it; "" none
 
   const ir::Value& value(ir::ValueId v) const { return graph.values[static_cast<size_t>(v)]; }
@@ -92,24 +93,37 @@ std::vector<ir::ValueId> read_by(const ir::Node& node) {
   return values;
 }
 
+// Integers and truth values: what is made of such inputs alone, a mask of the ids that are padding, is the
+// same in every file.
+bool is_discrete(const ir::Value& value) {
+  return value.dtype != ir::DType::kUndefined && !judgeable(value.dtype) && value.dtype != ir::DType::kDouble;
+}
+
 Scene look(const ir::Graph& graph) {
-  Scene scene{graph, std::vector<bool>(graph.values.size()), std::vector<std::string>(graph.values.size())};
-  for (const ir::ValueId v : graph.inputs) scene.data[static_cast<size_t>(v)] = true;
+  const size_t values = graph.values.size();
+  Scene scene{graph, std::vector<bool>(values), std::vector<bool>(values), std::vector<std::string>(values)};
+  for (const ir::ValueId v : graph.inputs) {
+    scene.data[static_cast<size_t>(v)] = true;
+    scene.moves[static_cast<size_t>(v)] = !is_discrete(scene.value(v));
+  }
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
     if (asks_for_shape(node)) continue;
-    bool data = false;
+    bool data = false, moves = false;
     std::string jump;
     for (const ir::ValueId v : read_by(node)) {
       data = data || scene.data[static_cast<size_t>(v)];
+      moves = moves || scene.moves[static_cast<size_t>(v)];
       if (jump.empty()) jump = scene.jump[static_cast<size_t>(v)];
     }
-    if (data && jump.empty() && jumps(graph, node)) jump = node.op_type;
+    if (moves && jump.empty() && jumps(graph, node)) jump = node.op_type;
     for (size_t slot = 0; slot < node.outputs.size(); ++slot) {
       if (node.outputs[slot] == ir::kNone) continue;
-      scene.data[static_cast<size_t>(node.outputs[slot])] = data;
-      scene.jump[static_cast<size_t>(node.outputs[slot])] =
-          jump.empty() && data && is_position(node, slot) ? node.op_type : jump;
+      const ir::ValueId result = node.outputs[slot];
+      scene.data[static_cast<size_t>(result)] = data;
+      scene.moves[static_cast<size_t>(result)] = data && (moves || !is_discrete(scene.value(result)));
+      scene.jump[static_cast<size_t>(result)] =
+          jump.empty() && moves && is_position(node, slot) ? node.op_type : jump;
     }
   }
   return scene;
@@ -234,12 +248,14 @@ bool needs_types(const ir::Graph& graph) {
   const auto unknown = [&](ir::ValueId v) {
     return v != ir::kNone && graph.values[static_cast<size_t>(v)].dtype == ir::DType::kUndefined;
   };
-  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const ir::Node& node) {
-    if (node.erased) return false;
-    const bool may_jump = jumps(graph, node) || tells_position(node) || ir::standard_op(node, "Cast");
-    return may_jump && (std::any_of(node.inputs.begin(), node.inputs.end(), unknown) ||
-                        std::any_of(node.outputs.begin(), node.outputs.end(), unknown));
-  });
+  bool may_jump = false, types_missing = false;
+  for (const ir::Node& node : graph.nodes) {
+    if (node.erased) continue;
+    may_jump = may_jump || jumps(graph, node) || tells_position(node) || ir::standard_op(node, "Cast");
+    types_missing = types_missing || std::any_of(node.inputs.begin(), node.inputs.end(), unknown) ||
+                    std::any_of(node.outputs.begin(), node.outputs.end(), unknown);
+  }
+  return may_jump && types_missing;
 }
 
 std::string describe(const std::vector<Judged>& judged, const ir::Graph& graph, size_t index) {

@@ -141,3 +141,22 @@ TEST_CASE("arithmetic on shapes jumps without anyone minding") {
   CHECK(judged[0].value == y);
   CHECK(judged[0].jump.empty());
 }
+
+TEST_CASE("a mask of integers that no rounding reaches hides nothing") {
+  for (const bool as_floats : {false, true}) {
+    ir::Graph g = tiny::graph();
+    const ir::ValueId x = tiny::input(g, "x", {1, 4});
+    const ir::ValueId ids = of_type(g, tiny::input(g, "ids", {1, 4}), ir::DType::kInt64);
+    // Ids that are calculated with as floats may be rounded.
+    const ir::ValueId compared =
+        as_floats ? of_type(g, tiny::node(g, "Cast", {ids}), ir::DType::kFloat) : ids;
+    const ir::ValueId mask =
+        of_type(g, tiny::node(g, "Cast", {equal(g, compared, tiny::constant(g, 1.0f))}), ir::DType::kFloat);
+    const ir::ValueId result = tiny::node(g, "Mul", {tiny::gemm(g, x, 4), mask});
+    tiny::output(g, of_type(g, result, ir::DType::kFloat), "y");
+    const auto judged = simulate::judged_values(g);
+    REQUIRE(!judged.empty());
+    CHECK(judged[0].jump == (as_floats ? "Equal" : ""));
+    CHECK((judged[0].value == result) == !as_floats);
+  }
+}
