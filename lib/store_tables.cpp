@@ -28,8 +28,9 @@ bool calculates_by_element(const ir::Node& node) {
                      [&](const char* op) { return ir::standard_op(node, op); });
 }
 
-// What stands between the last layers and the outputs is arithmetic of the outputs themselves (the anchors of
-// boxes, say), which nothing behind it forgives.
+// What stands behind the last layers is arithmetic of the outputs themselves (the anchors of boxes, say),
+// which nothing behind it forgives. Embeddings on a stream that layers add to and that ends as an output are
+// not.
 bool decodes_outputs(const ir::Graph& graph, ir::NodeId first) {
   constexpr std::array kLayers{"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"};
   std::set<ir::NodeId> seen{first};
@@ -39,15 +40,25 @@ bool decodes_outputs(const ir::Graph& graph, ir::NodeId first) {
     open.pop_back();
     for (const ir::ValueId v : node.outputs) {
       if (v == ir::kNone) continue;
-      if (ir::is_output(graph, v)) return true;
-      for (const ir::NodeId reader : ir::value_at(graph, v).consumers)
-        if (std::none_of(kLayers.begin(), kLayers.end(),
-                         [&](const char* op) { return ir::standard_op(ir::node_at(graph, reader), op); }) &&
-            seen.insert(reader).second)
-          open.push_back(reader);
+      for (const ir::NodeId reader : ir::value_at(graph, v).consumers) {
+        if (std::any_of(kLayers.begin(), kLayers.end(),
+                        [&](const char* op) { return ir::standard_op(ir::node_at(graph, reader), op); }))
+          return false;
+        if (seen.insert(reader).second) open.push_back(reader);
+      }
     }
   }
-  return false;
+  return true;
+}
+
+// What is added to a product of matrices: of another shape than it has, the runtime would make a float Gemm
+// of both, on integers as well.
+bool is_bias(const ir::Graph& graph, const ir::Node& node) {
+  if (!ir::standard_op(node, "Add")) return false;
+  return std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId v) {
+    const ir::NodeId maker = ir::value_at(graph, v).producer;
+    return maker != ir::kNone && ir::standard_op(ir::node_at(graph, maker), "MatMul");
+  });
 }
 
 bool is_worth_storing(const plan::QuantizedModel& model, ir::ValueId v, const std::vector<bool>& may) {
@@ -59,7 +70,8 @@ bool is_worth_storing(const plan::QuantizedModel& model, ir::ValueId v, const st
   return std::all_of(all.begin(), all.end(), [](float x) { return std::fabs(x) < kLargest; }) &&
          std::all_of(value.consumers.begin(), value.consumers.end(), [&](ir::NodeId id) {
            return static_cast<size_t>(id) < may.size() && may[static_cast<size_t>(id)] &&
-                  calculates_by_element(ir::node_at(model.graph, id));
+                  calculates_by_element(ir::node_at(model.graph, id)) &&
+                  !is_bias(model.graph, ir::node_at(model.graph, id));
          });
 }
 

@@ -398,6 +398,38 @@ TEST_CASE("tables beside float nodes take 8 bits, but where the outputs would no
   CHECK(table_of(ir::make_tensor(std::span<const float>(far), table.dims), in_float) == ir::DType::kFloat);
 }
 
+TEST_CASE(
+    "tables on a stream that ends as an output take 8 bits, biases of matrices and what decodes do not") {
+  const auto type_of = [&](const ir::Graph& g, int64_t size) {
+    const std::string written =
+        convert_graph(g, {"/placement=\"full\"", "/keep_float={\"op_types\":[\"Add\"]}"}).onnx;
+    Diagnostics ignored;
+    const ir::Graph read = onnx_io::parse(written, {}, ignored);
+    for (const ir::Value& value : read.values)
+      if (value.constant && value.constant->size() == size) return value.constant->dtype;
+    return ir::DType::kUndefined;
+  };
+  ir::Graph stream = tiny::graph();
+  const ir::ValueId added = tiny::add(stream, conv(stream, input(stream, "x", {1, 3, 12, 10}), 8),
+                                      constant(stream, random_tensor({1, 8, 12, 10}, 12)));
+  output(stream, tiny::add(stream, added, conv(stream, added, 8)), "y");
+  CHECK(type_of(stream, 960) == ir::DType::kInt8);
+  ir::Graph last = tiny::graph();
+  output(last,
+         tiny::add(last, conv(last, input(last, "x", {1, 3, 12, 10}), 8),
+                   constant(last, random_tensor({1, 8, 12, 10}, 12))),
+         "y");
+  CHECK(type_of(last, 960) == ir::DType::kFloat);
+  ir::Graph matrices = tiny::graph();
+  const auto product = [&](ir::ValueId x, int64_t from, int64_t to) {
+    return node(matrices, "MatMul", {x, constant(matrices, random_tensor({from, to}, 5))});
+  };
+  const ir::ValueId biased = tiny::add(matrices, product(input(matrices, "x", {1, 6, 16}), 16, 600),
+                                       constant(matrices, random_tensor({600}, 7)));
+  output(matrices, product(biased, 600, 8), "y");
+  CHECK(type_of(matrices, 600) != ir::DType::kInt8);
+}
+
 TEST_CASE("GELU between convolutions is one op") {
   const auto halved_first = [](ir::Graph& g, ir::ValueId x) {
     const ir::ValueId u = node(g, "Div", {x, constant(g, static_cast<float>(M_SQRT2))}),
