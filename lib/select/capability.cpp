@@ -332,6 +332,51 @@ void leave_moves_between_floats(const ir::Graph& graph, const target::TargetSpec
     }
 }
 
+// What hides scores from a Softmax: constants from here down (BERT's -10000, the smallest float, minus
+// infinity). One scale for them and for scores makes all scores one integer.
+bool hides(const ir::Tensor& constant) {
+  constexpr float kHidden = -5000;
+  if (constant.dtype != ir::DType::kFloat) return false;
+  const std::span<const float> all = constant.as<float>();
+  return std::any_of(all.begin(), all.end(), [](float x) { return x <= kHidden; });
+}
+
+// A mask, and what it is added to, up to the Softmax that reads it.
+void leave_masks(const ir::Graph& graph, std::span<const config::NodeSettings> rules,
+                 std::vector<Capability>& all) {
+  constexpr std::string_view kPassing[] = {"Where",   "Add",     "Sub",   "Mul",       "Expand", "Unsqueeze",
+                                           "Squeeze", "Reshape", "Slice", "Transpose", "Gather", "Concat"};
+  const auto passes = [&](const ir::Node& node) {
+    return std::any_of(std::begin(kPassing), std::end(kPassing),
+                       [&](std::string_view op) { return ir::standard_op(node, op); });
+  };
+  const std::vector<ir::NodeId> order = ir::topological_order(graph);
+  std::vector<bool> masked(graph.values.size()), hidden(graph.nodes.size());
+  for (const ir::NodeId id : order) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    if (!passes(node)) continue;
+    const bool reads = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId v) {
+      return v != ir::kNone && (masked[static_cast<size_t>(v)] ||
+                                (value_of(graph, v).constant && hides(*value_of(graph, v).constant)));
+    });
+    if (reads) masked[static_cast<size_t>(node.outputs[0])] = true;
+  }
+  for (auto id = order.rbegin(); id != order.rend(); ++id) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(*id)];
+    const bool softmax = ir::standard_op(node, "Softmax") && masked[static_cast<size_t>(node.inputs[0])];
+    const ir::ValueId out = node.outputs.empty() ? ir::kNone : node.outputs[0];
+    const bool before =
+        out != ir::kNone && masked[static_cast<size_t>(out)] &&
+        std::any_of(value_of(graph, out).consumers.begin(), value_of(graph, out).consumers.end(),
+                    [&](ir::NodeId reader) { return hidden[static_cast<size_t>(reader)]; });
+    if (!softmax && !before) continue;
+    hidden[static_cast<size_t>(*id)] = true;
+    if (!on_integers(rules, *id))
+      all[static_cast<size_t>(*id)] =
+          no(Reason::kAccuracy, "a mask in front of a Softmax: beside it all scores would be one integer");
+  }
+}
+
 }  // namespace
 
 // ONNX Runtime's QLinearAveragePool knows no dilations, and counts cells beyond the padding, which ceil_mode
@@ -363,6 +408,7 @@ std::vector<Capability> capabilities(const ir::Graph& graph, const target::Targe
     all[static_cast<size_t>(id)] =
         capability(graph, graph.nodes[static_cast<size_t>(id)], target, all, on_integers(rules, id));
   keep_whole(graph, idioms, rules, all);
+  if (target.float_islands) leave_masks(graph, rules, all);
   apply_keep_float(graph, keep_float, all);
   apply_rules(graph, target, rules, all);
   apply_placement(rules, all);

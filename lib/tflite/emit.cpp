@@ -44,13 +44,18 @@ TensorId cast(Lowering& l, TensorId x, Type to) {
 namespace {
 
 // LiteRT has arithmetic of 64-bit integers for some ops, and for none between them and those of 32 bits,
-// which all constants are: on the way there are 32.
+// which all constants are: on the way there are 32. Others want one type of all that they join.
 bool computes_narrow(const Lowering& l, Op op, const std::vector<TensorId>& inputs) {
   constexpr Op kArithmetic[] = {Op::kAdd,       Op::kSub,     Op::kMul,         Op::kDiv,      Op::kFloorMod,
                                 Op::kMaximum,   Op::kMinimum, Op::kEqual,       Op::kNotEqual, Op::kLess,
                                 Op::kLessEqual, Op::kGreater, Op::kGreaterEqual};
-  return std::ranges::find(kArithmetic, op) != std::end(kArithmetic) &&
-         std::ranges::any_of(inputs, [&](TensorId t) { return tensor_at(l, t).type == Type::kInt64; });
+  constexpr Op kJoining[] = {Op::kConcatenation, Op::kSelectV2};
+  const auto reads = [&](Type type) {
+    return std::ranges::any_of(inputs, [&](TensorId t) { return tensor_at(l, t).type == type; });
+  };
+  return reads(Type::kInt64) &&
+         (std::ranges::find(kArithmetic, op) != std::end(kArithmetic) ||
+          (std::ranges::find(kJoining, op) != std::end(kJoining) && reads(Type::kInt32)));
 }
 
 }  // namespace

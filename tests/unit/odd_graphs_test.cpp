@@ -152,6 +152,32 @@ TEST_CASE("arithmetic of 64-bit integers runs in LiteRT", "[litert]") {
   check({"floats", places, {"/output/formats=[\"tflite\"]", "/output/tflite/form=float32"}, 100});
 }
 
+TEST_CASE("64-bit places and constants become one list in LiteRT", "[litert]") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = input(g, "x", {1, 3, 12, 10});
+  const auto of_64 = [&](ir::ValueId v) {
+    g.values[static_cast<size_t>(v)].dtype = ir::DType::kInt64;
+    return v;
+  };
+  const ir::ValueId places = of_64(node(g, "ArgMax", {tiny::reshape(g, x, {1, 360})},
+                                        {{"axis", int64_t{1}}, {"keepdims", int64_t{0}}}, tiny::Dims{1}));
+  const ir::ValueId joined =
+      of_64(node(g, "Concat", {tiny::constant_i(g, {7}), places}, {{"axis", int64_t{0}}}, tiny::Dims{2}));
+  const ir::ValueId y =
+      node(g, "Cast", {joined}, {{"to", static_cast<int64_t>(ir::DType::kFloat)}}, tiny::Dims{2});
+  g.values[static_cast<size_t>(y)].dtype = ir::DType::kFloat;
+  output(g, y, "y");
+  const std::string model = onnx_io::write(g);
+  const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+  for (const char* form : {"int8", "float32"}) {
+    std::vector<std::string> settings = lone_tflite("litert");
+    settings.push_back(format("/output/tflite/form={}", form));
+    const litert::Result found = litert::run(convert_graph(g, settings).tflite, inputs);
+    CHECK(sqnr_db(ort_try::run(model, inputs)[0],
+                  ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), {2})) > 60);
+  }
+}
+
 TEST_CASE("shapes that the file states wrongly are not believed", "[litert]") {
   const auto two_layers = [](ir::Graph& g, ir::ValueId x) {
     const ir::ValueId y = conv(g, x, 6);
@@ -492,6 +518,27 @@ TEST_CASE("a Reshape behind a Softmax rounds nothing", "[litert]") {
            output(g, tiny::reshape(g, tiny::softmax(g, flat), {1, 4, 12, 10}), "y");
          },
          kBoth, 20});
+}
+
+TEST_CASE("scores keep their resolution beside what a mask hides", "[litert]") {
+  for (const float hidden : {-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::lowest()})
+    for (const auto& settings : {kBoth, lone_tflite("litert")})
+      check(
+          {"causal mask",
+           [&](ir::Graph& g, ir::ValueId x) {
+             std::vector<float> causal(64, 0.0f);
+             for (size_t row = 0; row < 8; ++row)
+               std::fill_n(causal.begin() + static_cast<std::ptrdiff_t>(8 * row + row + 1), 7 - row, hidden);
+             const ir::ValueId mask = constant(g, ir::make_tensor(std::span<const float>(causal), {1, 8, 8}));
+             const auto product = [&](ir::ValueId a, unsigned seed) {
+               return node(g, "MatMul", {a, constant(g, random_tensor({8, 8}, seed))}, {},
+                           tiny::Dims{1, 8, 8});
+             };
+             const ir::ValueId scores = tiny::add(g, product(product(x, 3), 4), mask);
+             output(g, product(tiny::softmax(g, scores), 5), "y");
+           },
+           settings, 30},
+          {1, 8, 8});
 }
 
 TEST_CASE("the second of two multiplied activations has zero point 0 for XNNPACK", "[litert]") {
