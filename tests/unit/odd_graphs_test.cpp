@@ -173,8 +173,11 @@ TEST_CASE("64-bit places and constants become one list in LiteRT", "[litert]") {
     std::vector<std::string> settings = lone_tflite("litert");
     settings.push_back(format("/output/tflite/form={}", form));
     const litert::Result found = litert::run(convert_graph(g, settings).tflite, inputs);
-    CHECK(sqnr_db(ort_try::run(model, inputs)[0],
-                  ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), {2})) > 60);
+    const ir::Tensor expected = ort_try::run(model, inputs)[0],
+                     read = ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), {2});
+    CHECK(read.as<float>()[0] == expected.as<float>()[0]);
+    // In 8 bits there are ties.
+    if (form == std::string("float32")) CHECK(read.as<float>()[1] == expected.as<float>()[1]);
   }
 }
 
