@@ -111,23 +111,35 @@ ValueId scales_of(plan::QuantizedModel& model, const std::string& name, const Qu
                           ir::make_tensor(std::span<const float>(params.scales), dims));
 }
 
+// What nodes that read the same have in common.
+struct Shared {
+  Rounded inputs;
+  std::map<std::pair<ValueId, bool>, ValueId> integers;  // of a weight, as it is or turned
+  std::map<ValueId, ValueId> scales;                     // of a weight
+};
+
 // y = Cast(MatMulInteger(x_q, W)) * (x_s * W_s) [+ bias]; the node itself becomes the MatMulInteger.
-void spell_product(plan::QuantizedModel& model, NodeId id, Rounded& all) {
+void spell_product(plan::QuantizedModel& model, NodeId id, Shared& all) {
   const ir::Node node = node_of(model, id);
   const ValueId v = node.inputs[1], y = node.outputs[0];
   const plan::IntegerTensor weight = model.weights.at(v);
-  std::vector<int64_t> dims = value_of(model, v).constant->dims;
-  std::vector<int32_t> integers = weight.integers;
-  if (node.op_type == "Gemm" && ir::int_attribute(node, "transB", 0) != 0) {
-    integers = turned(std::span<const int32_t>(integers), 1, dims[0], dims[1]);
-    std::swap(dims[0], dims[1]);
-  }
   const ValueId bias = node.inputs.size() > 2 ? node.inputs[2] : kNone;
-  const std::array<ValueId, 3> x = rounded(model, node.inputs[0], all);
+  const std::array<ValueId, 3> x = rounded(model, node.inputs[0], all.inputs);
   const std::string& name = node.name;
   const bool is_signed = weight.params.is_signed;
-  const ValueId constant =
-      ir::add_constant(model.graph, value_of(model, v).name + "_q", bytes_tensor(integers, is_signed, dims));
+  const bool turn = node.op_type == "Gemm" && ir::int_attribute(node, "transB", 0) != 0;
+  const auto [constant, first] = all.integers.try_emplace({v, turn}, kNone);
+  if (first) {
+    std::vector<int64_t> dims = value_of(model, v).constant->dims;
+    std::vector<int32_t> integers = weight.integers;
+    if (turn) {
+      integers = turned(std::span<const int32_t>(integers), 1, dims[0], dims[1]);
+      std::swap(dims[0], dims[1]);
+    }
+    constant->second = ir::add_constant(model.graph, value_of(model, v).name + "_q",
+                                        bytes_tensor(integers, is_signed, dims));
+  }
+  if (!all.scales.contains(v)) all.scales[v] = scales_of(model, name, weight.params);
   const bool centred = std::all_of(weight.params.zero_points.begin(), weight.params.zero_points.end(),
                                    [](int32_t z) { return z == 0; });
   const ValueId sums = ir::add_value(model.graph, name + "_i", DType::kInt32);
@@ -135,7 +147,7 @@ void spell_product(plan::QuantizedModel& model, NodeId id, Rounded& all) {
   integer.op_type = "MatMulInteger";
   integer.attributes.clear();
   ir::set_input(model.graph, id, 0, x[0]);
-  ir::set_input(model.graph, id, 1, constant);
+  ir::set_input(model.graph, id, 1, constant->second);
   ir::set_input(model.graph, id, 2, x[2]);
   if (!centred) {
     std::vector<int64_t> zero_dims;
@@ -146,8 +158,7 @@ void spell_product(plan::QuantizedModel& model, NodeId id, Rounded& all) {
   }
   ir::set_output(model.graph, id, 0, sums);
   model.plan.nodes[static_cast<size_t>(id)].compute = Compute::kInteger;
-  const ValueId scale =
-      add_step(model, name + "_ss", "Mul", {x[1], scales_of(model, name, weight.params)}, DType::kFloat);
+  const ValueId scale = add_step(model, name + "_ss", "Mul", {x[1], all.scales.at(v)}, DType::kFloat);
   const ValueId floats = add_step(model, name + "_f", "Cast", {sums}, DType::kFloat, {{"to", int64_t{1}}});
   ValueId last = add_step(model, name + "_y", "Mul", {floats, scale}, DType::kFloat);
   if (bias != kNone) last = add_step(model, name + "_b", "Add", {last, bias}, DType::kFloat);
@@ -408,7 +419,7 @@ bool fits(const ir::Graph& graph, const ir::Node& node, const StoredOperand& row
 
 void spell_dynamic(const std::vector<select::DynamicChoice>& choices, bool bounded, int threads,
                    plan::QuantizedModel& model) {
-  Rounded all;
+  Shared all;
   for (const NodeId id : ir::topological_order(model.graph)) {
     if (static_cast<size_t>(id) >= choices.size() || !choices[static_cast<size_t>(id)].dynamic) continue;
     if (node_of(model, id).op_type == "LSTM")

@@ -154,8 +154,9 @@ void take_over(Graph& graph, NodeId keeper, NodeId last) {
 void set_constant(Graph& graph, NodeId id, size_t slot, Tensor tensor, std::string_view name_if_new) {
   const Node& node = node_at(graph, id);
   const ValueId old = slot < node.inputs.size() ? node.inputs[slot] : kNone;
-  if (old != kNone && value_at(graph, old).constant && sole_consumer(graph, old) == id)
-    return make_constant(graph, old, std::move(tensor));
+  const bool known = old != kNone && value_at(graph, old).constant;
+  if (known && equal(*value_at(graph, old).constant, tensor)) return;  // others may share it
+  if (known && sole_consumer(graph, old) == id) return make_constant(graph, old, std::move(tensor));
   const std::string name(old != kNone ? value_at(graph, old).name : std::string(name_if_new));
   set_input(graph, id, slot, add_constant(graph, name, std::move(tensor)));
 }

@@ -68,7 +68,7 @@ void bypass(Graph& graph, NodeId node, ValueId source);
 void take_over(Graph& graph, NodeId keeper, NodeId last);
 
 /// A constant in an input slot. The old constant's name stays if nobody else reads it; others keep the old
-/// one.
+/// one, as do all where nothing changes.
 void set_constant(Graph& graph, NodeId node, size_t slot, Tensor tensor, std::string_view name_if_new);
 
 /// The value becomes a constant of the same name; its producer keeps its other outputs.

@@ -21,6 +21,9 @@ namespace {
 constexpr size_t kTimesLarger = 8;
 constexpr size_t kBytesLarger = 16 * 1024;
 
+/// Of a constant, in bytes: below, what nodes read is theirs alone, and may be changed for them alone.
+constexpr size_t kWorthSharing = 1024;
+
 constexpr const char* kRandomOps[] = {
     "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike",
     "Multinomial",  "Bernoulli",     "Dropout"};
@@ -112,6 +115,31 @@ bool worth_storing(const Graph& graph, ValueId value, const ir::Tensor& result) 
   return result.bytes->size() <= kTimesLarger * source_bytes(graph, value, seen) + kBytesLarger;
 }
 
+/// Constants that fold_constants() may find again, by their size in bytes.
+using Known = std::multimap<size_t, ValueId>;
+
+Known known_constants(const Graph& graph) {
+  Known known;
+  for (size_t v = 0; v < graph.values.size(); ++v) {
+    const auto& constant = graph.values[v].constant;
+    if (constant && constant->bytes && constant->bytes->size() >= kWorthSharing &&
+        constant->opaque_proto.empty() && !graph.values[v].consumers.empty())
+      known.emplace(constant->bytes->size(), static_cast<ValueId>(v));
+  }
+  return known;
+}
+
+/// Exporters name a shared weight once for each reader, behind an Identity or a Transpose of its own: one
+/// constant for all.
+void store(Graph& graph, ValueId value, ir::Tensor result, Known& known) {
+  const auto [first, last] = known.equal_range(result.bytes->size());
+  const auto same = std::find_if(
+      first, last, [&](const auto& one) { return ir::equal(*value_at(graph, one.second).constant, result); });
+  if (same != last && ir::replace_uses(graph, value, same->second)) return;
+  if (result.bytes->size() >= kWorthSharing) known.emplace(result.bytes->size(), value);
+  make_constant(graph, value, std::move(result));
+}
+
 }  // namespace
 
 int fold_constants(Graph& graph, run::RunnerFactory& runners) {
@@ -132,7 +160,8 @@ int fold_constants(Graph& graph, run::RunnerFactory& runners) {
     for (size_t i = 0; i < wanted.size(); ++i)
       if (!worth_storing(graph, wanted[i], results[i])) banned.insert(value_at(graph, wanted[i]).producer);
     if (banned.size() > banned_before) continue;
-    for (size_t i = 0; i < wanted.size(); ++i) make_constant(graph, wanted[i], std::move(results[i]));
+    Known known = known_constants(graph);
+    for (size_t i = 0; i < wanted.size(); ++i) store(graph, wanted[i], std::move(results[i]), known);
     return static_cast<int>(wanted.size());
   }
 }

@@ -459,6 +459,33 @@ TEST_CASE(
   CHECK(type_of(matrices, 600) != ir::DType::kInt8);
 }
 
+TEST_CASE("a weight that layers share is written once, however an exporter spells that") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId weight = constant(g, random_tensor({64, 64}, 4));
+  ir::ValueId v = input(g, "x", {1, 6, 64});
+  for (const char* spelled : {"", "Identity", "Transpose"}) {
+    const bool turned = spelled == std::string("Transpose");
+    const ir::ValueId own = *spelled == 0 ? weight
+                            : turned      ? tiny::transpose(g, tiny::transpose(g, weight, {1, 0}), {1, 0})
+                                          : node(g, spelled, {weight}, {}, tiny::Dims{64, 64});
+    const ir::ValueId product = node(g, "MatMul", {v, own}, {}, tiny::Dims{1, 6, 64});
+    // Nothing is added: that leaves the weight as it is.
+    v = node(g, "Tanh", {tiny::add(g, product, constant(g, filled({64}, 0)))}, {}, tiny::Dims{1, 6, 64});
+  }
+  output(g, v, "y");
+  const std::string model = onnx_io::write(g);
+  for (const char* mode : {"static", "dynamic", "weight_only", "float16"}) {
+    const std::string written = convert_graph(g, {format("/mode={}", mode), "/placement=full"}).onnx;
+    Diagnostics ignored;
+    const ir::Graph read = onnx_io::parse(written, {}, ignored);
+    CHECK(std::ranges::count_if(read.values, [](const ir::Value& value) {
+            return value.constant && value.constant->size() >= 4096;
+          }) == 1);
+    const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+    CHECK(sqnr_db(ort_try::run(model, inputs)[0], ort_try::run(written, inputs)[0]) > 20);
+  }
+}
+
 TEST_CASE("GELU between convolutions is one op") {
   const auto halved_first = [](ir::Graph& g, ir::ValueId x) {
     const ir::ValueId u = node(g, "Div", {x, constant(g, static_cast<float>(M_SQRT2))}),
