@@ -124,14 +124,19 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
 
   // From here ranges that cost the outputs much are those that cost them least.
   RangeChoice ranges;
-  if (wants_tuned_ranges(config, full, best)) {
-    const plan::Candidates more = ranges_of(planning, best.model.plan, true);
-    TunedRanges tuned =
-        tune_ranges(answers, scene.source, more, scene.threads, std::move(best),
-                    [&](const RangeChoice& choice) { return attempt_with(start.placed, choice); });
+  const auto keep = [&](TunedRanges tuned) {
     best = std::move(tuned.best);
     ranges = std::move(tuned.choice);
     if (tuned.correction) found.corrections.push_back(std::move(*tuned.correction));
+  };
+  const auto with_ranges = [&](const RangeChoice& choice) { return attempt_with(start.placed, choice); };
+  if (wants_whole_ranges(config, full, best)) {
+    const plan::Candidates more = ranges_of(planning, best.model.plan, true);
+    keep(whole_ranges(more, std::move(best), with_ranges));
+  }
+  if (ranges.empty() && wants_tuned_ranges(config, full, best)) {
+    const plan::Candidates more = ranges_of(planning, best.model.plan, true);
+    keep(tune_ranges(answers, scene.source, more, scene.threads, std::move(best), with_ranges));
   }
   watch.lap("ranges");
 

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "simulate/probe.h"
+#include "threshold/candidates.h"
 #include "write_tflite.h"
 
 namespace qc {
@@ -19,6 +20,7 @@ constexpr int64_t kProbeImages = 4, kOrderImages = 2;
 constexpr double kMostNoise = 0.95, kWorthwhileDb = 0.3;
 constexpr size_t kMostGroups = 32, kAtOnce = 16;
 constexpr double kClearly = 0.9;    // of the noise: less is no accident of the images
+constexpr double kClearlyDb = 1;    // less may be the held-out images' chance
 constexpr double kSameGrid = 0.02;  // relative; scales that were made to round alike differ by less
 
 struct Group {
@@ -140,6 +142,32 @@ void put_first(const RangeChoice& choice, plan::Candidates& activations) {
 
 bool wants_tuned_ranges(const config::CoreConfig& config, bool full, const Attempt& first) {
   return config.correction.range_search.value_or(full && first.fidelity.worst_db() < kUsableDb);
+}
+
+bool wants_whole_ranges(const config::CoreConfig& config, bool full, const Attempt& first) {
+  return config.correction.range_search.value_or(full || misses_goal(first, config)) &&
+         !has_narrow_weights(first.model) &&  // there an attempt takes long, and weights are what costs
+         config.quantization.activation_error_method != config::ErrorMethod::kNoClipping;
+}
+
+TunedRanges whole_ranges(const plan::Candidates& activations, Attempt first,
+                         const std::function<Attempt(const RangeChoice& choice)>& retry) {
+  TunedRanges tuned{std::move(first), {}, {}};
+  RangeChoice choice;
+  for (const auto& [representative, candidates] : activations)
+    for (size_t c = 1; c < candidates.size(); ++c)
+      if (candidates[c].note == threshold::kWholeRange &&
+          !same_grid(candidates[c].params, candidates[0].params))
+        choice[representative] = c;
+  if (choice.empty()) return tuned;
+  Attempt other = retry(choice);
+  const double before = tuned.best.fidelity.worst_db(), after = other.fidelity.worst_db();
+  const bool better = after - before >= kClearlyDb;
+  tuned.correction = report::Correction{"ranges that clip nothing", better, before, after, {}};
+  if (!better) return tuned;
+  tuned.best = std::move(other);
+  tuned.choice = std::move(choice);
+  return tuned;
 }
 
 TunedRanges tune_ranges(const FloatAnswers& answers, const images::ImageSource& source,

@@ -25,11 +25,19 @@ void put_first(const RangeChoice& choice, plan::Candidates& activations);
 /// in float and the worst output is of no use (kUsableDb).
 bool wants_tuned_ranges(const config::CoreConfig& config, bool full, const Attempt& first);
 
+/// Should ranges that clip nothing be tried? Each may lose by its own measure, and all together win: what
+/// many layers cut off adds up (networks with gates of SiLU and squeezed channels: 3 to 7 dB).
+bool wants_whole_ranges(const config::CoreConfig& config, bool full, const Attempt& first);
+
 struct TunedRanges {
   Attempt best;
   RangeChoice choice;                            // empty: nothing was better
   std::optional<report::Correction> correction;  // what was tried; nothing: the first candidates are the best
 };
+
+/// One attempt with every range as wide as what was seen; stays if the worst output comes clearly closer.
+TunedRanges whole_ranges(const plan::Candidates& activations, Attempt first,
+                         const std::function<Attempt(const RangeChoice& choice)>& retry);
 
 /// `activations`: of the plan of `first`, with all candidates (threshold::activation_candidates, `more`);
 /// `retry` makes the attempt again with a choice. The groups that cause most of the noise are probed with

@@ -100,17 +100,18 @@ constexpr Fixed kTraining[] = {
      "Switch activation quantization on little by little."}};
 
 Key range_key() {
-  Key key =
-      row("/gptq_config/range_search", Kind::kBool, 0, 1,
-          {[](CoreConfig& c, const Json& v) {
-             c.correction.range_search = v.is_null() ? std::nullopt : std::optional(v.get<bool>());
-           },
-           [](const CoreConfig& c) {
-             return c.correction.range_search ? Json(*c.correction.range_search) : Json(nullptr);
-           }},
-          "Activations whose rounding costs the outputs most get the range, of several, that costs them "
-          "least; kept where held-out images come closer. null: where everything is to be on integers and "
-          "the worst output is below 18 dB.");
+  Key key = row(
+      "/gptq_config/range_search", Kind::kBool, 0, 1,
+      {[](CoreConfig& c, const Json& v) {
+         c.correction.range_search = v.is_null() ? std::nullopt : std::optional(v.get<bool>());
+       },
+       [](const CoreConfig& c) {
+         return c.correction.range_search ? Json(*c.correction.range_search) : Json(nullptr);
+       }},
+      "Activations whose rounding costs the outputs most get the range, of several, that costs them "
+      "least; before that, all get ranges that clip nothing; kept where held-out images come closer. null: "
+      "where everything is to be on integers and the worst output is below 18 dB; ranges that clip nothing "
+      "also wherever everything is to be on integers or a goal is missed.");
   key.nullable = true;
   return key;
 }

@@ -215,14 +215,14 @@ quant::QuantParams as_allowed(quant::QuantParams params, const ir::Graph& graph,
 std::vector<plan::Candidate> other_ranges(const plan::TensorStats& stats, const plan::Candidate& chosen,
                                           const Options& options) {
   constexpr std::pair<Method, const char*> kMethods[] = {
-      {Method::kMse, "MSE"}, {Method::kMae, "MAE"}, {Method::kNoClipping, "NOCLIPPING"}};
+      {Method::kMse, "range by MSE"}, {Method::kMae, "range by MAE"}, {Method::kNoClipping, kWholeRange}};
   constexpr double kParts[] = {0.8, 0.6};
   std::vector<plan::Candidate> others;
   for (const auto& [method, name] : kMethods) {
     Options own = options;
     own.method = method;
     const Chosen found = search(stats, own);
-    others.push_back({found.params, found.error, 0, format("range by {}", name)});
+    others.push_back({found.params, found.error, 0, name});
   }
   const double low = static_cast<double>(quant::range_min(chosen.params)),
                high = static_cast<double>(quant::range_max(chosen.params));

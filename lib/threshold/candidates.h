@@ -13,6 +13,9 @@
 
 namespace qc::threshold {
 
+/// The note of a candidate that is as wide as what was seen.
+inline constexpr const char* kWholeRange = "range by NOCLIPPING";
+
 /// For every scale group of rounded values (key: its representative): one candidate, from the joined
 /// statistics of the group's sources, or from the known range of the op that makes it ("Sigmoid": 0..1). A
 /// Relu or Clip that disappears into its producer gets a range inside its bounds, so that it is redundant.
