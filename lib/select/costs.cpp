@@ -246,6 +246,42 @@ double of_pooling_rounded_before(const ir::Graph& graph, ir::ValueId v, const ta
   return std::max(0.0, time_of(planar->integer, work) - time_of(own->floating, work));
 }
 
+// The Mul of x * Sigmoid(x) that reads this Sigmoid and nobody else does; kNone for others.
+ir::NodeId gate_of(const ir::Graph& graph, const ir::Node& sigmoid) {
+  if (!ir::standard_op(sigmoid, "Sigmoid")) return ir::kNone;
+  const ir::Value& value = graph.values[static_cast<size_t>(sigmoid.outputs[0])];
+  if (value.consumers.size() != 1 || ir::is_output(graph, sigmoid.outputs[0])) return ir::kNone;
+  const ir::Node& node = graph.nodes[static_cast<size_t>(value.consumers[0])];
+  const bool gates = ir::standard_op(node, "Mul") && std::find(node.inputs.begin(), node.inputs.end(),
+                                                               sigmoid.inputs[0]) != node.inputs.end();
+  return gates ? value.consumers[0] : ir::kNone;
+}
+
+// In float the runtime makes one kernel of both, unless x comes from integers, which each of them then has
+// turned to floats for itself.
+void add_gate(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& target, const WorkTable& work,
+              PlacementCosts& costs, double& floating) {
+  const target::OpCost* joined = find_entry(target, "Mul:gate");
+  const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+  if (!joined) return;
+  if (const ir::NodeId gate = gate_of(graph, node); gate != ir::kNone) {
+    costs.pairs.push_back({id, gate, floating});
+    floating = 0;
+    return;
+  }
+  for (const ir::ValueId v : node.inputs) {
+    const ir::NodeId maker = v == ir::kNone ? ir::kNone : graph.values[static_cast<size_t>(v)].producer;
+    if (maker == ir::kNone || gate_of(graph, graph.nodes[static_cast<size_t>(maker)]) != id) continue;
+    const ir::Node& sigmoid = graph.nodes[static_cast<size_t>(maker)];
+    const double apart = floating + time_of(cost_entry(target, "Sigmoid").floating, work),
+                 together = std::min(apart, time_of(joined->floating, work));
+    const ir::NodeId before = graph.values[static_cast<size_t>(sigmoid.inputs[0])].producer;
+    if (before != ir::kNone) costs.pairs.push_back({id, before, apart - together});
+    floating = together;
+    return;
+  }
+}
+
 // Nanoseconds of a processor as fast as all of them together; each counts by its weight, whatever its own
 // speed.
 PlacementCosts weighted_mean(const ir::Graph& graph, const std::vector<ProcessorCosts>& each,
@@ -329,6 +365,7 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
       floating = joined;
     }
     add_pooling_pair(sized, id, target, work, costs);
+    add_gate(sized, id, target, work, costs, floating);
     if (capabilities[n].ability == Ability::kFloatOnly)
       costs.elsewhere += floating;
     else

@@ -377,6 +377,29 @@ TEST_CASE("a sum that a float convolution does on its way out costs more in floa
   CHECK(joined.nodes[1].floating + joined.pairs[0].apart == Approx(alone.nodes[1].floating));
 }
 
+TEST_CASE("x * Sigmoid(x) is one kernel in float, two behind integers") {
+  const target::TargetSpec target = target::load("int8");
+  const auto costs_of = [&](const ir::Graph& g) {
+    return select::time_costs(g, select::capabilities(g, target, {}), target);
+  };
+  ir::Graph gated = tiny::graph(), apart = tiny::graph();
+  ir::ValueId y = tiny::conv(gated, tiny::input(gated, "x", {1, 16, 8, 8}), 16);
+  tiny::output(gated, tiny::node(gated, "Mul", {y, tiny::sigmoid(gated, y)}));
+  y = tiny::conv(apart, tiny::input(apart, "x", {1, 16, 8, 8}), 16);
+  tiny::output(apart, tiny::node(apart, "Mul", {y, tiny::sigmoid(apart, tiny::relu(apart, y))}));
+  const select::PlacementCosts one = costs_of(gated), two = costs_of(apart);
+  const std::vector<bool> in_float(3), layer{true, false, false}, gate{false, false, true};
+  const double together = one.nodes[1].floating + one.nodes[2].floating,
+               alone = two.nodes[2].floating + two.nodes[3].floating;
+  CHECK(together < alone);
+  const auto cost = [&](const std::vector<bool>& integer) { return select::cost_of(gated, integer, one); };
+  const double converted = one.values[static_cast<size_t>(gated.nodes[0].outputs[0])].dequantize +
+                           one.nodes[0].integer - one.nodes[0].floating +
+                           one.values[static_cast<size_t>(gated.inputs[0])].quantize;
+  CHECK(cost(layer) - cost(in_float) - converted == Approx(alone - together).epsilon(0.01));
+  CHECK(cost(gate) > cost(in_float) + two.nodes[2].floating);  // a Sigmoid alone costs what it costs
+}
+
 TEST_CASE("where the target's convolutions add nothing on their way, a sum costs what it costs alone") {
   target::TargetSpec target = target::load("int8");
   target.costs.erase("Add:on_the_way");
