@@ -18,6 +18,7 @@
 #include "settle_dynamic.h"
 #include "simulate/judged.h"
 #include "spell_modes.h"
+#include "spell_shuffle.h"
 #include "store_tables.h"
 #include "threshold/candidates.h"
 #include "write_tflite.h"
@@ -420,6 +421,7 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
   store_operands(operands, model, threads);
   say(store_tables(nodes_with_tables(config, rules, model), inputs, runners, threads, model));
   spell_dynamic(choices, bounded, threads, model);
+  spell_shuffles(model);
   return model;
 }
 

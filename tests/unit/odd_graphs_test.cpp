@@ -486,6 +486,26 @@ TEST_CASE("a weight that layers share is written once, however an exporter spell
   }
 }
 
+TEST_CASE("channels are shuffled by a Gather in ONNX files, by TRANSPOSE in .tflite", "[litert]") {
+  const auto build = [](ir::Graph& g, ir::ValueId x) {
+    const ir::ValueId split = tiny::reshape(g, tiny::relu(g, conv(g, x, 12)), {1, 3, 4, 12, 10});
+    output(g, conv(g, tiny::reshape(g, tiny::transpose(g, split, {0, 2, 1, 3, 4}), {1, 12, 12, 10}), 4), "y");
+  };
+  check({"both", build, kBoth, 25});
+  ir::Graph g = tiny::graph();
+  build(g, input(g, "x", {1, 3, 12, 10}));
+  const Files files = convert_graph(g, kBoth);
+  Diagnostics ignored;
+  const ir::Graph read = onnx_io::parse(files.onnx, {}, ignored);
+  const auto has = [&](const char* op) {
+    return std::ranges::any_of(read.nodes, [&](const ir::Node& node) { return node.op_type == op; });
+  };
+  CHECK(has("Gather"));
+  CHECK_FALSE(has("Transpose"));
+  const tflite::file::Model parsed = tflite::file::parse(files.tflite, "odd.tflite");
+  CHECK(std::ranges::none_of(parsed.graphs[0].operators, [](const auto& op) { return op.op == "GATHER"; }));
+}
+
 TEST_CASE("GELU between convolutions is one op") {
   const auto halved_first = [](ir::Graph& g, ir::ValueId x) {
     const ir::ValueId u = node(g, "Div", {x, constant(g, static_cast<float>(M_SQRT2))}),
