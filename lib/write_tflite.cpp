@@ -26,6 +26,24 @@ bool is_full(const config::CoreConfig& config, const target::TargetSpec& target)
   return config::placement_of(config) == config::Placement::kFull || !target.float_islands;
 }
 
+namespace {
+
+// Of what computes the floats of a .tflite: the processor beside the target, or the target itself.
+std::optional<target::TfliteRules> rules_of_floats(const target::TargetSpec& target) {
+  const bool alone = !target.tflite || target.tflite->fallback.empty();
+  return alone ? target.tflite : target::load(target.tflite->fallback).tflite;
+}
+
+// Weights of float nodes are integers behind a DEQUANTIZE where its kernel has a scale for each channel, too.
+bool unfolds_channels(const target::TargetSpec& target) {
+  const auto rules = rules_of_floats(target);
+  if (!rules) return true;
+  const auto rule = rules->ops.find("DEQUANTIZE");
+  return rule == rules->ops.end() || !rule->second.limits.contains("scales");
+}
+
+}  // namespace
+
 target::TargetSpec target_of(const config::CoreConfig& config) {
   target::TargetSpec target = target::load(config.target);
   const bool wide = config.output.tflite_form == config::TfliteForm::kInt16x8;
@@ -33,9 +51,11 @@ target::TargetSpec target_of(const config::CoreConfig& config) {
   target.weights.narrow_at_4 = wants_format(config, "tflite");
   if (wants_format(config, "tflite"))  // which has integers alone
     for (auto& [bits, codebook] : target.weight_widths) codebook = false;
+  const bool folds = !wants_format(config, "tflite") || unfolds_channels(target);
   for (auto& [op, rule] : target.ops) {
     if (is_full(config, target)) rule.float_output = false;
     if (wants_format(config, "tflite")) rule.result_widths.clear();  // its activations fill their type
+    if (!folds && rule.per_channel) rule.float_weights_int8 = false;
   }
   for (const config::CustomOp& op : config.custom_ops) {
     target::OpRule rule;
@@ -228,9 +248,7 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
   options.int4 = !target.tflite || !target.tflite->limits.contains("int4");
   options.xnnpack = !target.tflite;  // LiteRT; what names its operators is smaller or no processor
   if (target.tflite) {
-    const std::string& beside = target.tflite->fallback;  // which is what floats run on
-    const auto runtime = beside.empty() ? target.tflite : target::load(beside).tflite;
-    if (runtime) options.missing = tflite::missing_ops(*runtime);
+    if (const auto runtime = rules_of_floats(target)) options.missing = tflite::missing_ops(*runtime);
     const auto conv = target.tflite->ops.find("CONV_2D");
     options.split_groups = conv != target.tflite->ops.end() && conv->second.limits.contains("groups");
   }

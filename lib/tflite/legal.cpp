@@ -104,7 +104,8 @@ double depth(const Case& c) {
   return c.data() && !c.data()->shape.empty() ? c.data()->shape.back() : 1;
 }
 double scales(const Case& c) {
-  return c.weight() ? static_cast<double>(c.weight()->quantization.scales.size()) : 0;
+  const Tensor* weight = c.op.op == Op::kDequantize ? c.data() : c.weight();
+  return weight ? static_cast<double>(weight->quantization.scales.size()) : 0;
 }
 double hybrid(const Case& c) {
   return c.weight() && c.data() && c.data()->type == Type::kFloat32 &&

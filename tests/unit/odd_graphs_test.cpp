@@ -686,6 +686,24 @@ TEST_CASE("tokens become an image without a TRANSPOSE", "[litert]") {
       std::ranges::none_of(parsed.graphs[0].operators, [](const auto& op) { return op.op == "TRANSPOSE"; }));
 }
 
+// TFLite Micro's DEQUANTIZE reads the first scale alone.
+TEST_CASE("float weights are floats where DEQUANTIZE has no scale for each channel", "[litert]") {
+  for (const char* target : {"litert", "tflm", "ethos-u"}) {
+    CAPTURE(target);
+    ir::Graph g = tiny::graph();
+    output(g, conv(g, conv(g, input(g, "x", {1, 3, 12, 10}), 8), 8), "y");
+    std::vector<std::string> settings = lone_tflite(target);
+    settings.emplace_back("/placement={\"rules\":[{\"filter\":{\"first\":true},\"placement\":\"float\"}]}");
+    const std::string tflite = convert_graph(g, settings).tflite;
+    const tflite::file::Model parsed = tflite::file::parse(tflite, "odd.tflite");
+    const auto unfolded = std::ranges::count_if(parsed.graphs[0].operators, [&](const auto& op) {
+      return op.op == "DEQUANTIZE" &&
+             parsed.graphs[0].tensors[static_cast<size_t>(op.inputs[0])].scales.size() > 1;
+    });
+    CHECK(unfolded == (target == std::string("litert") ? 1 : 0));
+  }
+}
+
 TEST_CASE("a .tflite that does not compute its plan is told from one that does") {
   ir::Graph g = tiny::graph();
   output(g, conv(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 8)), 4), "y");
