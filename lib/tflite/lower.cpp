@@ -276,6 +276,93 @@ bool multiplies_beyond_kernels(const Lowering& l, ir::NodeId id) {
   return scale_of(l, node.inputs[0]) * scale_of(l, node.inputs[1]) >= kMostMultiplier * scale_of(l, result);
 }
 
+bool of_two(const Lowering&, const ir::Node& node) {
+  return node.inputs.size() == 2;
+}
+bool named_range(const Lowering& l, const ir::Node& node) {
+  const auto bounds = bounds_of(l, node);
+  return bounds && name_of(*bounds) != Activation::kNone;
+}
+bool rising(const Lowering&, const ir::Node& node) {
+  return ir::float_attribute(node, "alpha", 0.2f) > 0 && ir::float_attribute(node, "beta", 0.5f) != 0;
+}
+bool of_alpha_one(const Lowering&, const ir::Node& node) {
+  return ir::float_attribute(node, "alpha", 1) == 1;
+}
+
+// What LiteRT has integer kernels for, with any scales or with those that the lowering gives them. A target
+// may have others on integers: those compute in float here, between the same roundings.
+constexpr std::string_view kOnIntegers[] = {"Conv",
+                                            "ConvTranspose",
+                                            "Gemm",
+                                            "MatMul",
+                                            "Add",
+                                            "Sub",
+                                            "Mul",
+                                            "Max",
+                                            "Min",
+                                            "Where",
+                                            "Abs",
+                                            "Relu",
+                                            "PRelu",
+                                            "LeakyRelu",
+                                            "Sigmoid",
+                                            "Tanh",
+                                            "HardSwish",
+                                            "Elu",
+                                            "Selu",
+                                            "Gelu",
+                                            "Exp",
+                                            "Log",
+                                            "Sqrt",
+                                            "Softmax",
+                                            "LogSoftmax",
+                                            "ReduceMean",
+                                            "ReduceSum",
+                                            "ReduceMax",
+                                            "ReduceMin",
+                                            "ArgMax",
+                                            "ArgMin",
+                                            "MaxPool",
+                                            "AveragePool",
+                                            "GlobalAveragePool",
+                                            "GlobalMaxPool",
+                                            "Resize",
+                                            "Upsample",
+                                            "DepthToSpace",
+                                            "SpaceToDepth",
+                                            "ChannelShuffle",
+                                            "Reshape",
+                                            "Flatten",
+                                            "Squeeze",
+                                            "Unsqueeze",
+                                            "Transpose",
+                                            "Concat",
+                                            "Split",
+                                            "Slice",
+                                            "Pad",
+                                            "Gather",
+                                            "GatherElements",
+                                            "GatherND",
+                                            "Expand",
+                                            "Tile",
+                                            "Identity",
+                                            "Dropout",
+                                            "ReverseSequence"};
+struct Condition {
+  std::string_view op_type;
+  bool (*holds)(const Lowering&, const ir::Node&);
+};
+constexpr Condition kSometimesOnIntegers[] = {
+    {"Sum", of_two}, {"Clip", named_range}, {"HardSigmoid", rising}, {"Celu", of_alpha_one}};
+
+bool has_integer_form(const Lowering& l, const ir::Node& node) {
+  const auto* some = std::ranges::find(kSometimesOnIntegers, node.op_type, &Condition::op_type);
+  return some != std::end(kSometimesOnIntegers)
+             ? some->holds(l, node)
+             : std::ranges::find(kOnIntegers, node.op_type) != std::end(kOnIntegers);
+}
+
 // What a target computes as one need not be one operator here, and operators on integers round all that they
 // make and read. Parts that hand on what is not rounded compute in float.
 void leave_unrounded(Lowering& l, const std::vector<ir::NodeId>& order, plan::QuantPlan& plan) {
@@ -288,9 +375,7 @@ void leave_unrounded(Lowering& l, const std::vector<ir::NodeId>& order, plan::Qu
     };
     const std::vector<ir::ValueId>& inputs = node_at(l, id).inputs;
     Fused& fused = l.fused[static_cast<size_t>(id)];
-    const bool spelled_out =
-        std::ranges::find(norm_ops(), row_for(node_at(l, id))->op_type, &OpRow::op_type) != norm_ops().end();
-    if (!spelled_out && !in_float(fused.result) && !multiplies_beyond_kernels(l, id) &&
+    if (has_integer_form(l, node_at(l, id)) && !in_float(fused.result) && !multiplies_beyond_kernels(l, id) &&
         std::none_of(inputs.begin(), inputs.end(), in_float))
       continue;
     decision.float_output = true;

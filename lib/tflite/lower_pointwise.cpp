@@ -29,19 +29,21 @@ void lower_binary(Lowering& l, ir::NodeId id) {
 template <Op kOp>
 void lower_variadic(Lowering& l, ir::NodeId id) {
   const size_t rank = result_rank(l, id), count = node_at(l, id).inputs.size();
-  if (runs_on_integers(l, id) && count > 2)
-    return refuse(l, id, "more than two inputs have no integer form in TFLite",
-                  "name the node in keep_float");
-  TensorId so_far = read(l, id, 0, rank);
-  const bool last = l.layouts.node_out[static_cast<size_t>(id)];
-  const Type type = type_of(value_at(l, node_at(l, id).outputs[0]).dtype);
+  const auto operand = [&](size_t slot) {
+    return kOp == Op::kAdd ? read(l, id, slot, rank) : read_in(l, id, slot, rank);
+  };
+  TensorId so_far = operand(0);
+  const bool integers = runs_on_integers(l, id);
+  const ir::ValueId result = node_at(l, id).outputs[0];
+  const std::vector<int32_t> shape = shape_in(l, result, l.layouts.node_out[static_cast<size_t>(id)]);
   for (size_t slot = 1; slot + 1 < count; ++slot) {
-    const TensorId next = typed(l, type, shape_in(l, node_at(l, id).outputs[0], last));
-    emit(l, kOp, {so_far, read(l, id, slot, rank)}, {next});
+    const TensorId next =
+        integers ? temporary(l, shape, so_far) : typed(l, type_of(value_at(l, result).dtype), shape);
+    emit(l, kOp, {so_far, operand(slot)}, {next});
     so_far = next;
   }
   if (count == 1) return reshape_result(l, id, so_far);
-  emit_result(l, id, kOp, {so_far, read(l, id, count - 1, rank)});
+  emit_result(l, id, kOp, {so_far, operand(count - 1)});
 }
 
 void lower_mean_of(Lowering& l, ir::NodeId id) {

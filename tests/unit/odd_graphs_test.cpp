@@ -686,6 +686,51 @@ TEST_CASE("tokens become an image without a TRANSPOSE", "[litert]") {
       std::ranges::none_of(parsed.graphs[0].operators, [](const auto& op) { return op.op == "TRANSPOSE"; }));
 }
 
+// What LiteRT has no integer kernel for, or one that compares integers whatever their scales.
+TEST_CASE("what a target has on integers and LiteRT has not computes in float", "[litert]") {
+  const auto products = [](ir::Graph& g, ir::ValueId x, const auto& middle) {
+    const auto product = [&](ir::ValueId a, unsigned seed) {
+      return node(g, "MatMul", {a, constant(g, random_tensor({8, 8}, seed))}, {}, tiny::Dims{1, 8, 8});
+    };
+    const ir::ValueId a = product(x, 3), b = tiny::mul(g, product(x, 4), constant(g, 0.3f));
+    output(g, product(tiny::add(g, middle(a, b), a), 5), "y");
+  };
+  const auto of = [](ir::Graph& g, const char* op, std::vector<ir::ValueId> inputs,
+                     tiny::Attributes attributes = {}) {
+    return node(g, op, std::move(inputs), std::move(attributes), tiny::Dims{1, 8, 8});
+  };
+  for (const char* target : {"qnn", "imx500"}) {
+    const auto tried = [&](const char* name, const auto& middle) {
+      check({name,
+             [&](ir::Graph& g, ir::ValueId x) {
+               products(g, x, [&](ir::ValueId a, ir::ValueId b) { return middle(g, a, b); });
+             },
+             lone_tflite(target), 24},
+            {1, 8, 8});
+    };
+    for (const char* op : {"Max", "Min"}) {
+      tried(op, [&](ir::Graph& g, ir::ValueId a, ir::ValueId b) { return of(g, op, {a, b}); });
+      tried(op, [&](ir::Graph& g, ir::ValueId a, ir::ValueId b) {
+        return of(g, op, {a, b, constant(g, 0.1f)});
+      });
+    }
+    for (const char* op : {"Neg", "Erf", "Softplus", "Sin", "Cos"})
+      tried(op, [&](ir::Graph& g, ir::ValueId, ir::ValueId b) { return of(g, op, {b}); });
+    tried("Div", [&](ir::Graph& g, ir::ValueId a, ir::ValueId b) {
+      return of(g, "Div", {a, tiny::add(g, of(g, "Abs", {b}), constant(g, 0.7f))});
+    });
+    tried("Pow", [&](ir::Graph& g, ir::ValueId a, ir::ValueId) {
+      return of(g, "Pow", {a, constant(g, 2.0f)});
+    });
+    tried("LayerNormalization", [&](ir::Graph& g, ir::ValueId a, ir::ValueId) {
+      return of(g, "LayerNormalization", {a, constant(g, random_tensor({8}, 7))});
+    });
+    tried("Clip", [&](ir::Graph& g, ir::ValueId a, ir::ValueId b) {
+      return tiny::add(g, tiny::clip(g, tiny::add(g, a, b), 0, 0.8f), b);
+    });
+  }
+}
+
 // TFLite Micro's DEQUANTIZE reads the first scale alone.
 TEST_CASE("float weights are floats where DEQUANTIZE has no scale for each channel", "[litert]") {
   for (const char* target : {"litert", "tflm", "ethos-u"}) {
