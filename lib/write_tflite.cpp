@@ -28,18 +28,16 @@ bool is_full(const config::CoreConfig& config, const target::TargetSpec& target)
 
 namespace {
 
-// Of what computes the floats of a .tflite: the processor beside the target, or the target itself.
-std::optional<target::TfliteRules> rules_of_floats(const target::TargetSpec& target) {
+// Of what reads a .tflite and computes its floats: the runtime beside the target, or the target itself.
+std::optional<target::TfliteRules> runtime_rules(const target::TargetSpec& target) {
   const bool alone = !target.tflite || target.tflite->fallback.empty();
   return alone ? target.tflite : target::load(target.tflite->fallback).tflite;
 }
 
-// Weights of float nodes are integers behind a DEQUANTIZE where its kernel has a scale for each channel, too.
-bool unfolds_channels(const target::TargetSpec& target) {
-  const auto rules = rules_of_floats(target);
-  if (!rules) return true;
-  const auto rule = rules->ops.find("DEQUANTIZE");
-  return rule == rules->ops.end() || !rule->second.limits.contains("scales");
+bool limits(const std::optional<target::TfliteRules>& rules, const char* op, const char* limit) {
+  if (!rules) return false;
+  const auto rule = rules->ops.find(op);
+  return rule != rules->ops.end() && rule->second.limits.contains(limit);
 }
 
 }  // namespace
@@ -51,7 +49,9 @@ target::TargetSpec target_of(const config::CoreConfig& config) {
   target.weights.narrow_at_4 = wants_format(config, "tflite");
   if (wants_format(config, "tflite"))  // which has integers alone
     for (auto& [bits, codebook] : target.weight_widths) codebook = false;
-  const bool folds = !wants_format(config, "tflite") || unfolds_channels(target);
+  // Weights of float nodes are integers behind a DEQUANTIZE where its kernel knows all their scales.
+  const bool folds =
+      !wants_format(config, "tflite") || !limits(runtime_rules(target), "DEQUANTIZE", "scales");
   for (auto& [op, rule] : target.ops) {
     if (is_full(config, target)) rule.float_output = false;
     if (wants_format(config, "tflite")) rule.result_widths.clear();  // its activations fill their type
@@ -120,7 +120,8 @@ std::vector<std::string> port_notes(const tflite::Model& model, const ir::Graph&
       const auto differs = [](int64_t made, int64_t stated) { return stated >= 0 && made != stated; };
       const bool moved = shape.size() == 4 && value.dims.size() == 4 &&
                          !std::ranges::equal(shape, value.dims, std::not_fn(differs));
-      if (!moved && port.quantization.scales.empty()) continue;
+      const bool narrowed = value.dtype == ir::DType::kInt64 && port.type == tflite::Type::kInt32;
+      if (!moved && !narrowed && port.quantization.scales.empty()) continue;
       notes.push_back(format("the .tflite's {} '{}' is {} [{}]{}", what, port.name,
                              tflite::name_of(port.type), fmt::join(shape, ","),
                              moved ? ", channels last" : ""));
@@ -248,9 +249,10 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
   options.int4 = !target.tflite || !target.tflite->limits.contains("int4");
   options.xnnpack = !target.tflite;  // LiteRT; what names its operators is smaller or no processor
   if (target.tflite) {
-    if (const auto runtime = rules_of_floats(target)) options.missing = tflite::missing_ops(*runtime);
-    const auto conv = target.tflite->ops.find("CONV_2D");
-    options.split_groups = conv != target.tflite->ops.end() && conv->second.limits.contains("groups");
+    const auto runtime = runtime_rules(target);
+    if (runtime) options.missing = tflite::missing_ops(*runtime);
+    options.narrow_places = limits(runtime, "ARG_MAX", "int64");
+    options.split_groups = limits(target.tflite, "CONV_2D", "groups");
   }
   plan::QuantizedModel sized = model;
   sized.graph = with_shapes_of(model.graph, sample, doors);

@@ -116,7 +116,7 @@ struct Scheme {
 
 /// What a limit on a TFLite operator measures; tflite/legal.cpp says how. Each is a number that may not be
 /// exceeded, so what is forbidden altogether has the limit 0.
-inline constexpr std::array<std::string_view, 20> kTfliteLimits{"version",
+inline constexpr std::array<std::string_view, 21> kTfliteLimits{"version",
                                                                 "rank",
                                                                 "outer",
                                                                 "size",
@@ -135,7 +135,8 @@ inline constexpr std::array<std::string_view, 20> kTfliteLimits{"version",
                                                                 "unequal_dilation",
                                                                 "unequal_scales",
                                                                 "odd_resize",
-                                                                "int4"};
+                                                                "int4",
+                                                                "int64"};
 
 /// What an operator may look like in a .tflite for the target.
 struct TfliteOpRule {

@@ -177,8 +177,9 @@ void lower_arg(Lowering& l, ir::NodeId id) {
                            l.layouts.node_in[static_cast<size_t>(id)]);
   std::vector<int32_t> shape = tensor_at(l, x).shape;
   shape.erase(shape.begin() + axis);
-  emit_result(l, id, kOp, {x, constant_scalar(l, axis)},
-              {{"output_type", static_cast<int64_t>(Type::kInt64)}}, {}, shape);
+  const Type type = type_of(value_at(l, node.outputs[0]).dtype);
+  emit_result(l, id, kOp, {x, constant_scalar(l, axis)}, {{"output_type", static_cast<int64_t>(type)}}, {},
+              shape);
 }
 
 constexpr OpRow kRows[] = {

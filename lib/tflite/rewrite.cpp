@@ -139,6 +139,25 @@ void permute_pixel_shuffles(plan::QuantizedModel& model) {
   }
 }
 
+// Integers of 64 bits that nodes make have 32 where ARG_MAX gives no more; constants have no more anyway.
+void narrow_places(ir::Graph& graph) {
+  std::vector<bool> narrowed(graph.values.size());
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const bool begins =
+        ir::standard_op(node, "ArgMax") || ir::standard_op(node, "ArgMin") || ir::standard_op(node, "Cast");
+    const bool goes_on = std::ranges::any_of(
+        node.inputs, [&](ir::ValueId v) { return v != ir::kNone && narrowed[static_cast<size_t>(v)]; });
+    for (const ir::ValueId v : node.outputs) {
+      if (v == ir::kNone || !(begins || goes_on)) continue;
+      ir::Value& value = graph.values[static_cast<size_t>(v)];
+      if (value.dtype != ir::DType::kInt64) continue;
+      value.dtype = ir::DType::kInt32;
+      narrowed[static_cast<size_t>(v)] = true;
+    }
+  }
+}
+
 }  // namespace
 
 ir::NodeId only_reader(const plan::QuantizedModel& model, ir::ValueId v) {
@@ -194,6 +213,7 @@ void rewrite(plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms
   route_channels(model);
   permute_pixel_shuffles(model);
   ir::remove_dead(model.graph);
+  if (options.narrow_places) narrow_places(model.graph);
 }
 
 }  // namespace qc::tflite

@@ -117,6 +117,29 @@ TEST_CASE("ops that work by position", "[litert]") {
   check_same(g);
 }
 
+TEST_CASE("places have 32 bits where the runtime has no more", "[litert]") {
+  ir::Graph g = tiny::graph(20);
+  const ir::ValueId x = tiny::input(g, "x", {3, 4, 5});
+  const auto whole = [&](const char* op, std::vector<ir::ValueId> inputs, Attributes attributes = {}) {
+    return typed(g, tiny::node(g, op, std::move(inputs), std::move(attributes)), ir::DType::kInt64);
+  };
+  const ir::ValueId best = whole("ArgMax", {x}, {{"axis", int64_t{2}}}),
+                    least = whole("ArgMin", {x}, {{"axis", int64_t{2}}, {"keepdims", int64_t{0}}}),
+                    rounded = whole("Cast", {x}, {{"to", int64_t{7}}}),
+                    joined = whole(
+                        "Concat",
+                        {best, whole("Unsqueeze", {least, ints(g, {2})}), whole("Add", {best, ints(g, {7})})},
+                        {{"axis", int64_t{1}}});
+  for (const ir::ValueId v : {rounded, whole("Transpose", {joined}), least})
+    tiny::output(g, typed(g, tiny::node(g, "Cast", {v}, {{"to", int64_t{1}}}), ir::DType::kFloat),
+                 "y" + std::to_string(v));
+  tiny::output(g, tiny::node(g, "GatherElements", {x, best}, {{"axis", int64_t{2}}}), "picked");
+  LowerOptions options = kept();
+  options.narrow_places = true;
+  for (const Tensor& tensor : lower(float_model(g), {}, options).tensors) CHECK(tensor.type != Type::kInt64);
+  check_same(g, 1e-5f, -3, 3, options);
+}
+
 TEST_CASE("normalizations and sums that are several operators", "[litert]") {
   ir::Graph g = tiny::graph(21);
   const ir::ValueId x = tiny::input(g, "x", {1, 6, 5, 4});
