@@ -143,7 +143,8 @@ Judged judge(const tflite::Model& model, const target::TargetSpec& target) {
   if (!target.tflite) return {};
   Judged judged{tflite::violations(model, *target.tflite, target.name), {}};
   if (target.tflite->fallback.empty() || judged.broken.empty()) return judged;
-  judged.elsewhere = std::move(judged.broken);
+  std::vector<tflite::Violation> refused;
+  for (tflite::Violation& v : judged.broken) (v.strict ? refused : judged.elsewhere).push_back(std::move(v));
   const target::TargetSpec beside = target::load(target.tflite->fallback);
   judged.broken = beside.tflite ? tflite::violations(model, *beside.tflite, beside.name)
                                 : std::vector<tflite::Violation>{};
@@ -152,6 +153,7 @@ Judged judge(const tflite::Model& model, const target::TargetSpec& target) {
     return std::none_of(judged.elsewhere.begin(), judged.elsewhere.end(),
                         [&](const tflite::Violation& e) { return e.node == v.node && e.op == v.op; });
   });
+  judged.broken.insert(judged.broken.begin(), refused.begin(), refused.end());
   return judged;
 }
 
@@ -251,6 +253,7 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
   if (target.tflite) {
     const auto runtime = runtime_rules(target);
     if (runtime) options.missing = tflite::missing_ops(*runtime);
+    options.never_float = tflite::never_float_ops(*target.tflite);
     options.narrow_places = limits(runtime, "ARG_MAX", "int64");
     options.split_groups = limits(target.tflite, "CONV_2D", "groups");
   }

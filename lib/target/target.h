@@ -142,6 +142,7 @@ inline constexpr std::array<std::string_view, 21> kTfliteLimits{"version",
 struct TfliteOpRule {
   std::vector<std::string> types;        // of the numbers it works on: "int8", "float32", ...
   std::map<std::string, double> limits;  // by names of kTfliteLimits
+  bool strict_types = false;             // other types are no matter for the fallback: the file is refused
 };
 /// What a .tflite for the target may hold.
 struct TfliteRules {

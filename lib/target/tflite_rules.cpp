@@ -89,6 +89,7 @@ void read_tflite(const json::Document& document, Diagnostics& diagnostics, Membe
       TfliteOpRule rule;
       read_types(op, rule.types);
       read_limits(op, rule.limits);
+      op.read("strict_types", rule.strict_types);
       if (op.present() && rule.types.empty())
         op.problem(json::child(members.pointer("ops"), name), "missing-key",
                    "an operator that works on no type is not there",
@@ -101,7 +102,8 @@ void read_tflite(const json::Document& document, Diagnostics& diagnostics, Membe
 
 Json tflite_json(const TfliteRules& rules) {
   Json ops = Json::object();
-  for (const auto& [name, rule] : rules.ops) ops[name] = {{"types", rule.types}, {"limits", rule.limits}};
+  for (const auto& [name, rule] : rules.ops)
+    ops[name] = {{"types", rule.types}, {"limits", rule.limits}, {"strict_types", rule.strict_types}};
   return {{"fallback", rules.fallback}, {"limits", rules.limits}, {"remedies", rules.remedies}, {"ops", ops}};
 }
 
@@ -113,7 +115,8 @@ std::vector<std::string> tflite_paragraphs(const TargetSpec& target) {
   std::vector<std::pair<std::string, std::vector<std::string>>> entries;
   for (const auto& [name, rule] : rules.ops) {
     const std::string limits = limits_text(rule.limits);
-    const std::string text = join(rule.types, ", ") + (limits.empty() ? "" : "; " + limits);
+    const std::string text = join(rule.types, ", ") + (rule.strict_types ? " and no other" : "") +
+                             (limits.empty() ? "" : "; " + limits);
     auto entry = std::find_if(entries.begin(), entries.end(), [&](const auto& e) { return e.first == text; });
     if (entry == entries.end()) entry = entries.insert(entry, {text, {}});
     entry->second.push_back(name);

@@ -214,7 +214,7 @@ std::vector<Violation> violations(const Model& model, const target::TfliteRules&
   std::vector<Violation> found;
   for (const Operator& op : model.operators) {
     const Case c{model, op};
-    Violation violation{op.node, info_of(op.op).name, {}, {}};
+    Violation violation{op.node, info_of(op.op).name, {}, {}, false};
     const auto said = rules.remedies.find(violation.op);
     const char* remedy = nullptr;
     if (const auto rule = rules.ops.find(violation.op); rule == rules.ops.end()) {
@@ -222,6 +222,7 @@ std::vector<Violation> violations(const Model& model, const target::TfliteRules&
     } else if (const auto type = foreign_type(c, rule->second)) {
       violation.why = format("{} has {} for {} only, and here it works on {}", name, violation.op,
                              join(rule->second.types, ", "), *type);
+      violation.strict = rule->second.strict_types;
     } else if (const auto broken = broken_limit(c, rules, rule->second, remedy)) {
       violation.why = format("{}: {}", violation.op, *broken);
     } else {
@@ -240,6 +241,17 @@ std::vector<Op> missing_ops(const target::TfliteRules& rules) {
   for (const OpInfo& info : all_ops())
     if (!rules.ops.contains(info.name)) missing.push_back(info.op);
   return missing;
+}
+
+std::vector<Op> never_float_ops(const target::TfliteRules& rules) {
+  std::vector<Op> found;
+  for (const OpInfo& info : all_ops()) {
+    const auto rule = rules.ops.find(info.name);
+    if (rule != rules.ops.end() && rule->second.strict_types &&
+        std::ranges::find(rule->second.types, "float32") == rule->second.types.end())
+      found.push_back(info.op);
+  }
+  return found;
 }
 
 }  // namespace qc::tflite

@@ -12,10 +12,11 @@ namespace qc::tflite {
 
 /// One operator that breaks the rules, and the first rule that it breaks.
 struct Violation {
-  std::string node;    // the ONNX node it came from; "" for what stands between nodes
-  std::string op;      // TFLite's name
-  std::string why;     // half a sentence: "GELU is not there"
-  std::string remedy;  // one that works
+  std::string node;     // the ONNX node it came from; "" for what stands between nodes
+  std::string op;       // TFLite's name
+  std::string why;      // half a sentence: "GELU is not there"
+  std::string remedy;   // one that works
+  bool strict = false;  // nothing else takes the operator as it is
 };
 
 /// In the order of execution. `name`: the target's, for the remedies.
@@ -24,5 +25,7 @@ std::vector<Violation> violations(const Model& model, const target::TfliteRules&
 
 /// Operators of the table that the rules do not know: the lowering spells them out where it can.
 std::vector<Op> missing_ops(const target::TfliteRules& rules);
+/// Those that may not stand in a file on floats.
+std::vector<Op> never_float_ops(const target::TfliteRules& rules);
 
 }  // namespace qc::tflite

@@ -101,7 +101,7 @@ void lower_hard_sigmoid(Lowering& l, ir::NodeId id) {
 void lower_hard_swish(Lowering& l, ir::NodeId id) {
   const TensorId x = read(l, id, 0);
   const bool wide = tensor_at(l, x).type == Type::kInt16;  // no kernel anywhere
-  if (!wide && !lacks(l, Op::kHardSwish)) return emit_result(l, id, Op::kHardSwish, {x});
+  if (!wide && !lacks(l, Op::kHardSwish, x)) return emit_result(l, id, Op::kHardSwish, {x});
   const TensorId gate = computes_integers(l, x) ? hard_sigmoid_of(l, x, 1.0 / 6, 0.5)
                                                 : hard_sigmoid_float(l, x, 1.0f / 6, 0.5f);
   emit_result(l, id, Op::kMul, {x, gate});

@@ -213,6 +213,12 @@ bool lacks(const Lowering& l, Op op) {
   return std::find(l.options.missing.begin(), l.options.missing.end(), op) != l.options.missing.end();
 }
 
+bool lacks(const Lowering& l, Op op, TensorId x) {
+  const bool floats = tensor_at(l, x).type == Type::kFloat32;
+  return lacks(l, op) ||
+         (floats && std::ranges::find(l.options.never_float, op) != l.options.never_float.end());
+}
+
 bool computes_wide(const Lowering& l, ir::NodeId id) {
   return runs_on_integers(l, id) &&
          l.source.plan.values[static_cast<size_t>(l.fused[static_cast<size_t>(id)].result)].params.bits > 8;

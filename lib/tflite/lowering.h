@@ -73,6 +73,8 @@ const std::vector<int64_t>& dims_of(const Lowering& l, ir::ValueId v);
 bool runs_on_integers(const Lowering& l, ir::NodeId id);
 /// The target's runtime has no such operator.
 bool lacks(const Lowering& l, Op op);
+/// Or none that may work on the numbers of `x`.
+bool lacks(const Lowering& l, Op op, TensorId x);
 /// On int16 activations.
 bool computes_wide(const Lowering& l, ir::NodeId id);
 bool is_quantized(const Lowering& l, ir::ValueId v);

@@ -26,10 +26,11 @@ enum class IoType { kInt8, kUint8, kFloat32 };
 struct LowerOptions {
   Form form = Form::kInt8;
   IoType io_type = IoType::kInt8;
-  std::vector<Op> missing;     // what the target's runtime lacks: spelled out where that can be done
-  bool int4 = true;            // weights of up to 4 bits are stored in 4
-  bool split_groups = false;   // grouped convolutions become one for each group
-  bool narrow_places = false;  // ARG_MAX gives int32, and so are all integers of 64 bits made from it
+  std::vector<Op> missing;      // what the target's runtime lacks: spelled out where that can be done
+  std::vector<Op> never_float;  // what the file may not hold on floats
+  bool int4 = true;             // weights of up to 4 bits are stored in 4
+  bool split_groups = false;    // grouped convolutions become one for each group
+  bool narrow_places = false;   // ARG_MAX gives int32, and so are all integers of 64 bits made from it
   // The file runs on XNNPACK, whose int8 QUANTIZE and LEAKY_RELU multiply by 8 bits and which has no
   // HARD_SWISH: ADD and MUL say the same, round as the plan does and take no longer (HARD_SWISH: a third of
   // its time).

@@ -749,6 +749,36 @@ TEST_CASE("float weights are floats where DEQUANTIZE has no scale for each chann
   }
 }
 
+// Vela refuses files that hold these on other types, whatever runs beside the NPU.
+TEST_CASE("what nothing beside Ethos-U may take is spelled out or refused", "[litert]") {
+  std::vector<std::string> settings = lone_tflite("ethos-u");
+  settings.emplace_back(
+      "/placement={\"rules\":[{\"filter\":{\"not\":{\"op_type\":\"Conv\"}},\"placement\":\"float\"}]}");
+  ir::Graph g = tiny::graph(14);
+  output(g, conv(g, node(g, "HardSwish", {conv(g, input(g, "x", {1, 3, 12, 10}), 8)}), 8), "y");
+  const std::string model = onnx_io::write(g), tflite = convert_graph(g, settings).tflite;
+  const tflite::file::Model parsed = tflite::file::parse(tflite, "odd.tflite");
+  const auto holds = [&](const char* name) {
+    return std::ranges::any_of(parsed.graphs[0].operators, [&](const auto& op) { return op.op == name; });
+  };
+  CHECK(!holds("HARD_SWISH"));
+  CHECK(holds("DEQUANTIZE"));
+  const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+  const ir::Tensor expected = ort_try::run(model, inputs)[0];
+  CHECK(sqnr_db(expected, ir::make_tensor(ir::DType::kFloat, litert::run(tflite, inputs).outputs.at(0),
+                                          expected.dims)) > 25);
+
+  ir::Graph best = tiny::graph();
+  const ir::ValueId scores = conv(best, input(best, "x", {1, 3, 12, 10}), 8);
+  const ir::ValueId place = node(best, "ArgMax", {scores}, {{"axis", int64_t{1}}}, tiny::Dims{1, 1, 12, 10});
+  best.values[static_cast<size_t>(place)].dtype = ir::DType::kInt64;
+  output(best, place, "y");
+  settings = lone_tflite("ethos-u");
+  CHECK_NOTHROW(convert_graph(best, settings));
+  settings.emplace_back("/output/tflite/form=int16x8");
+  CHECK_THROWS_WITH(convert_graph(best, settings), Catch::Contains("ARG_MAX"));
+}
+
 TEST_CASE("a .tflite that does not compute its plan is told from one that does") {
   ir::Graph g = tiny::graph();
   output(g, conv(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 8)), 4), "y");

@@ -41,6 +41,11 @@ TEST_CASE("what a runtime lacks is spelled out", "[litert]") {
   const Model model = lower(float_model(g), {}, options);
   for (const Op op : options.missing) CHECK(count(model, op) == 0);
   check_same(g, 2e-5f, -3, 3, options);
+  // There, but not for floats.
+  options.missing.clear();
+  options.never_float = {Op::kHardSwish};
+  CHECK(count(lower(float_model(g), {}, options), Op::kHardSwish) == 0);
+  check_same(g, 2e-5f, -3, 3, options);
 }
 
 TEST_CASE("transposed convolutions in groups, dilated, with padding of any kind", "[litert]") {
