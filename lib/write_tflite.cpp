@@ -254,6 +254,7 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
     const auto runtime = runtime_rules(target);
     if (runtime) options.missing = tflite::missing_ops(*runtime);
     options.never_float = tflite::never_float_ops(*target.tflite);
+    options.int4_rows = !limits(runtime, "FULLY_CONNECTED", "int4_scales");
     options.narrow_places = limits(runtime, "ARG_MAX", "int64");
     options.split_groups = limits(target.tflite, "CONV_2D", "groups");
   }

@@ -116,7 +116,7 @@ struct Scheme {
 
 /// What a limit on a TFLite operator measures; tflite/legal.cpp says how. Each is a number that may not be
 /// exceeded, so what is forbidden altogether has the limit 0.
-inline constexpr std::array<std::string_view, 21> kTfliteLimits{"version",
+inline constexpr std::array<std::string_view, 22> kTfliteLimits{"version",
                                                                 "rank",
                                                                 "outer",
                                                                 "size",
@@ -136,7 +136,8 @@ inline constexpr std::array<std::string_view, 21> kTfliteLimits{"version",
                                                                 "unequal_scales",
                                                                 "odd_resize",
                                                                 "int4",
-                                                                "int64"};
+                                                                "int64",
+                                                                "int4_scales"};
 
 /// What an operator may look like in a .tflite for the target.
 struct TfliteOpRule {

@@ -114,6 +114,9 @@ double hybrid(const Case& c) {
 double int4(const Case& c) {
   return c.weight() && c.weight()->type == Type::kInt4;
 }
+double int4_scales(const Case& c) {
+  return int4(c) != 0 ? scales(c) : 0;
+}
 double int64(const Case& c) {
   return c.output().type == Type::kInt64;
 }
@@ -177,6 +180,8 @@ constexpr std::array<Limit, target::kTfliteLimits.size()> kLimits{{
     {"unequal_scales", unequal_scales, "its inputs and output have unlike scales",
      "name the node in keep_float"},
     {"int4", int4, "its weights have 4 bits", "keep weights_n_bits at 8 there"},
+    {"int4_scales", int4_scales, "its weights of 4 bits have {} scales, and {} is the most",
+     "keep weights_n_bits at 8 there"},
     {"int64", int64, "its result is integers of 64 bits", kCut},
     {"odd_resize", odd_resize, "it resizes by other factors than 2, 4 or 8 (2 with half_pixel)",
      "resize by 2 several times in the model"},

@@ -72,7 +72,8 @@ TensorId integer_constant(Lowering& l, const plan::IntegerTensor& integers, std:
     q.axis = static_cast<int32_t>(std::find(order.begin(), order.end(), axis) - order.begin());
   }
   // Weights of convolutions and matrices; TRANSPOSE_CONV and the others know 8 bits.
-  const bool takes = kind[0] == 'w' && (node_at(l, l.current).op_type == "Conv" || own.size() == 2);
+  const bool rows = own.size() == 2 && (l.options.int4_rows || !integers.params.per_channel());
+  const bool takes = kind[0] == 'w' && (node_at(l, l.current).op_type == "Conv" || rows);
   if (takes && l.options.int4 && integers.params.bits <= 4 && !computes_wide(l, l.current) &&
       (runs_on_integers(l, l.current) || l.options.form == Form::kDynamicRange))
     return add_constant(l, Type::kInt4, narrow(moved.dims), in_nibbles(*moved.bytes), kind, std::move(q));

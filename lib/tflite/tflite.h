@@ -29,6 +29,7 @@ struct LowerOptions {
   std::vector<Op> missing;      // what the target's runtime lacks: spelled out where that can be done
   std::vector<Op> never_float;  // what the file may not hold on floats
   bool int4 = true;             // weights of up to 4 bits are stored in 4
+  bool int4_rows = true;        // those of FULLY_CONNECTED, too, with a scale for each row
   bool split_groups = false;    // grouped convolutions become one for each group
   bool narrow_places = false;   // ARG_MAX gives int32, and so are all integers of 64 bits made from it
   // The file runs on XNNPACK, whose int8 QUANTIZE and LEAKY_RELU multiply by 8 bits and which has no
