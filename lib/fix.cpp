@@ -10,6 +10,7 @@
 #include "attempt.h"
 #include "base/parallel.h"
 #include "base/text.h"
+#include "blank_inputs.h"
 #include "calibrate/calibrate.h"
 #include "deliver.h"
 #include "normalize/idioms.h"
@@ -173,10 +174,13 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   if (!config.representative_dataset.path.empty()) source = open_images(graph, config, diagnostics, threads);
   const calibrate::Split split =
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
-  const std::vector<ir::Tensor> sample = source ? source->load(0) : blank_inputs(graph, config);
+  const Sample at_hand = source ? Sample{source->load(0)} : blank_inputs(graph, config, runners, doors);
+  const std::vector<ir::Tensor>& sample = at_hand.inputs;
+  const std::vector<ir::Tensor> to_run = at_hand.to_run();
+  if (!at_hand.runs) result.report.notes.push_back(unmeasured_note());
   run::infer_shapes(graph, doors);
-  raise_opset_checked(graph, 13, runners, sample, diagnostics);
-  const auto applied = normalize::normalize(graph, runners, normalize_options(sample, doors), diagnostics);
+  raise_opset_checked(graph, 13, runners, to_run, diagnostics);
+  const auto applied = normalize::normalize(graph, runners, normalize_options(to_run, doors), diagnostics);
   run::infer_shapes(graph, doors);
 
   // From here every rounded value has a grid and the plan is complete.

@@ -364,13 +364,14 @@ std::vector<ir::Tensor> noise_like(const std::vector<ir::Tensor>& inputs) {
 
 Reach half_reach(const config::CoreConfig& config, std::span<const config::NodeSettings> rules,
                  const ir::Graph& graph, run::RunnerFactory& runners, const images::ImageSource* source,
-                 std::span<const int64_t> images, const std::vector<ir::Tensor>& noise, int threads) {
+                 std::span<const int64_t> images, const std::vector<std::vector<ir::Tensor>>& noise,
+                 int threads) {
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
   const bool any = std::any_of(order.begin(), order.end(),
                                [&](ir::NodeId id) { return narrows(mode_of(config, rules, id)); });
   if (!config.float16.activations || !any) return {};
-  return source ? reach_on_images(graph, runners, *source, images, threads)
-                : reach_on_noise(graph, runners, noise);
+  if (source) return reach_on_images(graph, runners, *source, images, threads);
+  return noise.empty() ? Reach{} : reach_on_noise(graph, runners, noise[0]);
 }
 
 namespace {

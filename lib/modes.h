@@ -55,11 +55,12 @@ plan::QuantizedModel unmeasured_model(const ir::Graph& graph, const plan::QuantP
 /// By NodeId: everything in float, and the mode as the reason.
 std::vector<plan::NodeDecision> reasons_of(config::Mode mode, size_t nodes);
 
-/// How far float values go, for /float16/activations: on the images of `source`, or on `noise` where that is
-/// nullptr. Empty where no node wants to know.
+/// How far float values go, for /float16/activations: on the images of `source`, or on the run of `noise`
+/// where that is nullptr. Empty where no node wants to know or nothing can be run.
 Reach half_reach(const config::CoreConfig& config, std::span<const config::NodeSettings> rules,
                  const ir::Graph& graph, run::RunnerFactory& runners, const images::ImageSource* source,
-                 std::span<const int64_t> images, const std::vector<ir::Tensor>& noise, int threads);
+                 std::span<const int64_t> images, const std::vector<std::vector<ir::Tensor>>& noise,
+                 int threads);
 
 /// The model as it goes into the ONNX file, and sentences on what was done and why. Modes change it so:
 /// - dynamic: weights bounded so that pairs cannot saturate, settle_dynamic() on `inputs`, spell_dynamic(),

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/parallel.h"
 #include "base/text.h"
+#include "blank_inputs.h"
 #include "calibrate/calibrate.h"
 #include "deliver.h"
 #include "describe_placement.h"
@@ -153,14 +154,16 @@ ConvertResult convert(const ConvertOptions& options) {
   if (!options.dry_run) check_inputs_stay(options, config, graph, outputs);
   const calibrate::Split split =
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
-  const std::vector<ir::Tensor> sample = source ? source->load(0) : blank_inputs(graph, config);
+  const Sample at_hand = source ? Sample{source->load(0)} : blank_inputs(graph, config, runners, doors);
+  const std::vector<ir::Tensor>& sample = at_hand.inputs;
+  const std::vector<ir::Tensor> to_run = at_hand.to_run();
   run::infer_shapes(graph, doors);  // some rules of raising ask for ranks
-  raise_opset_checked(graph, opset_wanted(config), runners, sample, diagnostics);
+  raise_opset_checked(graph, opset_wanted(config), runners, to_run, diagnostics);
   if (wants_format(config, "onnx") && config::rounds_activations(config))
-    raise_for_gelu(graph, runners, sample, result.report.notes);
+    raise_for_gelu(graph, runners, to_run, result.report.notes);
 
   // From here the graph is in its plainest spelling and its topology is fixed.
-  const auto applied = normalize::normalize(graph, runners, normalize_options(sample, doors), diagnostics);
+  const auto applied = normalize::normalize(graph, runners, normalize_options(to_run, doors), diagnostics);
   run::infer_shapes(graph, doors);
   if (wants(options, "normalize")) result.dumped += ir::dump(graph);
   watch.lap("normalize");
@@ -184,9 +187,13 @@ ConvertResult convert(const ConvertOptions& options) {
   if (!source) {
     const plan::QuantizedModel model =
         unmeasured_model(graph, plan, target, config, places.rules.nodes, threads);
-    const std::vector<ir::Tensor> noise = noise_like(sample);
+    std::vector<std::vector<ir::Tensor>> noise;
+    if (at_hand.runs)
+      noise.push_back(noise_like(sample));
+    else
+      result.report.notes.push_back(unmeasured_note());
     const plan::QuantizedModel stored =
-        stored_by_mode(config, places.rules.nodes, places.at_run_time, {noise},
+        stored_by_mode(config, places.rules.nodes, places.at_run_time, noise,
                        half_reach(config, places.rules.nodes, graph, runners, nullptr, {}, noise, threads),
                        runners, threads, model, result.report.notes);
     const ModelFiles files =

@@ -40,9 +40,6 @@ void apply_input_shapes(ir::Graph& graph, const config::CoreConfig& config);
 std::unique_ptr<images::ImageSource> open_images(const ir::Graph& graph, const config::CoreConfig& config,
                                                  Diagnostics& diagnostics, int threads = 1);
 
-/// Zeros for every input, free dimensions 1 for the batch and the preprocessing's size (or 224) elsewhere.
-std::vector<ir::Tensor> blank_inputs(const ir::Graph& graph, const config::CoreConfig& config);
-
 /// A free first dimension of the inputs becomes 1, and those that have its name: what a .tflite has. Sizes
 /// that exporters compute from it are constants then.
 void fix_batch(ir::Graph& graph);
@@ -57,12 +54,12 @@ int64_t batch_size(const ir::Graph& graph, const config::CoreConfig& config);
 void check_opset_known(const ir::Graph& graph, const run::Doors& doors, const std::filesystem::path& model);
 
 /// Raises the opset to 20, and says so in a note, where that is what GELU computes fast by; not where an op
-/// cannot be raised or the outputs on `sample` would change.
+/// cannot be raised, the outputs on `sample` would change, or there is no sample.
 void raise_for_gelu(ir::Graph& graph, run::RunnerFactory& runners, const std::vector<ir::Tensor>& sample,
                     std::vector<std::string>& notes);
 
 /// Raises the opset to `version` if it is lower, and keeps that only if the outputs on `sample` stay the
-/// same.
+/// same; without a sample it is not looked at.
 void raise_opset_checked(ir::Graph& graph, int64_t version, run::RunnerFactory& runners,
                          const std::vector<ir::Tensor>& sample, Diagnostics& diagnostics);
 

@@ -129,7 +129,7 @@ std::vector<std::string> store_tables(const std::vector<ir::NodeId>& nodes, cons
   if (!operands.empty()) store_operands(operands, some, threads);
   plan::QuantizedModel all = some;
   const int64_t elementwise = store_elementwise(inside, all);
-  if (operands.empty() && elementwise == 0) return {};
+  if (inputs.empty() || (operands.empty() && elementwise == 0)) return {};
   const auto note = [](int64_t tables, const char* what) {
     return std::vector<std::string>{
         format("8 bits for constants of {} nodes in float that are no weights of products{}", tables, what)};

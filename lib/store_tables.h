@@ -18,7 +18,8 @@ plan::IntegerTensor in_integers(const ir::Tensor& tensor, int bits, int axis);
 
 /// `nodes`: float ones whose constants may be stored so; those that others read as well stay, and what only
 /// decodes outputs. What the outputs notice on `inputs` (a few runs) is undone: first of what is added and
-/// multiplied with, then of the rest. Returns a sentence on what was done, or nothing.
+/// multiplied with, then of the rest; without a run nothing is stored. Returns a sentence on what was done,
+/// or nothing.
 std::vector<std::string> store_tables(const std::vector<ir::NodeId>& nodes, const Runs& inputs,
                                       run::RunnerFactory& runners, int threads, plan::QuantizedModel& model);
 

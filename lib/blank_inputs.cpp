@@ -1,0 +1,136 @@
+// See blank_inputs.h.
+#include "blank_inputs.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "images/preprocess.h"
+#include "prepare.h"
+
+namespace qc {
+namespace {
+
+struct Sizes {
+  int64_t first, other;
+};
+// Sentences end at 128 or 512 tokens, raw sound begins at 400 samples, and one name may count what is no
+// batch: points, nodes, time that comes first.
+constexpr Sizes kSizes[] = {{1, 224}, {1, 16},  {1, 64},    {1, 16'000},
+                            {1, 1},   {16, 16}, {224, 224}, {16'000, 16'000}};
+// Of one input: sound is long only where it is narrow, and a volume only where it is small.
+constexpr int64_t kMostElements = 1 << 18;
+
+std::string name_of(const ir::Value& value, size_t d) {
+  return d < value.dim_params.size() ? value.dim_params[d] : "";
+}
+
+// One assignment of sizes to names.
+class Assignment {
+ public:
+  Assignment(const ir::Graph& graph, Sizes sizes, std::optional<std::array<int64_t, 2>> picture)
+      : sizes_(sizes), picture_(picture) {
+    for (const ir::ValueId v : graph.inputs) {
+      const ir::Value& value = graph.values[static_cast<size_t>(v)];
+      if (!value.dims.empty() && value.dims[0] < 0) first_.insert(name_of(value, 0));
+    }
+  }
+
+  std::vector<int64_t> dims_of(const ir::Value& value) {
+    std::vector<int64_t> dims = value.dims;
+    free_sides_ = 0;
+    for (size_t d = 0; d < dims.size(); ++d)
+      if (dims[d] < 0) dims[d] = size_of(name_of(value, d), d == 0);
+    return dims;
+  }
+
+ private:
+  int64_t chosen(bool first) {
+    if (first) return sizes_.first;
+    return picture_ ? (*picture_)[static_cast<size_t>(free_sides_++ % 2)] : sizes_.other;
+  }
+
+  int64_t size_of(std::string_view name, bool first) {
+    if (name.empty()) return chosen(first);
+    if (const size_t plus = name.find('+'); plus != std::string_view::npos)
+      return size_of(trimmed(name.substr(0, plus)), false) + size_of(trimmed(name.substr(plus + 1)), false);
+    int64_t number = 0;
+    if (const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+        error == std::errc() && end == name.data() + name.size())
+      return number;
+    const auto [known, is_new] = by_name_.try_emplace(std::string(name), 0);
+    if (is_new) known->second = chosen(first_.contains(std::string(name)));
+    return known->second;
+  }
+
+  static std::string_view trimmed(std::string_view text) {
+    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    return text.substr(0, text.find_last_not_of(' ') + 1);
+  }
+
+  Sizes sizes_;
+  std::optional<std::array<int64_t, 2>> picture_;
+  std::set<std::string> first_;  // names that a first dimension has
+  std::map<std::string, int64_t> by_name_;
+  int64_t free_sides_ = 0;  // of the input at hand: its height and its width take turns
+};
+
+std::vector<ir::Tensor> zeros_of(const ir::Graph& graph, Assignment assignment) {
+  std::vector<ir::Tensor> inputs;
+  for (const ir::ValueId v : graph.inputs) {
+    const ir::Value& value = graph.values[static_cast<size_t>(v)];
+    inputs.push_back(ir::zeros(value.dtype, assignment.dims_of(value)));
+  }
+  return inputs;
+}
+
+bool does_run(run::ModelRunner& runner, const std::vector<ir::Tensor>& inputs) {
+  try {
+    runner.run(inputs);
+    return true;
+  } catch (const Error& error) {
+    if (error.exit != Exit::kInput) throw;
+    log::debug(format("a blank input does not run: {}", error.what()));
+    return false;
+  }
+}
+
+}  // namespace
+
+Sample blank_inputs(const ir::Graph& graph, const config::CoreConfig& config, run::RunnerFactory& runners,
+                    const run::Doors& doors) {
+  const auto picture = images::fixed_size(config.representative_dataset.preprocess);
+  Sample usual{zeros_of(graph, Assignment(graph, kSizes[0], picture))};
+  const auto runner = runners.make(graph, {}, {});
+  if (does_run(*runner, usual.inputs)) return usual;
+  for (const Sizes& sizes : kSizes) {
+    std::vector<ir::Tensor> inputs = zeros_of(graph, Assignment(graph, sizes, std::nullopt));
+    const bool small = std::all_of(inputs.begin(), inputs.end(),
+                                   [](const ir::Tensor& one) { return one.size() <= kMostElements; });
+    if (small && does_run(*runner, inputs)) return {std::move(inputs)};
+  }
+  usual.runs = false;
+  try {
+    with_shapes_of(graph, usual.inputs, doors);
+  } catch (const Error& error) {
+    if (error.exit != Exit::kInput) throw;
+    usual.inputs.clear();
+  }
+  return usual;
+}
+
+std::string unmeasured_note() {
+  return "the runtime could not run the model on inputs made up for it, so nothing was measured: not that "
+         "rewrites leave its outputs alone, nor what roundings do to them; --images with files that it runs "
+         "on has both looked at";
+}
+
+}  // namespace qc

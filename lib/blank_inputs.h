@@ -1,0 +1,30 @@
+// Inputs for a model that nobody has given any: sizes for what it leaves free, on which it really runs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/core_config.h"
+#include "ir/graph.h"
+#include "run/ort_runner.h"
+
+namespace qc {
+
+struct Sample {
+  std::vector<ir::Tensor> inputs;  // in the order of the graph's; none: not even shapes follow from a size
+  bool runs = true;                // false: good for shapes alone
+  /// For steps that run the model, and do without where it cannot be run.
+  std::vector<ir::Tensor> to_run() const { return runs ? inputs : std::vector<ir::Tensor>{}; }
+};
+
+/// Zeros for every input. A free dimension gets one size wherever its name stands, and "a + b" the sum of
+/// theirs: 1 for names of first dimensions, the preprocessing's size (or 224) for the others; where the
+/// runtime refuses to run these, other sizes, from text to sound. Throws Error(kInput) where it cannot even
+/// load the model.
+Sample blank_inputs(const ir::Graph& graph, const config::CoreConfig& config, run::RunnerFactory& runners,
+                    const run::Doors& doors);
+
+/// Where nothing ran: what that means for the files.
+std::string unmeasured_note();
+
+}  // namespace qc
