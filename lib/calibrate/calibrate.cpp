@@ -117,14 +117,26 @@ std::string place_of(const ir::Graph& graph, ir::ValueId value) {
   return format("node '{}' ({})", node.name, node.op_type);
 }
 
+// A first dimension that counts points or nodes is no batch that others could be added to.
+void check_single(const images::ImageSource& source, int64_t image, const std::vector<ir::Tensor>& tensors) {
+  for (const ir::Tensor& tensor : tensors)
+    if (tensor.dims[0] != 1)
+      throw Error(Exit::kInput,
+                  {"batch-shape", source.name(image),
+                   format("it holds {} at once, which cannot be joined to a batch", tensor.dims[0]),
+                   "set /representative_dataset/batch_size to 1"});
+}
+
 // Joins the inputs of several images along the first dimension.
 std::vector<ir::Tensor> load_batch(const images::ImageSource& source, std::span<const int64_t> indices) {
   std::vector<ir::Tensor> joined = source.load(indices[0]);
   if (indices.size() == 1) return joined;
+  check_single(source, indices[0], joined);
   std::vector<std::string> bytes;
   for (const ir::Tensor& tensor : joined) bytes.push_back(*tensor.bytes);
   for (size_t k = 1; k < indices.size(); ++k) {
     const std::vector<ir::Tensor> next = source.load(indices[k]);
+    check_single(source, indices[k], next);
     for (size_t i = 0; i < joined.size(); ++i) {
       if (!std::equal(next[i].dims.begin() + 1, next[i].dims.end(), joined[i].dims.begin() + 1,
                       joined[i].dims.end()))

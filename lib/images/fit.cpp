@@ -223,11 +223,6 @@ void check_tensor(DType dtype, const std::vector<int64_t>& dims, const InputSpec
     throw Error(Exit::kInput, {"tensor-shape", place, format("it is {}, {}", type_text(dtype, dims), takes),
                                "save tensors of the input's shape"});
   }
-  // One image a file: the symbolic batch is not a place to pack many.
-  if (!full.empty() && full.size() >= 2 && is_free(input.dims[0]) && full[0] != 1) {
-    throw Error(Exit::kInput,
-                {"tensor-shape", place, format("it holds a batch of {}", full[0]), "save one image a file"});
-  }
   if (dtype != input.dtype && !(input.dtype == DType::kFloat && widening(dtype))) {
     throw Error(Exit::kInput, {"tensor-type", place, format("it is {}, {}", ir::name_of(dtype), takes),
                                format("save it as {}", ir::name_of(input.dtype))});

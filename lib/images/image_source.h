@@ -2,7 +2,7 @@
 // normalised as Pillow would) or of tensors. Index access, thread-safe, the same for every thread count:
 // files are listed in the order of their names' bytes and cut to max_images afterwards.
 //   pictures  .jpg .jpeg .png .webp .bmp .ppm .pgm
-//   .npy      one input, one file an image
+//   .npy      one input, one file an image (or whatever the model runs on at once)
 //   .npz      several inputs, keyed by their names, one file an image
 //   .pb       ONNX TensorProtos: one input, one file an image; or folders test_data_set_* with input_0.pb,
 //   ...
@@ -49,7 +49,8 @@ class ImageSource {
   virtual ~ImageSource() = default;
   virtual int64_t size() const = 0;
   virtual std::string name(int64_t index) const = 0;  // file name, for messages
-  /// The tensors of one image with batch 1, in the order of the InputSpecs. Thread-safe.
+  /// The tensors of one run, in the order of the InputSpecs: a picture with batch 1, what a file holds as it
+  /// is, whatever a free first dimension counts (images, points, nodes of a graph). Thread-safe.
   /// Throws Error(kInput) if the file cannot be decoded although it could be listed; then all the others are
   /// tried as well, so that the error names every bad file.
   virtual std::vector<ir::Tensor> load(int64_t index) const = 0;

@@ -11,9 +11,18 @@
 namespace qc::simulate {
 namespace {
 
-int64_t argmax(const ir::Tensor& tensor) {
-  const std::span<const float> x = tensor.as<float>();
-  return std::max_element(x.begin(), x.end()) - x.begin();
+// The same class everywhere, where a run holds several images.
+bool same_classes(const ir::Tensor& expected, const ir::Tensor& found) {
+  const std::span<const float> a = expected.as<float>(), b = found.as<float>();
+  const bool rows = expected.dims.size() > 1 && expected.dims[0] > 1 && expected.size() > expected.dims[0];
+  const size_t length = rows ? a.size() / static_cast<size_t>(expected.dims[0]) : a.size();
+  const auto best = [length](std::span<const float> scores, size_t at) {
+    const auto row = scores.subspan(at, length);
+    return std::max_element(row.begin(), row.end()) - row.begin();
+  };
+  for (size_t at = 0; at < a.size(); at += length)
+    if (best(a, at) != best(b, at)) return false;
+  return true;
 }
 
 std::span<const ir::Tensor> last(const std::vector<ir::Tensor>& results, size_t count) {
@@ -119,7 +128,7 @@ Fidelity fidelity_on(std::span<const size_t> places, run::ModelRunner& runner,
     Fidelity& image = by_image[static_cast<size_t>(i)];
     for (size_t j = 0; j < judged.size(); ++j)
       image.outputs.push_back(compare(expected[j], tensors[j], judged[j].mean_free));
-    image.agreeing = !judged.empty() && argmax(expected[0]) == argmax(tensors[0]);
+    image.agreeing = !judged.empty() && same_classes(expected[0], tensors[0]);
     image.images = 1;
   });
   Fidelity sum;

@@ -46,7 +46,9 @@ struct Files {
   std::string onnx, tflite;
 };
 
-Files convert_graph(const ir::Graph& g, const std::vector<std::string>& settings) {
+// `file`: what calibration file i holds; left out: random numbers of the model's own shape.
+Files convert_graph(const ir::Graph& g, const std::vector<std::string>& settings,
+                    const std::function<ir::Tensor(unsigned i)>& file = {}) {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("qconvert-odd-" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder / "calib");
@@ -54,7 +56,7 @@ Files convert_graph(const ir::Graph& g, const std::vector<std::string>& settings
   write_file_atomically(folder / "odd.onnx", model);
   for (unsigned i = 0; i < 12; ++i)
     write_file_atomically(folder / "calib" / format("{:02}.npy", i),
-                          npy(ort_try::random_inputs(model, i + 1)[0]));
+                          npy(file ? file(i) : ort_try::random_inputs(model, i + 1)[0]));
   ConvertOptions options;
   options.model = folder / "odd.onnx";
   options.output_folder = folder / "out";
@@ -129,6 +131,24 @@ TEST_CASE("a float .tflite beside integers keeps its floats", "[litert]") {
   const litert::Result found = litert::run(files.tflite, inputs);
   CHECK(sqnr_db(expected, ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), expected.dims)) > 100);
   CHECK(sqnr_db(expected, ort_try::run(files.onnx, inputs)[0]) < 60);
+}
+
+TEST_CASE("a file is one run, whatever a free first dimension counts") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = input(g, "points", {-1, 16});
+  output(g, tiny::gemm(g, tiny::relu(g, tiny::gemm(g, x, 32)), 8), "y");
+  const std::string model = onnx_io::write(g);
+  const Files files = convert_graph(g, {"/placement=full"}, [](unsigned i) {
+    return random_tensor({3 + i, 16}, i + 1);
+  });
+  const std::vector<ir::Tensor> inputs{random_tensor({20, 16}, 90)};
+  CHECK(sqnr_db(ort_try::run(model, inputs)[0],
+                ort_try::run(files.onnx, inputs, ort_try::Optimize::kExtended)[0]) > 30);
+  CHECK_THROWS_WITH(convert_graph(g, {"/placement=full", "/representative_dataset/batch_size=4"},
+                                  [](unsigned i) {
+                                    return random_tensor({3 + i, 16}, i + 1);
+                                  }),
+                    Catch::Contains("it holds 3 at once"));
 }
 
 TEST_CASE("arithmetic of 64-bit integers runs in LiteRT", "[litert]") {
