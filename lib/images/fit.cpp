@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <array>
 
+#include "base/files.h"
 #include "base/text.h"
+#include "images/tensor_files.h"
 
 namespace qc::images {
 namespace {
@@ -32,6 +34,20 @@ bool may_be_picture(const InputSpec& input) {
           ir::element_count(input.dims) > kOnePixel);
 }
 
+// A mask or a number that has its value from elsewhere is no picture, whatever its shape.
+std::vector<size_t> without_others(const SourceOptions& options, const std::vector<InputSpec>& inputs,
+                                   std::vector<size_t> pictures) {
+  if (pictures.size() < 2) return pictures;
+  std::vector<std::string> given;
+  if (!options.other_inputs.empty())
+    given = npz_keys(read_file(options.other_inputs), options.other_inputs.string());
+  std::erase_if(pictures, [&](size_t i) {
+    const bool pixels = inputs[i].dtype == DType::kFloat || inputs[i].dtype == DType::kUint8;
+    return !pixels || std::find(given.begin(), given.end(), inputs[i].name) != given.end();
+  });
+  return pictures;
+}
+
 size_t find_image_input(const SourceOptions& options, const std::vector<InputSpec>& inputs) {
   std::vector<size_t> pictures;
   std::vector<std::string> names;
@@ -48,6 +64,7 @@ size_t find_image_input(const SourceOptions& options, const std::vector<InputSpe
                                meant.empty() ? "name one of them" : format("did you mean '{}'?", meant)});
   }
   if (inputs.size() == 1) return 0;
+  pictures = without_others(options, inputs, std::move(pictures));
   if (pictures.size() == 1) return pictures[0];
   throw Error(Exit::kInput, {"image-input", "inputs of the model",
                              format("it is not clear which of {} takes the pictures", quoted_names(inputs)),

@@ -427,6 +427,19 @@ TEST_CASE("pictures feed one of several inputs, an archive the others", "[images
   const std::vector<ir::Tensor> loaded = opened.source->load(0);
   REQUIRE(loaded.size() == 2);
   CHECK(loaded[0].as<int64_t>()[0] == 320);
+  // A mask is no picture, nor is what the archive holds.
+  for (const InputSpec& mask :
+       {InputSpec{"mask", DType::kBool, {1, 1, 16, 14}}, InputSpec{"size", DType::kFloat, {1, 2, 1, 4}}}) {
+    CAPTURE(mask.name);
+    PictureFolder with_mask;
+    with_mask.copy("pictures/rgb.png");
+    with_mask.copy("tensors/only_size.npz");
+    const auto set = [&](SourceOptions& o) {
+      set_stretch(o), o.other_inputs = with_mask.path() / "only_size.npz";
+    };
+    const Error why = refusal(with_mask.path(), {mask, kPhoto}, set);
+    CHECK_THAT(why.problems[0].cause, !Catch::Contains("not clear"));
+  }
   CHECK(loaded[1].dims == kPhoto.dims);
   const std::vector<InputSpec> unclear{{"a", DType::kFloat, {1, 3, 8, 8}},
                                        {"b", DType::kFloat, {1, 3, 8, 8}}};
