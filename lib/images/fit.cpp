@@ -172,9 +172,12 @@ struct Widening {
   DType from;
   std::string (*to_float)(const ir::Tensor&);
 };
-constexpr Widening kWidenings[] = {{DType::kDouble, as_floats<double>}, {DType::kUint8, as_floats<uint8_t>},
-                                   {DType::kInt8, as_floats<int8_t>},   {DType::kInt32, as_floats<int32_t>},
-                                   {DType::kInt64, as_floats<int64_t>}, {DType::kBool, as_floats<uint8_t>}};
+constexpr Widening kWidenings[] = {
+    {DType::kDouble, as_floats<double>},   {DType::kUint8, as_floats<uint8_t>},
+    {DType::kInt8, as_floats<int8_t>},     {DType::kInt32, as_floats<int32_t>},
+    {DType::kInt16, as_floats<int16_t>},   {DType::kUint16, as_floats<uint16_t>},
+    {DType::kUint32, as_floats<uint32_t>}, {DType::kInt64, as_floats<int64_t>},
+    {DType::kBool, as_floats<uint8_t>}};
 
 const Widening* widening(DType from) {
   const auto found = std::find_if(std::begin(kWidenings), std::end(kWidenings),

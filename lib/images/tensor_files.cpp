@@ -34,9 +34,10 @@ struct NumpyType {
   std::string_view code;
   DType dtype;
 };
-constexpr NumpyType kNumpyTypes[] = {{"f4", DType::kFloat}, {"f8", DType::kDouble}, {"f2", DType::kFloat16},
-                                     {"u1", DType::kUint8}, {"i1", DType::kInt8},   {"i4", DType::kInt32},
-                                     {"i8", DType::kInt64}, {"b1", DType::kBool}};
+constexpr NumpyType kNumpyTypes[] = {{"f4", DType::kFloat},  {"f8", DType::kDouble}, {"f2", DType::kFloat16},
+                                     {"u1", DType::kUint8},  {"i1", DType::kInt8},   {"u2", DType::kUint16},
+                                     {"i2", DType::kInt16},  {"u4", DType::kUint32}, {"i4", DType::kInt32},
+                                     {"u8", DType::kUint64}, {"i8", DType::kInt64},  {"b1", DType::kBool}};
 
 // The text behind 'key': in the header's dict, which is a Python literal with fixed keys and no nesting.
 std::string_view value_of(std::string_view dict, const std::string& key, const std::string& place) {
@@ -83,9 +84,35 @@ DType dtype_of(std::string_view text, const std::string& place) {
   for (const NumpyType& type : kNumpyTypes) {
     if (code.size() == 3 && !big_endian && code.substr(1) == type.code) return type.dtype;
   }
+  if (code.size() > 1 && std::string_view("SUO").find(code[1]) != std::string_view::npos)
+    bad_tensor(place, format("its type is '{}': text or objects, and only numbers are taken", code),
+               "cut the model behind the nodes that read text, and save the numbers that come out of them");
   bad_tensor(place, format("its type is '{}'", code),
-             "save it little-endian as float32, float64, float16, uint8, int8, int32, int64 or bool: "
+             "save it little-endian as float32, float64, float16, bool or integers of 8 to 64 bits: "
              "numpy.save(file, x.astype('float32'))");
+}
+
+// Elements in the usual order, of an array that numpy stored in Fortran's.
+std::string last_axis_fastest(std::string_view data, const NpyHeader& header) {
+  const auto width = static_cast<size_t>(ir::bits_of(header.dtype)) / 8;
+  std::vector<size_t> steps;  // in bytes, by axis
+  size_t step = width;
+  for (const int64_t dim : header.dims) {
+    steps.push_back(step);
+    step *= static_cast<size_t>(dim);
+  }
+  std::string out(data.size(), '\0');
+  std::vector<int64_t> at(header.dims.size(), 0);
+  for (size_t to = 0, from = 0; to < data.size(); to += width) {
+    std::memcpy(out.data() + to, data.data() + from, width);
+    for (size_t axis = at.size(); axis-- > 0;) {
+      from += steps[axis];
+      if (++at[axis] < header.dims[axis]) break;
+      from -= steps[axis] * static_cast<size_t>(header.dims[axis]);
+      at[axis] = 0;
+    }
+  }
+  return out;
 }
 
 // --- .npz: the zip container -----------------------------------------------------------------------------
@@ -225,9 +252,7 @@ NpyHeader npy_header(std::string_view bytes, const std::string& place) {
   const std::string_view dict = bytes.substr(8 + length_size, length);
   header.dtype = dtype_of(value_of(dict, "descr", place), place);
   header.dims = shape_of(value_of(dict, "shape", place), place);
-  if (!value_of(dict, "fortran_order", place).starts_with("False") && header.dims.size() > 1) {
-    bad_tensor(place, "it is stored in Fortran order", "save numpy.ascontiguousarray(x)");
-  }
+  header.first_axis_fastest = !value_of(dict, "fortran_order", place).starts_with("False");
   if (byte_count(header.dtype, header.dims) < 0) broken(place, "its shape is not one that memory can hold");
   return header;
 }
@@ -236,8 +261,9 @@ ir::Tensor read_npy(std::string_view bytes, const std::string& place) {
   NpyHeader header = npy_header(bytes, place);
   const auto size = static_cast<size_t>(byte_count(header.dtype, header.dims));
   if (bytes.size() - header.data_at < size) broken(place, "the file is truncated");
-  return ir::make_tensor(header.dtype, std::string(bytes.substr(header.data_at, size)),
-                         std::move(header.dims));
+  const std::string_view data = bytes.substr(header.data_at, size);
+  std::string ordered = header.first_axis_fastest ? last_axis_fastest(data, header) : std::string(data);
+  return ir::make_tensor(header.dtype, std::move(ordered), std::move(header.dims));
 }
 
 std::vector<std::string> npz_keys(std::string_view bytes, const std::string& place) {

@@ -19,6 +19,7 @@ struct NpyHeader {
   ir::DType dtype = ir::DType::kUndefined;
   std::vector<int64_t> dims;
   size_t data_at = 0;
+  bool first_axis_fastest = false;  // Fortran's order
 };
 
 /// All throw Error(kInput) with `place` and what is wrong. `bytes` of npy_header() may end anywhere behind

@@ -384,7 +384,6 @@ TEST_CASE("tensor files that do not fit are refused with what to change", "[imag
       {"other_shape.npy", {kTensor}, "float32 [1, 3, 2, 4], input 'x' takes float32 [?, 2, 3, 4]", "shape"},
       {"float64.npy", {{"x", DType::kInt64, {1, 2, 3, 4}}}, "float64", "int64"},
       {"cut.npy", {kTensor}, "truncated", "again"},
-      {"fortran.npy", {kTensor}, "Fortran", "ascontiguousarray"},
       {"float32.npy", {kTensor, kSize}, "the model has 2: 'x', 'size'", ".npz"},
       {"no_key.npz", {kTensor, kSize}, "no array 'size'", "numpy.savez"},
       {"raw.pb", {kTensor, kSize}, "the model has 2", ".npz"},
