@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -31,8 +32,11 @@ fs::path beside(fs::path report, const char* ending) {
 
 bool is_same(const fs::path& a, const fs::path& b) {
   std::error_code ignored;
-  return fs::equivalent(a, b, ignored) ||
-         fs::weakly_canonical(fs::absolute(a), ignored) == fs::weakly_canonical(fs::absolute(b), ignored);
+  if (fs::equivalent(a, b, ignored)) return true;
+  // Both come empty where links lead nowhere, which is not to be the same.
+  const fs::path of_a = fs::weakly_canonical(fs::absolute(a), ignored),
+                 of_b = fs::weakly_canonical(fs::absolute(b), ignored);
+  return !of_a.empty() && of_a == of_b;
 }
 
 std::vector<Named> files_written(const ConvertOptions& options, const config::CoreConfig& config,
@@ -59,6 +63,22 @@ void check_apart(const std::vector<Named>& written, const std::vector<Named>& re
         problems.error({"overwrites-input", output.path.string(),
                         format("{} would replace {}", output.name, input.name),
                         "choose another name or folder"});
+}
+
+// Files get their names when they are whole, and until then longer ones.
+void check_lengths(const OutputPaths& paths, const config::CoreConfig& config, Diagnostics& problems) {
+  constexpr size_t kLongest = 255 - std::string_view(".4194304.tmp").size();
+  const auto check = [&](const fs::path& path, const char* key) {
+    const size_t length = path.filename().string().size();
+    if (length > kLongest)
+      problems.error(
+          {"cannot-write", path.string(),
+           format("its name has {} bytes, and folders take {} while it is written", length, kLongest),
+           format("set {} to a shorter one", key)});
+  };
+  if (wants_format(config, "onnx")) check(paths.onnx, "/output/onnx_name");
+  if (wants_format(config, "tflite")) check(paths.tflite, "/output/tflite_name");
+  for (const fs::path& path : {paths.report, paths.markdown, paths.html}) check(path, "/output/report_name");
 }
 
 }  // namespace
@@ -95,10 +115,12 @@ OutputPaths plan_outputs(const ConvertOptions& options, const config::CoreConfig
                      "give them different names"});
   check_depfile_names(options, config, names);
   names.throw_if_errors(Exit::kUsage);
+  Diagnostics problems;
+  check_lengths(paths, config, problems);
+  problems.throw_if_errors(Exit::kOutput);
   if (options.dry_run) return paths;
   std::error_code failed;
   fs::create_directories(options.output_folder, failed);
-  Diagnostics problems;
   const auto must_be_writable = [&](const fs::path& folder, const char* remedy) {
     if (failed || ::access(folder.c_str(), W_OK | X_OK) != 0)
       problems.error({"cannot-write", folder.string(),

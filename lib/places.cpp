@@ -22,11 +22,12 @@ target::TargetSpec priced_for(const config::CoreConfig& config, target::TargetSp
     target.costs_on = {{asked, std::move(own)}};
     return target;
   }
-  std::vector<std::string> known{config::PlacementGoals::kAnyProcessor};
-  for (const auto& [processor, costs] : target.costs_on) known.push_back(processor);
-  throw Error(Exit::kUsage, {"unknown-processor", "/placement/processor",
-                             format("the target {} has no costs of the processor \"{}\"", target.name, asked),
-                             format("write one of {}", join(known, ", "))});
+  std::vector<std::string> known{json_quoted(config::PlacementGoals::kAnyProcessor)};
+  for (const auto& [processor, costs] : target.costs_on) known.push_back(json_quoted(processor));
+  throw Error(Exit::kUsage,
+              {"unknown-processor", "/placement/processor",
+               format("the target {} has no costs of the processor \"{}\"", target.name, asked),
+               (known.size() > 1 ? "write one of " : "leave it out, or write ") + join(known, ", ")});
 }
 
 }  // namespace

@@ -339,8 +339,8 @@ std::string say_numbers(const Key& key) {
 std::string say_pair(const Key& key) {
   return "[height, width], each " + range_text(key);
 }
-std::string say_size(const Key&) {
-  return "a number of bytes, or a string like \"3 MB\", \"500 kB\", \"1 MiB\"";
+std::string say_size(const Key& key) {
+  return format("a number of bytes {}, or a string like \"3 MB\", \"500 kB\", \"1 MiB\"", range_text(key));
 }
 std::string say_budget(const Key&) {
   return "a number of bytes, a string like \"1.2 MB\" or \"50%\" (of the size with 8 bits), or \"inf\"";

@@ -90,10 +90,14 @@ std::optional<Layout> layout_of(const InputSpec& input, const Preprocess& prepro
   return std::nullopt;
 }
 
-void check_channels(const InputSpec& input, int64_t takes, Color color, Diagnostics& diagnostics) {
-  const int64_t gives = channels_of(color);
+void check_channels(const InputSpec& input, int64_t takes, const Preprocess& p, Diagnostics& diagnostics) {
+  const int64_t gives = channels_of(p.color);
   if (is_free(takes) || takes == gives) return;
-  const char* remedy = takes == 1   ? "set \"color\": \"GRAY\" in preprocess"
+  const Layout stated = p.layout;
+  const bool other_way = stated != Layout::kUnset && input.dims[stated == Layout::kNchw ? 3 : 1] == gives;
+  const char* remedy = other_way    ? (stated == Layout::kNchw ? "leave \"layout\" out, or set it to \"NHWC\""
+                                                               : "leave \"layout\" out, or set it to \"NCHW\"")
+                       : takes == 1 ? "set \"color\": \"GRAY\" in preprocess"
                        : takes == 3 ? "set \"color\": \"RGB\" or \"BGR\" in preprocess"
                        : takes == 4 ? "set \"color\": \"RGBA\" or \"BGRA\" in preprocess"
                                     : "give the inputs as .npy or .npz tensors";
@@ -224,7 +228,7 @@ PictureInput fit_pictures(const SourceOptions& options, const std::vector<InputS
     result.layout = *layout;
     result.height = is_free(input.dims[height_at]) ? -1 : input.dims[height_at];
     result.width = is_free(input.dims[height_at + 1]) ? -1 : input.dims[height_at + 1];
-    check_channels(input, input.dims[channels_at], options.preprocess.color, found);
+    check_channels(input, input.dims[channels_at], options.preprocess, found);
     if (found.errors.empty()) resolve_size(input, result, found);
   }
   found.throw_if_errors(Exit::kInput);
