@@ -340,7 +340,10 @@ std::string say_pair(const Key& key) {
   return "[height, width], each " + range_text(key);
 }
 std::string say_size(const Key& key) {
-  return format("a number of bytes {}, or a string like \"3 MB\", \"500 kB\", \"1 MiB\"", range_text(key));
+  constexpr double kEndless = 1e12;
+  const std::string range =
+      key.high < kEndless ? range_text(key) : format("of at least {}", number_text(key.low));
+  return format("a number of bytes {}, or a string like \"3 MB\", \"500 kB\", \"1 MiB\"", range);
 }
 std::string say_budget(const Key&) {
   return "a number of bytes, a string like \"1.2 MB\" or \"50%\" (of the size with 8 bits), or \"inf\"";
