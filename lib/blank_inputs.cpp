@@ -127,6 +127,17 @@ Sample blank_inputs(const ir::Graph& graph, const config::CoreConfig& config, ru
   return usual;
 }
 
+Sample first_sample(const images::ImageSource& source) {
+  constexpr int64_t kLooked = 16;
+  for (int64_t i = 0; i < std::min(kLooked, source.size()); ++i) {
+    Sample sample{source.load(i), true, i};
+    if (std::none_of(sample.inputs.begin(), sample.inputs.end(),
+                     [](const ir::Tensor& one) { return one.size() == 0; }))
+      return sample;
+  }
+  return {source.load(0)};
+}
+
 std::string unmeasured_note() {
   return "the runtime could not run the model on inputs made up for it, so nothing was measured: not that "
          "rewrites leave its outputs alone, nor what roundings do to them; --images with files that it runs "

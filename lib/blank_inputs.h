@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/core_config.h"
+#include "images/image_source.h"
 #include "ir/graph.h"
 #include "run/ort_runner.h"
 
@@ -13,6 +14,7 @@ namespace qc {
 struct Sample {
   std::vector<ir::Tensor> inputs;  // in the order of the graph's; none: not even shapes follow from a size
   bool runs = true;                // false: good for shapes alone
+  int64_t image = 0;               // whose inputs they are, where there are images
   /// For steps that run the model, and do without where it cannot be run.
   std::vector<ir::Tensor> to_run() const { return runs ? inputs : std::vector<ir::Tensor>{}; }
 };
@@ -23,6 +25,10 @@ struct Sample {
 /// load the model.
 Sample blank_inputs(const ir::Graph& graph, const config::CoreConfig& config, run::RunnerFactory& runners,
                     const run::Doors& doors);
+
+/// The inputs of the first image; of one of the next few where a tensor of it is empty, as caches are in the
+/// first step: nothing is to be seen in such a run.
+Sample first_sample(const images::ImageSource& source);
 
 /// Where nothing ran: what that means for the files.
 std::string unmeasured_note();

@@ -240,11 +240,11 @@ void check_tensor(DType dtype, const std::vector<int64_t>& dims, const InputSpec
                   const std::string& place) {
   const std::vector<int64_t> full = with_batch(dims, input);
   bool fits = full.size() == input.dims.size();
-  for (size_t i = 0; fits && i < full.size(); ++i)
-    fits = is_free(input.dims[i]) ? full[i] > 0 : full[i] == input.dims[i];
+  for (size_t i = 0; fits && i < full.size(); ++i) fits = is_free(input.dims[i]) || full[i] == input.dims[i];
   const std::string takes = format("input '{}' takes {}", input.name, type_text(input.dtype, input.dims));
   if (!fits) {
-    throw Error(Exit::kInput, {"tensor-shape", place, format("it is {}, {}", type_text(dtype, dims), takes),
+    throw Error(Exit::kInput, {"tensor-shape", place,
+                               format("it is {} [{}], {}", ir::name_of(dtype), fmt::join(dims, ", "), takes),
                                "save tensors of the input's shape"});
   }
   if (dtype != input.dtype && !(input.dtype == DType::kFloat && widening(dtype))) {

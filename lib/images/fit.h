@@ -31,7 +31,7 @@ void check_tensor(ir::DType dtype, const std::vector<int64_t>& dims, const Input
 /// check_tensor().
 ir::Tensor fit_tensor(ir::Tensor tensor, const InputSpec& input, const std::string& place);
 
-/// "float32 [1, 3, ?, ?]".
+/// Of an input: "float32 [1, 3, ?, ?]".
 std::string type_text(ir::DType dtype, const std::vector<int64_t>& dims);
 
 }  // namespace qc::images

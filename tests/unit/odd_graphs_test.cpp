@@ -151,6 +151,24 @@ TEST_CASE("a file is one run, whatever a free first dimension counts") {
                     Catch::Contains("it holds 3 at once"));
 }
 
+TEST_CASE("a dimension that is free may be empty") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId past = input(g, "past", {1, -1, 16});
+  const ir::ValueId now = constant(g, random_tensor({1, 1, 16}, 3));
+  const ir::ValueId all = node(g, "Concat", {past, now}, {{"axis", int64_t{1}}}, tiny::Dims{1, -1, 16});
+  const ir::ValueId weight = constant(g, random_tensor({16, 8}, 4));
+  output(g, node(g, "MatMul", {all, weight}, {}, tiny::Dims{1, -1, 8}), "y");
+  const std::string model = onnx_io::write(g);
+  const auto files = convert_graph(g, {"/placement=full"}, [](unsigned i) {
+    return random_tensor({1, i % 6, 16}, i + 1);
+  });
+  for (const int64_t length : {0, 4}) {
+    const std::vector<ir::Tensor> inputs{random_tensor({1, length, 16}, 90)};
+    CHECK(sqnr_db(ort_try::run(model, inputs)[0],
+                  ort_try::run(files.onnx, inputs, ort_try::Optimize::kExtended)[0]) > 30);
+  }
+}
+
 TEST_CASE("arithmetic of 64-bit integers runs in LiteRT", "[litert]") {
   const auto places = [](ir::Graph& g, ir::ValueId x) {
     const auto of_integers = [&](const char* op, std::vector<ir::ValueId> inputs) {

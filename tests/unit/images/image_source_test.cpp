@@ -426,6 +426,7 @@ TEST_CASE("pictures feed one of several inputs, an archive the others", "[images
   const std::vector<ir::Tensor> loaded = opened.source->load(0);
   REQUIRE(loaded.size() == 2);
   CHECK(loaded[0].as<int64_t>()[0] == 320);
+  CHECK(loaded[1].dims == kPhoto.dims);
   // A mask is no picture, nor is what the archive holds.
   for (const InputSpec& mask :
        {InputSpec{"mask", DType::kBool, {1, 1, 16, 14}}, InputSpec{"size", DType::kFloat, {1, 2, 1, 4}}}) {
@@ -439,7 +440,6 @@ TEST_CASE("pictures feed one of several inputs, an archive the others", "[images
     const Error why = refusal(with_mask.path(), {mask, kPhoto}, set);
     CHECK_THAT(why.problems[0].cause, !Catch::Contains("not clear"));
   }
-  CHECK(loaded[1].dims == kPhoto.dims);
   const std::vector<InputSpec> unclear{{"a", DType::kFloat, {1, 3, 8, 8}},
                                        {"b", DType::kFloat, {1, 3, 8, 8}}};
   CHECK_THAT(refusal(folder.path(), unclear, with_sizes).problems[0].cause,
