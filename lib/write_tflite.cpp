@@ -226,6 +226,26 @@ std::string unpacked_note(const tflite::Model& model) {
                              unpacked);
 }
 
+// Single numbers look like values of unknown rank to the runtime's shape inference; a run tells them apart.
+void find_scalars(ir::Graph& graph, run::RunnerFactory& runners, const std::vector<ir::Tensor>& sample) {
+  run::RunnerOptions options;
+  for (const ir::NodeId id : ir::topological_order(graph))
+    for (const ir::ValueId v : graph.nodes[static_cast<size_t>(id)].outputs)
+      if (v != ir::kNone && !graph.values[static_cast<size_t>(v)].has_shape)
+        options.extra_outputs.push_back(v);
+  if (options.extra_outputs.empty() || sample.size() != graph.inputs.size()) return;
+  try {
+    const std::vector<ir::Tensor> results = runners.make(graph, {}, options)->run(sample);
+    for (size_t i = 0; i < options.extra_outputs.size(); ++i) {
+      const ir::Tensor& one = results.at(graph.outputs.size() + i);
+      if (one.dtype != ir::DType::kUndefined && one.dims.empty())
+        graph.values[static_cast<size_t>(options.extra_outputs[i])].has_shape = true;
+    }
+  } catch (const Error& error) {
+    if (error.exit != Exit::kInput) throw;  // a made-up sample need not run: they stay unknown
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> tflite_notes(const tflite::Model& model, const ir::Graph& graph,
@@ -262,6 +282,7 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
   sized.graph = with_shapes_of(model.graph, sample, doors);
   run::OrtRunnerFactory runners(doors);
   normalize::settle_sizes(sized.graph, runners, [&](ir::Graph& graph) { run::infer_shapes(graph, doors); });
+  find_scalars(sized.graph, runners, sample);
   tflite::Model lowered = tflite::lower(sized, normalize::recognise(sized.graph), options);
   refuse_broken(judge(lowered, target).broken);
   return lowered;

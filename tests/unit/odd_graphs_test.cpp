@@ -151,6 +151,17 @@ TEST_CASE("a file is one run, whatever a free first dimension counts") {
                     Catch::Contains("it holds 3 at once"));
 }
 
+TEST_CASE("single numbers of rank 0 come into a .tflite", "[litert]") {
+  check({"the mean of all",
+         [](ir::Graph& g, ir::ValueId x) {
+           const ir::ValueId y = conv(g, x, 4);
+           const ir::ValueId mean = node(g, "ReduceMean", {x}, {{"keepdims", int64_t{0}}});
+           const ir::ValueId scaled = node(g, "Mul", {mean, constant(g, 3.0f)});
+           output(g, node(g, "Add", {y, scaled}, {}, tiny::Dims{1, 4, 12, 10}), "y");
+         },
+         kBoth, 25});
+}
+
 TEST_CASE("a dimension that is free may be empty") {
   ir::Graph g = tiny::graph();
   const ir::ValueId past = input(g, "past", {1, -1, 16});
