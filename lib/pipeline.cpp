@@ -322,10 +322,11 @@ ConvertResult convert(const ConvertOptions& options) {
   }
   watch.lap("tflite");
   if (wants_format(config, "tflite")) {
-    const auto unlike = unlike_its_plan(
-        files.tflite.bytes, outputs.tflite.filename().string(), with_shapes_of(graph, sample, doors),
-        for_tflite, answers.judged,
-        source->load(answers.held_out.images.empty() ? 0 : answers.held_out.images[0]), runners);
+    const std::string name = outputs.tflite.filename().string();
+    const OfItsSizes sized = of_its_sizes(graph, *source, answers.held_out.images, at_hand, name);
+    if (sized.taken) diagnostics.warning(*sized.taken);
+    const auto unlike = unlike_its_plan(files.tflite.bytes, name, with_shapes_of(graph, sample, doors),
+                                        for_tflite, answers.judged, sized.inputs, runners);
     if (unlike) diagnostics.warning(*unlike);
   }
   watch.lap("prove tflite");

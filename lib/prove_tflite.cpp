@@ -75,4 +75,33 @@ std::optional<Problem> unlike_its_plan(const std::string& tflite, const std::str
   return std::nullopt;
 }
 
+OfItsSizes of_its_sizes(const ir::Graph& graph, const images::ImageSource& source,
+                        std::span<const int64_t> held_out, const Sample& sample, const std::string& place) {
+  OfItsSizes found{sample.inputs, std::nullopt};
+  bool alike = false;
+  for (const int64_t image : held_out) {
+    std::vector<ir::Tensor> inputs = source.load(image);
+    const auto other =
+        std::mismatch(inputs.begin(), inputs.end(), sample.inputs.begin(),
+                      [](const ir::Tensor& a, const ir::Tensor& b) { return a.dims == b.dims; });
+    if (other.first == inputs.end()) {
+      if (!alike) found.inputs = std::move(inputs);
+      alike = true;
+    } else if (!found.taken) {
+      const ir::Value& input =
+          graph.values[static_cast<size_t>(graph.inputs[static_cast<size_t>(other.first - inputs.begin())])];
+      found.taken = Problem{
+          "sizes-taken", place,
+          format(
+              "its input '{}' is [{}], as in '{}', though the model leaves sizes free and '{}' has [{}]: a "
+              ".tflite has sizes of its own",
+              input.name, fmt::join(other.second->dims, ","), source.name(sample.image), source.name(image),
+              fmt::join(other.first->dims, ",")),
+          format("set /input_shapes/{} to the size that it is to have, and give files of it", input.name)};
+    }
+    if (alike && (found.taken || source.picture())) break;
+  }
+  return found;
+}
+
 }  // namespace qc

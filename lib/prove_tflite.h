@@ -3,10 +3,13 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "blank_inputs.h"
+#include "images/image_source.h"
 #include "ir/graph.h"
 #include "plan/quantized_model.h"
 #include "run/runner.h"
@@ -22,5 +25,15 @@ std::optional<Problem> unlike_its_plan(const std::string& tflite, const std::str
                                        const ir::Graph& graph, const plan::QuantizedModel& planned,
                                        const std::vector<simulate::Judged>& judged,
                                        const std::vector<ir::Tensor>& inputs, run::RunnerFactory& runners);
+
+/// Inputs of the sizes that the .tflite was fixed to, those of `sample`: of the first of `held_out` that has
+/// them, or the sample itself. Where others have other sizes, `taken` says so: which sizes were taken, and
+/// where to set others.
+struct OfItsSizes {
+  std::vector<ir::Tensor> inputs;
+  std::optional<Problem> taken;
+};
+OfItsSizes of_its_sizes(const ir::Graph& graph, const images::ImageSource& source,
+                        std::span<const int64_t> held_out, const Sample& sample, const std::string& place);
 
 }  // namespace qc

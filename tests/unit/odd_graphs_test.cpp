@@ -44,6 +44,7 @@ std::string npy(const ir::Tensor& tensor) {
 
 struct Files {
   std::string onnx, tflite;
+  std::vector<Problem> warnings;
 };
 
 // `file`: what calibration file i holds; left out: random numbers of the model's own shape.
@@ -65,7 +66,9 @@ Files convert_graph(const ir::Graph& g, const std::vector<std::string>& settings
                        config::parse_override("/output/tflite/keep_nchw_io=true")};
   for (const std::string& setting : settings) options.overrides.push_back(config::parse_override(setting));
   Files files;
-  for (const std::filesystem::path& path : convert(options).written) {
+  const ConvertResult result = convert(options);
+  files.warnings = result.report.warnings;
+  for (const std::filesystem::path& path : result.written) {
     if (path.extension() == ".onnx") files.onnx = read_file(path);
     if (path.extension() == ".tflite") files.tflite = read_file(path);
   }
@@ -160,6 +163,26 @@ TEST_CASE("single numbers of rank 0 come into a .tflite", "[litert]") {
            output(g, node(g, "Add", {y, scaled}, {}, tiny::Dims{1, 4, 12, 10}), "y");
          },
          kBoth, 25});
+}
+
+TEST_CASE("a .tflite of free lengths says which it was fixed to, and is judged on that", "[litert]") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = input(g, "sound", {1, 3, -1});
+  const ir::ValueId kernel = constant(g, random_tensor({8, 3, 3}, 5));
+  output(g,
+         tiny::relu(
+             g, node(g, "Conv", {x, kernel}, {{"pads", std::vector<int64_t>{1, 1}}}, tiny::Dims{1, 8, -1})),
+         "y");
+  const Files files = convert_graph(g, kBoth, [](unsigned i) {
+    return random_tensor({1, 3, 20 + i}, i + 1);
+  });
+  REQUIRE(files.warnings.size() == 1);
+  CHECK_THAT(files.warnings[0].cause, Catch::Contains("'sound' is [1,3,20]"));
+  CHECK_THAT(files.warnings[0].remedy, Catch::Contains("/input_shapes/sound"));
+  const std::vector<ir::Tensor> inputs{random_tensor({1, 3, 20}, 90)};
+  const ir::Tensor expected = ort_try::run(onnx_io::write(g), inputs)[0];
+  const litert::Result found = litert::run(files.tflite, inputs);
+  CHECK(sqnr_db(expected, ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), expected.dims)) > 25);
 }
 
 TEST_CASE("a dimension that is free may be empty") {
