@@ -23,8 +23,9 @@ struct Sizes {
   int64_t first, other;
 };
 // Sentences end at 128 or 512 tokens, raw sound begins at 400 samples, and one name may count what is no
-// batch: points, nodes, time that comes first.
-constexpr Sizes kSizes[] = {{1, 224}, {1, 16},  {1, 64},    {1, 16'000},
+// batch: points, nodes, time that comes first. Costs are those of the sizes that run: long sentences come
+// first.
+constexpr Sizes kSizes[] = {{1, 224}, {1, 64},  {1, 16},    {1, 16'000},
                             {1, 1},   {16, 16}, {224, 224}, {16'000, 16'000}};
 // Of one input: sound is long only where it is narrow, and a volume only where it is small.
 constexpr int64_t kMostElements = 1 << 18;
