@@ -21,6 +21,7 @@
 #include "fix.h"
 #include "hints.h"
 #include "images/image_source.h"
+#include "lowered_verdicts.h"
 #include "measured_gates.h"
 #include "modes.h"
 #include "normalize/normalize.h"
@@ -85,6 +86,7 @@ ModelFiles unmeasured_files(ConvertResult& result, const plan::QuantizedModel& m
   }
   if (wants_format(config, "tflite")) {
     const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config, target);
+    if (!onnx) describe_proof(result.report, model, verdicts_of(model.graph, lowered), {});
     if (show) result.dumped += tflite::dump(lowered);
     files.tflite = tflite::serialise(lowered);
     append(result.report.notes, tflite_notes(lowered, model.graph, target));
@@ -302,7 +304,9 @@ ConvertResult convert(const ConvertOptions& options) {
   const onnx_io::QdqOptions form = qdq_options(outputs, config);
   ModelFiles files;
   files.onnx = onnx_io::write_qdq(spelled.file, metadata_of(config), form);
-  const std::vector<proof::Verdict> verdicts = verdicts_of(spelled.runnable, form, doors);
+  const bool onnx = wants_format(config, "onnx");
+  std::vector<proof::Verdict> verdicts;
+  if (onnx) verdicts = verdicts_of(spelled.runnable, form, doors);
   onnx_io::QdqOptions judged_form = form;
   judged_form.float_softmax = true;
   const simulate::Fidelity integer_kernels =
@@ -314,9 +318,12 @@ ConvertResult convert(const ConvertOptions& options) {
   const plan::QuantizedModel in_floats =
       apart ? float_model(graph, target, config, places.rules.nodes, threads) : plan::QuantizedModel{};
   const plan::QuantizedModel& for_tflite = apart ? in_floats : best.model;
+  // A lone .tflite has the plan's nodes; constants of 16 bits are the one thing that both files store alike.
+  const plan::QuantizedModel& described = onnx || config.mode == config::Mode::kFloat16 ? stored : best.model;
   if (wants_format(config, "tflite")) {
     const tflite::Model lowered = tflite_graph(for_tflite, sample, doors, config, target);
     if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
+    if (!onnx) verdicts = verdicts_of(described.graph, lowered);
     files.tflite = tflite::serialise(lowered);
     append(result.report.notes, tflite_notes(lowered, for_tflite.graph, target));
   }
@@ -332,14 +339,14 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("prove tflite");
 
   // From here nothing is decided any more: numbers, then files.
-  describe_plan(result.report, stored.graph, stored.plan);
+  describe_plan(result.report, described.graph, described.plan);
   result.report.corrections = std::move(corrections);
   append(result.report.corrections, best.corrections);
-  describe_proof(result.report, stored, verdicts, local_error);
-  describe_values(result.report, stored, subject.stats);
+  describe_proof(result.report, described, verdicts, local_error);
+  describe_values(result.report, described, subject.stats);
   describe_calibration(result.report, *source, split, config.representative_dataset, options.html);
   describe_accuracy(result.report, graph, answers.judged, best.fidelity, integer_kernels);
-  if (wants_format(config, "onnx")) describe_file(result.report, outputs.onnx, "onnx", files.onnx);
+  if (onnx) describe_file(result.report, outputs.onnx, "onnx", files.onnx);
   if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", files.tflite);
   const PlacementScene placement = placement_scene(scene, subject, start);
   const PlanScene planning = plan_scene(scene, subject);

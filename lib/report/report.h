@@ -78,8 +78,8 @@ struct WeightValues {
 struct NodeRow {
   std::string node, op_type;
   std::string compute;  // "integer", "float, integer weights", "float"
-  std::string
-      verdict;  // kernel seen in the optimised graph ("QLinearConv", "fused into conv1", "Conv (float)")
+  std::string verdict;  // kernel seen in ONNX Runtime's optimised graph, or in a lone .tflite ("QLinearConv",
+                        // "CONV_2D", "fused into conv1", "Conv (float)")
   std::string reason, detail;
   std::vector<std::string> made_from;  // nodes of the file that became part of it, itself left out
   std::vector<std::string> outputs;    // value names
@@ -232,7 +232,7 @@ constexpr double kSlower = 1.05;
 std::string placement_rule(const std::vector<std::string>& nodes, const std::string& place);
 /// Conv, Gemm or MatMul with weights of its own: the nodes that integer coverage is counted over.
 bool is_weighted(const NodeRow& row);
-/// Planned for integers, and no float kernel was seen for it in the optimised graph.
+/// Planned for integers, and no float kernel was seen for it in what runs.
 bool on_integer_kernel(const NodeRow& row);
 struct Coverage {
   int64_t weighted = 0, weighted_integer = 0;  // Conv, Gemm, MatMul with weights; those on integer kernels

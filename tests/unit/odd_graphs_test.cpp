@@ -44,7 +44,7 @@ std::string npy(const ir::Tensor& tensor) {
 
 struct Files {
   std::string onnx, tflite;
-  std::vector<Problem> warnings;
+  report::Report report;
 };
 
 // `file`: what calibration file i holds; left out: random numbers of the model's own shape.
@@ -65,9 +65,8 @@ Files convert_graph(const ir::Graph& g, const std::vector<std::string>& settings
                        config::parse_override("/output/tflite/io_type=float32"),
                        config::parse_override("/output/tflite/keep_nchw_io=true")};
   for (const std::string& setting : settings) options.overrides.push_back(config::parse_override(setting));
-  Files files;
   const ConvertResult result = convert(options);
-  files.warnings = result.report.warnings;
+  Files files{{}, {}, result.report};
   for (const std::filesystem::path& path : result.written) {
     if (path.extension() == ".onnx") files.onnx = read_file(path);
     if (path.extension() == ".tflite") files.tflite = read_file(path);
@@ -176,9 +175,9 @@ TEST_CASE("a .tflite of free lengths says which it was fixed to, and is judged o
   const Files files = convert_graph(g, kBoth, [](unsigned i) {
     return random_tensor({1, 3, 20 + i}, i + 1);
   });
-  REQUIRE(files.warnings.size() == 1);
-  CHECK_THAT(files.warnings[0].cause, Catch::Contains("'sound' is [1,3,20]"));
-  CHECK_THAT(files.warnings[0].remedy, Catch::Contains("/input_shapes/sound"));
+  REQUIRE(files.report.warnings.size() == 1);
+  CHECK_THAT(files.report.warnings[0].cause, Catch::Contains("'sound' is [1,3,20]"));
+  CHECK_THAT(files.report.warnings[0].remedy, Catch::Contains("/input_shapes/sound"));
   const std::vector<ir::Tensor> inputs{random_tensor({1, 3, 20}, 90)};
   const ir::Tensor expected = ort_try::run(onnx_io::write(g), inputs)[0];
   const litert::Result found = litert::run(files.tflite, inputs);
@@ -201,6 +200,27 @@ TEST_CASE("a dimension that is free may be empty") {
     CHECK(sqnr_db(ort_try::run(model, inputs)[0],
                   ort_try::run(files.onnx, inputs, ort_try::Optimize::kExtended)[0]) > 30);
   }
+}
+
+TEST_CASE("a lone .tflite is reported by its own operators") {
+  ir::Graph g = tiny::graph();
+  ir::ValueId x = tiny::clip(g, conv(g, input(g, "x", {1, 3, 12, 10}), 6), 0, 6);
+  x = node(g, "Tanh", {tiny::conv_transpose(g, x, 6)}, {},
+           tiny::Dims{1, 6, 12, 10});  // floats to ONNX Runtime
+  output(g, conv(g, x, 4), "y");
+  std::vector<std::string> settings = lone_tflite("tflite");
+  settings.push_back("/placement=full");
+  const report::Report report = convert_graph(g, settings).report;
+  const report::Coverage found = report::coverage(report);
+  CHECK(found.integer == found.nodes);
+  CHECK(report::stayed_float(report).empty());
+  std::vector<std::string> kernels;
+  for (const report::NodeRow& row : report.nodes) kernels.push_back(row.verdict);
+  CHECK(kernels == std::vector<std::string>{"CONV_2D", "fused into " + report.nodes[0].node, "TRANSPOSE_CONV",
+                                            "TANH", "CONV_2D"});
+
+  settings.back() = "/output/tflite/form=float32";
+  CHECK(report::coverage(convert_graph(g, settings).report).integer == 0);
 }
 
 TEST_CASE("arithmetic of 64-bit integers runs in LiteRT", "[litert]") {
