@@ -85,22 +85,78 @@ budget::Limits limits_of(const WidthStudy& study, const Figures& figures, bool n
   return limits;
 }
 
-void check_feasible(const BudgetScene& scene, const WidthStudy& study, const budget::Limits& limits) {
+Attempt build(const BudgetScene& scene, const WidthStudy& study, const std::vector<size_t>& picks,
+              const config::CoreConfig& config) {
+  return attempt(scene.graph, scene.plan, picked(study, picks), scene.answers, scene.runners, scene.source,
+                 config, scene.threads);
+}
+
+// Enough to tell choices of widths apart: a third of the time, and the same order but for tenths of a dB.
+config::CoreConfig with_few_images(config::CoreConfig config) {
+  constexpr int64_t kFew = 32;
+  config.correction.images = std::min(config.correction.images, kFew);
+  config.correction.mirror = false;
+  return config;
+}
+
+struct Smallest {
+  Attempt made;
+  int64_t bytes = 0;  // as written
+};
+
+// The smaller of two: each item as small as it can be by itself, or one width for all, which needs one table.
+Smallest smallest_of(const BudgetScene& scene, const WidthStudy& study) {
+  std::vector<size_t> each;
+  for (const WidthItem& item : study.items)
+    each.push_back(
+        static_cast<size_t>(std::min_element(item.bytes.begin(), item.bytes.end()) - item.bytes.begin()));
+  std::optional<Smallest> smallest;
+  for (const std::vector<size_t>& picks : {each, std::vector<size_t>(each.size(), 0)}) {
+    if (smallest && picks == each) continue;
+    Attempt made = build(scene, study, picks, with_few_images(scene.config));
+    const int64_t bytes = written_bytes(scene, made.model);
+    if (!smallest || bytes < smallest->bytes) smallest = {std::move(made), bytes};
+  }
+  return std::move(*smallest);
+}
+
+// Throws where even `least` bytes of constants, counted in a file with all corrections in it, are too many:
+// for each key that has to give way. Returns where they are not.
+void refuse_bytes(const BudgetScene& scene, const WidthStudy& study, const Figures& figures, int64_t least) {
+  const int64_t peak = study.peak ? study.peak->bytes : 0;
+  const struct {
+    const char* key;
+    const std::optional<double>& figure;
+    int64_t least;
+    std::string beside;
+  } rows[] = {{"weights_memory", figures.weights, least, ""},
+              {"total_memory", figures.total, least + peak,
+               format(", and activations take {} at the fullest moment", peak)}};
+  Diagnostics problems;
+  for (const auto& row : rows) {
+    if (!row.figure || static_cast<int64_t>(*row.figure) >= row.least) continue;
+    problems.error(
+        {"infeasible-budget", std::string("/target_resource_utilization/") + row.key,
+         format("the budget is {}, and the least that can be reached is {}: with {} bits in all {} layers "
+                "that may be narrow; {} bytes are fixed (scales, biases, constants, what the config keeps "
+                "wide){}",
+                static_cast<int64_t>(*row.figure), row.least, widths(scene.config, scene.target).front(),
+                study.items.size(), study.other_bytes, row.beside),
+         "raise the budget to that, or let more layers be narrow (bit_width_config, keep_float)"});
+  }
+  problems.throw_if_errors(Exit::kBudget);
+}
+
+void check_feasible(const BudgetScene& scene, const WidthStudy& study, const Figures& figures,
+                    const budget::Limits& limits) {
   const std::vector<budget::Item> items = problem_of(scene, study);
   int64_t least = 0;
   for (const WidthItem& item : study.items) least += *std::min_element(item.bytes.begin(), item.bytes.end());
-  const config::ResourceLimits& asked = scene.config.budget;
-  if (limits.bytes && *limits.bytes < least) {
-    const char* key = asked.weights_memory ? "weights_memory" : "total_memory";
-    const int64_t beside = study.other_bytes + (asked.weights_memory || !study.peak ? 0 : study.peak->bytes);
-    infeasible(key, static_cast<double>(*limits.bytes + beside), static_cast<double>(least + beside),
-               format("with {} bits in all {} layers that may be narrow; {} bytes are fixed (scales, biases, "
-                      "constants, what the config keeps wide)",
-                      widths(scene.config, scene.target).front(), study.items.size(), study.other_bytes),
-               "raise the budget to that, or let more layers be narrow (bit_width_config, keep_float)");
-  }
+  const bool tight = limits.bytes && *limits.bytes < least;
+  if (tight)  // by a sum of parts; the word that people get is that of a file
+    refuse_bytes(scene, study, figures, smallest_of(scene, study).bytes);
   if (!limits.extra) return;
-  const double fewest = *budget::least_extra_within(items, limits.bytes);
+  const double fewest = *budget::least_extra_within(items, tight ? std::optional<int64_t>() : limits.bytes);
   if (fewest > *limits.extra)
     infeasible("bops", *limits.extra + study.other_bops, fewest + study.other_bops,
                format("{:.0f} of them are in layers whose widths are fixed", study.other_bops),
@@ -212,20 +268,6 @@ std::vector<Tried> candidates_for(const BudgetScene& scene, const WidthStudy& st
   return tried;
 }
 
-Attempt build(const BudgetScene& scene, const WidthStudy& study, const std::vector<size_t>& picks,
-              const config::CoreConfig& config) {
-  return attempt(scene.graph, scene.plan, picked(study, picks), scene.answers, scene.runners, scene.source,
-                 config, scene.threads);
-}
-
-// Enough to tell choices of widths apart: a third of the time, and the same order but for tenths of a dB.
-config::CoreConfig with_few_images(config::CoreConfig config) {
-  constexpr int64_t kFew = 32;
-  config.correction.images = std::min(config.correction.images, kFew);
-  config.correction.mirror = false;
-  return config;
-}
-
 }  // namespace
 
 Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, report::Report& report) {
@@ -245,12 +287,12 @@ Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, repor
   if (!results.items.empty()) {
     const plan::QuantPlan base =
         std::exchange(scene.plan, plan_with(scene, results, std::vector<size_t>(results.items.size(), 0)));
-    check_feasible(scene, study, count());
+    check_feasible(scene, study, figures, count());
     scene.plan = base;
     count_operations(scene, weights, study);
     count_activations(scene, study);
   } else {
-    check_feasible(scene, study, count());
+    check_feasible(scene, study, figures, count());
   }
   if (for_weights && widths(scene.config, scene.target).size() > 1)
     probe(scene, study);
@@ -289,11 +331,13 @@ Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, repor
     report.frontier[report.frontier.size() - 1 - (candidates.size() - order[0])].chosen = !better;
     if (better) best = std::move(made);
   }
-  if (!best)  // only where tables of the widths themselves are what is too much
-    infeasible(scene.config.budget.weights_memory ? "weights_memory" : "total_memory",
-               static_cast<double>(*limits.bytes + study.other_bytes),
-               static_cast<double>(written_bytes(scene, as_large(scene, study.candidates.front()))),
-               "no mixture of widths fits once it is written", "raise the budget to that");
+  if (!best) {  // what was tried is larger once its corrections are in
+    Smallest smallest = smallest_of(scene, study);
+    refuse_bytes(scene, study, figures, smallest.bytes);
+    report.frontier.push_back({"as narrow as can be", std::nan(""), smallest.bytes, kNotPredicted,
+                               smallest.made.fidelity.worst_db(), true});
+    best = std::move(smallest.made);
+  }
   return std::move(*best);
 }
 
