@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "probe_regions.h"
+#include "select/dynamic.h"
 
 namespace qc {
 namespace {
@@ -38,14 +39,14 @@ std::string name_of(const std::vector<bool>& integer) {
 }
 
 std::vector<report::FrontierPoint> frontier_of(const PlacementScene& scene, const Placed& placed,
-                                               const Attempt& best, const std::vector<bool>& now) {
+                                               const Attempt& best, const std::vector<bool>& now,
+                                               double time_now) {
   std::vector<report::FrontierPoint> points;
   for (const select::Refined& one : placed.frontier)
     if (one.integer != now)
       points.push_back({name_of(one.integer), time_ratio(scene, one.integer).value_or(1), 0, one.predicted_db,
                         one.predicted_db, false});
-  points.push_back(
-      {name_of(now), time_ratio(scene, now).value_or(1), 0, std::nan(""), best.fidelity.worst_db(), true});
+  points.push_back({name_of(now), time_now, 0, std::nan(""), best.fidelity.worst_db(), true});
   std::stable_sort(points.begin(), points.end(),
                    [](const auto& a, const auto& b) { return a.time < b.time; });
   return points;
@@ -325,15 +326,20 @@ std::string out_of_reach(const PlacementScene& scene, const Placed& placed) {
 }  // namespace
 
 void describe_placement(report::Report& report, const PlacementScene& scene, const Placed& placed,
-                        const Attempt& best, const Outline& outline) {
+                        const Attempt& best, const std::vector<bool>& at_run_time, const Outline& outline) {
   if (best.model.plan.nodes.size() != scene.graph.nodes.size()) return;
   const std::vector<bool> now = integer_nodes(best.model.plan);
+  const auto saved = [&](const select::PlacementCosts& time) {
+    return select::saved_at_run_time(scene.graph, at_run_time, time);
+  };
   report.predicted_time = time_ratio(scene, now);
+  if (report.predicted_time) *report.predicted_time -= saved(scene.time);
   for (const select::ProcessorCosts& one : scene.time_on)
     if (report.predicted_time && !one.processor.empty())
-      report.predicted_on.emplace_back(one.processor, select::time_ratio(scene.graph, now, one.time));
+      report.predicted_on.emplace_back(one.processor,
+                                       select::time_ratio(scene.graph, now, one.time) - saved(one.time));
   if (report.predicted_time && report.frontier.empty())
-    report.frontier = frontier_of(scene, placed, best, now);
+    report.frontier = frontier_of(scene, placed, best, now, *report.predicted_time);
   report.float_regions = float_regions(scene, placed, best, now, outline);
   if (report.predicted_time) report.least_gain = least_gain(scene, now);
 }

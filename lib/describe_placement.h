@@ -13,11 +13,12 @@ namespace qc {
 /// The plan, without parameters, of nodes that run as `integer` says.
 using Outline = std::function<plan::QuantPlan(const std::vector<bool>& integer)>;
 
-/// Predicted time, frontier and float regions. `best` is what `placed` found, from there on changed by
+/// Predicted time, frontier and float regions. `at_run_time`: by NodeId, layers that the file rounds at run
+/// time. `best` is what `placed` found, from there on changed by
 /// nothing that moves nodes. What a float region costs at the outputs on integers is measured here where the
 /// search had no reason to; without an `outline` (nothing is ever rounded) not at all.
 void describe_placement(report::Report& report, const PlacementScene& scene, const Placed& placed,
-                        const Attempt& best, const Outline& outline);
+                        const Attempt& best, const std::vector<bool>& at_run_time, const Outline& outline);
 
 struct Intent {
   bool rounds = true;     // activations were to be integers; where none are, a .tflite says so

@@ -343,6 +343,14 @@ std::vector<std::string> bound_products(const std::vector<select::DynamicChoice>
 
 }  // namespace
 
+std::vector<bool> rounded_at_run_time(const plan::QuantPlan& planned, const plan::QuantPlan& stored) {
+  std::vector<bool> at_run_time(planned.nodes.size());
+  for (size_t n = 0; n < at_run_time.size(); ++n)
+    at_run_time[n] =
+        planned.nodes[n].compute != Compute::kInteger && stored.nodes[n].compute == Compute::kInteger;
+  return at_run_time;
+}
+
 std::vector<ir::Tensor> noise_like(const std::vector<ir::Tensor>& inputs) {
   std::vector<ir::Tensor> noise;
   uint64_t state = 0x9e3779b97f4a7c15u;

@@ -80,6 +80,9 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
                                     run::RunnerFactory& runners, int threads, plan::QuantizedModel model,
                                     std::vector<std::string>& notes);
 
+/// By NodeId of the plan that the model was `planned` with: rounds its activations at run time as `stored`.
+std::vector<bool> rounded_at_run_time(const plan::QuantPlan& planned, const plan::QuantPlan& stored);
+
 /// Inputs of noise for models without images: each element uniform between -1 and 1, 0 or 1 for integers.
 std::vector<ir::Tensor> noise_like(const std::vector<ir::Tensor>& inputs);
 

@@ -280,7 +280,7 @@ ConvertResult convert(const ConvertOptions& options) {
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
 
   // From here the error at every layer is known.
-  const auto local_error = error_by_value(answers, best, *source);
+  auto local_error = error_by_value(answers, best, *source);
   if (rounds)
     result.report.hints =
         find_hints({graph, best, answers, subject.stats, *source, split, config, places.rules.nodes, target,
@@ -304,6 +304,7 @@ ConvertResult convert(const ConvertOptions& options) {
   const onnx_io::QdqOptions form = qdq_options(outputs, config);
   ModelFiles files;
   files.onnx = onnx_io::write_qdq(spelled.file, metadata_of(config), form);
+  const std::vector<bool> at_run_time = rounded_at_run_time(best.model.plan, stored.plan);
   const bool onnx = wants_format(config, "onnx");
   std::vector<proof::Verdict> verdicts;
   if (onnx) verdicts = verdicts_of(spelled.runnable, form, doors);
@@ -338,7 +339,9 @@ ConvertResult convert(const ConvertOptions& options) {
   }
   watch.lap("prove tflite");
 
-  // From here nothing is decided any more: numbers, then files.
+  // From here nothing is decided any more: numbers, then files. The simulation knows no rounding at run time,
+  // so its errors by layer would name the wrong ones.
+  if (std::ranges::count(at_run_time, true) > 0) local_error.clear();
   describe_plan(result.report, described.graph, described.plan);
   result.report.corrections = std::move(corrections);
   append(result.report.corrections, best.corrections);
@@ -352,7 +355,8 @@ ConvertResult convert(const ConvertOptions& options) {
   const PlanScene planning = plan_scene(scene, subject);
   const auto outline = [&](const std::vector<bool>& integer) { return outlined(planning, integer); };
   watch.lap("describe");
-  describe_placement(result.report, placement, found.placed, best, rounds ? Outline(outline) : Outline());
+  describe_placement(result.report, placement, found.placed, best, at_run_time,
+                     rounds ? Outline(outline) : Outline());
   watch.lap("regions");
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
   warn_of_cut_off(result.report, graph, start.plan, subject.stats, target);

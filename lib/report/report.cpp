@@ -45,8 +45,10 @@ double Accuracy::worst_sqnr_db() const {
 }
 
 bool is_weighted(const NodeRow& row) {
-  // A MatMul of two activations (attention) has no weights to store; Conv and Gemm practically always do.
-  return row.op_type == "Conv" || row.op_type == "Gemm" || (row.op_type == "MatMul" && row.float_bytes > 0);
+  // A MatMul of two activations (attention) has no weights to store; the others practically always do.
+  constexpr std::string_view kWeighted[] = {"Conv", "Gemm", "MatMulInteger"};
+  return std::ranges::find(kWeighted, row.op_type) != std::end(kWeighted) ||
+         (row.op_type == "MatMul" && row.float_bytes > 0);
 }
 
 bool on_integer_kernel(const NodeRow& row) {

@@ -230,7 +230,8 @@ constexpr double kSlower = 1.05;
 
 /// A rule for /placement/rules as JSON: nodes by name, and "integer" or "float".
 std::string placement_rule(const std::vector<std::string>& nodes, const std::string& place);
-/// Conv, Gemm or MatMul with weights of its own: the nodes that integer coverage is counted over.
+/// Conv, Gemm or MatMul with weights of its own, also one that rounds at run time: the nodes that integer
+/// coverage is counted over.
 bool is_weighted(const NodeRow& row);
 /// Planned for integers, and no float kernel was seen for it in what runs.
 bool on_integer_kernel(const NodeRow& row);

@@ -288,6 +288,7 @@ PlacementCosts weighted_mean(const ir::Graph& graph, const std::vector<Processor
                              const std::vector<double>& weights) {
   PlacementCosts mean;
   mean.nodes.resize(each[0].time.nodes.size());
+  mean.without_choice.resize(each[0].time.nodes.size());
   mean.values.resize(each[0].time.values.size());
   mean.pairs = each[0].time.pairs;
   for (PairCost& pair : mean.pairs) pair.apart = 0;
@@ -304,6 +305,8 @@ PlacementCosts weighted_mean(const ir::Graph& graph, const std::vector<Processor
     for (size_t n = 0; n < mean.nodes.size(); ++n) {
       mean.nodes[n].integer += share * own.nodes[n].integer;
       mean.nodes[n].floating += share * own.nodes[n].floating;
+      mean.without_choice[n].integer += share * own.without_choice[n].integer;
+      mean.without_choice[n].floating += share * own.without_choice[n].floating;
     }
     for (size_t v = 0; v < mean.values.size(); ++v) {
       mean.values[v].quantize += share * own.values[v].quantize;
@@ -349,6 +352,7 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
                           const target::TargetSpec& target) {
   PlacementCosts costs;
   costs.nodes.resize(sized.nodes.size());
+  costs.without_choice.resize(sized.nodes.size());
   costs.values.resize(sized.values.size());
   for (const ir::NodeId id : ir::topological_order(sized)) {
     const size_t n = static_cast<size_t>(id);
@@ -366,10 +370,9 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
     }
     add_pooling_pair(sized, id, target, work, costs);
     add_gate(sized, id, target, work, costs, floating);
-    if (capabilities[n].ability == Ability::kFloatOnly)
-      costs.elsewhere += floating;
-    else
-      costs.nodes[n] = {time_of(entry.integer, work), floating};
+    const bool no_choice = capabilities[n].ability == Ability::kFloatOnly;
+    if (no_choice) costs.elsewhere += floating;
+    (no_choice ? costs.without_choice : costs.nodes)[n] = {time_of(entry.integer, work), floating};
   }
   for (size_t v = 0; v < sized.values.size(); ++v) {
     const ir::Value& value = sized.values[v];

@@ -2,6 +2,7 @@
 #include "select/dynamic.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/text.h"
 #include "ir/ops.h"
@@ -57,6 +58,24 @@ DynamicChoice dynamic_choice(const ir::Graph& graph, ir::NodeId id, const Placem
   if (!weights || !plain)
     return {false, "its weights are not constants, or its activations or layout are unusual"};
   return {true, "DynamicQuantizeLSTM"};
+}
+
+double saved_at_run_time(const ir::Graph& graph, const std::vector<bool>& at_run_time,
+                         const PlacementCosts& time) {
+  double saved = 0;
+  std::set<ir::ValueId> rounded;
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const auto n = static_cast<size_t>(id);
+    if (!at_run_time[n]) continue;
+    const bool recurrent = ir::standard_op(graph.nodes[n], "LSTM");  // its entry has the rounding in it
+    const NodeCost& cost = (recurrent ? time.without_choice : time.nodes)[n];
+    saved += cost.floating - cost.integer;
+    const ir::ValueId input = graph.nodes[n].inputs[0];
+    if (!recurrent && rounded.insert(input).second)
+      saved -= kPasses * time.values[static_cast<size_t>(input)].quantize;
+  }
+  const double in_float = time.elsewhere + cost_of(graph, std::vector<bool>(graph.nodes.size()), time);
+  return in_float > 0 ? saved / in_float : 0;
 }
 
 }  // namespace qc::select

@@ -28,6 +28,8 @@ struct PlacementCosts {
   std::vector<ValueCost> values;  // by ValueId
   std::vector<PairCost> pairs;    // nodes that do better in the same place
   double elsewhere = 0;           // of nodes that have no choice: no part of any decision, but of the whole
+  /// By NodeId: what `elsewhere` is made of; on integers: with activations rounded at run time.
+  std::vector<NodeCost> without_choice = {};
 };
 
 /// By NodeId: true = integer. The assignment of least total cost among those that keep float-only nodes in

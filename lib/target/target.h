@@ -167,7 +167,7 @@ struct TargetSpec {
   /// Measured times by op type, or "Conv:depthwise" and "Conv:pointwise" for those shapes,
   /// "MaxPool:planar" where no convolution is next to it; "*" for ops without an entry. "QuantizeLinear" and
   /// "DequantizeLinear" (floating part) are the prices of changing sides; with ":4d" those of image tensors,
-  /// which change their layout as well.
+  /// which change their layout as well. The integer part of LSTM is the op that rounds at run time.
   std::map<std::string, OpCost> costs;
   /// By processor ("x86_vnni"; "x86": AVX2 without VNNI): entries that count there instead of those of
   /// `costs`. Empty: one table for all.

@@ -223,6 +223,37 @@ TEST_CASE("a lone .tflite is reported by its own operators") {
   CHECK(report::coverage(convert_graph(g, settings).report).integer == 0);
 }
 
+TEST_CASE("layers that round at run time are counted, and their time is predicted") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = input(g, "x", {96, 256});
+  for (unsigned seed = 1; seed < 4; ++seed) output(g, tiny::gemm(g, x, 256, seed), format("y{}", seed));
+  const report::Report report = convert_graph(g, {"/mode=dynamic"}).report;
+  const report::Coverage found = report::coverage(report);
+  CHECK(found.weighted == 3);
+  CHECK(found.weighted_integer == 3);
+  REQUIRE(report.predicted_time.has_value());
+  CHECK(*report.predicted_time > 0.2);  // measured: 0.35
+  CHECK(*report.predicted_time < 0.5);
+  for (const auto& [processor, time] : report.predicted_on) CHECK(time < 0.8);
+  REQUIRE(report.frontier.size() == 1);
+  CHECK(report.frontier[0].time == *report.predicted_time);
+  for (const report::NodeRow& row : report.nodes) CHECK(std::isnan(row.sqnr_db));
+}
+
+TEST_CASE("an LSTM that rounds at run time takes less") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId w = constant(g, random_tensor({1, 1024, 128}, 1), "w"),
+                    r = constant(g, random_tensor({1, 1024, 256}, 2), "r");
+  output(g,
+         node(g, "LSTM", {input(g, "x", {32, 1, 128}), w, r}, {{"hidden_size", int64_t{256}}},
+              tiny::Dims{32, 1, 1, 256}),
+         "y");
+  const report::Report report = convert_graph(g, {"/mode=dynamic", "/placement/min_sqnr_db=1"}).report;
+  REQUIRE(report.predicted_time.has_value());
+  CHECK(*report.predicted_time > 0.2);  // measured: 0.3
+  CHECK(*report.predicted_time < 0.6);
+}
+
 TEST_CASE("arithmetic of 64-bit integers runs in LiteRT", "[litert]") {
   const auto places = [](ir::Graph& g, ir::ValueId x) {
     const auto of_integers = [&](const char* op, std::vector<ir::ValueId> inputs) {
