@@ -288,7 +288,7 @@ PlacementCosts weighted_mean(const ir::Graph& graph, const std::vector<Processor
                              const std::vector<double>& weights) {
   PlacementCosts mean;
   mean.nodes.resize(each[0].time.nodes.size());
-  mean.without_choice.resize(each[0].time.nodes.size());
+  mean.without_choice.resize(each[0].time.without_choice.size());
   mean.values.resize(each[0].time.values.size());
   mean.pairs = each[0].time.pairs;
   for (PairCost& pair : mean.pairs) pair.apart = 0;
@@ -305,6 +305,8 @@ PlacementCosts weighted_mean(const ir::Graph& graph, const std::vector<Processor
     for (size_t n = 0; n < mean.nodes.size(); ++n) {
       mean.nodes[n].integer += share * own.nodes[n].integer;
       mean.nodes[n].floating += share * own.nodes[n].floating;
+    }
+    for (size_t n = 0; n < mean.without_choice.size(); ++n) {
       mean.without_choice[n].integer += share * own.without_choice[n].integer;
       mean.without_choice[n].floating += share * own.without_choice[n].floating;
     }
