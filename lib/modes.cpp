@@ -426,7 +426,8 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
     if (mode == Mode::kWeightOnly) weights.push_back(id);
   }
   if (config.weight_only.runtime == config::WeightRuntime::kPacked)
-    say({spell_packed(weights, config.output.standard_ops_only, model)});
+    if (const std::string said = spell_packed(weights, config.output.standard_ops_only, model); !said.empty())
+      say({said});
   store_operands(operands, model, threads);
   say(store_tables(nodes_with_tables(config, rules, model), inputs, runners, threads, model));
   spell_dynamic(choices, bounded, threads, model);

@@ -446,13 +446,15 @@ std::string spell_packed(std::span<const NodeId> nodes, bool standard_ops_only, 
       spell_n_bits(model, id);
   }
   ir::remove_dead(model.graph);
-  std::string text = format(
-      "weights of {} layers stay packed at run time: less memory, and up to a fifth slower than float, "
-      "for every run unpacks them",
-      kept);
+  std::vector<std::string> parts;
+  if (kept > 0)
+    parts.push_back(
+        format("weights of {} layers stay packed at run time: less memory, and up to a fifth slower than "
+               "float, for every run unpacks them",
+               kept));
   for (const auto& [why, count] : unfolded)
-    text += format("; those of {} are unfolded at load: {}", count, why);
-  return text;
+    parts.push_back(format("{} of {} are unfolded at load: {}", kept > 0 ? "those" : "weights", count, why));
+  return join(parts, "; ");
 }
 
 bool has_stored_operands(const ir::Graph& graph, const ir::Node& node) {

@@ -19,7 +19,8 @@ void spell_dynamic(const std::vector<select::DynamicChoice>& choices, bool bound
 
 /// MatMul and Gemm among `nodes` whose weights are blocks of 4 or 8 bits become MatMulNBits, which keeps them
 /// packed at run time; with `standard_ops_only` their weights stand behind DequantizeLinear with block_size,
-/// which the graph's opset must know (21). Returns a sentence on what was done, and why not for the rest.
+/// which the graph's opset must know (21). Returns a sentence on what was done, and why not for the rest; ""
+/// where no node has weights.
 std::string spell_packed(std::span<const ir::NodeId> nodes, bool standard_ops_only,
                          plan::QuantizedModel& model);
 

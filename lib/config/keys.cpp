@@ -293,8 +293,11 @@ void add_rules(std::vector<Key>& t) {
 }
 
 void add_own(std::vector<Key>& t) {
-  t.push_back(row("/keep_float/names", Kind::kTexts, 0, 0, bind(FIELD(keep_float.names)),
-                  "Layers left in float, by name (* and ? match); weights take 8 bits.", "network_editor"));
+  t.push_back(
+      row("/keep_float/names", Kind::kTexts, 0, 0, bind(FIELD(keep_float.names)),
+          "Layers left in float, by name (* and ? match); weights take 8 bits, or what bit_width_config, "
+          "weight_only or a budget gives them.",
+          "network_editor"));
   t.push_back(row("/keep_float/op_types", Kind::kTexts, 0, 0, bind(FIELD(keep_float.op_types)),
                   "Op types left in float (\"Add\").", "network_editor"));
   t.push_back(boolean("/keep_float/first", FIELD(keep_float.first),
