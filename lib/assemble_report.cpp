@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "config/effects.h"
 #include "ir/ops.h"
 #include "run/ort_runner.h"
 #include "select/unlike.h"
@@ -109,6 +110,8 @@ report::Report begin_report(const ConvertOptions& options, const config::CoreCon
     report.notes.push_back(
         format("{} initializers were listed as inputs as well; they are constants in the written file",
                graph.initializers_as_inputs.size()));
+  for (const config::Idle& idle : config::keys_without_effect(config))
+    if (!idle.by_name) report.notes.push_back(format("{} has no effect: {}", idle.pointer, idle.why));
   return report;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/files.h"
 #include "base/text.h"
+#include "config/effects.h"
 #include "config/keys.h"
 #include "config/values.h"
 #include "json/strict_json.h"
@@ -293,6 +294,11 @@ void check_together(const Walk& walk, const Json& root) {
         {"no-effect", json::place(walk.document, "/quantization_config/l_p_value"),
          "l_p_value is the power of the method LP, and neither error method is LP",
          "set activation_error_method or weights_error_method to \"LP\", or remove l_p_value"});
+  for (const Idle& idle : keys_without_effect(c))  // the others are notes
+    if (idle.by_name)
+      walk.diagnostics.warning({"no-effect", json::place(walk.document, idle.pointer),
+                                "this has no effect: " + idle.why,
+                                "remove it, or change what it depends on"});
   check_preprocess(walk, root);
 }
 
