@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "base/text.h"
 #include "ir/ops.h"
@@ -192,16 +193,23 @@ std::vector<std::string> elsewhere_notes(const std::vector<tflite::Violation>& e
   return notes;
 }
 
-// Parameters that stand for those that calibration has yet to find.
+// Parameters that stand for those that calibration has yet to find. Sums of a layer have both signs; other
+// values may have one alone, and zero points at an end ask less of a target.
 plan::QuantizedModel with_any_parameters(const ir::Graph& graph, const plan::QuantPlan& plan,
                                          const target::TargetSpec& target, const config::CoreConfig& config) {
   plan::QuantizedModel model{graph, plan, {}, {}, {}};
+  std::set<ir::ValueId> sums;  // scale groups
+  for (size_t v = 0; v < plan.values.size(); ++v) {
+    const ir::NodeId maker = graph.values[v].producer;
+    if (maker != ir::kNone && ir::weight_traits(graph, graph.nodes[static_cast<size_t>(maker)]))
+      sums.insert(plan.values[v].scale_group);
+  }
   for (plan::ValueDecision& value : model.plan.values)
     if (value.quantized)
-      value.params =
-          target.activations.symmetric
-              ? quant::symmetric_params(1, target.activations.bits, true, true)
-              : quant::asymmetric_params(-1, 1, target.activations.bits, target.activations.is_signed);
+      value.params = target.activations.symmetric
+                         ? quant::symmetric_params(1, target.activations.bits, true, true)
+                         : quant::asymmetric_params(sums.contains(value.scale_group) ? -1 : 0, 1,
+                                                    target.activations.bits, target.activations.is_signed);
   config::QuantizationConfig quick = config.quantization;
   quick.weights_error_method = config::ErrorMethod::kNoClipping;
   quantize::Guards ignored;

@@ -41,7 +41,7 @@ plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpe
 tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
                            const run::Doors& doors, const config::CoreConfig& config,
                            const target::TargetSpec& target);
-/// Throws what tflite_graph() would, before anything was calibrated.
+/// Throws what tflite_graph() would, before anything was calibrated, but for what depends on ranges alone.
 void check_tflite(const ir::Graph& graph, const plan::QuantPlan& plan, const std::vector<ir::Tensor>& sample,
                   const run::Doors& doors, const config::CoreConfig& config,
                   const target::TargetSpec& target);

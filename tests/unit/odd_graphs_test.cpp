@@ -902,6 +902,24 @@ TEST_CASE("what nothing beside Ethos-U may take is spelled out or refused", "[li
   CHECK_THROWS_WITH(convert_graph(best, settings), Catch::Contains("ARG_MAX"));
 }
 
+TEST_CASE("a MaxPool with padding behind a Relu runs on the Edge TPU", "[litert]") {
+  const auto pooled = [](ir::Graph& g, ir::ValueId x) {
+    return node(g, "MaxPool", {x},
+                {{"kernel_shape", std::vector<int64_t>{3, 3}},
+                 {"strides", std::vector<int64_t>{2, 2}},
+                 {"pads", std::vector<int64_t>{1, 1, 1, 1}}},
+                tiny::Dims{1, 8, 6, 5});
+  };
+  check({"relu",
+         [&](ir::Graph& g, ir::ValueId x) {
+           output(g, conv(g, pooled(g, tiny::relu(g, conv(g, x, 8))), 4), "y");
+         },
+         lone_tflite("edgetpu"), 28});
+  ir::Graph g = tiny::graph();
+  output(g, conv(g, pooled(g, conv(g, input(g, "x", {1, 3, 12, 10}), 8)), 4), "y");
+  CHECK_THROWS_WITH(convert_graph(g, lone_tflite("edgetpu")), Catch::Contains("PADV2"));
+}
+
 TEST_CASE("a .tflite that does not compute its plan is told from one that does") {
   ir::Graph g = tiny::graph();
   output(g, conv(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 8)), 4), "y");
