@@ -28,6 +28,31 @@ std::vector<int64_t> elements_of(const Scene& scene, const Subject& subject, con
   return elements;
 }
 
+// Those that clip nothing, or where these are no better, others for the groups that cost most. Adds what was
+// tried to `corrections`.
+TunedRanges better_ranges(const Scene& scene, const PlanScene& planning, const FloatAnswers& answers,
+                          Attempt first, const std::function<Attempt(const RangeChoice& choice)>& retry,
+                          std::vector<report::Correction>& corrections) {
+  const bool full = is_full(scene.config, scene.target);
+  const auto all_ranges = [&](const Attempt& attempt) {
+    return ranges_of(planning, attempt.model.plan, true);
+  };
+  TunedRanges tuned{std::move(first), {}, {}};
+  const auto told = [&](TunedRanges other) {
+    if (other.correction) corrections.push_back(*other.correction);
+    return other;
+  };
+  if (wants_whole_ranges(scene.config, full, tuned.best)) {
+    const plan::Candidates more = all_ranges(tuned.best);
+    tuned = told(whole_ranges(more, std::move(tuned.best), retry));
+  }
+  if (tuned.choice.empty() && wants_tuned_ranges(scene.config, full, tuned.best)) {
+    const plan::Candidates more = all_ranges(tuned.best);
+    tuned = told(tune_ranges(answers, scene.source, more, scene.threads, std::move(tuned.best), retry));
+  }
+  return tuned;
+}
+
 }  // namespace
 
 PlanScene plan_scene(const Scene& scene, const Subject& subject) {
@@ -100,8 +125,7 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   const config::CoreConfig& config = scene.config;
   const FloatAnswers& answers = start.answers;
   const PlanScene planning = plan_scene(scene, subject);
-  const bool rounds = config::rounds_activations(config), bounded = config.budget.any(),
-             full = is_full(config, scene.target);
+  const bool rounds = config::rounds_activations(config), bounded = config.budget.any();
   const auto attempt_at = [&](const plan::QuantPlan& plan, bool again = false) {
     return attempt(subject.graph, plan, start.weights, answers, scene.runners, scene.source, config,
                    scene.threads, again);
@@ -123,21 +147,11 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   if (!rounds || bounded) return found;
 
   // From here ranges that cost the outputs much are those that cost them least.
-  RangeChoice ranges;
-  const auto keep = [&](TunedRanges tuned) {
-    best = std::move(tuned.best);
-    ranges = std::move(tuned.choice);
-    if (tuned.correction) found.corrections.push_back(std::move(*tuned.correction));
-  };
-  const auto with_ranges = [&](const RangeChoice& choice) { return attempt_with(start.placed, choice); };
-  if (wants_whole_ranges(config, full, best)) {
-    const plan::Candidates more = ranges_of(planning, best.model.plan, true);
-    keep(whole_ranges(more, std::move(best), with_ranges));
-  }
-  if (ranges.empty() && wants_tuned_ranges(config, full, best)) {
-    const plan::Candidates more = ranges_of(planning, best.model.plan, true);
-    keep(tune_ranges(answers, scene.source, more, scene.threads, std::move(best), with_ranges));
-  }
+  TunedRanges tuned = better_ranges(
+      scene, planning, answers, std::move(best),
+      [&](const RangeChoice& choice) { return attempt_with(start.placed, choice); }, found.corrections);
+  best = std::move(tuned.best);
+  const RangeChoice ranges = std::move(tuned.choice);
   watch.lap("ranges");
 
   // From here nodes whose integers cost more accuracy than they are worth are in float again; with full

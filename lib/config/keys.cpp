@@ -292,7 +292,7 @@ void add_rules(std::vector<Key>& t) {
       "Give the float model back untouched.", "DebugConfig.bypass"));
 }
 
-void add_own(std::vector<Key>& t) {
+void add_keep_float(std::vector<Key>& t) {
   t.push_back(
       row("/keep_float/names", Kind::kTexts, 0, 0, bind(FIELD(keep_float.names)),
           "Layers left in float, by name (* and ? match); weights take 8 bits, or what bit_width_config, "
@@ -304,6 +304,10 @@ void add_own(std::vector<Key>& t) {
                       "Leave the first layer with weights in float.", kOwn));
   t.push_back(boolean("/keep_float/last", FIELD(keep_float.last),
                       "Leave the last layer with weights in float.", kOwn));
+}
+
+void add_own(std::vector<Key>& t) {
+  add_keep_float(t);
   t.push_back(nullable(boolean(
       "/saturation_guard", FIELD(saturation_guard),
       "x86 without VNNI adds pairs of products in 16 bits, which can overflow. true: bound weights so "
