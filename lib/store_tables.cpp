@@ -21,6 +21,11 @@ constexpr float kLargest = 1e30f;  // masks of the largest float would leave its
 // anyway, or next to nothing.
 constexpr double kBelowDb = 10, kNothingDb = 50;
 
+// What is added to every place costs now and then what a few runs do not tell (a vision transformer's
+// positions: 1 dB over 300 pictures, nothing over two), so that it has to save this share of the constants'
+// bytes.
+constexpr double kWorthRisking = 0.05;
+
 constexpr std::array kElementwise{"Add", "Sub", "Mul", "Where"};
 
 bool calculates_by_element(const ir::Node& node) {
@@ -82,6 +87,19 @@ int axis_of_scales(const ir::Tensor& tensor) {
   return long_enough ? static_cast<int>(first - tensor.dims.begin()) : -1;
 }
 
+double stored_bytes(const plan::QuantizedModel& model) {
+  double bytes = 0;
+  for (size_t v = 0; v < model.graph.values.size(); ++v) {
+    const ir::Value& value = model.graph.values[v];
+    if (!value.constant || value.consumers.empty()) continue;
+    const auto integers = model.weights.find(static_cast<ir::ValueId>(v));
+    const int bits = integers == model.weights.end() ? ir::bits_of(value.constant->dtype)
+                                                     : integers->second.params.stored_bits();
+    bytes += static_cast<double>(value.constant->size()) * bits / 8;
+  }
+  return bytes;
+}
+
 int64_t store_elementwise(const std::vector<ir::NodeId>& nodes, plan::QuantizedModel& model) {
   std::vector<bool> may(model.graph.nodes.size(), false);
   for (const ir::NodeId id : nodes) may[static_cast<size_t>(id)] = true;
@@ -128,7 +146,11 @@ std::vector<std::string> store_tables(const std::vector<ir::NodeId>& nodes, cons
   plan::QuantizedModel some = model;
   if (!operands.empty()) store_operands(operands, some, threads);
   plan::QuantizedModel all = some;
-  const int64_t elementwise = store_elementwise(inside, all);
+  int64_t elementwise = store_elementwise(inside, all);
+  if (const double before = stored_bytes(some); before - stored_bytes(all) < kWorthRisking * before) {
+    elementwise = 0;
+    all = some;
+  }
   if (inputs.empty() || (operands.empty() && elementwise == 0)) return {};
   const auto note = [](int64_t tables, const char* what) {
     return std::vector<std::string>{
