@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "ir/ops.h"
+#include "plan/cover.h"
 #include "quant/quant_params.h"
 #include "select/capability.h"
 
@@ -36,11 +37,6 @@ void put_weights_on_grid(plan::QuantizedModel& model) {
   }
   model.weights.clear();
   spell_float_biases(model);
-}
-
-void cover(plan::QuantizedModel& model) {  // the plan covers its graph
-  model.plan.nodes.resize(model.graph.nodes.size());
-  model.plan.values.resize(model.graph.values.size());
 }
 
 bool power_of_two(float x) {

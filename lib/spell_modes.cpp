@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "ir/ops.h"
+#include "plan/cover.h"
 #include "quantize/pairs.h"
 #include "threshold/blocks.h"
 
@@ -28,11 +29,6 @@ const ir::Value& value_of(const plan::QuantizedModel& model, ValueId v) {
 }
 ir::Node& node_of(plan::QuantizedModel& model, NodeId id) {
   return model.graph.nodes[static_cast<size_t>(id)];
-}
-
-void cover(plan::QuantizedModel& model) {  // the plan covers its graph
-  model.plan.nodes.resize(model.graph.nodes.size());
-  model.plan.values.resize(model.graph.values.size());
 }
 
 void import_contrib(ir::Graph& graph) {

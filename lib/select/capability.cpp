@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "ir/edit.h"
 #include "ir/ops.h"
 #include "select/fuse.h"
 
@@ -334,10 +335,10 @@ void leave_moves_between_floats(const ir::Graph& graph, const target::TargetSpec
 
 // What hides scores from a Softmax: constants from here down (BERT's -10000, the smallest float, minus
 // infinity). One scale for them and for scores makes all scores one integer.
-bool hides(const ir::Tensor& constant) {
+bool hides(const ir::Value& value) {
   constexpr float kHidden = -5000;
-  if (constant.dtype != ir::DType::kFloat) return false;
-  const std::span<const float> all = constant.as<float>();
+  if (!ir::is_read_float(value)) return false;
+  const std::span<const float> all = value.constant->as<float>();
   return std::any_of(all.begin(), all.end(), [](float x) { return x <= kHidden; });
 }
 
@@ -356,8 +357,7 @@ void leave_masks(const ir::Graph& graph, std::span<const config::NodeSettings> r
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
     if (!passes(node)) continue;
     const bool reads = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId v) {
-      return v != ir::kNone && (masked[static_cast<size_t>(v)] ||
-                                (value_of(graph, v).constant && hides(*value_of(graph, v).constant)));
+      return v != ir::kNone && (masked[static_cast<size_t>(v)] || hides(value_of(graph, v)));
     });
     if (reads) masked[static_cast<size_t>(node.outputs[0])] = true;
   }

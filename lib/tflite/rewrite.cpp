@@ -3,9 +3,11 @@
 // plan entries; what becomes one op runs where its last node ran.
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "tflite/rewrite.h"
 
+#include "ir/channel_shuffle.h"
 #include "tflite/lowering.h"
 
 namespace qc::tflite {
@@ -58,31 +60,14 @@ std::vector<int64_t> dims_in(const plan::QuantizedModel& model, ir::ValueId v) {
   return value_in(model, v).dims;
 }
 
-// [N, C, ...] -> [N, g, C/g, ...] -> [N, C/g, g, ...] -> [N, C, ...]: ShuffleNet's exchange between groups.
 void join_channel_shuffles(plan::QuantizedModel& model) {
   for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(model.graph.nodes.size()); ++id) {
-    const ir::Node& turn = node_in(model, id);
-    if (turn.erased || !ir::standard_op(turn, "Transpose")) continue;
-    const ir::NodeId split = value_in(model, turn.inputs[0]).producer,
-                     join = only_reader(model, turn.outputs[0]);
-    if (split == ir::kNone || join == ir::kNone || only_reader(model, turn.inputs[0]) == ir::kNone) continue;
-    if (!ir::standard_op(node_in(model, split), "Reshape") ||
-        !ir::standard_op(node_in(model, join), "Reshape"))
-      continue;
-    const ir::ValueId input = node_in(model, split).inputs[0], output = node_in(model, join).outputs[0];
-    const std::vector<int64_t> from = dims_in(model, input), apart = dims_in(model, turn.inputs[0]);
-    std::vector<int64_t> wanted(apart.size());
-    std::iota(wanted.begin(), wanted.end(), 0);
-    if (from.size() < 3 || apart.size() != from.size() + 1 || dims_in(model, output) != from) continue;
-    std::swap(wanted[1], wanted[2]);
-    const bool rest = std::equal(from.begin() + 2, from.end(), apart.begin() + 3, apart.end());
-    if (ir::ints_attribute(turn, "perm") != wanted || from[0] != apart[0] || !rest ||
-        apart[1] * apart[2] != from[1])
-      continue;
-    become(model, join, "ChannelShuffle", {input}, {{"groups", apart[1]}});
+    const std::optional<ir::ChannelShuffle> found = ir::channel_shuffle_at(model.graph, id);
+    if (!found) continue;
+    become(model, id, "ChannelShuffle", {found->input}, {{"groups", found->groups}});
     // Of the three, the first alone may have been in float; then its input is, and so is the whole.
-    if (!model.plan.values[static_cast<size_t>(input)].quantized)
-      model.plan.nodes[static_cast<size_t>(join)].compute = Compute::kFloat;
+    if (!model.plan.values[static_cast<size_t>(found->input)].quantized)
+      model.plan.nodes[static_cast<size_t>(id)].compute = Compute::kFloat;
   }
 }
 
