@@ -7,23 +7,24 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "budget/frontier.h"
+#include "onnx_io/onnx_io.h"
 #include "prepare.h"
+#include "resume.h"
+#include "version.h"
 
 namespace qc {
 namespace {
 
-// The same analysis holds for another budget, other gates and other file names.
+// The same analysis holds for another budget, other gates and other file names; formats decide what is
+// counted. Empty where the conversion will ask for images.
 std::string key_of(const ConvertOptions& options, config::CoreConfig config) {
-  std::string text = content_hash(read_file(options.model)) + " ";
+  if (config.representative_dataset.path.empty()) return {};
   config.budget = {};
   config.gates = {};
-  text += config::hash(config);
-  std::vector<std::string> images;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(config.representative_dataset.path, ignored))
-    images.push_back(format("{} {}", entry.path().filename().string(), entry.file_size(ignored)));
-  std::sort(images.begin(), images.end());
-  return content_hash(text + join(images, "\n"));
+  Diagnostics ignored;  // said by the conversion
+  const correct::Origin origin = origin_of(options, config, onnx_io::read(options.model, ignored));
+  return content_hash(
+      join({origin.model, origin.config, origin.images, config::hash(config), qconvert_version()}, " "));
 }
 
 std::filesystem::path beside(const ConvertOptions& options, const char* ending) {
