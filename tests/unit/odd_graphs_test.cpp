@@ -794,6 +794,21 @@ TEST_CASE("an average of whole windows is a convolution to XNNPACK, and rounded 
   }
 }
 
+TEST_CASE("a large depthwise kernel in pieces rounds its sum once", "[litert]") {
+  const auto build = [](ir::Graph& g, ir::ValueId x) {
+    const ir::ValueId weight = constant(g, random_tensor({6, 1, 7, 7}, 3, -0.3f, 0.3f)),
+                      bias = constant(g, random_tensor({6}, 4, -0.5f, 0.5f));
+    const ir::ValueId wide =
+        node(g, "Conv", {conv(g, x, 6), weight, bias},
+             {{"group", int64_t{6}}, {"pads", std::vector<int64_t>(4, 3)}}, tiny::Dims{1, 6, 12, 10});
+    output(g, tiny::relu(g, wide), "y");
+  };
+  check({"pieces", build, lone_tflite("litert"), 33});
+  std::vector<std::string> full = lone_tflite("litert");
+  full.push_back("/placement=full");
+  check({"pieces on integers", build, full, 33});
+}
+
 TEST_CASE("tokens become an image without a TRANSPOSE", "[litert]") {
   ir::Graph g = tiny::graph();
   const ir::ValueId image = conv(g, input(g, "x", {1, 3, 12, 10}), 8);

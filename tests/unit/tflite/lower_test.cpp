@@ -52,6 +52,33 @@ TEST_CASE("asymmetric padding and signals of rank 3", "[litert]") {
   check_same(g);
 }
 
+TEST_CASE("depthwise kernels too large for XNNPACK are cut into pieces", "[litert]") {
+  const auto seed = GENERATE(range(1u, 4u));
+  Dice dice(seed);
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 4, dice.draw(20, 24), dice.draw(20, 24)});
+  for (int i = 0; i < 6; ++i) {
+    const int64_t height = dice.one_of<int64_t>({1, 5, 7, 9}), width = 26 / height + dice.draw(1, 4),
+                  each = dice.draw(1, 2), stride = dice.draw(1, 3),
+                  dilation = height == 1 ? 1 : dice.draw(1, 2);
+    const ir::ValueId weight = tiny::constant(
+                          g, tiny::random_tensor({4 * each, 1, height, width}, seed + 7u, -0.2f, 0.2f)),
+                      bias = tiny::constant(g, tiny::random_tensor({4 * each}, seed + 8u, -0.2f, 0.2f));
+    const ir::ValueId conv =
+        tiny::node(g, "Conv", {x, weight, bias},
+                   {{"group", int64_t{4}},
+                    {"strides", std::vector<int64_t>{stride, stride}},
+                    {"dilations", std::vector<int64_t>{dilation, 1}},
+                    {"pads", std::vector<int64_t>{dice.draw(0, 4), width / 2, 4, width / 2}}});
+    tiny::output(g, dice.draw(0, 1) == 0 ? conv : tiny::relu(g, conv), "piece" + std::to_string(i));
+  }
+  LowerOptions options = kept();
+  options.xnnpack = true;
+  check_same(g, 1e-5f, -1, 1, options);
+  const Model model = lower(float_model(g), {}, options);
+  CHECK(count(model, Op::kDepthwiseConv2d) >= 12);
+}
+
 TEST_CASE("pools of any stride, padding, ceil_mode and counting are ONNX's", "[litert]") {
   const auto seed = GENERATE(range(1u, 4u));
   Dice dice(seed);
