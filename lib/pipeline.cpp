@@ -95,14 +95,15 @@ ModelFiles unmeasured_files(ConvertResult& result, const plan::QuantizedModel& m
   return files;
 }
 
-// The model as it would be written, in every format.
-std::vector<plan::Written> files_in_memory(const plan::QuantizedModel& model,
-                                           const std::vector<ir::Tensor>& sample,
-                                           const config::CoreConfig& config, const target::TargetSpec& target,
-                                           const OutputPaths& outputs) {
+// The model as it would be written, in every format; `stored`: as the ONNX file has it.
+std::vector<plan::Written> files_in_memory(
+    const plan::QuantizedModel& model,
+    const std::function<plan::QuantizedModel(const plan::QuantizedModel&)>& stored,
+    const std::vector<ir::Tensor>& sample, const config::CoreConfig& config, const target::TargetSpec& target,
+    const OutputPaths& outputs) {
   std::vector<plan::Written> files;
   if (wants_format(config, "onnx"))
-    files.push_back(onnx_io::write_qdq(model, metadata_of(config), qdq_options(outputs, config)));
+    files.push_back(onnx_io::write_qdq(stored(model), metadata_of(config), qdq_options(outputs, config)));
   if (wants_format(config, "tflite"))
     files.push_back(tflite::serialise(tflite_graph(model, sample, onnx_doors(), config, target)));
   return files;
@@ -247,8 +248,19 @@ ConvertResult convert(const ConvertOptions& options) {
   if (wants(options, "candidates"))
     result.dumped += dump(start.activations, graph) + dump(start.weights, graph);
   watch.lap("thresholds");
+  const auto as_stored = [&](const plan::QuantizedModel& model) {
+    std::vector<std::string> notes;
+    plan::QuantizedModel stored =
+        stored_by_mode(config, places.rules.nodes, places.at_run_time, first_two(*source, split.held_out),
+                       half_reach(config, places.rules.nodes, model.graph, runners, source.get(),
+                                  split.calibration, {}, threads),
+                       runners, threads, model, notes);
+    return std::pair(std::move(stored), std::move(notes));
+  };
   const auto in_memory = [&](const plan::QuantizedModel& model) {
-    return files_in_memory(model, sample, config, target, outputs);
+    return files_in_memory(
+        model, [&](const plan::QuantizedModel& m) { return as_stored(m).first; }, sample, config, target,
+        outputs);
   };
   if (options.frontier) {
     result.frontier = measured_frontier(budget_scene(scene, subject, start, in_memory), start.weights);
@@ -293,11 +305,8 @@ ConvertResult convert(const ConvertOptions& options) {
   }
 
   // From here the ONNX file's model is spelled as the modes of its nodes and the target have it.
-  const plan::QuantizedModel stored =
-      stored_by_mode(config, places.rules.nodes, places.at_run_time, first_two(*source, split.held_out),
-                     half_reach(config, places.rules.nodes, best.model.graph, runners, source.get(),
-                                split.calibration, {}, threads),
-                     runners, threads, best.model, result.report.notes);
+  const auto [stored, said] = as_stored(best.model);
+  append(result.report.notes, said);
   const Spelled spelled = spelled_for(config.output.onnx_form, target, stored);
 
   // From here the files exist, in memory, and stock ONNX Runtime has had its say about the ONNX one.

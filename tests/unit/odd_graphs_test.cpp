@@ -935,6 +935,32 @@ TEST_CASE("a MaxPool with padding behind a Relu runs on the Edge TPU", "[litert]
   CHECK_THROWS_WITH(convert_graph(g, lone_tflite("edgetpu")), Catch::Contains("PADV2"));
 }
 
+TEST_CASE("a budget counts tables as the file stores them") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = input(g, "x", {1, 3, 12, 10});
+  const ir::ValueId places =
+      tiny::node(g, "Cast", {tiny::node(g, "Mul", {tiny::node(g, "Abs", {x}), constant(g, 499.0f)})},
+                 {{"to", int64_t{7}}});
+  g.values[static_cast<size_t>(places)].dtype = ir::DType::kInt64;
+  const ir::ValueId rows = node(g, "Gather", {constant(g, random_tensor({500, 64}, 5, -1.0f, 1.0f)), places},
+                                {}, tiny::Dims{1, 3, 12, 10, 64});
+  const ir::ValueId mean =
+      node(g, "ReduceMean", {rows}, {{"axes", std::vector<int64_t>{1, 2, 3}}, {"keepdims", int64_t{0}}},
+           tiny::Dims{1, 64});
+  const ir::ValueId hidden = tiny::relu(
+      g,
+      tiny::matmul(g, tiny::reshape(g, x, {1, 360}), constant(g, random_tensor({360, 256}, 6, -0.1f, 0.1f))));
+  output(g,
+         tiny::add(g, tiny::matmul(g, hidden, constant(g, random_tensor({256, 10}, 7, -0.1f, 0.1f))),
+                   tiny::matmul(g, mean, constant(g, random_tensor({64, 10}, 8, -0.1f, 0.1f)))),
+         "y");
+  // In 8 bits everything takes 130 kB and the table 32 of them; as floats it would take 128.
+  const Files files =
+      convert_graph(g, {"/placement=full", "/target_resource_utilization/weights_memory=80000"});
+  CHECK(files.onnx.size() < 86000);
+  CHECK(files.onnx.size() > 72000);
+}
+
 TEST_CASE("a .tflite that does not compute its plan is told from one that does") {
   ir::Graph g = tiny::graph();
   output(g, conv(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 8)), 4), "y");
