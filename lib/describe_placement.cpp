@@ -16,7 +16,8 @@ namespace {
 
 using select::Ability;
 
-constexpr size_t kNamed = 3;  // nodes that a warning names
+constexpr size_t kNamed = 3;   // nodes that a warning names
+constexpr size_t kRuled = 24;  // and that a rule for them lists at most
 
 double db_of(double ratio) {
   return ratio > 0 ? std::min(200.0, -10 * std::log10(ratio)) : 200;
@@ -118,12 +119,13 @@ std::string least_gain(const PlacementScene& scene, const std::vector<bool>& now
     names = std::move(ruled);
   }
   if (names.empty()) return {};
-  const std::string rule = report::placement_rule(names, "float");
+  const std::string remedy = names.size() > kRuled
+                                 ? "\"placement\": \"auto\" leaves in float what does not pay"
+                                 : "to leave them in float: " + report::placement_rule(names, "float");
   const size_t more = names.size() > kNamed ? names.size() - kNamed : 0;
   names.resize(std::min(names.size(), kNamed));
-  return format(
-      "by the cost table integers save least ({:.2f} of float's time) at {}{}; to leave them in float: {}",
-      least, join(names, ", "), more ? format(" and {} more", more) : "", rule);
+  return format("by the cost table integers save least ({:.2f} of float's time) at {}{}; {}", least,
+                join(names, ", "), more ? format(" and {} more", more) : "", remedy);
 }
 
 // Where the search for a placement had all of the nodes on integers once.

@@ -58,6 +58,10 @@ target::TargetSpec target_of(const config::CoreConfig& config) {
     if (wants_format(config, "tflite")) rule.result_widths.clear();  // its activations fill their type
     if (!folds && rule.per_channel) rule.float_weights_int8 = false;
   }
+  // XNNPACK multiplies two activations where the second has zero point 0, and else slower kernels do.
+  const auto product = target.ops.find("MatMul");
+  if (wants_format(config, "tflite") && !target.tflite && product != target.ops.end())
+    product->second.centred_inputs = {1};
   for (const config::CustomOp& op : config.custom_ops) {
     target::OpRule rule;
     rule.op_type = op.op_type;

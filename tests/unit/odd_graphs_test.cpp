@@ -794,6 +794,29 @@ TEST_CASE("an average of whole windows is a convolution to XNNPACK, and rounded 
   }
 }
 
+TEST_CASE("the second of two activations that are multiplied has zero point 0 in every .tflite for XNNPACK",
+          "[litert]") {
+  const auto build = [](ir::Graph& g, ir::ValueId x) {
+    const auto tokens = [&](unsigned seed) {
+      return tiny::reshape(g, tiny::relu(g, conv(g, x, 8, {3, 1, 1, 1, 1, true}, seed)), {1, 8, 120});
+    };
+    output(g, tiny::matmul(g, tokens(1), tiny::transpose(g, tokens(2), {0, 2, 1})), "y");
+  };
+  check({"product", build, kBoth, 28});
+  ir::Graph g = tiny::graph();
+  build(g, input(g, "x", {1, 3, 12, 10}));
+  const Files files = convert_graph(g, kBoth);
+  const tflite::file::Model parsed = tflite::file::parse(files.tflite, "odd.tflite");
+  int products = 0;
+  for (const auto& op : parsed.graphs[0].operators) {
+    if (op.op != "BATCH_MATMUL") continue;
+    ++products;
+    const auto& second = parsed.graphs[0].tensors[static_cast<size_t>(op.inputs[1])];
+    CHECK(second.zero_points == std::vector<int64_t>{0});
+  }
+  CHECK(products == 1);
+}
+
 TEST_CASE("a large depthwise kernel in pieces rounds its sum once", "[litert]") {
   const auto build = [](ir::Graph& g, ir::ValueId x) {
     const ir::ValueId weight = constant(g, random_tensor({6, 1, 7, 7}, 3, -0.3f, 0.3f)),
