@@ -8,7 +8,9 @@
 namespace qc::quant {
 
 /// Per-tensor parameters over the whole range of `values` (at least one): constant operands are stored like
-/// activations, without a search. `symmetric`: narrow range, zero point 0.
+/// activations. Of the grids that spend at least half of the integers on that range the finest, or one that
+/// halves the squared error of the different values: strides of 8, 16 and 32 lie on 1/4, not on 32/255.
+/// `symmetric`: narrow range, zero point 0.
 QuantParams operand_params(std::span<const float> values, int bits, bool is_signed, bool symmetric);
 
 }  // namespace qc::quant

@@ -1,5 +1,6 @@
 // Arithmetic by hand-computed rows, and the vectorised loops against a scalar loop that follows the formula.
 #include "quant/quant_params.h"
+#include "quant/operand_params.h"
 
 #include <catch2/catch.hpp>
 #include <cfloat>
@@ -50,6 +51,24 @@ std::vector<float> awkward_values(float scale) {
   for (float extreme : {FLT_MAX, -FLT_MAX, FLT_MIN, -FLT_MIN, 1e-45f, -1e-45f, 0.0f, -0.0f, 3e38f, -3e38f})
     values.push_back(extreme);
   return values;
+}
+
+TEST_CASE("constant operands that lie on a grid are stored exactly") {
+  const auto exact = [](const std::vector<float>& values, bool is_signed, bool symmetric) {
+    const QuantParams params = operand_params(values, 8, is_signed, symmetric);
+    std::vector<float> rounded(values.size());
+    fake_quantize(values, rounded, params);
+    return rounded == values;
+  };
+  CHECK(exact({8, 16, 32}, false, false));
+  CHECK(exact({8, 16, 32}, true, true));
+  std::vector<float> places;
+  for (int i = 0; i < 80; ++i) places.push_back(static_cast<float>(i) + 0.5f);
+  CHECK(exact(places, false, false));
+  CHECK(exact({-3, -1, 2, 4}, true, false));
+  // Where none fits, the finest.
+  const std::vector<float> any{0.1f, 0.7312f, 1.9f, 2.55f};
+  CHECK(operand_params(any, 8, false, false).scales[0] == Approx(0.01f).epsilon(0.02));
 }
 
 }  // namespace
