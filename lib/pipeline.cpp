@@ -102,8 +102,10 @@ std::vector<plan::Written> files_in_memory(
     const std::vector<ir::Tensor>& sample, const config::CoreConfig& config, const target::TargetSpec& target,
     const OutputPaths& outputs) {
   std::vector<plan::Written> files;
-  if (wants_format(config, "onnx"))
-    files.push_back(onnx_io::write_qdq(stored(model), metadata_of(config), qdq_options(outputs, config)));
+  if (wants_format(config, "onnx")) {  // forms for converters are as large as floats and stand for this one
+    const Spelled spelled = spelled_for(config::OnnxForm::kQdq, target, stored(model));
+    files.push_back(onnx_io::write_qdq(spelled.file, metadata_of(config), qdq_options(outputs, config)));
+  }
   if (wants_format(config, "tflite"))
     files.push_back(tflite::serialise(tflite_graph(model, sample, onnx_doors(), config, target)));
   return files;

@@ -984,6 +984,21 @@ TEST_CASE("a budget counts tables as the file stores them") {
   CHECK(files.onnx.size() > 72000);
 }
 
+TEST_CASE("a budget counts float biases where the target has them") {
+  ir::Graph g = tiny::graph();
+  output(g, conv(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 96)), 40), "y");
+  const Files files = convert_graph(
+      g, {"/target_platform_capabilities=tensorrt", "/target_resource_utilization/weights_memory=60%"});
+  REQUIRE(!files.report.frontier.empty());
+  int64_t written = 0;
+  for (const report::FileBytes& file : files.report.files)
+    for (const report::ByteRow& row : file.rows)
+      if (row.kind == "weights" || row.kind == "bias" || row.kind == "scales" || row.kind == "constants")
+        written += row.bytes;
+  for (const auto& point : files.report.frontier)
+    if (point.chosen) CHECK(point.bytes == written);
+}
+
 TEST_CASE("a .tflite that does not compute its plan is told from one that does") {
   ir::Graph g = tiny::graph();
   output(g, conv(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 8)), 4), "y");
