@@ -212,8 +212,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   if (wants_format(config, "tflite")) {
     const tflite::Model lowered = tflite_graph(model, sample, doors, config, target);
     files.tflite = tflite::serialise(lowered);
-    for (const std::string& note : tflite_notes(lowered, model.graph, target))
-      result.report.notes.push_back(note);
+    for (const std::string& note : tflite_notes(lowered, model, target)) result.report.notes.push_back(note);
     describe_file(result.report, outputs.tflite, "tflite", files.tflite);
   }
   finish_report(result.report, applied, guards, config, split, diagnostics, {});

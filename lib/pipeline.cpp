@@ -89,7 +89,7 @@ ModelFiles unmeasured_files(ConvertResult& result, const plan::QuantizedModel& m
     if (!onnx) describe_proof(result.report, model, verdicts_of(model.graph, lowered), {});
     if (show) result.dumped += tflite::dump(lowered);
     files.tflite = tflite::serialise(lowered);
-    append(result.report.notes, tflite_notes(lowered, model.graph, target));
+    append(result.report.notes, tflite_notes(lowered, model, target));
     describe_file(result.report, outputs.tflite, "tflite", files.tflite);
   }
   return files;
@@ -337,7 +337,7 @@ ConvertResult convert(const ConvertOptions& options) {
     if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
     if (!onnx) verdicts = verdicts_of(described.graph, lowered);
     files.tflite = tflite::serialise(lowered);
-    append(result.report.notes, tflite_notes(lowered, for_tflite.graph, target));
+    append(result.report.notes, tflite_notes(lowered, for_tflite, target));
   }
   watch.lap("tflite");
   if (wants_format(config, "tflite")) {

@@ -238,6 +238,19 @@ std::string unpacked_note(const tflite::Model& model) {
                              unpacked);
 }
 
+std::string padded_note(const plan::QuantizedModel& model, const tflite::Model& lowered) {
+  const auto narrow =
+      std::ranges::count_if(model.weights, [](const auto& weight) { return weight.second.params.bits < 8; });
+  const bool packs = std::ranges::any_of(
+      lowered.tensors, [](const tflite::Tensor& tensor) { return tensor.type == tflite::Type::kInt4; });
+  return narrow == 0 || packs
+             ? ""
+             : format(
+                   "weights of {} layers have fewer than 8 bits and take a byte each in the .tflite: 4 bits "
+                   "are packed beside activations of 8 bits alone, in convolutions and matrices",
+                   narrow);
+}
+
 // Single numbers look like values of unknown rank to the runtime's shape inference; a run tells them apart.
 void find_scalars(ir::Graph& graph, run::RunnerFactory& runners, const std::vector<ir::Tensor>& sample) {
   run::RunnerOptions options;
@@ -260,11 +273,12 @@ void find_scalars(ir::Graph& graph, run::RunnerFactory& runners, const std::vect
 
 }  // namespace
 
-std::vector<std::string> tflite_notes(const tflite::Model& model, const ir::Graph& graph,
+std::vector<std::string> tflite_notes(const tflite::Model& lowered, const plan::QuantizedModel& model,
                                       const target::TargetSpec& target) {
-  std::vector<std::string> notes = port_notes(model, graph);
-  if (const std::string note = unpacked_note(model); !note.empty() && !target.tflite) notes.push_back(note);
-  for (std::string& note : elsewhere_notes(judge(model, target).elsewhere, target.name))
+  std::vector<std::string> notes = port_notes(lowered, model.graph);
+  if (const std::string note = unpacked_note(lowered); !note.empty() && !target.tflite) notes.push_back(note);
+  if (const std::string note = padded_note(model, lowered); !note.empty()) notes.push_back(note);
+  for (std::string& note : elsewhere_notes(judge(lowered, target).elsewhere, target.name))
     notes.push_back(std::move(note));
   return notes;
 }

@@ -47,8 +47,8 @@ void check_tflite(const ir::Graph& graph, const plan::QuantPlan& plan, const std
                   const target::TargetSpec& target);
 
 /// What a program that feeds the .tflite must know: a sentence for every input and output that is not as in
-/// the ONNX model. And what the target leaves to the processor beside it.
-std::vector<std::string> tflite_notes(const tflite::Model& model, const ir::Graph& graph,
+/// the ONNX model. And what narrow weights come to, and what the target leaves to the processor beside it.
+std::vector<std::string> tflite_notes(const tflite::Model& lowered, const plan::QuantizedModel& model,
                                       const target::TargetSpec& target);
 
 }  // namespace qc
