@@ -17,6 +17,7 @@
 #include "quantize/quantize.h"
 #include "settle_dynamic.h"
 #include "simulate/judged.h"
+#include "spell_channels.h"
 #include "spell_modes.h"
 #include "spell_shuffle.h"
 #include "store_tables.h"
@@ -432,6 +433,7 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
   say(store_tables(nodes_with_tables(config, rules, model), inputs, runners, threads, model));
   spell_dynamic(choices, bounded, threads, model);
   spell_shuffles(model);
+  spell_channels(model);
   return model;
 }
 

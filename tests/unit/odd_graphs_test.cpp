@@ -999,6 +999,55 @@ TEST_CASE("a budget counts float biases where the target has them") {
     if (point.chosen) CHECK(point.bytes == written);
 }
 
+TEST_CASE("convolutions whose channels no fast kernel takes get channels of zeros") {
+  const auto conv_of = [](ir::Graph& g, ir::ValueId x, int64_t channels, int64_t kernel, int64_t groups,
+                          unsigned seed) {
+    return conv(g, x, channels, {kernel, 1, kernel / 2, 1, groups, true}, seed);
+  };
+  // Dense ones: a picture's channels, few results, results that the next layer reads alone.
+  ir::Graph dense = tiny::graph();
+  const ir::ValueId first = tiny::relu(dense, conv_of(dense, input(dense, "x", {1, 3, 12, 10}), 18, 3, 1, 1));
+  output(dense, conv_of(dense, first, 5, 3, 1, 2), "y");
+  // By channel, through a gate that is computed from the same channels.
+  ir::Graph gated = tiny::graph();
+  const ir::ValueId wide = tiny::relu(gated, conv_of(gated, input(gated, "x", {1, 3, 12, 10}), 24, 1, 1, 3));
+  const ir::ValueId deep = tiny::relu(gated, conv_of(gated, wide, 24, 5, 24, 4));
+  const ir::ValueId gate = tiny::sigmoid(
+      gated,
+      conv_of(gated, tiny::relu(gated, conv_of(gated, tiny::global_average_pool(gated, deep), 8, 1, 1, 5)),
+              24, 1, 1, 6));
+  output(gated, conv_of(gated, tiny::mul(gated, deep, gate), 16, 1, 1, 7), "y");
+  // An output shows its channels: nothing grows.
+  ir::Graph shown = tiny::graph();
+  const ir::ValueId before =
+      tiny::relu(shown, conv_of(shown, input(shown, "x", {1, 3, 12, 10}), 24, 1, 1, 8));
+  output(shown, conv_of(shown, before, 24, 3, 24, 9), "y");
+
+  const struct {
+    const ir::Graph& graph;
+    const char* layers;  // outputs and inputs of the written convolutions
+  } rows[] = {{dense, "20x4 16x20 "}, {gated, "32x3 32x1 8x32 32x8 16x32 "}, {shown, "24x3 24x1 "}};
+  for (const auto& row : rows) {
+    CAPTURE(row.layers);
+    const std::string model = onnx_io::write(row.graph),
+                      written = convert_graph(row.graph, {"/placement=full"}).onnx;
+    Diagnostics ignored;
+    const ir::Graph graph = onnx_io::parse(written, {}, ignored);
+    std::string layers;
+    for (const ir::NodeId id : ir::topological_order(graph)) {
+      const ir::Node& found = graph.nodes[static_cast<size_t>(id)];
+      if (found.op_type != "Conv") continue;
+      const ir::NodeId unfolds = graph.values[static_cast<size_t>(found.inputs[1])].producer;
+      const auto& dims = ir::constant_input(graph, graph.nodes[static_cast<size_t>(unfolds)], 0)->dims;
+      layers += format("{}x{} ", dims[0], dims[1]);
+    }
+    CHECK(layers == row.layers);
+    const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+    CHECK(sqnr_db(ort_try::run(model, inputs)[0],
+                  ort_try::run(written, inputs, ort_try::Optimize::kExtended)[0]) > 27);
+  }
+}
+
 TEST_CASE("a .tflite that does not compute its plan is told from one that does") {
   ir::Graph g = tiny::graph();
   output(g, conv(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 8)), 4), "y");
