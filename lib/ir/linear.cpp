@@ -225,10 +225,10 @@ std::optional<ScaleShift> batch_norm_at(const Graph& graph, NodeId id) {
   if (!standard_op(node, "BatchNormalization") || node.inputs.size() != 5) return std::nullopt;
   if (int_attribute(node, "training_mode", 0) != 0 || int_attribute(node, "spatial", 1) != 1)
     return std::nullopt;
-  for (size_t i = 1; i < node.outputs.size(); ++i)
-    if (node.outputs[i] != kNone &&
-        (!value_at(graph, node.outputs[i]).consumers.empty() || is_output(graph, node.outputs[i])))
-      return std::nullopt;
+  // Other outputs, read or not, are those of training.
+  if (std::count(node.outputs.begin(), node.outputs.end(), kNone) + 1 <
+      static_cast<std::ptrdiff_t>(node.outputs.size()))
+    return std::nullopt;
   const Tensor* parameters[4];
   for (size_t i = 0; i < 4; ++i) {
     parameters[i] = float_constant(graph, node, i + 1);

@@ -249,11 +249,22 @@ std::string softmax_13(Graph& g, NodeId id) {
 
 // --- opset 14 to 21 ----------------------------------------------------------------------------
 
-// Before 14 more than one output meant training: statistics of the batch instead of the stored ones.
+// Before 14 more than one output meant training: statistics of the batch instead of the stored ones. Since
+// then an attribute says so, there are three outputs, and their variance is another.
 std::string batch_normalization_14(Graph& g, NodeId id) {
-  const auto& outputs = at(g, id).outputs;
-  const auto present = std::count_if(outputs.begin(), outputs.end(), [](ValueId v) { return v != kNone; });
-  return present > 1 ? "it has the outputs of training" : kDone;
+  std::vector<ValueId>& outputs = at(g, id).outputs;
+  const auto named = [](ValueId v) { return v != kNone; };
+  if (std::count_if(outputs.begin(), outputs.end(), named) <= 1) return kDone;
+  if (std::any_of(outputs.begin() + 1, outputs.end(), [&](ValueId v) {
+        return named(v) && (!value(g, v).consumers.empty() || ir::is_output(g, v));
+      }))
+    return "its statistics of the batch are used";
+  constexpr size_t kOutputs = 3;
+  for (size_t slot = kOutputs; slot < outputs.size(); ++slot)
+    if (named(outputs[slot])) value(g, outputs[slot]).producer = kNone;
+  outputs.resize(kOutputs, kNone);
+  ir::set_attribute(at(g, id), "training_mode", int64_t{1});
+  return kDone;
 }
 
 std::string roi_align_16(Graph& g, NodeId id) {

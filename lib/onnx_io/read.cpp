@@ -203,6 +203,13 @@ std::optional<ir::Tensor> constant_of(Reader& reader, onnx::NodeProto& node, con
   return std::nullopt;  // strings and sparse values stay nodes
 }
 
+// Whether output names left empty at the end say nothing: elsewhere their number counts.
+bool may_end_early(const onnx::NodeProto& node) {
+  constexpr std::string_view kCounted[] = {"If", "Loop", "Scan", "SequenceMap", "Split"};
+  return standard_domain(node.domain()) &&
+         std::find(std::begin(kCounted), std::end(kCounted), node.op_type()) == std::end(kCounted);
+}
+
 // The node without its inputs; its outputs become values. Constant nodes become constants instead.
 void read_node(Reader& reader, onnx::NodeProto& proto, std::string name, bool named) {
   const std::string where = format("node '{}' ({})", name, proto.op_type());
@@ -226,6 +233,8 @@ void read_node(Reader& reader, onnx::NodeProto& proto, std::string name, bool na
     if (v != kNone) reader.value(v).producer = id;
     node.outputs.push_back(v);
   }
+  if (may_end_early(proto))
+    while (node.outputs.size() > 1 && node.outputs.back() == kNone) node.outputs.pop_back();
   reader.graph.nodes.push_back(std::move(node));
 }
 

@@ -88,6 +88,11 @@ TEST_CASE("BatchNormalization in training mode stays", "[normalize]") {
   output(g, batch_norm(g, conv(g, image(g), 6)));
   ir::set_attribute(g.nodes.back(), "training_mode", int64_t{1});
   CHECK(normalize::fold_batch_norm(g) == 0);
+  ir::Graph old = graph(13);  // which says so by naming outputs
+  output(old, batch_norm(old, conv(old, image(old), 6)));
+  for (size_t i = 1; i < 5; ++i)
+    ir::set_output(old, only(old, "BatchNormalization"), i, ir::add_value(old, "m", ir::DType::kFloat));
+  CHECK(normalize::fold_batch_norm(old) == 0);
 }
 
 TEST_CASE("weights that two nodes share are changed for one of them only", "[normalize]") {

@@ -348,6 +348,21 @@ TEST_CASE("a sparse initializer becomes a Constant node that runs", "[onnx_io]")
   CHECK(y[0].as<float>()[1] == 7);
 }
 
+TEST_CASE("outputs left out at the end are gone, but where their number says something", "[onnx_io]") {
+  onnx::ModelProto model = add_model();
+  auto& graph = *model.mutable_graph();
+  graph.mutable_node(0)->set_output(0, "sum");
+  add_node(graph, "BatchNormalization", {"sum", "c", "c", "c", "c"}, {"normal", "", "", "", ""});
+  add_node(graph, "Dropout", {"normal"}, {"", ""});
+  add_node(graph, "Split", {"normal"}, {"y", ""});
+  add_node(graph, "Own", {"normal"}, {"own", ""})->set_domain("mine");
+  const ir::Graph read = parse(model);
+  CHECK(read.nodes[1].outputs.size() == 1);
+  CHECK(read.nodes[2].outputs.size() == 1);
+  CHECK(read.nodes[3].outputs.size() == 2);
+  CHECK(read.nodes[4].outputs.size() == 2);
+}
+
 TEST_CASE("nodes may stand in any order in the file", "[onnx_io]") {
   onnx::ModelProto model = add_model();
   auto& graph = *model.mutable_graph();
