@@ -290,6 +290,7 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
   const target::TargetSpec target = target::load(target_name);
   Diagnostics diagnostics;
   ir::Graph graph = onnx_io::read(model, diagnostics);
+  normalize::check_arities(graph);
   report::Inspection found;
   for (const Problem& warning : diagnostics.warnings)
     found.notes.push_back(warning.place + ": " + warning.cause);

@@ -9,8 +9,9 @@
 
 namespace qc {
 
-/// `target`: a name or a JSON file, as --target. Throws Error: file not readable, unknown target. A model
-/// that ONNX Runtime refuses is shown all the same, without shapes and with its words as a note.
+/// `target`: a name or a JSON file, as --target. Throws Error: file not readable, nodes without the inputs
+/// that they need, unknown target. Any other model that ONNX Runtime refuses is shown all the same, without
+/// shapes and with its words as a note.
 report::Inspection inspect(const std::filesystem::path& model, const std::string& target);
 
 }  // namespace qc

@@ -205,26 +205,6 @@ constexpr Arity kArities[] = {
     {2, " Add Conv ConvTranspose Div Gather Gemm MatMul Mul PRelu Pow Sub "},
 };
 
-void check_arities(const Graph& graph) {
-  Diagnostics problems;
-  for (const Node& node : graph.nodes) {
-    if (node.erased || !ir::standard_op(node, node.op_type)) continue;
-    for (const Arity& arity : kArities) {
-      if (arity.op_types.find(" " + node.op_type + " ") == std::string_view::npos) continue;
-      const auto given =
-          static_cast<size_t>(std::find(node.inputs.begin(), node.inputs.end(), kNone) - node.inputs.begin());
-      if (given < arity.inputs)
-        problems.error({"bad-node", format("node '{}' ({})", node.name, node.op_type),
-                        format("it has {} of the {} inputs that it needs", given, arity.inputs),
-                        "export the model again"});
-      if (node.outputs.empty() || node.outputs[0] == kNone)
-        problems.error({"bad-node", format("node '{}' ({})", node.name, node.op_type), "it has no output",
-                        "export the model again"});
-    }
-  }
-  problems.throw_if_errors(Exit::kInput);
-}
-
 /// Adds up what each row did.
 class Tally {
  public:
@@ -271,6 +251,26 @@ std::vector<Applied> apply_checked(Graph& graph, run::RunnerFactory& runners, co
 }
 
 }  // namespace
+
+void check_arities(const Graph& graph) {
+  Diagnostics problems;
+  for (const Node& node : graph.nodes) {
+    if (node.erased || !ir::standard_op(node, node.op_type)) continue;
+    for (const Arity& arity : kArities) {
+      if (arity.op_types.find(" " + node.op_type + " ") == std::string_view::npos) continue;
+      const auto given =
+          static_cast<size_t>(std::find(node.inputs.begin(), node.inputs.end(), kNone) - node.inputs.begin());
+      if (given < arity.inputs)
+        problems.error({"bad-node", format("node '{}' ({})", node.name, node.op_type),
+                        format("it has {} of the {} inputs that it needs", given, arity.inputs),
+                        "export the model again"});
+      if (node.outputs.empty() || node.outputs[0] == kNone)
+        problems.error({"bad-node", format("node '{}' ({})", node.name, node.op_type), "it has no output",
+                        "export the model again"});
+    }
+  }
+  problems.throw_if_errors(Exit::kInput);
+}
 
 std::span<const RewriteInfo> rewrites() {
   static constexpr auto kInfos = [] {

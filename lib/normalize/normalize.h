@@ -40,8 +40,13 @@ struct RewriteInfo {
 };
 std::span<const RewriteInfo> rewrites();
 
+/// Throws Error(kInput) naming every node that lacks inputs or a result which rewrites and recognise() rely
+/// on.
+void check_arities(const ir::Graph& graph);
+
 /// Runs every rewrite in order, until nothing changes. Returns what was done, in table order, for the report.
-/// Inputs and outputs keep their order and names; a value that keeps its name keeps its meaning.
+/// Inputs and outputs keep their order and names; a value that keeps its name keeps its meaning. Throws as
+/// check_arities() does.
 std::vector<Applied> normalize(ir::Graph& graph, run::RunnerFactory& runners, const Options& options,
                                Diagnostics& diagnostics);
 

@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "base/text.h"
+#include "inspect.h"
 #include "onnx_io/onnx_io.h"
 #include "pipeline.h"
 #include "prepare.h"
@@ -1076,6 +1077,21 @@ TEST_CASE("a .tflite that does not compute its plan is told from one that does")
   REQUIRE(problem);
   CHECK(problem->place == "odd.tflite");
   CHECK_THAT(problem->cause, Catch::Contains("'y'"));
+}
+
+TEST_CASE("inspect refuses a node without its inputs in the words of a conversion") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = input(g, "x", {1, 4, 8});
+  const ir::ValueId weights = tiny::softmax(g, tiny::matmul(g, x, tiny::transpose(g, x, {0, 2, 1})));
+  output(g, tiny::matmul(g, weights, x), "y");
+  ir::Node& softmax = g.nodes[static_cast<size_t>(tiny::only(g, "Softmax"))];
+  g.values[static_cast<size_t>(softmax.inputs[0])].consumers.clear();
+  softmax.inputs.clear();
+  const std::filesystem::path model =
+      std::filesystem::temp_directory_path() / ("qconvert-odd-" + std::to_string(::getpid()) + ".onnx");
+  write_file_atomically(model, onnx_io::write(g));
+  CHECK_THROWS_WITH(inspect(model, "int8"), Catch::Contains("it has 0 of the 1 inputs that it needs"));
+  std::filesystem::remove(model);
 }
 
 }  // namespace
