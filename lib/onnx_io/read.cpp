@@ -122,8 +122,15 @@ void read_initializers(Reader& reader, onnx::GraphProto& proto,
     const ValueId id = reader.define(name, "an initializer");
     set_constant(reader, id, take_tensor(tensor, reader.files, where, reader.diagnostics));
   }
-  // A sparse initializer means the same as a Constant node with a sparse value, which is a node we can carry.
+  // One that cannot be dense means the same as a Constant node with a sparse value, which is a node we can
+  // carry.
   for (auto& sparse : *proto.mutable_sparse_initializer()) {
+    const std::string& name = sparse.values().name();
+    if (auto dense =
+            dense_tensor(sparse, reader.files, format("initializer '{}'", name), reader.diagnostics)) {
+      set_constant(reader, reader.define(name, "an initializer"), std::move(*dense));
+      continue;
+    }
     onnx::NodeProto* node = proto.add_node();
     node->set_op_type("Constant");
     node->add_output(sparse.values().name());
@@ -200,7 +207,9 @@ std::optional<ir::Tensor> constant_of(Reader& reader, onnx::NodeProto& node, con
   if (name == "value_ints")
     return ir::make_tensor(std::vector<int64_t>(attribute.ints().begin(), attribute.ints().end()),
                            {attribute.ints_size()});
-  return std::nullopt;  // strings and sparse values stay nodes
+  if (name == "sparse_value" && attribute.has_sparse_tensor())
+    return dense_tensor(attribute.sparse_tensor(), reader.files, where, reader.diagnostics);
+  return std::nullopt;  // strings stay nodes
 }
 
 // Whether output names left empty at the end say nothing: elsewhere their number counts.

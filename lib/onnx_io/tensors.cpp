@@ -253,6 +253,54 @@ ir::Tensor take_tensor(onnx::TensorProto& proto, ExternalFiles& files, const std
 void embed_external_data(onnx::GraphProto& body, ExternalFiles& files, const std::string& place,
                          Diagnostics& diagnostics) {
   const auto embed = [&](onnx::TensorProto& tensor) {
+namespace {
+
+// Which elements of `dims` the indices name, one each or a coordinate for each dimension: rising, as the
+// format has it, so none twice.
+std::optional<std::vector<int64_t>> places_of(const ir::Tensor& indices, const std::vector<int64_t>& dims,
+                                              int64_t count) {
+  const auto rank = static_cast<int64_t>(dims.size());
+  const bool flat = indices.dims == std::vector<int64_t>{count};
+  if (indices.dtype != ir::DType::kInt64 || (!flat && indices.dims != std::vector<int64_t>{count, rank}))
+    return std::nullopt;
+  const std::span<const int64_t> given = indices.as<int64_t>();
+  const std::vector<int64_t> all = {ir::element_count(dims)}, &limits = flat ? all : dims;
+  std::vector<int64_t> places;
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+    int64_t place = 0;
+    for (size_t d = 0; d < limits.size(); ++d) {
+      const int64_t index = given[i * limits.size() + d];
+      if (index < 0 || index >= limits[d]) return std::nullopt;
+      place = place * limits[d] + index;
+    }
+    if (!places.empty() && place <= places.back()) return std::nullopt;
+    places.push_back(place);
+  }
+  return places;
+}
+
+}  // namespace
+
+std::optional<ir::Tensor> dense_tensor(const onnx::SparseTensorProto& proto, ExternalFiles& files,
+                                       const std::string& place, Diagnostics& diagnostics) {
+  constexpr int64_t kMostBytes = int64_t{64} << 20;
+  const std::vector<int64_t> dims(proto.dims().begin(), proto.dims().end());
+  const auto type = static_cast<ir::DType>(proto.values().data_type());
+  const auto bytes = packed_bytes(dims, ir::bits_of(type));
+  if (ir::bits_of(type) < 8 || !bytes || *bytes > kMostBytes) return std::nullopt;
+  onnx::TensorProto stored = proto.values(), indices = proto.indices();
+  const ir::Tensor values = take_tensor(stored, files, place, diagnostics);
+  const auto places = places_of(take_tensor(indices, files, place, diagnostics), dims, values.size());
+  if (!places) return std::nullopt;
+  ir::Tensor dense = ir::zeros(type, dims);
+  std::string numbers = *dense.bytes;
+  const size_t size = static_cast<size_t>(ir::bits_of(type)) / 8;
+  for (size_t i = 0; i < places->size(); ++i)
+    numbers.replace(static_cast<size_t>((*places)[i]) * size, size, *values.bytes, i * size, size);
+  dense.bytes = std::make_shared<const std::string>(std::move(numbers));
+  return dense;
+}
+
     if (tensor.data_location() != onnx::TensorProto::EXTERNAL) return;
     const auto bytes = packed_bytes({tensor.dims().begin(), tensor.dims().end()},
                                     ir::bits_of(static_cast<ir::DType>(tensor.data_type())));

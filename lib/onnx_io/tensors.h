@@ -15,6 +15,7 @@
 
 namespace onnx {
 class TensorProto;
+class SparseTensorProto;
 class GraphProto;
 }  // namespace onnx
 
@@ -63,6 +64,11 @@ ir::Tensor take_tensor(onnx::TensorProto& proto, ExternalFiles& files, const std
 /// Brings the external data of tensors inside a body (and the bodies inside it) into the body: its bytes must
 /// stay true when they are written to another folder.
 void embed_external_data(onnx::GraphProto& body, ExternalFiles& files, const std::string& place,
+/// The same numbers with the zeros between them; nothing where that would take more than 64 MiB, or where the
+/// indices are not what the format asks for. Problems as in take_tensor().
+std::optional<ir::Tensor> dense_tensor(const onnx::SparseTensorProto& proto, ExternalFiles& files,
+                                       const std::string& place, Diagnostics& diagnostics);
+
                          Diagnostics& diagnostics);
 
 /// Bytes of `dims` elements of `bits` bits, packed; nullopt for negative dims and numbers beyond int64.

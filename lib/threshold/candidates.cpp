@@ -245,7 +245,8 @@ std::vector<plan::Candidate> search_group(const ir::Graph& graph, const std::vec
   std::vector<ir::ValueId> sources;
   const auto moved = [&](ir::ValueId v) {
     const ir::Node* node = producer_of(graph, v);
-    return node && std::find(members.begin(), members.end(), node->inputs.at(0)) != members.end();
+    return node && !node->inputs.empty() &&
+           std::find(members.begin(), members.end(), node->inputs[0]) != members.end();
   };
   for (const ir::ValueId v : members) {
     const auto found = stats.find(v);

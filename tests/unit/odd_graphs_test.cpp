@@ -1094,5 +1094,13 @@ TEST_CASE("inspect refuses a node without its inputs in the words of a conversio
   std::filesystem::remove(model);
 }
 
+TEST_CASE("what a node makes of nothing is rounded as anything else") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId noise =
+      node(g, "RandomUniform", {}, {{"shape", tiny::Dims{1, 8, 12, 10}}}, tiny::Dims{1, 8, 12, 10});
+  output(g, conv(g, tiny::add(g, conv(g, input(g, "x", {1, 3, 12, 10}), 8), noise), 4), "y");
+  CHECK(!convert_graph(g, {"/placement=full"}).onnx.empty());
+}
+
 }  // namespace
 }  // namespace qc

@@ -330,22 +330,50 @@ TEST_CASE("what the graph has no field for comes back unchanged", "[onnx_io]") {
   CHECK(back.DebugString() == expected.DebugString());
 }
 
-TEST_CASE("a sparse initializer becomes a Constant node that runs", "[onnx_io]") {
+// [[0, 5, 0], [0, 0, 7]]
+void make_sparse(onnx::SparseTensorProto& sparse, const std::string& name, std::vector<int64_t> indices) {
+  for (const int64_t d : {2, 3}) sparse.add_dims(d);
+  sparse.mutable_values()->set_name(name);
+  sparse.mutable_values()->set_data_type(onnx::TensorProto::FLOAT);
+  sparse.mutable_values()->add_dims(2);
+  for (const float v : {5.0f, 7.0f}) sparse.mutable_values()->add_float_data(v);
+  sparse.mutable_indices()->set_data_type(onnx::TensorProto::INT64);
+  sparse.mutable_indices()->add_dims(2);
+  if (indices.size() > 2) sparse.mutable_indices()->add_dims(static_cast<int64_t>(indices.size()) / 2);
+  for (const int64_t i : indices) sparse.mutable_indices()->add_int64_data(i);
+}
+
+TEST_CASE("sparse tensors become dense constants", "[onnx_io]") {
   onnx::ModelProto model = add_model();
   auto& graph = *model.mutable_graph();
   graph.clear_initializer();
-  auto* sparse = graph.add_sparse_initializer();
-  sparse->add_dims(2);
-  sparse->mutable_values()->set_name("c");
-  sparse->mutable_values()->set_data_type(onnx::TensorProto::FLOAT);
-  sparse->mutable_values()->add_dims(1);
-  sparse->mutable_values()->add_float_data(5);
-  sparse->mutable_indices()->set_data_type(onnx::TensorProto::INT64);
-  sparse->mutable_indices()->add_dims(1);
-  sparse->mutable_indices()->add_int64_data(1);
-  const auto y = ort_try::run(onnx_io::write(parse(model)), {ir::make_tensor(std::vector<float>{1, 2}, {2})});
-  CHECK(y[0].as<float>()[0] == 1);
-  CHECK(y[0].as<float>()[1] == 7);
+  make_sparse(*graph.add_sparse_initializer(), "c", {1, 5});
+  auto* attribute = add_node(graph, "Constant", {}, {"d"})->add_attribute();
+  attribute->set_name("sparse_value");
+  attribute->set_type(onnx::AttributeProto::SPARSE_TENSOR);
+  make_sparse(*attribute->mutable_sparse_tensor(), "", {0, 1, 1, 2});
+  const ir::Graph read = parse(model);
+  CHECK(read.nodes.size() == 1);
+  for (const char* name : {"c", "d"}) {
+    REQUIRE(named(read, name).constant);
+    CHECK(ir::equal(*named(read, name).constant,
+                    ir::make_tensor(std::vector<float>{0, 5, 0, 0, 0, 7}, {2, 3})));
+  }
+}
+
+TEST_CASE("a sparse initializer that cannot be dense is a node", "[onnx_io]") {
+  const std::vector<int64_t> indices[] = {{1, 6}, {-1, 5}, {5, 1}, {1, 1}, {0, 1, 2, 0}, {0, 0, 0, 0, 0, 1}};
+  for (const std::vector<int64_t>& wrong : indices) {
+    onnx::ModelProto model = add_model();
+    model.mutable_graph()->clear_initializer();
+    make_sparse(*model.mutable_graph()->add_sparse_initializer(), "c", wrong);
+    CHECK(parse(model).nodes.size() == 2);
+  }
+  onnx::ModelProto model = add_model();
+  model.mutable_graph()->clear_initializer();
+  make_sparse(*model.mutable_graph()->add_sparse_initializer(), "c", {1, 5});
+  model.mutable_graph()->mutable_sparse_initializer(0)->set_dims(0, int64_t{1} << 40);
+  CHECK(parse(model).nodes.size() == 2);
 }
 
 TEST_CASE("outputs left out at the end are gone, but where their number says something", "[onnx_io]") {
