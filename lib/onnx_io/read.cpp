@@ -440,7 +440,11 @@ ir::Graph read(const std::filesystem::path& path, Diagnostics& diagnostics) {
   const size_t size = file->bytes().size();
   onnx::ModelProto model = load_proto(file->bytes(), path.string());
   file.reset();  // the message holds everything now
-  return to_graph(std::move(model), size, path.string(), ExternalFiles(parent.empty() ? "." : parent),
+  std::error_code error;
+  const std::filesystem::path linked = std::filesystem::is_symlink(path, error)
+                                           ? std::filesystem::canonical(path, error).parent_path()
+                                           : std::filesystem::path();
+  return to_graph(std::move(model), size, path.string(), ExternalFiles(parent.empty() ? "." : parent, linked),
                   diagnostics);
 }
 

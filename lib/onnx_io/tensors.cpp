@@ -75,6 +75,11 @@ bool parse_number(const std::string& text, int64_t& number) {
   return error == std::errc() && end == text.data() + text.size() && number >= 0;
 }
 
+// Both without links.
+bool is_inside(const std::filesystem::path& file, const std::filesystem::path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), file.begin(), file.end()).first == folder.end();
+}
+
 // The bytes that the external_data entries point at. `expected` < 0: not known beforehand.
 std::optional<std::string> external_bytes(const onnx::TensorProto& proto, int64_t expected,
                                           ExternalFiles& files, const std::string& place,
@@ -153,12 +158,10 @@ ExternalFiles::File& ExternalFiles::open(const std::string& location) {
   } else {
     const fs::path base = fs::canonical(folder_, error);
     const fs::path real = error ? fs::path() : fs::canonical(folder_ / relative, error);
-    const auto differ = error ? std::pair(base.end(), real.end())
-                              : std::mismatch(base.begin(), base.end(), real.begin(), real.end());
     struct stat info {};
     if (error) {
       file.problem = format("cannot open its external data file '{}': {}", location, error.message());
-    } else if (differ.first != base.end()) {
+    } else if (!is_inside(real, base) && (linked_folder_.empty() || !is_inside(real, linked_folder_))) {
       file.problem =
           format("its external data file '{}' is a link to a place outside the model's folder", location);
     } else if (file.fd = ::open(real.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); file.fd < 0) {
@@ -250,9 +253,6 @@ ir::Tensor take_tensor(onnx::TensorProto& proto, ExternalFiles& files, const std
   return tensor;
 }
 
-void embed_external_data(onnx::GraphProto& body, ExternalFiles& files, const std::string& place,
-                         Diagnostics& diagnostics) {
-  const auto embed = [&](onnx::TensorProto& tensor) {
 namespace {
 
 // Which elements of `dims` the indices name, one each or a coordinate for each dimension: rising, as the
@@ -301,6 +301,9 @@ std::optional<ir::Tensor> dense_tensor(const onnx::SparseTensorProto& proto, Ext
   return dense;
 }
 
+void embed_external_data(onnx::GraphProto& body, ExternalFiles& files, const std::string& place,
+                         Diagnostics& diagnostics) {
+  const auto embed = [&](onnx::TensorProto& tensor) {
     if (tensor.data_location() != onnx::TensorProto::EXTERNAL) return;
     const auto bytes = packed_bytes({tensor.dims().begin(), tensor.dims().end()},
                                     ir::bits_of(static_cast<ir::DType>(tensor.data_type())));

@@ -22,11 +22,14 @@ class GraphProto;
 namespace qc::onnx_io {
 
 /// The data files of one model, opened once each. Only regular files inside the model's folder are read: a
-/// path from a model file is a stranger's word.
+/// path from a model file is a stranger's word. Where the model is a link, its data may be links into the
+/// folder that it leads to: caches store models so.
 class ExternalFiles {
  public:
   /// An empty folder means that there is none (a model from memory): every external tensor is then a problem.
-  explicit ExternalFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  /// `linked_folder`: where the model's own file lies, if it was reached by a link.
+  explicit ExternalFiles(std::filesystem::path folder, std::filesystem::path linked_folder = {})
+      : folder_(std::move(folder)), linked_folder_(std::move(linked_folder)) {}
   ~ExternalFiles();
   ExternalFiles(ExternalFiles&&) noexcept = default;
   ExternalFiles(const ExternalFiles&) = delete;
@@ -52,7 +55,7 @@ class ExternalFiles {
   };
   File& open(const std::string& location);
 
-  std::filesystem::path folder_;
+  std::filesystem::path folder_, linked_folder_;
   std::map<std::string, File> files_;
 };
 
@@ -61,14 +64,14 @@ class ExternalFiles {
 ir::Tensor take_tensor(onnx::TensorProto& proto, ExternalFiles& files, const std::string& place,
                        Diagnostics& diagnostics);
 
-/// Brings the external data of tensors inside a body (and the bodies inside it) into the body: its bytes must
-/// stay true when they are written to another folder.
-void embed_external_data(onnx::GraphProto& body, ExternalFiles& files, const std::string& place,
 /// The same numbers with the zeros between them; nothing where that would take more than 64 MiB, or where the
 /// indices are not what the format asks for. Problems as in take_tensor().
 std::optional<ir::Tensor> dense_tensor(const onnx::SparseTensorProto& proto, ExternalFiles& files,
                                        const std::string& place, Diagnostics& diagnostics);
 
+/// Brings the external data of tensors inside a body (and the bodies inside it) into the body: its bytes must
+/// stay true when they are written to another folder.
+void embed_external_data(onnx::GraphProto& body, ExternalFiles& files, const std::string& place,
                          Diagnostics& diagnostics);
 
 /// Bytes of `dims` elements of `bits` bits, packed; nullopt for negative dims and numbers beyond int64.

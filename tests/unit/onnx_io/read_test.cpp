@@ -459,6 +459,24 @@ TEST_CASE("external data that cannot be used is refused with its reason", "[onnx
   CHECK(error_of(model, "").find("not read from a file") != std::string::npos);
 }
 
+TEST_CASE("data of a linked model may be links into the folder of the model's own file", "[onnx_io]") {
+  const Folder folder;
+  onnx::ModelProto model = add_model();
+  make_external(*model.mutable_graph()->mutable_initializer(0), "m.data", "", "");
+  folder.put("blobs/1111", model.SerializeAsString());
+  folder.put("blobs/2222", floats({3, 4}));
+  folder.put("elsewhere/3333", floats({5, 6}));
+  const fs::path file = folder.path / "model" / "m.onnx", data = folder.path / "model" / "m.data";
+  fs::create_symlink("../blobs/1111", file);
+  fs::create_symlink("../blobs/2222", data);
+  Diagnostics diagnostics;
+  CHECK(named(onnx_io::read(file, diagnostics), "c").constant->as<float>()[0] == 3);
+  fs::remove(data);
+  fs::create_symlink("../elsewhere/3333", data);
+  CHECK(error_of([&] { onnx_io::read(file, diagnostics); }).find("a link to a place outside") !=
+        std::string::npos);
+}
+
 TEST_CASE("a broken graph is refused, all problems at once", "[onnx_io]") {
   onnx::ModelProto model = add_model();
   auto& graph = *model.mutable_graph();
