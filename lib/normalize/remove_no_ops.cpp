@@ -1,5 +1,6 @@
 // Nodes that hand their input on unchanged: Identity, Dropout at inference, and ops whose parameters make
-// them do nothing. Each rule is one row: an op type and a test that may assume that type.
+// them do nothing. Each rule is one row: an op type and a test that may assume that type. The mask of a
+// Dropout that drops nothing is made without it.
 #include <algorithm>
 #include <numeric>
 
@@ -128,10 +129,38 @@ bool transform(Graph& graph, const Match& m) {
   return true;
 }
 
+// A Dropout that drops nothing, whose mask somebody reads. Before opset 12 the runtime's masks say that all
+// was dropped, and they are no booleans everywhere.
+std::optional<NodeId> match_mask(const Graph& graph, NodeId id) {
+  constexpr int64_t kTrueMasks = 12;
+  const Node& node = node_at(graph, id);
+  const bool masks = ir::standard_op(node, "Dropout") && ir::opset(graph) >= kTrueMasks &&
+                     node.outputs.size() > 1 && node.outputs[1] != kNone;
+  if (!masks || !idle_dropout(graph, node)) return std::nullopt;
+  const ValueId mask = node.outputs[1];
+  const bool read = !value_at(graph, mask).consumers.empty() || ir::is_output(graph, mask);
+  return read ? std::optional(id) : std::nullopt;
+}
+
+// All true, in the shape of the input.
+bool make_mask(Graph& graph, const NodeId& id) {
+  const ValueId x = node_at(graph, id).inputs[0], mask = node_at(graph, id).outputs[1];
+  const std::string name = value_at(graph, mask).name;
+  const ValueId shape = insert_node(graph, "Shape", {x}, {}, name + "_shape", id);
+  value_at(graph, shape).dtype = ir::DType::kInt64;
+  const ValueId made = insert_node(graph, "ConstantOfShape", {shape},
+                                   {{"value", ir::make_tensor(ir::DType::kBool, "\1", {1})}}, name, id);
+  node_at(graph, id).outputs.resize(1);
+  value_at(graph, mask).producer = kNone;
+  ir::set_output(graph, value_at(graph, made).producer, 0, mask);
+  return true;
+}
+
 }  // namespace
 
 int remove_no_ops(Graph& graph) {
-  return rewrite_all<Match>(graph, match, transform);
+  const int masks = rewrite_all<NodeId>(graph, match_mask, make_mask);
+  return masks + rewrite_all<Match>(graph, match, transform);
 }
 
 }  // namespace qc::normalize

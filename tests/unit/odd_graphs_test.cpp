@@ -1102,5 +1102,19 @@ TEST_CASE("what a node makes of nothing is rounded as anything else") {
   CHECK(!convert_graph(g, {"/placement=full"}).onnx.empty());
 }
 
+TEST_CASE("the mask of a Dropout may be read", "[litert]") {
+  check({"both",
+         [](ir::Graph& g, ir::ValueId x) {
+           const auto dropped = tiny::node_outputs(g, "Dropout", {tiny::relu(g, conv(g, x, 8))}, {}, 2);
+           g.values[static_cast<size_t>(dropped[1])].dtype = ir::DType::kBool;
+           g.values[static_cast<size_t>(dropped[0])].has_shape = true;
+           g.values[static_cast<size_t>(dropped[0])].dims = {1, 8, 12, 10};
+           const ir::ValueId mask =
+               node(g, "Cast", {dropped[1]}, {{"to", int64_t{1}}}, tiny::Dims{1, 8, 12, 10});
+           output(g, tiny::add(g, conv(g, dropped[0], 8), mask), "y");
+         },
+         kBoth, 25});
+}
+
 }  // namespace
 }  // namespace qc
