@@ -220,15 +220,16 @@ bool unpadded(const Node& node) {
          (mode == "NOTSET" && std::all_of(pads.begin(), pads.end(), [](int64_t p) { return p == 0; }));
 }
 
+bool normalizes_by_batch(const Node& batch_norm) {
+  const auto named = [](ValueId v) { return v != kNone; };
+  return int_attribute(batch_norm, "training_mode", 0) != 0 ||
+         std::count_if(batch_norm.outputs.begin(), batch_norm.outputs.end(), named) > 1;
+}
+
 std::optional<ScaleShift> batch_norm_at(const Graph& graph, NodeId id) {
   const Node& node = node_at(graph, id);
   if (!standard_op(node, "BatchNormalization") || node.inputs.size() != 5) return std::nullopt;
-  if (int_attribute(node, "training_mode", 0) != 0 || int_attribute(node, "spatial", 1) != 1)
-    return std::nullopt;
-  // Other outputs, read or not, are those of training.
-  if (std::count(node.outputs.begin(), node.outputs.end(), kNone) + 1 <
-      static_cast<std::ptrdiff_t>(node.outputs.size()))
-    return std::nullopt;
+  if (normalizes_by_batch(node) || int_attribute(node, "spatial", 1) != 1) return std::nullopt;
   const Tensor* parameters[4];
   for (size_t i = 0; i < 4; ++i) {
     parameters[i] = float_constant(graph, node, i + 1);

@@ -37,6 +37,9 @@ struct ScaleShift {
 /// Add, Sub, Mul or Div of the operand in `slot` with a channel constant, as a map of that operand.
 std::optional<ScaleShift> channel_map_at(const Graph& graph, NodeId node, size_t slot, int64_t channels,
                                          int64_t rank, int64_t axis);
+/// A BatchNormalization that takes the mean and the variance of its input instead of the stored ones: since
+/// opset 14 an attribute says so, before it more outputs than one, read or not.
+bool normalizes_by_batch(const Node& batch_norm);
 /// BatchNormalization in inference as scale and shift; nullopt for training mode, further outputs, or
 /// parameters that are not constant or give no finite numbers.
 std::optional<ScaleShift> batch_norm_at(const Graph& graph, NodeId node);

@@ -125,6 +125,9 @@ bool shapes_known(Lowering& l, ir::NodeId id) {
     for (const ir::ValueId v : *list) {
       if (v == ir::kNone) continue;
       const ir::Value& value = value_at(l, v);
+      const bool by_the_way = list == &node.outputs && v != node.outputs[0] && value.consumers.empty() &&
+                              !ir::is_output(graph_of(l), v);
+      if (by_the_way) continue;
       const bool fixed =
           value.constant || (value.has_shape && std::none_of(value.dims.begin(), value.dims.end(),
                                                              [](int64_t d) { return d < 0; }));

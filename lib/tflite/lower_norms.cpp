@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/text.h"
+#include "ir/linear.h"
 #include "tflite/lowering.h"
 
 namespace qc::tflite {
@@ -52,6 +53,38 @@ TensorId by_channel(Lowering& l, ir::NodeId id, size_t slot, int64_t channels) {
   return add_constant(l, Type::kFloat32, shape,
                       std::string(reinterpret_cast<const char*>(all.data()), all.size() * sizeof(float)),
                       "constants");
+}
+
+// By the stored statistics or by those of the batch. In either order of dimensions.
+void lower_batch_normalization(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  const bool training = ir::normalizes_by_batch(node);
+  const ir::Tensor* p[4] = {};  // scale, shift, mean, variance
+  for (size_t i = 0; i < (training ? 2 : 4); ++i)
+    if (!(p[i] = ir::constant_input(graph_of(l), node, i + 1)))
+      return refuse(l, id, "its parameters are computed by the model");
+  const float epsilon = ir::float_attribute(node, "epsilon", 1e-5f);
+  std::vector<float> scale, shift;
+  for (size_t c = 0; c < p[0]->as<float>().size(); ++c) {
+    const double s = p[0]->as<float>()[c] /
+                     (training ? 1 : std::sqrt(p[3]->as<float>()[c] + static_cast<double>(epsilon)));
+    scale.push_back(static_cast<float>(s));
+    shift.push_back(static_cast<float>(p[1]->as<float>()[c] - (training ? 0 : p[2]->as<float>()[c] * s)));
+  }
+  const size_t rank = rank_of(l, id);
+  const int channels = axis_in(1, rank, l.layouts.node_in[static_cast<size_t>(id)]);
+  Shape small(rank, 1), axes;
+  small[static_cast<size_t>(channels)] = static_cast<int32_t>(scale.size());
+  for (int32_t axis = 0; axis < static_cast<int32_t>(rank); ++axis)
+    if (axis != channels) axes.push_back(axis);
+  const auto constant = [&](const std::vector<float>& v) {
+    return add_constant(l, Type::kFloat32, small,
+                        std::string(reinterpret_cast<const char*>(v.data()), v.size() * sizeof(float)),
+                        "constants");
+  };
+  const TensorId x = read(l, id, 0), plain = training ? standardized(l, x, axes, epsilon) : x;
+  const TensorId scaled = apply(l, Op::kMul, {plain, constant(scale)}, tensor_at(l, x).shape);
+  emit_result(l, id, Op::kAdd, {scaled, constant(shift)});
 }
 
 void lower_group_normalization(Lowering& l, ir::NodeId id) {
@@ -209,6 +242,7 @@ void lower_einsum(Lowering& l, ir::NodeId id) {
 }
 
 constexpr OpRow kRows[] = {
+    {"BatchNormalization", free_sides, lower_batch_normalization},
     {"GroupNormalization", original_sides, lower_group_normalization},
     {"RMSNormalization", original_sides, lower_rms_normalization},
     {"LpNormalization", original_sides, lower_lp_normalization},

@@ -129,31 +129,6 @@ void lower_prelu(Lowering& l, ir::NodeId id) {
   emit_result(l, id, Op::kPrelu, {x, fitted});
 }
 
-void lower_batch_normalization(Lowering& l, ir::NodeId id) {
-  const ir::Node& node = node_at(l, id);
-  const ir::Tensor* p[4];  // scale, shift, mean, variance
-  for (size_t i = 0; i < 4; ++i)
-    if (!(p[i] = ir::constant_input(graph_of(l), node, i + 1)))
-      return refuse(l, id, "its statistics are computed by the model");
-  const double epsilon = ir::float_attribute(node, "epsilon", 1e-5f);
-  std::vector<float> scale, shift;
-  for (size_t c = 0; c < p[0]->as<float>().size(); ++c) {
-    const double s = p[0]->as<float>()[c] / std::sqrt(p[3]->as<float>()[c] + epsilon);
-    scale.push_back(static_cast<float>(s));
-    shift.push_back(static_cast<float>(p[1]->as<float>()[c] - p[2]->as<float>()[c] * s));
-  }
-  const size_t rank = result_rank(l, id);
-  std::vector<int32_t> shape(rank, 1);
-  shape[static_cast<size_t>(axis_in(1, rank, l.layouts.node_in[static_cast<size_t>(id)]))] =
-      static_cast<int32_t>(scale.size());
-  const auto constant = [&](const std::vector<float>& v) {
-    return add_constant(l, Type::kFloat32, shape,
-                        std::string(reinterpret_cast<const char*>(v.data()), v.size() * sizeof(float)),
-                        "constants");
-  };
-  emit_result(l, id, Op::kAdd, {then(l, Op::kMul, read(l, id, 0), constant(scale)), constant(shift)});
-}
-
 void lower_cast(Lowering& l, ir::NodeId id) {
   const TensorId x = read(l, id, 0);
   const Type to = type_of(value_at(l, node_at(l, id).outputs[0]).dtype);
@@ -207,7 +182,6 @@ constexpr OpRow kRows[] = {
     {"Sin", free_sides, lower_unary<Op::kSin>},
     {"Cos", free_sides, lower_unary<Op::kCos>},
     {"Reciprocal", free_sides, lower_reciprocal},
-    {"BatchNormalization", free_sides, lower_batch_normalization},
     {"Cast", free_sides, lower_cast},
     {"Where", free_sides, lower_where},
     {"Identity", free_sides, lower_identity},

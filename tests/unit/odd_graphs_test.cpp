@@ -1116,5 +1116,16 @@ TEST_CASE("the mask of a Dropout may be read", "[litert]") {
          kBoth, 25});
 }
 
+TEST_CASE("BatchNormalization in training takes the statistics of the batch", "[litert]") {
+  check({"both",
+         [](ir::Graph& g, ir::ValueId x) {
+           const ir::ValueId y = tiny::batch_norm(g, conv(g, x, 8));
+           const ir::NodeId id = g.values[static_cast<size_t>(y)].producer;
+           for (size_t i = 1; i < 5; ++i) ir::set_output(g, id, i, ir::add_value(g, "m", ir::DType::kFloat));
+           output(g, tiny::relu(g, conv(g, y, 4)), "y");
+         },
+         kBoth, 20});
+}
+
 }  // namespace
 }  // namespace qc
