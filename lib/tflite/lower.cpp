@@ -140,17 +140,32 @@ bool shapes_known(Lowering& l, ir::NodeId id) {
   return true;
 }
 
-// TFLite's kernels know no floats of 16 and 64 bits.
+// Types that have a name among TFLite's, or stand for one that is not known.
+bool has_type(ir::DType type) {
+  using enum ir::DType;
+  constexpr ir::DType kTypes[] = {kUndefined, kFloat, kInt64, kInt32, kInt16,
+                                  kInt8,      kUint8, kBool,  kInt4,  kUint4};
+  return std::ranges::find(kTypes, type) != std::end(kTypes);
+}
+
+// TFLite's kernels know no floats of 16 and 64 bits, and their operators for text are others than ONNX's.
 bool types_known(Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
   for (const std::vector<ir::ValueId>* list : {&node.inputs, &node.outputs})
     for (const ir::ValueId v : *list) {
       if (v == ir::kNone) continue;
       const ir::DType type = value_at(l, v).constant ? value_at(l, v).constant->dtype : value_at(l, v).dtype;
-      if (type != ir::DType::kDouble && !ir::is_half(type)) continue;
-      refuse(l, id,
-             format("'{}' is {}, and TFLite computes in float32", value_at(l, v).name, ir::name_of(type)),
-             "export the model with float32 there");
+      if (has_type(type)) continue;
+      if (type == ir::DType::kDouble || ir::is_half(type))
+        refuse(l, id,
+               format("'{}' is {}, and TFLite computes in float32", value_at(l, v).name, ir::name_of(type)),
+               "export the model with float32 there");
+      else
+        refuse(
+            l, id,
+            format("'{}' is {}, which TFLite's operators do not take", value_at(l, v).name,
+                   ir::name_of(type)),
+            "keep it outside the file: remove it from the model's outputs, or cut the model in front of it");
       return false;
     }
   return true;

@@ -152,7 +152,11 @@ TensorId reordered(Lowering& l, ir::ValueId v, TensorId from, bool last) {
   return to;
 }
 
-TensorId placeholder(Lowering& l, ir::ValueId v, bool last) {  // of a node that was refused
+// A value that no operator makes: its node was refused, or is now.
+TensorId placeholder(Lowering& l, ir::ValueId v, bool last) {
+  if (l.problems.errors.empty())
+    refuse(l, value_at(l, v).producer,
+           format("TFLite's operators do not give its result '{}'", value_at(l, v).name));
   Tensor tensor;
   tensor.name = value_at(l, v).name;
   tensor.type = type_of(value_at(l, v).dtype);

@@ -1127,5 +1127,19 @@ TEST_CASE("BatchNormalization in training takes the statistics of the batch", "[
          kBoth, 20});
 }
 
+TEST_CASE("a .tflite hands out no text") {
+  ir::Graph g = tiny::graph();
+  output(g, conv(g, input(g, "x", {1, 3, 12, 10}), 4), "y");
+  ir::Tensor text;
+  text.dtype = ir::DType::kString;
+  text.dims = {1};
+  text.bytes = std::make_shared<const std::string>();
+  text.opaque_proto = "\x08\x01\x10\x08\x32\x01t";
+  const ir::ValueId said = node(g, "Identity", {constant(g, text)}, {}, tiny::Dims{1});
+  g.values[static_cast<size_t>(said)].dtype = ir::DType::kString;
+  output(g, said, "said");
+  CHECK_THROWS_WITH(convert_graph(g, {"/output/formats=[\"tflite\"]"}), Catch::Contains("is string"));
+}
+
 }  // namespace
 }  // namespace qc
