@@ -16,6 +16,8 @@ namespace {
 constexpr double kFurtherDb = 6;  // two kernels that round differently are not so far apart
 constexpr double kCloseDb = 30;   // what is as near as this less kFurtherDb is right
 constexpr const char* kRemedy = "do not use this file; write ONNX, and please report this with the model";
+constexpr const char* kOnnxInstead =
+    "write ONNX alone (--format onnx), and please report this with the model";
 constexpr int64_t kMostMacs = 1'500'000'000;  // about a second
 
 int64_t macs_of(const ir::Graph& graph) {
@@ -46,7 +48,8 @@ std::optional<Problem> unlike_its_plan(const std::string& tflite, const std::str
     found = run_tflite(*file, {})->run(inputs, 0);
   } catch (const Error& error) {
     if (error.exit == Exit::kUnsupported) return std::nullopt;
-    return Problem{"unlike-its-plan", place, "it cannot be run: " + error.problems[0].cause, kRemedy};
+    throw Error(Exit::kUnsupported,
+                {"tflite-cannot", place, "it would not run: " + error.problems[0].cause, kOnnxInstead});
   }
   const std::vector<ir::Tensor>
       exact = simulate::make_float_model(graph, runners, {}, {})->runner->run(inputs, 0),

@@ -1077,6 +1077,8 @@ TEST_CASE("a .tflite that does not compute its plan is told from one that does")
   REQUIRE(problem);
   CHECK(problem->place == "odd.tflite");
   CHECK_THAT(problem->cause, Catch::Contains("'y'"));
+  tflite.resize(tflite.size() / 2);
+  CHECK_THROWS_WITH(found(), Catch::Contains("it would not run"));
 }
 
 TEST_CASE("inspect refuses a node without its inputs in the words of a conversion") {
