@@ -81,15 +81,39 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
   return text;
 }
 
+namespace {
+
+// Bytes of the character of UTF-8 that `text` begins with; 0: it begins with none.
+size_t utf8_length(std::string_view text) {
+  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  const unsigned first = byte(0), second = byte(1);
+  if (first < 0x80) return 1;
+  const size_t length = first >= 0xc2 && first <= 0xdf   ? 2
+                        : first >> 4 == 0xe              ? 3
+                        : first >= 0xf0 && first <= 0xf4 ? 4
+                                                         : 0;
+  for (size_t i = 1; i < length; ++i)
+    if (byte(i) >> 6 != 2) return 0;
+  const bool too_long = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
+  const bool beyond = (first == 0xed && second > 0x9f) || (first == 0xf4 && second > 0x8f);
+  return too_long || beyond ? 0 : length;
+}
+
+}  // namespace
+
 std::string json_quoted(std::string_view text) {
   std::string json = "\"";
-  for (const char c : text) {
+  while (!text.empty()) {
+    const char c = text.front();
+    const size_t length = utf8_length(text);
     if (c == '"' || c == '\\') json += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) {
+    if (length == 0)
+      json += "\\ufffd";
+    else if (static_cast<unsigned char>(c) < 0x20)
       json += format("\\u{:04x}", static_cast<int>(c));
-    } else {
-      json += c;
-    }
+    else
+      json += text.substr(0, length);
+    text.remove_prefix(std::max<size_t>(length, 1));
   }
   return json + "\"";
 }

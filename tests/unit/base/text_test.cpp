@@ -34,3 +34,15 @@ TEST_CASE("bytes for people and hashes for machines") {
   CHECK(content_hash("") == "cbf29ce484222325");  // FNV-1a offset basis
   CHECK(content_hash("a") != content_hash("b"));
 }
+
+TEST_CASE("JSON strings are UTF-8, whatever a file is called") {
+  CHECK(json_quoted("a\"b\\c\n") == R"("a\"b\\c\u000a")");
+  CHECK(json_quoted("gr\xc3\xbc\xc3\x9f, \xe2\x82\xac, \xf0\x9f\x98\x80") ==
+        "\"gr\xc3\xbc\xc3\x9f, \xe2\x82\xac, \xf0\x9f\x98\x80\"");
+  // Alone, cut short, longer than needed, half of a pair, beyond the last.
+  for (const std::string wrong : {"\xff", "\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80"}) {
+    std::string expected = "\"x";
+    for (size_t i = 0; i < wrong.size(); ++i) expected += "\\ufffd";
+    CHECK(json_quoted("x" + wrong) == expected + "\"");
+  }
+}
