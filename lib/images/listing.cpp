@@ -40,7 +40,7 @@ const Ending* ending_of(const std::string& name) {
 }
 
 struct Names {
-  std::vector<std::string> files, folders;  // sorted; hidden ones left out
+  std::vector<std::string> files, folders, others;  // sorted; hidden ones left out
 };
 
 Names names_in(const fs::path& folder) {
@@ -56,12 +56,16 @@ Names names_in(const fs::path& folder) {
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
     std::error_code ignored;
-    if (!name.starts_with('.')) (it->is_directory(ignored) ? names.folders : names.files).push_back(name);
+    if (name.starts_with('.')) continue;
+    const bool folder_inside = it->is_directory(ignored),
+               other = it->is_other(ignored);  // pipes: never opened
+    (folder_inside ? names.folders : other ? names.others : names.files).push_back(name);
   }
   if (error)
     bad_folder("no-folder", folder, "it cannot be listed: " + error.message(), "check its permissions");
   std::sort(names.files.begin(), names.files.end());
   std::sort(names.folders.begin(), names.folders.end());
+  std::sort(names.others.begin(), names.others.end());
   return names;
 }
 
@@ -106,7 +110,7 @@ Listing list_folder(const fs::path& folder, int64_t max_images, int64_t input_co
                     Diagnostics& diagnostics) {
   const Names names = names_in(folder);
   std::map<Kind, std::vector<std::string>> found;
-  std::vector<std::string> others;
+  std::vector<std::string> others = names.others;
   for (const std::string& name : names.files) {
     const Ending* ending = ending_of(name);
     std::error_code ignored;

@@ -2,6 +2,8 @@
 // threads.
 #include "images/image_source.h"
 
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 #include <functional>
 
@@ -68,11 +70,12 @@ TEST_CASE("pictures are listed in the order of their names' bytes, cut to max_im
   folder.copy("pictures/gray.jpeg", "a.jpeg");
   folder.write("notes.txt", "not a picture");
   folder.write("sub/c.png", "not looked at");
+  REQUIRE(::mkfifo((folder.path() / "pipe.png").c_str(), 0600) == 0);
   const Opened all = open(folder.path(), {kPhoto}, set_stretch);
   CHECK(names(*all.source) == std::vector<std::string>{"B.PNG", "a.jpeg", "a10.png", "a2.png", "b.png"});
   REQUIRE(all.diagnostics.warnings.size() == 1);
   CHECK(all.diagnostics.warnings[0].code == "other-files");
-  CHECK_THAT(all.diagnostics.warnings[0].cause, Catch::Contains("notes.txt"));
+  CHECK_THAT(all.diagnostics.warnings[0].cause, Catch::Contains("pipe.png, notes.txt"));
   const Opened two =
       open(folder.path(), {kPhoto}, [](SourceOptions& o) { set_stretch(o), o.max_images = 2; });
   CHECK(names(*two.source) == std::vector<std::string>{"B.PNG", "a.jpeg"});
