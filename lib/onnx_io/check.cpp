@@ -65,19 +65,25 @@ bool needs_finite(const ir::Node& node) {
 
 // Their scales are in the file.
 constexpr std::string_view kScaledOps[] = {"QuantizeLinear", "DequantizeLinear", "QGemm"};
-constexpr std::string_view kQuantizedOps[] = {
-    "DynamicQuantizeLinear",   "ConvInteger",         "MatMulInteger",
-    "DynamicQuantizeMatMul",   "DynamicQuantizeLSTM", "MatMulIntegerToFloat",
-    "MatMulInteger16",         "MatMulNBits",         "QAttention",
-    "QEmbedLayerNormalization"};
+constexpr std::string_view kRunTimeOps[] = {
+    "DynamicQuantizeLinear", "ConvInteger",         "MatMulInteger",
+    "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "MatMulIntegerToFloat",
+    "MatMulInteger16",       "QAttention",          "QEmbedLayerNormalization"};
+
+constexpr std::string_view kNarrowOps[] = {"MatMulNBits"};  // weights alone
 
 bool has_scales(const ir::Node& node) {
   return node.op_type.starts_with("QLinear") ||
          std::ranges::find(kScaledOps, node.op_type) != std::end(kScaledOps);
 }
 
+bool rounds_at_run_time(const ir::Node& node) {
+  return std::ranges::find(kRunTimeOps, node.op_type) != std::end(kRunTimeOps);
+}
+
 bool is_quantized_op(const ir::Node& node) {
-  return has_scales(node) || std::ranges::find(kQuantizedOps, node.op_type) != std::end(kQuantizedOps);
+  return has_scales(node) || rounds_at_run_time(node) ||
+         std::ranges::find(kNarrowOps, node.op_type) != std::end(kNarrowOps);
 }
 
 std::string node_place(const ir::Node& node) {
@@ -104,10 +110,11 @@ void check_numbers(const ir::Graph& graph, Diagnostics& diagnostics) {
 void check_float(const ir::Graph& graph, const std::string& place, Diagnostics& diagnostics) {
   std::vector<std::string> names;
   size_t count = 0;
-  bool scales = false;
+  bool scales = false, at_run_time = false;
   for (const ir::Node& node : graph.nodes) {
     if (node.erased || !is_quantized_op(node)) continue;
     scales = scales || has_scales(node);
+    at_run_time = at_run_time || rounds_at_run_time(node);
     if (++count <= kNamed) names.push_back(node_place(node));
   }
   if (count == 0) return;
@@ -117,9 +124,11 @@ void check_float(const ir::Graph& graph, const std::string& place, Diagnostics& 
               count > kNamed ? format(" and {} more", count - kNamed) : ""),
        scales
            ? "write it anew with: qconvert fix MODEL; or give the float32 model that this one was made from"
-           : "give the float32 model that this one was made from: its activations are rounded at run time, "
-             "so "
-             "there are no scales to take over (\"mode\": \"dynamic\" makes such a file)"});
+       : at_run_time
+           ? "give the float32 model that this one was made from: its activations are rounded at run "
+             "time, so there are no scales to take over (\"mode\": \"dynamic\" makes such a file)"
+           : "give the float32 model that this one was made from: its weights alone are narrow (\"mode\": "
+             "\"weight_only\" makes such a file)"});
 }
 
 // Layers whose weights are of 16 bits, and none with others.

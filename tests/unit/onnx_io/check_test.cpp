@@ -68,6 +68,7 @@ TEST_CASE("a quantized model is recognised by its ops", "[onnx_io]") {
     const std::string text = problems(g);
     CHECK(text.find("quantized already") != std::string::npos);
     CHECK(text.find("give the float32 model") != std::string::npos);
+    CHECK((text.find("weight_only") != std::string::npos) == (op == std::string("MatMulNBits")));
   }
 }
 
