@@ -15,9 +15,10 @@ namespace {
 constexpr int kRounds = 3;
 // Above the aim accuracy gets time only where rounding activations adds more noise than rounding weights did
 // (kNarrowGapDb: as much again; a gap that is little wider is not worth a search). Where integers earn little
-// (float takes less than kLittle of their time), most of what they earn may go, but never all of what is
-// worth having.
-constexpr double kNarrowGapDb = 3, kGapToSearchDb = 3.5, kRestDb = 0.5, kLittle = 1.5, kGiveBack = 0.8;
+// (float takes less than kLittle of their time), most of what they earn may go, but not all of it where the
+// error is below a hundredth (kPlentyDb).
+constexpr double kNarrowGapDb = 3, kGapToSearchDb = 3.5, kRestDb = 0.5, kLittle = 1.5, kGiveBack = 0.8,
+                 kPlentyDb = 40;
 
 // Weights alone, with the biases of another placement, are at least this far above the aim, or get their own.
 constexpr double kSureDb = 6;
@@ -166,8 +167,7 @@ void try_by_noise(Search& search, bool poor) {
   const PlacementScene& scene = search.scene;
   const double weights_db = search.weights_only.worst_db();
   auto [fit, goal] = measured_choice(search, poor);
-  // A goal that is reached in little time needs no more accuracy for all of it.
-  if (!poor && !saves_little(scene, search.start))
+  if (search.found.best.fidelity.worst_db() >= kPlentyDb && !saves_little(scene, search.start))
     std::erase_if(fit, [&](const select::Refined& one) { return saves_little(scene, one.integer); });
   std::vector<bool> last = search.start;
   for (int round = 0; round < kRounds; ++round) {
