@@ -168,7 +168,9 @@ ConvertResult convert(const ConvertOptions& options) {
     raise_for_gelu(graph, runners, to_run, result.report.notes);
 
   // From here the graph is in its plainest spelling and its topology is fixed.
-  const auto applied = normalize::normalize(graph, runners, normalize_options(to_run, doors), diagnostics);
+  normalize::Options rewriting = normalize_options(to_run, doors);
+  rewriting.sub_pixel = sub_pixel_of(config, target);
+  const auto applied = normalize::normalize(graph, runners, rewriting, diagnostics);
   run::infer_shapes(graph, doors);
   if (wants(options, "normalize")) result.dumped += ir::dump(graph);
   watch.lap("normalize");

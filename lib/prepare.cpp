@@ -144,6 +144,40 @@ normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, cons
   return options;
 }
 
+namespace {
+
+bool names_type(const config::Filter& filter, const std::string& op_type) {
+  const auto in = [&](const std::vector<config::Filter>& parts) {
+    return std::any_of(parts.begin(), parts.end(),
+                       [&](const config::Filter& part) { return names_type(part, op_type); });
+  };
+  return std::find(filter.op_types.begin(), filter.op_types.end(), op_type) != filter.op_types.end() ||
+         in(filter.all_of) || in(filter.any_of) || in(filter.none_of);
+}
+
+// Does the config say something of nodes of this type?
+bool names_type(const config::CoreConfig& config, const std::string& op_type) {
+  const auto in = [&](const auto& rules) {
+    return std::any_of(rules.begin(), rules.end(),
+                       [&](const auto& rule) { return names_type(rule.filter, op_type); });
+  };
+  const std::vector<std::string>& kept = config.keep_float.op_types;
+  return std::find(kept.begin(), kept.end(), op_type) != kept.end() || in(config.bit_width_config) ||
+         in(config.network_editor) || in(config.placement_rules);
+}
+
+}  // namespace
+
+normalize::SubPixel sub_pixel_of(const config::CoreConfig& config, const target::TargetSpec& target) {
+  using normalize::SubPixel;
+  // Times were measured of these runtimes alone, and what moves numbers must move integers.
+  const bool moves = target::rule_for(target, "DepthToSpace").kind == target::OpKind::kMove;
+  if (target.tflite || target.costs.empty() || !moves || names_type(config, "ConvTranspose"))
+    return SubPixel::kNever;
+  if (wants_format(config, "tflite")) return SubPixel::kAlways;
+  return config::rounds_activations(config) ? SubPixel::kOnnxRuntime : SubPixel::kNever;
+}
+
 int64_t batch_size(const ir::Graph& graph, const config::CoreConfig& config) {
   const bool free_batch = std::all_of(graph.inputs.begin(), graph.inputs.end(), [&](ir::ValueId v) {
     const ir::Value& value = graph.values[static_cast<size_t>(v)];

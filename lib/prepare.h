@@ -23,6 +23,7 @@
 #include "proof/verdict.h"
 #include "run/ort_runner.h"
 #include "simulate/fidelity.h"
+#include "target/target.h"
 
 namespace qc {
 
@@ -46,6 +47,10 @@ void fix_batch(ir::Graph& graph);
 
 /// Rewrites are checked on this sample; shapes are the runtime's.
 normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, const run::Doors& doors);
+
+/// Which ConvTranspose become a convolution and DepthToSpace, for ONNX Runtime or XNNPACK; none for a target
+/// that is neither, or where the config says something of that op type.
+normalize::SubPixel sub_pixel_of(const config::CoreConfig& config, const target::TargetSpec& target);
 
 /// Images joined into one inference: the config's batch_size where the model's batch is free, else 1.
 int64_t batch_size(const ir::Graph& graph, const config::CoreConfig& config);

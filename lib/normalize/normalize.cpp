@@ -19,26 +19,33 @@ namespace {
 
 using ir::Tensor;
 
-using Rewrite = int (*)(Graph&, run::RunnerFactory&);
+using Rewrite = int (*)(Graph&, run::RunnerFactory&, const Options&);
 
-/// Most rewrites need no runtime.
+/// Most rewrites need neither a runtime nor options.
 template <int (*kRewrite)(Graph&)>
-int plain(Graph& graph, run::RunnerFactory&) {
+int plain(Graph& graph, run::RunnerFactory&, const Options&) {
   return kRewrite(graph);
+}
+int computed(Graph& graph, run::RunnerFactory& runners, const Options&) {
+  return fold_constants(graph, runners);
+}
+int chosen(Graph& graph, run::RunnerFactory&, const Options& options) {
+  return sub_pixel(graph, options.sub_pixel);
 }
 
 struct Row {
   RewriteInfo info;
   Rewrite apply;
+  bool settled = false;  // waits for a round in which nothing else changes
 };
 
 // Constants and shapes first, because everything else asks for them; then one spelling for each idea; then
 // scales and shifts into weights, backwards before forwards (forwards mixes the scales of input channels into
 // one filter, which is harder to quantize). Sub and Div go last: until then they are what idioms are
-// recognised by.
+// recognised by. A ConvTranspose is one layer to all others, and becomes several when they are done with it.
 constexpr Row kTable[] = {
     {{"fold_shapes", "Shape arithmetic with a fixed result becomes a constant."}, plain<fold_shapes>},
-    {{"fold_constants", "What depends on constants alone is computed once."}, fold_constants},
+    {{"fold_constants", "What depends on constants alone is computed once."}, computed},
     {{"remove_no_ops", "Nodes that hand their input on unchanged are removed."}, plain<remove_no_ops>},
     {{"split_fused", "FusedConv and FusedGemm become the ops that ONNX Runtime had joined."},
      plain<split_fused>},
@@ -76,6 +83,9 @@ constexpr Row kTable[] = {
      plain<fold_forward>},
     {{"plain_arithmetic", "Subtracting or dividing by a constant becomes Add or Mul."},
      plain<plain_arithmetic>},
+    {{"sub_pixel", "ConvTranspose becomes a convolution and DepthToSpace where that is faster."},
+     chosen,
+     true},
 };
 constexpr size_t kRewrites = std::size(kTable);
 
@@ -91,8 +101,8 @@ void apply_all(Graph& graph, run::RunnerFactory& runners, const Options& options
     if (options.infer_shapes) options.infer_shapes(graph);
     bool changed = false;
     for (size_t row = 0; row < kRewrites; ++row) {
-      if (disabled[row]) continue;
-      const int count = kTable[row].apply(graph, runners);
+      if (disabled[row] || (kTable[row].settled && changed)) continue;
+      const int count = kTable[row].apply(graph, runners, options);
       if (count == 0) continue;
       ir::remove_dead(graph);
       if (inspect(row, count))

@@ -15,6 +15,14 @@
 
 namespace qc::normalize {
 
+/// Which ConvTranspose become a convolution and DepthToSpace. It has the same sums; what it saves depends on
+/// who runs it.
+enum class SubPixel {
+  kNever,
+  kOnnxRuntime,  // where ONNX Runtime was measured to be faster on integers
+  kAlways,       // wherever it can be written so: XNNPACK
+};
+
 struct Options {
   std::vector<ir::Tensor>
       check_inputs;         // one calibration input per graph input; empty: rewrites are not checked
@@ -23,6 +31,7 @@ struct Options {
   /// because folded constants settle further shapes; empty: rewrites see the shapes that the graph comes
   /// with.
   std::function<void(ir::Graph&)> infer_shapes;
+  SubPixel sub_pixel = SubPixel::kNever;
 };
 
 struct Applied {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "ir/graph.h"
+#include "normalize/normalize.h"
 #include "run/runner.h"
 
 namespace qc::normalize {
@@ -41,5 +42,8 @@ int fold_affine(ir::Graph& graph);
 int fold_hard_sigmoid(ir::Graph& graph);
 int fold_forward(ir::Graph& graph);
 int plain_arithmetic(ir::Graph& graph);
+
+// --- what runs faster, once nothing else is left to do
+int sub_pixel(ir::Graph& graph, SubPixel which);
 
 }  // namespace qc::normalize

@@ -795,6 +795,34 @@ TEST_CASE("an average of whole windows is a convolution to XNNPACK, and rounded 
   }
 }
 
+TEST_CASE("larger images are made by convolutions where that is faster", "[litert]") {
+  const auto build = [](ir::Graph& g, ir::ValueId x) {
+    const ir::ValueId up =
+        tiny::conv_transpose(g, tiny::relu(g, conv(g, x, 8)), 6, {.kernel = 4, .stride = 2, .pad = 1});
+    output(g, conv(g, tiny::relu(g, tiny::batch_norm(g, up)), 4), "y");
+  };
+  const auto operators = [&](std::vector<std::string> settings, const char* op) {
+    ir::Graph g = tiny::graph();
+    build(g, input(g, "x", {1, 3, 12, 10}));
+    const std::string tflite = convert_graph(g, settings).tflite;
+    const tflite::file::Model parsed = tflite::file::parse(tflite, "odd.tflite");
+    return std::ranges::count_if(parsed.graphs[0].operators,
+                                 [&](const auto& found) { return found.op == op; });
+  };
+  check({"on both", build, kBoth, 30});
+  check({"onnx", build, {"/placement=full"}, 30});
+  check({"float", build, {"/output/formats=[\"tflite\"]", "/output/tflite/form=float32"}, 100});
+  std::vector<std::string> named = lone_tflite("litert");
+  named.push_back(R"(/keep_float={"op_types": ["ConvTranspose"]})");
+  for (const char* target : {"int8", "litert"}) {
+    check({target, build, lone_tflite(target), 30});
+    CHECK(operators(lone_tflite(target), "DEPTH_TO_SPACE") == 1);
+    CHECK(operators(lone_tflite(target), "DEQUANTIZE") == 1);  // the output
+  }
+  for (const std::vector<std::string>& kept : {lone_tflite("ethos-u"), lone_tflite("tflm"), named})
+    CHECK(operators(kept, "TRANSPOSE_CONV") == 1);
+}
+
 TEST_CASE("the second of two activations that are multiplied has zero point 0 in every .tflite for XNNPACK",
           "[litert]") {
   const auto build = [](ir::Graph& g, ir::ValueId x) {

@@ -67,6 +67,26 @@ TEST_CASE("rewrites enable each other until nothing changes", "[normalize]") {
   CHECK(normalize::normalize(g, runners, {}, diagnostics).empty());
 }
 
+TEST_CASE("a ConvTranspose becomes a convolution where that is asked for, when all is folded",
+          "[normalize]") {
+  const auto build = [] {
+    ir::Graph g = graph();
+    const auto y = conv_transpose(g, input(g, "x", {1, 4, 8, 8}), 4, {.kernel = 2, .stride = 2, .pad = 0});
+    output(g, clip(g, relu(g, batch_norm(g, y)), 0, 6));
+    return g;
+  };
+  FakeRunners runners([](const std::string&) { return 1.0f; });
+  Diagnostics diagnostics;
+  ir::Graph g = build(), kept = build();
+  normalize::Options options;
+  options.sub_pixel = normalize::SubPixel::kAlways;
+  const auto applied = normalize::normalize(g, runners, options, diagnostics);
+  CHECK(ops(g) == "Conv Clip DepthToSpace");
+  CHECK(find(applied, "sub_pixel")->count == 1);
+  normalize::normalize(kept, runners, {}, diagnostics);
+  CHECK(ops(kept) == "ConvTranspose Clip");
+}
+
 TEST_CASE("checking a good run costs two sessions", "[normalize]") {
   ir::Graph g = block();
   FakeRunners runners([](const std::string&) { return 1.0f; });
@@ -169,5 +189,5 @@ TEST_CASE("every rewrite has a name of its own and a sentence", "[normalize]") {
     CHECK(info.what.ends_with("."));
     names.push_back(info.name);
   }
-  CHECK(names.size() == 28);
+  CHECK(names.size() == 29);
 }
