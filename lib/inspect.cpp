@@ -149,19 +149,24 @@ std::map<std::string, Fate> fates(const ir::Graph& rewritten, const target::Targ
     }
     fates[node.name] = fate;
     for (const std::string& origin : node.origin) {
-      if (origin != node.name)
-        fates[origin] = {fate.integer, fate.integer ? "becomes part of " + node.name : fate.reason};
+      if (origin != node.name)  // the first of several is the one with weights
+        fates.try_emplace(origin,
+                          Fate{fate.integer, fate.integer ? "becomes part of " + node.name : fate.reason});
     }
   }
   return fates;
 }
 
-ir::Graph rewritten(const ir::Graph& graph, const run::Doors& doors, std::vector<std::string>& notes) {
+// As a conversion with a config that says nothing would.
+ir::Graph rewritten(const ir::Graph& graph, const target::TargetSpec& target, const run::Doors& doors,
+                    std::vector<std::string>& notes) {
   ir::Graph copy = graph;
   run::OrtRunnerFactory runners(doors);
   Diagnostics diagnostics;
   try {
-    normalize::normalize(copy, runners, {}, diagnostics);
+    normalize::Options options;
+    options.sub_pixel = sub_pixel_of({}, target);
+    normalize::normalize(copy, runners, options, diagnostics);
     run::infer_shapes(copy, doors);
     return copy;
   } catch (const Error& error) {
@@ -321,7 +326,7 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
   if (!found.quantized) {
     found.target = target.name;
     found.target_description = target.description;
-    measured = rewritten(graph, doors, found.notes);
+    measured = rewritten(graph, target, doors, found.notes);
     by_name = fates(measured, target);
   }
   found.nodes = rows_of(graph, order, target, by_name, found.quantized);

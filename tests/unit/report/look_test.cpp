@@ -78,6 +78,20 @@ TEST_CASE("inspect counts what is in the sample and what becomes of it", "[inspe
   CHECK(found.peak_activations == 4 * found.peak_activations_quantized.value());
 }
 
+TEST_CASE("inspect sees a ConvTranspose as what a conversion makes of it", "[inspect]") {
+  const auto found_with = [](int64_t kernel) {
+    ir::Graph g = tiny::graph();
+    tiny::output(g, tiny::conv_transpose(g, tiny::input(g, "x", {1, 8, 6, 6}), 8,
+                                         {.kernel = kernel, .stride = 2, .pad = 0}));
+    const TemporaryFile file(".onnx");
+    return inspect(write(g, file), "int8").nodes.at(0);
+  };
+  CHECK(found_with(4).could_be_integer);
+  CHECK(found_with(4).reason.empty());
+  CHECK_FALSE(found_with(2).could_be_integer);  // slower so
+  CHECK(found_with(2).reason == "ONNX Runtime has no integer kernel for ConvTranspose");
+}
+
 TEST_CASE("inspect says which kernels a quantized file gets and counts weights where they are read",
           "[inspect]") {
   const TemporaryFile file(".onnx");
