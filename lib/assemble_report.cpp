@@ -291,16 +291,20 @@ bool gates_hold(const config::Gates& gates, report::Report& report) {
 
 std::string explain(const report::Report& report, const std::vector<std::string>& globs) {
   std::string text;
+  std::set<std::string> standing;  // a node of the file may have become several, one of which has its name
+  for (const report::NodeRow& row : report.nodes) standing.insert(row.node);
   for (const std::string& glob : globs) {
     std::set<std::string> explained;
     for (const report::NodeRow& row : report.nodes) {
       std::string parts;
+      bool meant = glob_match(glob, row.node);
       for (const std::string& name : row.made_from) {
         if (!glob_match(glob, name)) continue;
+        meant = true;
         explained.insert(name);
-        parts += format("{}\n  became part of {}\n", name, row.node);
+        if (!standing.contains(name)) parts += format("{}\n  became part of {}\n", name, row.node);
       }
-      if (parts.empty() && !glob_match(glob, row.node)) continue;
+      if (!meant) continue;
       explained.insert(row.node);
       text += parts + explanation(row);
       for (const report::FloatRegion& region : report.float_regions)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "assemble_report.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "compare.h"
@@ -90,6 +91,20 @@ TEST_CASE("inspect sees a ConvTranspose as what a conversion makes of it", "[ins
   CHECK(found_with(4).reason.empty());
   CHECK_FALSE(found_with(2).could_be_integer);  // slower so
   CHECK(found_with(2).reason == "ONNX Runtime has no integer kernel for ConvTranspose");
+}
+
+TEST_CASE("a node that became several is explained as all of them", "[inspect]") {
+  report::Report report;
+  for (const char* name : {"up", "up/depth_to_space", "fused"}) {
+    report.nodes.emplace_back();
+    report.nodes.back().node = name;
+  }
+  report.nodes[1].made_from = {"up"};
+  report.nodes[2].made_from = {"norm"};
+  const std::string text = explain(report, {"up"});
+  CHECK_THAT(text, Catch::Contains("up/depth_to_space ("));
+  CHECK_THAT(text, !Catch::Contains("became part of"));
+  CHECK_THAT(explain(report, {"norm"}), Catch::Contains("norm\n  became part of fused"));
 }
 
 TEST_CASE("inspect says which kernels a quantized file gets and counts weights where they are read",
