@@ -45,6 +45,7 @@ std::optional<QuantParams> behind_activation(const ir::Graph& graph, ir::ValueId
   if (!relu && !ir::standard_op(node, "Clip")) return std::nullopt;
   const auto before = found.activations.find(value_of(graph, node.inputs[0]).name);
   if (before == found.activations.end() || before->second.per_channel()) return std::nullopt;
+  if (before->second.bits > target.activations.bits) return std::nullopt;  // what the file has is finer
   const double low = relu ? 0 : bound(graph, node, 1, -INFINITY),
                high = relu ? INFINITY : bound(graph, node, 2, INFINITY);
   return in_target(

@@ -39,14 +39,22 @@ Error not_quantized(const std::filesystem::path& model) {
            "quantize it with: qconvert MODEL --config CFG.json"}};
 }
 
+void note_clamps(report::Report& report, const adopt::Found& found) {
+  if (found.clamped > 0)
+    report.notes.push_back(
+        format("{} activation functions that the file has in its zero points alone are Relu or Clip again",
+               found.clamped));
+}
+
 // The float model under the name of the output, and a note of what was taken out.
 void write_stripped(ConvertResult& result, const ir::Graph& graph, const adopt::Found& found,
                     const OutputPaths& outputs, ModelFiles& files) {
   files.onnx.bytes = onnx_io::write(graph);
+  result.report.target = "float32";  // no hardware is asked what it can do
   result.report.notes.push_back(
       format("the float model behind {} rounded values and {} weights; weights stay on the "
              "grids of the file",
-             found.activations.size(), found.weights.size()));
+             found.activations.size() - static_cast<size_t>(found.clamped), found.weights.size()));
   describe_file(result.report, outputs.onnx, "onnx", files.onnx);
 }
 
@@ -161,6 +169,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   result.report = begin_report(options, config, target, graph);
   apply_input_shapes(graph, config);
   const adopt::Found found = adopt::strip(graph);
+  note_clamps(result.report, found);
   ModelFiles files;
   if (strip) {
     write_stripped(result, graph, found, outputs, files);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "adopt/clamp.h"
 #include "adopt/read_params.h"
 #include "base/text.h"
 
@@ -70,7 +71,7 @@ struct Twin {
 
 class Stripper {
  public:
-  explicit Stripper(ir::Graph& graph) : graph_(graph) {}
+  explicit Stripper(ir::Graph& graph) : graph_(graph), reach_(graph) {}
 
   Found run() {
     for (const NodeId id : ir::topological_order(graph_)) visit(id);
@@ -129,7 +130,22 @@ class Stripper {
                       "leave the pair whose scale the next layer was trained or calibrated with");
     know(node(id), x, params->per_channel() ? covering(*params) : *params);
     found_.covered += params->per_channel();
-    twins_[q] = {x, *params};
+    twins_[q] = {clamped(id, x, *params), *params};
+  }
+
+  // `x` within the ends that the grid has instead of an activation function.
+  ValueId clamped(NodeId at, ValueId x, const QuantParams& params) {
+    const auto ends = clamp_of(params);
+    if (!ends || !reach_.is_computed(x)) return x;
+    const Interval reach = reach_.of(x);
+    if (reach.low >= ends->low && reach.high <= ends->high) return x;
+    const auto [place, added] = clamps_.emplace(x, kNone);
+    if (added) {
+      place->second = insert_clamp(graph_, x, *ends);
+      know(node(at), place->second, params.per_channel() ? covering(params) : params);
+      ++found_.clamped;
+    }
+    return place->second;
   }
 
   // One grid over all that the channels' grids reach: no kernel takes activations with a scale a channel.
@@ -301,12 +317,13 @@ class Stripper {
     plain.inputs = inputs;
     std::erase_if(plain.attributes,
                   [](const ir::Attribute& a) { return a.name == "channels_last" || a.name == "opset"; });
-    const ValueId made = rounded ? float_twin(out) : out;
+    ValueId made = rounded ? float_twin(out) : out;
     plain.outputs = {made};
     ir::erase_node(graph_, id);
     const NodeId now = ir::add_node(graph_, std::move(plain));
     if (!rounded) return;
     know(node(now), made, *params);
+    made = clamped(now, made, *params);
     twins_[out] = {made, *params};
     rounded_[made] = *params;
     if (!ir::is_output(graph_, out)) return;
@@ -398,16 +415,19 @@ class Stripper {
       twin = {on_grid(value(twin.value).name, std::move(integers), own, tensor.dims), own};
     } else {
       found_.activations[value(twin.value).name] = narrow;
+      twin.value = clamped(id, twin.value, narrow);
       twin.params = params;  // what the DQ behind it says
     }
     twins_[out] = twin;
   }
 
   ir::Graph& graph_;
+  Reach reach_;
   Found found_;
   Diagnostics diagnostics_;
   std::map<ValueId, Twin> twins_;           // integers -> floats
   std::map<ValueId, QuantParams> rounded_;  // floats that come from integers
+  std::map<ValueId, ValueId> clamps_;       // floats -> the same behind a Relu or Clip made here
 };
 
 }  // namespace

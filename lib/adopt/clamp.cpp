@@ -1,0 +1,186 @@
+// See clamp.h.
+#include "adopt/clamp.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string_view>
+
+#include "ir/edit.h"
+
+namespace qc::adopt {
+namespace {
+
+using ir::Node;
+using ir::ValueId;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr Interval kAnything{-kInfinity, kInfinity};
+
+// Ops whose results lie in an interval whatever they read.
+struct Image {
+  std::string_view op_type;
+  Interval interval;
+};
+constexpr Image kImages[] = {
+    {"Relu", {0, kInfinity}},    {"Sigmoid", {0, 1}},      {"HardSigmoid", {0, 1}},
+    {"Softmax", {0, 1}},         {"Tanh", {-1, 1}},        {"Abs", {0, kInfinity}},
+    {"Exp", {0, kInfinity}},     {"Sqrt", {0, kInfinity}}, {"Softplus", {0, kInfinity}},
+    {"ReduceL2", {0, kInfinity}}};
+
+// Ops whose results lie between the numbers that they read, or zero.
+struct Pass {
+  std::string_view op_type;
+  size_t first = 0, count = 1;  // inputs with numbers
+};
+constexpr size_t kAll = std::numeric_limits<size_t>::max();
+constexpr Pass kPasses[] = {{"Reshape"},
+                            {"Transpose"},
+                            {"Squeeze"},
+                            {"Unsqueeze"},
+                            {"Flatten"},
+                            {"Slice"},
+                            {"Gather"},
+                            {"Identity"},
+                            {"Expand"},
+                            {"Tile"},
+                            {"Split"},
+                            {"DepthToSpace"},
+                            {"SpaceToDepth"},
+                            {"Dropout"},
+                            {"GatherElements"},
+                            {"MaxPool"},
+                            {"GlobalMaxPool"},
+                            {"AveragePool"},
+                            {"GlobalAveragePool"},
+                            {"ReduceMean"},
+                            {"ReduceMax"},
+                            {"ReduceMin"},
+                            {"Concat", 0, kAll},
+                            {"Max", 0, kAll},
+                            {"Min", 0, kAll},
+                            {"Where", 1, 2}};
+
+template <typename Rows>
+const auto* row_of(const Rows& rows, const Node& node) {
+  const auto found = std::find_if(std::begin(rows), std::end(rows),
+                                  [&](const auto& row) { return ir::standard_op(node, row.op_type); });
+  return found == std::end(rows) ? nullptr : &*found;
+}
+
+double bound(const ir::Graph& graph, const Node& node, std::string_view name, size_t slot, double fallback) {
+  if (ir::opset(graph) < 11) return ir::float_attribute(node, name, static_cast<float>(fallback));
+  if (slot >= node.inputs.size() || node.inputs[slot] == ir::kNone) return fallback;
+  return ir::scalar_constant(graph, node.inputs[slot]).value_or(fallback);
+}
+
+Interval of_constant(const ir::Tensor& tensor) {
+  if (tensor.dtype != ir::DType::kFloat || !tensor.bytes || tensor.size() == 0) return kAnything;
+  const auto [low, high] = std::minmax_element(tensor.as<float>().begin(), tensor.as<float>().end());
+  return {*low, *high};
+}
+
+// Activations with bounds that everybody uses: no calibration ends at both by chance.
+constexpr Interval kActivations[] = {{0, 6}, {0, 1}, {-1, 1}};
+
+}  // namespace
+
+Interval Reach::of(ValueId value) {
+  if (value == ir::kNone) return {0, 0};
+  if (const auto known = known_.find(value); known != known_.end()) return known->second;
+  const ir::Value& v = ir::value_at(graph_, value);
+  Interval interval = kAnything;
+  if (v.constant)
+    interval = of_constant(*v.constant);
+  else if (v.producer != ir::kNone)
+    interval = of_node(ir::node_at(graph_, v.producer));
+  known_[value] = interval;
+  return interval;
+}
+
+Interval Reach::of_node(const Node& node) {
+  if (const Image* image = row_of(kImages, node)) return image->interval;
+  if (ir::standard_op(node, "Clip")) {
+    const Interval x = of(node.inputs[0]);
+    return {std::max(x.low, bound(graph_, node, "min", 1, -kInfinity)),
+            std::min(x.high, bound(graph_, node, "max", 2, kInfinity))};
+  }
+  const bool sum = ir::standard_op(node, "Add"), product = ir::standard_op(node, "Mul");
+  if (sum || product) {
+    const Interval a = of(node.inputs[0]), b = of(node.inputs[1]);
+    if (sum) return {a.low + b.low, a.high + b.high};
+    return a.low >= 0 && b.low >= 0
+               ? Interval{0, std::max(a.high, b.high) < kInfinity ? a.high * b.high : kInfinity}
+               : kAnything;
+  }
+  const bool overshoots =
+      ir::standard_op(node, "Resize") && ir::string_attribute(node, "mode", "nearest") == "cubic";
+  const Pass* pass = ir::standard_op(node, "Resize") ? kPasses : row_of(kPasses, node);
+  if (!pass || overshoots) return kAnything;
+  Interval interval{0, 0};
+  for (size_t slot = pass->first; slot < node.inputs.size() && slot - pass->first < pass->count; ++slot) {
+    const Interval x = of(node.inputs[slot]);
+    interval = {std::min(interval.low, x.low), std::max(interval.high, x.high)};
+  }
+  return interval;
+}
+
+bool Reach::is_computed(ValueId value) const {
+  constexpr std::string_view kScaling[] = {"Mul", "Div", "Add", "Sub", "Cast"};
+  const auto constant = [&](ValueId v) { return ir::value_at(graph_, v).constant.has_value(); };
+  while (ir::value_at(graph_, value).producer != ir::kNone) {
+    const Node& maker = ir::node_at(graph_, ir::value_at(graph_, value).producer);
+    const bool scales = std::any_of(std::begin(kScaling), std::end(kScaling),
+                                    [&](std::string_view op) { return ir::standard_op(maker, op); });
+    const Pass* pass = row_of(kPasses, maker);
+    if (scales && maker.inputs.size() == 2 && constant(maker.inputs[0]) != constant(maker.inputs[1]))
+      value = maker.inputs[constant(maker.inputs[0]) ? 1 : 0];
+    else if (pass || (scales && maker.inputs.size() == 1))
+      value = maker.inputs[pass ? pass->first : 0];
+    else
+      return true;
+  }
+  return false;
+}
+
+std::optional<Interval> clamp_of(const quant::QuantParams& params) {
+  const auto all = [&](int64_t end) {
+    return std::all_of(params.zero_points.begin(), params.zero_points.end(),
+                       [&](int32_t zero) { return zero == end; });
+  };
+  if (!params.per_channel()) {
+    const double slack = 0.5001 * static_cast<double>(params.scales[0]);
+    for (const Interval& ends : kActivations)
+      if (std::fabs(static_cast<double>(quant::range_min(params)) - ends.low) <= slack &&
+          std::fabs(static_cast<double>(quant::range_max(params)) - ends.high) <= slack)
+        return ends;
+  }
+  if (all(params.qmin())) return Interval{0, kInfinity};
+  if (all(params.qmax())) return Interval{-kInfinity, 0};
+  return std::nullopt;
+}
+
+ValueId insert_clamp(ir::Graph& graph, ValueId value, const Interval& ends) {
+  const std::string name = ir::value_at(graph, value).name + "_clamped";
+  std::vector<ValueId> inputs{value};
+  std::vector<ir::Attribute> attributes;
+  const bool relu = ends.low == 0 && ends.high == kInfinity;
+  const auto add = [&](const char* end, double number) {
+    if (relu) return;
+    if (std::isinf(number))
+      inputs.push_back(ir::kNone);
+    else if (ir::opset(graph) < 11)
+      attributes.push_back({end, static_cast<float>(number)});
+    else
+      inputs.push_back(ir::add_constant(graph, name + "/" + end, ir::scalar(static_cast<float>(number))));
+  };
+  add("min", ends.low);
+  add("max", ends.high);
+  while (inputs.back() == ir::kNone) inputs.pop_back();
+  const ValueId clamped = ir::insert_node(graph, relu ? "Relu" : "Clip", std::move(inputs),
+                                          std::move(attributes), name, ir::value_at(graph, value).producer);
+  ir::copy_shape(graph, value, clamped);
+  return clamped;
+}
+
+}  // namespace qc::adopt

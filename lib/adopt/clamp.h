@@ -1,0 +1,41 @@
+// What a grid does beside rounding: quantizers take Relu and Clip out where the ends of the integers' range
+// are theirs, and the float graph needs them back. Private to adopt.
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "ir/graph.h"
+#include "quant/quant_params.h"
+
+namespace qc::adopt {
+
+struct Interval {
+  double low, high;
+};
+
+/// The numbers that a value can have, by the op that makes it; infinite ends where nothing is known.
+class Reach {
+ public:
+  explicit Reach(const ir::Graph& graph) : graph_(graph) {}
+  Interval of(ir::ValueId value);
+  /// False for an input of the model, moved or scaled by constants or not: its range is that of the pictures,
+  /// and no activation function stands there.
+  bool is_computed(ir::ValueId value) const;
+
+ private:
+  Interval of_node(const ir::Node& node);
+
+  const ir::Graph& graph_;
+  std::map<ir::ValueId, Interval> known_;
+};
+
+/// The ends that an activation function before this grid would have had, so far as they are beyond doubt:
+/// zero where the zero point is the lowest integer (or the highest), both ends where the range is that of
+/// Clip(0, 6) and its like within half a step. Nothing: the range is only what was calibrated.
+std::optional<Interval> clamp_of(const quant::QuantParams& params);
+
+/// A Relu or Clip behind `value`, whose result is returned; nobody reads it yet. `value` has a producer.
+ir::ValueId insert_clamp(ir::Graph& graph, ir::ValueId value, const Interval& ends);
+
+}  // namespace qc::adopt

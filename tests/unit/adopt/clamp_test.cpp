@@ -1,0 +1,150 @@
+// Activation functions that a quantizer left to the ends of its grids, read back: what stock ONNX Runtime
+// makes of the float graph is what it makes of the quantized one, but for rounding.
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <functional>
+
+#include "adopt/adopt.h"
+#include "onnx_io/onnx_io.h"
+#include "support/tiny_models.h"
+#include "unit/onnx_io/ort_try.h"
+
+namespace qc {
+namespace {
+
+using ir::Graph;
+using ir::ValueId;
+
+struct Grid {
+  float scale;
+  int zero;
+  bool is_signed = false;
+};
+
+ValueId zero_of(Graph& g, const Grid& grid) {
+  return tiny::constant(g, ir::make_tensor(grid.is_signed ? ir::DType::kInt8 : ir::DType::kUint8,
+                                           std::string(1, static_cast<char>(grid.zero)), {}));
+}
+
+ValueId quantized(Graph& g, ValueId x, const Grid& grid) {
+  const ValueId scale = tiny::constant(g, grid.scale), zero = zero_of(g, grid);
+  const tiny::Dims dims = tiny::value(g, x).dims;
+  const ValueId q = tiny::node(g, "QuantizeLinear", {x, scale, zero}, {}, dims);
+  g.values[static_cast<size_t>(q)].dtype = grid.is_signed ? ir::DType::kInt8 : ir::DType::kUint8;
+  const ValueId y = tiny::node(g, "DequantizeLinear", {q, scale, zero}, {}, dims);
+  g.values[static_cast<size_t>(y)].dtype = ir::DType::kFloat;
+  return y;
+}
+
+double sqnr_db(const ir::Tensor& expected, const ir::Tensor& found) {
+  REQUIRE(expected.dims == found.dims);
+  double signal = 0, noise = 0;
+  for (size_t i = 0; i < expected.as<float>().size(); ++i) {
+    const double e = expected.as<float>()[i], d = e - found.as<float>()[i];
+    signal += e * e;
+    noise += d * d;
+  }
+  return 10 * std::log10(signal / std::max(noise, 1e-30));
+}
+
+struct Case {
+  const char* name;
+  int64_t opset;
+  std::function<ValueId(Graph&, ValueId x)> build;
+  const char* ops;  // of the float graph
+};
+
+void check(const Case& one) {
+  CAPTURE(one.name);
+  Graph g = tiny::graph(one.opset);
+  const ValueId x = tiny::input(g, "x", {1, 4, 9, 9});
+  tiny::output(g, one.build(g, quantized(g, x, {2.0f / 255, 128})), "y");
+  const std::string quantized_model = onnx_io::write(g);
+  adopt::strip(g);
+  CHECK(tiny::ops(g) == one.ops);
+  const std::vector<ir::Tensor> inputs = ort_try::random_inputs(quantized_model, 7);
+  CHECK(sqnr_db(ort_try::run(quantized_model, inputs)[0], ort_try::run(onnx_io::write(g), inputs)[0]) > 30);
+}
+
+TEST_CASE("activation functions that a file has in its grids alone are nodes again") {
+  const Case kCases[] = {
+      {"zero point at the lowest uint8", 13,
+       [](Graph& g, ValueId x) {
+         return quantized(g, tiny::conv(g, x, 4), {4.0f / 255, 0});
+       },
+       "Conv Relu"},
+      {"zero point at the lowest int8", 13,
+       [](Graph& g, ValueId x) {
+         return quantized(g, tiny::conv(g, x, 4), {4.0f / 255, -128, true});
+       },
+       "Conv Relu"},
+      {"zero point at the highest", 13,
+       [](Graph& g, ValueId x) {
+         return quantized(g, tiny::conv(g, x, 4), {4.0f / 255, 255});
+       },
+       "Conv Clip"},
+      {"the range of a Relu6", 13,
+       [](Graph& g, ValueId x) {
+         const ValueId wide = tiny::mul(g, tiny::conv(g, x, 4), tiny::constant(g, 8.0f));
+         return quantized(g, wide, {6.0f / 255, 0});
+       },
+       "Conv Mul Clip"},
+      {"the range of a Relu6, bounds as attributes", 10,
+       [](Graph& g, ValueId x) {
+         const ValueId wide = tiny::mul(g, tiny::conv(g, x, 4), tiny::constant(g, 8.0f));
+         return quantized(g, wide, {6.0f / 255, 0});
+       },
+       "Conv Mul Clip"},
+      {"the range of a hard tanh", 13,
+       [](Graph& g, ValueId x) {
+         const ValueId wide = tiny::mul(g, tiny::conv(g, x, 4), tiny::constant(g, 2.0f));
+         return quantized(g, wide, {2.0f / 255, 128});
+       },
+       "Conv Mul Clip"},
+      {"a range that was only calibrated", 13,
+       [](Graph& g, ValueId x) {
+         return quantized(g, tiny::conv(g, x, 4), {5.0f / 255, 128});
+       },
+       "Conv"},
+      {"two pairs behind one value, a reader of which is in float", 13,
+       [](Graph& g, ValueId x) {
+         const ValueId y = tiny::conv(g, x, 4);
+         const ValueId sum = tiny::add(g, quantized(g, y, {4.0f / 255, 0}), quantized(g, y, {4.0f / 255, 0}));
+         return tiny::add(g, sum, y);
+       },
+       "Conv Relu Add Add"},
+      {"what is clamped stays so where it is pooled, moved and joined", 13,
+       [](Graph& g, ValueId x) {
+         const Grid grid{4.0f / 255, 0};
+         const ValueId y = quantized(g, tiny::conv(g, x, 4), grid);
+         const ValueId pooled = quantized(g, tiny::max_pool(g, y), grid);
+         const ValueId joined =
+             quantized(g, tiny::concat(g, {pooled, quantized(g, tiny::sigmoid(g, pooled), grid)}), grid);
+         return quantized(g, tiny::global_average_pool(g, quantized(g, tiny::add(g, joined, joined), grid)),
+                          grid);
+       },
+       "Conv Relu MaxPool Sigmoid Concat Add GlobalAveragePool"},
+      {"activation functions that are there", 13,
+       [](Graph& g, ValueId x) {
+         const ValueId y = quantized(g, tiny::relu(g, tiny::conv(g, x, 4)), {4.0f / 255, 0});
+         const ValueId wide = tiny::mul(g, y, tiny::constant(g, 4.0f));
+         return quantized(g, tiny::clip(g, wide, 0, 6), {6.0f / 255, 0});
+       },
+       "Conv Relu Mul Clip"},
+  };
+  for (const Case& one : kCases) check(one);
+}
+
+TEST_CASE("pictures have no activation function in front") {
+  Graph g = tiny::graph();
+  const ValueId picture = quantized(g, tiny::input(g, "picture", {1, 9, 9, 3}), {1, 0});
+  const ValueId scaled = quantized(g, tiny::mul(g, picture, tiny::constant(g, 1.0f / 255)), {1.0f / 255, 0});
+  const ValueId moved = quantized(g, tiny::transpose(g, scaled, {0, 3, 1, 2}), {1.0f / 255, 0});
+  tiny::output(g, quantized(g, tiny::conv(g, moved, 4), {4.0f / 255, 128}), "y");
+  adopt::strip(g);
+  CHECK(tiny::ops(g) == "Mul Transpose Conv");
+}
+
+}  // namespace
+}  // namespace qc
