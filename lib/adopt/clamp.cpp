@@ -28,44 +28,62 @@ constexpr Image kImages[] = {
     {"Exp", {0, kInfinity}},     {"Sqrt", {0, kInfinity}}, {"Softplus", {0, kInfinity}},
     {"ReduceL2", {0, kInfinity}}};
 
-// Ops whose results lie between the numbers that they read, or zero.
-struct Pass {
+// Ops whose results lie between the numbers of their first input, or are zero.
+constexpr std::string_view kPasses[] = {"Reshape",
+                                        "Transpose",
+                                        "Squeeze",
+                                        "Unsqueeze",
+                                        "Flatten",
+                                        "Slice",
+                                        "Gather",
+                                        "Identity",
+                                        "Expand",
+                                        "Tile",
+                                        "Split",
+                                        "DepthToSpace",
+                                        "SpaceToDepth",
+                                        "Dropout",
+                                        "GatherElements",
+                                        "MaxPool",
+                                        "GlobalMaxPool",
+                                        "AveragePool",
+                                        "GlobalAveragePool",
+                                        "ReduceMean",
+                                        "ReduceMax",
+                                        "ReduceMin",
+                                        "Resize",
+                                        "Upsample"};
+
+// The same of other inputs.
+struct Join {
   std::string_view op_type;
-  size_t first = 0, count = 1;  // inputs with numbers
+  unsigned slots;  // bits
 };
-constexpr size_t kAll = std::numeric_limits<size_t>::max();
-constexpr Pass kPasses[] = {{"Reshape"},
-                            {"Transpose"},
-                            {"Squeeze"},
-                            {"Unsqueeze"},
-                            {"Flatten"},
-                            {"Slice"},
-                            {"Gather"},
-                            {"Identity"},
-                            {"Expand"},
-                            {"Tile"},
-                            {"Split"},
-                            {"DepthToSpace"},
-                            {"SpaceToDepth"},
-                            {"Dropout"},
-                            {"GatherElements"},
-                            {"MaxPool"},
-                            {"GlobalMaxPool"},
-                            {"AveragePool"},
-                            {"GlobalAveragePool"},
-                            {"ReduceMean"},
-                            {"ReduceMax"},
-                            {"ReduceMin"},
-                            {"Concat", 0, kAll},
-                            {"Max", 0, kAll},
-                            {"Min", 0, kAll},
-                            {"Where", 1, 2}};
+constexpr Join kJoins[] = {{"Pad", 0b101}, {"Where", 0b110}, {"Concat", ~0u}};
+
+// As the tables say, but for these.
+bool goes_beyond(const Node& node) {
+  return ir::string_attribute(node, "mode", "") == "cubic" ||
+         (node.op_type == "Pad" && ir::float_attribute(node, "value", 0) != 0);
+}
 
 template <typename Rows>
 const auto* row_of(const Rows& rows, const Node& node) {
   const auto found = std::find_if(std::begin(rows), std::end(rows),
                                   [&](const auto& row) { return ir::standard_op(node, row.op_type); });
   return found == std::end(rows) ? nullptr : &*found;
+}
+
+template <typename Names>
+bool is_one_of(const Names& names, const Node& node) {
+  return std::any_of(std::begin(names), std::end(names),
+                     [&](std::string_view name) { return ir::standard_op(node, name); });
+}
+
+// Bits of the inputs between whose numbers the results lie; 0: of no such op.
+unsigned slots_of(const Node& node) {
+  const Join* join = row_of(kJoins, node);
+  return join ? join->slots : is_one_of(kPasses, node) ? 0b1 : 0;
 }
 
 double bound(const ir::Graph& graph, const Node& node, std::string_view name, size_t slot, double fallback) {
@@ -105,24 +123,30 @@ Interval Reach::of_node(const Node& node) {
     return {std::max(x.low, bound(graph_, node, "min", 1, -kInfinity)),
             std::min(x.high, bound(graph_, node, "max", 2, kInfinity))};
   }
-  const bool sum = ir::standard_op(node, "Add"), product = ir::standard_op(node, "Mul");
-  if (sum || product) {
-    const Interval a = of(node.inputs[0]), b = of(node.inputs[1]);
-    if (sum) return {a.low + b.low, a.high + b.high};
-    return a.low >= 0 && b.low >= 0
-               ? Interval{0, std::max(a.high, b.high) < kInfinity ? a.high * b.high : kInfinity}
-               : kAnything;
-  }
-  const bool overshoots =
-      ir::standard_op(node, "Resize") && ir::string_attribute(node, "mode", "nearest") == "cubic";
-  const Pass* pass = ir::standard_op(node, "Resize") ? kPasses : row_of(kPasses, node);
-  if (!pass || overshoots) return kAnything;
+  if (node.inputs.size() == 2)
+    if (const auto two = of_two(node)) return *two;
+  const unsigned slots = slots_of(node);
+  if (slots == 0 || goes_beyond(node)) return kAnything;
   Interval interval{0, 0};
-  for (size_t slot = pass->first; slot < node.inputs.size() && slot - pass->first < pass->count; ++slot) {
+  for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
+    if (slot < 32 && (slots >> slot & 1) == 0) continue;
     const Interval x = of(node.inputs[slot]);
     interval = {std::min(interval.low, x.low), std::max(interval.high, x.high)};
   }
   return interval;
+}
+
+std::optional<Interval> Reach::of_two(const Node& node) {
+  const bool sum = ir::standard_op(node, "Add"), product = ir::standard_op(node, "Mul"),
+             most = ir::standard_op(node, "Max"), least = ir::standard_op(node, "Min");
+  if (!sum && !product && !most && !least) return std::nullopt;
+  const Interval a = of(node.inputs[0]), b = of(node.inputs[1]);
+  if (sum) return Interval{a.low + b.low, a.high + b.high};
+  if (most) return Interval{std::max(a.low, b.low), std::max(a.high, b.high)};
+  if (least) return Interval{std::min(a.low, b.low), std::min(a.high, b.high)};
+  if (a.low < 0 || b.low < 0) return kAnything;
+  const double high = std::max(a.high, b.high) < kInfinity ? a.high * b.high : kInfinity;
+  return Interval{0, high};
 }
 
 bool Reach::is_computed(ValueId value) const {
@@ -130,15 +154,11 @@ bool Reach::is_computed(ValueId value) const {
   const auto constant = [&](ValueId v) { return ir::value_at(graph_, v).constant.has_value(); };
   while (ir::value_at(graph_, value).producer != ir::kNone) {
     const Node& maker = ir::node_at(graph_, ir::value_at(graph_, value).producer);
-    const bool scales = std::any_of(std::begin(kScaling), std::end(kScaling),
-                                    [&](std::string_view op) { return ir::standard_op(maker, op); });
-    const Pass* pass = row_of(kPasses, maker);
-    if (scales && maker.inputs.size() == 2 && constant(maker.inputs[0]) != constant(maker.inputs[1]))
-      value = maker.inputs[constant(maker.inputs[0]) ? 1 : 0];
-    else if (pass || (scales && maker.inputs.size() == 1))
-      value = maker.inputs[pass ? pass->first : 0];
-    else
-      return true;
+    const bool scales = is_one_of(kScaling, maker), two = maker.inputs.size() == 2;
+    const unsigned slots = scales ? 0b1 : slots_of(maker);
+    if (slots == 0 || (scales && two && constant(maker.inputs[0]) == constant(maker.inputs[1]))) return true;
+    const bool second = scales ? two && constant(maker.inputs[0]) : (slots & 1) == 0;
+    value = maker.inputs[second ? 1 : 0];
   }
   return false;
 }

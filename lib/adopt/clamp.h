@@ -25,6 +25,7 @@ class Reach {
 
  private:
   Interval of_node(const ir::Node& node);
+  std::optional<Interval> of_two(const ir::Node& node);
 
   const ir::Graph& graph_;
   std::map<ir::ValueId, Interval> known_;

@@ -125,6 +125,20 @@ TEST_CASE("activation functions that a file has in its grids alone are nodes aga
                           grid);
        },
        "Conv Relu MaxPool Sigmoid Concat Add GlobalAveragePool"},
+      {"zeros around what is clamped, and the larger of two", 13,
+       [](Graph& g, ValueId x) {
+         const Grid grid{4.0f / 255, 0};
+         const ValueId y = quantized(g, tiny::conv(g, x, 4), grid);
+         const ValueId wide =
+             quantized(g,
+                       tiny::node(g, "Pad", {y, tiny::constant_i(g, {0, 0, 0, 0, 0, 4, 0, 0})}, {},
+                                  tiny::Dims{1, 8, 9, 9}),
+                       grid);
+         const ValueId larger =
+             tiny::node(g, "Max", {wide, tiny::concat(g, {x, y})}, {}, tiny::Dims{1, 8, 9, 9});
+         return quantized(g, larger, grid);
+       },
+       "Conv Relu Pad Concat Max"},
       {"activation functions that are there", 13,
        [](Graph& g, ValueId x) {
          const ValueId y = quantized(g, tiny::relu(g, tiny::conv(g, x, 4)), {4.0f / 255, 0});
