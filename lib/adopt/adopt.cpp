@@ -77,12 +77,23 @@ class Stripper {
     for (const NodeId id : ir::topological_order(graph_)) visit(id);
     diagnostics_.throw_if_errors(Exit::kInput);
     ir::remove_dead(graph_);
+    remove_repeated_clamps();
     return std::move(found_);
   }
 
  private:
   ir::Node& node(NodeId id) { return graph_.nodes[static_cast<size_t>(id)]; }
   ir::Value& value(ValueId v) { return graph_.values[static_cast<size_t>(v)]; }
+
+  // Some files round in front of an activation function as well.
+  void remove_repeated_clamps() {
+    for (const auto& [x, clamped] : clamps_)
+      if (value(clamped).producer != kNone && remove_if_repeated(graph_, clamped)) {
+        found_.activations.erase(value(clamped).name);
+        --found_.clamped;
+      }
+    ir::remove_dead(graph_);  // their bounds
+  }
 
   void complain(const ir::Node& at, const char* code, const std::string& cause, const std::string& remedy) {
     diagnostics_.error({code, place_of(at), cause, remedy});

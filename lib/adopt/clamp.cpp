@@ -92,6 +92,13 @@ double bound(const ir::Graph& graph, const Node& node, std::string_view name, si
   return ir::scalar_constant(graph, node.inputs[slot]).value_or(fallback);
 }
 
+// What a Relu or Clip leaves of anything.
+Interval bounds_of(const ir::Graph& graph, const Node& node) {
+  if (ir::standard_op(node, "Relu")) return {0, kInfinity};
+  if (!ir::standard_op(node, "Clip")) return kAnything;
+  return {bound(graph, node, "min", 1, -kInfinity), bound(graph, node, "max", 2, kInfinity)};
+}
+
 Interval of_constant(const ir::Tensor& tensor) {
   if (tensor.dtype != ir::DType::kFloat || !tensor.bytes || tensor.size() == 0) return kAnything;
   const auto [low, high] = std::minmax_element(tensor.as<float>().begin(), tensor.as<float>().end());
@@ -119,9 +126,8 @@ Interval Reach::of(ValueId value) {
 Interval Reach::of_node(const Node& node) {
   if (const Image* image = row_of(kImages, node)) return image->interval;
   if (ir::standard_op(node, "Clip")) {
-    const Interval x = of(node.inputs[0]);
-    return {std::max(x.low, bound(graph_, node, "min", 1, -kInfinity)),
-            std::min(x.high, bound(graph_, node, "max", 2, kInfinity))};
+    const Interval x = of(node.inputs[0]), own = bounds_of(graph_, node);
+    return {std::max(x.low, own.low), std::min(x.high, own.high)};
   }
   if (node.inputs.size() == 2)
     if (const auto two = of_two(node)) return *two;
@@ -201,6 +207,20 @@ ValueId insert_clamp(ir::Graph& graph, ValueId value, const Interval& ends) {
                                           std::move(attributes), name, ir::value_at(graph, value).producer);
   ir::copy_shape(graph, value, clamped);
   return clamped;
+}
+
+bool remove_if_repeated(ir::Graph& graph, ValueId clamped) {
+  const ir::NodeId clamp = ir::value_at(graph, clamped).producer;
+  const Interval ends = bounds_of(graph, ir::node_at(graph, clamp));
+  const std::vector<ir::NodeId>& readers = ir::value_at(graph, clamped).consumers;
+  const ValueId x = ir::node_at(graph, clamp).inputs[0];
+  const bool repeated = std::all_of(readers.begin(), readers.end(), [&](ir::NodeId reader) {
+    const Interval again = bounds_of(graph, ir::node_at(graph, reader));
+    return again.low >= ends.low && again.high <= ends.high;
+  });
+  if (!repeated || ir::is_output(graph, clamped) || !ir::can_bypass(graph, clamp, x)) return false;
+  ir::bypass(graph, clamp, x);
+  return true;
 }
 
 }  // namespace qc::adopt

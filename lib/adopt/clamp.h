@@ -39,4 +39,8 @@ std::optional<Interval> clamp_of(const quant::QuantParams& params);
 /// A Relu or Clip behind `value`, whose result is returned; nobody reads it yet. `value` has a producer.
 ir::ValueId insert_clamp(ir::Graph& graph, ir::ValueId value, const Interval& ends);
 
+/// Takes the node that insert_clamp() made out again if whatever reads `clamped` is a Relu or Clip that
+/// leaves no more. False: it stays.
+bool remove_if_repeated(ir::Graph& graph, ir::ValueId clamped);
+
 }  // namespace qc::adopt

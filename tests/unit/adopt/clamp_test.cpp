@@ -125,6 +125,12 @@ TEST_CASE("activation functions that a file has in its grids alone are nodes aga
                           grid);
        },
        "Conv Relu MaxPool Sigmoid Concat Add GlobalAveragePool"},
+      {"a pair on either side of an activation function", 13,
+       [](Graph& g, ValueId x) {
+         const Grid grid{4.0f / 255, 0};
+         return quantized(g, tiny::relu(g, quantized(g, tiny::conv(g, x, 4), grid)), grid);
+       },
+       "Conv Relu"},
       {"zeros around what is clamped, and the larger of two", 13,
        [](Graph& g, ValueId x) {
          const Grid grid{4.0f / 255, 0};
