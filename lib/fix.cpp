@@ -41,9 +41,8 @@ Error not_quantized(const std::filesystem::path& model) {
 
 void note_clamps(report::Report& report, const adopt::Found& found) {
   if (found.clamped > 0)
-    report.notes.push_back(
-        format("{} activation functions that the file has in its zero points alone are Relu or Clip again",
-               found.clamped));
+    report.notes.push_back(format(
+        "{} values that the file bounds by its zero points alone have a Relu or Clip again", found.clamped));
 }
 
 // The float model under the name of the output, and a note of what was taken out.

@@ -146,7 +146,7 @@ class Stripper {
 
   // `x` within the ends that the grid has instead of an activation function.
   ValueId clamped(NodeId at, ValueId x, const QuantParams& params) {
-    const auto ends = clamp_of(params);
+    const auto ends = clamp_of(params, !reach_.is_moved(x));
     if (!ends || !reach_.is_computed(x)) return x;
     const Interval reach = reach_.of(x);
     if (reach.low >= ends->low && reach.high <= ends->high) return x;

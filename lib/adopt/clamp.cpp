@@ -105,7 +105,7 @@ Interval of_constant(const ir::Tensor& tensor) {
   return {*low, *high};
 }
 
-// Activations with bounds that everybody uses: no calibration ends at both by chance.
+// Activations with bounds that everybody uses: hardly a calibration ends at both by chance.
 constexpr Interval kActivations[] = {{0, 6}, {0, 1}, {-1, 1}};
 
 }  // namespace
@@ -169,12 +169,17 @@ bool Reach::is_computed(ValueId value) const {
   return false;
 }
 
-std::optional<Interval> clamp_of(const quant::QuantParams& params) {
+bool Reach::is_moved(ValueId value) const {
+  const ir::NodeId maker = ir::value_at(graph_, value).producer;
+  return maker != ir::kNone && slots_of(ir::node_at(graph_, maker)) != 0;
+}
+
+std::optional<Interval> clamp_of(const quant::QuantParams& params, bool bounded) {
   const auto all = [&](int64_t end) {
     return std::all_of(params.zero_points.begin(), params.zero_points.end(),
                        [&](int32_t zero) { return zero == end; });
   };
-  if (!params.per_channel()) {
+  if (bounded && !params.per_channel()) {
     const double slack = 0.5001 * static_cast<double>(params.scales[0]);
     for (const Interval& ends : kActivations)
       if (std::fabs(static_cast<double>(quant::range_min(params)) - ends.low) <= slack &&

@@ -22,6 +22,8 @@ class Reach {
   /// False for an input of the model, moved or scaled by constants or not: its range is that of the pictures,
   /// and no activation function stands there.
   bool is_computed(ir::ValueId value) const;
+  /// Made by an op that only moves or pools what it reads.
+  bool is_moved(ir::ValueId value) const;
 
  private:
   Interval of_node(const ir::Node& node);
@@ -33,8 +35,9 @@ class Reach {
 
 /// The ends that an activation function before this grid would have had, so far as they are beyond doubt:
 /// zero where the zero point is the lowest integer (or the highest), both ends where the range is that of
-/// Clip(0, 6) and its like within half a step. Nothing: the range is only what was calibrated.
-std::optional<Interval> clamp_of(const quant::QuantParams& params);
+/// Clip(0, 6) and its like within half a step (`bounded`: only then, since a pool's range may be that by
+/// chance). Nothing: the range is only what was calibrated.
+std::optional<Interval> clamp_of(const quant::QuantParams& params, bool bounded);
 
 /// A Relu or Clip behind `value`, whose result is returned; nobody reads it yet. `value` has a producer.
 ir::ValueId insert_clamp(ir::Graph& graph, ir::ValueId value, const Interval& ends);

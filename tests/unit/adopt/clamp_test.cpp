@@ -125,6 +125,12 @@ TEST_CASE("activation functions that a file has in its grids alone are nodes aga
                           grid);
        },
        "Conv Relu MaxPool Sigmoid Concat Add GlobalAveragePool"},
+      {"the range of a Relu6 by chance", 13,
+       [](Graph& g, ValueId x) {
+         const ValueId y = quantized(g, tiny::relu(g, tiny::conv(g, x, 4)), {7.0f / 255, 0});
+         return quantized(g, tiny::global_average_pool(g, y), {6.0f / 255, 0});
+       },
+       "Conv Relu GlobalAveragePool"},
       {"a pair on either side of an activation function", 13,
        [](Graph& g, ValueId x) {
          const Grid grid{4.0f / 255, 0};
