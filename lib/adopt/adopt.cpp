@@ -130,9 +130,10 @@ class Stripper {
   void quantize(NodeId id) {
     const ValueId x = node(id).inputs.at(0), q = node(id).outputs.at(0);
     if (ir::is_output(graph_, q)) return;  // integers leave the model here
-    const auto params = read_params(graph_, node(id), 1, 2, integer_type(graph_, node(id)),
-                                    axis_of(node(id), x), diagnostics_);
+    auto params = read_params(graph_, node(id), 1, 2, integer_type(graph_, node(id)), axis_of(node(id), x),
+                              diagnostics_);
     if (!params) return;
+    if (!value(x).constant) join_equal(*params);
     if (value(x).constant) return quantize_constant(id, x, q, *params);
     if (const auto again = rounded_.find(x); again != rounded_.end() && !(again->second == *params))
       return complain(node(id), "quantized-twice",
@@ -217,8 +218,8 @@ class Stripper {
                  "give the float model this one was made from");
       return;  // integers enter the model here
     }
-    const auto params = read_params(graph_, node(id), 1, 2, integer_type(graph_, node(id)),
-                                    axis_of(node(id), q), diagnostics_);
+    auto params = read_params(graph_, node(id), 1, 2, integer_type(graph_, node(id)), axis_of(node(id), q),
+                              diagnostics_);
     if (!params) return;
     Twin twin;
     if (constant) {
@@ -229,6 +230,7 @@ class Stripper {
     } else {
       twin = twins_.at(q);
       const bool weight = value(twin.value).constant.has_value();
+      if (!weight) join_equal(*params);
       if (!weight && !(twin.params == *params))
         return complain(
             node(id), "contradicting-scales",

@@ -28,6 +28,16 @@ const Width* width_of(DType type) {
   return found == std::end(kWidths) ? nullptr : found;
 }
 
+// Types of ONNX that nothing else here reads.
+std::string stored_name(DType type) {
+  constexpr std::pair<int, const char*> kOthers[] = {
+      {17, "float8e4m3fn"}, {18, "float8e4m3fnuz"}, {19, "float8e5m2"}, {20, "float8e5m2fnuz"},
+      {23, "float4e2m1"},   {24, "float8e8m0"},     {25, "uint2"},      {26, "int2"}};
+  for (const auto& [number, name] : kOthers)
+    if (static_cast<int>(type) == number) return name;
+  return ir::name_of(type);
+}
+
 void complain(Diagnostics& diagnostics, const ir::Node& node, const char* code, const std::string& cause,
               const std::string& remedy) {
   diagnostics.error({code, place_of(node), cause, remedy});
@@ -64,8 +74,10 @@ std::optional<quant::QuantParams> read_params(const ir::Graph& graph, const ir::
   }
   const Width* width = width_of(type);
   if (!width) {
-    complain(diagnostics, node, "bad-type", format("its integers are of type {}", ir::name_of(type)),
-             "quantize to int8, uint8, int16, uint16, int4 or uint4");
+    complain(
+        diagnostics, node, "bad-type", format("its numbers are stored as {}", stored_name(type)),
+        "quantize to int8, uint8, int16, uint16, int4 or uint4, or give the float model this one was made "
+        "from");
     return std::nullopt;
   }
   quant::QuantParams params;
@@ -100,6 +112,16 @@ std::optional<quant::QuantParams> read_params(const ir::Graph& graph, const ir::
       params.zero_points[i] = points[points.size() == 1 ? 0 : i];
   }
   return params;
+}
+
+void join_equal(quant::QuantParams& params) {
+  const auto equal = [](const auto& all) {
+    return std::all_of(all.begin(), all.end(), [&](const auto& one) { return one == all[0]; });
+  };
+  if (!params.per_channel() || !equal(params.scales) || !equal(params.zero_points)) return;
+  params.scales.resize(1);
+  params.zero_points.resize(1);
+  params.axis = -1;
 }
 
 std::vector<int32_t> integers_of(const ir::Tensor& tensor, const quant::QuantParams& params) {

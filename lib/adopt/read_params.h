@@ -17,6 +17,9 @@ std::optional<quant::QuantParams> read_params(const ir::Graph& graph, const ir::
                                               size_t zero_slot, ir::DType type, int64_t axis,
                                               Diagnostics& diagnostics);
 
+/// Equal scales and zero points of all channels are one.
+void join_equal(quant::QuantParams& params);
+
 /// The type of the integers that a Q makes or a DQ reads.
 ir::DType integer_type(const ir::Graph& graph, const ir::Node& node);
 

@@ -131,6 +131,21 @@ TEST_CASE("activation functions that a file has in its grids alone are nodes aga
          return quantized(g, tiny::global_average_pool(g, y), {6.0f / 255, 0});
        },
        "Conv Relu GlobalAveragePool"},
+      {"equal scales of all channels are one", 13,
+       [](Graph& g, ValueId x) {
+         const ValueId y = tiny::conv(g, x, 4), scales = tiny::constant_f(g, {0.02f, 0.02f, 0.02f, 0.02f}),
+                       zeros =
+                           tiny::constant(g, ir::make_tensor(ir::DType::kUint8, std::string(4, '\x80'), {4})),
+                       zero =
+                           tiny::constant(g, ir::make_tensor(ir::DType::kUint8, std::string(1, '\x80'), {}));
+         const tiny::Dims dims = tiny::value(g, y).dims;
+         const ValueId q = tiny::node(g, "QuantizeLinear", {y, tiny::constant(g, 0.02f), zero}, {}, dims);
+         g.values[static_cast<size_t>(q)].dtype = ir::DType::kUint8;
+         const ValueId d = tiny::node(g, "DequantizeLinear", {q, scales, zeros}, {}, dims);
+         g.values[static_cast<size_t>(d)].dtype = ir::DType::kFloat;
+         return d;
+       },
+       "Conv"},
       {"a pair on either side of an activation function", 13,
        [](Graph& g, ValueId x) {
          const Grid grid{4.0f / 255, 0};
