@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "adopt/adopt.h"
+#include "adopt/unfold.h"
 #include "adopted.h"
 #include "assemble_report.h"
 #include "attempt.h"
@@ -15,6 +16,7 @@
 #include "deliver.h"
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
+#include "normalize/rewrites.h"
 #include "onnx_io/onnx_io.h"
 #include "places.h"
 #include "prepare.h"
@@ -33,10 +35,13 @@
 namespace qc {
 namespace {
 
-Error not_quantized(const std::filesystem::path& model) {
-  return {Exit::kInput,
-          {"not-quantized", model.string(), "it carries no QuantizeLinear, DequantizeLinear or QLinear op",
-           "quantize it with: qconvert MODEL --config CFG.json"}};
+void check_quantized(const ir::Graph& graph, const std::filesystem::path& model) {
+  if (adopt::carries_quantization(graph)) return;
+  onnx_io::check_convertible(graph, model);  // integers that it cannot read
+  throw Error{
+      Exit::kInput,
+      {"not-quantized", model.string(), "it carries no QuantizeLinear, DequantizeLinear or QLinear op",
+       "quantize it with: qconvert MODEL --config CFG.json"}};
 }
 
 void note_clamps(report::Report& report, const adopt::Found& found) {
@@ -45,15 +50,34 @@ void note_clamps(report::Report& report, const adopt::Found& found) {
         "{} values that the file bounds by its zero points alone have a Relu or Clip again", found.clamped));
 }
 
+// Weights that adopt::strip() cannot read as floats. Returns how many.
+int64_t unfold_weights(ir::Graph& graph, run::RunnerFactory& runners) {
+  const int64_t before = adopt::unreadable_weights(graph);
+  if (before == 0) return 0;
+  adopt::unfold_matmuls(graph);
+  normalize::fold_constants(graph, runners);
+  ir::remove_dead(graph);
+  for (const ir::Node& node : graph.nodes)
+    if (!node.erased && node.op_type == "MatMulNBits")
+      throw Error{
+          Exit::kInput,
+          {"bad-scale", format("node '{}' ({})", node.name, node.op_type),
+           "its weight is stored in a way that is not read here: scales that are not float32, columns in "
+           "an order of their own, or sizes that contradict each other",
+           "give the float32 model that this one was made from"}};
+  return before - adopt::unreadable_weights(graph);
+}
+
 // The float model under the name of the output, and a note of what was taken out.
 void write_stripped(ConvertResult& result, const ir::Graph& graph, const adopt::Found& found,
-                    const OutputPaths& outputs, ModelFiles& files) {
+                    int64_t unfolded, const OutputPaths& outputs, ModelFiles& files) {
   files.onnx.bytes = onnx_io::write(graph);
   result.report.target = "float32";  // no hardware is asked what it can do
   result.report.notes.push_back(
       format("the float model behind {} rounded values and {} weights; weights stay on the "
              "grids of the file",
-             found.activations.size() - static_cast<size_t>(found.clamped), found.weights.size()));
+             found.activations.size() - static_cast<size_t>(found.clamped),
+             static_cast<int64_t>(found.weights.size()) + unfolded));
   describe_file(result.report, outputs.onnx, "onnx", files.onnx);
 }
 
@@ -161,17 +185,15 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   ir::Graph graph = onnx_io::read(options.model, diagnostics);
   check_opset_known(graph, doors, options.model);
   check_inputs_stay(options, config, graph, outputs);
-  if (!adopt::carries_quantization(graph)) {
-    onnx_io::check_convertible(graph, options.model);  // integers that it cannot read
-    throw not_quantized(options.model);
-  }
+  const int64_t unfolded = strip ? unfold_weights(graph, runners) : 0;
+  if (unfolded == 0) check_quantized(graph, options.model);
   result.report = begin_report(options, config, target, graph);
   apply_input_shapes(graph, config);
   const adopt::Found found = adopt::strip(graph);
   note_clamps(result.report, found);
   ModelFiles files;
   if (strip) {
-    write_stripped(result, graph, found, outputs, files);
+    write_stripped(result, graph, found, unfolded, outputs, files);
     finish_report(result.report, {}, {}, config, {}, diagnostics, {});
     deliver(result, files, options, config, outputs, graph);
     return result;

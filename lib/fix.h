@@ -10,8 +10,8 @@ namespace qc {
 /// fills gaps - biases, results of moving ops, a Relu behind the pair - and writes every format that the
 /// config asks for. Calibrates what is still missing where a folder of images is named; else what would need
 /// it stays in float and the report says so. Values on the file's grids stay bit for bit. `strip`: the float
-/// model alone. Throws Error: Error(kInput) for a file without quantization or with such that contradicts
-/// itself.
+/// model alone, that behind weights in blocks or packed as well. Throws Error: Error(kInput) for a file
+/// without quantization or with such that contradicts itself.
 ConvertResult fix(const ConvertOptions& options, bool strip);
 
 }  // namespace qc

@@ -86,9 +86,11 @@ std::optional<quant::QuantParams> read_params(const ir::Graph& graph, const ir::
   params.scales.assign(scale->as<float>().begin(), scale->as<float>().end());
   if (params.scales.size() > 1) params.axis = static_cast<int>(axis);
   if (ir::int_attribute(node, "block_size", 0) > 0) {
-    complain(diagnostics, node, "bad-scale",
-             "it has a scale for each block of a weight, which no integer kernel takes",
-             "give the float model this one was made from, and take mode weight_only with blocks");
+    complain(
+        diagnostics, node, "bad-scale",
+        "it has a scale for each block of a weight, which no integer kernel takes",
+        "give the float model this one was made from, or the one behind it (qconvert fix --strip MODEL), "
+        "and take mode weight_only with blocks");
     return std::nullopt;
   }
   for (size_t i = 0; i < params.scales.size(); ++i) {
