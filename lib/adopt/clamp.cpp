@@ -23,10 +23,10 @@ struct Image {
   Interval interval;
 };
 constexpr Image kImages[] = {
-    {"Relu", {0, kInfinity}},    {"Sigmoid", {0, 1}},      {"HardSigmoid", {0, 1}},
-    {"Softmax", {0, 1}},         {"Tanh", {-1, 1}},        {"Abs", {0, kInfinity}},
-    {"Exp", {0, kInfinity}},     {"Sqrt", {0, kInfinity}}, {"Softplus", {0, kInfinity}},
-    {"ReduceL2", {0, kInfinity}}};
+    {"Relu", {0, kInfinity}},     {"Sigmoid", {0, 1}},         {"HardSigmoid", {0, 1}},
+    {"Softmax", {0, 1}},          {"Tanh", {-1, 1}},           {"Erf", {-1, 1}},
+    {"Abs", {0, kInfinity}},      {"Exp", {0, kInfinity}},     {"Sqrt", {0, kInfinity}},
+    {"Softplus", {0, kInfinity}}, {"ReduceL2", {0, kInfinity}}};
 
 // Ops whose results lie between the numbers of their first input, or are zero.
 constexpr std::string_view kPasses[] = {"Reshape",
@@ -175,10 +175,6 @@ bool Reach::is_moved(ValueId value) const {
 }
 
 std::optional<Interval> clamp_of(const quant::QuantParams& params, bool bounded) {
-  const auto all = [&](int64_t end) {
-    return std::all_of(params.zero_points.begin(), params.zero_points.end(),
-                       [&](int32_t zero) { return zero == end; });
-  };
   if (bounded && !params.per_channel()) {
     const double slack = 0.5001 * static_cast<double>(params.scales[0]);
     for (const Interval& ends : kActivations)
@@ -186,8 +182,9 @@ std::optional<Interval> clamp_of(const quant::QuantParams& params, bool bounded)
           std::fabs(static_cast<double>(quant::range_max(params)) - ends.high) <= slack)
         return ends;
   }
-  if (all(params.qmin())) return Interval{0, kInfinity};
-  if (all(params.qmax())) return Interval{-kInfinity, 0};
+  const bool lowest = std::all_of(params.zero_points.begin(), params.zero_points.end(),
+                                  [&](int32_t zero) { return zero == params.qmin(); });
+  if (lowest) return Interval{0, kInfinity};
   return std::nullopt;
 }
 

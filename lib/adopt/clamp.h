@@ -34,9 +34,9 @@ class Reach {
 };
 
 /// The ends that an activation function before this grid would have had, so far as they are beyond doubt:
-/// zero where the zero point is the lowest integer (or the highest), both ends where the range is that of
-/// Clip(0, 6) and its like within half a step (`bounded`: only then, since a pool's range may be that by
-/// chance). Nothing: the range is only what was calibrated.
+/// zero where the zero point is the lowest integer (at the highest it is what a mask of attention leaves),
+/// both ends where the range is that of Clip(0, 6) and its like within half a step (`bounded`: only then,
+/// since a pool's range may be that by chance). Nothing: the range is only what was calibrated.
 std::optional<Interval> clamp_of(const quant::QuantParams& params, bool bounded);
 
 /// A Relu or Clip behind `value`, whose result is returned; nobody reads it yet. `value` has a producer.

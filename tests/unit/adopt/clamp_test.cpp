@@ -79,11 +79,15 @@ TEST_CASE("activation functions that a file has in its grids alone are nodes aga
          return quantized(g, tiny::conv(g, x, 4), {4.0f / 255, -128, true});
        },
        "Conv Relu"},
-      {"zero point at the highest", 13,
+      {"what stands in a Gelu is not negative", 13,
        [](Graph& g, ValueId x) {
-         return quantized(g, tiny::conv(g, x, 4), {4.0f / 255, 255});
+         const Grid grid{2.0f / 255, 0};
+         const ValueId y = tiny::conv(g, x, 4);
+         const ValueId erf =
+             quantized(g, tiny::node(g, "Erf", {y}, {}, tiny::value(g, y).dims), {2.0f / 255, 128});
+         return quantized(g, tiny::add(g, erf, tiny::constant(g, 1.0f)), grid);
        },
-       "Conv Clip"},
+       "Conv Erf Add"},
       {"the range of a Relu6", 13,
        [](Graph& g, ValueId x) {
          const ValueId wide = tiny::mul(g, tiny::conv(g, x, 4), tiny::constant(g, 8.0f));
@@ -175,6 +179,14 @@ TEST_CASE("activation functions that a file has in its grids alone are nodes aga
        "Conv Relu Mul Clip"},
   };
   for (const Case& one : kCases) check(one);
+}
+
+TEST_CASE("a mask of attention bounds nothing") {
+  Graph g = tiny::graph();
+  const ValueId x = tiny::input(g, "x", {1, 2, 9, 9}), mask = tiny::input(g, "mask", {1, 1, 9, 9});
+  tiny::output(g, quantized(g, tiny::add(g, tiny::matmul(g, x, x), mask), {1e3f, 255}), "y");
+  adopt::strip(g);
+  CHECK(tiny::ops(g) == "MatMul Add");
 }
 
 TEST_CASE("pictures have no activation function in front") {
