@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 
+#include "ir/edit.h"
 #include "ir/ops.h"
 
 namespace qc {
@@ -249,6 +250,30 @@ int64_t use_found_weights(const ir::Graph& graph, const adopt::Found& found, boo
     ++used;
   }
   return used;
+}
+
+int64_t store_found_tables(const adopt::Found& found, plan::QuantizedModel& model) {
+  constexpr int64_t kWorthStoring = 512;  // elements; below, nodes and scales take too much of what is saved
+  int64_t count = 0;
+  for (size_t v = 0; v < model.graph.values.size(); ++v) {
+    const ir::Value& value = model.graph.values[v];
+    const auto id = static_cast<ir::ValueId>(v);
+    const auto said = found.weights.find(value.name);
+    if (said == found.weights.end() || said->second.bits > 8 || !ir::is_read_float(value) ||
+        value.constant->size() < kWorthStoring || ir::is_output(model.graph, id) ||
+        model.weights.contains(id) || !on_grid(*value.constant, said->second))
+      continue;
+    const bool looked_up =
+        std::all_of(value.consumers.begin(), value.consumers.end(), [&](ir::NodeId reader) {
+          const ir::Node& node = model.graph.nodes[static_cast<size_t>(reader)];
+          return ir::standard_op(node, "Gather") && node.inputs[0] == id;
+        });
+    if (!looked_up) continue;
+    model.weights[id] = {said->second,
+                         quant::quantize(value.constant->as<float>(), value.constant->dims, said->second)};
+    ++count;
+  }
+  return count;
 }
 
 }  // namespace qc

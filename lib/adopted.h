@@ -7,6 +7,7 @@
 #include "ir/graph.h"
 #include "plan/candidates.h"
 #include "plan/quant_plan.h"
+#include "plan/quantized_model.h"
 #include "plan/tensor_stats.h"
 #include "select/capability.h"
 #include "target/target.h"
@@ -31,5 +32,9 @@ void keep_float_around(const ir::Graph& graph, const std::vector<ir::ValueId>& v
 /// zero point only if `zero_points` (a .tflite has none for weights). Returns how many.
 int64_t use_found_weights(const ir::Graph& graph, const adopt::Found& found, bool zero_points,
                           plan::Candidates& weights);
+
+/// Tables that nodes in float look up (Gather) are stored as the integers that the file has of them. Returns
+/// how many.
+int64_t store_found_tables(const adopt::Found& found, plan::QuantizedModel& model);
 
 }  // namespace qc

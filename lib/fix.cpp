@@ -141,6 +141,20 @@ plan::QuantPlan complete_plan(Scene& scene, const images::ImageSource* source, r
   return plan;
 }
 
+// Weights are the file's integers again, and biases follow from the scales around them.
+plan::QuantizedModel quantized(const Scene& scene, const plan::QuantPlan& plan, int threads,
+                               quantize::Guards& guards, std::vector<std::string>& notes) {
+  plan::Candidates weights = threshold::weight_candidates(
+      scene.graph, plan, scene.target, scene.config.quantization, scene.rules.nodes, threads);
+  const bool onnx_alone = !wants_format(scene.config, "tflite");
+  const int64_t used = use_found_weights(scene.graph, scene.found, onnx_alone, weights);
+  notes.push_back(format("{} of {} weights keep the file's integers", used, weights.size()));
+  plan::QuantizedModel model = quantize::quantize(scene.graph, plan, weights, {}, guards);
+  if (const int64_t tables = onnx_alone ? store_found_tables(scene.found, model) : 0; tables > 0)
+    notes.push_back(format("{} tables of nodes in float keep the file's integers", tables));
+  return model;
+}
+
 // What a conversion does and fix, which keeps the file's integers, does not.
 void refuse_without_use(const config::CoreConfig& config, bool strip) {
   const config::PlacementGoals& goals = config.goals;
@@ -223,13 +237,8 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   const plan::QuantPlan plan =
       complete_plan(scene, source.get(), runners, split, threads, result.report.notes);
 
-  // From here weights are the file's integers again, and biases follow from the scales around them.
-  plan::Candidates weights =
-      threshold::weight_candidates(graph, plan, target, config.quantization, rules.nodes, threads);
-  const int64_t used = use_found_weights(graph, found, !wants_format(config, "tflite"), weights);
-  result.report.notes.push_back(format("{} of {} weights keep the file's integers", used, weights.size()));
   quantize::Guards guards;
-  const plan::QuantizedModel model = quantize::quantize(graph, plan, weights, {}, guards);
+  const plan::QuantizedModel model = quantized(scene, plan, threads, guards, result.report.notes);
 
   // From here the files exist, in memory.
   describe_plan(result.report, model.graph, model.plan);
