@@ -59,6 +59,8 @@ constexpr Row kTable[] = {
     {{"pool_globally", "A mean over all of space becomes GlobalAveragePool."}, plain<pool_globally>},
     {{"softmax_in_place", "Softmax between two Reshapes works on its input as it is."},
      plain<softmax_in_place>},
+    {{"softmax_last", "Softmax works along the last axis where a Transpose beside it can see to that."},
+     plain<softmax_last>},
     {{"plain_activations", "Clip, Min, Max and Relu become one range, spelled Relu or Clip."},
      plain<plain_activations>},
     {{"spell_sigmoid", "1 / (1 + exp(-x)) becomes Sigmoid."}, plain<spell_sigmoid>},

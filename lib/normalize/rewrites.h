@@ -24,6 +24,7 @@ int fold_pad(ir::Graph& graph);
 int flatten_to_reshape(ir::Graph& graph);
 int pool_globally(ir::Graph& graph);
 int softmax_in_place(ir::Graph& graph);
+int softmax_last(ir::Graph& graph);
 int plain_activations(ir::Graph& graph);
 int spell_sigmoid(ir::Graph& graph);
 int spell_hard_swish(ir::Graph& graph);

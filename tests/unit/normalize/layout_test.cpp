@@ -508,6 +508,88 @@ TEST_CASE("a Softmax along rows that are the last dimension works in place", "[n
       normalize::softmax_in_place);
 }
 
+TEST_CASE("a Softmax works along the last axis where a Transpose beside it can see to that", "[normalize]") {
+  const auto x = [](ir::Graph& g) { return input(g, "x", {2, 3, 5, 4}); };
+  const auto mean = [](ir::Graph& g, ir::ValueId y, Dims weight, std::vector<ir::Attribute> attributes = {}) {
+    const Dims& from = value(g, y).dims;
+    const Dims dims = {from[0], weight[0], from[2], from[3]};
+    return node(g, "Conv", {y, constant(g, random_tensor(weight, 7))}, std::move(attributes), dims);
+  };
+  try_rewrite::check(
+      {
+          {"the mean of a distribution",
+           [&](ir::Graph& g) {
+             output(g, relu(g, mean(g, softmax(g, transpose(g, x(g), {0, 2, 1, 3}), 1), {1, 5, 1, 1})));
+           },
+           1, "Transpose Softmax MatMul Reshape Relu"},
+          {"the same of any number of images, at the end",
+           [&](ir::Graph& g) {
+             const auto y = transpose(g, input(g, "x", {-1, 3, 5, -1}), {0, 2, 1, 3});
+             output(g, mean(g, softmax(g, y, -3), {1, 5, 1, 1}), "sides");
+           },
+           1, "Transpose Softmax MatMul Reshape"},
+          {"channels to the front and back",
+           [&](ir::Graph& g) {
+             output(g, transpose(g, softmax(g, transpose(g, x(g), {0, 3, 1, 2}), 1), {0, 2, 3, 1}), "y");
+           },
+           1, "Softmax"},
+          {"channels to the front, the last axis before",
+           [&](ir::Graph& g) {
+             output(g, softmax(g, transpose(g, x(g), {0, 3, 1, 2}), 1), "y");
+           },
+           1, "Softmax Transpose"},
+          {"channels to the back, the last axis then",
+           [&](ir::Graph& g) {
+             output(g, transpose(g, softmax(g, x(g), 1), {0, 2, 3, 1}), "y");
+           },
+           1, "Transpose Softmax"},
+          {"two Transposes, the last axis before neither",
+           [&](ir::Graph& g) {
+             output(g, transpose(g, softmax(g, transpose(g, x(g), {0, 2, 1, 3}), 1), {3, 1, 2, 0}), "y");
+           },
+           1, "Transpose Softmax Transpose"},
+          {"not: the last axis anyway",
+           [&](ir::Graph& g) {
+             output(g, softmax(g, transpose(g, x(g), {0, 2, 1, 3}), 3));
+           },
+           0, "Transpose Softmax"},
+          {"not: it would need one more",
+           [&](ir::Graph& g) {
+             output(g, softmax(g, transpose(g, x(g), {0, 2, 1, 3}), 1));
+           },
+           0, "Transpose Softmax"},
+          {"not: the transposed is read elsewhere",
+           [&](ir::Graph& g) {
+             const auto y = transpose(g, x(g), {0, 3, 1, 2});
+             output(g, softmax(g, y, 1));
+             output(g, relu(g, y));
+           },
+           0, "Transpose Softmax Relu"},
+          {"not: the probabilities are an output",
+           [&](ir::Graph& g) {
+             output(g, transpose(g, output(g, softmax(g, x(g), 1)), {0, 2, 3, 1}));
+           },
+           0, "Softmax Transpose"},
+          {"not: more than one sum, which would come in another order",
+           [&](ir::Graph& g) {
+             output(g, mean(g, softmax(g, transpose(g, x(g), {0, 2, 1, 3}), 1), {2, 5, 1, 1}));
+           },
+           0, "Transpose Softmax Conv"},
+          {"not: padded",
+           [&](ir::Graph& g) {
+             const auto y = transpose(g, input(g, "x", {2, 3, 5, -1}), {0, 2, 1, 3});
+             output(g, mean(g, softmax(g, y, 1), {1, 5, 1, 1}, {{"pads", Dims{0, 1, 0, 1}}}));
+           },
+           0, "Transpose Softmax Conv"},
+          {"not: rows before opset 13",
+           [&](ir::Graph& g) {
+             output(g, softmax(g, transpose(g, x(g), {0, 3, 1, 2}), 1));
+           },
+           0, "Transpose Softmax", 11},
+      },
+      normalize::softmax_last, 1e-6);
+}
+
 TEST_CASE("a rewrite that needs a shape leaves values without one alone", "[normalize]") {
   ir::Graph g = graph();
   auto x = node(g, "Unknown", {image(g)});
