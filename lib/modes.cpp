@@ -18,6 +18,7 @@
 #include "settle_dynamic.h"
 #include "simulate/judged.h"
 #include "spell_channels.h"
+#include "spell_groups.h"
 #include "spell_modes.h"
 #include "spell_shuffle.h"
 #include "store_tables.h"
@@ -433,6 +434,7 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
   say(store_tables(nodes_with_tables(config, rules, model), inputs, runners, threads, model));
   spell_dynamic(choices, bounded, threads, model);
   spell_shuffles(model);
+  spell_groups(model);
   spell_channels(model);
   return model;
 }

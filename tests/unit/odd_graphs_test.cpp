@@ -630,6 +630,63 @@ TEST_CASE("channels are shuffled by a Gather in ONNX files, by TRANSPOSE in .tfl
   CHECK(std::ranges::none_of(parsed.graphs[0].operators, [](const auto& op) { return op.op == "GATHER"; }));
 }
 
+// The convolution in groups as it was before groups were merged: its weights without the zeros between them.
+void split_groups(ir::Graph& g, ir::Node& grouped, int64_t wanted) {
+  const int64_t groups = ir::int_attribute(grouped, "group", 1);
+  const ir::NodeId unfolds = g.values[static_cast<size_t>(grouped.inputs[1])].producer;
+  ir::Value& weight = g.values[static_cast<size_t>(g.nodes[static_cast<size_t>(unfolds)].inputs[0])];
+  ir::Tensor narrow = *weight.constant;
+  const auto all = weight.constant->as<int8_t>();
+  const int64_t outputs = narrow.dims[0], together = wanted / groups,
+                each = std::ssize(all) / outputs / together;
+  std::vector<int8_t> own;
+  int64_t zeros = 0;
+  for (int64_t i = 0; i < std::ssize(all); ++i) {
+    const int64_t place = i / each % together, group = i / each / together / (outputs / wanted);
+    if (place == group % together)
+      own.push_back(all[static_cast<size_t>(i)]);
+    else
+      zeros += all[static_cast<size_t>(i)] == 0;
+  }
+  CHECK(zeros == std::ssize(all) - std::ssize(own));
+  narrow.dims[1] /= together;
+  weight.dims = narrow.dims;
+  weight.constant = ir::make_tensor(std::span<const int8_t>(own), weight.dims);
+  ir::set_attribute(grouped, "group", wanted);
+}
+
+TEST_CASE("groups of few channels are merged in ONNX files, and compute the same to the last bit",
+          "[litert]") {
+  const struct {
+    int64_t channels, groups, merged;
+  } rows[] = {{64, 8, 1}, {128, 16, 4}, {96, 3, 3}, {24, 24, 24}};
+  for (const auto& row : rows) {
+    CAPTURE(row.channels, row.groups);
+    const auto build = [&](ir::Graph& g, ir::ValueId x) {
+      const ir::ValueId y = tiny::relu(g, conv(g, x, row.channels, {}, 1));
+      const ir::ValueId z = conv(g, y, row.channels, {3, 1, 1, 1, row.groups, true}, 2);
+      output(g, conv(g, tiny::relu(g, z), 8, {}, 3), "y");
+    };
+    check({"both", build, kBoth, 20});
+    ir::Graph g = tiny::graph();
+    build(g, input(g, "x", {1, 3, 12, 10}));
+    const std::string written = convert_graph(g, {"/placement=full"}).onnx;
+    Diagnostics ignored;
+    ir::Graph graph = onnx_io::parse(written, {}, ignored);
+    std::vector<ir::NodeId> layers = ir::topological_order(graph);
+    std::erase_if(layers,
+                  [&](ir::NodeId id) { return graph.nodes[static_cast<size_t>(id)].op_type != "Conv"; });
+    ir::Node& grouped = graph.nodes[static_cast<size_t>(layers.at(1))];
+    CHECK(ir::int_attribute(grouped, "group", 1) == row.merged);
+    split_groups(graph, grouped, row.groups);
+    const std::vector<ir::Tensor> inputs = ort_try::random_inputs(written, 90);
+    const auto answer = [&](const std::string& file) {
+      return *ort_try::run(file, inputs, ort_try::Optimize::kExtended)[0].bytes;
+    };
+    CHECK(answer(written) == answer(onnx_io::write(graph)));
+  }
+}
+
 TEST_CASE("GELU between convolutions is one op") {
   const auto halved_first = [](ir::Graph& g, ir::ValueId x) {
     const ir::ValueId u = node(g, "Div", {x, constant(g, static_cast<float>(M_SQRT2))}),
