@@ -235,7 +235,7 @@ SHRINKING, GROWING = "QuantizeLinear", "DequantizeLinear"
 WEIGHTED = ("Conv", "Conv:pointwise", "Conv:depthwise", "ConvTranspose", "Gemm", "MatMul", "MatMul:activations", SHRINKING, GROWING)
 SAME_AS = {"Flatten": "Reshape", "Squeeze": "Reshape", "Unsqueeze": "Reshape"}
 # Entries of int8, on which litert is based, that tell kernels of ONNX Runtime apart.
-TAKEN_AWAY = ["Add:on_the_way", "Mul:gate", "QuantizeLinear:4d", "DequantizeLinear:4d", "MaxPool:planar"]
+TAKEN_AWAY = ["Add:on_the_way", "Conv:merged", "Mul:gate", "QuantizeLinear:4d", "DequantizeLinear:4d", "MaxPool:planar"]
 
 
 def shrinking(rng):

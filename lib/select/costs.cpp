@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/text.h"
+#include "ir/merged_groups.h"
 #include "ir/ops.h"
 
 namespace qc::select {
@@ -112,12 +113,14 @@ double& at(WorkTable& table, Work term) {
   return table[static_cast<size_t>(term)];
 }
 
-void add_convolution(const ir::Graph& graph, const ir::Node& node, const ir::Tensor& kernel,
+// In `groups`, as which it is written: the kernel has zeros between those that are one.
+void add_convolution(const ir::Graph& graph, const ir::Node& node, ir::Tensor kernel, int64_t groups,
                      WorkTable& work) {
+  kernel.dims[1] *= ir::int_attribute(node, "group", 1) / groups;
   const bool depthwise = one_channel_each(graph, node, kernel);
   const double window = static_cast<double>(window_of(kernel)), outputs = static_cast<double>(kernel.dims[0]),
                positions = at(work, Work::kOutput) / outputs;
-  const int64_t groups = ir::int_attribute(node, "group", 1), per_group = kernel.dims[0] / groups,
+  const int64_t per_group = kernel.dims[0] / groups,
                 beyond = (depthwise ? kernel.dims[0] : per_group) % kVector;
   const int64_t inputs = kernel.dims[1] * groups;
   const bool first = inputs < target::kBlock;  // images have a kernel of their own
@@ -322,7 +325,7 @@ PlacementCosts weighted_mean(const ir::Graph& graph, const std::vector<Processor
 
 }  // namespace
 
-WorkTable work_of(const ir::Graph& sized, const ir::Node& node) {
+WorkTable work_of(const ir::Graph& sized, const ir::Node& node, std::optional<int64_t> groups) {
   WorkTable work{};
   int64_t input = 0, output = 0;
   for (const ir::ValueId v : node.outputs)
@@ -335,7 +338,7 @@ WorkTable work_of(const ir::Graph& sized, const ir::Node& node) {
   at(work, Work::kOutput) = static_cast<double>(output);
   at(work, Work::kFar) = static_cast<double>(std::max<int64_t>(0, input + output - target::kNear));
   if (const ir::Tensor* kernel = image_kernel(sized, node))
-    add_convolution(sized, node, *kernel, work);
+    add_convolution(sized, node, *kernel, groups.value_or(ir::int_attribute(node, "group", 1)), work);
   else if (ir::standard_op(node, "Gemm") || ir::standard_op(node, "MatMul"))
     add_product(sized, node, work);
   else if (ir::standard_op(node, "ConvTranspose"))
@@ -356,6 +359,9 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
   costs.nodes.resize(sized.nodes.size());
   costs.without_choice.resize(sized.nodes.size());
   costs.values.resize(sized.values.size());
+  const target::OpCost* merged = find_entry(target, "Conv:merged");
+  const std::map<ir::NodeId, int64_t> merging =
+      merged ? ir::merged_groups(sized) : std::map<ir::NodeId, int64_t>{};
   for (const ir::NodeId id : ir::topological_order(sized)) {
     const size_t n = static_cast<size_t>(id);
     const ir::Node& node = sized.nodes[n];
@@ -372,9 +378,15 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
     }
     add_pooling_pair(sized, id, target, work, costs);
     add_gate(sized, id, target, work, costs, floating);
+    const auto wide = merging.find(id);
+    const double integer =
+        wide == merging.end()
+            ? time_of(entry.integer, work)
+            : time_of(window_of(*image_kernel(sized, node)) > 1 ? merged->integer : entry.integer,
+                      work_of(sized, node, wide->second));
     const bool no_choice = capabilities[n].ability == Ability::kFloatOnly;
     if (no_choice) costs.elsewhere += floating;
-    (no_choice ? costs.without_choice : costs.nodes)[n] = {time_of(entry.integer, work), floating};
+    (no_choice ? costs.without_choice : costs.nodes)[n] = {integer, floating};
   }
   for (size_t v = 0; v < sized.values.size(); ++v) {
     const ir::Value& value = sized.values[v];

@@ -165,9 +165,11 @@ struct TargetSpec {
   /// can hold.
   std::map<int, bool> weight_widths;
   /// Measured times by op type, or "Conv:depthwise" and "Conv:pointwise" for those shapes,
-  /// "MaxPool:planar" where no convolution is next to it; "*" for ops without an entry. "QuantizeLinear" and
-  /// "DequantizeLinear" (floating part) are the prices of changing sides; with ":4d" those of image tensors,
-  /// which change their layout as well. The integer part of LSTM is the op that rounds at run time.
+  /// "Conv:merged" for those that the ONNX file has in fewer groups (ir/merged_groups.h; without it they are
+  /// priced in their own), "MaxPool:planar" where no convolution is next to it; "*" for ops without an entry.
+  /// "QuantizeLinear" and "DequantizeLinear" (floating part) are the prices of changing sides; with ":4d"
+  /// those of image tensors, which change their layout as well. The integer part of LSTM is the op that
+  /// rounds at run time.
   std::map<std::string, OpCost> costs;
   /// By processor ("x86_vnni"; "x86": AVX2 without VNNI): entries that count there instead of those of
   /// `costs`. Empty: one table for all.

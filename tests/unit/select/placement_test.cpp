@@ -442,6 +442,23 @@ TEST_CASE("a convolution with several results of a channel is one in groups, whi
   CHECK(large.integer > 3 * large.floating);  // measured: 10 times
 }
 
+TEST_CASE("a convolution in groups of few channels costs integers what its merged groups do") {
+  target::TargetSpec target = target::load("int8");
+  const auto costs_of = [&](int64_t groups) {
+    ir::Graph g = tiny::graph();
+    tiny::output(g, tiny::conv(g, tiny::input(g, "x", {1, 128, 28, 28}), 128, {.groups = groups}));
+    return select::time_costs(g, select::capabilities(g, target, {}), target).nodes[0];
+  };
+  const select::NodeCost merged = costs_of(16);
+  CHECK(merged.integer < 0.7 * merged.floating);  // measured: 0.58
+  CHECK(merged.integer > 0.4 * merged.floating);
+  const select::NodeCost wide = costs_of(4);
+  target.costs.erase("Conv:merged");
+  CHECK(costs_of(16).integer > 1.2 * merged.integer);
+  CHECK(costs_of(16).floating == merged.floating);
+  CHECK(costs_of(4).integer == wide.integer);  // as it is
+}
+
 TEST_CASE("a placement for several processors is slower than float on none of them where one can be") {
   // Integers halve the time of all nodes on the first processor; on the second the second node takes far
   // longer.

@@ -284,8 +284,8 @@ TEST_CASE("litert has costs of its own, measured in LiteRT, and none that were m
         CHECK(side[static_cast<size_t>(blocked)] == 0);
   }
   // Their kernels are told apart by ONNX Runtime alone; TFLite's own by their times.
-  for (const char* key :
-       {"Add:on_the_way", "Mul:gate", "QuantizeLinear:4d", "DequantizeLinear:4d", "MaxPool:planar"})
+  for (const char* key : {"Add:on_the_way", "Conv:merged", "Mul:gate", "QuantizeLinear:4d",
+                          "DequantizeLinear:4d", "MaxPool:planar"})
     CHECK_FALSE(litert.costs.contains(key));
   for (const char* key : {"Conv:depthwise", "ConvTranspose", "HardSwish", "MaxPool:padded", "Resize:linear"})
     CHECK(litert.costs.contains(key));
