@@ -110,7 +110,7 @@ plan::QuantizedModel in_fixed_point(plan::QuantizedModel model) {
 
 bool wants_images(const config::CoreConfig& config) {
   if (config::rounds_activations(config)) return true;
-  return config.mode != Mode::kStatic && !config.representative_dataset.path.empty();
+  return config.mode != Mode::kStatic && (config.budget.any() || !config.representative_dataset.path.empty());
 }
 
 int64_t opset_wanted(const config::CoreConfig& config) {

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "config/effects.h"
 #include "config/keys.h"
+#include "config/open_widths.h"
 #include "config/values.h"
 #include "json/strict_json.h"
 
@@ -260,11 +261,8 @@ void check_conditions(const Walk& walk, const Json& root) {
 void check_together(const Walk& walk, const Json& root) {
   const CoreConfig& c = walk.config;
   check_conditions(walk, root);
-  if (c.budget.any() && !rounds_activations(c))
-    walk.problem(
-        "/target_resource_utilization", "refused",
-        "widths are searched for where activations are rounded too, and here they stay float",
-        "set widths by hand in bit_width_config, or leave mode and output/tflite/form at their defaults");
+  if (const std::optional<Obstacle> obstacle = budget_obstacle(c))
+    walk.problem(obstacle->pointer, "refused", obstacle->cause, obstacle->remedy);
   if (c.goals.max_float_share && placement_of(c) != Placement::kFull)
     walk.problem(
         "/placement/max_float_share", "refused",
