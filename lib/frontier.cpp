@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "budget/frontier.h"
+#include "config/open_widths.h"
 #include "onnx_io/onnx_io.h"
 #include "prepare.h"
 #include "resume.h"
@@ -205,6 +206,9 @@ FrontierResult frontier(const FrontierOptions& options) {
       options.pick.empty() ? std::nullopt : std::optional(parse_pick(options.pick));
   Diagnostics diagnostics;
   const config::CoreConfig config = load_config(options.convert, diagnostics);
+  if (const std::optional<config::Obstacle> obstacle = config::widths_obstacle(config))
+    throw Error(Exit::kUsage, {"refused", obstacle->pointer,
+                               "no widths can be searched for: " + obstacle->cause, obstacle->remedy});
   const std::filesystem::path file = beside(options.convert, ".frontier.json"),
                               picture = beside(options.convert, ".frontier.svg");
   const std::string key = key_of(options.convert, config);

@@ -155,7 +155,8 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here images are known to exist and to fit the model. A dry run does without: a blank input has the
   // same shape.
   std::unique_ptr<images::ImageSource> source;
-  if (!options.dry_run && wants_images(config)) source = open_images(graph, config, diagnostics, threads);
+  if (!options.dry_run && (options.frontier || wants_images(config)))
+    source = open_images(graph, config, diagnostics, threads);
   if (!options.dry_run) check_inputs_stay(options, config, graph, outputs);
   const calibrate::Split split =
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};

@@ -133,16 +133,18 @@ void refuse_bytes(const BudgetScene& scene, const WidthStudy& study, const Figur
   } rows[] = {{"weights_memory", figures.weights, least, ""},
               {"total_memory", figures.total, least + peak,
                format(", and activations take {} at the fullest moment", peak)}};
+  const std::string how = study.items.empty()
+                              ? why_closed(scene, study)
+                              : format("with {} bits in all {} layers that may be narrow",
+                                       widths(scene.config, scene.target).front(), study.items.size());
   Diagnostics problems;
   for (const auto& row : rows) {
     if (!row.figure || static_cast<int64_t>(*row.figure) >= row.least) continue;
     problems.error(
         {"infeasible-budget", std::string("/target_resource_utilization/") + row.key,
-         format("the budget is {}, and the least that can be reached is {}: with {} bits in all {} layers "
-                "that may be narrow; {} bytes are fixed (scales, biases, constants, what the config keeps "
-                "wide){}",
-                static_cast<int64_t>(*row.figure), row.least, widths(scene.config, scene.target).front(),
-                study.items.size(), study.other_bytes, row.beside),
+         format("the budget is {}, and the least that can be reached is {}: {}; {} bytes are fixed (scales, "
+                "biases, constants, what the config keeps wide){}",
+                static_cast<int64_t>(*row.figure), row.least, how, study.other_bytes, row.beside),
          "raise the budget to that, or let more layers be narrow (bit_width_config, keep_float)"});
   }
   problems.throw_if_errors(Exit::kBudget);
@@ -348,6 +350,10 @@ report::WidthFrontier measured_frontier(const BudgetScene& scene, const plan::Ca
   const run::HeapKept kept;
   check_widths(scene);
   WidthStudy study = sizes_of(scene, weights);
+  if (study.items.empty())
+    throw Error(Exit::kBudget, {"no-open-widths", "frontier", why_closed(scene, study),
+                                "leave the widths of some layers out of the config's rules, or convert "
+                                "without a search"});
   probe(scene, study);
   const std::vector<int> all = widths(scene.config, scene.target);
   const std::vector<budget::Item> items = problem_of(scene, study);

@@ -17,7 +17,7 @@ namespace qc {
 Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, report::Report& report);
 
 /// Budgets from narrow to wide, what is best for each and the uniform widths, all built and measured. The
-/// file names are for the caller to fill in.
+/// file names are for the caller to fill in. Throws Error(kBudget) where no layer's width is open.
 report::WidthFrontier measured_frontier(const BudgetScene& scene, const plan::Candidates& weights);
 
 }  // namespace qc

@@ -369,6 +369,24 @@ WidthStudy sizes_of(const BudgetScene& scene, const plan::Candidates& weights) {
   return study;
 }
 
+std::string why_closed(const BudgetScene& scene, const WidthStudy& study) {
+  std::set<ir::ValueId> by_hand, others;
+  for (const ir::NodeId id : ir::topological_order(scene.graph)) {
+    const ir::Node& node = scene.graph.nodes[static_cast<size_t>(id)];
+    const ir::WeightTraits* traits = ir::weight_traits(scene.graph, node);
+    if (!traits) continue;
+    const ir::ValueId weight = node.inputs[static_cast<size_t>(traits->weight_slot)];
+    const bool ruled = study.candidates.back().contains(weight) && !scene.rules.empty() &&
+                       fixed_by_hand(scene.rules[static_cast<size_t>(id)]);
+    (ruled ? by_hand : others).insert(weight);
+  }
+  return format(
+      "no layer's width is open: of {} with weights, {} set by hand (bit_width_config, network_editor, "
+      "weight_only)",
+      by_hand.size() + others.size(),
+      by_hand.size() == 1 ? "1 has its own" : format("{} have theirs", by_hand.size()));
+}
+
 void check_widths(const BudgetScene& scene) {
   if (wants_format(scene.config, "tflite") && scene.target.tflite &&
       scene.target.tflite->limits.contains("int4"))

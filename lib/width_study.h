@@ -87,6 +87,9 @@ void count_activations(const BudgetScene& scene, WidthStudy& study);
 void probe(const BudgetScene& scene, WidthStudy& study);
 /// Without measuring: every weight costs the same at the same width.
 void assume_alike(const BudgetScene& scene, WidthStudy& study);
+/// Why no width is open in a study without items: how many layers have theirs set by hand, and how many are
+/// no integers at all.
+std::string why_closed(const BudgetScene& scene, const WidthStudy& study);
 /// Throws Error(kUnsupported) where the target or a format has no narrow weights to choose from.
 void check_widths(const BudgetScene& scene);
 
