@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "goal_in_floats.h"
 #include "probe_regions.h"
 #include "select/dynamic.h"
 
@@ -354,7 +355,8 @@ void judge_goals(report::Report& report, const PlacementScene& scene, const Plac
   const double goal = scene.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
   if (asked) report.gates.push_back({"placement.min_sqnr_db", goal, worst, worst >= goal});
   const std::vector<bool> now = integer_nodes(best.model.plan);
-  if (intent.rounds && has_tflite(report) && std::find(now.begin(), now.end(), true) == now.end())
+  const bool rounds = config::rounds_activations(intent.config);
+  if (rounds && has_tflite(report) && std::find(now.begin(), now.end(), true) == now.end())
     report.warnings.push_back({"no-integers", "/placement",
                                "the files compute in float with int8 weights, as integers were too far from "
                                "float or no faster; a device that has integers alone cannot run them",
@@ -365,11 +367,18 @@ void judge_goals(report::Report& report, const PlacementScene& scene, const Plac
                                "lower the goal, or give the weights more: \"gptq_config\": {\"method\": "
                                "\"second_order\"}"});
   if (worst >= goal) return;
+  const auto missed = [&](const std::string& why, const std::string& remedy) {
+    report.warnings.push_back(
+        {"goal-missed", "/placement/min_sqnr_db",
+         format("the worst output is at {:.1f} dB, the goal is {:g}; {}", worst, goal, why), remedy});
+  };
+  if (!rounds) {
+    const Miss miss = miss_in_floats(scene, best, intent.config, worst, goal);
+    missed(miss.cause, miss.remedy);
+    return;
+  }
   const Behind behind = behind_miss(report, scene, placed, best);
-  report.warnings.push_back(
-      {"goal-missed", "/placement/min_sqnr_db",
-       format("the worst output is at {:.1f} dB, the goal is {:g}; {}", worst, goal, behind.words),
-       intent.no_search ? kSearch : remedy_for(behind, report, best)});
+  missed(behind.words, intent.no_search ? kSearch : remedy_for(behind, report, best));
 }
 
 }  // namespace qc

@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "config/core_config.h"
 #include "refine_placement.h"
 #include "report/report.h"
 
@@ -21,12 +22,13 @@ void describe_placement(report::Report& report, const PlacementScene& scene, con
                         const Attempt& best, const std::vector<bool>& at_run_time, const Outline& outline);
 
 struct Intent {
-  bool rounds = true;     // activations were to be integers; where none are, a .tflite says so
-  bool no_search = true;  // all that can be is on integers, though the target would let nodes be floats
+  const config::CoreConfig& config;
+  bool no_search;  // all that can be is on integers, though the target would let nodes be floats
 };
 
 /// The goal of accuracy in /placement against the written file's worst output: a gate where the user set one,
-/// else a warning; either names the nodes behind a miss. A goal that no placement reaches, alone or with
+/// else a warning; either names the nodes behind a miss. Where activations were to be integers and none
+/// are, a .tflite says so. A goal that no placement reaches, alone or with
 /// max_latency_ratio, is explained with the best that can be had of each.
 void judge_goals(report::Report& report, const PlacementScene& scene, const Placed& placed,
                  const Attempt& best, const Intent& intent);

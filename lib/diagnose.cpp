@@ -11,7 +11,7 @@
 namespace qc {
 namespace {
 
-constexpr size_t kImages = 8;
+constexpr size_t kImages = 8, kFew = 2;
 
 struct Parts {
   std::vector<simulate::Part> parts;
@@ -53,14 +53,32 @@ void add_activations(const plan::QuantizedModel& model, Parts& all) {
   }
 }
 
+std::vector<std::vector<ir::Tensor>> first_inputs(const simulate::Reference& held_out,
+                                                  const images::ImageSource& source, size_t most) {
+  std::vector<std::vector<ir::Tensor>> inputs;
+  for (size_t i = 0; i < std::min(most, held_out.images.size()); ++i)
+    inputs.push_back(source.load(held_out.images[i]));
+  return inputs;
+}
+
+// With what was measured of each, the costliest first.
+std::vector<report::AblationRow> sorted(std::vector<report::AblationRow> rows,
+                                        const simulate::Ablation& measured) {
+  for (size_t p = 0; p < rows.size(); ++p) {
+    rows[p].only_db = measured.parts[p].only_db;
+    rows[p].without_db = measured.parts[p].without_db;
+  }
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const auto& a, const auto& b) { return a.only_db < b.only_db; });
+  return rows;
+}
+
 }  // namespace
 
 report::Ablation diagnose(const ir::Graph& graph, const Attempt& best, const FloatAnswers& answers,
                           run::RunnerFactory& runners, const images::ImageSource& source, int threads) {
   const simulate::Reference& held_out = answers.held_out;
-  std::vector<std::vector<ir::Tensor>> inputs;
-  for (size_t i = 0; i < std::min(kImages, held_out.images.size()); ++i)
-    inputs.push_back(source.load(held_out.images[i]));
+  const std::vector<std::vector<ir::Tensor>> inputs = first_inputs(held_out, source, kImages);
   Parts all;
   add_weights(best.model, all);
   add_activations(best.model, all);
@@ -76,16 +94,23 @@ report::Ablation diagnose(const ir::Graph& graph, const Attempt& best, const Flo
   const simulate::Ablation measured = simulate::ablate(graph, best.model, all.parts, runners, inputs,
                                                        held_out.judged, answers.judged, threads);
   const size_t rows = all.rows.size();
-  report::Ablation ablation{static_cast<int64_t>(inputs.size()), measured.all_db,
-                            measured.parts[rows].only_db, measured.parts[rows + 1].only_db,
-                            std::move(all.rows)};
-  for (size_t p = 0; p < ablation.rows.size(); ++p) {
-    ablation.rows[p].only_db = measured.parts[p].only_db;
-    ablation.rows[p].without_db = measured.parts[p].without_db;
-  }
-  std::stable_sort(ablation.rows.begin(), ablation.rows.end(),
-                   [](const auto& a, const auto& b) { return a.only_db < b.only_db; });
-  return ablation;
+  return {static_cast<int64_t>(inputs.size()), measured.all_db, measured.parts[rows].only_db,
+          measured.parts[rows + 1].only_db, sorted(std::move(all.rows), measured)};
+}
+
+std::vector<report::AblationRow> weights_alone(const ir::Graph& graph, const Attempt& best,
+                                               const FloatAnswers& answers, run::RunnerFactory& runners,
+                                               const images::ImageSource& source, int threads) {
+  const simulate::Reference& held_out = answers.held_out;
+  const std::vector<std::vector<ir::Tensor>> inputs = first_inputs(held_out, source, kFew);
+  Parts all;
+  add_weights(best.model, all);
+  if (all.parts.empty() || inputs.empty()) return {};
+  std::vector<report::AblationRow> rows =
+      sorted(std::move(all.rows), simulate::ablate(graph, best.model, all.parts, runners, inputs,
+                                                   held_out.judged, answers.judged, threads));
+  std::erase_if(rows, [](const report::AblationRow& row) { return row.bits == 0; });  // biases by themselves
+  return rows;
 }
 
 }  // namespace qc

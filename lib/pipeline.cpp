@@ -374,7 +374,7 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("regions");
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
   warn_of_cut_off(result.report, graph, start.plan, subject.stats, target);
-  judge_goals(result.report, placement, found.placed, best, {rounds, full && target.float_islands});
+  judge_goals(result.report, placement, found.placed, best, {config, full && target.float_islands});
   result.explained = explain(result.report, options.explain);
   deliver(result, files, options, config, outputs, graph);
   if (resume && result.gates_hold) resume->finished();
