@@ -51,16 +51,19 @@ void add_weight_only_keys(std::vector<Key>& t) {
                  "Bits of a weight; null: 8, or 4 where there are blocks.");
   bits.nullable = true;
   t.push_back(std::move(bits));
-  t.push_back(row("/weight_only/block_size", Kind::kInteger, 0, 256,
-                  {[](CoreConfig& config, const Json& value) {
-                     config.weight_only.block_size = static_cast<int64_t>(value.get<double>());
-                   },
-                   [](const CoreConfig& config) { return Json(config.weight_only.block_size); }},
-                  "A scale for so many weights along the sum: 16, 32, 64, 128 or 256; 0: one for each output "
-                  "channel. Layers that sum no more than that have one for each channel, and 8 bits."));
+  t.push_back(row(
+      "/weight_only/block_size", Kind::kInteger, 0, 256,
+      {[](CoreConfig& config, const Json& value) {
+         config.weight_only.block_size = static_cast<int64_t>(value.get<double>());
+       },
+       [](const CoreConfig& config) { return Json(config.weight_only.block_size); }},
+      "A scale for so many weights along the sum: 16, 32, 64, 128 or 256; 0: one for each output "
+      "channel. Layers that sum no more than that have one for each channel, and 8 bits. Blocks do without "
+      "codebooks, which at 2 and 3 bits are smaller and closer to float on most networks."));
   t.push_back(flag(
       "/weight_only/symmetric", [](CoreConfig& c) -> bool& { return c.weight_only.symmetric; },
-      "false gives every scale a zero point: finer where a channel or block leans to one side."));
+      "false gives every scale a zero point: finer where a channel or block leans to one side. Weights with "
+      "zero points do without codebooks, which at 2 to 4 bits are mostly smaller and closer to float."));
   t.push_back(choice(
       "/weight_only/runtime",
       {{"folded", static_cast<int>(WeightRuntime::kFolded), false, ""},
