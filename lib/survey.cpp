@@ -75,8 +75,8 @@ Made make(const SurveyOptions& options, const Way& way, const std::filesystem::p
   Diagnostics ignored;
   ConvertOptions of_row = options.convert;
   for (const char* set : way.sets) of_row.overrides.push_back(config::parse_override(set));
-  made.row.config_json = config::to_json(load_config(of_row, ignored));
   try {
+    made.row.config_json = config::to_json(load_config(of_row, ignored));
     const ConvertResult result = convert(convert_options);
     made.row.notes = result.report.notes;
   } catch (const Error& error) {
@@ -149,6 +149,8 @@ void deliver_survey(const report::Survey& survey, const std::filesystem::path& f
 
 report::Survey survey(const SurveyOptions& options) {
   const auto start = std::chrono::steady_clock::now();
+  Diagnostics said_by_ways;
+  load_config(options.convert, said_by_ways);  // throws where the config itself is at fault
   const TemporaryFolder temporary;
   const std::filesystem::path folder = options.keep.empty() ? temporary.path() : options.keep;
   std::vector<Made> made;
