@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ir/edit.h"
+#include "ir/ops.h"
 #include "plan/cover.h"
 
 namespace qc {
@@ -190,12 +191,8 @@ int64_t fours(int64_t channels) {
   return (channels + kInputsTogether - 1) / kInputsTogether * kInputsTogether;
 }
 
-// Multiply-adds of an image; 0 where its size is not known.
-double products_of(const plan::QuantizedModel& model, const ir::Node& node) {
-  const ir::Tensor* weight = ir::constant_input(model.graph, node, 1);
-  const std::optional<ir::Dims> out = ir::static_dims(model.graph, node.outputs[0]);
-  if (!ir::standard_op(node, "Conv") || !weight || !out || out->size() != 4) return 0;
-  return static_cast<double>(weight->size()) * static_cast<double>((*out)[2] * (*out)[3]);
+double products_of(const plan::QuantizedModel& model, ir::NodeId node) {
+  return static_cast<double>(ir::macs(model.graph, ir::node_at(model.graph, node)));
 }
 
 struct Whole {
@@ -210,8 +207,7 @@ Whole whole_of(const plan::QuantizedModel& model) {
     if (constant) whole.bytes += static_cast<double>(constant->size()) * (narrow ? 1 : sizeof(float));
   }
   whole.bytes *= kMostBytes;
-  for (const ir::NodeId id : ir::topological_order(model.graph))
-    whole.products += products_of(model, ir::node_at(model.graph, id));
+  for (const ir::NodeId id : ir::topological_order(model.graph)) whole.products += products_of(model, id);
   return whole;
 }
 
@@ -221,7 +217,8 @@ double bytes_of(int64_t outputs, int64_t inputs, int64_t window) {
 
 // Takes the bytes from what may be added, where there are as many or `products` are much of all.
 bool may_add(Whole& whole, double bytes, double products) {
-  if (bytes > whole.bytes && products < kMuchOfTime * whole.products) return false;
+  const bool much = products > 0 && products >= kMuchOfTime * whole.products;
+  if (bytes > whole.bytes && !much) return false;
   whole.bytes -= bytes;
   return true;
 }
@@ -299,7 +296,7 @@ void widen_depthwise(plan::QuantizedModel& model, const Layer& depthwise, Whole&
     bytes += bytes_of(layer.outputs, wanted - channels, layer.window);
   for (const Layer& layer : region->depthwise) {
     bytes += bytes_of(wanted - channels, 1, layer.window);
-    products += products_of(model, ir::node_at(model.graph, layer.node));
+    products += products_of(model, layer.node);
   }
   if (!may_add(whole, bytes, products)) return;
   for (const ir::ValueId v : region->values) ir::value_at(model.graph, v).dims[1] = wanted;
@@ -314,7 +311,7 @@ void widen_dense(plan::QuantizedModel& model, const Layer& layer, Whole& whole) 
   const int64_t wanted = fours(layer.inputs), outputs = std::max(layer.outputs, kLeastOutputs);
   const double bytes =
       bytes_of(outputs, wanted, layer.window) - bytes_of(layer.outputs, layer.inputs, layer.window);
-  if (!may_add(whole, bytes, products_of(model, ir::node_at(model.graph, layer.node)))) return;
+  if (!may_add(whole, bytes, products_of(model, layer.node))) return;
   if (layer.outputs < outputs) {
     grow_outputs(model, layer, outputs);
     cut_off(model, layer, layer.outputs);
