@@ -50,18 +50,15 @@ std::optional<Layer> layer_at(const plan::QuantizedModel& model, ir::NodeId id) 
   if (weight == model.weights.end() || !is_own_constant(graph, node.inputs[1]) ||
       (biased && (!is_own_constant(graph, node.inputs[2]) || !model.biases.contains(id))))
     return std::nullopt;
-  const quant::QuantParams& params = weight->second.params;
   const ir::Dims& dims = ir::value_at(graph, node.inputs[1]).constant->dims;
   const ir::ValueId result = plan::rounded_result(model.plan, graph, node.outputs[0]);
-  const auto is_zero = [](int32_t zero_point) { return zero_point == 0; };
   const int64_t groups = ir::int_attribute(node, "group", 1);
   if (result == ir::kNone || dims.size() != 4 || (groups != 1 && (groups != dims[0] || dims[1] != 1)))
     return std::nullopt;
   const auto narrow = [&](ir::ValueId v) {
     return model.plan.values[static_cast<size_t>(v)].params.bits != 8;
   };
-  if (narrow(node.inputs[0]) || narrow(result) || params.bits != 8 || !params.codebook.empty() ||
-      params.axis > 0 || !std::ranges::all_of(params.zero_points, is_zero))
+  if (narrow(node.inputs[0]) || narrow(result) || !plan::takes_zeros(weight->second.params))
     return std::nullopt;
   return Layer{id, node.inputs[0], node.inputs[1], result, dims[0], dims[1], dims[2] * dims[3], groups > 1};
 }

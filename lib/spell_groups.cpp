@@ -7,6 +7,7 @@
 
 #include "ir/edit.h"
 #include "ir/merged_groups.h"
+#include "plan/cover.h"
 
 namespace qc {
 namespace {
@@ -15,12 +16,9 @@ namespace {
 bool can_merge(const plan::QuantizedModel& model, ir::NodeId id) {
   const ir::ValueId v = ir::node_at(model.graph, id).inputs[1];
   const auto stored = model.weights.find(v);
-  if (model.plan.nodes[static_cast<size_t>(id)].compute != plan::Compute::kInteger ||
-      stored == model.weights.end() || ir::sole_consumer(model.graph, v) != id)
-    return false;
-  const quant::QuantParams& params = stored->second.params;
-  return params.bits == 8 && params.codebook.empty() && params.axis <= 0 &&
-         std::ranges::all_of(params.zero_points, [](int32_t zero_point) { return zero_point == 0; });
+  return model.plan.nodes[static_cast<size_t>(id)].compute == plan::Compute::kInteger &&
+         stored != model.weights.end() && ir::sole_consumer(model.graph, v) == id &&
+         plan::takes_zeros(stored->second.params);
 }
 
 // [outputs, width, window] becomes [outputs, width * together, window]: the weights of each output stand at

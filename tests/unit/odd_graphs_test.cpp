@@ -23,6 +23,7 @@
 namespace qc {
 namespace {
 
+using ort_try::sqnr_db;
 using tiny::constant;
 using tiny::conv;
 using tiny::filled;
@@ -74,17 +75,6 @@ Files convert_graph(const ir::Graph& g, const std::vector<std::string>& settings
   }
   std::filesystem::remove_all(folder);
   return files;
-}
-
-double sqnr_db(const ir::Tensor& expected, const ir::Tensor& found) {
-  REQUIRE(expected.dims == found.dims);
-  double signal = 0, noise = 0;
-  for (size_t i = 0; i < expected.as<float>().size(); ++i) {
-    const double e = expected.as<float>()[i], d = e - found.as<float>()[i];
-    signal += e * e;
-    noise += d * d;
-  }
-  return std::isfinite(noise) ? 10 * std::log10(signal / std::max(noise, 1e-30)) : -1000;
 }
 
 struct Case {

@@ -22,6 +22,8 @@ struct Grid {
   bool is_signed = false;
 };
 
+using ort_try::sqnr_db;
+
 ValueId zero_of(Graph& g, const Grid& grid) {
   return tiny::constant(g, ir::make_tensor(grid.is_signed ? ir::DType::kInt8 : ir::DType::kUint8,
                                            std::string(1, static_cast<char>(grid.zero)), {}));
@@ -35,17 +37,6 @@ ValueId quantized(Graph& g, ValueId x, const Grid& grid) {
   const ValueId y = tiny::node(g, "DequantizeLinear", {q, scale, zero}, {}, dims);
   g.values[static_cast<size_t>(y)].dtype = ir::DType::kFloat;
   return y;
-}
-
-double sqnr_db(const ir::Tensor& expected, const ir::Tensor& found) {
-  REQUIRE(expected.dims == found.dims);
-  double signal = 0, noise = 0;
-  for (size_t i = 0; i < expected.as<float>().size(); ++i) {
-    const double e = expected.as<float>()[i], d = e - found.as<float>()[i];
-    signal += e * e;
-    noise += d * d;
-  }
-  return 10 * std::log10(signal / std::max(noise, 1e-30));
 }
 
 struct Case {
