@@ -77,7 +77,7 @@ def judge(data, model, setting, floor, work):
     against = found["against_a"]
     labelled = against["labelled"]
     return {"bytes": os.path.getsize(file), "db": min(o["sqnr_db"] for o in against["outputs"]), "agreement": against["agreement"],
-            "drop": 100 * (labelled["top1_a"] - labelled["top1"]) if labelled else None, "seconds": seconds,
+            "drop": round(100 * (labelled["top1_a"] - labelled["top1"]), 6) if labelled else None, "seconds": seconds,
             "below_floor": parts["activations_db"] - parts["all_db"] if floor else None}
 
 

@@ -47,7 +47,7 @@ def convert(path, base, work, judged, labels=(), **settings):
     return {"constants": sum(r["bytes"] for r in rows if r["kind"] in DATA), "ratio": found["size_ratio"], "seconds": seconds,
             "weights": sum(r["bytes"] for r in rows if r["kind"] == "weights"),
             "db": min(o["sqnr_db"] for o in against["outputs"]), "agreement": against["agreement"],
-            "drop": 100 * (labelled["top1_a"] - labelled["top1"]) if labelled else None}
+            "drop": round(100 * (labelled["top1_a"] - labelled["top1"]), 6) if labelled else None}
 
 
 def show(model, what, figures, budget=None):
