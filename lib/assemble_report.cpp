@@ -186,6 +186,29 @@ void describe_proof(report::Report& report, const plan::QuantizedModel& model,
   }
 }
 
+std::vector<report::PartAccuracy> parts_of(const simulate::Judged& judged, const simulate::Power& power) {
+  std::vector<report::PartAccuracy> parts;
+  for (size_t p = 0; p < power.parts.size(); ++p)
+    parts.push_back(
+        {simulate::spell(judged.parts[p]), power.parts[p].sqnr_db(), power.parts[p].mean_cosine()});
+  return parts;
+}
+
+namespace {
+
+// Without a goal the whole counts, and nobody may look at what it hides.
+std::string hidden_part(const report::Accuracy& accuracy) {
+  constexpr double kGoal = config::PlacementGoals::kSqnrDb;
+  if (accuracy.by_parts || !(accuracy.worst_part_db() < kGoal)) return "";
+  return format(
+      "outputs that join scores with values in other units were judged as a whole, and their worst part is "
+      "at "
+      "{:.1f} dB: \"placement\": {{\"min_sqnr_db\": {:.0f}}} has every part reach that",
+      accuracy.worst_part_db(), kGoal);
+}
+
+}  // namespace
+
 void describe_accuracy(report::Report& report, const ir::Graph& graph,
                        const std::vector<simulate::Judged>& judged, const simulate::Fidelity& simulated,
                        const simulate::Fidelity& integer_kernels) {
@@ -194,13 +217,15 @@ void describe_accuracy(report::Report& report, const ir::Graph& graph,
   for (size_t i = 0; i < judged.size(); ++i) {
     const auto figures = [&](const simulate::Power& p) {
       return report::OutputAccuracy{
-          judged[i].output,    p.sqnr_db(),    p.mean_cosine(),
-          judged[i].mean_free, judged[i].jump, graph.values[static_cast<size_t>(judged[i].value)].name};
+          judged[i].output,      p.sqnr_db(),    p.mean_cosine(),
+          judged[i].mean_free,   judged[i].jump, graph.values[static_cast<size_t>(judged[i].value)].name,
+          parts_of(judged[i], p)};
     };
     if (const std::string where = simulate::describe(judged, graph, i); !where.empty())
       report.notes.push_back(where);
     accuracy.simulated.push_back(figures(simulated.outputs[i]));
     accuracy.integer.push_back(figures(integer_kernels.outputs[i]));
+    accuracy.by_parts = accuracy.by_parts || judged[i].by_parts;
   }
   const auto may_be_classes = [&](const ir::Value& value) {
     return !value.has_shape || simulate::scores_classes(value.dims);
@@ -209,6 +234,7 @@ void describe_accuracy(report::Report& report, const ir::Graph& graph,
       may_be_classes(graph.values[static_cast<size_t>(judged[0].value)]))
     accuracy.agreement =
         static_cast<double>(integer_kernels.agreeing) / static_cast<double>(integer_kernels.images);
+  if (const std::string hidden = hidden_part(accuracy); !hidden.empty()) report.notes.push_back(hidden);
   report.accuracy = std::move(accuracy);
 }
 

@@ -37,6 +37,7 @@ void describe_idioms(report::Report& report, const std::vector<plan::Idiom>& idi
 void describe_rules(report::Report& report, const ir::Graph& graph, const select::ResolvedRules& rules);
 /// One row a node: place, reason, parameters.
 void describe_plan(report::Report& report, const ir::Graph& graph, const plan::QuantPlan& plan);
+std::vector<report::PartAccuracy> parts_of(const simulate::Judged& judged, const simulate::Power& power);
 /// What runs, the error at each node, and weight bytes before and after.
 void describe_proof(report::Report& report, const plan::QuantizedModel& model,
                     const std::vector<proof::Verdict>& verdicts,

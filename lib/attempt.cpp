@@ -94,12 +94,17 @@ int64_t enough_images(const images::ImageSource& source, int64_t most) {
   return std::clamp(most * kLarge / elements, std::max<int64_t>(1, most / 4), most);
 }
 
+bool parts_count(const config::CoreConfig& config, const target::TargetSpec& target) {
+  return config.goals.min_sqnr_db || config.gates.min_sqnr_db || is_full(config, target);
+}
+
 FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan,
                              const plan::StatsTable& stats, run::RunnerFactory& runners,
                              const images::ImageSource& source, const calibrate::Split& split,
-                             const config::CoreConfig& config, int threads) {
+                             const config::CoreConfig& config, bool by_parts, int threads) {
   FloatAnswers answers;
   answers.judged = simulate::judged_values(graph);
+  for (simulate::Judged& one : answers.judged) one.by_parts = by_parts;
   answers.calibration = split.calibration;
   for (const auto& [value, seen] : stats)
     if (!seen.channel_max.empty()) answers.maxima[value] = seen.channel_max;

@@ -20,6 +20,7 @@
 #include "simulate/fidelity.h"
 #include "simulate/local_error.h"
 #include "simulate/simulate.h"
+#include "target/target.h"
 
 namespace qc {
 
@@ -56,11 +57,15 @@ constexpr int64_t kCorrectionMemory = int64_t{48} << 20;
 /// pictures, each of which tells more and takes longer.
 int64_t enough_images(const images::ImageSource& source, int64_t most);
 
+/// Has every part of an output to be good (Judged::by_parts)? Where no file is slower for it unasked: a goal
+/// is set, or all is to be on integers.
+bool parts_count(const config::CoreConfig& config, const target::TargetSpec& target);
+
 /// Runs the float model on the held-out and on some calibration images.
 FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan,
                              const plan::StatsTable& stats, run::RunnerFactory& runners,
                              const images::ImageSource& source, const calibrate::Split& split,
-                             const config::CoreConfig& config, int threads);
+                             const config::CoreConfig& config, bool by_parts, int threads);
 
 /// What the config says about second-order correction.
 correct::SecondOrderOptions second_order_options(const config::CoreConfig& config, int threads);

@@ -90,8 +90,9 @@ double measured_db(const Scene& scene, const Variant& variant) {
   const std::vector<config::NodeSettings> rules = rules_of_trial(scene, variant);
   const plan::Candidates weights = threshold::weight_candidates(
       variant.graph, variant.plan, scene.target, scene.config.quantization, rules, scene.threads);
-  FloatAnswers answers = ask_float_model(variant.graph, variant.plan, variant.stats, scene.runners,
-                                         scene.source, few, scene.config, scene.threads);
+  FloatAnswers answers =
+      ask_float_model(variant.graph, variant.plan, variant.stats, scene.runners, scene.source, few,
+                      scene.config, parts_count(scene.config, scene.target), scene.threads);
   answers.rules = rules;
   answers.kept = scene.kept;
   answers.longest_patch = kTrialPatch;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 
+#include "assemble_report.h"
 #include "base/deflate.h"
 #include "base/error.h"
 #include "base/files.h"
@@ -78,7 +79,7 @@ Seen see(const ComparedFile& model, const std::vector<ir::Tensor>& out_a, const 
       throw unlike(format("output '{}' has shape [{}] in A and [{}] in {}", pair.a.output,
                           fmt::join(x.dims, ","), fmt::join(y.dims, ","), model.letter),
                    "compare models that compute the same outputs");
-    seen.power.push_back(simulate::compare(x, y, pair.a.mean_free));
+    seen.power.push_back(simulate::compare(x, y, pair.a));
     seen.max_error.push_back(max_error(x.as<float>(), y.as<float>(), pair.a.mean_free));
   }
   seen.classifier = is_classifier(model, out_a);
@@ -136,7 +137,7 @@ std::vector<report::ClassAccuracy> accuracy_by_class(const AllSeen& all) {
 std::vector<report::ComparedOutput> summed_outputs(const std::vector<OutputPair>& pairs, const AllSeen& all) {
   std::vector<report::ComparedOutput> outputs;
   for (size_t p = 0; p < pairs.size(); ++p) {
-    simulate::Power power;
+    simulate::Power power = simulate::no_powers({pairs[p].a})[0];
     double largest = 0;
     for (const Seen& seen : all) {
       simulate::add(power, seen.power[p]);
@@ -149,7 +150,8 @@ std::vector<report::ComparedOutput> summed_outputs(const std::vector<OutputPair>
                        largest,
                        pairs[p].a.mean_free,
                        pairs[p].a.jump,
-                       {}});
+                       {},
+                       parts_of(pairs[p].a, power)});
   }
   return outputs;
 }

@@ -29,10 +29,10 @@ double db_of(double ratio) {
 double db_with(const PlacementScene& scene, const Placed& placed, const Attempt& best,
                const std::vector<bool>& now, const std::vector<bool>& with) {
   const std::vector<double> before = select::predicted_noise(scene.graph, *placed.noise, now),
-                            after = select::predicted_noise(scene.graph, *placed.noise, with);
+                            after = select::predicted_noise(scene.graph, *placed.noise, with),
+                            measured = simulate::noise_ratios(best.fidelity.outputs);
   double worst = 0;
-  for (size_t o = 0; o < before.size(); ++o)
-    worst = std::max(worst, best.fidelity.outputs[o].noise_ratio() + after[o] - before[o]);
+  for (size_t o = 0; o < before.size(); ++o) worst = std::max(worst, measured[o] + after[o] - before[o]);
   return db_of(worst);
 }
 
@@ -172,10 +172,10 @@ void measure_regions(const PlacementScene& scene, const Attempt& best, const std
   const simulate::NoiseRatios noise =
       noise_of_unplanned(best, rounded_in(scene.graph, best.model.plan, outline(all), regions), scene.answers,
                          scene.runners, scene.source, scene.threads);
+  const std::vector<double> measured = simulate::noise_ratios(best.fidelity.outputs);
   for (size_t i = 0; i < which.size(); ++i) {
     double worst = 0;
-    for (size_t o = 0; o < noise[i].size(); ++o)
-      worst = std::max(worst, best.fidelity.outputs[o].noise_ratio() + noise[i][o]);
+    for (size_t o = 0; o < noise[i].size(); ++o) worst = std::max(worst, measured[o] + noise[i][o]);
     rows[which[i]].sqnr_db = db_of(worst);
   }
 }
@@ -224,10 +224,10 @@ Behind behind_by_noise(const PlacementScene& scene, const Placed& placed, const 
     double share = 0;
     std::string words, node;
   };
-  size_t worst = 0;
-  for (size_t o = 1; o < best.fidelity.outputs.size(); ++o)
-    if (best.fidelity.outputs[o].sqnr_db() < best.fidelity.outputs[worst].sqnr_db()) worst = o;
-  const double total = std::max(best.fidelity.outputs[worst].noise_ratio(), 1e-300);
+  const std::vector<double> measured = simulate::noise_ratios(best.fidelity.outputs);
+  const auto worst =
+      static_cast<size_t>(std::max_element(measured.begin(), measured.end()) - measured.begin());
+  const double total = std::max(measured[worst], 1e-300);
   std::vector<Part> parts{{placed.noise->base[worst] / total, "the weights' integers", ""}};
   const std::vector<bool> now = integer_nodes(best.model.plan);
   for (size_t g = 0; g < placed.noise->values.size(); ++g) {

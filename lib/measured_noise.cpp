@@ -75,9 +75,10 @@ select::MeasuredNoise measured_noise(Attempt& attempt, const simulate::Fidelity&
        correct::spread(scene.split.calibration, enough_images(scene.source, kProbeImages)))
     inputs.push_back(scene.source.load(image));
   noise.ratios = simulate::rounding_noise(*attempt.simulator, members, inputs, answers.judged, scene.threads);
-  for (size_t o = 0; o < answers.judged.size(); ++o) {
-    const double base = weights_only.outputs[o].noise_ratio(),
-                 total = attempt.fidelity.outputs[o].noise_ratio();
+  const std::vector<double> bases = simulate::noise_ratios(weights_only.outputs),
+                            totals = simulate::noise_ratios(attempt.fidelity.outputs);
+  for (size_t o = 0; o < bases.size(); ++o) {
+    const double base = bases[o], total = totals[o];
     double explained = 0;
     for (const std::vector<double>& ratio : noise.ratios) explained += ratio[o];
     const double scale = explained > 0 ? std::clamp((total - base) / explained, 0.1, 10.0) : 1.0;

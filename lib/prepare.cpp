@@ -303,7 +303,7 @@ simulate::Fidelity fidelity_of_file(const plan::Written& file, run::RunnerFactor
                                     const images::ImageSource& source, const simulate::Reference& reference,
                                     const std::vector<simulate::Judged>& as, int threads) {
   ir::Graph graph = graph_of_file(file);
-  const std::vector<simulate::Judged> judged = simulate::judged_values(graph);
+  std::vector<simulate::Judged> judged = simulate::judged_values(graph);
   const auto alike = [](const simulate::Judged& a, const simulate::Judged& b) {
     return a.jump == b.jump && a.mean_free == b.mean_free;
   };
@@ -311,6 +311,10 @@ simulate::Fidelity fidelity_of_file(const plan::Written& file, run::RunnerFactor
     throw Error(Exit::kBug, {"judged-elsewhere", "the written file",
                              "its outputs are judged at other places than those of the float model",
                              "please report this with the model"});
+  for (size_t j = 0; j < judged.size(); ++j) {
+    judged[j].parts = as[j].parts;
+    judged[j].by_parts = as[j].by_parts;
+  }
   run::RunnerOptions options;
   for (const simulate::Judged& one : judged) options.extra_outputs.push_back(one.value);
   const auto runner = runners.make(graph, {}, options);

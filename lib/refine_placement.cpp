@@ -320,8 +320,7 @@ void give_to_floats(const PlacementScene& whole, Placed& placed,
   if (try_in(search, nowhere, "no integers but weights, rounded anew", wanted) >= wanted) {
     const simulate::Fidelity& floats = search.found.best.fidelity;
     // What weights cost that were rounded anew for floats; activations cost what they did.
-    for (size_t o = 0; o < search.found.noise->base.size(); ++o)
-      search.found.noise->base[o] = floats.outputs[o].noise_ratio();
+    search.found.noise->base = simulate::noise_ratios(floats.outputs);
     const select::Goal goal{std::min(aim.db - aim.tolerance, floats.worst_db() - kRestDb)};
     search.found.frontier =
         select::frontier(scene.graph, scene.capabilities, scene.time, *search.found.noise, goal);

@@ -72,7 +72,7 @@ Start start_of(const Scene& scene, const Subject& subject, std::vector<std::stri
   start.activations = ranges_of(planning, start.plan);
   decide(planning, start.activations, start.plan);
   start.answers = ask_float_model(subject.graph, start.plan, subject.stats, scene.runners, scene.source,
-                                  scene.split, config, scene.threads);
+                                  scene.split, config, parts_count(config, target), scene.threads);
   start.answers.rules = subject.places.rules.nodes;
   start.answers.kept = scene.kept;
   return start;

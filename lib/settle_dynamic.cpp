@@ -65,17 +65,14 @@ class Trial {
   }
 
   std::vector<bool>& active() { return active_; }
-  // Noise over signal with what is active, by judged value.
+  // Noise over signal with what is active, as simulate::noise_ratios() has it.
   std::vector<double> noise() {
     const Answers rounded = answers(*simulator_->runner);
-    std::vector<double> ratios;
-    for (size_t j = 0; j < judged_.size(); ++j) {
-      simulate::Power sum;
+    std::vector<simulate::Power> sums = simulate::no_powers(judged_);
+    for (size_t j = 0; j < judged_.size(); ++j)
       for (size_t i = 0; i < inputs_.size(); ++i)
-        simulate::add(sum, simulate::compare(exact_[i][j], rounded[i][j], judged_[j].mean_free));
-      ratios.push_back(sum.noise_ratio());
-    }
-    return ratios;
+        simulate::add(sums[j], simulate::compare(exact_[i][j], rounded[i][j], judged_[j]));
+    return simulate::noise_ratios(sums);
   }
 
  private:

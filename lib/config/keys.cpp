@@ -327,9 +327,11 @@ void add_own(std::vector<Key>& t) {
                   "Calibration images held out to measure the accuracy of the written file.", kOwn));
   t.push_back(nullable(row("/gates/max_file_size", Kind::kSize, 1, kMaxBytes,
                            bind(FIELD(gates.max_file_size)), "Exit 5 if the written file is larger.", kOwn)));
-  t.push_back(
-      nullable(row("/gates/min_sqnr_db", Kind::kNumber, 0, 200, bind(FIELD(gates.min_sqnr_db)),
-                   "Exit 5 if the worst output's signal to noise ratio against float is lower (dB).", kOwn)));
+  t.push_back(nullable(row(
+      "/gates/min_sqnr_db", Kind::kNumber, 0, 200, bind(FIELD(gates.min_sqnr_db)),
+      "Exit 5 if the signal to noise ratio against float of the worst output, or of a part where it joins "
+      "scores with other values, is lower (dB).",
+      kOwn)));
   t.push_back(nullable(row(
       "/gates/min_agreement", Kind::kNumber, 0, 1, bind(FIELD(gates.min_agreement)),
       "Exit 5 if the most likely class is float's on a smaller share of the images (classifiers).", kOwn)));

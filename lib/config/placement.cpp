@@ -48,8 +48,8 @@ const std::vector<Member>& members() {
     t[0].key.nullable = true;
     t.push_back(goal(
         "min_sqnr_db", 0, 200, &PlacementGoals::min_sqnr_db,
-        "worst output, against float; on targets that have results of more bits than their own, those that "
-        "it needs get them"));
+        "worst output, against float, and each part of one that joins scores with values in other units; on "
+        "targets that have results of more bits than their own, those that it needs get them"));
     t.push_back(goal("max_latency_ratio", 0.01, 100, &PlacementGoals::max_latency_ratio,
                      "time of the written ONNX file over float's, one thread"));
     t.push_back(

@@ -35,7 +35,7 @@ double noise_of(const plan::QuantizedModel& model, const SecondOrder& solved, ru
   const simulate::Fidelity fidelity =
       simulate::fidelity_of(*simulator->runner, source, reference, judged, threads);
   double sum = 0;
-  for (const simulate::Power& power : fidelity.outputs) sum += power.noise_ratio();
+  for (const double ratio : simulate::noise_ratios(fidelity.outputs)) sum += ratio;
   return sum;
 }
 

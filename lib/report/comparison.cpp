@@ -78,6 +78,8 @@ std::string outputs(const ComparedModel& model, int64_t images) {
     if (output.own_name != output.output) name += " / " + shorten(output.own_name, kNameWidth);
     rows.push_back({name + judged_place(output.before_softmax, output.before_op), decibel(output.sqnr_db),
                     figure(output.cosine, 5), format("{:.4g}", output.max_abs_error)});
+    for (const PartAccuracy& part : output.parts)
+      rows.push_back({"    " + part.part, decibel(part.sqnr_db), figure(part.cosine, 5), ""});
   }
   std::string text = "\n" + columns(rows, "lrrr", 0);
   if (model.agreement) text += format("  same top-1 class: {}\n", percent(*model.agreement));
@@ -166,7 +168,8 @@ json against_a(const ComparedModel& model) {
                     {"max_abs_error", number(output.max_abs_error)},
                     {"before_softmax", output.before_softmax},
                     {"before_op", output.before_op.empty() ? json(nullptr) : json(output.before_op)},
-                    {"judged_at", output.judged_at}});
+                    {"judged_at", output.judged_at},
+                    {"parts", parts_value(output.parts)}});
   }
   for (const ClassAccuracy& c : model.classes)
     classes.push_back(

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "report/report.h"
+
 namespace qc::report {
 
 struct ComparedOutput {
@@ -16,6 +18,7 @@ struct ComparedOutput {
   bool before_softmax = false;   // judged at the mean-free logits, because both outputs end in Softmax
   std::string before_op;         // judged at a value before it, because the output lies behind such an op; ""
   std::string judged_at;         // name of that value in A
+  std::vector<PartAccuracy> parts{};
 };
 
 /// Classifiers with labels. The difference is this model minus A on the same images.

@@ -23,6 +23,13 @@ double worst_output(const ComparedModel& model, double ComparedOutput::*field, b
   return worst;
 }
 
+double worst_db(const ComparedModel& model) {
+  double worst = worst_output(model, &ComparedOutput::sqnr_db, false);
+  for (const ComparedOutput& output : model.outputs)
+    for (const PartAccuracy& part : output.parts) worst = std::min(worst, part.sqnr_db);
+  return worst;
+}
+
 Figure ratio(double value, double of) {
   return of > 0 ? Figure(value / of) : std::nullopt;
 }
@@ -159,8 +166,8 @@ bool holds(const Bound& bound, double figure) {
 const std::vector<Metric>& metrics() {
   using M = const ComparedModel&;
   static const std::vector<Metric> table{
-      {"sqnr_db", Unit::kDecibel, Needs::kNothing, "signal to noise of the worst output, dB",
-       [](M, M m) -> Figure { return worst_output(m, &ComparedOutput::sqnr_db, false); }},
+      {"sqnr_db", Unit::kDecibel, Needs::kNothing, "signal to noise of the worst output, or part of one, dB",
+       [](M, M m) -> Figure { return worst_db(m); }},
       {"cosine", Unit::kPlain, Needs::kNothing, "cosine of the worst output, -1 to 1",
        [](M, M m) -> Figure { return worst_output(m, &ComparedOutput::cosine, false); }},
       {"max_abs_error", Unit::kPlain, Needs::kNothing, "largest error of any element",

@@ -5,10 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include <string>
+#include <vector>
+
+#include "report/report.h"
 
 namespace qc::report {
 
 nlohmann::json number(double value);
+nlohmann::json parts_value(const std::vector<PartAccuracy>& parts);
 /// Two-space indent, sorted keys, a newline at the end; bytes that are not UTF-8 are replaced, never thrown
 /// over.
 std::string print(const nlohmann::json& document);

@@ -41,6 +41,13 @@ double Accuracy::worst_sqnr_db() const {
   for (const OutputAccuracy& output : integer) {
     if (std::isnan(worst) || output.sqnr_db < worst) worst = output.sqnr_db;
   }
+  return by_parts ? std::fmin(worst, worst_part_db()) : worst;
+}
+
+double Accuracy::worst_part_db() const {
+  double worst = std::numeric_limits<double>::quiet_NaN();
+  for (const OutputAccuracy& output : integer)
+    for (const PartAccuracy& part : output.parts) worst = std::fmin(worst, part.sqnr_db);
   return worst;
 }
 

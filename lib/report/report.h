@@ -33,6 +33,12 @@ struct FileBytes {
 /// Throws Error(kBug) when the rows do not sum to the size or the remainder is negative.
 void check_sum(const FileBytes& file);
 
+/// Where an output joins scores with values in other units.
+struct PartAccuracy {
+  std::string part;  // "[:, 0:4]", as NumPy has it
+  double sqnr_db = 0, cosine = 0;
+};
+
 struct OutputAccuracy {
   std::string output;
   double sqnr_db = 0;           // pooled over the held-out images
@@ -41,6 +47,7 @@ struct OutputAccuracy {
   std::string before_op =
       {};  // judged at the last continuous value, because the output lies behind this op; ""
   std::string judged_at = {};  // name of the value
+  std::vector<PartAccuracy> parts = {};
 };
 
 struct Accuracy {
@@ -48,7 +55,9 @@ struct Accuracy {
   std::vector<OutputAccuracy> simulated;  // float simulation of the plan
   std::vector<OutputAccuracy> integer;    // the written file in stock ONNX Runtime
   std::optional<double> agreement;        // top-1 of the integer file with float, 0..1; classifiers only
+  bool by_parts = false;                  // does every part of an output count, or the whole?
   double worst_sqnr_db() const;           // over `integer`
+  double worst_part_db() const;           // of all parts; NaN without any
 };
 
 /// A layer's output over the calibration images, and the grid that was laid over it.

@@ -19,6 +19,14 @@ json number(double value) {
   return std::strtod(format("{:.6g}", value).c_str(), nullptr);
 }
 
+json parts_value(const std::vector<PartAccuracy>& parts) {
+  json values = json::array();
+  for (const PartAccuracy& part : parts)
+    values.push_back(
+        {{"part", part.part}, {"sqnr_db", number(part.sqnr_db)}, {"cosine", number(part.cosine)}});
+  return values;
+}
+
 std::string print(const json& document) {
   return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
@@ -92,7 +100,8 @@ json outputs_value(const std::vector<OutputAccuracy>& outputs) {
                       {"cosine", number(output.cosine)},
                       {"before_softmax", output.before_softmax},
                       {"before_op", output.before_op.empty() ? json(nullptr) : json(output.before_op)},
-                      {"judged_at", output.judged_at}});
+                      {"judged_at", output.judged_at},
+                      {"parts", parts_value(output.parts)}});
   }
   return values;
 }

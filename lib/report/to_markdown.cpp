@@ -67,6 +67,10 @@ std::string files(const json& report) {
   return text;
 }
 
+std::string cosine_cell(const json& cosine) {
+  return cosine.is_null() ? "-" : figure(cosine.get<double>(), 5);
+}
+
 std::string accuracy(const json& report) {
   const json& accuracy = report["accuracy"];
   if (accuracy.is_null()) return "";
@@ -75,12 +79,14 @@ std::string accuracy(const json& report) {
       "\n| output, {} | SQNR | cosine |\n|---|--:|--:|\n",
       judged_images(accuracy["images"].get<int64_t>(), report["calibration"]["held_out"].get<int64_t>() > 0));
   for (const json& output : accuracy[ran ? "integer" : "simulated"]) {
-    const json& cosine = output["cosine"];
     const json& before = output["before_op"];
     text += row({cell(text_of(output["output"])) +
                      judged_place(output["before_softmax"].get<bool>(),
                                   before.is_null() ? std::string() : before.get<std::string>()),
-                 db_cell(output["sqnr_db"]), cosine.is_null() ? "-" : figure(cosine.get<double>(), 5)});
+                 db_cell(output["sqnr_db"]), cosine_cell(output["cosine"])});
+    for (const json& part : output["parts"])
+      text += row(
+          {cell("its part " + text_of(part["part"])), db_cell(part["sqnr_db"]), cosine_cell(part["cosine"])});
   }
   if (!accuracy["agreement"].is_null())
     text += format("\nSame top-1 class as float: {:.1f} %\n", 100 * accuracy["agreement"].get<double>());

@@ -96,6 +96,12 @@ std::string accuracy(const Report& report, bool verbose) {
     const std::string place = judged_place(output.before_softmax, output.before_op);
     rows.push_back({"  " + shorten(output.output, kNameWidth) + place, ran ? decibel(output.sqnr_db) : "-",
                     simulated ? decibel(simulated->sqnr_db) : "-", figure(output.cosine, 5)});
+    for (size_t p = 0; p < output.parts.size(); ++p) {
+      const PartAccuracy& part = output.parts[p];
+      const bool known = simulated && p < simulated->parts.size();
+      rows.push_back({"    " + part.part, ran ? decibel(part.sqnr_db) : "-",
+                      known ? decibel(simulated->parts[p].sqnr_db) : "-", figure(part.cosine, 5)});
+    }
   }
   std::string text = "\n" + columns(rows, "lrrr", 0) + shown.rest;
   std::vector<std::string> sums;

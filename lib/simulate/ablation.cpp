@@ -125,10 +125,10 @@ class Probe {
       const std::vector<ir::Tensor> results = simulator_->runner->run(inputs, worker);
       const size_t first = results.size() - judged_.size();
       for (size_t j = 0; j < judged_.size(); ++j)
-        powers[image].push_back(compare(exact_[image][j], results[first + j], judged_[j].mean_free));
+        powers[image].push_back(compare(exact_[image][j], results[first + j], judged_[j]));
     });
     Fidelity fidelity;
-    fidelity.outputs.resize(judged_.size());
+    fidelity.outputs = no_powers(judged_);
     for (const std::vector<Power>& image : powers)
       for (size_t j = 0; j < judged_.size(); ++j) add(fidelity.outputs[j], image[j]);
     return fidelity.worst_db();

@@ -38,31 +38,44 @@ double Power::noise_ratio() const {
   return noise / std::max(signal, 1e-300);
 }
 
+double Power::worst_db() const {
+  double worst = sqnr_db();
+  for (const Power& part : parts)
+    if (by_parts) worst = std::min(worst, part.sqnr_db());
+  return worst;
+}
+
 double Power::mean_cosine() const {
   return images ? cosine / static_cast<double>(images) : 1.0;
 }
 
-Power compare(const ir::Tensor& reference, const ir::Tensor& tensor, bool mean_free) {
-  if (reference.dims != tensor.dims)
-    throw Error(Exit::kBug,
-                {"shape-changed", "an output", "the quantized model gives another shape than the float model",
-                 "please report this with the model"});
-  const std::span<const float> a = reference.as<float>(), b = tensor.as<float>();
+namespace {
+
+// One run of elements after another, `length` of each `stride` elements from `first` on.
+struct Places {
+  size_t first = 0, length = 0, stride = 1;
+};
+
+Power power_at(std::span<const float> a, std::span<const float> b, const Places& places, bool mean_free) {
+  const auto each = [&](auto&& look) {
+    for (size_t at = places.first; at < a.size(); at += places.stride)
+      for (size_t i = at; i < std::min(at + places.length, a.size()); ++i) look(a[i], b[i]);
+  };
   double mean_a = 0, mean_b = 0;
   if (mean_free && !a.empty()) {
-    for (size_t i = 0; i < a.size(); ++i) mean_a += a[i], mean_b += b[i];
+    each([&](float x, float y) { mean_a += x, mean_b += y; });
     mean_a /= static_cast<double>(a.size());
     mean_b /= static_cast<double>(b.size());
   }
   Power power;
   double ab = 0, bb = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double x = a[i] - mean_a, y = b[i] - mean_b;
+  each([&](float found_a, float found_b) {
+    const double x = found_a - mean_a, y = found_b - mean_b;
     power.signal += x * x;
     power.noise += (x - y) * (x - y);
     ab += x * y;
     bb += y * y;
-  }
+  });
   if (!std::isfinite(power.noise))
     power.noise = 1e300;  // NaN or infinity from quantization: as bad as it gets
   power.cosine =
@@ -71,11 +84,60 @@ Power compare(const ir::Tensor& reference, const ir::Tensor& tensor, bool mean_f
   return power;
 }
 
+Places places_of(const OutputPart& part, std::span<const int64_t> dims) {
+  if (part.axis >= dims.size() || part.last > dims[part.axis]) return {};
+  size_t inner = 1;
+  for (size_t d = part.axis + 1; d < dims.size(); ++d) inner *= static_cast<size_t>(dims[d]);
+  return {static_cast<size_t>(part.first) * inner, static_cast<size_t>(part.last - part.first) * inner,
+          std::max<size_t>(1, static_cast<size_t>(dims[part.axis]) * inner)};
+}
+
+}  // namespace
+
+Power compare(const ir::Tensor& reference, const ir::Tensor& tensor, bool mean_free) {
+  if (reference.dims != tensor.dims)
+    throw Error(Exit::kBug,
+                {"shape-changed", "an output", "the quantized model gives another shape than the float model",
+                 "please report this with the model"});
+  const std::span<const float> a = reference.as<float>(), b = tensor.as<float>();
+  return power_at(a, b, {0, a.size(), std::max<size_t>(1, a.size())}, mean_free);
+}
+
+Power compare(const ir::Tensor& reference, const ir::Tensor& tensor, const Judged& judged) {
+  Power power = compare(reference, tensor, judged.mean_free);
+  power.by_parts = judged.by_parts;
+  for (const OutputPart& part : judged.parts)
+    power.parts.push_back(
+        power_at(reference.as<float>(), tensor.as<float>(), places_of(part, reference.dims), false));
+  return power;
+}
+
 void add(Power& sum, const Power& one) {
   sum.signal += one.signal;
   sum.noise += one.noise;
   sum.cosine += one.cosine;
   sum.images += one.images;
+  for (size_t p = 0; p < one.parts.size(); ++p) add(sum.parts[p], one.parts[p]);
+}
+
+std::vector<Power> no_powers(const std::vector<Judged>& judged) {
+  std::vector<Power> powers;
+  for (const Judged& one : judged) {
+    powers.emplace_back();
+    powers.back().parts.resize(one.parts.size());
+    powers.back().by_parts = one.by_parts;
+  }
+  return powers;
+}
+
+std::vector<double> noise_ratios(const std::vector<Power>& powers) {
+  std::vector<double> ratios;
+  for (const Power& power : powers) {
+    if (!power.by_parts || power.parts.empty()) ratios.push_back(power.noise_ratio());
+    if (!power.by_parts) continue;
+    for (const Power& part : power.parts) ratios.push_back(part.noise_ratio());
+  }
+  return ratios;
 }
 
 void add(Fidelity& sum, const Fidelity& more) {
@@ -86,7 +148,7 @@ void add(Fidelity& sum, const Fidelity& more) {
 
 double Fidelity::worst_db() const {
   double worst = 200;
-  for (const Power& power : outputs) worst = std::min(worst, power.sqnr_db());
+  for (const Power& power : outputs) worst = std::min(worst, power.worst_db());
   return worst;
 }
 
@@ -127,12 +189,12 @@ Fidelity fidelity_on(std::span<const size_t> places, run::ModelRunner& runner,
     const std::vector<ir::Tensor>& expected = reference.judged[place];
     Fidelity& image = by_image[static_cast<size_t>(i)];
     for (size_t j = 0; j < judged.size(); ++j)
-      image.outputs.push_back(compare(expected[j], tensors[j], judged[j].mean_free));
+      image.outputs.push_back(compare(expected[j], tensors[j], judged[j]));
     image.agreeing = !judged.empty() && same_classes(expected[0], tensors[0]);
     image.images = 1;
   });
   Fidelity sum;
-  sum.outputs.resize(judged.size());
+  sum.outputs = no_powers(judged);
   for (const Fidelity& image : by_image) add(sum, image);
   return sum;
 }

@@ -18,17 +18,27 @@ namespace qc::simulate {
 struct Power {
   double signal = 0, noise = 0, cosine = 0;
   int64_t images = 0;
+  std::vector<Power> parts{};  // as Judged::parts
+  bool by_parts = false;
   double sqnr_db() const;      // 10 log10(signal / noise), at most 200
+  double worst_db() const;     // of it and its parts, where these count
   double noise_ratio() const;  // noise / signal
   double mean_cosine() const;
 };
+/// All elements, whatever parts there are.
 Power compare(const ir::Tensor& reference, const ir::Tensor& tensor, bool mean_free);
+/// And its parts.
+Power compare(const ir::Tensor& reference, const ir::Tensor& tensor, const Judged& judged);
 void add(Power& sum, const Power& one);
+/// Sums before anything is added: one for each judged value, with its parts.
+std::vector<Power> no_powers(const std::vector<Judged>& judged);
+/// What a goal is held against: noise over signal of each judged value, or of its parts where these count.
+std::vector<double> noise_ratios(const std::vector<Power>& powers);
 
 struct Fidelity {
   std::vector<Power> outputs;        // as judged_values
   int64_t agreeing = 0, images = 0;  // images whose first judged output has the same argmax
-  double worst_db() const;
+  double worst_db() const;           // over what noise_ratios() has
 };
 
 void add(Fidelity& sum, const Fidelity& more);  // of other images

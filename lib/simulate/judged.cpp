@@ -234,6 +234,8 @@ std::vector<Judged> judged_values(const ir::Graph& graph) {
       judged.push_back(std::move(one));
     }
   }
+  for (Judged& one : judged)
+    if (!one.mean_free) one.parts = unlike_parts(graph, one.value);
   return judged;
 }
 
@@ -255,7 +257,7 @@ bool needs_types(const ir::Graph& graph) {
     types_missing = types_missing || std::any_of(node.inputs.begin(), node.inputs.end(), unknown) ||
                     std::any_of(node.outputs.begin(), node.outputs.end(), unknown);
   }
-  return may_jump && types_missing;
+  return (may_jump && types_missing) || needs_shapes(graph);
 }
 
 std::string describe(const std::vector<Judged>& judged, const ir::Graph& graph, size_t index) {

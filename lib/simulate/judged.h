@@ -1,7 +1,8 @@
 // Where each output of a model is judged. An output that ends in Softmax is judged at its mean-free logits:
 // probabilities hide errors that the next network or threshold will see. An output behind an op that jumps
 // (ArgMax, TopK, a comparison, rounding) is judged at the last values before it that are continuous: behind
-// it, the smallest error is all or nothing, and says nothing about the network.
+// it, the smallest error is all or nothing, and says nothing about the network. Where a value joins scores
+// with values in units of their own, its parts have figures too (parts.h): the whole does not show scores.
 #pragma once
 
 #include <span>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "simulate/parts.h"
 
 namespace qc::simulate {
 
@@ -17,7 +19,9 @@ struct Judged {
   std::string output;             // the graph output it stands for
   bool mean_free = false;         // logits before a Softmax: the mean of each image is no signal
   std::string jump;  // op type of the first op on the way to the output that jumps; "" where none does
-  std::vector<std::string> also;  // further outputs that the same values stand for
+  std::vector<std::string> also;    // further outputs that the same values stand for
+  std::vector<OutputPart> parts{};  // of the value, where they are unlike; else none
+  bool by_parts = false;            // has each part to reach a goal, or the whole?
 };
 
 /// In the order of the outputs: one entry for each float output without a jump, and as many as there are

@@ -22,8 +22,7 @@ using Powers = std::vector<std::vector<Power>>;  // by probe and judged output
 
 NoiseRatios ratios_of(const Powers& powers) {
   NoiseRatios ratios(powers.size());
-  for (size_t p = 0; p < powers.size(); ++p)
-    for (const Power& power : powers[p]) ratios[p].push_back(power.noise_ratio());
+  for (size_t p = 0; p < powers.size(); ++p) ratios[p] = noise_ratios(powers[p]);
   return ratios;
 }
 
@@ -74,7 +73,7 @@ class Prober {
   // `choose` says what the probe of that number rounds.
   Powers powers_of(size_t count, size_t first, size_t last,
                    const std::function<void(size_t, Rounded&)>& choose) {
-    Powers sums(count, std::vector<Power>(judged_.size()));
+    Powers sums(count, no_powers(judged_));
     if (count == 0 || first >= last) return sums;
     Progress progress("probing", static_cast<int64_t>(count), "values");
     const size_t images = last - first;
@@ -93,8 +92,7 @@ class Prober {
       choose(g, mine);
       const Outputs outputs = outputs_of(inputs_[image], worker);
       for (size_t j = 0; j < judged_.size(); ++j)
-        powers[static_cast<size_t>(job)].push_back(
-            compare(base_[image][j], outputs[j], judged_[j].mean_free));
+        powers[static_cast<size_t>(job)].push_back(compare(base_[image][j], outputs[j], judged_[j]));
       if (image == first) progress.advance();
     });
     simulator_.before = before_;
@@ -146,7 +144,7 @@ NoiseRatios rounding_noise(Simulator& simulator, const std::vector<std::vector<i
                            const std::vector<std::vector<ir::Tensor>>& inputs,
                            const std::vector<Judged>& judged, int threads, const ProbeOptions& options) {
   Prober prober(simulator, inputs, judged, threads, options.settle);
-  if (groups.empty() || inputs.empty()) return NoiseRatios(groups.size(), std::vector<double>(judged.size()));
+  if (groups.empty() || inputs.empty()) return NoiseRatios(groups.size(), noise_ratios(no_powers(judged)));
   const size_t together = groups.size() <= options.alone ? 1 : kTogether;
   const Powers seen = prober.powers_of(in_sets(groups, together), 0, 1);
   const NoiseRatios sets = ratios_of(seen);

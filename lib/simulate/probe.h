@@ -10,7 +10,7 @@
 
 namespace qc::simulate {
 
-/// Noise power over signal power, by group and judged output.
+/// Noise power over signal power, by group and judged output (or part of one that counts: noise_ratios()).
 using NoiseRatios = std::vector<std::vector<double>>;
 
 struct ProbeOptions {

@@ -1218,5 +1218,41 @@ TEST_CASE("a .tflite hands out no text") {
   CHECK_THROWS_WITH(convert_graph(g, {"/output/formats=[\"tflite\"]"}), Catch::Contains("is string"));
 }
 
+TEST_CASE("scores that are joined with coordinates in pixels are judged by themselves where a goal is set") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 8));
+  const ir::ValueId boxes = tiny::mul(g, conv(g, x, 4), constant(g, 640.0f)),
+                    scores = tiny::sigmoid(g, conv(g, x, 3, {}, 7));
+  output(g, tiny::reshape(g, tiny::concat(g, {boxes, scores}), {1, 7, 120}), "y");
+  const std::string model = onnx_io::write(g);
+  const auto slice = [](const ir::Tensor& all, size_t first, size_t last) {
+    const auto numbers = all.as<float>().subspan(first * 120, (last - first) * 120);
+    return ir::make_tensor(numbers, {static_cast<int64_t>(numbers.size())});
+  };
+  const struct {
+    const char* placement;
+    bool counts;
+  } rows[] = {{"auto", false}, {"full", true}, {"{\"min_sqnr_db\":20}", true}};
+  for (const auto& row : rows) {
+    CAPTURE(row.placement);
+    const Files files = convert_graph(g, {std::string("/placement=") + row.placement});
+    REQUIRE(files.report.accuracy);
+    const report::Accuracy& accuracy = *files.report.accuracy;
+    REQUIRE(accuracy.integer.size() == 1);
+    const auto& parts = accuracy.integer[0].parts;
+    REQUIRE(parts.size() == 2);
+    CHECK(parts[0].part == "[:, 0:4]");
+    CHECK(parts[1].part == "[:, 4:7]");
+    const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+    const ir::Tensor expected = ort_try::run(model, inputs)[0],
+                     found = ort_try::run(files.onnx, inputs, ort_try::Optimize::kExtended)[0];
+    CHECK(parts[0].sqnr_db == Approx(sqnr_db(slice(expected, 0, 4), slice(found, 0, 4))).margin(3));
+    CHECK(parts[1].sqnr_db == Approx(sqnr_db(slice(expected, 4, 7), slice(found, 4, 7))).margin(3));
+    CHECK(accuracy.simulated[0].parts[1].sqnr_db == Approx(parts[1].sqnr_db).margin(3));
+    CHECK(accuracy.worst_sqnr_db() ==
+          (row.counts ? std::min(parts[0].sqnr_db, parts[1].sqnr_db) : accuracy.integer[0].sqnr_db));
+  }
+}
+
 }  // namespace
 }  // namespace qc

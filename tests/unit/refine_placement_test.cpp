@@ -53,7 +53,7 @@ struct Bench {
     split.calibration.resize(static_cast<size_t>(pictures));
     std::iota(split.calibration.begin(), split.calibration.end(), 2);
     split.held_out = {0, 1};
-    answers = ask_float_model(graph, plan({true, true, true}), {}, runners, source, split, config, 2);
+    answers = ask_float_model(graph, plan({true, true, true}), {}, runners, source, split, config, false, 2);
   }
 
   plan::QuantPlan plan(const std::vector<bool>& integer) const {

@@ -47,7 +47,7 @@ function speedSection(models, which, title) {
 }
 
 function outputsTable(others) {
-  const rows = others.flatMap((model) => model.against_a.outputs.map((output) => ({model: model.name, ...output})));
+  const rows = others.flatMap((model) => withParts(model.against_a.outputs).map((output) => ({model: model.name, ...output})));
   return table({label: 'Outputs', noun: 'output', rows, columns: [
     {title: 'model', value: (o) => o.model}, {title: 'output', head: true, value: (o) => o.output, cell: (o) => h('span', {class: 'name'}, o.output + (o.before_op ? ` (before ${o.before_op})` : o.before_softmax ? ' (logits)' : ''))},
     {title: 'SQNR', number: true, value: (o) => o.sqnr_db, cell: (o) => (o.exact ? 'exact' : decibel(o.sqnr_db))},

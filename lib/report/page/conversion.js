@@ -76,7 +76,7 @@ function conversionHead(report) {
   entries.push(['integer kernels', `${coverage.weighted_on_integer_kernels} of ${coverage.weighted_nodes}`,
     `layers with weights; ${coverage.on_integer_kernels} of ${counted(coverage.nodes, 'node')}`, 'coverage']);
   const outputs = accuracy ? (accuracy.integer.length ? accuracy.integer : accuracy.simulated) : [];
-  const simulated = new Map(accuracy ? accuracy.simulated.map((output) => [output.output, output]) : []);
+  const simulated = new Map(accuracy ? withParts(accuracy.simulated).map((output) => [output.output, output]) : []);
   return h('header', null,
     h('h1', null, `${report.model.file} → ${report.target}`),
     h('p', {class: 'verdict', id: 'verdict'}, gateVerdict(gates)),
@@ -87,7 +87,7 @@ function conversionHead(report) {
       {title: 'measured', number: true, value: (g) => figure(g.figure)},
       {title: 'verdict', value: (g) => g.held, cell: (g) => h('span', {class: g.held ? 'holds' : 'fails'}, g.held ? 'holds' : 'not held')},
     ]}).element,
-    outputs.length > 0 && table({label: 'Accuracy by output', rows: outputs, columns: [
+    outputs.length > 0 && table({label: 'Accuracy by output', rows: withParts(outputs), columns: [
       {title: 'output', head: true, value: (o) => o.output, cell: (o) => [h('span', {class: 'name'}, o.output), o.before_op ? h('span', {class: 'soft'}, ` before ${o.before_op}`) : o.before_softmax && h('span', {class: 'soft'}, ' logits')]},
       {title: 'SQNR, integers', number: true, value: (o) => (accuracy.integer.length ? decibel(o.sqnr_db) : '–')},
       {title: 'SQNR, simulated', number: true, value: (o) => decibel((simulated.get(o.output) || {}).sqnr_db)},

@@ -128,3 +128,8 @@ function start() {
   const main = document.getElementById('main');
   main.replaceChildren(...views[document.body.dataset.kind](read('data'), read('drawings')).flat(9).filter(Boolean));
 }
+
+// An output, and below it the parts that it joins, as rows of their own.
+function withParts(outputs) {
+  return outputs.flatMap((output) => [output, ...(output.parts || []).map((part) => ({...part, output: `${output.output}${part.part}`}))]);
+}
