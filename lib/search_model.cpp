@@ -144,6 +144,10 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   }
   Attempt& best = found.placed.best;
   watch.lap("correct");
+  const auto round_weights = [&](Attempt& tried) {
+    correct_wide_weights(scene, subject, start, images_for_wide_weights(scene, subject, start, tried), tried);
+  };
+  if (!rounds && !bounded && config.mode == config::Mode::kWeightOnly) round_weights(best);
   if (!rounds || bounded) return found;
 
   // From here ranges that cost the outputs much are those that cost them least.
@@ -179,9 +183,6 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   watch.lap("widen");
 
   // From here weights of 8 bits make up for what rounding cost them, where a goal needs it or it is quick.
-  const auto round_weights = [&](Attempt& tried) {
-    correct_wide_weights(scene, subject, start, images_for_wide_weights(scene, subject, start, tried), tried);
-  };
   const Attempt& placed = found.placed.best;
   const double before_db = placed.fidelity.worst_db();
   round_weights(found.placed.best);

@@ -8,4 +8,7 @@ convert() {
 convert 256 '"bias_correction"' 500 | grep second-order && fail "it was done, unwanted"
 convert 1800 null 4 | grep second-order && fail "it was done, and takes long beside the calibration"
 convert 16 null 500 | grep "second-order correction of 1 layers, 12 images" || fail "it takes next to no time, and was not done"
+# It is where activations stay float, and weights are all that is rounded.
+quantize_sample --set /mode=weight_only -v | grep "second-order correction of .* layers, .* images" ||
+  fail "it was not done in mode weight_only"
 convert 256 null 500
