@@ -109,6 +109,14 @@ select::Goal goal_of(const PlacementScene& scene, const Aim& aim, bool poor,
   return goal;
 }
 
+// To what was asked for and cannot be had in time: the fastest would be further from it than need be.
+select::Refined closest(const std::vector<select::Refined>& frontier, const select::Goal& goal) {
+  select::Refined found = frontier.front();
+  for (const select::Refined& one : frontier)
+    if (one.time <= goal.time_limit && one.predicted_db > found.predicted_db) found = one;
+  return found;
+}
+
 struct Search {
   const PlacementScene& scene;
   const std::function<Attempt(const std::vector<bool>& integer)>& retry;
@@ -173,10 +181,11 @@ void try_by_noise(Search& search, bool poor) {
   for (int round = 0; round < kRounds; ++round) {
     select::Refined refined = select::choose(fit, goal);
     // What just does and is fast comes before what does with ease and is no faster than float.
-    if (poor && round == 0 && saves_little(scene, refined.integer)) {
+    if (poor && round == 0 && (!refined.reaches_goal || saves_little(scene, refined.integer))) {
       goal.sqnr_db = std::min(goal.sqnr_db, search.aim.db - search.aim.tolerance);
       refined = select::choose(fit, goal);
     }
+    if (poor && !refined.reaches_goal && scene.goals.min_sqnr_db) refined = closest(fit, goal);
     if (refined.integer == last || (!refined.reaches_goal && round > 0)) break;
     if (saves_little(scene, refined.integer)) {
       if (poor && reached_and_fast(search)) return;

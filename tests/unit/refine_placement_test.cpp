@@ -136,6 +136,17 @@ TEST_CASE("a goal that is missed, or set by the user, is searched for however fe
   CHECK(asked.retries > 0);
 }
 
+TEST_CASE("a goal that cannot be had in time gets what is closest to it, not what is fastest") {
+  Bench end(0.02, 0.5, 10);
+  end.last_step = 1;
+  end.config.goals.min_sqnr_db = 90;
+  end.config.goals.max_latency_ratio = 0.8;
+  const double before = end.attempt_at({true, true, true}).fidelity.worst_db();
+  const Placed found = end.search();
+  CHECK(integer_nodes(found.best.model.plan) == std::vector<bool>{true, true, false});
+  CHECK(found.best.fidelity.worst_db() > before + 3);
+}
+
 TEST_CASE("what just reaches the goal and is fast stays where only weights alone would do with ease") {
   Bench near(0.11, 0.5, 60);
   near.time.nodes = {
