@@ -71,6 +71,28 @@ bool idle_cast(const Graph& graph, const Node& node) {
   return from != ir::DType::kUndefined && ir::int_attribute(node, "to", 0) == static_cast<int64_t>(from);
 }
 
+// Readers that stretch an operand themselves, to what their other operand is anyway.
+bool idle_expand(const Graph& graph, const Node& node) {
+  constexpr const char* kStretch[] = {"Add",        "Sub",   "Mul",   "Div",     "Pow",  "Min",
+                                      "Max",        "PRelu", "Equal", "Greater", "Less", "GreaterOrEqual",
+                                      "LessOrEqual"};
+  if (keeps_shape(graph, node)) return true;
+  const ValueId expanded = node.outputs[0];
+  const ir::Value& value = value_at(graph, expanded);
+  const auto stretches = [&](NodeId id) {
+    const Node& reader = node_at(graph, id);
+    const bool known = std::any_of(std::begin(kStretch), std::end(kStretch),
+                                   [&](const char* op) { return ir::standard_op(reader, op); });
+    if (!known || reader.inputs.size() != 2 || reader.inputs[0] == reader.inputs[1]) return false;
+    if (ir::standard_op(reader, "PRelu") && reader.inputs[1] != expanded)
+      return false;  // stretches its slope alone
+    const ValueId other = reader.inputs[reader.inputs[0] == expanded ? 1 : 0];
+    return same_dims(graph, other, reader.outputs[0]) && same_dims(graph, other, expanded);
+  };
+  return !value.consumers.empty() && !ir::is_output(graph, expanded) && !ir::captured(graph, expanded) &&
+         std::all_of(value.consumers.begin(), value.consumers.end(), stretches);
+}
+
 struct Rule {
   const char* op_type;
   bool (*idle)(const Graph&, const Node&);
@@ -92,7 +114,7 @@ bool single_output(const Graph&, const Node& node) {
 
 constexpr Rule kRules[] = {
     {"Identity", always},           {"Dropout", idle_dropout},      {"Cast", idle_cast},
-    {"Reshape", keeps_all_but_one}, {"Flatten", keeps_all_but_one}, {"Expand", keeps_shape},
+    {"Reshape", keeps_all_but_one}, {"Flatten", keeps_all_but_one}, {"Expand", idle_expand},
     {"Tile", keeps_shape},          {"Transpose", idle_transpose},  {"Pad", idle_pad},
     {"Slice", idle_slice},          {"Resize", idle_resize},        {"Upsample", idle_resize},
     {"MaxPool", idle_pool},         {"AveragePool", idle_pool},     {"Split", single_output},

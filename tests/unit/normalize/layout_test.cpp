@@ -75,6 +75,29 @@ TEST_CASE("nodes that hand their input on are removed", "[normalize]") {
              output(g, relu(g, node(g, "Expand", {image(g), constant_i(g, {1, 5})}, {}, Dims{2, 4, 6, 5})));
            },
            1, "Relu"},
+          {"Expand whose reader stretches it anyway",
+           [](ir::Graph& g) {
+             const auto x = image(g), mean = global_average_pool(g, x);
+             const auto wide = node(g, "Expand", {mean, constant_i(g, {2, 4, 6, 5})}, {}, Dims{2, 4, 6, 5});
+             output(g, mul(g, x, wide));
+             output(g, node(g, "Sub", {wide, x}));
+           },
+           1, "GlobalAveragePool Mul Sub"},
+          {"not: Expand whose reader does not know the size",
+           [](ir::Graph& g) {
+             const auto mean = global_average_pool(g, image(g));
+             const auto wide = node(g, "Expand", {mean, constant_i(g, {2, 4, 6, 5})}, {}, Dims{2, 4, 6, 5});
+             output(g, mul(g, wide, constant(g, filled({4, 1, 1}, 2))));
+           },
+           0, "GlobalAveragePool Expand Mul"},
+          {"not: Expand that a slope is stretched to",
+           [](ir::Graph& g) {
+             const auto x = image(g);
+             const auto wide = node(g, "Expand", {global_average_pool(g, x), constant_i(g, {2, 4, 6, 5})}, {},
+                                    Dims{2, 4, 6, 5});
+             output(g, node(g, "PRelu", {wide, x}));
+           },
+           0, "GlobalAveragePool Expand PRelu"},
           {"Mul by ones, Add of zeros, Div by one, Sub of zero",
            [](ir::Graph& g) {
              auto y = mul(g, constant(g, 1.0f), image(g));
