@@ -79,6 +79,7 @@ constexpr Row kTable[] = {
      plain<own_parameters>},
     {{"fold_batch_norm", "BatchNormalization becomes part of the weights before it."},
      plain<fold_batch_norm>},
+    {{"merge_branches", "Convolutions of one input that are added become one."}, plain<merge_branches>},
     {{"fold_affine", "A constant scale or shift becomes part of the weights before it."}, plain<fold_affine>},
     {{"fold_hard_sigmoid", "HardSigmoid behind a convolution becomes a Clip."}, plain<fold_hard_sigmoid>},
     {{"fold_forward", "A constant scale or shift becomes part of the weights behind it."},
