@@ -80,6 +80,7 @@ constexpr Row kTable[] = {
     {{"fold_batch_norm", "BatchNormalization becomes part of the weights before it."},
      plain<fold_batch_norm>},
     {{"merge_branches", "Convolutions of one input that are added become one."}, plain<merge_branches>},
+    {{"fold_focus", "A convolution of every other pixel reads the picture itself."}, plain<fold_focus>},
     {{"fold_affine", "A constant scale or shift becomes part of the weights before it."}, plain<fold_affine>},
     {{"fold_hard_sigmoid", "HardSigmoid behind a convolution becomes a Clip."}, plain<fold_hard_sigmoid>},
     {{"fold_forward", "A constant scale or shift becomes part of the weights behind it."},

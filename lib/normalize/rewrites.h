@@ -40,6 +40,7 @@ int all_axes(ir::Graph& graph);
 // --- scales and shifts into weights
 int fold_batch_norm(ir::Graph& graph);
 int merge_branches(ir::Graph& graph);
+int fold_focus(ir::Graph& graph);
 int fold_affine(ir::Graph& graph);
 int fold_hard_sigmoid(ir::Graph& graph);
 int fold_forward(ir::Graph& graph);
