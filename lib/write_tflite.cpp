@@ -48,6 +48,7 @@ target::TargetSpec target_of(const config::CoreConfig& config) {
   const bool wide = config.output.tflite_form == config::TfliteForm::kInt16x8;
   if (wide) target = target::with_int16_activations(std::move(target));
   target.weights.narrow_at_4 = wants_format(config, "tflite");
+  target.known_ranges_bind = wants_format(config, "tflite") || target.tflite;
   if (wants_format(config, "tflite"))  // which has integers alone
     for (auto& [bits, codebook] : target.weight_widths) codebook = false;
   // Weights of float nodes are integers behind a DEQUANTIZE where its kernel knows all their scales.

@@ -175,6 +175,8 @@ struct TargetSpec {
   /// `costs`. Empty: one table for all.
   std::map<std::string, std::map<std::string, OpCost>> costs_on;
   std::map<std::string, std::pair<double, double>> known_ranges;  // op type -> output range ("Softmax": 0..1)
+  /// LiteRT's kernels write no other; where no .tflite is written, a Softmax may have a finer grid.
+  bool known_ranges_bind = true;
   std::vector<std::string> int16_ops;  // op types with kernels for int16 activations without zero point
   std::optional<TfliteRules> tflite;   // none: whatever LiteRT runs
 };

@@ -235,6 +235,15 @@ std::vector<plan::Candidate> other_ranges(const plan::TensorStats& stats, const 
   return others;
 }
 
+// Probabilities of a Softmax over many places are so small that most would be 0 on a grid up to 1. Other
+// pictures may have larger ones than those that were seen.
+double highest(const ir::Node& maker, double known, const plan::TensorStats& seen) {
+  constexpr double kRoom = 2;
+  const bool small =
+      maker.op_type == "Softmax" && seen.max > 0 && kRoom * static_cast<double>(seen.max) < known;
+  return small ? kRoom * static_cast<double>(seen.max) : known;
+}
+
 // The method's candidate, and where `more` are asked for and anything is searched, other_ranges().
 std::vector<plan::Candidate> search_group(const ir::Graph& graph, const std::vector<ir::ValueId>& members,
                                           const plan::StatsTable& stats, const target::TargetSpec& target,
@@ -265,7 +274,8 @@ std::vector<plan::Candidate> search_group(const ir::Graph& graph, const std::vec
   if (const auto known =
           maker && !by_hand ? target.known_ranges.find(maker->op_type) : target.known_ranges.end();
       known != target.known_ranges.end()) {
-    const auto [low, high] = known->second;
+    const auto [low, known_high] = known->second;
+    const double high = target.known_ranges_bind ? known_high : highest(*maker, known_high, joined);
     candidate.params = target.activations.symmetric || centred
                            ? quant::symmetric_params(std::max(-low, high), options.bits, true, false)
                            : quant::asymmetric_params(low, high, options.bits, options.signed_integers);

@@ -1254,5 +1254,22 @@ TEST_CASE("scores that are joined with coordinates in pixels are judged by thems
   }
 }
 
+TEST_CASE("probabilities over many places keep their grid fine, where no .tflite asks for another") {
+  constexpr int64_t kPlaces = 400, kWidth = 8;
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = input(g, "x", {1, kPlaces, kWidth});
+  const auto projected = [&](unsigned seed) {
+    return tiny::matmul(g, x, constant(g, tiny::random_tensor({kWidth, kWidth}, seed)));
+  };
+  const ir::ValueId shares = tiny::softmax(g, tiny::transpose(g, projected(1), {0, 2, 1}));
+  const ir::ValueId context = tiny::matmul(g, shares, projected(2));
+  output(g, tiny::matmul(g, projected(3), context), "y");
+  const Files files = convert_graph(g, {"/placement=full"});
+  const std::string model = onnx_io::write(g);
+  const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+  CHECK(sqnr_db(ort_try::run(model, inputs)[0],
+                ort_try::run(files.onnx, inputs, ort_try::Optimize::kExtended)[0]) > 25);
+}
+
 }  // namespace
 }  // namespace qc
