@@ -29,6 +29,10 @@ constexpr Sizes kSizes[] = {{1, 224}, {1, 64},  {1, 16},    {1, 16'000},
                             {1, 1},   {16, 16}, {224, 224}, {16'000, 16'000}};
 // Of one input: sound is long only where it is narrow, and a volume only where it is small.
 constexpr int64_t kMostElements = 1 << 18;
+// Of an input of the first sizes, those of a picture; what has more free sides than one begins with single
+// cells.
+constexpr int64_t kMostOfPicture = 1 << 28;
+constexpr Sizes kLeast{1, 1};
 
 std::string name_of(const ir::Value& value, size_t d) {
   return d < value.dim_params.size() ? value.dim_params[d] : "";
@@ -84,12 +88,32 @@ class Assignment {
   int64_t free_sides_ = 0;  // of the input at hand: its height and its width take turns
 };
 
-std::vector<ir::Tensor> zeros_of(const ir::Graph& graph, Assignment assignment) {
-  std::vector<ir::Tensor> inputs;
-  for (const ir::ValueId v : graph.inputs) {
-    const ir::Value& value = graph.values[static_cast<size_t>(v)];
-    inputs.push_back(ir::zeros(value.dtype, assignment.dims_of(value)));
+// The sizes of every input.
+std::vector<std::vector<int64_t>> dims_of(const ir::Graph& graph, Assignment assignment) {
+  std::vector<std::vector<int64_t>> dims;
+  for (const ir::ValueId v : graph.inputs)
+    dims.push_back(assignment.dims_of(graph.values[static_cast<size_t>(v)]));
+  return dims;
+}
+
+// Asked before there is a tensor: one of 16 000 x 16 000 alone takes a gigabyte for each channel.
+bool is_small(const std::vector<int64_t>& dims, int64_t most) {
+  for (const int64_t d : dims) {
+    if (d > most) return false;
+    most /= std::max<int64_t>(d, 1);
   }
+  return true;
+}
+
+bool are_small(const std::vector<std::vector<int64_t>>& inputs, int64_t most) {
+  return std::all_of(inputs.begin(), inputs.end(),
+                     [&](const std::vector<int64_t>& dims) { return is_small(dims, most); });
+}
+
+std::vector<ir::Tensor> zeros_of(const ir::Graph& graph, const std::vector<std::vector<int64_t>>& dims) {
+  std::vector<ir::Tensor> inputs;
+  for (size_t i = 0; i < dims.size(); ++i)
+    inputs.push_back(ir::zeros(graph.values[static_cast<size_t>(graph.inputs[i])].dtype, dims[i]));
   return inputs;
 }
 
@@ -109,14 +133,17 @@ bool does_run(run::ModelRunner& runner, const std::vector<ir::Tensor>& inputs) {
 Sample blank_inputs(const ir::Graph& graph, const config::CoreConfig& config, run::RunnerFactory& runners,
                     const run::Doors& doors) {
   const auto picture = images::fixed_size(config.representative_dataset.preprocess);
-  Sample usual{zeros_of(graph, Assignment(graph, kSizes[0], picture))};
+  std::vector<std::vector<int64_t>> picture_dims = dims_of(graph, Assignment(graph, kSizes[0], picture));
+  if (!are_small(picture_dims, kMostOfPicture))
+    picture_dims = dims_of(graph, Assignment(graph, kLeast, std::nullopt));
+  Sample usual{zeros_of(graph, picture_dims)};
   const auto runner = runners.make(graph, {}, {});
   if (does_run(*runner, usual.inputs)) return usual;
   for (const Sizes& sizes : kSizes) {
-    std::vector<ir::Tensor> inputs = zeros_of(graph, Assignment(graph, sizes, std::nullopt));
-    const bool small = std::all_of(inputs.begin(), inputs.end(),
-                                   [](const ir::Tensor& one) { return one.size() <= kMostElements; });
-    if (small && does_run(*runner, inputs)) return {std::move(inputs)};
+    const std::vector<std::vector<int64_t>> dims = dims_of(graph, Assignment(graph, sizes, std::nullopt));
+    if (!are_small(dims, kMostElements)) continue;
+    std::vector<ir::Tensor> inputs = zeros_of(graph, dims);
+    if (does_run(*runner, inputs)) return {std::move(inputs)};
   }
   usual.runs = false;
   try {
