@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <string>
@@ -14,7 +15,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "images/preprocess.h"
+#include "modes.h"
 #include "prepare.h"
+#include "prove_tflite.h"
+#include "write_tflite.h"
 
 namespace qc {
 namespace {
@@ -164,6 +168,62 @@ Sample first_sample(const images::ImageSource& source) {
       return sample;
   }
   return {source.load(0)};
+}
+
+namespace {
+
+// The first input of which the model leaves more free than how many there are of it.
+const ir::Value* free_input(const ir::Graph& graph) {
+  for (const ir::ValueId v : graph.inputs) {
+    const ir::Value& value = graph.values[static_cast<size_t>(v)];
+    for (size_t d = 1; d < value.dims.size(); ++d)
+      if (value.dims[d] < 0) return &value;
+  }
+  return nullptr;
+}
+
+Sample sample_of_images(const ir::Graph& graph, const config::CoreConfig& config, Diagnostics& diagnostics,
+                        int threads, const std::string& place) {
+  constexpr int64_t kLooked = 16;
+  const auto source = open_images(graph, config, diagnostics, threads);
+  Sample sample = first_sample(*source);
+  std::vector<int64_t> others(static_cast<size_t>(std::min(kLooked, source->size())));
+  std::iota(others.begin(), others.end(), int64_t{0});
+  const OfItsSizes sized = of_its_sizes(graph, *source, others, sample, place);
+  if (sized.taken) diagnostics.warning(*sized.taken);
+  return sample;
+}
+
+}  // namespace
+
+bool sizes_by_images(const config::CoreConfig& config, const ir::Graph& graph) {
+  return !config.representative_dataset.path.empty() && !wants_images(config) && free_input(graph);
+}
+
+Sample unmeasured_sample(const ir::Graph& graph, const config::CoreConfig& config,
+                         run::RunnerFactory& runners, Diagnostics& diagnostics, int threads,
+                         const std::string& place) {
+  if (sizes_by_images(config, graph)) return sample_of_images(graph, config, diagnostics, threads, place);
+  Sample sample = blank_inputs(graph, config, runners, onnx_doors());
+  const ir::Value* free = wants_format(config, "tflite") ? free_input(graph) : nullptr;
+  if (!free) return sample;
+  const std::string remedy = format(
+      "set /input_shapes/{} to the size that it is to have, or give --images with files of it", free->name);
+  if (!sample.runs)
+    throw Error(Exit::kUnsupported,
+                {"sizes-unknown", place,
+                 format("a .tflite has sizes of its own, the model leaves those of its input '{}' free, and "
+                        "it runs with none of those that were tried",
+                        free->name),
+                 remedy});
+  for (size_t i = 0; i < graph.inputs.size(); ++i)
+    if (&graph.values[static_cast<size_t>(graph.inputs[i])] == free)
+      diagnostics.warning({"sizes-taken", place,
+                           format("its input '{}' is [{}], which was made up: the model leaves sizes free, "
+                                  "and a .tflite has sizes of its own",
+                                  free->name, fmt::join(sample.inputs[i].dims, ",")),
+                           remedy});
+  return sample;
 }
 
 std::string unmeasured_note() {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "config/core_config.h"
 #include "images/image_source.h"
 #include "ir/graph.h"
@@ -29,6 +30,17 @@ Sample blank_inputs(const ir::Graph& graph, const config::CoreConfig& config, ru
 /// The inputs of the first image; of one of the next few where a tensor of it is empty, as caches are in the
 /// first step: nothing is to be seen in such a run.
 Sample first_sample(const images::ImageSource& source);
+
+/// A conversion that measures nothing opens its images all the same, for the sizes of their inputs: a .tflite
+/// has sizes of its own, and the model leaves them free.
+bool sizes_by_images(const config::CoreConfig& config, const ir::Graph& graph);
+
+/// What a conversion that measures nothing goes by: blank_inputs(), or the inputs of the first image where
+/// sizes_by_images(). Warns where a .tflite (`place`) gets one of several sizes, or sizes that were made up.
+/// Throws as these do, and Error(kUnsupported) for a .tflite of sizes with which the model does not run.
+Sample unmeasured_sample(const ir::Graph& graph, const config::CoreConfig& config,
+                         run::RunnerFactory& runners, Diagnostics& diagnostics, int threads,
+                         const std::string& place);
 
 /// Where nothing ran: what that means for the files.
 std::string unmeasured_note();

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/files.h"
+#include "blank_inputs.h"
 #include "images/listing.h"
 #include "modes.h"
 
@@ -57,7 +58,7 @@ std::vector<fs::path> files_named(const ConvertOptions& options, const config::C
 std::vector<fs::path> image_files(const config::CoreConfig& config, const ir::Graph& graph) {
   std::vector<fs::path> files;
   const config::RepresentativeDataset& dataset = config.representative_dataset;
-  if (dataset.path.empty() || !wants_images(config)) return files;
+  if (dataset.path.empty() || !(wants_images(config) || sizes_by_images(config, graph))) return files;
   Diagnostics ignored;
   const images::Listing listing =
       images::list_folder(dataset.path, dataset.max_images, static_cast<int64_t>(graph.inputs.size()),

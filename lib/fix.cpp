@@ -218,7 +218,9 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   if (!config.representative_dataset.path.empty()) source = open_images(graph, config, diagnostics, threads);
   const calibrate::Split split =
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
-  const Sample at_hand = source ? first_sample(*source) : blank_inputs(graph, config, runners, doors);
+  const Sample at_hand = source ? first_sample(*source)
+                                : unmeasured_sample(graph, config, runners, diagnostics, threads,
+                                                    outputs.tflite.filename().string());
   const std::vector<ir::Tensor>& sample = at_hand.inputs;
   const std::vector<ir::Tensor> to_run = at_hand.to_run();
   if (!at_hand.runs) result.report.notes.push_back(unmeasured_note());

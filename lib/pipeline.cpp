@@ -160,7 +160,10 @@ ConvertResult convert(const ConvertOptions& options) {
   if (!options.dry_run) check_inputs_stay(options, config, graph, outputs);
   const calibrate::Split split =
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
-  const Sample at_hand = source ? first_sample(*source) : blank_inputs(graph, config, runners, doors);
+  const Sample at_hand = source            ? first_sample(*source)
+                         : options.dry_run ? blank_inputs(graph, config, runners, doors)
+                                           : unmeasured_sample(graph, config, runners, diagnostics, threads,
+                                                               outputs.tflite.filename().string());
   const std::vector<ir::Tensor>& sample = at_hand.inputs;
   const std::vector<ir::Tensor> to_run = at_hand.to_run();
   run::infer_shapes(graph, doors);  // some rules of raising ask for ranks

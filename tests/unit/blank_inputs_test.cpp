@@ -39,3 +39,22 @@ TEST_CASE("an input of many free sides is not as large as a picture along each")
   CHECK(sample.runs);
   CHECK(sample.inputs.at(0).size() == 1);
 }
+
+TEST_CASE("sizes that were made up for a .tflite are said, and those that do not run refused") {
+  config::CoreConfig config;
+  config.output.formats = {"tflite"};
+  config.output.tflite_form = config::TfliteForm::kFloat32;
+  run::OrtRunnerFactory runners(onnx_doors());
+  Diagnostics said;
+  CHECK_THROWS_WITH(unmeasured_sample(of_one_size(3), config, runners, said, 1, "m.tflite"),
+                    Catch::Contains("input 'x'") && Catch::Contains("/input_shapes/x"));
+  ir::Graph g = tiny::graph();
+  tiny::output(g, tiny::conv(g, tiny::input(g, "image", {-1, 3, -1, -1}), 2), "y");
+  const Sample sample = unmeasured_sample(g, config, runners, said, 1, "m.tflite");
+  CHECK(sample.inputs.at(0).dims == tiny::Dims{1, 3, 224, 224});
+  REQUIRE(said.warnings.size() == 1);
+  CHECK_THAT(said.warnings[0].cause, Catch::Contains("'image' is [1,3,224,224], which was made up"));
+  config.output.formats = {"onnx"};
+  CHECK_FALSE(unmeasured_sample(of_one_size(3), config, runners, said, 1, "m.tflite").runs);
+  CHECK(said.warnings.size() == 1);
+}

@@ -460,6 +460,25 @@ TEST_CASE("a Resize by factors that are no whole numbers reads the cells of ONNX
         {1, 3, 12, 10});
 }
 
+TEST_CASE("a float .tflite of free sizes has those of the files", "[litert]") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = input(g, "x", {-1, 3, -1, -1});
+  const ir::ValueId rows = tiny::reshape(g, conv(g, x, 8), {1, 8, 240});
+  output(g, node(g, "MatMul", {rows, constant(g, random_tensor({240, 5}, 5))}, {}, tiny::Dims{1, 8, 5}), "y");
+  const std::vector<ir::Tensor> inputs{random_tensor({1, 3, 20, 12}, 90)};
+  const ir::Tensor expected = ort_try::run(onnx_io::write(g), inputs)[0];
+  for (const char* form : {"float32", "dynamic_range", "float16"}) {
+    const Files files = convert_graph(
+        g, {"/output/formats=[\"tflite\"]", format("/output/tflite/form={}", form)}, [](unsigned i) {
+          return random_tensor({1, 3, 20, i < 5 ? 12 : 16}, i + 1);
+        });
+    REQUIRE(files.report.warnings.size() == 1);
+    CHECK_THAT(files.report.warnings[0].cause, Catch::Contains("'x' is [1,3,20,12]"));
+    const litert::Result found = litert::run(files.tflite, inputs);
+    CHECK(sqnr_db(expected, ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), expected.dims)) > 30);
+  }
+}
+
 TEST_CASE("the bias of a product of matrices of rank 3 is corrected in integers and in floats") {
   const auto build = [](ir::Graph& g, ir::ValueId x) {
     const ir::ValueId rows = tiny::reshape(g, x, {1, 12, 30});
