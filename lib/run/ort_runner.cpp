@@ -274,6 +274,55 @@ ir::Graph optimized_graph(const ModelBytes& file, const Doors& doors) {
   return doors.read(read_file(dump.path()), dump.path().parent_path());
 }
 
+namespace {
+
+// Sizes of a Resize by factors as the runtime's kernel has them. Its inference rounds down what float
+// arithmetic leaves just below a whole number: of 6 * (7 / 6) it makes 6, and the kernel 7.
+std::optional<std::vector<int64_t>> resized(const ir::Graph& graph, const ir::Node& node) {
+  const bool resize = ir::standard_op(node, "Resize");
+  if ((!resize && !ir::standard_op(node, "Upsample")) || !ir::ints_attribute(node, "axes").empty() ||
+      ir::string_attribute(node, "coordinate_transformation_mode", "") == "tf_crop_and_resize")
+    return std::nullopt;
+  const ir::Tensor* scales = ir::constant_input(graph, node, resize && node.inputs.size() > 2 ? 2 : 1);
+  const ir::Value& x = graph.values[static_cast<size_t>(node.inputs[0])];
+  const ir::Value& y = graph.values[static_cast<size_t>(node.outputs[0])];
+  if (!scales || scales->dtype != ir::DType::kFloat || !y.has_shape || y.dims.size() != x.dims.size() ||
+      scales->size() != static_cast<int64_t>(x.dims.size()))
+    return std::nullopt;
+  std::vector<int64_t> dims = y.dims;
+  for (size_t d = 0; d < dims.size(); ++d)
+    if (x.dims[d] >= 0)
+      dims[d] = static_cast<int64_t>(static_cast<float>(x.dims[d]) * scales->as<float>()[d]);
+  return dims == y.dims ? std::nullopt : std::optional(dims);
+}
+
+// The first node whose sizes are others than the inference has found gets them, and `skeleton` without it a
+// further input, from which what follows is inferred again. False: there is none.
+bool correct_sizes(ir::Graph& graph, ir::Graph& skeleton) {
+  for (const ir::NodeId id : ir::topological_order(skeleton)) {
+    const auto dims = resized(graph, graph.nodes[static_cast<size_t>(id)]);
+    if (!dims) continue;
+    const ir::ValueId v = graph.nodes[static_cast<size_t>(id)].outputs[0];
+    ir::Value& value = graph.values[static_cast<size_t>(v)];
+    value.dim_params.resize(dims->size());
+    for (size_t d = 0; d < dims->size(); ++d)
+      if ((*dims)[d] != value.dims[d]) value.dim_params[d].clear();
+    value.dims = *dims;
+    ir::erase_node(skeleton, id);
+    ir::Value& given = skeleton.values[static_cast<size_t>(v)];
+    given.dtype = value.dtype;
+    given.has_shape = true;
+    given.dims = value.dims;
+    given.dim_params = value.dim_params;
+    std::erase(skeleton.outputs, v);
+    skeleton.inputs.push_back(v);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 void infer_shapes(ir::Graph& graph, const Doors& doors) {
   constexpr int64_t kSmall = 256;  // shapes, axes, scales: what shape inference may want to read
   ir::Graph skeleton = graph;
@@ -285,11 +334,10 @@ void infer_shapes(ir::Graph& graph, const Doors& doors) {
     value.constant.reset();
     skeleton.inputs.push_back(static_cast<ir::ValueId>(v));
   }
-  std::vector<ir::ValueId> asked = skeleton.outputs;
   for (const ir::NodeId id : ir::topological_order(skeleton))
     for (const ir::ValueId v : skeleton.nodes[static_cast<size_t>(id)].outputs)
-      if (v != ir::kNone && !ir::is_output(graph, v)) {
-        asked.push_back(v);
+      if (v != ir::kNone) {
+        if (!ir::is_output(graph, v)) skeleton.outputs.push_back(v);
         // The runtime would believe what the file says, and that may be of an earlier version of the model.
         skeleton.values[static_cast<size_t>(v)].has_shape = false;
         skeleton.values[static_cast<size_t>(v)].dims.clear();
@@ -300,11 +348,12 @@ void infer_shapes(ir::Graph& graph, const Doors& doors) {
     if (ir::standard_op(node, "GreaterOrEqual")) node.op_type = "Greater";
     if (ir::standard_op(node, "LessOrEqual")) node.op_type = "Less";
   }
-  skeleton.outputs = asked;
-  const std::string bytes = doors.write(skeleton, {});
-  const Ort::Session session =
-      open(bytes, session_options(1, ORT_DISABLE_ALL), Exit::kInput, "graph '" + graph.name + "'");
-  read_output_types(session, graph, asked);
+  do {
+    const std::string bytes = doors.write(skeleton, {});
+    const Ort::Session session =
+        open(bytes, session_options(1, ORT_DISABLE_ALL), Exit::kInput, "graph '" + graph.name + "'");
+    read_output_types(session, graph, skeleton.outputs);
+  } while (correct_sizes(graph, skeleton) && !skeleton.outputs.empty());
 }
 
 std::string runtime_version() {

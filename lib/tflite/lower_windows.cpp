@@ -437,19 +437,22 @@ Image image_of(Lowering& l, ir::NodeId id, std::vector<int64_t> kernel) {
   Image image;
   const std::vector<int64_t>& in = dims_of(l, node.inputs[0]);
   const std::vector<int64_t>& out = dims_of(l, node.outputs[0]);
-  image.in = spatial(in);
-  image.out = spatial(out);
   image.kernel = std::move(kernel);
   image.tensor = read(l, id, 0);
-  image.fits = in.size() == 3 || in.size() == 4;
+  image.fits = (in.size() == 3 || in.size() == 4) && out.size() == in.size();
+  if (!image.fits) {
+    refuse(l, id,
+           out.size() == in.size()
+               ? "TFLite has this op for images (two spatial dimensions) and signals (one) only"
+               : "the size of its result does not follow from what the model says");
+    return image;
+  }
+  image.in = spatial(in);
+  image.out = spatial(out);
   if (in.size() == 3) {
     for (auto* dims : {&image.in, &image.out, &image.kernel}) dims->insert(dims->begin(), 1);
     const std::vector<int32_t> s = tensor_at(l, image.tensor).shape;
     image.tensor = reshaped(l, image.tensor, {s[0], 1, s[1], s[2]});
-  }
-  if (!image.fits) {
-    refuse(l, id, "TFLite has this op for images (two spatial dimensions) and signals (one) only");
-    return image;
   }
   image.shape = {static_cast<int32_t>(out[0]), static_cast<int32_t>(image.out[0]),
                  static_cast<int32_t>(image.out[1]), static_cast<int32_t>(out[1])};

@@ -460,6 +460,42 @@ TEST_CASE("a Resize by factors that are no whole numbers reads the cells of ONNX
         {1, 3, 12, 10});
 }
 
+TEST_CASE("sizes are those of a run where shape inference finds others", "[litert]") {
+  const std::vector<std::string> floats{"/output/formats=[\"tflite\"]", "/output/tflite/form=float32"};
+  const auto up = [](std::vector<int64_t> weight, tiny::Attributes attributes) {
+    return [=](ir::Graph& g, ir::ValueId x) {
+      const ir::ValueId w = constant(g, random_tensor(weight, 5));
+      output(g, node(g, "ConvTranspose", {x, w}, attributes), "y");
+    };
+  };
+  using List = std::vector<int64_t>;
+  for (const std::vector<std::string>& settings : {floats, kBoth}) {
+    const double least_db = settings == floats ? 90 : 25;
+    check({"7 / 6 of 6 is 7",
+           [](ir::Graph& g, ir::ValueId x) {
+             const ir::ValueId larger =
+                 node(g, "Resize", {x, ir::kNone, tiny::constant_f(g, {1, 1, 7 / 6.f, 1.4f})},
+                      {{"mode", std::string("nearest")},
+                       {"nearest_mode", std::string("floor")},
+                       {"coordinate_transformation_mode", std::string("asymmetric")}});
+             const ir::ValueId kernel = constant(g, random_tensor({4, 3, 3, 3}, 5));
+             output(g, node(g, "Conv", {larger, kernel}), "y");
+           },
+           settings, least_db},
+          {1, 3, 6, 5});
+    check({"a crop", up({3, 3, 1, 1}, {{"output_shape", List{6, 7}}}), settings, least_db}, {1, 3, 7, 7});
+    check({"a crop in groups", up({4, 2, 4, 4}, {{"group", int64_t{2}}, {"output_shape", List{9, 6}}}),
+           settings, least_db},
+          {1, 4, 7, 7});
+    check({"SAME and output_padding",
+           up({3, 4, 6, 6}, {{"strides", List{2, 2}},
+                             {"output_padding", List{1, 1}},
+                             {"auto_pad", std::string("SAME_LOWER")}}),
+           settings, least_db},
+          {1, 3, 7, 7});
+  }
+}
+
 TEST_CASE("a float .tflite of free sizes has those of the files", "[litert]") {
   ir::Graph g = tiny::graph();
   const ir::ValueId x = input(g, "x", {-1, 3, -1, -1});

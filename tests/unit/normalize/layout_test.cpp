@@ -287,6 +287,42 @@ TEST_CASE("auto_pad becomes explicit pads", "[normalize]") {
       normalize::explicit_pads);
 }
 
+TEST_CASE("pads of transposed convolutions and dilated pools are those of the runtime", "[normalize]") {
+  const auto up = [](Dims kernel, tiny::Attributes attributes) {
+    return [=](ir::Graph& g) {
+      const ir::ValueId weight = tiny::constant(g, tiny::random_tensor({2, 3, kernel[0], kernel[1]}, 5));
+      output(g, node(g, "ConvTranspose", {input(g, "x", {1, 2, 7, 7}), weight}, attributes));
+    };
+  };
+  const auto pool = [](const char* op, int64_t stride, const char* mode) {
+    return [=](ir::Graph& g) {
+      output(g, node(g, op, {input(g, "x", {1, 2, 9, 7})},
+                     {{"kernel_shape", Dims{2, 3}},
+                      {"strides", Dims{stride, stride}},
+                      {"dilations", Dims{2, 2}},
+                      {"auto_pad", std::string(mode)}}));
+    };
+  };
+  const auto two = ir::Attribute{"strides", Dims{2, 2}};
+  const auto more = ir::Attribute{"output_padding", Dims{1, 1}};
+  const auto upper = ir::Attribute{"auto_pad", std::string("SAME_UPPER")};
+  const auto lower = ir::Attribute{"auto_pad", std::string("SAME_LOWER")};
+  try_rewrite::check(
+      {
+          {"SAME_UPPER", up({3, 4}, {two, upper}), 1, "ConvTranspose"},
+          {"SAME_LOWER", up({3, 4}, {two, lower}), 1, "ConvTranspose"},
+          {"SAME_UPPER and output_padding", up({6, 6}, {two, upper, more}), 1, "ConvTranspose"},
+          {"SAME_LOWER and output_padding", up({6, 5}, {two, lower, more}), 1, "ConvTranspose"},
+          {"a result below the input", up({1, 3}, {{"output_shape", Dims{6, 6}}}), 1, "ConvTranspose"},
+          {"a result beyond the windows",
+           up({2, 2}, {{"strides", Dims{3, 1}}, {"output_shape", Dims{21, 6}}}), 1, "ConvTranspose"},
+          {"AveragePool", pool("AveragePool", 1, "SAME_UPPER"), 1, "AveragePool", 19},
+          {"MaxPool", pool("MaxPool", 2, "SAME_LOWER"), 1, "MaxPool", 19},
+          {"not: a stride beyond the kernel", pool("MaxPool", 3, "SAME_UPPER"), 0, "MaxPool", 19},
+      },
+      normalize::explicit_pads);
+}
+
 TEST_CASE("ceil_mode becomes pads where a window would lie beyond the input", "[normalize]") {
   const auto pool = [](const char* op, Dims kernel, Dims pads) {
     return [=](ir::Graph& g) {
