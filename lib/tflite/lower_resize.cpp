@@ -54,11 +54,12 @@ int64_t clamped(double position, int64_t size) {
 }
 
 int64_t onnx_nearest(const std::string& mode, const std::string& rounding, const Stretch& s, int64_t o) {
+  constexpr double kNearHalf = 1e-6;  // what ONNX Runtime takes for a half
   const double x = static_cast<double>(onnx_position(mode, s, o));
   if (rounding == "floor") return clamped(std::floor(x), s.in);
   if (rounding == "ceil") return clamped(std::ceil(x), s.in);
-  if (rounding == "round_prefer_ceil") return clamped(std::floor(x + 0.5), s.in);
-  return clamped(std::ceil(x - 0.5), s.in);
+  if (rounding == "round_prefer_ceil") return clamped(std::floor(x + 0.5 + kNearHalf), s.in);
+  return clamped(std::ceil(x - 0.5 - kNearHalf), s.in);
 }
 
 int64_t litert_nearest(const Placing& p, const Stretch& s, int64_t o) {

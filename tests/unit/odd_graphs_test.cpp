@@ -458,6 +458,19 @@ TEST_CASE("a Resize by factors that are no whole numbers reads the cells of ONNX
          },
          kBoth, 30},
         {1, 3, 12, 10});
+  // 4 / (8 / 7) is just below 3.5 in float32, and 9 / (12 / 10) below 7.5: halves to the runtime.
+  for (const char* rounding : {"round_prefer_ceil", "round_prefer_floor"})
+    check({rounding,
+           [&](ir::Graph& g, ir::ValueId x) {
+             output(g,
+                    node(g, "Resize", {x, ir::kNone, ir::kNone, tiny::constant_i(g, {1, 3, 8, 12})},
+                         {{"mode", std::string("nearest")},
+                          {"nearest_mode", std::string(rounding)},
+                          {"coordinate_transformation_mode", std::string("asymmetric")}}),
+                    "y");
+           },
+           kBoth, 30},
+          {1, 3, 7, 10});
 }
 
 TEST_CASE("sizes are those of a run where shape inference finds others", "[litert]") {
