@@ -235,16 +235,24 @@ void keep_float_around(const ir::Graph& graph, const std::vector<ir::ValueId>& v
   }
 }
 
-int64_t use_found_weights(const ir::Graph& graph, const adopt::Found& found, bool zero_points,
-                          plan::Candidates& weights) {
+int64_t use_found_weights(const ir::Graph& graph, const adopt::Found& found, const target::TargetSpec& target,
+                          bool zero_points, plan::Candidates& weights) {
   int64_t used = 0;
   for (auto& [v, candidates] : weights) {
     if (candidates.empty()) continue;
     int axis = candidates[0].params.axis;
+    bool weight = false;
     for (const ir::NodeId reader : value_of(graph, v).consumers)
-      if (ir::weight_traits(graph, graph.nodes[static_cast<size_t>(reader)]))
+      if (const ir::WeightTraits* traits =
+              ir::weight_traits(graph, graph.nodes[static_cast<size_t>(reader)])) {
         axis = ir::output_channel_axis(graph, graph.nodes[static_cast<size_t>(reader)]);
-    const auto params = grid_of(value_of(graph, v), axis, found, zero_points);
+        weight =
+            weight ||
+            graph.nodes[static_cast<size_t>(reader)].inputs[static_cast<size_t>(traits->weight_slot)] == v;
+      }
+    auto params = grid_of(value_of(graph, v), axis, found, zero_points || !weight);
+    // An operand beside activations is of their type, or no integer kernel takes the two.
+    if (params && !weight) params = in_target(*params, target);
     if (!params) continue;
     candidates = {{*params, 0, candidates[0].bytes, "as the file has it"}};
     ++used;

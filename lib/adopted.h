@@ -29,9 +29,10 @@ void keep_float_around(const ir::Graph& graph, const std::vector<ir::ValueId>& v
                        std::vector<select::Capability>& capabilities);
 
 /// Replaces the grids of weights by the file's, where the constant lies on it exactly; grids with a
-/// zero point only if `zero_points` (a .tflite has none for weights). Returns how many.
-int64_t use_found_weights(const ir::Graph& graph, const adopt::Found& found, bool zero_points,
-                          plan::Candidates& weights);
+/// zero point only if `zero_points` (a .tflite has none for weights). Those of constants beside activations
+/// come in the target's type. Returns how many.
+int64_t use_found_weights(const ir::Graph& graph, const adopt::Found& found, const target::TargetSpec& target,
+                          bool zero_points, plan::Candidates& weights);
 
 /// Tables that nodes in float look up (Gather) are stored as the integers that the file has of them. Returns
 /// how many.

@@ -147,7 +147,7 @@ plan::QuantizedModel quantized(const Scene& scene, const plan::QuantPlan& plan, 
   plan::Candidates weights = threshold::weight_candidates(
       scene.graph, plan, scene.target, scene.config.quantization, scene.rules.nodes, threads);
   const bool onnx_alone = !wants_format(scene.config, "tflite");
-  const int64_t used = use_found_weights(scene.graph, scene.found, onnx_alone, weights);
+  const int64_t used = use_found_weights(scene.graph, scene.found, scene.target, onnx_alone, weights);
   notes.push_back(format("{} of {} weights keep the file's integers", used, weights.size()));
   plan::QuantizedModel model = quantize::quantize(scene.graph, plan, weights, {}, guards);
   if (const int64_t tables = onnx_alone ? store_found_tables(scene.found, model) : 0; tables > 0)

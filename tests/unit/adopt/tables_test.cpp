@@ -1,9 +1,11 @@
-// Tables that nodes in float look up stay the integers that a file has of them.
+// Constants among integers: tables that are looked up, operands, what a Pad fills in.
 #include <catch2/catch.hpp>
 
 #include "adopt/adopt.h"
 #include "adopted.h"
+#include "quant/quant_params.h"
 #include "support/tiny_models.h"
+#include "target/target.h"
 
 using namespace qc;
 
@@ -29,4 +31,25 @@ TEST_CASE("an embedding keeps the file's integers, and what is read by others st
   const auto& [params, integers] = model.weights.begin()->second;
   for (size_t i = 0; i < integers.size(); ++i)
     REQUIRE(integers[i] - params.zero_points[0] == static_cast<unsigned char>(raw[i]) - 0x70);
+}
+
+TEST_CASE("a constant beside activations comes in their type, on the file's grid") {
+  ir::Graph g = tiny::graph();
+  const std::string raw("\x00\x40\x70\xff", 4);
+  const auto integers = tiny::constant(g, ir::make_tensor(ir::DType::kUint8, raw, {4}), "shift");
+  const auto zero = tiny::constant(g, ir::make_tensor(ir::DType::kUint8, std::string(1, '\x70'), {}));
+  const auto shift =
+      tiny::node(g, "DequantizeLinear", {integers, tiny::constant(g, 0.02f), zero}, {}, tiny::Dims{4});
+  g.values[static_cast<size_t>(shift)].dtype = ir::DType::kFloat;
+  tiny::output(g, tiny::add(g, tiny::sigmoid(g, tiny::input(g, "x", {2, 4})), shift), "y");
+  const adopt::Found found = adopt::strip(g);
+  const ir::ValueId operand = g.nodes[static_cast<size_t>(tiny::only(g, "Add"))].inputs[1];
+  const target::TargetSpec target = target::load("int8");
+  plan::Candidates weights;
+  weights[operand] = {{quant::asymmetric_params(-3, 3, 8, target.activations.is_signed), 0, 4, ""}};
+  CHECK(use_found_weights(g, found, target, false, weights) == 1);
+  const quant::QuantParams params = weights[operand][0].params;
+  CHECK(params.is_signed == target.activations.is_signed);
+  CHECK(params.scales[0] == 0.02f);
+  CHECK(params.zero_points[0] == (params.is_signed ? 0x70 - 128 : 0x70));
 }
