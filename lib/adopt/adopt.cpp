@@ -33,7 +33,8 @@ struct Layout {
   std::string_view op_type, float_op;
   std::vector<size_t> operands;  // slots of the integers
   size_t result_scale;
-  size_t bias = 0;  // slot; 0: none
+  size_t bias = 0;       // slot; 0: none
+  size_t handed_on = 0;  // inputs in front that are no integers
 };
 
 const std::vector<Layout>& layouts() {
@@ -48,6 +49,7 @@ const std::vector<Layout>& layouts() {
       {"QLinearSigmoid", "Sigmoid", {0}, 3},
       {"QLinearSoftmax", "Softmax", {0}, 3},
       {"QLinearLeakyRelu", "LeakyRelu", {0}, 3},
+      {"QLinearWhere", "Where", {1, 4}, 7, 0, 1},
   };
   return table;
 }
@@ -60,9 +62,9 @@ const Layout* layout_of(const ir::Node& node) {
 
 // Ops that may stand between integers and mean the same between floats.
 constexpr std::string_view kMoves[] = {
-    "Reshape",      "Transpose", "Squeeze",        "Unsqueeze", "Flatten",     "Slice",
-    "MaxPool",      "Gather",    "Identity",       "Expand",    "Tile",        "Split",
-    "DepthToSpace", "Resize",    "GatherElements", "Concat",    "SpaceToDepth"};
+    "Reshape",      "Transpose", "Squeeze",        "Unsqueeze", "Flatten",      "Slice",
+    "MaxPool",      "Gather",    "Identity",       "Expand",    "Tile",         "Split",
+    "DepthToSpace", "Resize",    "GatherElements", "Concat",    "SpaceToDepth", "Pad"};
 
 struct Twin {
   ValueId value = kNone;
@@ -359,7 +361,8 @@ class Stripper {
   void expand(NodeId id, const Layout& layout) {
     const bool matrix = layout.float_op == "MatMul" || layout.float_op == "Gemm";
     const bool turned = ir::int_attribute(node(id), "transB", 0) != 0;
-    std::vector<ValueId> inputs;
+    std::vector<ValueId> inputs(node(id).inputs.begin(),
+                                node(id).inputs.begin() + static_cast<std::ptrdiff_t>(layout.handed_on));
     for (const size_t slot : layout.operands) inputs.push_back(operand(id, slot, matrix && !turned ? 1 : 0));
     const std::vector<ValueId>& given = node(id).inputs;
     if (layout.bias > 0 && layout.bias < given.size() && given[layout.bias] != kNone)
@@ -374,8 +377,64 @@ class Stripper {
     replace(id, "Concat", inputs, 0);
   }
 
+  // The grid of integers of which those who read them alone say it, all of them the same.
+  std::optional<QuantParams> named_by_readers(ValueId v) {
+    std::optional<QuantParams> named;
+    if (ir::is_output(graph_, v)) return std::nullopt;
+    for (const NodeId reader : value(v).consumers) {
+      const std::vector<ValueId>& inputs = node(reader).inputs;
+      const auto slot = static_cast<size_t>(std::find(inputs.begin(), inputs.end(), v) - inputs.begin());
+      const bool names =
+          is_dequantize(node(reader)) || layout_of(node(reader)) || node(reader).op_type == "QLinearConcat";
+      std::optional<QuantParams> one;
+      if (names)
+        one = read_params(graph_, node(reader), slot + 1, slot + 2, type_of(reader, slot + 2), -1,
+                          diagnostics_);
+      else if (slot == 0 && moves(node(reader)) && node(reader).outputs.size() == 1)
+        one = named_by_readers(node(reader).outputs[0]);
+      if (!one || one->per_channel() || (named && !(*named == *one))) return std::nullopt;
+      named = one;
+    }
+    return named;
+  }
+
+  // A table of integers that is looked up as it is: its grid is that of what comes out.
+  void read_table(NodeId id) {
+    if (!ir::standard_op(node(id), "Gather")) return;
+    const ValueId q = node(id).inputs.at(0);
+    if (!value(q).constant || twins_.contains(q)) return;
+    const ir::Tensor table = *value(q).constant;
+    if (table.dtype != DType::kUint8 && table.dtype != DType::kInt8) return;
+    const auto params = named_by_readers(node(id).outputs.at(0));
+    if (!params || params->is_signed != (table.dtype == DType::kInt8)) return;
+    QuantParams own = *params;
+    std::vector<int32_t> integers = integers_of(table, own);
+    twins_[q] = {on_grid(value(q).name + "_float", std::move(integers), own, table.dims), *params};
+  }
+
+  // What a Pad fills in is an integer of the same grid: zero where it says nothing.
+  void fill_with_float(NodeId id, const QuantParams& params) {
+    if (!ir::standard_op(node(id), "Pad") || ir::string_attribute(node(id), "mode", "constant") != "constant")
+      return;
+    const bool said = node(id).inputs.size() > 2 && node(id).inputs[2] != kNone;
+    const auto integer = said ? ir::scalar_constant(graph_, node(id).inputs[2]) : std::optional(0.0);
+    if (!integer)
+      return complain(node(id), "unknown-integers", "what it fills in is no constant",
+                      "give the float model this one was made from");
+    const auto value = static_cast<float>((*integer - params.zero_points[0]) * params.scales[0]);
+    ir::set_input(
+        graph_, id, 2,
+        ir::add_constant(graph_, node(id).name + "/fill", ir::make_tensor(std::span(&value, 1), {})));
+  }
+
+  static bool moves(const ir::Node& at) {
+    return std::any_of(std::begin(kMoves), std::end(kMoves),
+                       [&](std::string_view op) { return ir::standard_op(at, op); });
+  }
+
   // Anything else: what read integers reads floats, if it only moves them.
   void move(NodeId id) {
+    read_table(id);
     std::vector<size_t> slots;
     for (size_t slot = 0; slot < node(id).inputs.size(); ++slot)
       if (twins_.contains(node(id).inputs[slot])) slots.push_back(slot);
@@ -383,11 +442,10 @@ class Stripper {
     const QuantParams params = twins_.at(node(id).inputs[slots[0]]).params;
     const bool clip = node(id).op_type == "Clip" && slots == std::vector<size_t>{0};
     if (clip) return narrow(id, params);
-    const bool known = std::any_of(std::begin(kMoves), std::end(kMoves),
-                                   [&](std::string_view op) { return ir::standard_op(node(id), op); });
-    if (!known)
+    if (!moves(node(id)))
       return complain(node(id), "unknown-integers", "it computes on integers in a way that is not known here",
                       "give the float model this one was made from");
+    fill_with_float(id, params);
     for (const size_t slot : slots) ir::set_input(graph_, id, slot, twins_.at(node(id).inputs[slot]).value);
     for (size_t slot = 0; slot < node(id).outputs.size(); ++slot) {
       const ValueId out = node(id).outputs[slot];

@@ -33,6 +33,39 @@ TEST_CASE("an embedding keeps the file's integers, and what is read by others st
     REQUIRE(integers[i] - params.zero_points[0] == static_cast<unsigned char>(raw[i]) - 0x70);
 }
 
+TEST_CASE("a table that is looked up as integers has the grid of those who read what comes out") {
+  const bool contradicting = GENERATE(false, true);
+  ir::Graph g = tiny::graph();
+  std::string raw;
+  for (int i = 0; i < 64 * 16; ++i) raw += static_cast<char>(i * 37 % 251);
+  const auto table = tiny::constant(g, ir::make_tensor(ir::DType::kUint8, raw, {64, 16}), "table");
+  const auto zero = tiny::constant(g, ir::make_tensor(ir::DType::kUint8, std::string(1, '\x70'), {}));
+  const auto ids = tiny::input(g, "ids", {5}, ir::DType::kInt64);
+  const auto words = tiny::node(g, "Gather", {table, ids}, {}, tiny::Dims{5, 16});
+  const auto rows = tiny::reshape(g, words, {16, 5});
+  for (const ir::ValueId integers : {words, rows})
+    g.values[static_cast<size_t>(integers)].dtype = ir::DType::kUint8;
+  const auto read = [&](ir::ValueId integers, float scale, const char* name) {
+    const auto y = tiny::node(g, "DequantizeLinear", {integers, tiny::constant(g, scale), zero}, {},
+                              g.values[static_cast<size_t>(integers)].dims);
+    g.values[static_cast<size_t>(y)].dtype = ir::DType::kFloat;
+    tiny::output(g, y, name);
+  };
+  read(words, 0.02f, "y");
+  read(rows, contradicting ? 0.03f : 0.02f, "z");
+  if (contradicting) {
+    CHECK_THROWS_WITH(adopt::strip(g), Catch::Contains("how"));
+    return;
+  }
+  const adopt::Found found = adopt::strip(g);
+  CHECK(tiny::ops(g) == "Gather Reshape");
+  const ir::Tensor& floats =
+      *g.values[static_cast<size_t>(g.nodes[static_cast<size_t>(tiny::only(g, "Gather"))].inputs[0])]
+           .constant;
+  for (size_t i = 0; i < raw.size(); ++i)
+    REQUIRE(floats.as<float>()[i] == Approx(0.02 * (static_cast<unsigned char>(raw[i]) - 0x70)).margin(1e-6));
+}
+
 TEST_CASE("a constant beside activations comes in their type, on the file's grid") {
   ir::Graph g = tiny::graph();
   const std::string raw("\x00\x40\x70\xff", 4);
@@ -52,4 +85,52 @@ TEST_CASE("a constant beside activations comes in their type, on the file's grid
   CHECK(params.is_signed == target.activations.is_signed);
   CHECK(params.scales[0] == 0.02f);
   CHECK(params.zero_points[0] == (params.is_signed ? 0x70 - 128 : 0x70));
+}
+
+TEST_CASE("what a Pad fills in between integers is on their grid") {
+  const bool said = GENERATE(false, true);
+  ir::Graph g = tiny::graph();
+  const auto scale = tiny::constant(g, 0.5f);
+  const auto byte = [&](char value) {
+    return tiny::constant(g, ir::make_tensor(ir::DType::kUint8, std::string(1, value), {}));
+  };
+  const auto zero = byte(100), fill = byte(104);
+  const auto q =
+      tiny::node(g, "QuantizeLinear", {tiny::input(g, "x", {2, 4}), scale, zero}, {}, tiny::Dims{2, 4});
+  std::vector<ir::ValueId> inputs{q, tiny::constant_i(g, {0, 1, 0, 0})};
+  if (said) inputs.push_back(fill);
+  const auto wide = tiny::node(g, "Pad", inputs, {}, tiny::Dims{2, 5});
+  for (const ir::ValueId integers : {q, wide})
+    g.values[static_cast<size_t>(integers)].dtype = ir::DType::kUint8;
+  const auto y = tiny::node(g, "DequantizeLinear", {wide, scale, zero}, {}, tiny::Dims{2, 5});
+  g.values[static_cast<size_t>(y)].dtype = ir::DType::kFloat;
+  tiny::output(g, y, "y");
+  adopt::strip(g);
+  CHECK(tiny::ops(g) == "Pad");
+  const ir::Node& pad = g.nodes[static_cast<size_t>(tiny::only(g, "Pad"))];
+  CHECK(ir::scalar_constant(g, pad.inputs.at(2)) == (said ? 2.0 : -50.0));
+}
+
+TEST_CASE("a Where on integers is one on floats") {
+  ir::Graph g = tiny::graph();
+  const auto scale = tiny::constant(g, 0.5f);
+  const auto zero = tiny::constant(g, ir::make_tensor(ir::DType::kUint8, std::string(1, 100), {}));
+  const auto other = tiny::constant(g, ir::make_tensor(ir::DType::kUint8, std::string(1, 104), {}));
+  const auto q =
+      tiny::node(g, "QuantizeLinear", {tiny::input(g, "x", {2, 4}), scale, zero}, {}, tiny::Dims{2, 4});
+  const auto mask = tiny::input(g, "mask", {2, 4}, ir::DType::kBool);
+  const auto chosen = tiny::node(g, "QLinearWhere", {mask, q, scale, zero, other, scale, zero, scale, zero},
+                                 {}, tiny::Dims{2, 4});
+  g.nodes.back().domain = "com.microsoft";
+  for (const ir::ValueId integers : {q, chosen})
+    g.values[static_cast<size_t>(integers)].dtype = ir::DType::kUint8;
+  const auto y = tiny::node(g, "DequantizeLinear", {chosen, scale, zero}, {}, tiny::Dims{2, 4});
+  g.values[static_cast<size_t>(y)].dtype = ir::DType::kFloat;
+  tiny::output(g, y, "y");
+  adopt::strip(g);
+  CHECK(tiny::ops(g) == "Where");
+  const ir::Node& where = g.nodes[static_cast<size_t>(tiny::only(g, "Where"))];
+  CHECK(where.inputs[0] == mask);
+  CHECK(where.inputs[1] == g.inputs[0]);
+  CHECK(ir::scalar_constant(g, where.inputs[2]) == 2.0);
 }
