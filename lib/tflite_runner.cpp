@@ -2,6 +2,9 @@
 #include "tflite_runner.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <string_view>
 
 #include "base/error.h"
 #include "tflite/execute.h"
@@ -55,9 +58,40 @@ const ir::Value* counterpart(const ir::Graph& like, const std::vector<ir::ValueI
   return index < values.size() ? &like.values[static_cast<size_t>(values[index])] : nullptr;
 }
 
-// Of two orders that both fit, TFLite's usual one is the file's.
-bool is_channels_last(const ir::Value* onnx, const std::vector<int64_t>& dims) {
-  return onnx && dims.size() == kPictureRank && may_be_equal(*onnx, channels_first(dims));
+enum class Side { kInput, kOutput };
+
+bool only_rounds(const tflite::file::Operator& op) {
+  return op.op == "QUANTIZE" || op.op == "DEQUANTIZE";
+}
+
+// Beside this port the channels are moved: from where ONNX has them to where TFLite has them, or back.
+bool moves_channels(const TfliteModel& model, TensorId port, Side side) {
+  const auto& operators = model.file.graphs[0].operators;
+  for (size_t step = 0; step < operators.size(); ++step) {
+    const auto next = std::find_if(operators.begin(), operators.end(), [&](const auto& op) {
+      const std::vector<TensorId>& beside = side == Side::kInput ? op.inputs : op.outputs;
+      return !beside.empty() && beside[0] == port && !op.inputs.empty() && !op.outputs.empty();
+    });
+    if (next == operators.end()) return false;
+    if (only_rounds(*next)) {
+      port = side == Side::kInput ? next->outputs[0] : next->inputs[0];
+      continue;
+    }
+    if (next->op != "TRANSPOSE" || next->inputs.size() < 2 || next->inputs[1] == kAbsent) return false;
+    std::array<int32_t, kPictureRank> order{};
+    const std::string_view data = tensor_of(model, next->inputs[1]).data;
+    if (data.size() != sizeof order) return false;
+    std::memcpy(order.data(), data.data(), sizeof order);
+    return order == (side == Side::kInput ? std::array{0, 2, 3, 1} : std::array{0, 3, 1, 2});
+  }
+  return false;
+}
+
+// Of two orders that both fit, TFLite's usual one is the file's, but where its own operators say otherwise.
+bool is_channels_last(const TfliteModel& model, TensorId port, Side side, const ir::Value* onnx) {
+  const std::vector<int64_t>& dims = tensor_of(model, port).shape;
+  if (!onnx || dims.size() != kPictureRank || !may_be_equal(*onnx, channels_first(dims))) return false;
+  return !may_be_equal(*onnx, dims) || !moves_channels(model, port, side);
 }
 
 ir::ValueId add_port(TfliteModel& model, TensorId id, bool channels_last, const std::string& name) {
@@ -154,13 +188,13 @@ TfliteModel model_of(std::string place, tflite::file::Model parsed, const ir::Gr
   for (size_t i = 0; i < file.inputs.size(); ++i) {
     const std::string name = name_of(model, file.inputs[i]);
     const bool last =
-        is_channels_last(counterpart(like, like.inputs, name, i), tensor_of(model, file.inputs[i]).shape);
+        is_channels_last(model, file.inputs[i], Side::kInput, counterpart(like, like.inputs, name, i));
     model.graph.inputs.push_back(add_port(model, file.inputs[i], last, name));
   }
   for (size_t i = 0; i < file.outputs.size(); ++i) {
     const std::string name = name_of(model, file.outputs[i]);
     const bool last =
-        is_channels_last(counterpart(like, like.outputs, name, i), tensor_of(model, file.outputs[i]).shape);
+        is_channels_last(model, file.outputs[i], Side::kOutput, counterpart(like, like.outputs, name, i));
     const ir::ValueId output = add_port(model, file.outputs[i], last, name);
     model.graph.outputs.push_back(output);
     const TensorId logits = logits_of(model, file.outputs[i]);

@@ -528,6 +528,17 @@ TEST_CASE("a float .tflite of free sizes has those of the files", "[litert]") {
   }
 }
 
+TEST_CASE("images as wide and as high as they have channels are told by the TRANSPOSE beside them") {
+  for (const auto& [channels, dims] :
+       {std::pair<int64_t, std::vector<int64_t>>{16, {1, 3, 16, 16}}, {4, {1, 16, 16, 16}}}) {
+    ir::Graph g = tiny::graph();
+    output(g, conv(g, input(g, "x", dims), channels), "y");
+    for (const char* io : {"float32", "int8"})
+      CHECK(convert_graph(g, {"/output/formats=[\"tflite\"]", format("/output/tflite/io_type={}", io)})
+                .report.warnings.empty());
+  }
+}
+
 TEST_CASE("the bias of a product of matrices of rank 3 is corrected in integers and in floats") {
   const auto build = [](ir::Graph& g, ir::ValueId x) {
     const ir::ValueId rows = tiny::reshape(g, x, {1, 12, 30});
