@@ -132,6 +132,12 @@ bool does_run(run::ModelRunner& runner, const std::vector<ir::Tensor>& inputs) {
   }
 }
 
+// Zeros run wherever anything does, but the layer that reads them is its bias: noise says more of the model.
+std::vector<ir::Tensor> with_noise(run::ModelRunner& runner, std::vector<ir::Tensor> zeros) {
+  std::vector<ir::Tensor> noise = noise_like(zeros);
+  return does_run(runner, noise) ? noise : zeros;
+}
+
 }  // namespace
 
 Sample blank_inputs(const ir::Graph& graph, const config::CoreConfig& config, run::RunnerFactory& runners,
@@ -142,12 +148,12 @@ Sample blank_inputs(const ir::Graph& graph, const config::CoreConfig& config, ru
     picture_dims = dims_of(graph, Assignment(graph, kLeast, std::nullopt));
   Sample usual{zeros_of(graph, picture_dims)};
   const auto runner = runners.make(graph, {}, {});
-  if (does_run(*runner, usual.inputs)) return usual;
+  if (does_run(*runner, usual.inputs)) return {with_noise(*runner, std::move(usual.inputs))};
   for (const Sizes& sizes : kSizes) {
     const std::vector<std::vector<int64_t>> dims = dims_of(graph, Assignment(graph, sizes, std::nullopt));
     if (!are_small(dims, kMostElements)) continue;
     std::vector<ir::Tensor> inputs = zeros_of(graph, dims);
-    if (does_run(*runner, inputs)) return {std::move(inputs)};
+    if (does_run(*runner, inputs)) return {with_noise(*runner, std::move(inputs))};
   }
   usual.runs = false;
   try {

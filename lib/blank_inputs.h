@@ -20,7 +20,8 @@ struct Sample {
   std::vector<ir::Tensor> to_run() const { return runs ? inputs : std::vector<ir::Tensor>{}; }
 };
 
-/// Zeros for every input. A free dimension gets one size wherever its name stands, and "a + b" the sum of
+/// Noise in [-1, 1) for inputs of floats and zeros for others; zeros for all where the model does not run on
+/// noise. A free dimension gets one size wherever its name stands, and "a + b" the sum of
 /// theirs: 1 for names of first dimensions, the preprocessing's size (or 224) for the others; where the
 /// runtime refuses to run these, other sizes, from text to sound. Throws Error(kInput) where it cannot even
 /// load the model.
