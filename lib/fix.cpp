@@ -2,6 +2,7 @@
 #include "fix.h"
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 
 #include "adopt/adopt.h"
@@ -28,6 +29,8 @@
 #include "select/placement.h"
 #include "select/rules.h"
 #include "select/ties.h"
+#include "simulate/fidelity.h"
+#include "simulate/simulate.h"
 #include "threshold/candidates.h"
 #include "version.h"
 #include "write_tflite.h"
@@ -100,30 +103,39 @@ plan::QuantPlan outlined(const Scene& scene) {
                          reasons_in_float(integer, integer));
 }
 
+struct Pictures {
+  const images::ImageSource& source;
+  const calibrate::Split& split;
+};
+
+// What is to be written, and what to say of it.
+struct Planned {
+  plan::QuantizedModel model;
+  quantize::Guards guards;
+  size_t floated = 0, calibrated = 0;  // values without a grid in the file: left in float; given one
+  std::vector<std::string> notes;
+};
+
 // A plan in which every rounded value has a grid: the file's, one from images, or none and floats around it.
-plan::QuantPlan complete_plan(Scene& scene, const images::ImageSource* source, run::RunnerFactory& runners,
-                              const calibrate::Split& split, int threads, std::vector<std::string>& notes) {
+plan::QuantPlan complete_plan(Scene& scene, const Pictures* pictures, run::RunnerFactory& runners,
+                              int threads, Planned& made) {
   plan::QuantPlan plan = outlined(scene);
   plan::Candidates known = found_activations(scene.graph, plan, scene.found, scene.target);
   std::vector<ir::ValueId> unknown = unknown_values(plan, known);
-  size_t floated = 0;
-  while (!source && !unknown.empty()) {
-    floated += unknown.size();
+  while (!pictures && !unknown.empty()) {
+    made.floated += unknown.size();
     keep_float_around(scene.graph, unknown, scene.capabilities);
     plan = outlined(scene);
     known = found_activations(scene.graph, plan, scene.found, scene.target);
     unknown = unknown_values(plan, known);
   }
-  if (floated > 0)
-    notes.push_back(format(
-        "{} values without a scale in the file stay in float; --images DIR finds scales for them", floated));
   plan::StatsTable stats;
   if (!unknown.empty()) {
     std::vector<plan::StatRequest> requests;
     for (const ir::ValueId v : unknown) requests.push_back({v, true, false, 1});
-    stats = calibrate::calibrate(scene.graph, runners, *source, split.calibration, requests,
-                                 {threads, batch_size(scene.graph, scene.config)});
-    notes.push_back(format("{} values had no scale in the file and were calibrated", unknown.size()));
+    stats = calibrate::calibrate(scene.graph, runners, pictures->source, pictures->split.calibration,
+                                 requests, {threads, batch_size(scene.graph, scene.config)});
+    made.calibrated = unknown.size();
   }
   plan::QuantPlan rest = plan;  // what the file knows needs no search
   for (plan::ValueDecision& value : rest.values)
@@ -132,9 +144,9 @@ plan::QuantPlan complete_plan(Scene& scene, const images::ImageSource* source, r
       scene.graph, rest, stats, scene.target, scene.config.quantization, scene.rules.nodes);
   candidates.insert(known.begin(), known.end());
   select::decide(plan, scene.graph, scene.target, candidates);
-  notes.push_back(format("{} grids of activations are the file's", known.size()));
+  made.notes.push_back(format("{} grids of activations are the file's", known.size()));
   if (scene.found.covered > 0)
-    notes.push_back(
+    made.notes.push_back(
         format("{} activations have a scale for each channel in the file, which no kernel takes: one scale "
                "covers them all, and their values change",
                scene.found.covered));
@@ -142,17 +154,69 @@ plan::QuantPlan complete_plan(Scene& scene, const images::ImageSource* source, r
 }
 
 // Weights are the file's integers again, and biases follow from the scales around them.
-plan::QuantizedModel quantized(const Scene& scene, const plan::QuantPlan& plan, int threads,
-                               quantize::Guards& guards, std::vector<std::string>& notes) {
+void quantize_all(const Scene& scene, const plan::QuantPlan& plan, int threads, Planned& made) {
   plan::Candidates weights = threshold::weight_candidates(
       scene.graph, plan, scene.target, scene.config.quantization, scene.rules.nodes, threads);
   const bool onnx_alone = !wants_format(scene.config, "tflite");
   const int64_t used = use_found_weights(scene.graph, scene.found, scene.target, onnx_alone, weights);
-  notes.push_back(format("{} of {} weights keep the file's integers", used, weights.size()));
-  plan::QuantizedModel model = quantize::quantize(scene.graph, plan, weights, {}, guards);
-  if (const int64_t tables = onnx_alone ? store_found_tables(scene.found, model) : 0; tables > 0)
-    notes.push_back(format("{} tables of nodes in float keep the file's integers", tables));
-  return model;
+  made.notes.push_back(format("{} of {} weights keep the file's integers", used, weights.size()));
+  made.model = quantize::quantize(scene.graph, plan, weights, {}, made.guards);
+  if (const int64_t tables = onnx_alone ? store_found_tables(scene.found, made.model) : 0; tables > 0)
+    made.notes.push_back(format("{} tables of nodes in float keep the file's integers", tables));
+}
+
+// `pictures`: where values get grids that the file has not; null: these stay in float.
+Planned planned(Scene scene, const Pictures* pictures, run::RunnerFactory& runners, int threads) {
+  Planned made;
+  const plan::QuantPlan plan = complete_plan(scene, pictures, runners, threads, made);
+  quantize_all(scene, plan, threads, made);
+  return made;
+}
+
+// The worst output of the worst of a few pictures, in dB; those that were not calibrated on where there are.
+double worst_db(const plan::QuantizedModel& model, const ir::Graph& graph, const Pictures& pictures,
+                run::RunnerFactory& runners) {
+  constexpr size_t kLooked = 8;
+  const calibrate::Split& split = pictures.split;
+  const std::vector<int64_t>& images = split.held_out.empty() ? split.calibration : split.held_out;
+  const auto exact = simulate::make_float_model(graph, runners, {}, {});
+  const auto simulator = simulate::make_simulator(model, runners, {}, {});
+  double worst = HUGE_VAL;
+  for (size_t i = 0; i < std::min(kLooked, images.size()); ++i) {
+    const std::vector<ir::Tensor> inputs = pictures.source.load(images[i]);
+    const std::vector<ir::Tensor> wanted = exact->runner->run(inputs, 0),
+                                  found = simulator->runner->run(inputs, 0);
+    for (size_t o = 0; o < graph.outputs.size(); ++o)
+      if (wanted[o].dtype == ir::DType::kFloat && wanted[o].dims == found[o].dims)
+        worst = std::min(worst, simulate::compare(wanted[o], found[o], false).sqnr_db());
+  }
+  return worst;
+}
+
+// What the file has in float had a reason for it, perhaps: images put it on integers where that costs little,
+// or where the config asks for them.
+Planned planned_with(const Scene& scene, const Pictures& pictures, run::RunnerFactory& runners, int threads,
+                     Diagnostics& diagnostics, const std::string& place) {
+  constexpr double kGoodDb = 25, kFurtherDb = 3;
+  Planned all = planned(scene, &pictures, runners, threads);
+  if (all.calibrated == 0) return all;
+  Planned known = planned(scene, nullptr, runners, threads);
+  const double all_db = worst_db(all.model, scene.graph, pictures, runners),
+               known_db = worst_db(known.model, scene.graph, pictures, runners);
+  const bool costs = all_db < kGoodDb && all_db < known_db - kFurtherDb;
+  const std::string figures = format(
+      "values without a scale in the file: an output is at {:.1f} dB with them on integers, and at {:.1f} dB "
+      "with them in float",
+      all_db, known_db);
+  if (costs && scene.config.placement == config::Placement::kUnset && scene.target.float_islands) {
+    known.notes.push_back(figures + ", where they stay; --set /placement=full puts them on integers");
+    return known;
+  }
+  all.notes.push_back(format("{} values had no scale in the file and were calibrated", all.calibrated));
+  if (costs)
+    diagnostics.warning({"float-is-closer", place, figures,
+                         "leave /placement out, or name the layers that shall stay in float in /keep_float"});
+  return all;
 }
 
 // What a conversion does and fix, which keeps the file's integers, does not.
@@ -235,12 +299,16 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
       select::capabilities(graph, target, config.keep_float, normalize::recognise(graph), rules.nodes);
   const select::PlacementCosts time =
       costs_by(config, target, with_shapes_of(graph, sample, doors), capabilities).time;
-  Scene scene{graph, target, config, found, rules, std::move(capabilities), time, full};
-  const plan::QuantPlan plan =
-      complete_plan(scene, source.get(), runners, split, threads, result.report.notes);
-
-  quantize::Guards guards;
-  const plan::QuantizedModel model = quantized(scene, plan, threads, guards, result.report.notes);
+  const Scene scene{graph, target, config, found, rules, std::move(capabilities), time, full};
+  const Planned made = source ? planned_with(scene, {*source, split}, runners, threads, diagnostics,
+                                             options.model.filename().string())
+                              : planned(scene, nullptr, runners, threads);
+  const plan::QuantizedModel& model = made.model;
+  result.report.notes.insert(result.report.notes.end(), made.notes.begin(), made.notes.end());
+  if (!source && made.floated > 0)
+    result.report.notes.push_back(
+        format("{} values without a scale in the file stay in float; --images DIR finds scales for them",
+               made.floated));
 
   // From here the files exist, in memory.
   describe_plan(result.report, model.graph, model.plan);
@@ -256,7 +324,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
     for (const std::string& note : tflite_notes(lowered, model, target)) result.report.notes.push_back(note);
     describe_file(result.report, outputs.tflite, "tflite", files.tflite);
   }
-  finish_report(result.report, applied, guards, config, split, diagnostics, {});
+  finish_report(result.report, applied, made.guards, config, split, diagnostics, {});
   result.explained = explain(result.report, options.explain);
   deliver(result, files, options, config, outputs, graph);
   return result;

@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "base/text.h"
+#include "fix.h"
 #include "inspect.h"
 #include "onnx_io/onnx_io.h"
 #include "pipeline.h"
@@ -50,12 +51,12 @@ struct Files {
 };
 
 // `file`: what calibration file i holds; left out: random numbers of the model's own shape.
-Files convert_graph(const ir::Graph& g, const std::vector<std::string>& settings,
-                    const std::function<ir::Tensor(unsigned i)>& file = {}) {
+Files files_of(const std::string& model, const std::vector<std::string>& settings,
+               const std::function<ir::Tensor(unsigned i)>& file,
+               const std::function<ConvertResult(const ConvertOptions&)>& corridor) {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("qconvert-odd-" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder / "calib");
-  const std::string model = onnx_io::write(g);
   write_file_atomically(folder / "odd.onnx", model);
   for (unsigned i = 0; i < 12; ++i)
     write_file_atomically(folder / "calib" / format("{:02}.npy", i),
@@ -67,7 +68,7 @@ Files convert_graph(const ir::Graph& g, const std::vector<std::string>& settings
                        config::parse_override("/output/tflite/io_type=float32"),
                        config::parse_override("/output/tflite/keep_nchw_io=true")};
   for (const std::string& setting : settings) options.overrides.push_back(config::parse_override(setting));
-  const ConvertResult result = convert(options);
+  const ConvertResult result = corridor(options);
   Files files{{}, {}, result.report};
   for (const std::filesystem::path& path : result.written) {
     if (path.extension() == ".onnx") files.onnx = read_file(path);
@@ -75,6 +76,11 @@ Files convert_graph(const ir::Graph& g, const std::vector<std::string>& settings
   }
   std::filesystem::remove_all(folder);
   return files;
+}
+
+Files convert_graph(const ir::Graph& g, const std::vector<std::string>& settings,
+                    const std::function<ir::Tensor(unsigned i)>& file = {}) {
+  return files_of(onnx_io::write(g), settings, file, convert);
 }
 
 struct Case {
@@ -526,6 +532,48 @@ TEST_CASE("a float .tflite of free sizes has those of the files", "[litert]") {
     const litert::Result found = litert::run(files.tflite, inputs);
     CHECK(sqnr_db(expected, ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), expected.dims)) > 30);
   }
+}
+
+TEST_CASE("fix leaves in float what a file has there, where integers would cost an output much") {
+  // Channels of very unlike scale, each as important behind the normalization.
+  ir::Graph g = tiny::graph(17);
+  const auto unlike = [&](std::vector<int64_t> dims, unsigned seed) {
+    const ir::Tensor random = random_tensor(dims, seed);
+    std::vector<float> weight(random.as<float>().begin(), random.as<float>().end());
+    const size_t each = weight.size() / static_cast<size_t>(dims[0]);
+    for (size_t i = 0; i < weight.size(); ++i) weight[i] *= static_cast<float>(std::pow(10, (i / each) % 5));
+    return constant(g, ir::make_tensor(std::span<const float>(weight), dims));
+  };
+  const std::vector<int64_t> around{1, 1, 1, 1};
+  const ir::ValueId a =
+      tiny::relu(g, node(g, "Conv", {input(g, "x", {1, 3, 12, 10}), unlike({20, 3, 3, 3}, 3)},
+                         {{"pads", around}}, tiny::Dims{1, 20, 12, 10}));
+  const ir::ValueId own = constant(g, random_tensor({20, 1, 3, 3}, 4));
+  const ir::ValueId b =
+      node(g, "Conv", {a, own}, {{"pads", around}, {"group", int64_t{20}}}, tiny::Dims{1, 20, 12, 10});
+  // Each channel by its own size: none is small to what follows.
+  const ir::ValueId size =
+      node(g, "ReduceL2", {b}, {{"axes", std::vector<int64_t>{2, 3}}}, tiny::Dims{1, 20, 1, 1});
+  output(g, conv(g, node(g, "Div", {b, size}, {}, tiny::Dims{1, 20, 12, 10}), 4), "y");
+  const std::string model = onnx_io::write(g);
+  const std::string mixed =
+      convert_graph(
+          g, {R"(/placement={"mode":"full","rules":[{"filter":{"op_type":"Conv"},"placement":"float"},)"
+              R"({"filter":{"last":true},"placement":"integer"}]})"})
+          .onnx;
+  const auto db_of = [&](const std::string& file) {
+    const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+    return sqnr_db(ort_try::run(model, inputs)[0], ort_try::run(file, inputs)[0]);
+  };
+  const auto fixed = [&](const std::vector<std::string>& settings) {
+    return files_of(mixed, settings, {}, [](const ConvertOptions& options) { return fix(options, false); });
+  };
+  REQUIRE(db_of(mixed) > 25);
+  CHECK(db_of(fixed({}).onnx) > 25);
+  const Files full = fixed({"/placement=full"});
+  CHECK(db_of(full.onnx) < 20);
+  REQUIRE(full.report.warnings.size() == 1);
+  CHECK(full.report.warnings[0].code == "float-is-closer");
 }
 
 TEST_CASE("images as wide and as high as they have channels are told by the TRANSPOSE beside them") {
