@@ -51,7 +51,7 @@ constexpr Row kTable[] = {
      plain<split_fused>},
     {{"merge_transposes", "A Transpose of a Transpose becomes one, or none."}, plain<merge_transposes>},
     {{"merge_reshapes", "A Reshape takes over the layout nodes in front of it."}, plain<merge_reshapes>},
-    {{"explicit_pads", "auto_pad becomes explicit pads."}, plain<explicit_pads>},
+    {{"explicit_pads", "auto_pad and output_shape become explicit pads."}, plain<explicit_pads>},
     {{"ceil_pads", "A pool's ceil_mode becomes pads where a window would lie beyond the input."},
      plain<ceil_pads>},
     {{"fold_pad", "A Pad becomes the padding of the convolution or pool behind it."}, plain<fold_pad>},
