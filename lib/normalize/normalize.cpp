@@ -61,6 +61,7 @@ constexpr Row kTable[] = {
      plain<softmax_in_place>},
     {{"softmax_last", "Softmax works along the last axis where a Transpose beside it can see to that."},
      plain<softmax_last>},
+    {{"softmax_of_one", "Softmax over a single element becomes 1."}, plain<softmax_of_one>},
     {{"plain_activations", "Clip, Min, Max and Relu become one range, spelled Relu or Clip."},
      plain<plain_activations>},
     {{"spell_sigmoid", "1 / (1 + exp(-x)) becomes Sigmoid."}, plain<spell_sigmoid>},

@@ -25,6 +25,7 @@ int flatten_to_reshape(ir::Graph& graph);
 int pool_globally(ir::Graph& graph);
 int softmax_in_place(ir::Graph& graph);
 int softmax_last(ir::Graph& graph);
+int softmax_of_one(ir::Graph& graph);
 int plain_activations(ir::Graph& graph);
 int spell_sigmoid(ir::Graph& graph);
 int spell_hard_swish(ir::Graph& graph);

@@ -328,6 +328,16 @@ TEST_CASE("a Softmax on integers in integer ops") {
   check({"qoperator", scores, {"/target_platform_capabilities=qnn", "/output/onnx/form=qoperator"}, 15});
 }
 
+TEST_CASE("a Softmax over a single score is 1", "[litert]") {
+  check({"one score",
+         [](ir::Graph& g, ir::ValueId x) {
+           const ir::ValueId scores = tiny::reshape(g, conv(g, x, 4), {1, 1, 480});
+           output(g, tiny::add(g, tiny::softmax(g, scores, 1), scores), "y");
+         },
+         {"/placement=full", "/output/formats=[\"onnx\",\"tflite\"]", "/target_platform_capabilities=litert"},
+         25});
+}
+
 TEST_CASE("choices of a Where with scales of their own", "[litert]") {
   const auto half_of_a_convolution = [](ir::Graph& g, ir::ValueId x) {
     std::string mask(12 * 10, '\0');

@@ -227,6 +227,24 @@ TEST_CASE("a Reshape takes over the layout nodes before it", "[normalize]") {
       normalize::merge_reshapes);
 }
 
+TEST_CASE("Softmax over a single element reads a constant", "[normalize]") {
+  const auto over = [](Dims dims, int64_t axis) {
+    return [=](ir::Graph& g) {
+      const ir::ValueId x = input(g, "x", dims);
+      output(g, add(g, tiny::softmax(g, relu(g, x), axis), x));
+    };
+  };
+  try_rewrite::check(
+      {
+          {"the second of three", over({2, 1, 6}, 1), 1, "Softmax Add"},
+          {"the last", over({2, 6, 1}, -1), 1, "Softmax Add"},
+          {"not: several elements", over({2, 1, 6}, 2), 0, "Relu Softmax Add"},
+          {"not: a size is free", over({-1, 1, 6}, 1), 0, "Relu Softmax Add"},
+          {"not: a large constant", over({64, 1, 128}, 1), 0, "Relu Softmax Add"},
+      },
+      normalize::softmax_of_one);
+}
+
 TEST_CASE("auto_pad becomes explicit pads", "[normalize]") {
   const auto make = [](ir::Graph& g, Dims x, int64_t kernel, int64_t stride, const char* mode) {
     output(g, conv(g, input(g, "x", x), 3, {.kernel = kernel, .stride = stride, .pad = 0}));
