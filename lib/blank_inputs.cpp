@@ -135,7 +135,8 @@ bool does_run(run::ModelRunner& runner, const std::vector<ir::Tensor>& inputs) {
 // Zeros run wherever anything does, but the layer that reads them is its bias: noise says more of the model.
 std::vector<ir::Tensor> with_noise(run::ModelRunner& runner, std::vector<ir::Tensor> zeros) {
   std::vector<ir::Tensor> noise = noise_like(zeros);
-  return does_run(runner, noise) ? noise : zeros;
+  if (does_run(runner, noise)) return noise;
+  return zeros;
 }
 
 }  // namespace
