@@ -31,6 +31,7 @@
 #include "select/ties.h"
 #include "simulate/fidelity.h"
 #include "simulate/simulate.h"
+#include "spell_sums.h"
 #include "threshold/candidates.h"
 #include "version.h"
 #include "write_tflite.h"
@@ -311,11 +312,13 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
                made.floated));
 
   // From here the files exist, in memory.
-  describe_plan(result.report, model.graph, model.plan);
+  plan::QuantizedModel stored = model;
+  if (wants_format(config, "onnx")) spell_sums(stored);
+  describe_plan(result.report, stored.graph, stored.plan);
   if (wants_format(config, "onnx")) {
     const onnx_io::QdqOptions form = qdq_options(outputs, config);
-    files.onnx = onnx_io::write_qdq(model, metadata_of(config), form);
-    describe_proof(result.report, model, verdicts_of(model, form, doors), {});
+    files.onnx = onnx_io::write_qdq(stored, metadata_of(config), form);
+    describe_proof(result.report, stored, verdicts_of(stored, form, doors), {});
     describe_file(result.report, outputs.onnx, "onnx", files.onnx);
   }
   if (wants_format(config, "tflite")) {

@@ -21,6 +21,7 @@
 #include "spell_groups.h"
 #include "spell_modes.h"
 #include "spell_shuffle.h"
+#include "spell_sums.h"
 #include "store_tables.h"
 #include "threshold/candidates.h"
 #include "write_tflite.h"
@@ -49,6 +50,11 @@ const char* name_of(Mode mode) {
 
 bool narrows(Mode mode) {
   return mode == Mode::kFloat16 || mode == Mode::kBfloat16;
+}
+
+// Converters that read the other forms may not know every op that ONNX Runtime does.
+bool is_for_runtime(config::OnnxForm form) {
+  return form == config::OnnxForm::kQdq || form == config::OnnxForm::kQOperator;
 }
 
 bool integer_weights(Mode mode) {
@@ -436,6 +442,7 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
   spell_shuffles(model);
   spell_groups(model);
   spell_channels(model);
+  if (is_for_runtime(config.output.onnx_form)) spell_sums(model);
   return model;
 }
 

@@ -86,7 +86,7 @@ constexpr Row kTable[] = {
     {{"fold_hard_sigmoid", "HardSigmoid behind a convolution becomes a Clip."}, plain<fold_hard_sigmoid>},
     {{"fold_forward", "A constant scale or shift becomes part of the weights behind it."},
      plain<fold_forward>},
-    {{"plain_arithmetic", "Subtracting or dividing by a constant becomes Add or Mul."},
+    {{"plain_arithmetic", "Subtracting or dividing by a constant becomes Add or Mul, a Sum of two an Add."},
      plain<plain_arithmetic>},
     {{"sub_pixel", "ConvTranspose becomes a convolution and DepthToSpace where that is faster."},
      chosen,

@@ -1,6 +1,6 @@
-// x - c becomes x + (-c), x / c becomes x * (1/c): ONNX Runtime has integer kernels for Add and Mul, none for
-// Sub and Div, and later rules have two spellings less to know. The division in front of an Erf stays: ONNX
-// Runtime recognises GELU by it.
+// x - c becomes x + (-c), x / c becomes x * (1/c), a Sum of two an Add: ONNX Runtime has integer kernels for
+// Add and Mul, none for the others, and later rules have three spellings less to know. The division in front
+// of an Erf stays: ONNX Runtime recognises GELU by it.
 #include <algorithm>
 #include <cmath>
 
@@ -32,6 +32,16 @@ std::optional<Match> match(const Graph& graph, NodeId id) {
   return found;
 }
 
+std::optional<NodeId> match_sum(const Graph& graph, NodeId id) {
+  const Node& node = node_at(graph, id);
+  return ir::standard_op(node, "Sum") && node.inputs.size() == 2 ? std::optional(id) : std::nullopt;
+}
+
+bool transform_sum(Graph& graph, const NodeId& id) {
+  node_at(graph, id).op_type = "Add";
+  return true;
+}
+
 bool transform(Graph& graph, const Match& m) {
   Node& node = node_at(graph, m.node);
   const Dims dims = ir::constant_input(graph, node, 1)->dims;
@@ -43,7 +53,7 @@ bool transform(Graph& graph, const Match& m) {
 }  // namespace
 
 int plain_arithmetic(Graph& graph) {
-  return rewrite_all<Match>(graph, match, transform);
+  return rewrite_all<NodeId>(graph, match_sum, transform_sum) + rewrite_all<Match>(graph, match, transform);
 }
 
 }  // namespace qc::normalize

@@ -1409,4 +1409,96 @@ TEST_CASE("probabilities over many places keep their grid fine, where no .tflite
 }
 
 }  // namespace
+constexpr const char* kFloatAdd = "/keep_float={\"op_types\":[\"Add\"]}";
+
+// An encoder's layer, [1, 12, 32]: what a product adds to is normalized, at the end twice.
+void build_norms(ir::Graph& g, const std::function<ir::ValueId(ir::ValueId)>& norm) {
+  const auto product = [&](ir::ValueId v, unsigned seed) {
+    return tiny::matmul(g, v, constant(g, random_tensor({32, 32}, seed, -0.3f, 0.3f)));
+  };
+  const ir::ValueId x = product(input(g, "x", {1, 12, 32}), 1);
+  const ir::ValueId biased = tiny::add(g, product(x, 2), constant(g, random_tensor({32}, 3)));
+  const ir::ValueId first = norm(tiny::add(g, biased, x));
+  const ir::ValueId second = norm(tiny::add(g, first, product(tiny::relu(g, product(first, 4)), 5)));
+  output(g, product(second, 6), "y");
+}
+
+TEST_CASE("what is added in front of a LayerNorm is a Sum in ONNX files, an ADD in .tflite", "[litert]") {
+  const auto layer_norm = [](ir::Graph& g) {
+    return [&g](ir::ValueId v) {
+      const ir::ValueId scale = constant(g, random_tensor({32}, 7, 0.5f, 1.5f)),
+                        shift = constant(g, random_tensor({32}, 8));
+      if (ir::opset(g) >= 17) return node(g, "LayerNormalization", {v, scale, shift}, {});
+      const auto mean = [&](ir::ValueId of) {
+        return node(g, "ReduceMean", {of}, {{"axes", tiny::Dims{-1}}});
+      };
+      const ir::ValueId centred = node(g, "Sub", {v, mean(v)}),
+                        variance = mean(node(g, "Pow", {centred, constant(g, 2.0f)})),
+                        deviation = node(g, "Sqrt", {tiny::add(g, variance, constant(g, 1e-5f))});
+      return tiny::add(g, tiny::mul(g, node(g, "Div", {centred, deviation}), scale), shift);
+    };
+  };
+  const auto count = [](const ir::Graph& g, const char* op) {
+    return std::ranges::count_if(g.nodes, [&](const ir::Node& n) { return !n.erased && n.op_type == op; });
+  };
+  const std::string optimized =
+      (std::filesystem::temp_directory_path() / ("qconvert-joined-" + std::to_string(::getpid()) + ".onnx"))
+          .string();
+  const std::vector<std::string> rows[] = {
+      {"/output/formats=[\"onnx\",\"tflite\"]", "/placement=full", kFloatAdd},
+      {"/output/onnx/form=qoperator", "/placement=full", kFloatAdd},
+      {"/mode=weight_only"},
+      {"/mode=float16"},
+      {"/mode=dynamic"}};
+  for (const int64_t opset : {13, 17})
+    for (const std::vector<std::string>& settings : rows) {
+      CAPTURE(opset, settings[0]);
+      ir::Graph g = tiny::graph(opset);
+      build_norms(g, layer_norm(g));
+      const std::string model = onnx_io::write(g);
+      const Files files = convert_graph(g, settings);
+      Diagnostics ignored;
+      ir::Graph read = onnx_io::parse(files.onnx, {}, ignored);
+      CHECK(count(read, "Sum") == 2);
+      const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+      const ir::Tensor expected = ort_try::run(model, inputs)[0], plain = ort_try::run(files.onnx, inputs)[0];
+      const ir::Tensor found = ort_try::run(files.onnx, inputs, ort_try::Optimize::kExtended, optimized)[0];
+      CHECK(sqnr_db(expected, found) > 25);
+      CHECK(count(onnx_io::parse(read_file(optimized), {}, ignored), "SkipLayerNormalization") == 0);
+      for (ir::Node& one : read.nodes)
+        if (one.op_type == "Sum") one.op_type = "Add";
+      const std::string added = onnx_io::write(read);
+      CHECK(*ort_try::run(added, inputs)[0].bytes == *plain.bytes);
+      (void)ort_try::run(added, inputs, ort_try::Optimize::kExtended, optimized);
+      CHECK(count(onnx_io::parse(read_file(optimized), {}, ignored), "SkipLayerNormalization") == 2);
+      if (files.tflite.empty()) continue;
+      const litert::Result lite = litert::run(files.tflite, inputs);
+      CHECK(sqnr_db(expected, ir::make_tensor(ir::DType::kFloat, lite.outputs.at(0), expected.dims)) > 25);
+    }
+  std::filesystem::remove(optimized);
+}
+
+TEST_CASE("fix spells what is added in front of a LayerNorm as a Sum") {
+  ir::Graph g = tiny::graph(17);
+  build_norms(g, [&](ir::ValueId v) {
+    return node(g, "LayerNormalization", {v, constant(g, random_tensor({32}, 7, 0.5f, 1.5f))}, {});
+  });
+  const Files files = convert_graph(g, {"/placement=full", kFloatAdd});
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("qconvert-sums-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  write_file_atomically(folder / "q.onnx", files.onnx);
+  ConvertOptions options;
+  options.model = folder / "q.onnx";
+  options.output_folder = folder / "out";
+  const ConvertResult result = fix(options, false);
+  const std::string fixed = read_file(result.written.at(0));
+  std::filesystem::remove_all(folder);
+  Diagnostics ignored;
+  const ir::Graph read = onnx_io::parse(fixed, {}, ignored);
+  CHECK(std::ranges::count_if(read.nodes, [](const ir::Node& n) { return n.op_type == "Sum"; }) == 2);
+  const std::vector<ir::Tensor> inputs = ort_try::random_inputs(fixed, 90);
+  CHECK(sqnr_db(ort_try::run(files.onnx, inputs)[0], ort_try::run(fixed, inputs)[0]) > 30);
+}
+
 }  // namespace qc

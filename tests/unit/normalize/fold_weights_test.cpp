@@ -542,6 +542,18 @@ TEST_CASE("subtracting or dividing by a constant becomes Add or Mul", "[normaliz
              output(g, node(g, "Div", {image(g), constant(g, 6.0f)}));
            },
            1, "Mul"},
+          {"a sum of two",
+           [](ir::Graph& g) {
+             const ir::ValueId x = image(g);
+             output(g, node(g, "Sum", {relu(g, x), x}));
+           },
+           1, "Relu Add"},
+          {"not: of three",
+           [](ir::Graph& g) {
+             const ir::ValueId x = image(g);
+             output(g, node(g, "Sum", {relu(g, x), x, x}));
+           },
+           0, "Relu Sum"},
           {"not: constant first",
            [](ir::Graph& g) {
              output(g, node(g, "Sub", {constant(g, 1.0f), image(g)}));
