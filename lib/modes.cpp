@@ -22,6 +22,7 @@
 #include "spell_modes.h"
 #include "spell_shuffle.h"
 #include "spell_sums.h"
+#include "spell_tiles.h"
 #include "store_tables.h"
 #include "threshold/candidates.h"
 #include "write_tflite.h"
@@ -438,6 +439,7 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
       say({said});
   store_operands(operands, model, threads);
   say(store_tables(nodes_with_tables(config, rules, model), inputs, runners, threads, model));
+  if (is_for_runtime(config.output.onnx_form)) spell_tiles(model);
   spell_dynamic(choices, bounded, threads, model);
   spell_shuffles(model);
   spell_groups(model);

@@ -12,7 +12,8 @@ amounts are those of lib/select/costs.cpp:
   thin    multiply-accumulates of convolutions with fewer than 16 input channels in a group (not depthwise)
   far     elements of input and output beyond 2^19, which no cache close to the core holds
   piece   runs of channels that lie together with the channels last: positions (pools: times window; Concat: of each
-          input), of ops that copy or compare them run by run
+          input), of ops that copy or compare them run by run; Add, Mul: runs of fewer than 32 elements along which the
+          smaller input is read, where it is not the same along all of them
   step    multiply-accumulates of convolutions over their input channels: what each step along the kernel takes
 """
 import collections
@@ -22,7 +23,7 @@ import sys
 import numpy as np
 from scipy.optimize import nnls
 
-VECTOR, BLOCK, NEAR = 16, 4, 1 << 19
+VECTOR, SHORT, BLOCK, NEAR = 16, 32, 4, 1 << 19
 TERMS = ["node", "mac", "tail", "patch", "input", "output", "weight", "loose", "thin", "far", "piece", "step"]
 PARTED = ("Concat", "DepthToSpace", "Pad", "Resize", "Slice", "SpaceToDepth", "Split")
 
@@ -37,6 +38,17 @@ def count(dims):
 
 def up(channels):
     return -(-channels // VECTOR) * VECTOR
+
+
+def short_runs(ins):
+    own, whole = sorted((shape(i) for i in ins), key=count)
+    own = [1] * (len(whole) - len(own)) + own
+    first, length, shared = len(whole), 1, None
+    while first and (whole[first - 1] == 1 or shared in (None, own[first - 1] == 1)):
+        first -= 1
+        shared = own[first] == 1 if whole[first] != 1 else shared
+        length *= whole[first]
+    return count(whole[:first]) if first and length < SHORT else 0
 
 
 def has_loose_channels(outputs, inputs):
@@ -87,6 +99,8 @@ def work(name, attributes, ins, outs, weight):
     if name in ("MaxPool", "MaxPool:planar", "AveragePool"):
         window = count(attributes.get("kernel_shape", [1]))
         amounts.update(mac=outputs * window, piece=positions * window)
+    if name in ("Add", "Mul") and len(ins) == 2:
+        amounts.update(piece=short_runs(ins))
     if name in PARTED:
         amounts.update(piece=positions * (len(ins) if name == "Concat" else 1))
     return name, amounts

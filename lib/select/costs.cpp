@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "ir/merged_groups.h"
 #include "ir/ops.h"
+#include "ir/short_runs.h"
 
 namespace qc::select {
 namespace {
@@ -199,6 +200,13 @@ void add_pieces(const ir::Graph& graph, const ir::Node& node, WorkTable& work) {
   at(work, Work::kPiece) = positions_of(graph, node) * (joins ? static_cast<double>(node.inputs.size()) : 1);
 }
 
+// A constant that is not written repeated is read run by run.
+void add_runs(const ir::Graph& graph, const ir::Node& node, WorkTable& work) {
+  const std::optional<ir::ShortRuns> runs = ir::short_runs(graph, node);
+  if (runs && runs->tiled.empty() && runs->length < target::kShort)
+    at(work, Work::kPiece) = static_cast<double>(runs->count);
+}
+
 double time_of(const WorkTable& each, const WorkTable& work) {
   return std::inner_product(each.begin(), each.end(), work.begin(), 0.0);
 }
@@ -347,6 +355,8 @@ WorkTable work_of(const ir::Graph& sized, const ir::Node& node, std::optional<in
     add_recurrent(sized, node, work);
   else if (ir::standard_op(node, "MaxPool") || ir::standard_op(node, "AveragePool"))
     add_pooling(sized, node, work);
+  else if (ir::standard_op(node, "Add") || ir::standard_op(node, "Mul"))
+    add_runs(sized, node, work);
   else if (std::any_of(kInPieces.begin(), kInPieces.end(),
                        [&](const char* op) { return ir::standard_op(node, op); }))
     add_pieces(sized, node, work);

@@ -86,12 +86,13 @@ enum class Work {
   kThin,    // multiply-accumulates of convolutions with fewer input channels than one vector
   kFar,     // elements of input and output beyond kNear, which no cache close to the core holds
   kPiece,   // runs of channels that lie together with the channels last: positions (pools: times window;
-            // Concat: of each input), of ops that copy or compare them run by run
+            // Concat: of each input), of ops that copy or compare them run by run; of Add and Mul: runs of
+            // fewer than kShort elements along which a constant is read
   kStep,    // products of a convolution before its input channels: positions times window times whole vectors
 };
 inline constexpr std::array<std::string_view, 12> kWorkNames{
     "node", "mac", "tail", "patch", "input", "output", "weight", "loose", "thin", "far", "piece", "step"};
-inline constexpr int64_t kVector = 16, kBlock = 4, kNear = int64_t{1} << 19;
+inline constexpr int64_t kVector = 16, kShort = 32, kBlock = 4, kNear = int64_t{1} << 19;
 /// By Work: how much of each a node does, or nanoseconds for one of each on one thread.
 using WorkTable = std::array<double, kWorkNames.size()>;
 /// The same node on integers and in float. Only differences steer the placement.

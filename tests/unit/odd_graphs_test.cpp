@@ -1501,4 +1501,62 @@ TEST_CASE("fix spells what is added in front of a LayerNorm as a Sum") {
   CHECK(sqnr_db(ort_try::run(files.onnx, inputs)[0], ort_try::run(fixed, inputs)[0]) > 30);
 }
 
+// The file with constants of few elements as they were before they were repeated: those of `dims`, in full
+// rank, are cut to their first row.
+std::string with_rows(const std::string& file, const tiny::Dims& dims, const tiny::Dims& row) {
+  Diagnostics ignored;
+  ir::Graph g = onnx_io::parse(file, {}, ignored);
+  for (ir::Value& value : g.values) {
+    if (!value.constant || value.constant->dims != dims) continue;
+    const size_t bytes = value.constant->bytes->size() / static_cast<size_t>(ir::element_count(dims)) *
+                         static_cast<size_t>(ir::element_count(row));
+    const std::string all = *value.constant->bytes, first = all.substr(0, bytes);
+    for (size_t i = 0; i < all.size(); i += bytes) CHECK(all.compare(i, bytes, first) == 0);
+    value.constant = ir::make_tensor(value.constant->dtype, first, row);
+    value.dims = row;
+  }
+  return onnx_io::write(g);
+}
+
+TEST_CASE("constants of few channels in the last dimension are repeated in ONNX files", "[litert]") {
+  // Channels last: a shift and a scale for each of four, between two products; rows of 24 by 24.
+  const auto build = [](ir::Graph& g, ir::ValueId x) {
+    const auto product = [&](ir::ValueId v, unsigned seed) {
+      return tiny::matmul(g, v, constant(g, random_tensor({4, 4}, seed)));
+    };
+    const ir::ValueId shifted =
+        tiny::add(g, tiny::sigmoid(g, product(x, 1)), constant(g, random_tensor({4}, 2)));
+    const ir::ValueId wide = tiny::sigmoid(
+        g, tiny::mul(g, tiny::sigmoid(g, shifted), constant(g, random_tensor({4}, 3, 0.5f, 1.5f))));
+    output(g, product(wide, 4), "y");
+  };
+  const std::vector<std::string> rows[] = {
+      kBoth,
+      {"/placement=full", "/output/onnx/form=qoperator"},
+      {"/placement=full", "/keep_float={\"op_types\":[\"Add\",\"Mul\"]}"},
+      {"/mode=weight_only"},
+      {"/mode=float16"},
+      {"/mode=dynamic"}};
+  for (const std::vector<std::string>& settings : rows) {
+    CAPTURE(settings);
+    check({"rows of four", build, settings, 25}, {1, 24, 24, 4});
+    ir::Graph g = tiny::graph();
+    build(g, input(g, "x", {1, 24, 24, 4}));
+    const std::string written = convert_graph(g, settings).onnx;
+    Diagnostics ignored;
+    const ir::Graph read = onnx_io::parse(written, {}, ignored);
+    const auto count = [&](const tiny::Dims& dims) {
+      return std::ranges::count_if(read.values, [&](const ir::Value& value) {
+        return value.constant && value.constant->dims == dims;
+      });
+    };
+    CHECK(count({1, 1, 24, 4}) == 2);
+    const std::string before = with_rows(written, {1, 1, 24, 4}, {4});
+    const std::vector<ir::Tensor> inputs = ort_try::random_inputs(written, 90);
+    for (const auto optimize : {ort_try::Optimize::kNone, ort_try::Optimize::kExtended})
+      CHECK(*ort_try::run(written, inputs, optimize)[0].bytes ==
+            *ort_try::run(before, inputs, optimize)[0].bytes);
+  }
+}
+
 }  // namespace qc
