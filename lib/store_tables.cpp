@@ -57,12 +57,15 @@ bool decodes_outputs(const ir::Graph& graph, ir::NodeId first) {
 }
 
 // What is added to a product of matrices: of another shape than it has, the runtime would make a float Gemm
-// of both, on integers as well.
+// of both, on integers as well. It does so where the second factor is one matrix, and not where several are
+// multiplied with several, as in attention.
 bool is_bias(const ir::Graph& graph, const ir::Node& node) {
   if (!ir::standard_op(node, "Add")) return false;
   return std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId v) {
     const ir::NodeId maker = ir::value_at(graph, v).producer;
-    return maker != ir::kNone && ir::standard_op(ir::node_at(graph, maker), "MatMul");
+    if (maker == ir::kNone || !ir::standard_op(ir::node_at(graph, maker), "MatMul")) return false;
+    const int64_t rank = ir::rank_of(graph, ir::node_at(graph, maker).inputs[1]);
+    return rank < 0 || rank == 2;
   });
 }
 

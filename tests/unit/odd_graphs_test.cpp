@@ -708,6 +708,15 @@ TEST_CASE(
                                        constant(matrices, random_tensor({600}, 7)));
   output(matrices, product(biased, 600, 8), "y");
   CHECK(type_of(matrices, 600) != ir::DType::kInt8);
+  ir::Graph attention = tiny::graph();  // positions in front of a Softmax are no bias
+  const ir::ValueId tokens = tiny::relu(attention, input(attention, "x", {1, 4, 12, 16}));
+  const ir::ValueId scores =
+      tiny::matmul(attention, tokens, tiny::transpose(attention, tokens, {0, 1, 3, 2}));
+  const ir::ValueId placed =
+      tiny::add(attention, scores, constant(attention, random_tensor({1, 4, 12, 12}, 12)));
+  const ir::ValueId mixed = tiny::matmul(attention, tiny::softmax(attention, placed), tokens);
+  output(attention, tiny::matmul(attention, mixed, constant(attention, random_tensor({16, 8}, 5))), "y");
+  CHECK(type_of(attention, 576) == ir::DType::kInt8);
 }
 
 TEST_CASE("a weight that layers share is written once, however an exporter spells that") {
