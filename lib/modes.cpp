@@ -20,6 +20,7 @@
 #include "spell_channels.h"
 #include "spell_groups.h"
 #include "spell_modes.h"
+#include "spell_pixels.h"
 #include "spell_shuffle.h"
 #include "spell_sums.h"
 #include "spell_tiles.h"
@@ -444,6 +445,7 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
   spell_shuffles(model);
   spell_groups(model);
   spell_channels(model);
+  spell_pixels(model);
   if (is_for_runtime(config.output.onnx_form)) spell_sums(model);
   return model;
 }

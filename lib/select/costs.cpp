@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "ir/merged_groups.h"
 #include "ir/ops.h"
+#include "ir/pixel_shuffle.h"
 #include "ir/short_runs.h"
 
 namespace qc::select {
@@ -86,8 +87,9 @@ bool along_last_axis(const ir::Graph& graph, const ir::Node& node) {
 }
 
 // Kernels of their own: depthwise and pointwise convolutions, products of two activations, interpolation,
-// probabilities along an axis whose elements lie apart, and pooling that begins outside of the image and goes
-// in steps, which frameworks with paddings of their own pad first.
+// probabilities along an axis whose elements lie apart, larger images that are written pixel by pixel, and
+// pooling that begins outside of the image and goes in steps, which frameworks with paddings of their own pad
+// first.
 std::string cost_key(const target::TargetSpec& target, const ir::Graph& graph, const ir::Node& node) {
   if (ir::standard_op(node, "MaxPool")) {
     const bool padded = any_above(node, "pads", 0) && any_above(node, "strides", 1);
@@ -100,6 +102,9 @@ std::string cost_key(const target::TargetSpec& target, const ir::Graph& graph, c
       !along_last_axis(graph, node))
     return "Softmax:inner";
   if (ir::standard_op(node, "MatMul") && !ir::constant_input(graph, node, 1)) return "MatMul:activations";
+  if (find_entry(target, "DepthToSpace:pixels") &&
+      ir::pixel_shuffle_at(graph, graph.values[static_cast<size_t>(node.outputs[0])].producer))
+    return "DepthToSpace:pixels";
   const ir::Tensor* kernel = image_kernel(graph, node);
   if (!kernel) return node.op_type;
   if (one_channel_each(graph, node, *kernel)) return std::string(ir::rule_name(graph, node));

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "fix.h"
 #include "inspect.h"
+#include "ir/edit.h"
 #include "onnx_io/onnx_io.h"
 #include "pipeline.h"
 #include "prepare.h"
@@ -1566,6 +1567,49 @@ TEST_CASE("constants of few channels in the last dimension are repeated in ONNX 
       CHECK(*ort_try::run(written, inputs, optimize)[0].bytes ==
             *ort_try::run(before, inputs, optimize)[0].bytes);
   }
+}
+
+TEST_CASE("images grow pixel by pixel in ONNX files, and compute the same to the last bit", "[litert]") {
+  for (const char* mode : {"DCR", "CRD"})
+    for (const int64_t channels : {8, 3}) {
+      CAPTURE(mode, channels);
+      const auto build = [&](ir::Graph& g, ir::ValueId x) {
+        const ir::ValueId y = tiny::relu(g, conv(g, tiny::relu(g, conv(g, x, 16)), channels * 4, {}, 2));
+        const ir::ValueId wide =
+            node(g, "DepthToSpace", {y}, {{"blocksize", int64_t{2}}, {"mode", std::string(mode)}},
+                 tiny::Dims{1, channels, 24, 20});
+        output(g, conv(g, wide, 4, {}, 3), "y");
+      };
+      const std::string form = "/output/onnx/form=qoperator";
+      check({"both", build, kBoth, 25});
+      check({"integer ops", build, {"/placement=full", form}, 25});
+      ir::Graph g = tiny::graph();
+      build(g, input(g, "x", {1, 3, 12, 10}));
+      const std::string written = convert_graph(g, {"/placement=full"}).onnx;
+      Diagnostics ignored;
+      const ir::Graph read = onnx_io::parse(written, {}, ignored);
+      const auto count = [&](const char* op) {
+        return std::ranges::count_if(read.nodes, [&](const ir::Node& n) { return n.op_type == op; });
+      };
+      CHECK(count("DepthToSpace") == (channels > 3 ? 0 : 1));
+      CHECK(count("Transpose") == (channels > 3 ? 3 : 0));
+      ir::Graph moved = read;  // with one op again
+      for (const ir::NodeId id : ir::topological_order(read)) {
+        const ir::Node& last = ir::node_at(read, id);
+        if (last.op_type != "Transpose" || ir::ints_attribute(last, "perm") != tiny::Dims{0, 3, 1, 2})
+          continue;
+        ir::NodeId first = id;
+        while (ir::ints_attribute(ir::node_at(read, first), "perm") != tiny::Dims{0, 2, 3, 1})
+          first = ir::value_at(read, ir::node_at(read, first).inputs[0]).producer;
+        ir::become(moved, id, "DepthToSpace", {ir::node_at(read, first).inputs[0]},
+                   {{"blocksize", int64_t{2}}});
+      }
+      ir::remove_dead(moved);
+      const std::vector<ir::Tensor> inputs = ort_try::random_inputs(written, 90);
+      for (const auto optimize : {ort_try::Optimize::kNone, ort_try::Optimize::kExtended})
+        CHECK(*ort_try::run(written, inputs, optimize)[0].bytes ==
+              *ort_try::run(onnx_io::write(moved), inputs, optimize)[0].bytes);
+    }
 }
 
 }  // namespace qc
