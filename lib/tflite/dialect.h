@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -156,7 +157,7 @@ struct Operator {
 
 struct Model {
   std::string name;
-  std::vector<Tensor> tensors;
+  std::deque<Tensor> tensors;       // references stay valid while others are added
   std::vector<Operator> operators;  // in order of execution
   std::vector<TensorId> inputs, outputs;
   std::vector<std::string> input_names, output_names;  // of the signature: the ONNX names

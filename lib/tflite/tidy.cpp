@@ -121,7 +121,7 @@ void drop_unread(Model& model) {
   use(model.outputs);
   for (const Operator& op : model.operators) use(op.inputs), use(op.outputs);
   std::vector<TensorId> moved(model.tensors.size(), kAbsent);
-  std::vector<Tensor> kept;
+  std::deque<Tensor> kept;
   for (size_t t = 0; t < model.tensors.size(); ++t) {
     if (!used[t]) continue;
     moved[t] = static_cast<TensorId>(kept.size());

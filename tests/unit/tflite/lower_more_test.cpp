@@ -168,6 +168,25 @@ TEST_CASE("normalizations and sums that are several operators", "[litert]") {
   check_same(g, 3e-5f);
 }
 
+// Wherever the list of tensors happens to be moved.
+TEST_CASE("a tensor's shape is read while others are added") {
+  for (int tensors = 0; tensors < 40; ++tensors) {
+    ir::Graph g = tiny::graph(17);
+    ir::ValueId x = tiny::input(g, "x", {1, 3, 4, 5});
+    for (int i = 0; i < tensors; ++i) x = tiny::node(g, "Abs", {x});
+    std::vector<ir::ValueId> normalized{x};
+    for (int i = 0; i < 4; ++i)
+      normalized.push_back(tiny::constant(g, tiny::random_tensor({3}, static_cast<unsigned>(i), 0.5f, 1.5f)));
+    x = tiny::node(g, "BatchNormalization", normalized);
+    tiny::output(g, tiny::node(g, "InstanceNormalization", {x, normalized[1], normalized[2]}), "y");
+    const Model model = lower(float_model(g), {}, kept());
+    CAPTURE(tensors);
+    CHECK(count(model, Op::kAdd) >= 2);
+    for (const Operator& op : model.operators)
+      CHECK(model.tensors[static_cast<size_t>(op.outputs[0])].shape.size() == 4);
+  }
+}
+
 TEST_CASE("ops of the newest opsets", "[litert]") {
   ir::Graph g = tiny::graph(24);
   const ir::ValueId x = tiny::input(g, "x", {2, 5, 6});
