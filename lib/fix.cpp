@@ -254,7 +254,8 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   const run::Doors doors = onnx_doors();
   const config::CoreConfig config = load_config(options, diagnostics);
   refuse_without_use(config, strip);
-  const target::TargetSpec target = target_of(config);
+  target::TargetSpec target = target_of(config);
+  target.bias_in_products = false;  // the file says where it rounds
   // What the file has on integers stays there, whatever it costs, unless the config says otherwise.
   const bool full = config.placement == config::Placement::kUnset || is_full(config, target);
   run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));

@@ -64,6 +64,15 @@ std::optional<BiasPlace> bias_place(const Graph& graph, NodeId id) {
   return std::nullopt;
 }
 
+NodeId bias_add(const Graph& graph, NodeId id) {
+  const Node& node = graph.nodes[static_cast<size_t>(id)];
+  if (node.erased || !standard_op(node, "MatMul") || !weight_traits(graph, node) ||
+      constant_input(graph, node, 1)->dims.size() != 2)
+    return kNone;
+  const std::optional<BiasPlace> place = bias_place(graph, id);
+  return place ? place->node : kNone;
+}
+
 int64_t elements(const Graph& graph, ValueId id) {
   if (id == kNone) return 0;
   const Value& value = graph.values[static_cast<size_t>(id)];

@@ -35,6 +35,8 @@ struct BiasPlace {
   ValueId result = kNone;  // the value that includes the bias
 };
 std::optional<BiasPlace> bias_place(const Graph& graph, NodeId node);
+/// The Add of a constant vector that alone reads this product with a constant matrix; kNone for others.
+NodeId bias_add(const Graph& graph, NodeId node);
 
 /// A Conv of which each output channel reads one input channel.
 bool is_depthwise(const Graph& graph, const Node& node);

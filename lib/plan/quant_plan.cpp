@@ -52,6 +52,7 @@ ir::ValueId rounded_result(const QuantPlan& plan, const ir::Graph& graph, ir::Va
   const std::vector<ir::NodeId>& readers = graph.values[static_cast<size_t>(v)].consumers;
   if (readers.size() != 1) return ir::kNone;
   const ir::Node& reader = graph.nodes[static_cast<size_t>(readers[0])];
+  if (plan.nodes[static_cast<size_t>(readers[0])].bias) return rounded_result(plan, graph, reader.outputs[0]);
   if (!ir::standard_op(reader, "Relu") && !ir::standard_op(reader, "Clip")) return ir::kNone;
   const ir::ValueId limited = reader.outputs[0];
   return plan.values[static_cast<size_t>(limited)].quantized ? limited : ir::kNone;
@@ -63,8 +64,10 @@ std::string dump(const QuantPlan& plan, const ir::Graph& graph) {
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
     const NodeDecision& decision = plan.nodes[static_cast<size_t>(id)];
     text += format("node  {} ({}): {}{} [{}]{}\n", node.name, node.op_type, name_of(decision.compute),
-                   decision.float_output ? ", float output" : "", reason_text(decision.reason),
-                   decision.detail.empty() ? "" : " " + decision.detail);
+                   decision.float_output ? ", float output"
+                   : decision.bias       ? ", a bias"
+                                         : "",
+                   reason_text(decision.reason), decision.detail.empty() ? "" : " " + decision.detail);
   }
   for (size_t v = 0; v < plan.values.size(); ++v)
     if (plan.values[v].quantized)

@@ -32,6 +32,7 @@ struct NodeDecision {
   Compute compute = Compute::kFloat;
   bool float_output = false;  // integer kernel with a float result (MatMul, Gemm without an output Quantize)
   bool correct_bias = true;   // false: a rule leaves the bias as it is
+  bool bias = false;  // an Add that happens in the MatMul in front of it: its constant is a bias there
   Reason reason = Reason::kNoIntegerKernel;
   std::string detail;  // figures and names, one sentence or empty
 };
@@ -49,8 +50,8 @@ struct QuantPlan {
   std::vector<ValueDecision> values;  // by ValueId
 };
 
-/// The value in which what a node computes as `v` is rounded: `v` itself, or that behind a Relu or Clip which
-/// runs in the same kernel; ir::kNone where it stays float.
+/// The value in which what a node computes as `v` is rounded: `v` itself, or that behind a bias and a Relu or
+/// Clip which run in the same kernel; ir::kNone where it stays float.
 ir::ValueId rounded_result(const QuantPlan& plan, const ir::Graph& graph, ir::ValueId v);
 
 /// Stable text, one line a node and one a quantized value: `--dump plan`, golden tests.

@@ -32,6 +32,14 @@ const ir::Tensor* bias_of(const ir::Graph& graph, const ir::Node& node) {
   return node.op_type == "MatMul" ? nullptr : ir::constant_input(graph, node, 2);
 }
 
+// Of a MatMul, where it happens to be one.
+const ir::Tensor* bias_behind(const ir::Graph& graph, const plan::QuantPlan& plan, ir::NodeId id) {
+  const ir::NodeId add = ir::bias_add(graph, id);
+  if (add == ir::kNone || !plan.nodes[static_cast<size_t>(add)].bias) return nullptr;
+  return ir::constant_input(graph, graph.nodes[static_cast<size_t>(add)],
+                            static_cast<size_t>(ir::bias_place(graph, id)->slot));
+}
+
 double weight_scale(const QuantParams& weight, size_t channel) {
   return weight.scales[weight.per_channel() ? channel : 0];
 }
@@ -148,7 +156,8 @@ plan::QuantizedModel quantize(const ir::Graph& graph, const plan::QuantPlan& pla
     const ir::Tensor& constant = *graph.values[static_cast<size_t>(value)].constant;
     candidate_for(weights, graph, value);
     plan::IntegerTensor& weight = model.weights[value];
-    if (const ir::Tensor* bias = bias_of(graph, node))
+    const ir::Tensor* own = bias_of(graph, node);
+    if (const ir::Tensor* bias = own ? own : bias_behind(graph, plan, id))
       if (const int64_t raised =
               make_biases_fit(*bias, input_params(plan, node).scales.at(0), weight.params)) {
         guards.biases_raised += raised;

@@ -298,6 +298,27 @@ void add_gate(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& t
   }
 }
 
+// An Add that a product of matrices does by the way costs where the two are on different sides alone.
+bool is_bias(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& target,
+             const std::vector<Capability>& capabilities, const NodeCost& own, PlacementCosts& costs) {
+  const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+  if (!target.bias_in_products || !ir::standard_op(node, "Add")) return false;
+  for (const ir::ValueId v : node.inputs) {
+    const ir::NodeId maker = v == ir::kNone ? ir::kNone : graph.values[static_cast<size_t>(v)].producer;
+    if (maker == ir::kNone || ir::bias_add(graph, maker) != id) continue;
+    const auto free = [&](ir::NodeId n) {
+      return capabilities[static_cast<size_t>(n)].ability != Ability::kFloatOnly;
+    };
+    if (free(id) != free(maker)) return false;
+    if (free(id)) {
+      costs.pairs.push_back({id, maker, own.floating});
+      costs.pairs.push_back({maker, id, own.integer});
+    }
+    return true;
+  }
+  return false;
+}
+
 // Nanoseconds of a processor as fast as all of them together; each counts by its weight, whatever its own
 // speed.
 PlacementCosts weighted_mean(const ir::Graph& graph, const std::vector<ProcessorCosts>& each,
@@ -399,9 +420,11 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
             ? time_of(entry.integer, work)
             : time_of(window_of(*image_kernel(sized, node)) > 1 ? merged->integer : entry.integer,
                       work_of(sized, node, wide->second));
+    NodeCost own{integer, floating};
+    if (is_bias(sized, id, target, capabilities, own, costs)) own = {};
     const bool no_choice = capabilities[n].ability == Ability::kFloatOnly;
-    if (no_choice) costs.elsewhere += floating;
-    (no_choice ? costs.without_choice : costs.nodes)[n] = {integer, floating};
+    if (no_choice) costs.elsewhere += own.floating;
+    (no_choice ? costs.without_choice : costs.nodes)[n] = own;
   }
   for (size_t v = 0; v < sized.values.size(); ++v) {
     const ir::Value& value = sized.values[v];

@@ -116,6 +116,21 @@ void unmark_joined(const ir::Graph& graph, const std::vector<Capability>& capabi
   }
 }
 
+// Where the products of matrices have biases of their own, nothing is rounded in front of these.
+void join_biases(const ir::Graph& graph, const target::TargetSpec& target, plan::QuantPlan& plan) {
+  if (!target.bias_in_products) return;
+  const auto on_integers = [&](ir::NodeId id) {
+    const plan::NodeDecision& decision = plan.nodes[static_cast<size_t>(id)];
+    return decision.compute == Compute::kInteger && !decision.float_output;
+  };
+  for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(graph.nodes.size()); ++id) {
+    const ir::NodeId add = ir::bias_add(graph, id);
+    if (add == ir::kNone || !on_integers(id) || !on_integers(add)) continue;
+    plan.nodes[static_cast<size_t>(add)].bias = true;
+    plan.values[static_cast<size_t>(graph.nodes[static_cast<size_t>(id)].outputs[0])].quantized = false;
+  }
+}
+
 // An input that nothing else reads ends up on the output's grid anyway: rounded to it at once, it is rounded
 // once.
 void share_output_grid(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target,
@@ -150,6 +165,7 @@ plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target
   }
   mark_rounded(graph, target, capabilities, plan);
   unmark_joined(graph, capabilities, plan);
+  join_biases(graph, target, plan);
 
   Groups groups(graph.values.size());
   for (const ir::NodeId id : ir::topological_order(graph)) {

@@ -180,6 +180,9 @@ struct TargetSpec {
   bool known_ranges_bind = true;
   std::vector<std::string> int16_ops;  // op types with kernels for int16 activations without zero point
   std::optional<TfliteRules> tflite;   // none: whatever LiteRT runs
+  /// A MatMul adds the constant vector behind it as an int32 bias, before it rounds. Of the files' format, so
+  /// no file of a target says it.
+  bool bias_in_products = false;
 };
 
 /// The target with int16 activations, symmetric around 0, where it has kernels for them; the other ops are

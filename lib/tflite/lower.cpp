@@ -75,14 +75,13 @@ Fused fuse(Lowering& l, ir::NodeId id) {
   fused.result = node.outputs.empty() ? ir::kNone : node.outputs[0];
   if (fused.result == ir::kNone || node.outputs.size() > 1) return fused;
   const bool integers = runs_on_integers(l, id);
-  if (ir::standard_op(node, "MatMul") && !integers && takes_activation(l, node) &&
-      !is_quantized(l, fused.result)) {
-    const auto place = ir::bias_place(graph_of(l), id);
-    if (place && !runs_on_integers(l, place->node)) {
-      fused.bias_add = place->node;
-      fused.result = place->result;
-      l.taken[static_cast<size_t>(place->node)] = true;
-    }
+  const ir::NodeId add = ir::bias_add(graph_of(l), id);
+  const bool planned = add != ir::kNone && l.source.plan.nodes[static_cast<size_t>(add)].bias;
+  if (add != ir::kNone && !is_quantized(l, fused.result) &&
+      (integers ? planned : !runs_on_integers(l, add))) {
+    fused.bias_add = add;
+    fused.result = node_at(l, add).outputs[0];
+    l.taken[static_cast<size_t>(add)] = true;
   }
   const ir::NodeId reader = only_reader(l, fused.result);
   if (reader == ir::kNone || is_quantized(l, fused.result)) return fused;
@@ -400,8 +399,10 @@ void leave_unrounded(Lowering& l, const std::vector<ir::NodeId>& order, plan::Qu
     if (fused.follower == ir::kNone || fused.activation != Activation::kNone) continue;
     const ir::NodeId follower = fused.follower;  // no range does its work
     l.taken[static_cast<size_t>(follower)] = false;
+    const ir::NodeId bias_add = fused.bias_add;
     fused = {};
-    fused.result = node_at(l, id).outputs[0];
+    fused.bias_add = bias_add;
+    fused.result = node_at(l, bias_add == ir::kNone ? id : bias_add).outputs[0];
     l.fused[static_cast<size_t>(follower)] = fuse(l, follower);
   }
 }

@@ -91,6 +91,29 @@ Quantization bias_quantization(const quant::QuantParams& params, const Tensor& w
   return q;
 }
 
+// Of a node without one: zeros.
+std::vector<float> bias_of(const Lowering& l, ir::NodeId id, int64_t length) {
+  const ir::NodeId add = l.fused[static_cast<size_t>(id)].bias_add;
+  const ir::Node& node = node_at(l, add == ir::kNone ? id : add);
+  const ir::Tensor* bias = nullptr;
+  for (const size_t slot : add == ir::kNone ? std::vector<size_t>{2} : std::vector<size_t>{1, 0})
+    if (const ir::Tensor* constant = ir::constant_input(graph_of(l), node, slot)) bias = constant;
+  std::vector<float> values(static_cast<size_t>(length), 0.0f);
+  if (bias)
+    for (size_t c = 0; c < values.size(); ++c) values[c] = bias->as<float>()[bias->size() == 1 ? 0 : c];
+  return values;
+}
+
+std::string rounded_bias(const std::vector<float>& values, const std::vector<float>& scales, bool wide) {
+  std::vector<int32_t> integers;
+  for (size_t c = 0; c < values.size(); ++c) {
+    const double scale = scales[scales.size() == 1 ? 0 : c];
+    integers.push_back(static_cast<int32_t>(
+        std::clamp<double>(std::nearbyint(static_cast<double>(values[c]) / scale), INT32_MIN, INT32_MAX)));
+  }
+  return wide ? bytes_of(std::vector<int64_t>(integers.begin(), integers.end())) : bytes_of(integers);
+}
+
 TensorId float_constant(Lowering& l, const ir::Tensor& tensor, const char* kind, bool halved) {
   constexpr int64_t kWorthHalving = 32;
   constexpr float kLargestHalf = 65504;
@@ -366,38 +389,28 @@ TensorId made_weight(Lowering& l, std::span<const int64_t> dims, std::span<const
 
 TensorId read_bias(Lowering& l, ir::NodeId id, int64_t length, TensorId input, TensorId weight) {
   const ir::Node& node = node_at(l, id);
-  const Fused& fused = l.fused[static_cast<size_t>(id)];
   const std::vector<int32_t> shape{static_cast<int32_t>(length)};
   const bool given = node.op_type != "MatMul" && node.inputs.size() > 2 && node.inputs[2] != ir::kNone;
   if (given && !ir::constant_input(graph_of(l), node, 2))
     refuse(l, id, "its bias is computed by the model, and TFLite's kernels want a constant");
-  if (runs_on_integers(l, id)) {
-    const bool wide = tensor_at(l, input).type == Type::kInt16;  // whose sums have 64 bits
-    const Type type = wide ? Type::kInt64 : Type::kInt32;
-    const auto found = l.source.biases.find(id);
-    if (found != l.source.biases.end() && found->second.integers.size() == static_cast<size_t>(length))
-      return add_constant(l, type, shape,
-                          wide ? bytes_of(long_integers(found->second)) : integer_bytes(found->second),
-                          "bias", bias_quantization(found->second.params, tensor_at(l, weight)));
-    Quantization q;
-    const Quantization& w = tensor_at(l, weight).quantization;
-    for (size_t c = 0; c < w.scales.size(); ++c) {
-      q.scales.push_back(tensor_at(l, input).quantization.scales[0] * w.scales[c]);
-      q.zero_points.push_back(0);
-    }
-    return add_constant(l, type, shape, std::string(static_cast<size_t>(length * size_of(type)), '\0'),
-                        "bias", std::move(q));
+  if (!runs_on_integers(l, id))
+    return add_constant(l, Type::kFloat32, shape, bytes_of(bias_of(l, id, length)), "bias");
+  const bool wide = tensor_at(l, input).type == Type::kInt16;  // whose sums have 64 bits
+  const Type type = wide ? Type::kInt64 : Type::kInt32;
+  const auto found = l.source.biases.find(id);
+  if (found != l.source.biases.end() && found->second.integers.size() == static_cast<size_t>(length))
+    return add_constant(l, type, shape,
+                        wide ? bytes_of(long_integers(found->second)) : integer_bytes(found->second), "bias",
+                        bias_quantization(found->second.params, tensor_at(l, weight)));
+  Quantization q;
+  for (const float scale : tensor_at(l, weight).quantization.scales) {
+    q.scales.push_back(tensor_at(l, input).quantization.scales[0] * scale);
+    q.zero_points.push_back(0);
   }
-  const ir::Tensor* bias = node.op_type == "MatMul" ? nullptr : ir::constant_input(graph_of(l), node, 2);
-  if (fused.bias_add != ir::kNone) {
-    const ir::Node& add = node_at(l, fused.bias_add);
-    bias = ir::constant_input(graph_of(l), add, 0);
-    if (!bias) bias = ir::constant_input(graph_of(l), add, 1);
-  }
-  std::vector<float> values(static_cast<size_t>(length), 0.0f);
-  if (bias)
-    for (size_t c = 0; c < values.size(); ++c) values[c] = bias->as<float>()[bias->size() == 1 ? 0 : c];
-  return add_constant(l, Type::kFloat32, shape, bytes_of(values), "bias");
+  const std::string bytes = l.fused[static_cast<size_t>(id)].bias_add == ir::kNone
+                                ? std::string(static_cast<size_t>(length * size_of(type)), '\0')
+                                : rounded_bias(bias_of(l, id, length), q.scales, wide);
+  return add_constant(l, type, shape, bytes, "bias", std::move(q));
 }
 
 TensorId add_tensor(Lowering& l, Tensor tensor) {

@@ -513,7 +513,7 @@ plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan
                                             asked_for_weight(graph, value, target, rules), threads)};
       continue;
     }
-    if (compute != Compute::kInteger) continue;
+    if (compute != Compute::kInteger || plan.nodes[static_cast<size_t>(id)].bias) continue;
     const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, node), node.domain);
     if (rule.kind == target::OpKind::kActivation) continue;
     for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
