@@ -1,9 +1,9 @@
 // ConvTranspose as a convolution of the small image and DepthToSpace (Shi et al. 2016, "Is the deconvolution
 // layer the same as a convolutional layer?"): result s*i + r is of phase r, and each phase is a convolution
 // of its own, with every s-th tap of the kernel. A convolution makes all s*s phases as channels, DepthToSpace
-// moves them to their places. The same sums, of the same products; where the kernel is no multiple of the
-// stride, some taps are zeros. Runtimes have faster kernels for convolutions, and ONNX Runtime has none on
-// integers for ConvTranspose.
+// moves them to their places. Those of a signal lie one behind the other once its channels are last. The same
+// sums, of the same products; where the kernel is no multiple of the stride, some taps are zeros. Runtimes
+// have faster kernels for convolutions, and ONNX Runtime has none on integers for ConvTranspose.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -49,15 +49,18 @@ std::optional<Axis> axis_of(int64_t kernel, int64_t stride, int64_t pad, int64_t
 
 struct Match {
   NodeId node;
-  std::array<Axis, 2> axes;
+  std::array<Axis, 2> axes;   // down and across; of a signal the second alone is more than one place
   NodeId activation = kNone;  // behind it, for each number by itself
+
+  bool signal() const { return axes[0].stride == 1; }
+  int64_t phases() const { return axes[0].stride * axes[1].stride; }
 };
 
-constexpr size_t kImage = 2;                    // dimensions of an image
+constexpr size_t kSignal = 1, kImage = 2;       // spatial dimensions
 constexpr int64_t kLargest = int64_t{1} << 30;  // of what is calculated with here
 
-// A list attribute of an image; nullopt for another length, or numbers of no image.
-std::optional<Dims> of_image(const Node& node, const char* name, int64_t otherwise, size_t size = kImage) {
+// A list attribute of an image or signal; nullopt for another length, or numbers of neither.
+std::optional<Dims> list_of(const Node& node, const char* name, int64_t otherwise, size_t size) {
   Dims list = ir::ints_attribute(node, name);
   if (list.empty()) list.assign(size, otherwise);
   const bool fits = list.size() == size &&
@@ -83,22 +86,24 @@ struct Reach {
 
 // nullopt: attributes of another rank, or a size of results that is named where that of the input is not
 // known.
-std::optional<std::array<Reach, kImage>> reaches_of(const Graph& graph, const Node& node, const Dims& kernel,
-                                                    const Dims& strides) {
-  const auto pads = of_image(node, "pads", 0, 2 * kImage), surplus = of_image(node, "output_padding", 0);
-  const auto named = of_image(node, "output_shape", 0);  // 0: it is not
+std::optional<std::vector<Reach>> reaches_of(const Graph& graph, const Node& node, const Dims& kernel,
+                                             const Dims& strides) {
+  const size_t spatial = kernel.size();
+  const auto pads = list_of(node, "pads", 0, 2 * spatial),
+             surplus = list_of(node, "output_padding", 0, spatial),
+             named = list_of(node, "output_shape", 0, spatial);  // 0: it is not
   const std::string mode = ir::string_attribute(node, "auto_pad", "NOTSET");
   const ir::Value& x = value_at(graph, node.inputs[0]);
   if (!pads || !surplus || !named) return std::nullopt;
-  std::array<Reach, kImage> reaches;
-  for (size_t d = 0; d < kImage; ++d) {
+  std::vector<Reach> reaches(spatial);
+  for (size_t d = 0; d < spatial; ++d) {
     Reach& reach = reaches[d];
     const int64_t unpadded = kernel[d] - strides[d] + surplus->at(d);
-    reach = {pads->at(d), unpadded - pads->at(d) - pads->at(kImage + d)};
+    reach = {pads->at(d), unpadded - pads->at(d) - pads->at(spatial + d)};
     if (named->at(d) == 0 && mode == "NOTSET") continue;
     reach.more = 0;  // SAME
     if (named->at(d) > 0) {
-      if (x.dims.size() != 2 + kImage || x.dims[2 + d] < 1 || x.dims[2 + d] > kLargest) return std::nullopt;
+      if (x.dims.size() != 2 + spatial || x.dims[2 + d] < 1 || x.dims[2 + d] > kLargest) return std::nullopt;
       reach.more = named->at(d) - strides[d] * x.dims[2 + d];
     }
     const int64_t cut = unpadded - reach.more;
@@ -113,23 +118,25 @@ std::optional<Match> match(const Graph& graph, NodeId id) {
   constexpr int64_t kOldestOpset = 11;  // that spells Slice and DepthToSpace as written here
   if (!ir::standard_op(node, "ConvTranspose") || ir::opset(graph) < kOldestOpset) return std::nullopt;
   const ir::Tensor* weight = float_constant(graph, node, 1);
-  if (!weight || weight->dims.size() != 2 + kImage || !ir::linear_at(graph, id) ||
+  const size_t spatial = weight ? weight->dims.size() - 2 : 0;
+  if ((spatial != kSignal && spatial != kImage) || !ir::linear_at(graph, id) ||
       ir::int_attribute(node, "group", 1) != 1)
     return std::nullopt;
-  const auto strides = of_image(node, "strides", 1), dilations = of_image(node, "dilations", 1);
-  if (!strides || !dilations || *dilations != Dims{1, 1} || strides->at(0) != strides->at(1) ||
-      strides->at(0) < 2)
+  const auto strides = list_of(node, "strides", 1, spatial),
+             dilations = list_of(node, "dilations", 1, spatial);
+  if (!strides || !dilations || *dilations != Dims(spatial, 1) || strides->front() != strides->back() ||
+      strides->front() < 2)
     return std::nullopt;
   const Dims kernel(weight->dims.begin() + 2, weight->dims.end());
   // Else there are phases of zeros alone.
-  if (std::min(kernel[0], kernel[1]) < strides->at(0)) return std::nullopt;
+  if (*std::min_element(kernel.begin(), kernel.end()) < strides->front()) return std::nullopt;
   const auto reaches = reaches_of(graph, node, kernel, *strides);
   if (!reaches) return std::nullopt;
   Match m{id, {}, activation_behind(graph, node)};
-  for (size_t d = 0; d < kImage; ++d) {
+  for (size_t d = 0; d < spatial; ++d) {
     const auto axis = axis_of(kernel[d], strides->at(d), reaches->at(d).pad, reaches->at(d).more);
     if (!axis) return std::nullopt;
-    m.axes[d] = *axis;
+    m.axes[kImage - spatial + d] = *axis;
   }
   return m;
 }
@@ -150,7 +157,7 @@ std::optional<Match> match(const Graph& graph, NodeId id) {
 std::optional<Match> match_that_pays(const Graph& graph, NodeId id) {
   constexpr int64_t kLeastRead = 4, kLeastPhases = 12, kLeastOfNarrow = 24;
   const std::optional<Match> m = match(graph, id);
-  if (!m) return std::nullopt;
+  if (!m || m->signal()) return std::nullopt;
   const Dims& weight = ir::constant_input(graph, node_at(graph, id), 1)->dims;
   const int64_t stride = m->axes[0].stride, kernel = std::min(m->axes[0].kernel, m->axes[1].kernel);
   const int64_t least = kernel >= 2 * stride ? kLeastPhases : kLeastOfNarrow;
@@ -158,27 +165,29 @@ std::optional<Match> match_that_pays(const Graph& graph, NodeId id) {
   return kernel > stride && wide ? m : std::nullopt;
 }
 
-// [in, out, height, width] to [(row of phases, column, out), in, taps down, taps across].
-ir::Tensor phases_of(const ir::Tensor& weight, const std::array<Axis, 2>& axes) {
-  const auto& [down, across] = axes;
-  const int64_t in = weight.dims[0], out = weight.dims[1], stride = down.stride;
+// [in, out, height, width] to [(row of phases, column, out), in, taps down, taps across]; a signal's without
+// height.
+ir::Tensor phases_of(const ir::Tensor& weight, const Match& m) {
+  const auto& [down, across] = m.axes;
+  const int64_t in = weight.dims[0], out = weight.dims[1], cells = m.phases() * out;
   const auto numbers = weight.as<float>();
   std::vector<float> phases;
-  phases.reserve(static_cast<size_t>(stride * stride * out * in * down.taps * across.taps));
+  phases.reserve(static_cast<size_t>(cells * in * down.taps * across.taps));
   const auto tap_at = [](const Axis& axis, int64_t phase, int64_t k) {
     return phase + axis.lead - axis.stride * (axis.first + k);
   };
-  for (int64_t cell = 0; cell < stride * stride * out; ++cell)
+  for (int64_t cell = 0; cell < cells; ++cell)
     for (int64_t i = 0; i < in; ++i)
       for (int64_t place = 0; place < down.taps * across.taps; ++place) {
-        const int64_t row = cell / out / stride, column = cell / out % stride;
+        const int64_t row = cell / out / across.stride, column = cell / out % across.stride;
         const int64_t y = tap_at(down, row, place / across.taps),
                       x = tap_at(across, column, place % across.taps);
         const bool there = y >= 0 && y < down.kernel && x >= 0 && x < across.kernel;
         const int64_t from = ((i * out + cell % out) * down.kernel + y) * across.kernel + x;
         phases.push_back(there ? numbers[static_cast<size_t>(from)] : 0.0f);
       }
-  return float_tensor(phases, {stride * stride * out, in, down.taps, across.taps});
+  return m.signal() ? float_tensor(phases, {cells, in, across.taps})
+                    : float_tensor(phases, {cells, in, down.taps, across.taps});
 }
 
 // One bias for all phases of a channel.
@@ -190,17 +199,54 @@ ir::Tensor repeated(const ir::Tensor& bias, int64_t times) {
   return float_tensor(all, {channels});
 }
 
+// Phases as channels to their places: DepthToSpace, or of a signal, whose phases follow each other once its
+// channels are last, a Reshape there.
+ValueId spread(Graph& graph, const Match& m, ValueId x, int64_t channels, const std::string& name) {
+  const auto transposed = [&](ValueId v, const char* what) {
+    return insert_node(graph, "Transpose", {v}, {{"perm", Dims{0, 2, 1}}}, name + "/" + what, m.node);
+  };
+  if (!m.signal())
+    return insert_node(graph, "DepthToSpace", {x},
+                       {{"blocksize", m.axes[0].stride}, {"mode", std::string("DCR")}},
+                       name + "/depth_to_space", m.node);
+  const ValueId shape = ir::add_constant(graph, name + "/shape", int_tensor({0, -1, channels}));
+  const ValueId rows =
+      insert_node(graph, "Reshape", {transposed(x, "channels_last"), shape}, {}, name + "/spread", m.node);
+  return transposed(rows, "channels_first");
+}
+
+// The part of the phases' image that is the layer's result.
+ValueId cropped(Graph& graph, const Match& m, ValueId x, const std::string& name) {
+  const auto& [down, across] = m.axes;
+  if (down.crop + down.crop_end + across.crop + across.crop_end == 0) return x;
+  const auto constant = [&](const char* what, const Dims& numbers) {
+    const Dims own = m.signal() ? Dims{numbers[1]} : numbers;
+    return ir::add_constant(graph, name + "/" + what, int_tensor(own));
+  };
+  const auto end_of = [](const Axis& axis) {
+    return axis.crop_end > 0 ? -axis.crop_end : std::numeric_limits<int64_t>::max();
+  };
+  return insert_node(
+      graph, "Slice",
+      {x, constant("starts", {down.crop, across.crop}), constant("ends", {end_of(down), end_of(across)}),
+       constant("axes", m.signal() ? Dims{0, 2} : Dims{2, 3})},
+      {}, name + "/crop", m.node);
+}
+
 bool transform(Graph& graph, const Match& m) {
   const auto& [down, across] = m.axes;
   const std::string name = node_at(graph, m.node).name;
-  ir::Tensor weight = phases_of(*float_constant(graph, node_at(graph, m.node), 1), m.axes);
+  const ir::Tensor& whole = *float_constant(graph, node_at(graph, m.node), 1);
+  const int64_t channels = whole.dims[1];
+  ir::Tensor weight = phases_of(whole, m);
   const ir::Tensor* bias = float_constant(graph, node_at(graph, m.node), 2);
   std::optional<ir::Tensor> biases;
-  if (bias) biases = repeated(*bias, down.stride * down.stride);
+  if (bias) biases = repeated(*bias, m.phases());
   const std::vector<ValueId> read = node_at(graph, m.node).inputs;
-  become(graph, m.node, "Conv", read,
-         {{"kernel_shape", Dims{down.taps, across.taps}},
-          {"pads", Dims{down.before, across.before, down.after, across.after}}});
+  const Dims kernel(weight.dims.begin() + 2, weight.dims.end()),
+      pads = m.signal() ? Dims{across.before, across.after}
+                        : Dims{down.before, across.before, down.after, across.after};
+  become(graph, m.node, "Conv", read, {{"kernel_shape", kernel}, {"pads", pads}});
   set_constant(graph, m.node, 1, std::move(weight), name + "/weight");
   if (biases) set_constant(graph, m.node, 2, std::move(*biases), name + "/bias");
 
@@ -217,20 +263,7 @@ bool transform(Graph& graph, const Match& m) {
     ir::set_input(graph, m.activation, 0, x);
     x = between(m.activation, node_at(graph, m.activation).name + "/phases");
   }
-  x = insert_node(graph, "DepthToSpace", {x}, {{"blocksize", down.stride}, {"mode", std::string("DCR")}},
-                  name + "/depth_to_space", m.node);
-  if (down.crop + down.crop_end + across.crop + across.crop_end > 0) {
-    const auto constant = [&](const char* what, const Dims& numbers) {
-      return ir::add_constant(graph, name + "/" + what, int_tensor(numbers));
-    };
-    const auto end_of = [](const Axis& axis) {
-      return axis.crop_end > 0 ? -axis.crop_end : std::numeric_limits<int64_t>::max();
-    };
-    x = insert_node(graph, "Slice",
-                    {x, constant("starts", {down.crop, across.crop}),
-                     constant("ends", {end_of(down), end_of(across)}), constant("axes", {2, 3})},
-                    {}, name + "/crop", m.node);
-  }
+  x = cropped(graph, m, spread(graph, m, x, channels, name), name);
   ir::set_output(graph, value_at(graph, x).producer, 0, result);
   return true;
 }

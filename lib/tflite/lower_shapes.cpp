@@ -57,6 +57,19 @@ bool becomes_image(const Lowering& l, ir::ValueId v) {
   });
 }
 
+// Rows that a Reshape has made of a signal with its channels last (normalize/sub_pixel.cpp).
+bool spreads_signal(const Lowering& l, ir::ValueId v) {
+  const auto maker = [&](ir::ValueId made, const char* op) {
+    const ir::NodeId id = value_at(l, made).producer;
+    return id != ir::kNone && ir::standard_op(node_at(l, id), op) ? id : ir::kNone;
+  };
+  const ir::NodeId reshape = maker(v, "Reshape");
+  if (reshape == ir::kNone) return false;
+  const ir::NodeId transpose = maker(node_at(l, reshape).inputs[0], "Transpose");
+  return transpose != ir::kNone && in_dims(l, transpose).size() == 3 &&
+         permutation_of(l, transpose) == std::vector<int64_t>{0, 2, 1};
+}
+
 NodeSides transpose_sides(const Lowering& l, ir::NodeId id) {
   const std::vector<int64_t> order = permutation_of(l, id);
   const size_t rank = order.size();
@@ -69,7 +82,8 @@ NodeSides transpose_sides(const Lowering& l, ir::NodeId id) {
   };
   // It says itself what the two orders differ by. With three dimensions it may say so either way: tokens
   // become an image, or an image tokens.
-  if (rank == 3 && is([&](size_t d) { return last[d]; }) && becomes_image(l, node_at(l, id).outputs[0]))
+  if (rank == 3 && is([&](size_t d) { return last[d]; }) &&
+      (becomes_image(l, node_at(l, id).outputs[0]) || spreads_signal(l, node_at(l, id).inputs[0])))
     return {Side::kOriginal, Side::kLast, false};
   if (is([&](size_t d) { return last[d]; })) return {Side::kLast, Side::kOriginal, false};
   if (is([&](size_t d) { return std::find(last.begin(), last.end(), static_cast<int>(d)) - last.begin(); }))

@@ -1017,6 +1017,38 @@ TEST_CASE("larger images are made by convolutions where that is faster", "[liter
     CHECK(operators(kept, "TRANSPOSE_CONV") == 1);
 }
 
+TEST_CASE("longer signals are made by convolutions without a TRANSPOSE", "[litert]") {
+  const auto up = [](ir::Graph& g, ir::ValueId x, int64_t in, int64_t out, int64_t pad) {
+    const std::vector<int64_t> kernel{4}, strides{2}, pads{pad, pad};
+    return node(
+        g, "ConvTranspose",
+        {x, constant(g, random_tensor({in, out, 4}, 5, -0.5f, 0.5f)), constant(g, random_tensor({out}, 6))},
+        {{"kernel_shape", kernel}, {"strides", strides}, {"pads", pads}});
+  };
+  const auto build = [&](ir::Graph& g, ir::ValueId x) {
+    const ir::ValueId first = tiny::relu(g, up(g, tiny::relu(g, up(g, x, 3, 8, 1)), 8, 6, 1)),
+                      skip = node(g, "Conv", {first, constant(g, random_tensor({6, 6, 1}, 8, -0.5f, 0.5f))});
+    output(g, up(g, tiny::add(g, first, skip), 6, 2, 0), "y");
+  };
+  const auto operators = [&](std::vector<std::string> settings, const char* op) {
+    ir::Graph g = tiny::graph();
+    build(g, input(g, "x", {1, 3, 20}));
+    const std::string tflite = convert_graph(g, settings).tflite;
+    const tflite::file::Model parsed = tflite::file::parse(tflite, "odd.tflite");
+    return std::ranges::count_if(parsed.graphs[0].operators,
+                                 [&](const auto& found) { return found.op == op; });
+  };
+  check({"float", build, {"/output/formats=[\"tflite\"]", "/output/tflite/form=float32"}, 100}, {1, 3, 20});
+  check({"on both", build, kBoth, 28}, {1, 3, 20});
+  for (const char* target : {"int8", "litert"}) {
+    check({target, build, lone_tflite(target), 28}, {1, 3, 20});
+    CHECK(operators(lone_tflite(target), "CONV_2D") == 4);
+    CHECK(operators(lone_tflite(target), "TRANSPOSE_CONV") == 0);
+    CHECK(operators(lone_tflite(target), "TRANSPOSE") == 2);  // what comes in and goes out
+    CHECK(operators(lone_tflite(target), "DEQUANTIZE") == 1);
+  }
+}
+
 TEST_CASE("a product of matrices of rank 3 has its bias in a .tflite that stands alone", "[litert]") {
   const auto build = [](ir::Graph& g, ir::ValueId x) {
     const auto layer = [&](ir::ValueId in, int64_t from, int64_t to, unsigned seed, bool first) {

@@ -57,6 +57,25 @@ TEST_CASE("a ConvTranspose is a convolution and DepthToSpace, whatever its windo
     }
 }
 
+TEST_CASE("a signal is as long as ConvTranspose makes it", "[normalize]") {
+  const auto stride = GENERATE(range(int64_t{2}, int64_t{5}));
+  const auto length = stride + GENERATE(range(int64_t{0}, int64_t{6}));
+  for (int64_t pad = 0; pad < std::min<int64_t>(length, 4); ++pad)
+    for (int64_t surplus = 0; surplus < stride; ++surplus) {
+      INFO("stride " << stride << ", kernel " << length << ", pad " << pad << ", surplus " << surplus);
+      ir::Graph g = graph();
+      const auto x = input(g, "x", {2, 3, 7});
+      output(
+          g,
+          node(g, "ConvTranspose",
+               {x, constant(g, random_tensor({3, 2, length}, 7)), constant(g, random_tensor({2}, 8))},
+               {{"strides", Dims{stride}}, {"pads", Dims{pad, pad / 2}}, {"output_padding", Dims{surplus}}}));
+      const auto result = try_rewrite::outcome(g, always);
+      CHECK(result.count == 1);
+      CHECK(result.change < 1e-5);
+    }
+}
+
 TEST_CASE("which ConvTranspose are convolutions and DepthToSpace", "[normalize]") {
   try_rewrite::check(
       {
@@ -134,11 +153,25 @@ TEST_CASE("which ConvTranspose are convolutions and DepthToSpace", "[normalize]"
              output(g, up(g, {2, 2}, with_stride(2, {{"pads", Dims{4, 0, 0, 0}}})));
            },
            0, "ConvTranspose"},
-          {"not: a signal",
+          {"a signal",
            [](ir::Graph& g) {
              const auto x = input(g, "x", {1, 3, 5});
              output(g, node(g, "ConvTranspose", {x, constant(g, random_tensor({3, 2, 2}, 7))},
                             {{"strides", Dims{2}}}));
+           },
+           1, "Conv Transpose Reshape Transpose"},
+          {"a signal of any length, cut off, with an activation",
+           [](ir::Graph& g) {
+             const auto x = input(g, "x", {-1, 3, -1});
+             output(g, relu(g, node(g, "ConvTranspose", {x, constant(g, random_tensor({3, 2, 8}, 7))},
+                                    {{"strides", Dims{4}}, {"pads", Dims{2, 1}}})));
+           },
+           1, "Conv Relu Transpose Reshape Transpose Slice"},
+          {"not: a volume",
+           [](ir::Graph& g) {
+             const auto x = input(g, "x", {1, 3, 5, 4, 3});
+             output(g, node(g, "ConvTranspose", {x, constant(g, random_tensor({3, 2, 2, 2, 2}, 7))},
+                            {{"strides", Dims{2, 2, 2}}}));
            },
            0, "ConvTranspose"},
       },
@@ -157,7 +190,14 @@ TEST_CASE("ONNX Runtime gets convolutions where kernels overlap and channels are
                       {"few are read", layer(3, 4, 4), 0, "ConvTranspose"},
                       {"few are made", layer(16, 2, 4), 0, "ConvTranspose"},
                       {"a narrow window", layer(16, 5, 3), 0, "ConvTranspose"},
-                      {"a narrow window of many", layer(16, 6, 3), 1, "Conv DepthToSpace Slice"}},
+                      {"a narrow window of many", layer(16, 6, 3), 1, "Conv DepthToSpace Slice"},
+                      {"a signal",
+                       [](ir::Graph& g) {
+                         const auto x = input(g, "x", {1, 16, 20});
+                         output(g, node(g, "ConvTranspose", {x, constant(g, random_tensor({16, 16, 4}, 7))},
+                                        {{"strides", Dims{2}}}));
+                       },
+                       0, "ConvTranspose"}},
                      where_it_pays);
 }
 
