@@ -81,13 +81,20 @@ const ir::Value& value_at(const ir::Graph& graph, ir::ValueId v) {
   return graph.values[static_cast<size_t>(v)];
 }
 
-// What it costs to have the value in both orders.
-int64_t cost_of(const ir::Graph& graph, ir::ValueId v, const LayoutOptions& options) {
+// Bytes to transpose for the value in both orders.
+int64_t bytes_of(const ir::Graph& graph, ir::ValueId v, const LayoutOptions& options) {
   const ir::Value& value = value_at(graph, v);
   if (moves_nothing(value.dims, channels_last(value.dims.size()))) return 0;
   const int64_t width =
       static_cast<size_t>(v) < options.width.size() ? options.width[static_cast<size_t>(v)] : 4;
   return ir::element_count(value.dims) * width;
+}
+
+// A RESHAPE that moves nothing decides between orders that are as good otherwise: a grey picture has its
+// channel last where convolutions read it.
+int64_t cost_of(const ir::Graph& graph, ir::ValueId v, const LayoutOptions& options) {
+  constexpr int64_t kReshape = 1;
+  return std::max(kReshape, bytes_of(graph, v, options));
 }
 
 }  // namespace
@@ -169,8 +176,8 @@ Layouts assign_layouts(const ir::Graph& graph, const std::vector<NodeSides>& sid
     std::vector<size_t> readers;
     for (const ir::NodeId reader : value.consumers) readers.push_back(in_of(reader));
     if (ir::is_output(graph, v) && !image) readers.push_back(sink);
+    if (readers.empty()) continue;
     const int64_t cost = cost_of(graph, v, options);
-    if (cost == 0 || readers.empty()) continue;
     const size_t gather = cut.add_vertex(), scatter = cut.add_vertex();
     cut.add_arrow(maker, gather, cost);
     cut.add_arrow(scatter, maker, cost);
@@ -195,7 +202,7 @@ int64_t transposed_bytes(const ir::Graph& graph, const Layouts& layouts, const L
     bool both = ir::is_output(graph, v) && (options.keep_io || value.dims.size() != 4) && last;
     for (const ir::NodeId reader : value.consumers)
       both = both || layouts.node_in[static_cast<size_t>(reader)] != last;
-    if (both) bytes += cost_of(graph, v, options);
+    if (both) bytes += bytes_of(graph, v, options);
   }
   return bytes;
 }

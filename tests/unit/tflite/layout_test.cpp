@@ -59,6 +59,19 @@ TEST_CASE("a chain of convolutions with something free between them transposes n
   CHECK(std::all_of(layouts.node_in.begin(), layouts.node_in.end(), [](bool last) { return last; }));
 }
 
+TEST_CASE("a picture of one channel has it last on both sides") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 1, 8, 8});
+  const ir::ValueId y = tiny::output(g, tiny::relu(g, tiny::conv(g, tiny::conv(g, x, 4), 1)));
+  const auto wanted = sides(g, {{"Conv", kConv}, {"Relu", kAny}});
+  const Layouts layouts = assign_layouts(g, wanted, {});
+  CHECK(layouts.value[static_cast<size_t>(x)]);
+  CHECK(layouts.value[static_cast<size_t>(y)]);
+  LayoutOptions keep;
+  keep.keep_io = true;
+  CHECK_FALSE(assign_layouts(g, wanted, keep).value[static_cast<size_t>(x)]);
+}
+
 TEST_CASE("kept inputs and outputs cost one transpose each") {
   ir::Graph g = tiny::graph();
   const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
