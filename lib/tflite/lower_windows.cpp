@@ -30,6 +30,14 @@ bool all_same(const std::vector<Window>& windows) {
   return std::all_of(windows.begin(), windows.end(), is_same);
 }
 
+// A kernel of one row has any dilation from row to row; some compilers want both alike.
+void add_dilations(Options& options, const std::vector<Window>& windows) {
+  const Window &height = windows[0], &width = windows[1];
+  if (height.dilation == 1 && width.dilation == 1) return;
+  options.emplace_back("dilation_w_factor", width.kernel == 1 ? height.dilation : width.dilation);
+  options.emplace_back("dilation_h_factor", height.kernel == 1 ? width.dilation : height.dilation);
+}
+
 // A part of a constant along its first dimension, with the scales that belong to it.
 TensorId part_of(Lowering& l, TensorId whole, int32_t first, int32_t count) {
   const Tensor from = tensor_at(l, whole);
@@ -60,10 +68,7 @@ void lower_split_groups(Lowering& l, ir::NodeId id, TensorId x, const std::vecto
                   "set /output/tflite/form to \"int8\" or \"float32\"");
   options.emplace_back("fused_activation_function",
                        static_cast<int64_t>(l.fused[static_cast<size_t>(id)].activation));
-  if (windows[0].dilation > 1 || windows[1].dilation > 1) {
-    options.emplace_back("dilation_w_factor", windows[1].dilation);
-    options.emplace_back("dilation_h_factor", windows[0].dilation);
-  }
+  add_dilations(options, windows);
   const TensorId result = declare(l, id);
   std::vector<int32_t> in = tensor_at(l, x).shape, out = shape;
   in[3] /= groups;
@@ -174,10 +179,7 @@ std::vector<TensorId> convolved_in_pieces(Lowering& l, ir::NodeId id, TensorId x
   const std::vector<int32_t> whole = tensor_at(l, x).shape;
   Options options = strides_of(windows, false);
   options.emplace_back("depth_multiplier", dims[0] / whole[3]);
-  if (height.dilation > 1 || width.dilation > 1) {
-    options.emplace_back("dilation_w_factor", width.dilation);
-    options.emplace_back("dilation_h_factor", height.dilation);
-  }
+  add_dilations(options, windows);
   const TensorId none =
       add_constant(l, Type::kFloat32, {shape[3]},
                    std::string(sizeof(float) * static_cast<size_t>(shape[3]), '\0'), "bias");
@@ -253,10 +255,7 @@ void lower_conv(Lowering& l, ir::NodeId id) {
   const TensorId bias = read_bias(l, id, weight_dims[0], x, weight);
   Options options = strides_of(windows, same);
   if (depthwise) options.emplace_back("depth_multiplier", weight_dims[0] / channels);
-  if (windows[0].dilation > 1 || windows[1].dilation > 1) {
-    options.emplace_back("dilation_w_factor", windows[1].dilation);
-    options.emplace_back("dilation_h_factor", windows[0].dilation);
-  }
+  add_dilations(options, windows);
   emit_result(l, id, depthwise ? Op::kDepthwiseConv2d : Op::kConv2d, {x, weight, bias}, std::move(options),
               {}, image.shape);
 }

@@ -1223,6 +1223,20 @@ TEST_CASE("what nothing beside Ethos-U may take is spelled out or refused", "[li
   CHECK_THROWS_WITH(convert_graph(best, settings), Catch::Contains("ARG_MAX"));
 }
 
+TEST_CASE("a dilated signal runs on the Edge TPU, where dilations are alike", "[litert]") {
+  const auto build = [](ir::Graph& g, ir::ValueId x) {
+    const auto layer = [&](ir::ValueId in, int64_t from, std::vector<int64_t> weight, int64_t dilation) {
+      weight[1] = from;
+      const std::vector<int64_t> dilations{dilation}, pads{dilation, dilation};
+      return node(g, "Conv", {in, constant(g, random_tensor(weight, 5, -0.5f, 0.5f))},
+                  {{"dilations", dilations}, {"pads", pads}});
+    };
+    output(g, layer(tiny::relu(g, layer(x, 3, {6, 0, 3}, 2)), 6, {4, 0, 3}, 4), "y");
+  };
+  for (const char* target : {"edgetpu", "litert"})
+    check({target, build, lone_tflite(target), 28}, {1, 3, 20});
+}
+
 TEST_CASE("a MaxPool with padding behind a Relu runs on the Edge TPU", "[litert]") {
   const auto pooled = [](ir::Graph& g, ir::ValueId x) {
     return node(g, "MaxPool", {x},
