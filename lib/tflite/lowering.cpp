@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "ir/ops.h"
 #include "quant/narrow_floats.h"
 #include "quant/quant_params.h"
 
@@ -173,6 +174,13 @@ TensorId reordered(Lowering& l, ir::ValueId v, TensorId from, bool last) {
   const TensorId to = temporary(l, shape_in(l, v, last), from);
   emit(l, Op::kTranspose, {from, constant_ints(l, last ? forward : inverse)}, {to});
   return to;
+}
+
+// XNNPACK has no kernel for a depthwise convolution of floats with integers, and unpacks these once when they
+// stand behind a DEQUANTIZE.
+bool unfolds_depthwise(const Lowering& l, ir::NodeId id, TensorId weight) {
+  return l.options.xnnpack && ir::is_depthwise(graph_of(l), node_at(l, id)) &&
+         tensor_at(l, weight).type == Type::kInt8;
 }
 
 // A value that no operator makes: its node was refused, or is now.
@@ -370,7 +378,8 @@ TensorId read_weight(Lowering& l, ir::NodeId id, size_t slot, std::span<const in
     return float_constant(l, transposed(floats, order), "weights", wide || l.options.form == Form::kFloat16);
   }
   const TensorId weight = integer_constant(l, l.source.weights.at(v), constant.dims, dims, order, "weights");
-  if (runs_on_integers(l, id) || l.options.form == Form::kDynamicRange) return weight;
+  const bool hybrid = l.options.form == Form::kDynamicRange && !unfolds_depthwise(l, id, weight);
+  if (runs_on_integers(l, id) || hybrid) return weight;
   const TensorId unfolded = temporary_float(l, tensor_at(l, weight).shape);
   emit(l, Op::kDequantize, {weight}, {unfolded});
   return unfolded;

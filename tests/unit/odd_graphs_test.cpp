@@ -182,6 +182,25 @@ TEST_CASE("a .tflite of free lengths says which it was fixed to, and is judged o
   CHECK(sqnr_db(expected, ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), expected.dims)) > 25);
 }
 
+TEST_CASE("depthwise weights of 8 bits are unfolded once in the form dynamic_range", "[litert]") {
+  const auto build = [](ir::Graph& g, ir::ValueId x) {
+    const ir::ValueId wide = tiny::relu(g, conv(g, x, 128, {.kernel = 3, .pad = 1})),
+                      deep = tiny::relu(g, conv(g, wide, 128, {.kernel = 3, .pad = 1, .groups = 128}, 5));
+    output(g, conv(g, deep, 8, {.kernel = 1, .pad = 0}, 6), "y");
+  };
+  std::vector<std::string> settings = lone_tflite("litert");
+  settings.emplace_back("/output/tflite/form=dynamic_range");
+  check({"depthwise", build, settings, 28});
+  ir::Graph g = tiny::graph();
+  build(g, input(g, "x", {1, 3, 12, 10}));
+  const tflite::file::Model parsed = tflite::file::parse(convert_graph(g, settings).tflite, "odd.tflite");
+  for (const auto& op : parsed.graphs[0].operators) {
+    if (op.op == "CONV_2D" || op.op == "DEPTHWISE_CONV_2D")
+      CHECK((parsed.graphs[0].tensors[static_cast<size_t>(op.inputs[1])].dtype == ir::DType::kFloat) ==
+            (op.op == "DEPTHWISE_CONV_2D"));
+  }
+}
+
 TEST_CASE("a dimension that is free may be empty") {
   ir::Graph g = tiny::graph();
   const ir::ValueId past = input(g, "past", {1, -1, 16});
