@@ -100,7 +100,7 @@ plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpe
   const bool rounds = config.output.tflite_form == config::TfliteForm::kDynamicRange;
   constexpr int64_t kWorthwhile = 1024;  // TensorFlow's own limit for weights of this form
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
-    plan.nodes[n].reason = plan::Reason::kNotFloat;
+    plan.nodes[n].reason = plan::Reason::kUserKeepFloat;
     const ir::WeightTraits* traits =
         graph.nodes[n].erased ? nullptr : ir::weight_traits(graph, graph.nodes[n]);
     if (!rounds || !traits) continue;
