@@ -314,7 +314,8 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the ONNX file's model is spelled as the modes of its nodes and the target have it.
   const auto [stored, said] = as_stored(best.model);
-  append(result.report.notes, said);
+  // Tables and the like, which a lone .tflite of the plan has as they were.
+  if (wants_format(config, "onnx") || config.mode != config::Mode::kStatic) append(result.report.notes, said);
   const Spelled spelled = spelled_for(config.output.onnx_form, target, stored);
 
   // From here the files exist, in memory, and stock ONNX Runtime has had its say about the ONNX one.

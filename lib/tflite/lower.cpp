@@ -459,6 +459,7 @@ void requantize_in_float(Model& model) {
 
 void finish(Model& model, const LowerOptions& options) {
   tidy(model);
+  round_tables(model);
   requantize_in_float(model);
   if (options.xnnpack) requantize_by_products(model);
   for (Operator& op : model.operators) op.version = version_of(model, op).version;

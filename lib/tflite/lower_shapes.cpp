@@ -286,33 +286,85 @@ NodeSides gather_sides(const Lowering& l, ir::NodeId id) {
   return original_sides(l, id);
 }
 
+// A table in float whose rows are worth 8 bits each: the form is that of integer weights.
+bool stores_rows(const Lowering& l, const ir::Node& node) {
+  constexpr int64_t kWorthwhile = 1024;  // as for weights
+  const ir::Tensor* table = ir::constant_input(graph_of(l), node, 0);
+  return l.options.form == Form::kDynamicRange && table && table->dtype == ir::DType::kFloat &&
+         table->size() >= kWorthwhile && !dims_of(l, node.inputs[1]).empty();
+}
+
+// The indices of a Gather; constants are counted from the front.
+TensorId places_of(Lowering& l, ir::NodeId id, int64_t length) {
+  const ir::Node& node = node_at(l, id);
+  const auto indices = integers_of(l, node, 1);
+  if (!indices) return read(l, id, 1);
+  std::vector<int32_t> counted;
+  for (const int64_t i : *indices) counted.push_back(static_cast<int32_t>(i < 0 ? i + length : i));
+  const std::vector<int64_t>& dims = dims_of(l, node.inputs[1]);
+  return add_constant(
+      l, Type::kInt32, {dims.begin(), dims.end()},
+      std::string(reinterpret_cast<const char*>(counted.data()), counted.size() * sizeof(int32_t)),
+      "constants");
+}
+
+// Rows of integers and their scales, both gathered, and multiplied.
+void lower_rows(Lowering& l, ir::NodeId id) {
+  const ir::Node& node = node_at(l, id);
+  const ir::Tensor& table = *ir::constant_input(graph_of(l), node, 0);
+  const auto rows = static_cast<size_t>(table.dims[0]), width = static_cast<size_t>(table.dims[1]);
+  const std::span<const float> values = table.as<float>();
+  std::vector<float> scales;
+  std::string integers;
+  for (size_t r = 0; r < rows; ++r) {
+    const auto row = values.subspan(r * width, width);
+    float largest = 0;
+    for (const float f : row) largest = std::max(largest, std::fabs(f));
+    scales.push_back(largest > 0 ? largest / 127 : 1);
+    for (const float f : row) integers += static_cast<char>(std::lround(f / scales.back()));
+  }
+  const auto count = static_cast<int32_t>(rows);
+  const TensorId stored = add_constant(l, Type::kInt8, {count, static_cast<int32_t>(width)}, integers,
+                                       "weights", {{1}, {0}, 0}),
+                 factors = add_constant(
+                     l, Type::kFloat32, {count, 1},
+                     std::string(reinterpret_cast<const char*>(scales.data()), rows * sizeof(float)),
+                     "constants");
+  const TensorId places = places_of(l, id, table.dims[0]);
+  const std::vector<int32_t> shape = tensor_at(l, places).shape;
+  const auto gathered = [&](TensorId from, int64_t columns) {
+    std::vector<int32_t> picked = shape;
+    picked.push_back(static_cast<int32_t>(columns));
+    const TensorId to = temporary(l, picked, from);
+    emit(l, Op::kGather, {from, places}, {to}, {{"axis", int64_t{0}}});
+    return to;
+  };
+  const TensorId chosen = gathered(stored, table.dims[1]),
+                 floats = temporary_float(l, tensor_at(l, chosen).shape);
+  emit(l, Op::kDequantize, {chosen}, {floats});
+  emit_result(l, id, Op::kMul, {floats, gathered(factors, 1)});
+}
+
 void lower_gather(Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
   const size_t rank = in_dims(l, id).size();
   int64_t axis = ir::int_attribute(node, "axis", 0);
   if (axis < 0) axis += static_cast<int64_t>(rank);
   const int64_t length = in_dims(l, id)[static_cast<size_t>(axis)];
+  if (rank == 2 && axis == 0 && stores_rows(l, node)) return lower_rows(l, id);
   const bool last = l.layouts.node_in[static_cast<size_t>(id)];
   const int at = axis_in(axis, rank, last);
   const TensorId x = read(l, id, 0);
-  auto indices = integers_of(l, node, 1);
-  if (!indices)
-    return emit_result(l, id, Op::kGather, {x, read(l, id, 1)}, {{"axis", int64_t{at}}}, same_as(x));
-  for (int64_t& i : *indices) i += i < 0 ? length : 0;
-  const std::vector<int64_t>& index_dims = dims_of(l, node.inputs[1]);
-  if (index_dims.empty()) {  // one of them: a SLICE, which every runtime has
+  const auto indices = integers_of(l, node, 1);
+  if (indices && dims_of(l, node.inputs[1]).empty()) {  // one of them: a SLICE, which every runtime has
     std::vector<int32_t> begin(rank, 0), size = tensor_at(l, x).shape;
-    begin[static_cast<size_t>(at)] = static_cast<int32_t>((*indices)[0]);
+    const int64_t index = (*indices)[0];
+    begin[static_cast<size_t>(at)] = static_cast<int32_t>(index < 0 ? index + length : index);
     size[static_cast<size_t>(at)] = 1;
     const std::vector<TensorId> inputs{x, constant_ints(l, begin), constant_ints(l, size)};
     return emit_result(l, id, Op::kSlice, inputs, {}, same_as(x), size);
   }
-  std::vector<int32_t> narrow(indices->begin(), indices->end());
-  const TensorId table =
-      add_constant(l, Type::kInt32, {index_dims.begin(), index_dims.end()},
-                   std::string(reinterpret_cast<const char*>(narrow.data()), narrow.size() * sizeof(int32_t)),
-                   "constants");
-  emit_result(l, id, Op::kGather, {x, table}, {{"axis", int64_t{at}}}, same_as(x));
+  emit_result(l, id, Op::kGather, {x, places_of(l, id, length)}, {{"axis", int64_t{at}}}, same_as(x));
 }
 
 void lower_expand(Lowering& l, ir::NodeId id) {

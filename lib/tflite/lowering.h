@@ -201,6 +201,8 @@ NodeSides free_sides(const Lowering& l,
 /// Named rewrites on the ONNX graph that bring it nearer to what TFLite has. In place; plan entries are kept.
 void rewrite(plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms,
              const LowerOptions& options);
+/// Tables whose rows are rounded as they are gathered hold the integers themselves.
+void round_tables(Model& model);
 /// Cancels inverse TRANSPOSEs and RESHAPEs, drops what nobody reads.
 void tidy(Model& model);
 

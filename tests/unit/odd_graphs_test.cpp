@@ -182,6 +182,34 @@ TEST_CASE("a .tflite of free lengths says which it was fixed to, and is judged o
   CHECK(sqnr_db(expected, ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), expected.dims)) > 25);
 }
 
+TEST_CASE("a table of embeddings has 8 bits where its rows are rounded", "[litert]") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = input(g, "x", {1, 40, 12});
+  const ir::ValueId ids = node(g, "ArgMax", {x}, {{"axis", int64_t{1}}, {"keepdims", int64_t{0}}}),
+                    rows = node(g, "Gather", {constant(g, random_tensor({40, 32}, 3)), ids}, {},
+                                tiny::Dims{1, 12, 32}),
+                    tokens = tiny::reshape(g, rows, {12, 32});
+  g.values[static_cast<size_t>(ids)].dtype = ir::DType::kInt64;
+  output(g, tiny::gemm(g, tiny::relu(g, tiny::gemm(g, tokens, 24)), 8), "y");
+  const std::string model = onnx_io::write(g);
+  const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+  const ir::Tensor expected = ort_try::run(model, inputs)[0];
+  for (const char* form : {"int8", "dynamic_range"}) {
+    CAPTURE(form);
+    std::vector<std::string> settings = lone_tflite("litert");
+    settings.push_back(format("/output/tflite/form={}", form));
+    settings.emplace_back(R"(/keep_float={"op_types": ["ArgMax"]})");
+    const std::string tflite = convert_graph(g, settings).tflite;
+    const tflite::file::Model parsed = tflite::file::parse(tflite, "odd.tflite");
+    const auto gather = std::ranges::find(parsed.graphs[0].operators, std::string("GATHER"),
+                                          [](const auto& op) { return std::string(op.op); });
+    REQUIRE(gather != parsed.graphs[0].operators.end());
+    CHECK(parsed.graphs[0].tensors[static_cast<size_t>(gather->inputs[0])].dtype == ir::DType::kInt8);
+    const litert::Result found = litert::run(tflite, inputs);
+    CHECK(sqnr_db(expected, ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), expected.dims)) > 28);
+  }
+}
+
 TEST_CASE("depthwise weights of 8 bits are unfolded once in the form dynamic_range", "[litert]") {
   const auto build = [](ir::Graph& g, ir::ValueId x) {
     const ir::ValueId wide = tiny::relu(g, conv(g, x, 128, {.kernel = 3, .pad = 1})),
