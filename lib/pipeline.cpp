@@ -349,6 +349,7 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("tflite");
   if (wants_format(config, "tflite")) {
     const std::string name = outputs.tflite.filename().string();
+    if (const auto slow = slow_kernels(config, target, name)) diagnostics.warning(*slow);
     const OfItsSizes sized = of_its_sizes(graph, *source, answers.held_out.images, at_hand, name);
     if (sized.taken) diagnostics.warning(*sized.taken);
     const auto unlike = unlike_its_plan(files.tflite.bytes, name, with_shapes_of(graph, sample, doors),

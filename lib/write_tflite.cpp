@@ -286,6 +286,18 @@ std::vector<std::string> tflite_notes(const tflite::Model& lowered, const plan::
   return notes;
 }
 
+std::optional<Problem> slow_kernels(const config::CoreConfig& config, const target::TargetSpec& target,
+                                    const std::string& place) {
+  const bool wide = config.output.tflite_form == config::TfliteForm::kInt16x8;
+  if (!wide || target.tflite) return std::nullopt;
+  return Problem{
+      "slow-kernels", place,
+      "activations of 16 bits run in LiteRT without XNNPACK: ten small networks took 8 to 45 times as "
+      "long as in float (LiteRT 2.3, one thread of an x86)",
+      "for speed write int8 or float32 (--set /output/tflite/form=int8); for a microcontroller or an "
+      "NPU, whose kernels are others, name it (--target tflm or ethos-u)"};
+}
+
 tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
                            const run::Doors& doors, const config::CoreConfig& config,
                            const target::TargetSpec& target) {

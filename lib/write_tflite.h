@@ -50,5 +50,8 @@ void check_tflite(const ir::Graph& graph, const plan::QuantPlan& plan, const std
 /// the ONNX model. And what narrow weights come to, and what the target leaves to the processor beside it.
 std::vector<std::string> tflite_notes(const tflite::Model& lowered, const plan::QuantizedModel& model,
                                       const target::TargetSpec& target);
+/// What takes many times float's time in LiteRT: activations of 16 bits, where no other runtime is named.
+std::optional<Problem> slow_kernels(const config::CoreConfig& config, const target::TargetSpec& target,
+                                    const std::string& place);
 
 }  // namespace qc

@@ -358,17 +358,18 @@ void add_own(std::vector<Key>& t) {
       "model; mctq, the same weights and activations behind nodes of mct_quantizers, for the IMX500 "
       "converter: stock ONNX Runtime does not load it, and it is judged by what fake_quant computes.",
       "pytorch_export_model"));
-  t.push_back(
-      choice("/output/tflite/form", FIELD(output.tflite_form),
-             {{"int8", 0, false, ""},
-              {"float32", 1, false, ""},
-              {"dynamic_range", 2, false, ""},
-              {"float16", 3, false, ""},
-              {"int16x8", 4, false, ""}},
-             "Numbers of the .tflite: int8 as planned; float32; float activations with int8 weights "
-             "(dynamic_range) or half-precision weights (float16), which need no images when nothing else is "
-             "written; int16x8: int16 activations without zero points, int8 weights, for a .tflite alone.",
-             kOwn));
+  t.push_back(choice(
+      "/output/tflite/form", FIELD(output.tflite_form),
+      {{"int8", 0, false, ""},
+       {"float32", 1, false, ""},
+       {"dynamic_range", 2, false, ""},
+       {"float16", 3, false, ""},
+       {"int16x8", 4, false, ""}},
+      "Numbers of the .tflite: int8 as planned; float32; float activations with int8 weights "
+      "(dynamic_range) or half-precision weights (float16), which need no images when nothing else is "
+      "written; int16x8: int16 activations without zero points, int8 weights, for a .tflite alone (slow "
+      "in LiteRT: for microcontrollers and NPUs).",
+      kOwn));
   t.push_back(choice("/output/tflite/io_type", FIELD(output.tflite_io_type),
                      {{"int8", 0, false, ""}, {"uint8", 1, false, ""}, {"float32", 2, false, ""}},
                      "Type of the .tflite's inputs and outputs where the plan rounds them.", kOwn));

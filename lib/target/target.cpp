@@ -217,6 +217,8 @@ TargetSpec with_int16_activations(TargetSpec target) {
     }
   }
   for (auto& [op_type, range] : target.known_ranges) range.second = 1;  // 1 - 2^-15, when rounded
+  target.costs.clear();  // those of int8, from which these kernels are far
+  target.costs_on.clear();
   return target;
 }
 

@@ -182,6 +182,21 @@ TEST_CASE("a .tflite of free lengths says which it was fixed to, and is judged o
   CHECK(sqnr_db(expected, ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), expected.dims)) > 25);
 }
 
+TEST_CASE("activations of 16 bits are slow in LiteRT, and no time of 8 bits is said of them") {
+  ir::Graph g = tiny::graph();
+  output(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 4)), "y");
+  const auto warned = [&](const char* target, const char* form) {
+    std::vector<std::string> settings = lone_tflite(target);
+    settings.push_back(format("/output/tflite/form={}", form));
+    const report::Report report = convert_graph(g, settings).report;
+    CHECK(report.predicted_time.has_value() == (std::string(form) == "int8"));
+    return std::ranges::count_if(report.warnings, [](const auto& one) { return one.code == "slow-kernels"; });
+  };
+  CHECK(warned("litert", "int16x8") == 1);
+  CHECK(warned("tflm", "int16x8") == 0);
+  CHECK(warned("litert", "int8") == 0);
+}
+
 TEST_CASE("a table of embeddings has 8 bits where its rows are rounded", "[litert]") {
   ir::Graph g = tiny::graph();
   const ir::ValueId x = input(g, "x", {1, 40, 12});
