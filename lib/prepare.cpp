@@ -119,6 +119,18 @@ std::unique_ptr<images::ImageSource> open_images(const ir::Graph& graph, const c
   return images::open_folder(options, inputs, diagnostics);
 }
 
+std::string free_batch_note(const ir::Graph& graph) {
+  for (const ir::ValueId v : graph.inputs) {
+    const ir::Value& value = graph.values[static_cast<size_t>(v)];
+    if (value.has_shape && !value.dims.empty() && value.dims[0] < 0)
+      return format(
+          "a .tflite has one batch size, which the model leaves free at its input '{}': for another set "
+          "/input_shapes/{} (and give calibration files of that size)",
+          value.name, value.name);
+  }
+  return {};
+}
+
 void fix_batch(ir::Graph& graph) {
   std::set<std::string> batch;  // the names of the free dimensions
   for (const ir::ValueId v : graph.inputs) {

@@ -182,6 +182,25 @@ TEST_CASE("a .tflite of free lengths says which it was fixed to, and is judged o
   CHECK(sqnr_db(expected, ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), expected.dims)) > 25);
 }
 
+TEST_CASE("a .tflite says what became of a free batch, and how to get another") {
+  ir::Graph g = tiny::graph();
+  output(g, tiny::relu(g, conv(g, input(g, "x", {-1, 3, 12, 10}), 4)), "y");
+  const auto shape = [](const std::string& tflite) {
+    const tflite::file::Model parsed = tflite::file::parse(tflite, "odd.tflite");
+    return parsed.graphs[0].tensors[static_cast<size_t>(parsed.graphs[0].inputs[0])].shape;
+  };
+  std::vector<std::string> settings = lone_tflite("int8");
+  const Files one = convert_graph(g, settings);
+  CHECK(shape(one.tflite) == std::vector<int64_t>{1, 3, 12, 10});
+  CHECK_THAT(join(one.report.notes, "\n"), Catch::Contains("/input_shapes/x"));
+  settings.emplace_back("/input_shapes/x=[4,3,12,10]");
+  const Files four = convert_graph(g, settings, [](unsigned i) {
+    return random_tensor({4, 3, 12, 10}, i + 1);
+  });
+  CHECK(shape(four.tflite) == std::vector<int64_t>{4, 3, 12, 10});
+  CHECK_THAT(join(four.report.notes, "\n"), !Catch::Contains("/input_shapes/x"));
+}
+
 TEST_CASE("activations of 16 bits are slow in LiteRT, and no time of 8 bits is said of them") {
   ir::Graph g = tiny::graph();
   output(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 4)), "y");
