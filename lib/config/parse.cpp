@@ -227,11 +227,12 @@ void check_modes(const Walk& walk) {
     check_block(rule.settings.weights_block_size.value_or(0), rule.place + "/action/weights_block_size");
   const bool tflite =
       std::find(c.output.formats.begin(), c.output.formats.end(), "tflite") != c.output.formats.end();
-  if (tflite && (c.mode == Mode::kWeightOnly || c.mode == Mode::kBfloat16))
-    walk.problem("/mode", "refused",
-                 "a .tflite cannot hold such weights beside float activations without rounding these as well",
-                 "leave \"tflite\" out of /output/formats, or take the mode float16, or static with "
-                 "/output/tflite/form dynamic_range");
+  if (tflite && c.mode == Mode::kBfloat16)
+    walk.problem("/mode", "refused", "a .tflite holds no bfloat16",
+                 "leave \"tflite\" out of /output/formats, or take the mode float16 or weight_only");
+  if (tflite && c.mode == Mode::kWeightOnly && c.weight_only.block_size > 0)
+    walk.problem("/weight_only/block_size", "refused", "a .tflite's weights have one scale a channel",
+                 "leave \"tflite\" out of /output/formats, or write 0");
   if (tflite && c.mode == Mode::kStrip)
     walk.problem("/mode", "refused", "the mode strip gives back a model of floats, as ONNX",
                  "leave \"tflite\" out of /output/formats; a float .tflite of the stripped model is "

@@ -1,2 +1,2 @@
 # What a .tflite cannot hold is refused before any work.
-"$QCONVERT" "$SAMPLE/model.onnx" --set /mode=weight_only --format tflite -o out
+"$QCONVERT" "$SAMPLE/model.onnx" --set /mode=bfloat16 --format tflite -o out

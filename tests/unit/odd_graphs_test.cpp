@@ -1318,6 +1318,26 @@ TEST_CASE("a dilated signal runs on the Edge TPU, where dilations are alike", "[
     check({target, build, lone_tflite(target), 28}, {1, 3, 20});
 }
 
+TEST_CASE("weights alone may be integers in a .tflite", "[litert]") {
+  const auto build = [](ir::Graph& g, ir::ValueId x) {
+    const ir::ValueId wide = tiny::relu(g, conv(g, x, 32)),
+                      deep = tiny::relu(g, conv(g, wide, 32, {.kernel = 3, .pad = 1, .groups = 32}, 5));
+    output(g, tiny::gemm(g, tiny::reshape(g, conv(g, deep, 8), {1, 960}), 10), "y");
+  };
+  std::vector<std::string> settings = lone_tflite("litert");
+  settings.emplace_back("/mode=weight_only");
+  check({"alone", build, settings, 35});
+  settings[0] = kBoth[1];
+  check({"both", build, settings, 35});
+  ir::Graph g = tiny::graph();
+  build(g, input(g, "x", {1, 3, 12, 10}));
+  const std::string tflite = convert_graph(g, lone_tflite("litert")).tflite,
+                    floats = convert_graph(g, settings).tflite;
+  CHECK(floats.size() < tflite.size() * 5 / 4);
+  const tflite::file::Model parsed = tflite::file::parse(floats, "odd.tflite");
+  for (const auto& op : parsed.graphs[0].operators) CHECK(op.op != "QUANTIZE");
+}
+
 TEST_CASE("a MaxPool with padding behind a Relu runs on the Edge TPU", "[litert]") {
   const auto pooled = [](ir::Graph& g, ir::ValueId x) {
     return node(g, "MaxPool", {x},
