@@ -463,6 +463,7 @@ void finish(Model& model, const LowerOptions& options) {
   requantize_in_float(model);
   if (options.xnnpack) requantize_by_products(model);
   for (Operator& op : model.operators) op.version = version_of(model, op).version;
+  name_apart(model);
 }
 
 // The same constants as in an ONNX file of this mode, but for ties in size.

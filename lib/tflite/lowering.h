@@ -205,5 +205,7 @@ void rewrite(plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms
 void round_tables(Model& model);
 /// Cancels inverse TRANSPOSEs and RESHAPEs, drops what nobody reads.
 void tidy(Model& model);
+/// No two tensors have one name, by which tools know them; those of inputs and outputs stay.
+void name_apart(Model& model);
 
 }  // namespace qc::tflite

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "tflite/lowering.h"
 
@@ -143,6 +144,22 @@ void tidy(Model& model) {
   while (merge_pairs(model) || skip_no_ops(model)) {
   }
   drop_unread(model);
+}
+
+void name_apart(Model& model) {
+  std::set<std::string> taken;
+  std::vector<bool> fixed(model.tensors.size());
+  for (const std::vector<TensorId>* ports : {&model.inputs, &model.outputs})
+    for (const TensorId t : *ports) {
+      fixed[static_cast<size_t>(t)] = true;
+      taken.insert(at(model, t).name);
+    }
+  for (size_t t = 0; t < model.tensors.size(); ++t) {
+    if (fixed[t]) continue;
+    std::string& name = model.tensors[t].name;
+    const std::string base = name;
+    for (int k = 2; !taken.insert(name).second; ++k) name = base + "_" + std::to_string(k);
+  }
 }
 
 }  // namespace qc::tflite

@@ -2,6 +2,7 @@
 // random; then what only the form of the file shows (fusing, padding, versions, integers).
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <set>
 
 #include "support/golden.h"
 #include "tflite/read.h"
@@ -77,6 +78,8 @@ TEST_CASE("depthwise kernels too large for XNNPACK are cut into pieces", "[liter
   check_same(g, 1e-5f, -1, 1, options);
   const Model model = lower(float_model(g), {}, options);
   CHECK(count(model, Op::kDepthwiseConv2d) >= 12);
+  std::set<std::string> names;
+  for (const Tensor& tensor : model.tensors) CHECK(names.insert(tensor.name).second);
 }
 
 TEST_CASE("pools of any stride, padding, ceil_mode and counting are ONNX's", "[litert]") {
