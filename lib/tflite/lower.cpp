@@ -461,7 +461,7 @@ void finish(Model& model, const LowerOptions& options) {
   tidy(model);
   round_tables(model);
   requantize_in_float(model);
-  if (options.xnnpack) requantize_by_products(model);
+  if (options.xnnpack) requantize_by_products(model), reduce_to_the_end(model);
   for (Operator& op : model.operators) op.version = version_of(model, op).version;
   name_apart(model);
 }

@@ -205,6 +205,9 @@ void rewrite(plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms
 void round_tables(Model& model);
 /// Cancels inverse TRANSPOSEs and RESHAPEs, drops what nobody reads.
 void tidy(Model& model);
+/// Float reductions take in the dimensions of 1 behind their last axis: XNNPACK goes through [1, N, 1] one by
+/// one, and 20 times as fast where N is the end.
+void reduce_to_the_end(Model& model);
 /// No two tensors have one name, by which tools know them; those of inputs and outputs stay.
 void name_apart(Model& model);
 

@@ -146,6 +146,26 @@ void tidy(Model& model) {
   drop_unread(model);
 }
 
+void reduce_to_the_end(Model& model) {
+  constexpr Op kReductions[] = {Op::kMean, Op::kSum, Op::kReduceMax, Op::kReduceMin};
+  for (Operator& op : model.operators) {
+    if (std::ranges::find(kReductions, op.op) == std::end(kReductions) ||
+        int_option(op, "keep_dims", 0) == 0 || at(model, op.inputs[0]).type != Type::kFloat32 ||
+        !at(model, op.inputs[1]).data)
+      continue;
+    std::vector<int32_t> axes = ints_of(at(model, op.inputs[1]));
+    const std::vector<int32_t>& shape = at(model, op.inputs[0]).shape;
+    const auto rank = static_cast<int32_t>(shape.size());
+    for (int32_t& axis : axes) axis += axis < 0 ? rank : 0;
+    const size_t before = axes.size();
+    for (int32_t d = axes.empty() ? rank : *std::ranges::max_element(axes) + 1; d < rank; ++d)
+      axes.push_back(d);
+    const bool ones = std::all_of(axes.begin() + static_cast<std::ptrdiff_t>(before), axes.end(),
+                                  [&](int32_t d) { return shape[static_cast<size_t>(d)] == 1; });
+    if (ones && axes.size() > before) op.inputs[1] = add_ints(model, axes, op.node);
+  }
+}
+
 void name_apart(Model& model) {
   std::set<std::string> taken;
   std::vector<bool> fixed(model.tensors.size());

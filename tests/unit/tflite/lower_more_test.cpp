@@ -187,6 +187,29 @@ TEST_CASE("a tensor's shape is read while others are added") {
   }
 }
 
+TEST_CASE("a mean in front of dimensions of 1 takes them in", "[litert]") {
+  ir::Graph g = tiny::graph(21);
+  const ir::ValueId x = tiny::input(g, "x", {1, 6, 5, 4});
+  const ir::ValueId scale = tiny::constant(g, tiny::random_tensor({6}, 3, 0.5f, 1.5f)),
+                    shift = tiny::constant(g, tiny::random_tensor({6}, 4));
+  tiny::output(g, tiny::node(g, "GroupNormalization", {x, scale, shift}, {{"num_groups", int64_t{1}}}),
+               "group");
+  const ir::ValueId flat = tiny::node(g, "Reshape", {x, ints(g, {1, 120, 1})}, {}, tiny::Dims{1, 120, 1});
+  for (const int64_t keep : {0, 1})
+    tiny::output(g, tiny::node(g, "ReduceMax", {flat, ints(g, {1})}, {{"keepdims", keep}}),
+                 "most" + std::to_string(keep));
+  tiny::output(g, tiny::node(g, "ReduceMean", {x, ints(g, {1})}, {{"keepdims", int64_t{1}}}), "inside");
+  LowerOptions options = kept();
+  options.xnnpack = true;
+  const Model model = lower(float_model(g), {}, options);
+  for (const Operator& op : model.operators) {
+    if (op.op != Op::kReduceMax) continue;
+    const bool keeps = int_option(op, "keep_dims", 0) != 0;
+    CHECK(model.tensors[static_cast<size_t>(op.inputs[1])].shape[0] == (keeps ? 2 : 1));
+  }
+  check_same(g, 3e-5f, -1, 1, options);
+}
+
 TEST_CASE("ops of the newest opsets", "[litert]") {
   ir::Graph g = tiny::graph(24);
   const ir::ValueId x = tiny::input(g, "x", {2, 5, 6});
