@@ -298,7 +298,11 @@ void add_gate(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& t
   }
 }
 
-// An Add that a product of matrices does by the way costs where the two are on different sides alone.
+// More than anything else costs, noise included: nobody has measured what it is to round between the two.
+constexpr double kNeverApart = 1e15;
+
+// An Add that a product of matrices does by the way: for nothing, and in the same place, unless a rule has
+// put one of them into another.
 bool is_bias(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& target,
              const std::vector<Capability>& capabilities, const NodeCost& own, PlacementCosts& costs) {
   const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
@@ -310,9 +314,11 @@ bool is_bias(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& ta
       return capabilities[static_cast<size_t>(n)].ability != Ability::kFloatOnly;
     };
     if (free(id) != free(maker)) return false;
+    const bool ruled =
+        capabilities[static_cast<size_t>(id)].pinned || capabilities[static_cast<size_t>(maker)].pinned;
     if (free(id)) {
-      costs.pairs.push_back({id, maker, own.floating});
-      costs.pairs.push_back({maker, id, own.integer});
+      costs.pairs.push_back({id, maker, ruled ? own.floating : kNeverApart});
+      costs.pairs.push_back({maker, id, ruled ? own.integer : kNeverApart});
     }
     return true;
   }

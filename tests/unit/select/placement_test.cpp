@@ -302,6 +302,23 @@ TEST_CASE("an Add of a constant that is read in short runs costs integers more t
   CHECK(repeated.floating == whole.floating);
 }
 
+TEST_CASE("a product of matrices and its bias stand in one place, for the time of the product", "[select]") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 12, 32});
+  const ir::ValueId product = tiny::matmul(g, x, tiny::constant(g, tiny::random_tensor({32, 16}, 1)));
+  tiny::output(g, tiny::add(g, tiny::constant(g, tiny::random_tensor({16}, 2)), product), "y");
+  target::TargetSpec target = target::load("litert");
+  const auto capabilities = select::capabilities(g, target, {});
+  const auto cost = [&](bool matmul, bool add) {
+    return select::cost_of(g, {matmul, add}, select::time_costs(g, capabilities, target));
+  };
+  const double apart = cost(true, false), both = cost(true, true);
+  target.bias_in_products = true;
+  CHECK(cost(true, true) < both);
+  CHECK(cost(true, false) > 1e6 * apart);
+  CHECK(cost(false, true) > 1e6 * apart);
+}
+
 }  // namespace
 
 TEST_CASE("refining gives up time only for accuracy") {
