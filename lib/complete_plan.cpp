@@ -24,7 +24,8 @@ void decide(const PlanScene& scene, const plan::Candidates& activations, plan::Q
   select::decide(plan, scene.graph, scene.target, activations);
   select::bound_multipliers(plan, scene.graph, scene.target, scene.config.quantization.min_threshold);
   if (is_full(scene.config, scene.target))
-    select::avoid_ties(plan, scene.graph, scene.target);  // both files compute the same integers
+    select::avoid_ties(plan, scene.graph, scene.target,  // both files compute the same integers
+                       wants_format(scene.config, "tflite"));
 }
 
 plan::QuantPlan complete_plan(const PlanScene& scene, const std::vector<bool>& integer,

@@ -16,8 +16,9 @@
 namespace qc::select {
 namespace {
 
-constexpr double kParts = 1023;  // odd; 1/2046 is twice what XNNPACK's multipliers err over 255 steps
-constexpr double kLeast = 64;    // so that no scale moves by more than 1/128
+constexpr double kParts = 1023;          // odd; 1/2046 is twice what XNNPACK's multipliers err over 255 steps
+constexpr double kLeast = 64;            // so that no scale moves by more than kMostMove ...
+constexpr double kMostMove = 1.0 / 128;  // ... as none does that a power of two is near enough to
 
 // Products and LeakyRelus: how far two runtimes' results may lie apart, relative to the result. Floats
 // multiplied in different orders; XNNPACK's sum with a multiplier of 20 bits (tflite/lower_activations.cpp).
@@ -182,14 +183,30 @@ void avoid_ties_of_products(Scales& scales, const ir::Graph& graph, const target
   }
 }
 
+bool has_free_scales(const target::TargetSpec& target) {
+  return target.activations.grid() == target::Grid::kUniform &&
+         std::none_of(target.ops.begin(), target.ops.end(),
+                      [](const auto& rule) { return rule.second.result.has_value(); });
+}
+
+// Gives `v` the scale next to its own with which no sum on the grid of `out` is half a step.
+void move_to_parts(Scales& scales, ir::ValueId v, ir::ValueId out, const ir::Graph& graph,
+                   const target::TargetSpec& target) {
+  const double exact = static_cast<double>(scales.scale(v)) / scales.scale(out) * kParts;
+  for (const double parts : {std::round(exact), std::floor(exact)}) {
+    const auto scale = static_cast<float>(parts / kParts * scales.scale(out));
+    if (parts < kLeast && std::fabs(parts - exact) > kMostMove * exact) continue;
+    if (!scales.may_be(v, scale, graph, target)) continue;
+    return scales.set(v, scale);
+  }
+}
+
 }  // namespace
 
-void avoid_ties(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target) {
-  const bool free = target.activations.grid() == target::Grid::kUniform &&
-                    std::none_of(target.ops.begin(), target.ops.end(),
-                                 [](const auto& rule) { return rule.second.result.has_value(); });
-  if (!free) return;  // a scale that has to be a power of two cannot move
-  share_near_grids(plan, graph, target);
+void avoid_ties(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target, bool near) {
+  const bool free = has_free_scales(target);
+  if (!free && !near) return;  // a scale that has to be a power of two cannot move
+  if (free) share_near_grids(plan, graph, target);
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
   Scales scales = gather(plan, graph, target, order);
   for (auto id = order.rbegin(); id != order.rend(); ++id) {
@@ -200,18 +217,11 @@ void avoid_ties(plan::QuantPlan& plan, const ir::Graph& graph, const target::Tar
     const ir::ValueId out = plan::rounded_result(scales.plan, graph, node.outputs[0]);
     if (!rounded_to_8_bits(scales, graph, out)) continue;
     scales.fixed.insert(scales.group_of(out));
-    for (const ir::ValueId v : node.inputs) {
-      if (!rounded_to_8_bits(scales, graph, v) || !scales.fixed.insert(scales.group_of(v)).second) continue;
-      const double exact = static_cast<double>(scales.scale(v)) / scales.scale(out) * kParts;
-      for (const double parts : {std::round(exact), std::floor(exact)}) {
-        const auto scale = static_cast<float>(parts / kParts * scales.scale(out));
-        if (parts < kLeast || !scales.may_be(v, scale, graph, target)) continue;
-        scales.set(v, scale);
-        break;
-      }
-    }
+    for (const ir::ValueId v : node.inputs)
+      if (rounded_to_8_bits(scales, graph, v) && scales.fixed.insert(scales.group_of(v)).second)
+        move_to_parts(scales, v, out, graph, target);
   }
-  avoid_ties_of_products(scales, graph, target, order);
+  if (free) avoid_ties_of_products(scales, graph, target, order);
 }
 
 }  // namespace qc::select

@@ -19,6 +19,12 @@ namespace qc::select {
 /// 600, until no result of any two integers lies so near half a step that a float's last bits decide it.
 /// Before all that, what a Concat joins gets one scale where ranges are near (near_grids.h): what is not
 /// rescaled is not rounded, and the two files rescale in other places.
-void avoid_ties(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target);
+///
+/// Where the target asks for ranges that are powers of two, as many as one sum in two is half a step, and
+/// what XNNPACK rounds up and others do not adds up along a residual stream. Nothing moves there unless
+/// `near` is true: then the scales that Adds read do, and no others, by at most 1 part in 128 from their
+/// powers.
+void avoid_ties(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target,
+                bool near = false);
 
 }  // namespace qc::select

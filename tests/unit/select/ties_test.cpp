@@ -87,6 +87,33 @@ TEST_CASE("sums of integers keep away from half steps, so that every rule of rou
   CHECK(different == 0);
 }
 
+TEST_CASE("ranges that have to be powers of two move only where near them will do, and then without ties") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 4}), y = tiny::input(g, "y", {1, 4});
+  const ir::ValueId z = tiny::input(g, "z", {1, 4});
+  const ir::ValueId sum = tiny::add(g, x, y), twice = tiny::add(g, sum, z);
+  tiny::output(g, twice);
+  const target::TargetSpec target = target::load("tflite");
+  plan::QuantPlan plan = integers_everywhere(g);
+  const std::vector<std::pair<ir::ValueId, float>> scales{
+      {x, 0x1p-8f}, {y, 0x1p-6f}, {sum, 0x1p-5f}, {z, 0x1p-12f}, {twice, 0x1p-4f}};
+  for (const auto& [v, scale] : scales) round_at(plan, v, scale);
+  select::avoid_ties(plan, g, target);
+  for (const auto& [v, scale] : scales) CHECK(scale_of(plan, v) == scale);
+  select::avoid_ties(plan, g, target, true);
+  for (const auto& [v, scale] : scales) CHECK(scale_of(plan, v) == Approx(scale).epsilon(1.0 / 128));
+  int different = 0;
+  for (const auto& [a, b, to] : {std::tuple{x, y, sum}, {sum, z, twice}}) {
+    const float left = scale_of(plan, a), right = scale_of(plan, b), out = scale_of(plan, to);
+    CHECK(nearest_tie(static_cast<double>(left) / out, static_cast<double>(right) / out) > 4e-4);
+    for (int i = -255; i <= 255; ++i)
+      for (int j = -255; j <= 255; ++j)
+        different += std::lrint(static_cast<float>(i) * (left / out) +
+                                static_cast<float>(j) * (right / out)) != xnnpack_sum(i, j, left, right, out);
+  }
+  CHECK(different == 0);
+}
+
 TEST_CASE("scales that an op insists on, and those of other widths, stay") {
   ir::Graph g = tiny::graph();
   const ir::ValueId x = tiny::input(g, "x", {1, 4});
