@@ -102,6 +102,12 @@ std::optional<QuantParams> by_op(const ir::Graph& graph, ir::ValueId v, const ta
              : quant::asymmetric_params(low, high, target.activations.bits, target.activations.is_signed);
 }
 
+// The members of a scale group have one grid, and where a file has several for them, the narrower cuts off
+// what others read.
+bool is_wider(const QuantParams& a, const QuantParams& b) {
+  return quant::range_max(a) - quant::range_min(a) > quant::range_max(b) - quant::range_min(b);
+}
+
 bool on_grid(const ir::Tensor& weight, const QuantParams& params) {
   const std::span<const float> floats = weight.as<float>();
   const std::vector<float> again =
@@ -186,7 +192,8 @@ plan::Candidates found_activations(const ir::Graph& graph, const plan::QuantPlan
   for (const bool own : {true, false})  // what the file says of a member goes before what follows from others
     for (size_t v = 0; v < plan.values.size(); ++v) {
       const plan::ValueDecision& decision = plan.values[v];
-      if (!decision.quantized || known.contains(decision.scale_group)) continue;
+      const auto before = known.find(decision.scale_group);
+      if (!decision.quantized || (before != known.end() && !own)) continue;
       const auto id = static_cast<ir::ValueId>(v);
       const auto said = found.activations.find(graph.values[v].name);
       std::optional<QuantParams> params;
@@ -195,7 +202,7 @@ plan::Candidates found_activations(const ir::Graph& graph, const plan::QuantPlan
         params = from_zero_on(*params);
       if (!own) params = behind_activation(graph, id, found, target);
       if (!own && !params) params = by_op(graph, id, target);
-      if (params)
+      if (params && (before == known.end() || is_wider(*params, before->second[0].params)))
         known[decision.scale_group] = {
             {*params, 0, 0, own ? "as the file has it" : "follows from the grid before it or from the op"}};
     }

@@ -134,3 +134,25 @@ TEST_CASE("a Where on integers is one on floats") {
   CHECK(where.inputs[1] == g.inputs[0]);
   CHECK(ir::scalar_constant(g, where.inputs[2]) == 2.0);
 }
+
+TEST_CASE("of several grids in a file for what has one, that is taken which cuts nothing off") {
+  const bool wide_first = GENERATE(false, true);
+  ir::Graph g = tiny::graph();
+  const auto a = tiny::node(g, "Neg", {tiny::input(g, "x", {2, 4})}, {}, tiny::Dims{2, 4});
+  const auto b = tiny::transpose(g, a, {1, 0});
+  tiny::output(g, b, "y");
+  const target::TargetSpec target = target::load("int8");
+  const auto grid = [&](double low, double high) {
+    return quant::asymmetric_params(low, high, 8, target.activations.is_signed);
+  };
+  const quant::QuantParams wide = grid(-2, 3), narrow = grid(-2, 1);
+  adopt::Found found;
+  plan::QuantPlan plan;
+  plan.values.resize(g.values.size());
+  for (const ir::ValueId v : {a, b}) {
+    plan.values[static_cast<size_t>(v)].quantized = true;
+    plan.values[static_cast<size_t>(v)].scale_group = a;
+    found.activations[tiny::value(g, v).name] = (v == a) == wide_first ? wide : narrow;
+  }
+  CHECK(found_activations(g, plan, found, target).at(a)[0].params == wide);
+}
