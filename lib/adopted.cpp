@@ -71,8 +71,12 @@ std::vector<bool> never_negative(const ir::Graph& graph, const plan::QuantPlan& 
                (never[static_cast<size_t>(in)] && plan.values[static_cast<size_t>(in)].scale_group ==
                                                       plan.values[static_cast<size_t>(out)].scale_group);
       };
+      // A Cast makes floats of anything.
+      const bool from_floats = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId in) {
+        return in != ir::kNone && value_of(graph, in).dtype == ir::DType::kFloat;
+      });
       never[static_cast<size_t>(out)] =
-          bounded || (!node.inputs.empty() && std::all_of(node.inputs.begin(), node.inputs.end(), passes));
+          bounded || (from_floats && std::all_of(node.inputs.begin(), node.inputs.end(), passes));
     }
   }
   return never;

@@ -156,3 +156,20 @@ TEST_CASE("of several grids in a file for what has one, that is taken which cuts
   }
   CHECK(found_activations(g, plan, found, target).at(a)[0].params == wide);
 }
+
+TEST_CASE("what a Cast makes of other types may be negative") {
+  ir::Graph g = tiny::graph();
+  const auto x = tiny::input(g, "x", {2, 4}, ir::DType::kInt64);
+  const auto y = tiny::node(g, "Cast", {x}, {{"to", int64_t{1}}}, tiny::Dims{2, 4});
+  g.values[static_cast<size_t>(y)].dtype = ir::DType::kFloat;
+  tiny::output(g, tiny::relu(g, y), "y");
+  const target::TargetSpec target = target::load("int8");
+  adopt::Found found;
+  const quant::QuantParams grid = quant::asymmetric_params(-2, 3, 8, target.activations.is_signed);
+  found.activations[tiny::value(g, y).name] = grid;
+  plan::QuantPlan plan;
+  plan.values.resize(g.values.size());
+  plan.values[static_cast<size_t>(y)].quantized = true;
+  plan.values[static_cast<size_t>(y)].scale_group = y;
+  CHECK(found_activations(g, plan, found, target).at(y)[0].params == grid);
+}
