@@ -292,7 +292,9 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   if (!at_hand.runs) result.report.notes.push_back(unmeasured_note());
   run::infer_shapes(graph, doors);
   raise_opset_checked(graph, 13, runners, to_run, diagnostics);
-  const auto applied = normalize::normalize(graph, runners, normalize_options(to_run, doors), diagnostics);
+  normalize::Options rewriting = normalize_options(to_run, doors);
+  rewriting.merge_branches = false;
+  const auto applied = normalize::normalize(graph, runners, rewriting, diagnostics);
   run::infer_shapes(graph, doors);
 
   // From here every rounded value has a grid and the plan is complete.

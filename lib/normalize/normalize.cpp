@@ -29,6 +29,9 @@ int plain(Graph& graph, run::RunnerFactory&, const Options&) {
 int computed(Graph& graph, run::RunnerFactory& runners, const Options&) {
   return fold_constants(graph, runners);
 }
+int merged(Graph& graph, run::RunnerFactory&, const Options& options) {
+  return options.merge_branches ? merge_branches(graph) : 0;
+}
 int chosen(Graph& graph, run::RunnerFactory&, const Options& options) {
   return sub_pixel(graph, options.sub_pixel);
 }
@@ -80,7 +83,7 @@ constexpr Row kTable[] = {
      plain<own_parameters>},
     {{"fold_batch_norm", "BatchNormalization becomes part of the weights before it."},
      plain<fold_batch_norm>},
-    {{"merge_branches", "Convolutions of one input that are added become one."}, plain<merge_branches>},
+    {{"merge_branches", "Convolutions of one input that are added become one."}, merged},
     {{"fold_focus", "A convolution of every other pixel reads the picture itself."}, plain<fold_focus>},
     {{"fold_affine", "A constant scale or shift becomes part of the weights before it."}, plain<fold_affine>},
     {{"fold_hard_sigmoid", "HardSigmoid behind a convolution becomes a Clip."}, plain<fold_hard_sigmoid>},

@@ -32,6 +32,7 @@ struct Options {
   /// with.
   std::function<void(ir::Graph&)> infer_shapes;
   SubPixel sub_pixel = SubPixel::kNever;
+  bool merge_branches = true;  // not where each branch has a grid of its own already
 };
 
 struct Applied {
