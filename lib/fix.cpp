@@ -245,6 +245,29 @@ void refuse_without_use(const config::CoreConfig& config, bool strip) {
   problems.throw_if_errors(Exit::kUsage);
 }
 
+// Both files, and what the report says of them.
+ModelFiles written(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
+                   const config::CoreConfig& config, const target::TargetSpec& target,
+                   const OutputPaths& outputs, const run::Doors& doors, report::Report& report) {
+  ModelFiles files;
+  plan::QuantizedModel stored = model;
+  if (wants_format(config, "onnx")) spell_sums(stored);
+  describe_plan(report, stored.graph, stored.plan);
+  if (wants_format(config, "onnx")) {
+    const onnx_io::QdqOptions form = qdq_options(outputs, config);
+    files.onnx = onnx_io::write_qdq(stored, metadata_of(config), form);
+    describe_proof(report, stored, verdicts_of(stored, form, doors), {});
+    describe_file(report, outputs.onnx, "onnx", files.onnx);
+  }
+  if (wants_format(config, "tflite")) {
+    const tflite::Model lowered = tflite_graph(model, sample, doors, config, target);
+    files.tflite = tflite::serialise(lowered);
+    for (const std::string& note : tflite_notes(lowered, model, target)) report.notes.push_back(note);
+    describe_file(report, outputs.tflite, "tflite", files.tflite);
+  }
+  return files;
+}
+
 }  // namespace
 
 ConvertResult fix(const ConvertOptions& options, bool strip) {
@@ -307,7 +330,6 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   const Planned made = source ? planned_with(scene, {*source, split}, runners, threads, diagnostics,
                                              options.model.filename().string())
                               : planned(scene, nullptr, runners, threads);
-  const plan::QuantizedModel& model = made.model;
   result.report.notes.insert(result.report.notes.end(), made.notes.begin(), made.notes.end());
   if (!source && made.floated > 0)
     result.report.notes.push_back(
@@ -315,21 +337,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
                made.floated));
 
   // From here the files exist, in memory.
-  plan::QuantizedModel stored = model;
-  if (wants_format(config, "onnx")) spell_sums(stored);
-  describe_plan(result.report, stored.graph, stored.plan);
-  if (wants_format(config, "onnx")) {
-    const onnx_io::QdqOptions form = qdq_options(outputs, config);
-    files.onnx = onnx_io::write_qdq(stored, metadata_of(config), form);
-    describe_proof(result.report, stored, verdicts_of(stored, form, doors), {});
-    describe_file(result.report, outputs.onnx, "onnx", files.onnx);
-  }
-  if (wants_format(config, "tflite")) {
-    const tflite::Model lowered = tflite_graph(model, sample, doors, config, target);
-    files.tflite = tflite::serialise(lowered);
-    for (const std::string& note : tflite_notes(lowered, model, target)) result.report.notes.push_back(note);
-    describe_file(result.report, outputs.tflite, "tflite", files.tflite);
-  }
+  files = written(made.model, sample, config, target, outputs, doors, result.report);
   finish_report(result.report, applied, made.guards, config, split, diagnostics, {});
   result.explained = explain(result.report, options.explain);
   deliver(result, files, options, config, outputs, graph);
