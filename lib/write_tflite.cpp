@@ -49,16 +49,8 @@ target::TargetSpec target_of(const config::CoreConfig& config) {
   if (wide) target = target::with_int16_activations(std::move(target));
   target.weights.narrow_at_4 = wants_format(config, "tflite");
   target.known_ranges_bind = wants_format(config, "tflite") || target.tflite;
-  // LiteRT runs a .tflite that stands alone, and its times are those of the target "litert"; a target of the
-  // user's has its own.
-  const bool alone = wants_format(config, "tflite") && !wants_format(config, "onnx");
-  if (alone && !target.tflite && !config.target.ends_with(".json") && !target.costs.empty() &&
-      config.goals.processor == config::PlacementGoals::kAnyProcessor) {
-    target.costs = target::load("litert").costs;
-    target.costs_on.clear();
-  }
   // ONNX Runtime's integer MatMul rounds its result; int64 biases take LiteRT to slower kernels.
-  target.bias_in_products = alone && !wide;
+  target.bias_in_products = wants_format(config, "tflite") && !wants_format(config, "onnx") && !wide;
   if (wants_format(config, "tflite"))  // which has integers alone
     for (auto& [bits, codebook] : target.weight_widths) codebook = false;
   // Weights of float nodes are integers behind a DEQUANTIZE where its kernel knows all their scales.

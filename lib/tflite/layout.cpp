@@ -90,11 +90,13 @@ int64_t bytes_of(const ir::Graph& graph, ir::ValueId v, const LayoutOptions& opt
   return ir::element_count(value.dims) * width;
 }
 
-// A RESHAPE that moves nothing decides between orders that are as good otherwise: a grey picture has its
-// channel last where convolutions read it.
+// A RESHAPE that moves nothing decides between orders of grey pictures that are as good otherwise: they have
+// their channel last where convolutions read them.
 int64_t cost_of(const ir::Graph& graph, ir::ValueId v, const LayoutOptions& options) {
   constexpr int64_t kReshape = 1;
-  return std::max(kReshape, bytes_of(graph, v, options));
+  const std::vector<int64_t>& dims = value_at(graph, v).dims;
+  const bool grey = dims.size() >= 3 && dims[1] == 1;
+  return std::max(grey ? kReshape : 0, bytes_of(graph, v, options));
 }
 
 }  // namespace
@@ -176,8 +178,8 @@ Layouts assign_layouts(const ir::Graph& graph, const std::vector<NodeSides>& sid
     std::vector<size_t> readers;
     for (const ir::NodeId reader : value.consumers) readers.push_back(in_of(reader));
     if (ir::is_output(graph, v) && !image) readers.push_back(sink);
-    if (readers.empty()) continue;
     const int64_t cost = cost_of(graph, v, options);
+    if (cost == 0 || readers.empty()) continue;
     const size_t gather = cut.add_vertex(), scatter = cut.add_vertex();
     cut.add_arrow(maker, gather, cost);
     cut.add_arrow(scatter, maker, cost);

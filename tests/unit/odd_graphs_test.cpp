@@ -216,18 +216,6 @@ TEST_CASE("activations of 16 bits are slow in LiteRT, and no time of 8 bits is s
   CHECK(warned("litert", "int8") == 0);
 }
 
-TEST_CASE("the time of a .tflite that stands alone is LiteRT's") {
-  ir::Graph g = tiny::graph();
-  output(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 4)), "y");
-  const report::Report any = convert_graph(g, lone_tflite("int8")).report,
-                       own = convert_graph(g, lone_tflite("litert")).report,
-                       both = convert_graph(g, kBoth).report;
-  REQUIRE((any.predicted_time && own.predicted_time && both.predicted_time));
-  CHECK(*any.predicted_time == Approx(*own.predicted_time));
-  CHECK(any.predicted_on.empty());
-  CHECK(both.predicted_on.size() == 2);
-}
-
 TEST_CASE("a table of embeddings has 8 bits where its rows are rounded", "[litert]") {
   ir::Graph g = tiny::graph();
   const ir::ValueId x = input(g, "x", {1, 40, 12});
