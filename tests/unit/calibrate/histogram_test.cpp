@@ -68,10 +68,32 @@ TEST_CASE("every element is counted in the bin that covers it") {
   CHECK(h.counts.back() > 0);
 }
 
+TEST_CASE("values behind a rectifier are counted in the bins that cover them, zeros as well") {
+  for (const float floor : {0.0f, -0.25f, 0.25f}) {
+    std::vector<float> values = mixture(2, 20'001, 1.5f);
+    for (float& v : values) v = std::max(v, floor);
+    StreamingHistogram streaming;
+    streaming.add(values);  // at once, as a tensor is
+    const plan::Histogram h = streaming.result();
+    std::vector<uint64_t> expected(h.counts.size(), 0);
+    for (const float v : values)
+      ++expected.at(static_cast<size_t>(std::floor(v / h.width()) - static_cast<double>(h.first_bin)));
+    CHECK(h.counts == expected);
+  }
+}
+
 TEST_CASE("a long tensor of one value does not overflow, and one that widens as it goes loses nothing") {
   StreamingHistogram constant;
   add(constant, std::vector<float>(700'001, 6.0f));
   CHECK(constant.result().counts == std::vector<uint64_t>{700'001});
+
+  // Zeros may be counted by themselves: what is left of a piece is then of any length.
+  std::vector<float> few_zeros(700'000, 6.0f);
+  for (size_t i = 0; i < few_zeros.size(); i += 1024) few_zeros[i] = 0.0f;
+  StreamingHistogram with_zeros;
+  add(with_zeros, few_zeros);
+  CHECK(with_zeros.result().counts.front() == 684);
+  CHECK(with_zeros.result().counts.back() == 700'000 - 684);
 
   std::vector<float> widening(300'000);
   for (size_t i = 0; i < widening.size(); ++i)
