@@ -14,11 +14,11 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "deliver/prove_tflite.h"
+#include "deliver/write_tflite.h"
 #include "images/preprocess.h"
-#include "modes.h"
+#include "modes/modes.h"
 #include "prepare.h"
-#include "prove_tflite.h"
-#include "write_tflite.h"
 
 namespace qc {
 namespace {

@@ -9,16 +9,16 @@
 #include <optional>
 #include <set>
 
-#include "assemble_report.h"
 #include "base/deflate.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "base/text.h"
-#include "compare_models.h"
-#include "compare_speed.h"
-#include "labels.h"
+#include "compare/compare_models.h"
+#include "compare/compare_speed.h"
+#include "compare/labels.h"
+#include "describe/assemble_report.h"
 #include "prepare.h"
 #include "report/comparison_gates.h"
 #include "report/table.h"

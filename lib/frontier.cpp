@@ -8,9 +8,9 @@
 #include "base/text.h"
 #include "budget/frontier.h"
 #include "config/open_widths.h"
+#include "deliver/resume.h"
 #include "onnx_io/onnx_io.h"
 #include "prepare.h"
-#include "resume.h"
 #include "version.h"
 
 namespace qc {

@@ -8,11 +8,11 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "deliver/write_tflite.h"
 #include "ir/edit.h"
 #include "normalize/idioms.h"
 #include "onnx_io/onnx_io.h"
 #include "version.h"
-#include "write_tflite.h"
 
 namespace qc {
 namespace {

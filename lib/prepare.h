@@ -11,11 +11,11 @@
 
 #include "base/error.h"
 #include "config/core_config.h"
+#include "deliver/output_paths.h"
 #include "images/image_source.h"
 #include "ir/graph.h"
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
-#include "output_paths.h"
 #include "pipeline.h"
 #include "plan/candidates.h"
 #include "plan/quantized_model.h"

@@ -9,9 +9,9 @@
 #include "correct/kept.h"
 #include "images/image_source.h"
 #include "ir/graph.h"
-#include "places.h"
 #include "plan/tensor_stats.h"
 #include "run/ort_runner.h"
+#include "search/places.h"
 #include "target/target.h"
 
 namespace qc {

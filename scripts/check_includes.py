@@ -6,7 +6,7 @@
 A linker does not mind a header of a room that is not known, and one library on the include path serves all; so this is
 read from the sources. Rules:
   - a room includes itself and the rooms that it KNOWS, directly or through them; rooms know only rooms declared above
-    them (no circles); stage rooms never know each other; apps and the pipeline include every room
+    them (no circles); stage rooms never know each other; apps and corridors (lib/ itself and QCONVERT_CORRIDORS) include every room
   - a third-party header is seen only by rooms that name its library as PRIVATE, be it through headers of other rooms,
     or where EXCEPTIONS says so
   - headers of the house are written "room/file.h"
@@ -24,6 +24,7 @@ LIBRARIES = {
     "jpeglib.h": "JPEG::JPEG", "jerror.h": "JPEG::JPEG", "png.h": "PNG::PNG", "webp/": "${WEBP_LIBRARY}", "zlib.h": "ZLIB::ZLIB",
     "flatbuffers/": "flatbuffers", "tflite/schema_generated.h": "flatbuffers", "CLI/": "CLI11::CLI11", "fmt/": "fmt",
 }
+CORRIDORS = set()  # as CMakeLists.txt lists them
 # Libraries with places of their own, whatever the rooms say.
 EXCEPTIONS = {
     "spdlog::spdlog": ["lib/base/log.cpp"],
@@ -49,6 +50,12 @@ def read_rooms(cmake_text):
     return rooms
 
 
+def read_corridors(cmake_text):
+    """The folders of lib/ that are no rooms: helpers of what joins rooms."""
+    found = re.search(r"^set\(QCONVERT_CORRIDORS ([^)]*)\)", cmake_text, re.MULTILINE)
+    return set(found[1].split()) if found else set()
+
+
 def reachable(rooms, name):
     seen, todo = set(), [name]
     while todo:
@@ -71,8 +78,9 @@ def check_rooms(rooms):
 
 
 def room_of(path):
-    """None: the pipeline and the apps, which see every room."""
-    return path.parts[1] if path.parts[0] == "lib" and len(path.parts) > 2 else None
+    """None: the corridors and the apps, which see every room."""
+    inside = path.parts[0] == "lib" and len(path.parts) > 2 and path.parts[1] not in CORRIDORS
+    return path.parts[1] if inside else None
 
 
 def read_includes(root, files):
@@ -105,7 +113,7 @@ def check_third_party(path, header, rooms, seen):
     if library in EXCEPTIONS:
         allowed = any(str(path).startswith(place) for place in EXCEPTIONS[library])
         return None if allowed else f"<{header}> belongs to {', '.join(EXCEPTIONS[library])} alone"
-    strangers = [room or "the pipeline" for room in seen[str(path)] if room not in rooms or library not in rooms[room][1]]
+    strangers = [room or "a corridor" for room in seen[str(path)] if room not in rooms or library not in rooms[room][1]]
     return f"<{header}> is seen by {', '.join(sorted(strangers))}, not linked with {library}" if strangers else None
 
 
@@ -115,8 +123,8 @@ def check_own(path, header, rooms, root):
     target, room = Path(header).parts[0], room_of(path)
     if not (root / "lib" / header).is_file():
         return f'"{header}": there is no such file; write "room/file.h"'
-    if "/" not in header:
-        return f'"{header}" belongs to the corridor, which rooms do not see' if room else None
+    if "/" not in header or target in CORRIDORS:
+        return f'"{header}" belongs to a corridor, which rooms do not see' if room else None
     known = reachable(rooms, room) if room else set(rooms)
     return None if target in known else f'"{header}": room \'{room}\' does not know room \'{target}\''
 
@@ -134,7 +142,9 @@ def check_files(root, files, rooms):
 
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent)
-    rooms = read_rooms((root / "CMakeLists.txt").read_text())
+    cmake_text = (root / "CMakeLists.txt").read_text()
+    rooms = read_rooms(cmake_text)
+    CORRIDORS.update(read_corridors(cmake_text))
     if not rooms:
         sys.exit("CMakeLists.txt: no qc_room() calls found")
     files = sorted(path.relative_to(root) for top in ("lib", "apps") for path in (root / top).rglob("*")

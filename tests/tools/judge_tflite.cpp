@@ -12,7 +12,7 @@
 
 #include "base/files.h"
 #include "base/text.h"
-#include "labels.h"
+#include "compare/labels.h"
 #include "onnx_io/onnx_io.h"
 #include "prepare.h"
 #include "run/ort_runner.h"

@@ -1,5 +1,5 @@
 // Labels, ranks, and the interval of a paired difference.
-#include "labels.h"
+#include "compare/labels.h"
 
 #include <catch2/catch.hpp>
 

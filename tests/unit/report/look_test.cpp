@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
-#include "assemble_report.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "compare.h"
+#include "describe/assemble_report.h"
 #include "inspect.h"
 #include "onnx_io/onnx_io.h"
 #include "quantized_nodes.h"

@@ -5,11 +5,11 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "deliver/write_tflite.h"
 #include "select/capability.h"
 #include "support/tiny_models.h"
 #include "target/target.h"
 #include "threshold/candidates.h"
-#include "write_tflite.h"
 
 namespace qc {
 namespace {

@@ -57,7 +57,7 @@ std::set<std::pair<float, int>> rounded(const ir::Graph& graph) {
   return found;
 }
 
-// The ONNX file may have channels of zeros behind its own (spell_channels.h): the first of all four
+// The ONNX file may have channels of zeros behind its own (spell/channels.h): the first of all four
 // dimensions.
 std::string without_zeros(const ir::Tensor& tensor, const std::vector<int64_t>& dims) {
   std::string bytes;

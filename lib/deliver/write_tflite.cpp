@@ -1,0 +1,338 @@
+// See write_tflite.h.
+#include "deliver/write_tflite.h"
+
+#include <algorithm>
+#include <functional>
+#include <set>
+
+#include "base/text.h"
+#include "ir/ops.h"
+#include "modes/modes.h"
+#include "normalize/idioms.h"
+#include "normalize/normalize.h"
+#include "prepare.h"
+#include "quantize/quantize.h"
+#include "run/ort_runner.h"
+#include "tflite/legal.h"
+#include "threshold/candidates.h"
+
+namespace qc {
+
+bool wants_format(const config::CoreConfig& config, const char* format) {
+  const std::vector<std::string>& formats = config.output.formats;
+  return std::find(formats.begin(), formats.end(), format) != formats.end();
+}
+
+bool is_full(const config::CoreConfig& config, const target::TargetSpec& target) {
+  return config::placement_of(config) == config::Placement::kFull || !target.float_islands;
+}
+
+namespace {
+
+// Of what reads a .tflite and computes its floats: the runtime beside the target, or the target itself.
+std::optional<target::TfliteRules> runtime_rules(const target::TargetSpec& target) {
+  const bool alone = !target.tflite || target.tflite->fallback.empty();
+  return alone ? target.tflite : target::load(target.tflite->fallback).tflite;
+}
+
+bool limits(const std::optional<target::TfliteRules>& rules, const char* op, const char* limit) {
+  if (!rules) return false;
+  const auto rule = rules->ops.find(op);
+  return rule != rules->ops.end() && rule->second.limits.contains(limit);
+}
+
+}  // namespace
+
+target::TargetSpec target_of(const config::CoreConfig& config) {
+  target::TargetSpec target = target::load(config.target);
+  const bool wide = config.output.tflite_form == config::TfliteForm::kInt16x8;
+  if (wide) target = target::with_int16_activations(std::move(target));
+  target.weights.narrow_at_4 = wants_format(config, "tflite");
+  target.known_ranges_bind = wants_format(config, "tflite") || target.tflite;
+  // ONNX Runtime's integer MatMul rounds its result; int64 biases take LiteRT to slower kernels.
+  target.bias_in_products = wants_format(config, "tflite") && !wants_format(config, "onnx") && !wide;
+  if (wants_format(config, "tflite"))  // which has integers alone
+    for (auto& [bits, codebook] : target.weight_widths) codebook = false;
+  // Weights of float nodes are integers behind a DEQUANTIZE where its kernel knows all their scales.
+  const bool folds =
+      !wants_format(config, "tflite") || !limits(runtime_rules(target), "DEQUANTIZE", "scales");
+  for (auto& [op, rule] : target.ops) {
+    if (is_full(config, target)) rule.float_output = false;
+    if (wants_format(config, "tflite")) rule.result_widths.clear();  // its activations fill their type
+    if (!folds && rule.per_channel) rule.float_weights_int8 = false;
+  }
+  // XNNPACK multiplies two activations where the second has zero point 0, and else slower kernels do.
+  const auto product = target.ops.find("MatMul");
+  if (wants_format(config, "tflite") && !target.tflite && product != target.ops.end())
+    product->second.centred_inputs = {1};
+  for (const config::CustomOp& op : config.custom_ops) {
+    target::OpRule rule;
+    rule.op_type = op.op_type;
+    rule.kind = target::OpKind::kCompute;
+    rule.data_inputs = op.quantizable_inputs;
+    rule.same_scale = op.same_scale;
+    target.ops[op.domain + ":" + op.op_type] = rule;
+  }
+  if (const auto concat = target.ops.find("Concat");
+      concat != target.ops.end() && config.quantization.concat_threshold_update)
+    concat->second.copies_equal = true;
+  return target;
+}
+
+bool full_stands(const config::CoreConfig& config, double worst_db) {
+  return config::placement_of(config) == config::Placement::kFull &&
+         (config.placement == config::Placement::kFull || worst_db >= kUsableDb);
+}
+
+std::vector<bool> wherever_possible(const std::vector<select::Capability>& capabilities) {
+  std::vector<bool> integer;
+  for (const select::Capability& c : capabilities)
+    integer.push_back(c.ability != select::Ability::kFloatOnly);
+  return integer;
+}
+
+plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpec& target,
+                                 const config::CoreConfig& config,
+                                 std::span<const config::NodeSettings> rules, int threads) {
+  plan::QuantPlan plan;
+  plan.nodes.resize(graph.nodes.size());
+  plan.values.resize(graph.values.size());
+  const bool rounds = config.output.tflite_form == config::TfliteForm::kDynamicRange;
+  constexpr int64_t kWorthwhile = 1024;  // TensorFlow's own limit for weights of this form
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    plan.nodes[n].reason = plan::Reason::kUserKeepFloat;
+    const ir::WeightTraits* traits =
+        graph.nodes[n].erased ? nullptr : ir::weight_traits(graph, graph.nodes[n]);
+    if (!rounds || !traits) continue;
+    const auto* weight = ir::constant_input(graph, graph.nodes[n], static_cast<size_t>(traits->weight_slot));
+    if (weight->size() >= kWorthwhile && graph.nodes[n].op_type != "ConvTranspose")
+      plan.nodes[n].compute = plan::Compute::kFloatIntegerWeights;
+  }
+  if (!rounds) return {graph, plan, {}, {}, {}};
+  quantize::Guards ignored;
+  const plan::Candidates weights =
+      threshold::weight_candidates(graph, plan, target, config.quantization, rules, threads);
+  return quantize::quantize(graph, plan, weights, {}, ignored);
+}
+
+namespace {
+
+std::vector<std::string> port_notes(const tflite::Model& model, const ir::Graph& graph) {
+  std::vector<std::string> notes;
+  const auto note = [&](const char* what, const std::vector<tflite::TensorId>& ports,
+                        const std::vector<ir::ValueId>& values) {
+    for (size_t i = 0; i < ports.size(); ++i) {
+      const tflite::Tensor& port = model.tensors[static_cast<size_t>(ports[i])];
+      const ir::Value& value = graph.values[static_cast<size_t>(values[i])];
+      const std::vector<int64_t> shape(port.shape.begin(), port.shape.end());
+      const auto differs = [](int64_t made, int64_t stated) { return stated >= 0 && made != stated; };
+      const bool moved = shape.size() == 4 && value.dims.size() == 4 &&
+                         !std::ranges::equal(shape, value.dims, std::not_fn(differs));
+      const bool narrowed = value.dtype == ir::DType::kInt64 && port.type == tflite::Type::kInt32;
+      if (!moved && !narrowed && port.quantization.scales.empty()) continue;
+      notes.push_back(format("the .tflite's {} '{}' is {} [{}]{}", what, port.name,
+                             tflite::name_of(port.type), fmt::join(shape, ","),
+                             moved ? ", channels last" : ""));
+      if (!port.quantization.scales.empty())
+        notes.back() += format(", scale {:.6g}, zero point {}", port.quantization.scales[0],
+                               port.quantization.zero_points[0]);
+    }
+  };
+  note("input", model.inputs, graph.inputs);
+  note("output", model.outputs, graph.outputs);
+  return notes;
+}
+
+// What breaks the target's rules and what only leaves it for the processor beside it.
+struct Judged {
+  std::vector<tflite::Violation> broken, elsewhere;
+};
+Judged judge(const tflite::Model& model, const target::TargetSpec& target) {
+  if (!target.tflite) return {};
+  Judged judged{tflite::violations(model, *target.tflite, target.name), {}};
+  if (target.tflite->fallback.empty() || judged.broken.empty()) return judged;
+  std::vector<tflite::Violation> refused;
+  for (tflite::Violation& v : judged.broken) (v.strict ? refused : judged.elsewhere).push_back(std::move(v));
+  const target::TargetSpec beside = target::load(target.tflite->fallback);
+  judged.broken = beside.tflite ? tflite::violations(model, *beside.tflite, beside.name)
+                                : std::vector<tflite::Violation>{};
+  // What the target itself takes need not suit the processor beside it.
+  std::erase_if(judged.broken, [&](const tflite::Violation& v) {
+    return std::none_of(judged.elsewhere.begin(), judged.elsewhere.end(),
+                        [&](const tflite::Violation& e) { return e.node == v.node && e.op == v.op; });
+  });
+  judged.broken.insert(judged.broken.begin(), refused.begin(), refused.end());
+  return judged;
+}
+
+// One problem a node: the first operator of it that breaks a rule.
+void refuse_broken(const std::vector<tflite::Violation>& broken) {
+  Diagnostics diagnostics;
+  std::vector<std::string> named;
+  for (const tflite::Violation& v : broken) {
+    const std::string place = v.node.empty() ? format("operator {}", v.op) : format("node '{}'", v.node);
+    if (std::find(named.begin(), named.end(), place) != named.end()) continue;
+    named.push_back(place);
+    diagnostics.error({"target-cannot", place, v.why, v.remedy});
+  }
+  diagnostics.throw_if_errors(Exit::kUnsupported);
+}
+
+// One sentence a reason: "ethos-u leaves to the processor beside it: 3 operators, ... ('a', 'b', ...)".
+std::vector<std::string> elsewhere_notes(const std::vector<tflite::Violation>& elsewhere,
+                                         const std::string& target) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> reasons;
+  for (const tflite::Violation& v : elsewhere) {
+    auto entry =
+        std::find_if(reasons.begin(), reasons.end(), [&](const auto& e) { return e.first == v.why; });
+    if (entry == reasons.end()) entry = reasons.insert(entry, {v.why, {}});
+    entry->second.push_back(v.node.empty() ? v.op : v.node);
+  }
+  constexpr size_t kShown = 5;
+  std::vector<std::string> notes;
+  for (auto& [why, nodes] : reasons) {
+    const size_t count = nodes.size();
+    nodes.resize(std::min(count, kShown));
+    notes.push_back(format("{} leaves {} to the processor beside it ({}{}): {}", target,
+                           count == 1 ? "one operator" : format("{} operators", count), join(nodes, ", "),
+                           count > kShown ? ", ..." : "", why));
+  }
+  return notes;
+}
+
+// Parameters that stand for those that calibration has yet to find. Sums of a layer have both signs; other
+// values may have one alone, and zero points at an end ask less of a target.
+plan::QuantizedModel with_any_parameters(const ir::Graph& graph, const plan::QuantPlan& plan,
+                                         const target::TargetSpec& target, const config::CoreConfig& config) {
+  plan::QuantizedModel model{graph, plan, {}, {}, {}};
+  std::set<ir::ValueId> sums;  // scale groups
+  for (size_t v = 0; v < plan.values.size(); ++v) {
+    const ir::NodeId maker = graph.values[v].producer;
+    if (maker != ir::kNone && ir::weight_traits(graph, graph.nodes[static_cast<size_t>(maker)]))
+      sums.insert(plan.values[v].scale_group);
+  }
+  for (plan::ValueDecision& value : model.plan.values)
+    if (value.quantized)
+      value.params = target.activations.symmetric
+                         ? quant::symmetric_params(1, target.activations.bits, true, true)
+                         : quant::asymmetric_params(sums.contains(value.scale_group) ? -1 : 0, 1,
+                                                    target.activations.bits, target.activations.is_signed);
+  config::QuantizationConfig quick = config.quantization;
+  quick.weights_error_method = config::ErrorMethod::kNoClipping;
+  quantize::Guards ignored;
+  return quantize::quantize(graph, model.plan,
+                            threshold::weight_candidates(graph, plan, target, quick, {}, 1), {}, ignored);
+}
+
+}  // namespace
+
+namespace {
+
+// XNNPACK leaves such convolutions to LiteRT's own kernels, which unpack the weights in every run.
+std::string unpacked_note(const tflite::Model& model) {
+  const auto unpacked = std::ranges::count_if(model.operators, [&](const tflite::Operator& op) {
+    const bool convolution = op.op == tflite::Op::kConv2d || op.op == tflite::Op::kDepthwiseConv2d;
+    return convolution && model.tensors[static_cast<size_t>(op.inputs[1])].type == tflite::Type::kInt4;
+  });
+  return unpacked == 0 ? ""
+                       : format(
+                             "{} convolutions have weights of 4 bits, which LiteRT unpacks in every run: "
+                             "smaller, and 3 to 5 times slower than with 8 (measured in LiteRT 2.3 on x86)",
+                             unpacked);
+}
+
+std::string padded_note(const plan::QuantizedModel& model, const tflite::Model& lowered) {
+  const auto narrow =
+      std::ranges::count_if(model.weights, [](const auto& weight) { return weight.second.params.bits < 8; });
+  const bool packs = std::ranges::any_of(
+      lowered.tensors, [](const tflite::Tensor& tensor) { return tensor.type == tflite::Type::kInt4; });
+  return narrow == 0 || packs
+             ? ""
+             : format(
+                   "weights of {} layers have fewer than 8 bits and take a byte each in the .tflite: 4 bits "
+                   "are packed beside activations of 8 bits alone, in convolutions and matrices",
+                   narrow);
+}
+
+// Single numbers look like values of unknown rank to the runtime's shape inference; a run tells them apart.
+void find_scalars(ir::Graph& graph, run::RunnerFactory& runners, const std::vector<ir::Tensor>& sample) {
+  run::RunnerOptions options;
+  for (const ir::NodeId id : ir::topological_order(graph))
+    for (const ir::ValueId v : graph.nodes[static_cast<size_t>(id)].outputs)
+      if (v != ir::kNone && !graph.values[static_cast<size_t>(v)].has_shape)
+        options.extra_outputs.push_back(v);
+  if (options.extra_outputs.empty() || sample.size() != graph.inputs.size()) return;
+  try {
+    const std::vector<ir::Tensor> results = runners.make(graph, {}, options)->run(sample);
+    for (size_t i = 0; i < options.extra_outputs.size(); ++i) {
+      const ir::Tensor& one = results.at(graph.outputs.size() + i);
+      if (one.dtype != ir::DType::kUndefined && one.dims.empty())
+        graph.values[static_cast<size_t>(options.extra_outputs[i])].has_shape = true;
+    }
+  } catch (const Error& error) {
+    if (error.exit != Exit::kInput) throw;  // a made-up sample need not run: they stay unknown
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> tflite_notes(const tflite::Model& lowered, const plan::QuantizedModel& model,
+                                      const target::TargetSpec& target) {
+  std::vector<std::string> notes = port_notes(lowered, model.graph);
+  if (const std::string note = unpacked_note(lowered); !note.empty() && !target.tflite) notes.push_back(note);
+  if (const std::string note = padded_note(model, lowered); !note.empty()) notes.push_back(note);
+  for (std::string& note : elsewhere_notes(judge(lowered, target).elsewhere, target.name))
+    notes.push_back(std::move(note));
+  return notes;
+}
+
+std::optional<Problem> slow_kernels(const config::CoreConfig& config, const target::TargetSpec& target,
+                                    const std::string& place) {
+  const bool wide = config.output.tflite_form == config::TfliteForm::kInt16x8;
+  if (!wide || target.tflite) return std::nullopt;
+  return Problem{
+      "slow-kernels", place,
+      "activations of 16 bits run in LiteRT without XNNPACK: ten small networks took 8 to 45 times as "
+      "long as in float (LiteRT 2.3, one thread of an x86)",
+      "for speed write int8 or float32 (--set /output/tflite/form=int8); for a microcontroller or an "
+      "NPU, whose kernels are others, name it (--target tflm or ethos-u)"};
+}
+
+tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
+                           const run::Doors& doors, const config::CoreConfig& config,
+                           const target::TargetSpec& target) {
+  tflite::LowerOptions options;
+  const bool planned = config.output.tflite_form == config::TfliteForm::kInt16x8;  // as the plan says, too
+  options.form = planned ? tflite::Form::kInt8 : static_cast<tflite::Form>(config.output.tflite_form);
+  if (config.mode == config::Mode::kFloat16) options.form = tflite::Form::kFloat16;
+  if (config.mode == config::Mode::kDynamic) options.form = tflite::Form::kDynamicRange;
+  options.io_type = static_cast<tflite::IoType>(config.output.tflite_io_type);
+  options.keep_nchw_io = config.output.tflite_keep_nchw_io;
+  options.metadata = metadata_of(config);
+  options.int4 = !target.tflite || !target.tflite->limits.contains("int4");
+  options.xnnpack = !target.tflite;  // LiteRT; what names its operators is smaller or no processor
+  if (target.tflite) {
+    const auto runtime = runtime_rules(target);
+    if (runtime) options.missing = tflite::missing_ops(*runtime);
+    options.never_float = tflite::never_float_ops(*target.tflite);
+    options.int4_rows = !limits(runtime, "FULLY_CONNECTED", "int4_scales");
+    options.narrow_places = limits(runtime, "ARG_MAX", "int64");
+    options.split_groups = limits(target.tflite, "CONV_2D", "groups");
+  }
+  plan::QuantizedModel sized = model;
+  sized.graph = with_shapes_of(model.graph, sample, doors);
+  run::OrtRunnerFactory runners(doors);
+  normalize::settle_sizes(sized.graph, runners, [&](ir::Graph& graph) { run::infer_shapes(graph, doors); });
+  find_scalars(sized.graph, runners, sample);
+  tflite::Model lowered = tflite::lower(sized, normalize::recognise(sized.graph), options);
+  refuse_broken(judge(lowered, target).broken);
+  return lowered;
+}
+
+void check_tflite(const ir::Graph& graph, const plan::QuantPlan& plan, const std::vector<ir::Tensor>& sample,
+                  const run::Doors& doors, const config::CoreConfig& config,
+                  const target::TargetSpec& target) {
+  tflite_graph(with_any_parameters(graph, plan, target, config), sample, doors, config, target);
+}
+
+}  // namespace qc

@@ -1,0 +1,384 @@
+// See placement.h.
+#include "describe/placement.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "base/text.h"
+#include "search/goal_in_floats.h"
+#include "search/probe_regions.h"
+#include "select/dynamic.h"
+
+namespace qc {
+namespace {
+
+using select::Ability;
+
+constexpr size_t kNamed = 3;   // nodes that a warning names
+constexpr size_t kRuled = 24;  // and that a rule for them lists at most
+
+double db_of(double ratio) {
+  return ratio > 0 ? std::min(200.0, -10 * std::log10(ratio)) : 200;
+}
+
+// What the worst output comes to with nodes on integers that are not now: their measured noise is added to
+// what the present placement was measured to have.
+double db_with(const PlacementScene& scene, const Placed& placed, const Attempt& best,
+               const std::vector<bool>& now, const std::vector<bool>& with) {
+  const std::vector<double> before = select::predicted_noise(scene.graph, *placed.noise, now),
+                            after = select::predicted_noise(scene.graph, *placed.noise, with),
+                            measured = simulate::noise_ratios(best.fidelity.outputs);
+  double worst = 0;
+  for (size_t o = 0; o < before.size(); ++o) worst = std::max(worst, measured[o] + after[o] - before[o]);
+  return db_of(worst);
+}
+
+std::string name_of(const std::vector<bool>& integer) {
+  return format("{} nodes on integers", std::count(integer.begin(), integer.end(), true));
+}
+
+std::vector<report::FrontierPoint> frontier_of(const PlacementScene& scene, const Placed& placed,
+                                               const Attempt& best, const std::vector<bool>& now,
+                                               double time_now) {
+  std::vector<report::FrontierPoint> points;
+  for (const select::Refined& one : placed.frontier)
+    if (one.integer != now)
+      points.push_back({name_of(one.integer), time_ratio(scene, one.integer).value_or(1), 0, one.predicted_db,
+                        one.predicted_db, false});
+  points.push_back({name_of(now), time_now, 0, std::nan(""), best.fidelity.worst_db(), true});
+  std::stable_sort(points.begin(), points.end(),
+                   [](const auto& a, const auto& b) { return a.time < b.time; });
+  return points;
+}
+
+// Nodes that are `on` integers, or in float though they could be integers, those of one region under the same
+// number; -1: not one of them.
+std::vector<int> regions_of(const PlacementScene& scene, const std::vector<bool>& now, bool on) {
+  std::vector<int> region(now.size(), -1);
+  const auto may = [&](size_t n) {
+    return !scene.graph.nodes[n].erased && now[n] == on &&
+           (on || scene.capabilities[n].ability != Ability::kFloatOnly);
+  };
+  int count = 0;
+  for (const ir::NodeId first : ir::topological_order(scene.graph)) {
+    if (!may(static_cast<size_t>(first)) || region[static_cast<size_t>(first)] >= 0) continue;
+    std::vector<ir::NodeId> open{first};
+    region[static_cast<size_t>(first)] = count;
+    const auto visit = [&](ir::NodeId other) {
+      if (other == ir::kNone || !may(static_cast<size_t>(other)) || region[static_cast<size_t>(other)] >= 0)
+        return;
+      region[static_cast<size_t>(other)] = count;
+      open.push_back(other);
+    };
+    while (!open.empty()) {
+      const ir::Node& node = scene.graph.nodes[static_cast<size_t>(open.back())];
+      open.pop_back();
+      for (const ir::ValueId v : node.inputs)
+        if (v != ir::kNone) visit(scene.graph.values[static_cast<size_t>(v)].producer);
+      for (const ir::ValueId v : node.outputs)
+        if (v != ir::kNone)
+          for (const ir::NodeId reader : scene.graph.values[static_cast<size_t>(v)].consumers) visit(reader);
+    }
+    ++count;
+  }
+  return region;
+}
+
+// The same as lists, by the first node's place in topological order.
+std::vector<std::vector<ir::NodeId>> members_of_regions(const PlacementScene& scene,
+                                                        const std::vector<bool>& now, bool on) {
+  const std::vector<int> region = regions_of(scene, now, on);
+  std::vector<std::vector<ir::NodeId>> members;
+  for (const ir::NodeId id : ir::topological_order(scene.graph)) {
+    const int number = region[static_cast<size_t>(id)];
+    if (number < 0) continue;
+    if (static_cast<size_t>(number) >= members.size()) members.resize(static_cast<size_t>(number) + 1);
+    members[static_cast<size_t>(number)].push_back(id);
+  }
+  return members;
+}
+
+// "the integers of 'a', 'b', ... save 0.01 of its time by the cost table: in float they take ...".
+std::string least_gain(const PlacementScene& scene, const std::vector<bool>& now) {
+  const double time = time_ratio(scene, now).value_or(0);
+  double least = std::numeric_limits<double>::infinity();
+  std::vector<std::string> names;
+  for (const std::vector<ir::NodeId>& nodes : members_of_regions(scene, now, true)) {
+    std::vector<bool> without = now;
+    std::vector<std::string> ruled;
+    for (const ir::NodeId id : nodes) {
+      without[static_cast<size_t>(id)] = false;
+      if (scene.capabilities[static_cast<size_t>(id)].ability == Ability::kInteger)
+        ruled.push_back(scene.graph.nodes[static_cast<size_t>(id)].name);
+    }
+    const double gain = time_ratio(scene, without).value_or(0) - time;
+    if (ruled.empty() || gain >= least) continue;
+    least = gain;
+    names = std::move(ruled);
+  }
+  if (names.empty()) return {};
+  const std::string remedy = names.size() > kRuled
+                                 ? "\"placement\": \"auto\" leaves in float what does not pay"
+                                 : "to leave them in float: " + report::placement_rule(names, "float");
+  const size_t more = names.size() > kNamed ? names.size() - kNamed : 0;
+  names.resize(std::min(names.size(), kNamed));
+  return format("by the cost table integers save least ({:.2f} of float's time) at {}{}; {}", least,
+                join(names, ", "), more ? format(" and {} more", more) : "", remedy);
+}
+
+// Where the search for a placement had all of the nodes on integers once.
+bool were_probed(const Placed& placed, const std::vector<ir::NodeId>& nodes) {
+  return placed.noise && std::all_of(nodes.begin(), nodes.end(),
+                                     [&](ir::NodeId id) { return placed.probed[static_cast<size_t>(id)]; });
+}
+
+std::vector<bool> with_nodes(std::vector<bool> integer, const std::vector<ir::NodeId>& nodes) {
+  for (const ir::NodeId id : nodes) integer[static_cast<size_t>(id)] = true;
+  return integer;
+}
+
+// By region: values that are not rounded now and would be, were all of the regions on integers.
+std::vector<std::vector<ir::ValueId>> rounded_in(const ir::Graph& graph, const plan::QuantPlan& now,
+                                                 const plan::QuantPlan& then,
+                                                 const std::vector<std::vector<ir::NodeId>>& regions) {
+  std::vector<std::vector<ir::ValueId>> rounded(regions.size());
+  for (size_t r = 0; r < regions.size(); ++r) {
+    std::set<ir::ValueId> found;
+    for (const ir::NodeId id : regions[r]) {
+      const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+      for (const auto* list : {&node.inputs, &node.outputs})
+        for (const ir::ValueId v : *list)
+          if (v != ir::kNone && then.values[static_cast<size_t>(v)].quantized &&
+              !now.values[static_cast<size_t>(v)].quantized)
+            found.insert(v);
+    }
+    rounded[r].assign(found.begin(), found.end());
+  }
+  return rounded;
+}
+
+// Fills in what the search for a placement had no reason to look at: `regions[i]` are the nodes of
+// `rows[which[i]]`.
+void measure_regions(const PlacementScene& scene, const Attempt& best, const std::vector<bool>& now,
+                     const Outline& outline, const std::vector<std::vector<ir::NodeId>>& regions,
+                     const std::vector<size_t>& which, std::vector<report::FloatRegion>& rows) {
+  if (regions.empty() || !outline || scene.answers.judged.empty() || scene.answers.held_out.images.empty())
+    return;
+  std::vector<bool> all = now;
+  for (const std::vector<ir::NodeId>& nodes : regions) all = with_nodes(std::move(all), nodes);
+  const simulate::NoiseRatios noise =
+      noise_of_unplanned(best, rounded_in(scene.graph, best.model.plan, outline(all), regions), scene.answers,
+                         scene.runners, scene.source, scene.threads);
+  const std::vector<double> measured = simulate::noise_ratios(best.fidelity.outputs);
+  for (size_t i = 0; i < which.size(); ++i) {
+    double worst = 0;
+    for (size_t o = 0; o < noise[i].size(); ++o) worst = std::max(worst, measured[o] + noise[i][o]);
+    rows[which[i]].sqnr_db = db_of(worst);
+  }
+}
+
+std::vector<report::FloatRegion> float_regions(const PlacementScene& scene, const Placed& placed,
+                                               const Attempt& best, const std::vector<bool>& now,
+                                               const Outline& outline) {
+  std::vector<report::FloatRegion> found;
+  std::vector<std::vector<ir::NodeId>> unknown;
+  std::vector<size_t> which;
+  for (std::vector<ir::NodeId>& nodes : members_of_regions(scene, now, false)) {
+    report::FloatRegion one;
+    std::vector<std::string> ruled;
+    for (const ir::NodeId id : nodes) {
+      const size_t n = static_cast<size_t>(id);
+      one.nodes.push_back(scene.graph.nodes[n].name);
+      if (scene.capabilities[n].ability == Ability::kInteger) ruled.push_back(scene.graph.nodes[n].name);
+    }
+    const std::vector<bool> with = with_nodes(now, nodes);
+    one.time = time_ratio(scene, with).value_or(0) - time_ratio(scene, now).value_or(0);
+    one.rule = report::placement_rule(ruled, "integer");
+    if (were_probed(placed, nodes)) {
+      one.sqnr_db = db_with(scene, placed, best, now, with);
+    } else {
+      which.push_back(found.size());
+      unknown.push_back(std::move(nodes));
+    }
+    found.push_back(std::move(one));
+  }
+  measure_regions(scene, best, now, outline, unknown, which, found);
+  return found;
+}
+
+// --- goals
+
+// What the worst output's error comes from, the worst first.
+struct Behind {
+  std::string words;               // "most of its error comes from rounding 'a' (41 %), 'b' (22 %)"
+  std::vector<std::string> nodes;  // those named
+  bool weights = false;            // their integers come first
+};
+
+// By what each rounding was measured to add to it.
+Behind behind_by_noise(const PlacementScene& scene, const Placed& placed, const Attempt& best) {
+  struct Part {
+    double share = 0;
+    std::string words, node;
+  };
+  const std::vector<double> measured = simulate::noise_ratios(best.fidelity.outputs);
+  const auto worst =
+      static_cast<size_t>(std::max_element(measured.begin(), measured.end()) - measured.begin());
+  const double total = std::max(measured[worst], 1e-300);
+  std::vector<Part> parts{{placed.noise->base[worst] / total, "the weights' integers", ""}};
+  const std::vector<bool> now = integer_nodes(best.model.plan);
+  for (size_t g = 0; g < placed.noise->values.size(); ++g) {
+    const ir::ValueId v = placed.noise->values[g];
+    if (!select::is_rounded(scene.graph, v, now)) continue;
+    const ir::Value& value = scene.graph.values[static_cast<size_t>(v)];
+    const std::string node =
+        value.producer == ir::kNone ? "" : scene.graph.nodes[static_cast<size_t>(value.producer)].name;
+    parts.push_back({placed.noise->ratios[g][worst] / total,
+                     node.empty() ? format("the input '{}'", value.name) : format("'{}'", node), node});
+  }
+  std::stable_sort(parts.begin(), parts.end(),
+                   [](const Part& a, const Part& b) { return a.share > b.share; });
+  parts.resize(std::min(parts.size(), kNamed));
+  Behind behind;
+  std::vector<std::string> words;
+  for (const Part& part : parts) {
+    words.push_back(format("{} ({:.0f} %)", part.words, 100 * std::min(part.share, 1.0)));
+    if (!part.node.empty()) behind.nodes.push_back(part.node);
+  }
+  behind.words = "most of its error comes from rounding " + join(words, ", ");
+  behind.weights = parts[0].node.empty() && parts[0].words.starts_with("the weights");
+  return behind;
+}
+
+Behind behind_miss(const report::Report& report, const PlacementScene& scene, const Placed& placed,
+                   const Attempt& best) {
+  if (placed.noise && !best.fidelity.outputs.empty()) return behind_by_noise(scene, placed, best);
+  std::vector<std::pair<double, std::string>> rows;
+  for (const report::NodeRow& row : report.nodes)
+    if (std::isfinite(row.sqnr_db)) rows.emplace_back(row.sqnr_db, row.node);
+  if (rows.empty()) return {"nothing in it was rounded but weights", {}, true};
+  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  rows.resize(std::min(rows.size(), kNamed));
+  Behind behind;
+  std::vector<std::string> words;
+  for (const auto& [db, node] : rows) {
+    words.push_back(format("'{}' ({:.1f} dB)", node, db));
+    behind.nodes.push_back(node);
+  }
+  behind.words = "the results furthest from float are those of " + join(words, ", ");
+  return behind;
+}
+
+bool has_tflite(const report::Report& report) {
+  return std::any_of(report.files.begin(), report.files.end(),
+                     [](const report::FileBytes& file) { return file.format == "tflite"; });
+}
+
+// What to write into the config: tried on models whose weights, and on others whose results, cost the most.
+constexpr const char* kSearch = "let those that cost most be floats: \"placement\": \"auto\"";
+
+std::string remedy_for(const Behind& behind, const report::Report& report, const Attempt& best) {
+  const bool weights_tried =
+      std::any_of(best.corrections.begin(), best.corrections.end(),
+                  [](const report::Correction& one) { return one.name.starts_with(kSecondOrder); });
+  if (behind.weights && weights_tried && !has_tflite(report))
+    return "give the weights 16 bits: \"bit_width_config\": [{\"filter\": {\"name\": \"*\"}, "
+           "\"weights_n_bits\": 16}]";
+  std::vector<std::string> names;
+  for (const std::string& node : behind.nodes) names.push_back('"' + node + '"');
+  const std::string leave = format(
+      "leave these in float: \"placement\": {{\"rules\": [{{\"filter\": {{\"name\": [{}]}}, "
+      "\"placement\": \"float\"}}]}}",
+      join(names, ", "));
+  const std::string correct = "correct the weights: \"gptq_config\": {\"method\": \"second_order\"}";
+  if (names.empty()) return correct;
+  return weights_tried ? leave : leave + ", or " + correct;
+}
+
+// The goals of the user that no placement of the frontier reaches, or not together; "" when one does.
+std::string out_of_reach(const PlacementScene& scene, const Placed& placed) {
+  const double db = scene.goals.min_sqnr_db.value_or(0);
+  const double limit = scene.goals.max_latency_ratio.value_or(std::numeric_limits<double>::infinity());
+  if (placed.frontier.empty() || !scene.priced) return {};
+  const auto time = [&](const select::Refined& one) { return time_ratio(scene, one.integer).value_or(1); };
+  const select::Refined &fastest = placed.frontier.front(), &finest = placed.frontier.back();
+  if (finest.predicted_db < db)
+    return format(
+        "no placement reaches min_sqnr_db {:g}: with every activation that matters in float, {:.1f} dB", db,
+        finest.predicted_db);
+  if (time(fastest) > limit)
+    return format(
+        "no placement reaches max_latency_ratio {:g}: the fastest takes {:.2f} of float's time by the "
+        "cost table",
+        limit, time(fastest));
+  double within = 0, needed = std::numeric_limits<double>::infinity();
+  for (const select::Refined& one : placed.frontier) {
+    if (time(one) <= limit) within = std::max(within, one.predicted_db);
+    if (one.predicted_db >= db) needed = std::min(needed, time(one));
+  }
+  if (within >= db || needed <= limit) return {};
+  return format(
+      "min_sqnr_db {:g} and max_latency_ratio {:g} exclude each other: in {:g} of float's time {:.1f} dB "
+      "can be had, and {:g} dB take {:.2f} of it",
+      db, limit, limit, within, db, needed);
+}
+
+}  // namespace
+
+void describe_placement(report::Report& report, const PlacementScene& scene, const Placed& placed,
+                        const Attempt& best, const std::vector<bool>& at_run_time, const Outline& outline) {
+  if (best.model.plan.nodes.size() != scene.graph.nodes.size()) return;
+  const std::vector<bool> now = integer_nodes(best.model.plan);
+  const auto saved = [&](const select::PlacementCosts& time) {
+    return select::saved_at_run_time(scene.graph, at_run_time, time);
+  };
+  report.predicted_time = time_ratio(scene, now);
+  if (report.predicted_time) *report.predicted_time -= saved(scene.time);
+  for (const select::ProcessorCosts& one : scene.time_on)
+    if (report.predicted_time && !one.processor.empty())
+      report.predicted_on.emplace_back(one.processor,
+                                       select::time_ratio(scene.graph, now, one.time) - saved(one.time));
+  if (report.predicted_time && report.frontier.empty())
+    report.frontier = frontier_of(scene, placed, best, now, *report.predicted_time);
+  report.float_regions = float_regions(scene, placed, best, now, outline);
+  if (report.predicted_time) report.least_gain = least_gain(scene, now);
+}
+
+void judge_goals(report::Report& report, const PlacementScene& scene, const Placed& placed,
+                 const Attempt& best, const Intent& intent) {
+  if (!report.accuracy || report.accuracy->integer.empty()) return;
+  const double worst = report.accuracy->worst_sqnr_db();
+  const bool asked = scene.goals.min_sqnr_db.has_value();
+  const double goal = scene.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
+  if (asked) report.gates.push_back({"placement.min_sqnr_db", goal, worst, worst >= goal});
+  const std::vector<bool> now = integer_nodes(best.model.plan);
+  const bool rounds = config::rounds_activations(intent.config);
+  if (rounds && has_tflite(report) && std::find(now.begin(), now.end(), true) == now.end())
+    report.warnings.push_back({"no-integers", "/placement",
+                               "the files compute in float with int8 weights, as integers were too far from "
+                               "float or no faster; a device that has integers alone cannot run them",
+                               "have integers wherever the target has them: \"placement\": \"full\""});
+  if (const std::string why = out_of_reach(scene, placed);
+      !why.empty() && (asked || scene.goals.max_latency_ratio))
+    report.warnings.push_back({"goals-out-of-reach", "/placement", why,
+                               "lower the goal, or give the weights more: \"gptq_config\": {\"method\": "
+                               "\"second_order\"}"});
+  if (worst >= goal) return;
+  const auto missed = [&](const std::string& why, const std::string& remedy) {
+    report.warnings.push_back(
+        {"goal-missed", "/placement/min_sqnr_db",
+         format("the worst output is at {:.1f} dB, the goal is {:g}; {}", worst, goal, why), remedy});
+  };
+  if (!rounds) {
+    const Miss miss = miss_in_floats(scene, best, intent.config, worst, goal);
+    missed(miss.cause, miss.remedy);
+    return;
+  }
+  const Behind behind = behind_miss(report, scene, placed, best);
+  missed(behind.words, intent.no_search ? kSearch : remedy_for(behind, report, best));
+}
+
+}  // namespace qc

@@ -1,0 +1,36 @@
+// What a placement is worth, for the report: its predicted time, what else could be had, what each group of
+// nodes left in float would change on integers, and whether the goals are met.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "config/core_config.h"
+#include "report/report.h"
+#include "search/refine_placement.h"
+
+namespace qc {
+
+/// The plan, without parameters, of nodes that run as `integer` says.
+using Outline = std::function<plan::QuantPlan(const std::vector<bool>& integer)>;
+
+/// Predicted time, frontier and float regions. `at_run_time`: by NodeId, layers that the file rounds at run
+/// time. `best` is what `placed` found, from there on changed by
+/// nothing that moves nodes. What a float region costs at the outputs on integers is measured here where the
+/// search had no reason to; without an `outline` (nothing is ever rounded) not at all.
+void describe_placement(report::Report& report, const PlacementScene& scene, const Placed& placed,
+                        const Attempt& best, const std::vector<bool>& at_run_time, const Outline& outline);
+
+struct Intent {
+  const config::CoreConfig& config;
+  bool no_search;  // all that can be is on integers, though the target would let nodes be floats
+};
+
+/// The goal of accuracy in /placement against the written file's worst output: a gate where the user set one,
+/// else a warning; either names the nodes behind a miss. Where activations were to be integers and none
+/// are, a .tflite says so. A goal that no placement reaches, alone or with
+/// max_latency_ratio, is explained with the best that can be had of each.
+void judge_goals(report::Report& report, const PlacementScene& scene, const Placed& placed,
+                 const Attempt& best, const Intent& intent);
+
+}  // namespace qc

@@ -1,0 +1,237 @@
+// See balance_graph.h.
+#include "search/balance_graph.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "balance/balance.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "deliver/write_tflite.h"
+#include "search/attempt.h"
+#include "search/complete_plan.h"
+#include "search/width_study.h"
+#include "select/costs.h"
+#include "select/decide.h"
+#include "threshold/candidates.h"
+
+namespace qc {
+namespace {
+
+constexpr int64_t kImages = 16;  // that trials are calibrated on, and judged on
+constexpr int64_t kDeviationImages = 8;
+// Layers longer than this are solved in strips: both graphs lose alike, and what takes most of the time of
+// large networks grows with the cube of it.
+constexpr int64_t kTrialPatch = 1152;
+constexpr double kSameFunction = 80;  // dB between both graphs in float; float32's own noise is above 100
+// Less is luck; the more so on the fewer images that large pictures are tried on, and what is kept there
+// costs a calibration pass that takes long.
+constexpr double kWorthDb = 0.1, kWorthOfFewDb = 0.5;
+
+/// A graph and everything that follows from it; statistics of few images where a trial made it.
+struct Variant : Subject {
+  plan::QuantPlan plan;                                 // with parameters
+  std::map<ir::NodeId, config::NodeSettings> settings;  // of nodes that corrections made
+};
+
+plan::QuantPlan plan_of(const Scene& scene, const Variant& variant) {
+  return complete_plan({variant.graph, variant.places, scene.config, scene.target, variant.stats},
+                       variant.places.fastest);
+}
+
+Variant variant_of(const Scene& scene, ir::Graph graph, std::map<ir::NodeId, config::NodeSettings> settings) {
+  Variant variant;
+  variant.graph = std::move(graph);
+  variant.settings = std::move(settings);
+  run::infer_shapes(variant.graph, scene.doors);
+  variant.places =
+      places_of(variant.graph, scene.config, scene.target, scene.sample, scene.doors, variant.settings);
+  const plan::QuantPlan outlined =
+      outline_of_fastest(variant.graph, variant.places, scene.config, scene.target);
+  const auto requests = select::requests(outlined, variant.graph);
+  const std::vector<int64_t> few =
+      correct::spread(scene.split.calibration, enough_images(scene.source, kImages));
+  variant.stats =
+      calibrate::calibrate(variant.graph, scene.runners, scene.source, few, requests, {scene.threads, 1});
+  variant.plan = plan_of(scene, variant);
+  return variant;
+}
+
+/// Rules of a trial. Where widths are searched for afterwards, every weight whose width is free has the one
+/// that all of them could have within the budget: what helps results of 8 bits may hurt weights of few.
+std::vector<config::NodeSettings> rules_of_trial(const Scene& scene, const Variant& variant) {
+  std::vector<config::NodeSettings> rules = variant.places.rules.nodes;
+  if (!scene.widths_open) return rules;
+  double wanted = kProbed;
+  if (const auto& bytes = scene.config.budget.weights_memory) {
+    double elements = 0;
+    for (const ir::Node& node : variant.graph.nodes)
+      if (const ir::WeightTraits* traits = node.erased ? nullptr : ir::weight_traits(variant.graph, node))
+        if (const auto* weight =
+                ir::constant_input(variant.graph, node, static_cast<size_t>(traits->weight_slot)))
+          elements += static_cast<double>(weight->size());
+    wanted = 8 * (bytes->share ? bytes->amount : bytes->amount / std::max(1.0, elements));
+  }
+  const std::vector<int> all = widths(scene.config, scene.target);
+  int bits = all.front();
+  for (const int width : all)
+    if (width <= wanted + 0.5) bits = width;
+  for (config::NodeSettings& rule : rules)
+    if (!fixed_by_hand(rule)) rule.weights_n_bits = bits;
+  return rules;
+}
+
+/// The worst output in dB, quantized as the whole conversion would, but for the search for better placements.
+double measured_db(const Scene& scene, const Variant& variant) {
+  calibrate::Split few = scene.split;
+  few.calibration = correct::spread(scene.split.calibration, enough_images(scene.source, kImages));
+  few.held_out = correct::spread(scene.split.held_out, enough_images(scene.source, kImages));
+  const std::vector<config::NodeSettings> rules = rules_of_trial(scene, variant);
+  const plan::Candidates weights = threshold::weight_candidates(
+      variant.graph, variant.plan, scene.target, scene.config.quantization, rules, scene.threads);
+  FloatAnswers answers =
+      ask_float_model(variant.graph, variant.plan, variant.stats, scene.runners, scene.source, few,
+                      scene.config, parts_count(scene.config, scene.target), scene.threads);
+  answers.rules = rules;
+  answers.kept = scene.kept;
+  answers.longest_patch = kTrialPatch;
+  return attempt(variant.graph, variant.plan, weights, answers, scene.runners, scene.source, scene.config,
+                 scene.threads)
+      .fidelity.worst_db();
+}
+
+/// How far apart both graphs are in float on held-out images.
+double difference_db(const Scene& scene, const ir::Graph& before, const ir::Graph& after) {
+  const std::vector<simulate::Judged> judged = simulate::judged_values(before),
+                                      judged_after = simulate::judged_values(after);
+  if (judged.size() != judged_after.size()) return -INFINITY;
+  constexpr int64_t kCompared = 4;
+  const auto old_model = simulate::make_float_model(before, scene.runners, {}, judged),
+             new_model = simulate::make_float_model(after, scene.runners, {}, judged_after);
+  const std::vector<int64_t> images = correct::spread(scene.split.held_out, kCompared);
+  const simulate::Reference reference =
+      simulate::reference_of(*old_model->runner, scene.source, images, judged.size(), scene.threads);
+  return simulate::fidelity_of(*new_model->runner, scene.source, reference, judged_after, scene.threads)
+      .worst_db();
+}
+
+std::map<ir::ValueId, std::vector<double>> deviations_of(const Scene& scene, const ir::Graph& graph,
+                                                         const std::vector<ir::ValueId>& values) {
+  struct Moments {
+    std::vector<double> sum, square;
+    double count = 0;
+  };
+  std::map<ir::ValueId, Moments> moments;
+  const auto model = simulate::make_float_model(graph, scene.runners, values, {});
+  model->hook = [&](ir::ValueId value, int64_t, std::span<float> tensor, std::span<const int64_t> dims) {
+    const quant::ChannelLayout layout = quant::channel_layout(dims, 1);
+    Moments& m = moments[value];
+    m.sum.resize(static_cast<size_t>(layout.channels));
+    m.square.resize(static_cast<size_t>(layout.channels));
+    m.count += static_cast<double>(layout.outer * layout.inner);
+    size_t i = 0;
+    for (int64_t o = 0; o < layout.outer; ++o)
+      for (size_t c = 0; c < m.sum.size(); ++c)
+        for (int64_t k = 0; k < layout.inner; ++k, ++i) {
+          const auto x = static_cast<double>(tensor[i]);
+          m.sum[c] += x;
+          m.square[c] += x * x;
+        }
+  };
+  for (const int64_t image : correct::spread(scene.split.calibration, kDeviationImages))
+    model->runner->run(scene.source.load(image));
+  std::map<ir::ValueId, std::vector<double>> deviations;
+  for (const auto& [value, m] : moments)
+    for (size_t c = 0; c < m.sum.size(); ++c) {
+      const double mean = m.sum[c] / m.count;
+      deviations[value].push_back(std::sqrt(std::max(0.0, m.square[c] / m.count - mean * mean)));
+    }
+  return deviations;
+}
+
+/// The walk through the table. `base` is the best graph so far, `base_db` what it was measured at (NaN: not
+/// yet).
+class Search {
+ public:
+  Search(const Scene& scene, Variant first, Balancing which)
+      : scene_(scene), base_(std::move(first)), which_(which) {}
+
+  void attempt_one(const balance::Correction& correction, Balanced& result) {
+    const balance::Seen seen{
+        base_.plan,
+        base_.stats,
+        base_.places.idioms,
+        scene_.target,
+        scene_.config.quantization,
+        base_.places.rules.nodes,
+        is_full(scene_.config, scene_.target),
+        [&](const std::vector<ir::ValueId>& values) { return deviations_of(scene_, base_.graph, values); }};
+    const balance::Wish wish = correction.wish(seen);
+    const bool unasked = wish == balance::Wish::kIfBetter;
+    if (wish == balance::Wish::kNo || which_ == (unasked ? Balancing::kAsked : Balancing::kUnasked) ||
+        (wish != balance::Wish::kAsked && !integers_pay()))
+      return;
+    ir::Graph graph = base_.graph;
+    const balance::Done done = correction.apply(graph, seen);
+    if (!done.note.empty()) result.notes.push_back(done.note);
+    if (done.sites.empty()) return;
+    ir::remove_dead(graph);
+    ir::verify(graph);
+    if (const double db = difference_db(scene_, base_.graph, graph); db < kSameFunction) {
+      result.notes.push_back(
+          format("{} was undone: it would have changed the float function ({:.1f} dB)", correction.name, db));
+      return;
+    }
+    if (std::isnan(base_db_)) {  // on the same images as the trial
+      base_ = variant_of(scene_, std::move(base_.graph), std::move(base_.settings));
+      base_db_ = measured_db(scene_, base_);
+    }
+    auto settings = base_.settings;
+    for (const auto& [node, own] : done.settings) config::overlay(settings[node], own);
+    Variant tried = variant_of(scene_, std::move(graph), std::move(settings));
+    const double db = measured_db(scene_, tried);
+    const double worth = std::max(unasked ? correction.worth_db : 0,
+                                  enough_images(scene_.source, kImages) < kImages ? kWorthOfFewDb : kWorthDb);
+    const bool kept = db > base_db_ + (wish == balance::Wish::kAsked ? -kWorthDb : worth);
+    report::Correction row{std::string(correction.name), kept, base_db_, db, {}};
+    for (const balance::Site& site : done.sites) row.layers.push_back({site.node, site.detail, site.gain_db});
+    result.corrections.push_back(std::move(row));
+    if (!kept) return;
+    base_ = std::move(tried);
+    base_db_ = db;
+    result.changed = true;
+  }
+
+  Variant& base() { return base_; }
+
+ private:
+  // Where even the fastest placement saves too little, activations will stay float, and what balancing does
+  // to their rounding says nothing.
+  bool integers_pay() const {
+    return is_full(scene_.config, scene_.target) || scene_.target.costs.empty() ||
+           select::slowest_ratio(base_.graph, base_.places.fastest, base_.places.time_on) <= kWorthTime;
+  }
+
+  const Scene& scene_;
+  Variant base_;
+  Balancing which_;
+  double base_db_ = std::nan("");
+};
+
+}  // namespace
+
+Balanced balance_graph(const Scene& scene, const Subject& subject, Balancing which) {
+  Balanced result;
+  Variant first{subject, {}, {}};
+  first.plan = plan_of(scene, first);
+  Search search(scene, std::move(first), which);
+  for (const balance::Correction& correction : balance::corrections()) search.attempt_one(correction, result);
+  if (result.changed) {
+    result.graph = std::move(search.base().graph);
+    result.places = std::move(search.base().places);
+  }
+  return result;
+}
+
+}  // namespace qc

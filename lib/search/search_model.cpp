@@ -1,0 +1,205 @@
+// See search_model.h.
+#include "search/search_model.h"
+
+#include <utility>
+
+#include "deliver/write_tflite.h"
+#include "describe/assemble_report.h"
+#include "ir/edit.h"
+#include "prepare.h"
+#include "search/correct_wide.h"
+#include "search/share_floats.h"
+#include "search/spend_budget.h"
+#include "search/tune_ranges.h"
+#include "search/widen_results.h"
+#include "threshold/candidates.h"
+
+namespace qc {
+namespace {
+
+// Of the values that a plan rounds; 0 for others.
+std::vector<int64_t> elements_of(const Scene& scene, const Subject& subject, const plan::QuantPlan& plan) {
+  const ir::Graph sized = with_shapes_of(subject.graph, scene.sample, scene.doors);
+  std::vector<int64_t> elements(plan.values.size());
+  for (const ir::ValueId v : simulate::rounded_values(plan)) {
+    const std::optional<ir::Dims> dims = ir::static_dims(sized, v);
+    elements[static_cast<size_t>(v)] = dims ? ir::element_count(*dims) : 1;
+  }
+  return elements;
+}
+
+// Those that clip nothing, or where these are no better, others for the groups that cost most. Adds what was
+// tried to `corrections`.
+TunedRanges better_ranges(const Scene& scene, const PlanScene& planning, const FloatAnswers& answers,
+                          Attempt first, const std::function<Attempt(const RangeChoice& choice)>& retry,
+                          std::vector<report::Correction>& corrections) {
+  const bool full = is_full(scene.config, scene.target);
+  const auto all_ranges = [&](const Attempt& attempt) {
+    return ranges_of(planning, attempt.model.plan, true);
+  };
+  TunedRanges tuned{std::move(first), {}, {}};
+  const auto told = [&](TunedRanges other) {
+    if (other.correction) corrections.push_back(*other.correction);
+    return other;
+  };
+  if (wants_whole_ranges(scene.config, full, tuned.best)) {
+    const plan::Candidates more = all_ranges(tuned.best);
+    tuned = told(whole_ranges(more, std::move(tuned.best), retry));
+  }
+  if (tuned.choice.empty() && wants_tuned_ranges(scene.config, full, tuned.best)) {
+    const plan::Candidates more = all_ranges(tuned.best);
+    tuned = told(tune_ranges(answers, scene.source, more, scene.threads, std::move(tuned.best), retry));
+  }
+  return tuned;
+}
+
+}  // namespace
+
+PlanScene plan_scene(const Scene& scene, const Subject& subject) {
+  return {subject.graph, subject.places, scene.config, scene.target, subject.stats};
+}
+
+Start start_of(const Scene& scene, const Subject& subject, std::vector<std::string>& notes) {
+  const config::CoreConfig& config = scene.config;
+  const target::TargetSpec& target = scene.target;
+  const PlanScene planning = plan_scene(scene, subject);
+  const bool may_float = is_full(config, target) && target.float_islands && target.activations.bits <= 8;
+  Start start;
+  start.placed = keep_apart(notes, subject.graph, target, subject.stats, subject.places.fastest, may_float);
+  start.plan = outlined(planning, start.placed);
+  start.weights = threshold::weight_candidates(subject.graph, start.plan, target, config.quantization,
+                                               subject.places.rules.nodes, scene.threads);
+  start.activations = ranges_of(planning, start.plan);
+  decide(planning, start.activations, start.plan);
+  start.answers = ask_float_model(subject.graph, start.plan, subject.stats, scene.runners, scene.source,
+                                  scene.split, config, parts_count(config, target), scene.threads);
+  start.answers.rules = subject.places.rules.nodes;
+  start.answers.kept = scene.kept;
+  return start;
+}
+
+BudgetScene budget_scene(const Scene& scene, const Subject& subject, const Start& start, WriteAll write) {
+  const auto ranges_by = [&](const std::vector<config::NodeSettings>& rules) {
+    return threshold::activation_candidates(subject.graph, start.plan, subject.stats, scene.target,
+                                            scene.config.quantization, rules);
+  };
+  const auto plan_by = [&](const plan::Candidates& chosen) {
+    const PlanScene planning = plan_scene(scene, subject);
+    plan::QuantPlan other = outlined(planning, start.placed);
+    decide(planning, chosen, other);
+    return other;
+  };
+  return {subject.graph,
+          with_shapes_of(subject.graph, scene.sample, scene.doors),
+          start.plan,
+          scene.target,
+          subject.places.idioms,
+          subject.places.capabilities,
+          scene.config,
+          subject.places.rules.nodes,
+          start.answers,
+          scene.runners,
+          scene.source,
+          scene.threads,
+          std::move(write),
+          ranges_by,
+          plan_by};
+}
+
+PlacementScene placement_scene(const Scene& scene, const Subject& subject, const Start& start) {
+  return {subject.graph,
+          subject.places.capabilities,
+          subject.places.time,
+          subject.places.time_on,
+          !scene.target.costs.empty(),
+          scene.config.goals,
+          start.answers,
+          scene.runners,
+          scene.source,
+          scene.split,
+          scene.threads};
+}
+
+Found search_model(const Scene& scene, const Subject& subject, const Start& start, const WriteAll& write,
+                   report::Report& report, Stopwatch& watch) {
+  const config::CoreConfig& config = scene.config;
+  const FloatAnswers& answers = start.answers;
+  const PlanScene planning = plan_scene(scene, subject);
+  const bool rounds = config::rounds_activations(config), bounded = config.budget.any();
+  const auto attempt_at = [&](const plan::QuantPlan& plan, bool again = false) {
+    return attempt(subject.graph, plan, start.weights, answers, scene.runners, scene.source, config,
+                   scene.threads, again);
+  };
+  const auto attempt_with = [&](const std::vector<bool>& integer, const RangeChoice& choice) {
+    return attempt_at(complete_plan(planning, integer, choice));
+  };
+
+  // From here weights are integers and biases make up for what rounding shifted, where that helped.
+  Found found;
+  if (bounded) {
+    BudgetScene widths = budget_scene(scene, subject, start, write);
+    found.placed.best = within_budget(widths, start.weights, report);
+  } else {
+    found.placed.best = attempt_at(start.plan);
+  }
+  Attempt& best = found.placed.best;
+  watch.lap("correct");
+  const auto round_weights = [&](Attempt& tried) {
+    correct_wide_weights(scene, subject, start, images_for_wide_weights(scene, subject, start, tried), tried);
+  };
+  if (!rounds && !bounded && config.mode == config::Mode::kWeightOnly) round_weights(best);
+  if (!rounds || bounded) return found;
+
+  // From here ranges that cost the outputs much are those that cost them least.
+  TunedRanges tuned = better_ranges(
+      scene, planning, answers, std::move(best),
+      [&](const RangeChoice& choice) { return attempt_with(start.placed, choice); }, found.corrections);
+  best = std::move(tuned.best);
+  const RangeChoice ranges = std::move(tuned.choice);
+  watch.lap("ranges");
+
+  // From here nodes whose integers cost more accuracy than they are worth are in float again; with full
+  // placement, as many as the user gives to float.
+  const auto share = [&](const std::vector<bool>& integer) { return attempt_with(integer, ranges); };
+  const auto retry = [&](const std::vector<bool>& integer) {
+    return attempt_at(complete_plan(planning, integer, ranges), true);
+  };
+  const PlacementScene placement = placement_scene(scene, subject, start);
+  const bool searches = scene.target.float_islands && !full_stands(config, best.fidelity.worst_db());
+  if (searches) {
+    found.placed = refine_placement(placement, start.placed, std::move(best), retry);
+  } else if (scene.target.float_islands && config.goals.max_float_share) {
+    const std::vector<int64_t> elements = elements_of(scene, subject, best.model.plan);
+    found.placed = share_floats(placement, elements, *config.goals.max_float_share, start.placed,
+                                std::move(best), share);
+  }
+  watch.lap("refine");
+
+  // From here results that keep the outputs from their goal have more bits, on targets that have them.
+  if (integer_nodes(found.placed.best.model.plan) == start.placed)
+    widen_results(
+        budget_scene(scene, subject, start, write),
+        [&](const plan::QuantPlan& plan) { return attempt_at(plan); }, found.placed.best, report);
+  watch.lap("widen");
+
+  // From here weights of 8 bits make up for what rounding cost them, where a goal needs it or it is quick.
+  const Attempt& placed = found.placed.best;
+  const double before_db = placed.fidelity.worst_db();
+  round_weights(found.placed.best);
+  // And where they do so, and did not let a search reach its goal before, it goes on from there.
+  const auto retry_rounded = [&](const std::vector<bool>& integer) {
+    Attempt tried = retry(integer);
+    round_weights(tried);
+    return tried;
+  };
+  if (found.placed.noise && misses_goal(placed, config) && placed.fidelity.worst_db() > before_db)
+    refine_again(placement, found.placed, retry_rounded);
+  if (searches && misses_goal(placed, config) && !has_narrow_weights(placed.model))
+    give_to_floats(placement, found.placed, retry_rounded);
+  // A goal that is missed where nothing was searched for: the report says what its error comes from.
+  if (!found.placed.noise && misses_goal(placed, config)) find_noise(placement, found.placed);
+  watch.lap("round");
+  return found;
+}
+
+}  // namespace qc

@@ -1,0 +1,51 @@
+// From statistics to the model that will be written: a first plan and its integers, then the searches that
+// make more of it, each on what the one before it left. Beside pipeline.cpp because a graph that was balanced
+// goes this way once more.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "plan/candidates.h"
+#include "plan/quant_plan.h"
+#include "report/report.h"
+#include "search/attempt.h"
+#include "search/complete_plan.h"
+#include "search/refine_placement.h"
+#include "search/width_study.h"
+#include "stopwatch.h"
+#include "subject.h"
+
+namespace qc {
+
+/// What is known before anything is tried.
+struct Start {
+  std::vector<bool> placed;  // by NodeId: on integers in the plan
+  plan::QuantPlan plan;      // complete
+  plan::Candidates activations, weights;
+  FloatAnswers answers;
+};
+/// Every rounded value and every weight gets parameters, and the float model is asked. Notes name every
+/// Concat of unlike ranges.
+Start start_of(const Scene& scene, const Subject& subject, std::vector<std::string>& notes);
+
+/// A model in every format that is asked for, in memory.
+using WriteAll = std::function<std::vector<plan::Written>(const plan::QuantizedModel&)>;
+/// What widths are searched in. Borrows its arguments.
+BudgetScene budget_scene(const Scene& scene, const Subject& subject, const Start& start, WriteAll write);
+/// What plans are made from. Borrows its arguments.
+PlanScene plan_scene(const Scene& scene, const Subject& subject);
+/// What placements are searched in. Borrows its arguments.
+PlacementScene placement_scene(const Scene& scene, const Subject& subject, const Start& start);
+
+struct Found {
+  Placed placed;                                // the best attempt, and how its placement came about
+  std::vector<report::Correction> corrections;  // of the plan that it was made from
+};
+/// The best attempt: one within the budgets where there are any; else the start's, with other ranges and
+/// other placements where these bring the outputs closer to float.
+Found search_model(const Scene& scene, const Subject& subject, const Start& start, const WriteAll& write,
+                   report::Report& report, Stopwatch& watch);
+
+}  // namespace qc

@@ -1,0 +1,22 @@
+// The third place for a value beside 8 bits and float: results of more bits, on targets that have them, where
+// a goal needs it. Every reader takes what its input has (mct.md 3.2), so widths of neighbours do not depend
+// on each other and the choice is exact in bytes: each width's noise is measured one value at a time, and of
+// the sums that no other beats the smallest is taken that reaches the goal. What is not exact is that noises
+// add up: what comes out is measured, and aimed at again where it falls short.
+#pragma once
+
+#include <functional>
+
+#include "report/report.h"
+#include "search/attempt.h"
+#include "search/width_study.h"
+
+namespace qc {
+
+/// Where the worst output of `best` misses the goal (the default where none is set): an attempt whose results
+/// have as few bits more as reach it, or whichever came closest. `scene`: whose plan is that of `best`.
+/// `retry` makes an attempt of a plan. Nothing happens where the target has one width alone.
+void widen_results(const BudgetScene& scene, const std::function<Attempt(const plan::QuantPlan& plan)>& retry,
+                   Attempt& best, report::Report& report);
+
+}  // namespace qc
