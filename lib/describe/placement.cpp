@@ -216,6 +216,7 @@ struct Behind {
   std::string words;               // "most of its error comes from rounding 'a' (41 %), 'b' (22 %)"
   std::vector<std::string> nodes;  // those named
   bool weights = false;            // their integers come first
+  bool weights_alone = false;      // nothing else is rounded
 };
 
 // By what each rounding was measured to add to it.
@@ -259,10 +260,12 @@ Behind behind_miss(const report::Report& report, const PlacementScene& scene, co
   std::vector<std::pair<double, std::string>> rows;
   for (const report::NodeRow& row : report.nodes)
     if (std::isfinite(row.sqnr_db)) rows.emplace_back(row.sqnr_db, row.node);
-  if (rows.empty()) return {"nothing in it was rounded but weights", {}, true};
+  if (rows.empty()) return {"nothing in it was rounded but weights", {}, true, true};
   std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   rows.resize(std::min(rows.size(), kNamed));
   Behind behind;
+  const std::vector<bool> now = integer_nodes(best.model.plan);
+  behind.weights = behind.weights_alone = std::find(now.begin(), now.end(), true) == now.end();
   std::vector<std::string> words;
   for (const auto& [db, node] : rows) {
     words.push_back(format("'{}' ({:.1f} dB)", node, db));
@@ -284,11 +287,13 @@ std::string remedy_for(const Behind& behind, const report::Report& report, const
   const bool weights_tried =
       std::any_of(best.corrections.begin(), best.corrections.end(),
                   [](const report::Correction& one) { return one.name.starts_with(kSecondOrder); });
-  if (behind.weights && weights_tried && !has_tflite(report))
-    return "give the weights 16 bits: \"bit_width_config\": [{\"filter\": {\"name\": \"*\"}, "
+  if (behind.weights && weights_tried && (behind.weights_alone || !has_tflite(report)))
+    return std::string(has_tflite(report) ? "write ONNX alone, and " : "") +
+           "give the weights 16 bits: \"bit_width_config\": [{\"filter\": {\"name\": \"*\"}, "
            "\"weights_n_bits\": 16}]";
   std::vector<std::string> names;
-  for (const std::string& node : behind.nodes) names.push_back('"' + node + '"');
+  if (!behind.weights_alone)
+    for (const std::string& node : behind.nodes) names.push_back('"' + node + '"');
   const std::string leave = format(
       "leave these in float: \"placement\": {{\"rules\": [{{\"filter\": {{\"name\": [{}]}}, "
       "\"placement\": \"float\"}}]}}",
@@ -298,32 +303,56 @@ std::string remedy_for(const Behind& behind, const report::Report& report, const
   return weights_tried ? leave : leave + ", or " + correct;
 }
 
-// The goals of the user that no placement of the frontier reaches, or not together; "" when one does.
-std::string out_of_reach(const PlacementScene& scene, const Placed& placed) {
-  const double db = scene.goals.min_sqnr_db.value_or(0);
-  const double limit = scene.goals.max_latency_ratio.value_or(std::numeric_limits<double>::infinity());
-  if (placed.frontier.empty() || !scene.priced) return {};
-  const auto time = [&](const select::Refined& one) { return time_ratio(scene, one.integer).value_or(1); };
-  const select::Refined &fastest = placed.frontier.front(), &finest = placed.frontier.back();
-  if (finest.predicted_db < db)
-    return format(
-        "no placement reaches min_sqnr_db {:g}: with every activation that matters in float, {:.1f} dB", db,
-        finest.predicted_db);
-  if (time(fastest) > limit)
-    return format(
-        "no placement reaches max_latency_ratio {:g}: the fastest takes {:.2f} of float's time by the "
-        "cost table",
-        limit, time(fastest));
-  double within = 0, needed = std::numeric_limits<double>::infinity();
-  for (const select::Refined& one : placed.frontier) {
-    if (time(one) <= limit) within = std::max(within, one.predicted_db);
-    if (one.predicted_db >= db) needed = std::min(needed, time(one));
+// A placement that was tried or predicted: its time by the cost table and its worst output.
+struct Reachable {
+  double time = 0, db = 0;
+};
+
+std::vector<Reachable> reachable(const PlacementScene& scene, const Placed& placed, const Attempt& best) {
+  std::vector<Reachable> found{
+      {time_ratio(scene, integer_nodes(best.model.plan)).value_or(1), best.fidelity.worst_db()}};
+  for (const select::Refined& one : placed.frontier)
+    found.push_back({time_ratio(scene, one.integer).value_or(1), one.predicted_db});
+  return found;
+}
+
+// The goals of the user that nothing reaches, or not together, each with the best that can be had of it.
+std::vector<Problem> out_of_reach(const PlacementScene& scene, const Placed& placed, const Attempt& best) {
+  if (!scene.priced) return {};
+  const std::optional<double>&goal = scene.goals.min_sqnr_db, &limit = scene.goals.max_latency_ratio;
+  const std::vector<Reachable> found = reachable(scene, placed, best);
+  double fastest = std::numeric_limits<double>::infinity(), needed = fastest, most = 0, within = 0;
+  for (const Reachable& one : found) fastest = std::min(fastest, one.time);
+  const double allowed = std::max(limit.value_or(1), fastest);
+  for (const Reachable& one : found) {
+    most = std::max(most, one.db);
+    if (one.time <= allowed) within = std::max(within, one.db);
+    if (goal && one.db >= *goal) needed = std::min(needed, one.time);
   }
-  if (within >= db || needed <= limit) return {};
-  return format(
-      "min_sqnr_db {:g} and max_latency_ratio {:g} exclude each other: in {:g} of float's time {:.1f} dB "
-      "can be had, and {:g} dB take {:.2f} of it",
-      db, limit, limit, within, db, needed);
+  for (const report::Correction& one : best.corrections) most = std::max(most, one.after_db);
+  std::vector<Problem> warnings;
+  const auto warn = [&](std::string why, std::string remedy) {
+    warnings.push_back({"goals-out-of-reach", "/placement", std::move(why), std::move(remedy)});
+  };
+  if (limit && fastest > *limit)
+    warn(format("no placement reaches max_latency_ratio {:g} by the cost table: the fastest takes {:.2f} of "
+                "float's time",
+                *limit, fastest),
+         format("lower the goal: \"max_latency_ratio\": {:.2f}", std::ceil(100 * fastest) / 100));
+  if (!goal || best.fidelity.worst_db() >= *goal) return warnings;
+  if (allowed < 1 && std::isfinite(needed))
+    warn(format("min_sqnr_db {:g} and max_latency_ratio {:g} exclude each other: in {:.2f} of float's time "
+                "{:.1f} dB can be had, and {:g} dB take {:.2f} of it",
+                *goal, *limit, allowed, within, *goal, needed),
+         "lower one of them");
+  else if (allowed < 1)
+    warn(format("min_sqnr_db {:g} is out of reach in {:.2f} of float's time: {:.1f} dB can be had in it",
+                *goal, allowed, within),
+         "lower the goal, or allow float's time, in which more is tried: \"max_latency_ratio\": 1");
+  else if (most < *goal)
+    warn(format("no placement reaches min_sqnr_db {:g}: {:.1f} dB can be had", *goal, most),
+         format("lower the goal: \"min_sqnr_db\": {:g}", std::floor(most)));
+  return warnings;
 }
 
 }  // namespace
@@ -361,11 +390,7 @@ void judge_goals(report::Report& report, const PlacementScene& scene, const Plac
                                "the files compute in float with int8 weights, as integers were too far from "
                                "float or no faster; a device that has integers alone cannot run them",
                                "have integers wherever the target has them: \"placement\": \"full\""});
-  if (const std::string why = out_of_reach(scene, placed);
-      !why.empty() && (asked || scene.goals.max_latency_ratio))
-    report.warnings.push_back({"goals-out-of-reach", "/placement", why,
-                               "lower the goal, or give the weights more: \"gptq_config\": {\"method\": "
-                               "\"second_order\"}"});
+  for (Problem& warning : out_of_reach(scene, placed, best)) report.warnings.push_back(std::move(warning));
   if (worst >= goal) return;
   const auto missed = [&](const std::string& why, const std::string& remedy) {
     report.warnings.push_back(

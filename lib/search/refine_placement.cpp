@@ -326,7 +326,10 @@ void give_to_floats(const PlacementScene& whole, Placed& placed,
   const Aim aim = aim_of(scene.goals, held_out_apart(scene.split));
   Search search{scene, retry, aim, {}, nowhere};
   search.found = std::move(placed);
-  if (try_in(search, nowhere, "no integers but weights, rounded anew", wanted) >= wanted) {
+  // A goal of the user that is out of reach even so gets what comes closest to it.
+  const double worth = search.found.best.fidelity.worst_db() + kWorthAgainDb;
+  const double kept = scene.goals.min_sqnr_db ? std::min(wanted, worth) : wanted;
+  if (try_in(search, nowhere, "no integers but weights, rounded anew", kept) >= wanted) {
     const simulate::Fidelity& floats = search.found.best.fidelity;
     // What weights cost that were rounded anew for floats; activations cost what they did.
     search.found.noise->base = simulate::noise_ratios(floats.outputs);

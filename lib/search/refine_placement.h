@@ -44,7 +44,8 @@ void refine_again(const PlacementScene& scene, Placed& placed,
                   const std::function<Attempt(const std::vector<bool>& integer)>& retry);
 
 /// The last resort of a search that has missed its goal: activations in float, or as many of them as the goal
-/// asks for where weights rounded anew for floats reach it. Not where max_latency_ratio asks for less than
+/// asks for where weights rounded anew for floats reach it. A goal of the user that nothing reaches gets
+/// floats where they come a decibel closer to it. Not where max_latency_ratio asks for less than
 /// float's time. `retry` as for refine_again().
 void give_to_floats(const PlacementScene& scene, Placed& placed,
                     const std::function<Attempt(const std::vector<bool>& integer)>& retry);
