@@ -220,10 +220,20 @@ Planned planned_with(const Scene& scene, const Pictures& pictures, run::RunnerFa
   return all;
 }
 
+bool is_for_converters(config::OnnxForm form) {
+  return form == config::OnnxForm::kMctq || form == config::OnnxForm::kFakeQuant;
+}
+
 // What a conversion does and fix, which keeps the file's integers, does not.
-void refuse_without_use(const config::CoreConfig& config, bool strip) {
+void refuse_without_use(const ConvertOptions& options, const config::CoreConfig& config, bool strip) {
   const config::PlacementGoals& goals = config.goals;
   const std::tuple<const char*, bool, const char*> kUnused[] = {
+      {"--diagnose", options.diagnose, "convert the float model"},
+      {"--dump", !options.dump.empty(), "look at the file: qconvert inspect FILE"},
+      {"--resume", options.resume, "leave it out"},
+      {"--explain", strip && !options.explain.empty(), "leave out --strip, or --explain"},
+      {"/output/onnx/form", is_for_converters(config.output.onnx_form), "use \"qdq\" or \"qoperator\""},
+      {"/bit_width_config", !config.bit_width_config.empty(), "convert the float model"},
       {"/mode", config.mode != config::Mode::kStatic && !strip, "convert the float model"},
       {"/target_resource_utilization", config.budget.any(), "convert the float model"},
       {"/saturation_guard", config.saturation_guard.value_or(false), "convert the float model"},
@@ -276,7 +286,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   const int threads = options.threads > 0 ? options.threads : available_threads();
   const run::Doors doors = onnx_doors();
   const config::CoreConfig config = load_config(options, diagnostics);
-  refuse_without_use(config, strip);
+  refuse_without_use(options, config, strip);
   target::TargetSpec target = target_of(config);
   target.bias_in_products = false;  // the file says where it rounds
   // What the file has on integers stays there, whatever it costs, unless the config says otherwise.
@@ -298,13 +308,15 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   if (strip) {
     write_stripped(result, graph, found, unfolded, outputs, files);
     finish_report(result.report, {}, {}, config, {}, diagnostics, {});
+    if (options.dry_run) return result;
     deliver(result, files, options, config, outputs, graph);
     return result;
   }
 
   // From here the graph is in its plainest spelling.
   std::unique_ptr<images::ImageSource> source;
-  if (!config.representative_dataset.path.empty()) source = open_images(graph, config, diagnostics, threads);
+  if (!config.representative_dataset.path.empty() && !options.dry_run)
+    source = open_images(graph, config, diagnostics, threads);
   const calibrate::Split split =
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
   const Sample at_hand = source ? first_sample(*source)
@@ -340,6 +352,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   files = written(made.model, sample, config, target, outputs, doors, result.report);
   finish_report(result.report, applied, made.guards, config, split, diagnostics, {});
   result.explained = explain(result.report, options.explain);
+  if (options.dry_run) return result;
   deliver(result, files, options, config, outputs, graph);
   return result;
 }

@@ -246,6 +246,7 @@ int fix_command(const Command& self, const Arguments& arguments) {
   ConvertLine line;
   bool strip = false;
   add_convert_options(app, line);
+  app.get_option("MODEL")->description("an ONNX model that is quantized already");
   app.add_flag("--strip", strip, "the float model behind the file instead of a quantized one");
   set_help_page(app, "usage: qconvert fix MODEL.onnx [--config CFG.json] [--format LIST] [--strip] [options]",
                 "");

@@ -1,2 +1,3 @@
 # What fix would not do is said, all at once, before anything is read.
-"$QCONVERT" fix "$DATA/quantized/ort_qdq.onnx" -o out -q --set /gates/min_sqnr_db=30 --set /saturation_guard=true --set /mode=dynamic
+"$QCONVERT" fix "$DATA/quantized/ort_qdq.onnx" -o out -q --set /gates/min_sqnr_db=30 --set /saturation_guard=true --set /mode=dynamic --diagnose --dump stats \
+  --set /output/onnx/form=mctq
