@@ -1,6 +1,6 @@
 // Equalization through SiLU and HardSwish, x g(x): the channel is multiplied before, the gate's own input is
-// divided again by one Mul, and the layers behind take the factor back (ptq-accuracy 2.2). Exact whatever g
-// is.
+// divided again by one Mul, and the layers behind take the factor back (for SwiGLU: I-LLM, Hu et al. 2024,
+// arXiv:2405.17849). Exact whatever g is.
 #include <algorithm>
 #include <cmath>
 

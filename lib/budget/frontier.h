@@ -1,6 +1,7 @@
 // One choice for each item, so that the sum of costs is least while sums of bytes (and of a second resource)
-// stay within budgets: the multiple-choice knapsack (ptq-accuracy 2.15). For bytes alone the whole frontier
-// is found exactly by dominance: item by item, only sums are kept that nothing smaller is as good as.
+// stay within budgets: the multiple-choice knapsack (Kellerer, Pferschy and Pisinger, "Knapsack Problems",
+// 2004, chapter 11). For bytes alone the whole frontier is found exactly by dominance (Nemhauser and Ullmann
+// 1969): item by item, only sums are kept that nothing smaller is as good as.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // Widths for results and weights together, so that the noise they add up to is least while bytes of results
 // alive at any moment, bytes of weights, both together, and bit operations stay within limits (MCT's mixed
-// precision, mct.md 4.2 and 4.4: a row for every cut, and a product of two widths for every layer).
+// precision, its resource_utilization_calculator.py and linear_programming.py: a row for every cut, and a
+// product of two widths for every layer).
 //
 // Results alone are a knapsack at every moment; moments share few values, so that solving the fullest first
 // and widening afterwards comes close, and the exact answer for any single moment is a bound. Total bytes

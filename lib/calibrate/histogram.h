@@ -1,5 +1,6 @@
 // The streaming histogram: exact counts in fixed memory, mergeable, and the same whatever the order of the
-// data. See plan::Histogram for the grid; ptq-accuracy notes call this "range doubling".
+// data. See plan::Histogram for the grid: where a value falls outside, bins double in width and merge in
+// pairs.
 #pragma once
 
 #include <array>

@@ -1,6 +1,6 @@
-// The core-config as plain structs: MCT's vocabulary (mct.md section 1, names and defaults kept) and
-// qconvert's own keys. Defaults stand here and nowhere else; parsing, validation, `qconvert config`,
-// `qconvert schema` and configs/README.md all come from the one key table in keys.cpp.
+// The core-config as plain structs: MCT's vocabulary (names and defaults of CoreConfig and what it holds in
+// MCT 2.4) and qconvert's own keys. Defaults stand here and nowhere else; parsing, validation, `qconvert
+// config`, `qconvert schema` and configs/README.md all come from the one key table in keys.cpp.
 #pragma once
 
 #include <cstdint>

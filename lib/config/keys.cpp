@@ -1,4 +1,5 @@
-// See keys.h. Names, defaults and meanings of MCT's options: mct.md section 1 (defaults stand in
+// See keys.h. Names, defaults and meanings of MCT's options are those of its quantization_config.py,
+// mixed_precision_quantization_config.py, resource_utilization.py and debug_config.py (defaults stand in
 // core_config.h; those of options that this version does not honour stand here, as the first accepted value).
 #include "config/keys.h"
 

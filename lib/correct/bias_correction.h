@@ -1,6 +1,7 @@
-// Sequential bias correction (ptq-accuracy 2.6): b' = b + E[float output] - E[quantized output], layer by
-// layer in graph order, every layer seeing what the layers before it, already corrected, hand it. It removes
-// the mean of the weight error and of all upstream activation error at once.
+// Sequential bias correction (the empirical form of Nagel et al. 2019, arXiv:1906.04721):
+// b' = b + E[float output] - E[quantized output], layer by layer in graph order, every layer seeing what the
+// layers before it, already corrected, hand it. It removes the mean of the weight error and of all upstream
+// activation error at once.
 #pragma once
 
 #include <cstdint>

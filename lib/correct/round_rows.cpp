@@ -16,7 +16,9 @@ namespace {
 using Vector = Eigen::VectorXd;
 using Symmetric = Eigen::Map<const Matrix>;
 
-constexpr double kRidge = 1e-3, kDamping = 1e-2;  // of the mean diagonal (ptq-accuracy 2.8, 2.10)
+// Of the mean diagonal. kDamping is GPTQ's (`percdamp`); kRidge only makes the solve for the target safe: how
+// far the target is followed, held-out images say (kStrengths).
+constexpr double kRidge = 1e-3, kDamping = 1e-2;
 constexpr std::array kStrengths{0.0, 0.25, 0.5, 0.75, 1.0};
 constexpr double kUnknownStrength = 0.5;  // where no images are left to choose by
 constexpr std::array kShrinks{1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5};

@@ -1,10 +1,13 @@
 // Rounding of a layer's weights by second-order statistics instead of to the nearest integer: the row q that
-// minimises (q - t)^T H (q - t) on the grid, H the Gram matrix of the layer's quantized inputs
-// (ptq-accuracy 2.8-2.10). Three steps, none of which can lose against the one before, row by row:
+// minimises (q - t)^T H (q - t) on the grid, H the Gram matrix of the layer's quantized inputs (Optimal Brain
+// Compression, Frantar and Alistarh 2022, arXiv:2208.11580). Three steps, none of which can lose against the
+// one before, row by row:
 // - nearest;
-// - nearest plane (GPTQ, which is Babai's algorithm): one element after the other, the error of each made up
-//   for by those that are still free; rows of the Cholesky factor say how;
-// - coordinate descent in the same quadratic form.
+// - nearest plane (GPTQ, Frantar et al. 2022, arXiv:2210.17323, which is Babai's algorithm, Chen et al. 2025,
+//   arXiv:2507.18553): one element after the other, the error of each made up for by those that are still
+//   free; rows of the Cholesky factor say how;
+// - coordinate descent in the same quadratic form (QuantEase, Behdin et al. 2023, arXiv:2309.01885; COMQ,
+//   Zhang et al. 2024, arXiv:2403.07134).
 // Where a row has several scales (blocks), each is then fitted to the integers found, in turn with descent.
 #pragma once
 

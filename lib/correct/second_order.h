@@ -1,6 +1,7 @@
 // The accuracy engine: every layer's weights re-targeted and rounded by second-order statistics of the
 // calibration images, in graph order, each layer seeing what the layers before it, already corrected, hand it
-// (ptq-accuracy 2.8-2.10). No gradients.
+// (the target: QEP, Arai and Ichikawa 2025, arXiv:2504.09629, and GPTAQ, Li et al. 2025, arXiv:2504.02692;
+// the rounding: round_rows.h). No gradients.
 //
 // Float and quantized network run side by side, all images in step, both as tapped sessions: where an input
 // of weighted layers appears, the runs wait for each other, the statistics are taken from the tensors as they

@@ -1,8 +1,8 @@
 // What a narrow weight costs at the outputs, one weight at a time: this one narrow, all others wide, and
 // everything behind it repaired by second-order correction, as it will be in the file. Sensitivities measured
 // without that repair rank layers wrongly: errors of early layers are made up for downstream, those of the
-// last are not (ptq-accuracy 0, 2.14). What stands before the narrow weight is the same in every probe and
-// solved once.
+// last are not (on MobileNetV1 0.75 the best mixture of widths by such sensitivities was 3 dB worse than 5 or
+// 6 bits everywhere). What stands before the narrow weight is the same in every probe and solved once.
 #pragma once
 
 #include <functional>

@@ -1,7 +1,8 @@
-// Troubleshooting that computes: the checks of mct.md section 8 on what a conversion has collected anyway,
-// each with the lines of the config that help and, where a run in simulation can tell, what they bring. Runs
-// that look for a gain take their time, so they are made where accuracy is wanting, or when asked for.
-// Beside pipeline.cpp because it reads the papers of every room.
+// Troubleshooting that computes: the checks of MCT's XQuant Extension Tool and its troubleshooting manual,
+// and some of our own, on what a conversion has collected anyway, each with the lines of the config that help
+// and, where a run in simulation can tell, what they bring. Runs that look for a gain take their time, so
+// they are made where accuracy is wanting, or when asked for. In a corridor because it reads what every
+// room hands on.
 #pragma once
 
 #include <vector>

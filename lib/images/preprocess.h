@@ -17,7 +17,7 @@ enum class Interpolation { kNearest, kBilinear, kBicubic };
 enum class Align { kTopLeft, kCenter };
 enum class Layout { kUnset, kNchw, kNhwc };
 
-/// design.md section 5, "preprocess": applied in this order: color, resize, center_crop, mean/std, layout.
+/// The config's `preprocess`, applied in this order: color, resize, center_crop, mean/std, layout.
 /// round() below is Python's: halves go to the even neighbour.
 ///
 /// JSON of each resize kind, sizes as [h, w]:

@@ -27,8 +27,8 @@ struct ResultChoice {
 };
 
 /// What there is to choose for the scene's plan: the widths that all makers of a value offer and all its
-/// readers take (mct.md 3.2), but where a rule set one by hand. A target has one width alone for
-/// a `.tflite`, whose activations fill their type.
+/// readers take (as MCT's load_fqc.py filters candidates), but where a rule set one by hand. A target has one
+/// width alone for a `.tflite`, whose activations fill their type.
 ResultChoice result_choice(const BudgetScene& scene);
 
 /// The scene's plan with every item at this width (by item).

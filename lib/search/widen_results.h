@@ -1,8 +1,9 @@
 // The third place for a value beside 8 bits and float: results of more bits, on targets that have them, where
-// a goal needs it. Every reader takes what its input has (mct.md 3.2), so widths of neighbours do not depend
-// on each other and the choice is exact in bytes: each width's noise is measured one value at a time, and of
-// the sums that no other beats the smallest is taken that reaches the goal. What is not exact is that noises
-// add up: what comes out is measured, and aimed at again where it falls short.
+// a goal needs it. Every reader takes what its input has (the target offers no other widths: MCT's
+// load_fqc.py), so widths of neighbours do not depend on each other and the choice is exact in bytes: each
+// width's noise is measured one value at a time, and of the sums that no other beats the smallest is taken
+// that reaches the goal. What is not exact is that noises add up: what comes out is measured, and aimed at
+// again where it falls short.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,5 @@
 // What a target computes as one: chains of nodes between which nothing is rounded, by the fusing patterns of
-// its file (MCT's fusing_patterns, mct.md 3.2).
+// its file (MCT's fusing_patterns, as its fusing_info.py applies them).
 #pragma once
 
 #include <vector>

@@ -1,6 +1,6 @@
-// MCT's measure of sensitivity as arithmetic (mct.md 4.1): how far a tensor is from the float model's, how
-// distances at several places become one figure, and how figures of all layers are made comparable. Nothing
-// runs here; layer_sensitivity.h does the measuring.
+// MCT's measure of sensitivity as arithmetic (its metric_calculators.py): how far a tensor is from the float
+// model's, how distances at several places become one figure, and how figures of all layers are made
+// comparable. Nothing runs here; layer_sensitivity.h does the measuring.
 #pragma once
 
 #include <cstdint>

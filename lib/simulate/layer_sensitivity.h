@@ -1,7 +1,7 @@
-// MCT's own measure of what a narrow weight costs (mct.md 4.1), to compare with: this one rounded to nearest,
-// everything else in float, and the distance to float at many places of the network, each by the kind of its
-// op. Nothing behind the weight is repaired, so the figures are not what a corrected network loses
-// (correct/sensitivity.h). What stands before a weight runs once for all its widths.
+// MCT's own measure of what a narrow weight costs (its sensitivity_evaluation.py), to compare with: this one
+// rounded to nearest, everything else in float, and the distance to float at many places of the network, each
+// by the kind of its op. Nothing behind the weight is repaired, so the figures are not what a corrected
+// network loses (correct/sensitivity.h). What stands before a weight runs once for all its widths.
 #pragma once
 
 #include <functional>

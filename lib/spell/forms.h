@@ -18,7 +18,7 @@ Spelled spelled_for(config::OnnxForm form, const target::TargetSpec& target, pla
 /// targets do not round it (IMX500).
 void spell_float_biases(plan::QuantizedModel& model);
 
-/// MCT's FAKELY_QUANT (mct.md 7): weights and biases as floats on their grids, activations between
+/// MCT's export format FAKELY_QUANT: weights and biases as floats on their grids, activations between
 /// QuantizeLinear and DequantizeLinear. As large as the float model.
 plan::QuantizedModel spell_fake_quant(plan::QuantizedModel model);
 

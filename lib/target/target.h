@@ -15,7 +15,8 @@
 
 namespace qc::target {
 
-/// The grids that a search may lay over values (mct.md 2.4), the strictest first.
+/// The grids that a search may lay over values (MCT's POWER_OF_TWO, SYMMETRIC and UNIFORM), the strictest
+/// first.
 enum class Grid {
   kPowerOfTwo,  // -T to T or, where nothing is negative, 0 to T; T is a power of two
   kCentred,     // the same with any T

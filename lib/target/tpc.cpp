@@ -33,8 +33,8 @@ struct Row {
   std::vector<int> inputs = {0};  // slots with activations; empty: all
 };
 
-// In the order of mct.md 3.1. Of two sets for one ONNX op the first that the file names counts, but for
-// depthwise convolutions, which have rules of their own.
+// The sets of OperatorSetNames in MCT's schema (v2.py). Of two sets for one ONNX op the first that the file
+// names counts, but for depthwise convolutions, which have rules of their own.
 const std::vector<Row>& table() {
   static const std::vector<Row> rows{
       {"Conv", {"Conv"}, Nature::kWeighted},

@@ -1,6 +1,6 @@
-// TargetPlatformCapabilities as MCT and edge-mdt-tpc write them (mct.md 3.1, schema 1 and 2): which operator
-// sets there are, how each is quantized, what is fused. Read as they are and put into our own terms. Inside
-// this room only.
+// TargetPlatformCapabilities as MCT and edge-mdt-tpc write them (schema 1 and 2, v1.py and v2.py under MCT's
+// target_platform_capabilities/schema): which operator sets there are, how each is quantized, what is fused.
+// Read as they are and put into our own terms. Inside this room only.
 #pragma once
 
 #include <string>

@@ -29,7 +29,8 @@ double power_of_two_above(double x);
 /// A grid that clips nothing (kUniform: an end may be clipped by half a step, because 0 must be on the grid).
 Grid covering_grid(const Family& family, double min, double max);
 
-/// NOCLIPPING of mct.md 2.4. `threshold` is MCT's start value M.
+/// What MCT's error method NOCLIPPING gives. `threshold` is the smallest that clips nothing, where MCT's
+/// searches begin.
 Grid unclipped_grid(const Family& family, const Options& options, double min, double max, double threshold);
 
 /// Twice the power of two above the threshold, and its halves, down to min_threshold.

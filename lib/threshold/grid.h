@@ -20,7 +20,7 @@ struct Family {
   int64_t span = 0;
   int64_t low_min = 0, low_max = 0;
   double scale_floor = 0;      // smallest scale that may be returned
-  double threshold_steps = 0;  // threshold / scale (mct.md 2.4); 0 for kUniform
+  double threshold_steps = 0;  // threshold / scale, as in MCT's quantizers; 0 for kUniform
 };
 
 /// The family for data in [min, max]. kUniform: data without negative values keeps low = 0, so that the zero

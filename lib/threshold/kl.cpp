@@ -120,9 +120,11 @@ struct Best {
   }
 };
 
-constexpr int kWalkPoints = 30, kWalkSteps = 20, kNarrowEvery = 4;  // mct.md 2.4, symmetric, histogram
-constexpr int kRowPoints = 1024, kCloser = 8, kCloserPoints = 32;   // an even row, and a look around its best
-constexpr int kRangePoints = 12, kRangeSteps = 30;                  // mct.md 2.4, uniform, histogram
+// kWalk..., kRange... and the two factors are those of MCT's searches on histograms (its constants.py:
+// SYMMETRIC_HISTOGRAM_..., UNIFORM_HISTOGRAM_..., BOTTOM_FACTOR, UPPER_FACTOR).
+constexpr int kWalkPoints = 30, kWalkSteps = 20, kNarrowEvery = 4;
+constexpr int kRowPoints = 1024, kCloser = 8, kCloserPoints = 32;  // an even row, and a look around its best
+constexpr int kRangePoints = 12, kRangeSteps = 30;
 constexpr double kLowFactor = 0.7, kHighFactor = 1.2;
 
 double between(double low, double high, int i, int points) {

@@ -1,4 +1,5 @@
-// KL divergence between a histogram and its quantized self (mct.md 2.4; the idea is Migacz', TensorRT 2017).
+// KL divergence between a histogram and its quantized self (as in MCT's error_functions.py; the idea is that
+// of Migacz 2017, "8-bit Inference with TensorRT").
 // The error jumps with every bin that changes its level, so there is nothing to refine: the search walks as
 // MCT does and looks at an even row of thresholds besides.
 #pragma once

@@ -104,7 +104,7 @@ class Side {
   std::vector<std::vector<int32_t>> from_;  // [m - 1][centre] -> the one before it
 };
 
-// The largest threshold that clips nothing of a channel, as MCT starts (mct.md 2.4) for a grid of 8 bits.
+// The smallest threshold that clips nothing of a channel on the 8-bit grid that a codebook's entries lie on.
 double threshold_of(std::span<const float> values, const quant::ChannelLayout& layout, int64_t channel,
                     const LutOptions& options, int32_t high, int32_t low) {
   if (options.threshold) return *options.threshold;

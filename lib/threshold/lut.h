@@ -1,6 +1,7 @@
 // Weights that may take any few values of an 8-bit grid: one codebook for a tensor (or each channel), found
-// exactly. MCT's LUT quantizers (mct.md 2.5) cluster with k-means from random starts and round the centres
-// afterwards; here the centres are chosen among the integers that a file can hold, by dynamic programming.
+// exactly. MCT's LUT quantizers (lut_kmeans_params.py) cluster with k-means from random starts and round the
+// centres afterwards; here the centres are chosen among the integers that a file can hold, by dynamic
+// programming.
 #pragma once
 
 #include <optional>

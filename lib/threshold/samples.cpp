@@ -48,7 +48,7 @@ Samples grouped_samples(std::span<const float> values) {
   return samples;
 }
 
-/// Counts with outliers set to 0 (mct.md 2.4, outlier cut).
+/// Counts with outliers set to 0, as in MCT's outlier_filter.py.
 std::vector<double> kept_counts(const plan::Histogram& histogram, double z_threshold) {
   std::vector<double> counts(histogram.counts.begin(), histogram.counts.end());
   if (!std::isfinite(z_threshold)) return counts;

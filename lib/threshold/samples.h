@@ -1,6 +1,5 @@
 // Data to be searched, as sorted weighted values with prefix sums: the error of all values that fall to one
-// level is then O(1), and one candidate costs O(levels) whatever the number of elements
-// (ptq-accuracy.md 2.1).
+// level is then O(1), and one candidate costs O(levels) whatever the number of elements.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +27,7 @@ struct Samples {
 };
 
 /// Bin centres (moved into [min, max] of what was seen) and counts, without the outliers that the z-score cut
-/// removes (mct.md 2.4; a spread of 0 removes nothing). No samples where nothing was seen.
+/// removes (MCT's z_threshold; a spread of 0 removes nothing). No samples where nothing was seen.
 Samples histogram_samples(const plan::TensorStats& stats, double z_threshold);
 
 /// The values themselves. Beyond 2^17 of them, neighbours that share 11 bits of mantissa become one sample

@@ -29,7 +29,7 @@ constexpr auto kMethodNames = [] {
   return names;
 }();
 
-constexpr int kHalvings = 20;  // mct.md 2.4: power-of-two candidates on histograms
+constexpr int kHalvings = 20;  // power-of-two candidates on histograms: as many as MCT tries
 
 /// All candidates among which the error decides.
 std::vector<Grid> candidates_of(const Samples& samples, const Family& family, const Options& options,

@@ -1,7 +1,8 @@
 // The threshold search: from what calibration saw (histograms) or from the weights themselves to quantization
-// parameters. Methods, quantizers and their errors as in MCT (mct.md 2.4), found exactly where MCT iterates:
-// never a larger error than MCT's own search on the same data, for widths up to 10 bits; wider ones are not
-// searched but take the whole range, because their steps are finer than a histogram's bins.
+// parameters. Methods, quantizers and their errors as in MCT (its qparams_search.py and error_functions.py),
+// found exactly where MCT iterates: never a larger error than MCT's own search on the same data, for widths
+// up to 10 bits; wider ones are not searched but take the whole range, because their steps are finer than a
+// histogram's bins.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,8 @@ struct Options {
   Signedness signedness = Signedness::kAuto;
   /// kUniform only: type of the integers. The ranges are the same; the zero point differs.
   bool signed_integers = false;
-  double z_threshold = std::numeric_limits<double>::infinity();  // outlier cut on histograms (mct.md 2.4)
+  /// Histograms: what lies further from the mean, in standard deviations, is left out (MCT's z_threshold).
+  double z_threshold = std::numeric_limits<double>::infinity();
   double min_threshold = 1.0 / 65536;
   int p = 2;  // kLp
 };

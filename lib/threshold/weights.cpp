@@ -15,7 +15,7 @@
 namespace qc::threshold {
 namespace {
 
-constexpr int kHalvings = 10;      // mct.md 2.4: power-of-two candidates for weights
+constexpr int kHalvings = 10;      // power-of-two candidates for weights: as many as MCT tries
 constexpr int64_t kGathered = 16;  // channels gathered together: one cache line of a row
 
 struct Channel {
@@ -47,8 +47,7 @@ Channel search_channel(std::span<const float> values, const Options& options) {
   const Family family = family_of(options, options.signedness != Signedness::kUnsigned, min, max);
   const double covering = covering_scale(family, min, max);
   if (!(covering > 0)) return {0, family.low_max, 0};
-  const double threshold =
-      covering * family.threshold_steps;  // mct.md 2.4: start value that does not clip +max
+  const double threshold = covering * family.threshold_steps;  // MCT's start value, which does not clip +max
   const int p = error_power(options);
   const auto error = [&](const Grid& grid) { return exact_error(values, grid, p); };
   Found found;

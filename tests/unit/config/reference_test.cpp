@@ -31,7 +31,8 @@ struct Option {
   bool honoured;
 };
 
-// mct.md, tables 1.2 to 1.4 and 1.6, row by row.
+// Fields of MCT 2.4: QuantizationConfig, MixedPrecisionQuantizationConfig, ResourceUtilization and
+// DebugConfig.
 const Option kOptions[] = {
     {"quantization_config", "activation_error_method", "\"MSE\"", "\"KL\"", true},
     {"quantization_config", "weights_error_method", "\"MSE\"", "\"MAE\"", true},

@@ -1,4 +1,5 @@
-// Operator versions, row by row, as LiteRT's own op_version table computes them (tflite.md 2.1).
+// Operator versions, row by row, as LiteRT's own tflite/converter/tools/versioning/op_version.cc computes
+// them.
 #include <catch2/catch.hpp>
 
 #include "tflite/dialect.h"
