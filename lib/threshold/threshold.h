@@ -42,14 +42,15 @@ struct Chosen {
 };
 
 /// Activation parameters from a histogram (bin centres; prefix sums make one candidate O(levels)).
-/// Nothing seen, or nothing but zeros: scale 1 and the zero point of quant::asymmetric_params(0, 0).
+/// Nothing seen, nothing but zeros, or nothing that the quantizer can hold: scale 2^-bits, so that biases
+/// behind it stay fine; zero point qmin for kUniform, else 0.
 /// Statistics without a histogram: [min, max] without clipping. Without negative values kUniform always has
 /// zero point qmin.
 Chosen search(const plan::TensorStats& stats, const Options& options);
 
 /// Weight parameters, per tensor (axis < 0) or per channel along `axis`, from the values themselves (finite).
 /// Threads over channels; the same result for every thread count. Weights are signed unless kUnsigned is
-/// asked for. A channel of zeros takes the median scale of the others (1 where all are zero).
+/// asked for. A channel of zeros takes the median scale of the others (2^-16 where all are zero).
 Chosen search(std::span<const float> values, std::span<const int64_t> dims, int axis, const Options& options,
               int threads);
 

@@ -2,7 +2,7 @@
 //
 // A channel of zeros tells nothing about its scale; any scale keeps it exact, but the int32 scale of a bias
 // is (input scale) * (weight scale), so a tiny one would overflow the bias and a huge one would erase it. It
-// takes the median scale of the other channels, or 1 where all are zero.
+// takes the median scale of the other channels, or 2^-16 where all are zero.
 #include <algorithm>
 #include <vector>
 
