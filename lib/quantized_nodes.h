@@ -1,5 +1,6 @@
 // Reading quantization back from a file, QDQ or QOperator, whoever wrote it: where the integers of a node's
-// weight and the scale of its output stand. For showing only; qconvert never changes quantized files.
+// weight and the scale of its output stand. For showing only: what `qconvert fix` makes a plan of is read by
+// the room adopt.
 #pragma once
 
 #include <cstdint>

@@ -13,7 +13,7 @@ amounts are those of lib/select/costs.cpp:
   far     elements of input and output beyond 2^19, which no cache close to the core holds
   piece   runs of channels that lie together with the channels last: positions (pools: times window; Concat: of each
           input), of ops that copy or compare them run by run; Add, Mul: runs of fewer than 32 elements along which the
-          smaller input is read, where it is not the same along all of them
+          smaller input (of a model's node: the constant) is read, where it is not the same along all of them
   step    multiply-accumulates of convolutions over their input channels: what each step along the kernel takes
 """
 import collections

@@ -29,7 +29,7 @@ struct Sum {
 Sum sum_of(const std::vector<Item>& items, std::vector<size_t> picks);
 
 /// Every sum that no other beats in bytes and cost, the smallest first. Exact while an item leaves at most
-/// `most` sums; beyond, bytes are counted in steps of `granule`, rounded up.
+/// `most` sums; beyond, bytes are counted in coarser steps, rounded up: loss() says how coarse.
 class Frontier {
  public:
   explicit Frontier(const std::vector<Item>& items, size_t most = 200'000);

@@ -1,6 +1,7 @@
 // The core-config as plain structs: MCT's vocabulary (names and defaults of CoreConfig and what it holds in
-// MCT 2.4) and qconvert's own keys. Defaults stand here and nowhere else; parsing, validation, `qconvert
-// config`, `qconvert schema` and configs/README.md all come from the one key table in keys.cpp.
+// MCT 2.4) and qconvert's own keys. Defaults stand here (those of preprocessing in images/preprocess.h);
+// parsing, validation, `qconvert config`, `qconvert schema` and configs/README.md all come from the one key
+// table in keys.cpp.
 #pragma once
 
 #include <cstdint>

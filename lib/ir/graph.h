@@ -102,7 +102,8 @@ std::vector<int64_t> ints_attribute(const Node& node, std::string_view name,
 
 /// The constant that feeds input `slot`, or nullptr (no such input, or not constant).
 const Tensor* constant_input(const Graph& graph, const Node& node, size_t slot);
-/// The first element of a constant float/double/float16-free or integer tensor with exactly one element.
+/// The element of a constant of exactly one, float, double or integer of 8 to 64 bits with a sign, 8 or 16
+/// without; nothing for others (float16).
 std::optional<double> scalar_constant(const Graph& graph, ValueId value);
 
 bool is_output(const Graph& graph, ValueId value);

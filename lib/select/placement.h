@@ -38,7 +38,7 @@ struct PlacementCosts {
 std::vector<bool> place(const ir::Graph& graph, const std::vector<Capability>& capabilities,
                         const PlacementCosts& costs);
 
-/// The cost of an assignment under the same model; for tests and reports.
+/// The cost of an assignment under the same model, without `elsewhere`.
 double cost_of(const ir::Graph& graph, const std::vector<bool>& integer, const PlacementCosts& costs);
 
 }  // namespace qc::select

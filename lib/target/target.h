@@ -1,6 +1,6 @@
 // What the hardware or runtime behind a file can do, op by op, read from configs/targets/*.json (shipped ones
-// are embedded at build time; --target FILE reads another). Rules of the stages ask this table and never name
-// an op.
+// are embedded at build time; --target FILE reads another). What an op may do on the target, and at what
+// cost, comes from this table; what an op is (a Relu, a mask), stages know themselves.
 #pragma once
 
 #include <array>

@@ -145,7 +145,7 @@ enum class Activation : int8_t { kNone = 0, kRelu = 1, kReluN1To1 = 2, kRelu6 = 
 enum class Padding : int8_t { kSame = 0, kValid = 1 };
 
 using OptionValue = std::variant<int64_t, float, std::vector<int32_t>>;
-using Options = std::vector<std::pair<std::string_view, OptionValue>>;  // by field name, as option_fields()
+using Options = std::vector<std::pair<std::string_view, OptionValue>>;  // by field name, as OpInfo::fields
 
 struct Operator {
   Op op = Op::kAdd;
