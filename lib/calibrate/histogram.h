@@ -21,8 +21,8 @@ Range range_of(std::span<const float> values);
 
 class StreamingHistogram {
  public:
-  /// Counts the values and returns their range. Where one is not finite, the range says so and some are left
-  /// out.
+  /// Counts the values and returns their range. Where one is NaN or infinite, `finite` is false, and range
+  /// and counts are incomplete.
   Range add(std::span<const float> values);
   void merge(const StreamingHistogram& other);
   bool empty() const { return counts_.empty(); }

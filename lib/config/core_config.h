@@ -58,7 +58,9 @@ struct Correction {
   int64_t sweeps = 3;
   bool scale_search = true;
   bool mirror = true;
-  std::optional<bool> range_search;  // of activations; nothing: at full placement of no use
+  /// Of activations. Nothing: where all is on integers and the worst output is below kUsableDb (ranges that
+  /// clip nothing: where all is on integers, or a goal is missed).
+  std::optional<bool> range_search;
   int64_t seed = 0;
 };
 

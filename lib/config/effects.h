@@ -9,9 +9,10 @@
 namespace qc::config {
 
 struct Idle {
-  std::string pointer;   // of the key, or of a rule
-  std::string why;       // "in mode weight_only activations stay float"
-  bool by_name = false;  // asks for one thing that will not be done
+  std::string pointer;  // of the key, or of a rule
+  std::string why;      // "in mode weight_only activations stay float"
+  /// The user asked for one thing by name that will not be done: parse() warns. Else the report has a note.
+  bool by_name = false;
 };
 
 /// Those that are not at their defaults, in the order of the table.

@@ -16,8 +16,8 @@ namespace qc {
 
 bool wants_format(const config::CoreConfig& config, const char* format);
 
-/// Worst output, in dB, from which on a model that is all on integers is of use: transformers end up near 0,
-/// and no classifier met so far below this.
+/// The least signal to noise of the worst output, in dB, at which a model that is all on integers counts as
+/// usable: transformers that fail end near 0, and no classifier that works was met below this.
 constexpr double kUsableDb = 18;
 
 /// Integers go wherever the target has a kernel: the config has it so, or the target leaves no choice.

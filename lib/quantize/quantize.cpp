@@ -20,8 +20,9 @@ double largest_bias(const QuantParams& weight) {
   return weight.stored_bits() <= 4 ? 0x1p26 : 0x1p30;
 }
 
-// Of a channel's squared error, for a guard that nobody asked for: 12 dB. Between layers of one scale, and
-// for weights without any order, it may cost 30.
+// The guard that nobody asked for leaves a channel alone where bounding its pairs would multiply the
+// channel's squared error by more than this (12 dB). Without a limit it cost up to 30 dB between layers that
+// share one scale, and for weights in no order.
 constexpr double kMostGrowth = 16;
 
 QuantParams input_params(const plan::QuantPlan& plan, const ir::Node& node) {

@@ -3,9 +3,9 @@
 
 namespace qc::run {
 
-/// Holes of every size; the next session's tensors do not fit them. So their pages go back to the system when
-/// a session ends, or the peak of a conversion would grow with the number of its sessions. Does that, unless
-/// a HeapKept lives.
+/// Gives the pages that are free back to the system, unless a HeapKept lives. Sessions leave holes of every
+/// size, which the tensors of the next do not fit: the peak of a conversion would grow with the number of its
+/// sessions. Nothing happens where the C library is not glibc.
 void trim_heap();
 
 /// While one lives, pages stay: where hundreds of sessions of one network follow each other, each of which

@@ -9,11 +9,11 @@
 namespace qc {
 namespace {
 
-// Unasked. With fewer than the last of these the statistics of few positions are too poor to keep what they
-// find (measured on 13 models: 4 images bring nothing to 7 of them, 12 bring 0.9 to 6 dB), more than the
-// first bring tenths of a decibel, and each takes memory in both networks. What is there to wait for does not
-// grow with the images to calibrate on beyond kCounted, what a run of 100 counts: a run with more of
-// them takes the same memory.
+// kQuickImages: how many images are tried where nobody asked for the correction, the most first. Fewer than
+// the last do not pay (13 models: 4 images help 6 of them, 12 bring 0.9 to 6 dB), more than the first bring
+// tenths of a decibel. kQuickMemory: bytes that they may take, in both networks. kCounted: images of
+// calibration that count towards the time that is allowed, however many there are (what is left of 100 when
+// some are held out), so that more of them do not make the correction take more memory.
 constexpr int64_t kQuickImages[] = {12, 8}, kQuickMemory = int64_t{400} << 20, kCounted = 84;
 // Where a goal is missed more images are worth it, but not all of a machine's memory: some take gigabytes
 // each.

@@ -51,7 +51,8 @@ struct WidthItem {
   std::vector<ir::NodeId> nodes;
   std::string name;            // of the first node
   std::vector<int64_t> bytes;  // by width, as widths()
-  double products = 0;         // times the bits of its input: bit operations for each bit of the weight
+  double products = 0;         // multiply-accumulates times bits of the input; times bits of the weight they
+                               // are bit operations
   std::vector<double> costs;   // by width: noise over signal at the outputs that it adds; or MCT's distance
   std::vector<double> probed;  // the same by probes alone; empty: nothing else is known than `costs`
 };
