@@ -198,6 +198,7 @@ double worst_db(const plan::QuantizedModel& model, const ir::Graph& graph, const
 // or where the config asks for them.
 Planned planned_with(const Scene& scene, const Pictures& pictures, run::RunnerFactory& runners, int threads,
                      Diagnostics& diagnostics, const std::string& place) {
+  // An output at kGoodDb is fit for use (the goal of a conversion is 20); 3 dB are twice the noise.
   constexpr double kGoodDb = 25, kFurtherDb = 3;
   Planned all = planned(scene, &pictures, runners, threads);
   if (all.calibrated == 0) return all;

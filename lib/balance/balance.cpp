@@ -52,7 +52,8 @@ Wish for_gates(const Seen& seen) {
   return tried(seen.config.gate_equalization, seen.everywhere);
 }
 
-// dB: a node in float for each layer; one on integers for each gate.
+// What the worst output has to gain, in dB, for the nodes that a correction adds: one in float for each layer
+// (half of the noise has to go); one on integers for each gate.
 constexpr double kWorthFloats = 3, kWorthNodes = 1;
 
 using C = QuantizationConfig;

@@ -20,7 +20,8 @@ using ir::NodeId;
 using ir::ValueId;
 
 constexpr double kMostScale = 64;  // of a channel
-// Of the predicted noise. Unasked, nothing is tried for less than 6 dB.
+// Predicted noise, without over with: a gate costs a Mul. Unasked, nothing is tried for less than 6 dB, as in
+// norms.cpp.
 constexpr double kWorthwhile = 2, kWorthwhileUnasked = 4;
 constexpr double kHidden = 0.25;  // steps of the layer's own result may grow by this share
 

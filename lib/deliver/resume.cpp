@@ -16,7 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A write is followed by so many times what it took, and at least by two seconds: under two percent.
+// Between two writes lie so many times what the last one took, and at least two seconds, so that writing
+// takes less than two percent of the time.
 constexpr int kTimesApart = 50;
 constexpr std::chrono::seconds kLeastApart{2};
 

@@ -18,7 +18,8 @@ namespace qc {
 namespace {
 
 constexpr int64_t kLeastOutputs = 16, kInputsTogether = 4, kDepthwiseTogether = 16;
-// What it may cost in bytes: a share of all constants, or anything where a layer is so much of all products.
+// What it may cost in bytes: a share of all constants (of their bytes; ir/merged_groups.cpp has a share of
+// elements of its own), or anything where a layer is so much of all products.
 constexpr double kMostBytes = 0.03, kMuchOfTime = 0.25;
 // Nodes that treat every channel by itself: zeros in front of them stay numbers that nobody looks at.
 constexpr std::string_view kByChannel =

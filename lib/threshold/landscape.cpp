@@ -17,6 +17,9 @@ constexpr double kCellWidth = 3e-4;  // of the sweeps, relative
 constexpr size_t kSharpened = 6;     // valleys looked at closely
 constexpr int kMaxTurns = 4;         // changes of window while doing so
 constexpr size_t kFew = 128;         // samples: all scales are swept, for single values decide
+// Errors that are not swept (p > kSweptPower): so many scales of the walk are looked around, in circles of so
+// many points, each a quarter as wide as the one before. The last points are less than 1e-6 of the scale
+// apart.
 constexpr size_t kShrunk = 32;
 constexpr int kShrinks = 6, kShrinkPoints = 8;
 constexpr size_t kWalked = 64;            // so few samples are looked at one by one

@@ -10,8 +10,13 @@ namespace qc::threshold {
 namespace {
 
 constexpr int64_t kFew = 128;  // values that are not 0: all scales are swept, for single values decide
+// Of a sweep. Within a cell a valley may be deeper than its edges tell: deepest_scales() estimates how much
+// deeper, and sharpens all that may be the deepest.
 constexpr int kCells = 512, kCellsOfFew = 2048;
 constexpr size_t kValleys = 4;
+// From one scale of the walk to the next. The walk only brackets the best scale, which the sweep then finds,
+// so that steps may be as wide as the basin around it: wider with few levels, and wider again below
+// kFineUntil of the covering scale, where each step saves a pass over the values.
 constexpr double kFineStep = 0.96, kFineStepOfFewLevels = 0.9, kCoarseStep = 0.8, kFineUntil = 0.5;
 constexpr int64_t kFewLevels = 16;
 
