@@ -29,25 +29,34 @@ std::vector<bool> keep_apart(std::vector<std::string>& notes, const ir::Graph& g
                              const target::TargetSpec& target, const plan::StatsTable& stats,
                              std::vector<bool> integer, bool float_them);
 
+/// The first call: names, versions, the config, and the sizes of the model as it was read. `graph`: before
+/// any rewriting. Afterwards describe_plan() comes before describe_proof() and describe_values(), which add
+/// to its rows, the others in any order, and finish_report() last.
 report::Report begin_report(const ConvertOptions& options, const config::CoreConfig& config,
                             const target::TargetSpec& target, const ir::Graph& graph);
 /// Notes which functions were recognised, however they are spelled, and how often.
 void describe_idioms(report::Report& report, const std::vector<plan::Idiom>& idioms);
 /// The rules of the config with the names of the nodes that they mean.
 void describe_rules(report::Report& report, const ir::Graph& graph, const select::ResolvedRules& rules);
-/// One row a node: place, reason, parameters.
+/// One row a node: place, reason, parameters. Replaces the rows that there are.
 void describe_plan(report::Report& report, const ir::Graph& graph, const plan::QuantPlan& plan);
+/// Accuracy of each part of a judged output, in the order of Judged::parts: dB, and the mean cosine.
 std::vector<report::PartAccuracy> parts_of(const simulate::Judged& judged, const simulate::Power& power);
-/// What runs, the error at each node, and weight bytes before and after.
+/// What runs, the error at each node, and weight bytes before and after, in the rows of describe_plan() for
+/// the same graph. `verdicts`: by NodeId; `local_error`: dB by value of the graph, as many as are known.
 void describe_proof(report::Report& report, const plan::QuantizedModel& model,
                     const std::vector<proof::Verdict>& verdicts,
                     const std::map<ir::ValueId, double>& local_error);
+/// SQNR in dB and cosine of every judged output, by the simulation and by the integer kernels, and how many
+/// images have the same class. Outputs that are judged elsewhere or in parts are noted.
 void describe_accuracy(report::Report& report, const ir::Graph& graph,
                        const std::vector<simulate::Judged>& judged, const simulate::Fidelity& simulated,
                        const simulate::Fidelity& integer_kernels);
-/// Byte rows that sum to the file (checked).
+/// Byte rows that sum to the file: throws Error(kBug) where they do not.
 void describe_file(report::Report& report, const std::filesystem::path& path, const char* form,
                    const plan::Written& written);
+/// The last call: rewrites, guards, preprocessing, timings, and the warnings of `diagnostics` in place of
+/// those that the report has. What adds to report.warnings itself, as judge_goals(), comes after it.
 void finish_report(report::Report& report, const std::vector<normalize::Applied>& applied,
                    const quantize::Guards& guards, const config::CoreConfig& config,
                    const calibrate::Split& split, const Diagnostics& diagnostics,
@@ -60,7 +69,8 @@ struct ReportFile {
 };
 std::vector<ReportFile> report_files(const report::Report& report, const OutputPaths& outputs);
 
-/// Evaluates the gates into the report; false if one does not hold.
+/// Evaluates the gates into the report, after accuracy and files were described; false if one does not hold.
+/// Throws Error(kUsage) for min_agreement where the model is no classifier.
 bool gates_hold(const config::Gates& gates, report::Report& report);
 /// The text of --explain: everything known about the nodes whose names match. Throws Error(kUsage) for a glob
 /// that matches no node (the nearest name offered).

@@ -23,13 +23,16 @@ void describe_placement(report::Report& report, const PlacementScene& scene, con
 
 struct Intent {
   const config::CoreConfig& config;
-  bool no_search;  // all that can be is on integers, though the target would let nodes be floats
+  /// The placement is "full" although the target lets nodes be floats: a goal that is missed advises to let
+  /// some of them.
+  bool no_search;
 };
 
 /// The goal of accuracy in /placement against the written file's worst output: a gate where the user set one,
 /// else a warning; either names the nodes behind a miss. Where activations were to be integers and none
 /// are, a .tflite says so. A goal that no placement reaches, alone or with
-/// max_latency_ratio, is explained with the best that can be had of each.
+/// max_latency_ratio, is explained with the best that can be had of each. Comes after finish_report();
+/// nothing happens where no accuracy was described.
 void judge_goals(report::Report& report, const PlacementScene& scene, const Placed& placed,
                  const Attempt& best, const Intent& intent);
 

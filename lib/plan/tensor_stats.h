@@ -27,7 +27,7 @@ struct Histogram {
 
 struct TensorStats {
   uint64_t count = 0;      // elements seen
-  float min = 0, max = 0;  // over everything seen
+  float min = 0, max = 0;  // over everything seen, in the value's own units; 0 where nothing was
   Histogram histogram;     // empty counts when not asked for
   // Per channel (axis 1 of NCHW and N x C, last axis otherwise), empty when not asked for; over at most 32
   // runs, spread evenly:

@@ -10,7 +10,7 @@ namespace qc::quant {
 /// Per-tensor parameters over the whole range of `values` (at least one): constant operands are stored like
 /// activations. Of the grids that spend at least half of the integers on that range the finest, or one that
 /// halves the squared error of the different values: strides of 8, 16 and 32 lie on 1/4, not on 32/255.
-/// `symmetric`: narrow range, zero point 0.
+/// `symmetric`: signed, narrow range, zero point 0, whatever `is_signed` says.
 QuantParams operand_params(std::span<const float> values, int bits, bool is_signed, bool symmetric);
 
 }  // namespace qc::quant

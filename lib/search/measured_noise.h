@@ -13,9 +13,10 @@ namespace qc {
 /// The outputs' fidelity when only weights are integers, for the price of one pass; biases uncorrected.
 simulate::Fidelity of_weights_uncorrected(Attempt& attempt, const PlacementScene& scene);
 
-/// The same, with biases that were measured for weights alone. Nearly what an attempt without any rounding
-/// would come to. `sure`: those that make up for the attempt's roundings do as well if the worst output is
-/// that good with them, in dB; without it they are not looked at.
+/// The same with biases corrected for the weights alone: nearly what an attempt would come to that rounds no
+/// activation. Measuring such biases takes a pass over the images. With `sure` (dB) the attempt's own biases,
+/// which make up for its roundings as well, are tried first and kept where the worst output reaches that
+/// much.
 simulate::Fidelity of_weights(Attempt& attempt, const PlacementScene& scene, std::optional<double> sure);
 
 /// Probes every scale group on a few images; the sums are then scaled to what the held-out images measured,

@@ -16,7 +16,8 @@ namespace qc::simulate {
 
 /// Sums over images of signal and noise power; order of adding does not matter beyond the images' order.
 struct Power {
-  double signal = 0, noise = 0, cosine = 0;
+  double signal = 0, noise = 0;  // squares of the reference's elements, and of the differences
+  double cosine = 0;             // of the angle between both tensors, -1 to 1 from each image
   int64_t images = 0;
   std::vector<Power> parts{};  // as Judged::parts
   bool by_parts = false;

@@ -49,8 +49,9 @@ struct Chosen {
 Chosen search(const plan::TensorStats& stats, const Options& options);
 
 /// Weight parameters, per tensor (axis < 0) or per channel along `axis`, from the values themselves (finite).
-/// Threads over channels; the same result for every thread count. Weights are signed unless kUnsigned is
-/// asked for. A channel of zeros takes the median scale of the others (2^-16 where all are zero).
+/// Channels are shared out among `threads` threads (at least 1); the result does not depend on how many.
+/// Weights are signed unless kUnsigned is asked for. A channel of zeros takes the median scale of the others
+/// (2^-16 where all are zero).
 Chosen search(std::span<const float> values, std::span<const int64_t> dims, int axis, const Options& options,
               int threads);
 
