@@ -23,8 +23,8 @@ void describe_placement(report::Report& report, const PlacementScene& scene, con
 
 struct Intent {
   const config::CoreConfig& config;
-  /// The placement is "full" although the target lets nodes be floats: a goal that is missed advises to let
-  /// some of them.
+  /// The placement is "full" although the target lets nodes be floats: where a goal is missed the advice is
+  /// to have some of them in float.
   bool no_search;
 };
 

@@ -16,8 +16,9 @@ namespace qc::simulate {
 
 /// Sums over images of signal and noise power; order of adding does not matter beyond the images' order.
 struct Power {
-  double signal = 0, noise = 0;  // squares of the reference's elements, and of the differences
-  double cosine = 0;             // of the angle between both tensors, -1 to 1 from each image
+  /// Squares of the reference's elements, squares of the differences, and the cosine of the angle between
+  /// both tensors (-1 to 1 from each image).
+  double signal = 0, noise = 0, cosine = 0;
   int64_t images = 0;
   std::vector<Power> parts{};  // as Judged::parts
   bool by_parts = false;
