@@ -1,4 +1,4 @@
-// What really runs in a .tflite: proof/verdict.h of the operators that were lowered. Beside pipeline.cpp
+// What really runs in a .tflite: proof/verdict.h of the operators that were lowered. In a corridor
 // because it reads papers of two rooms.
 #pragma once
 

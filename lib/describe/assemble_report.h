@@ -1,5 +1,5 @@
 // From the papers of a conversion to the report: plan, verdicts, accuracy and bytes as numbers and words,
-// joined by node. Beside pipeline.cpp because it reads the papers of every room.
+// joined by node. In a corridor because it reads the papers of every room.
 #pragma once
 
 #include <map>

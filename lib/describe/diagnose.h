@@ -1,4 +1,4 @@
-// What each rounding of a finished plan costs, part by part (--diagnose). Beside pipeline.cpp because it puts
+// What each rounding of a finished plan costs, part by part (--diagnose). In a corridor because it puts
 // the names of nodes to what simulate/ablation.h measures.
 #pragma once
 

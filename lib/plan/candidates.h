@@ -1,5 +1,6 @@
-// Paper 2: for every value that may be quantized, for every width the target allows, the parameters that the
-// threshold search chose, their error and their bytes. Nothing is decided here.
+// Paper 2, from threshold to select: for every value that may be quantized, for every width the target
+// allows, the parameters that the threshold search chose, their error and their bytes. Nothing is decided
+// here.
 #pragma once
 
 #include <map>

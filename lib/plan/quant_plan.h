@@ -1,5 +1,5 @@
-// Paper 3: one decision and its reason for every node and every value. The plan is a value: printable,
-// comparable, the same for every writer. Writers only follow it.
+// Paper 3, from select to quantize and the writers: one decision and its reason for every node and every
+// value. The plan is a value: printable, comparable, the same for every writer. Writers only follow it.
 #pragma once
 
 #include <string>

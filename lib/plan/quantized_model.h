@@ -1,6 +1,6 @@
-// Paper 4: what both writers take. The float graph after normalization, the plan, and the integers.
-// A weight read by two nodes is one value and stands here once; a bias belongs to a node, because its scale
-// is (scale of that node's input) * (scale of that node's weight).
+// Paper 4, from quantize to simulate, correct and both writers. The float graph after normalization, the
+// plan, and the integers. A weight read by two nodes is one value and stands here once; a bias belongs to a
+// node, because its scale is (scale of that node's input) * (scale of that node's weight).
 #pragma once
 
 #include <cstdint>

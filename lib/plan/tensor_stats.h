@@ -1,5 +1,6 @@
-// Paper 1: what calibration saw. One TensorStats a requested value; mergeable, exact, and independent of the
-// order in which images arrive, so that the thread count cannot change a byte of the output.
+// Paper 1, for all that choose scales: what calibration saw. One TensorStats a requested value; mergeable,
+// exact, and independent of the order in which images arrive, so that the thread count cannot change a byte
+// of the output.
 #pragma once
 
 #include <cstdint>

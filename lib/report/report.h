@@ -1,5 +1,6 @@
-// Paper 5: the report as numbers, then printed. Nothing is computed while printing: text, JSON, markdown and
-// HTML show the same figures; the last two are made from the JSON document itself.
+// Paper 5, for people and their programs: the report as numbers, then printed. Nothing is computed while
+// printing: text, JSON, markdown and HTML show the same figures; the last two are made from the JSON document
+// itself.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // From statistics to the model that will be written: a first plan and its integers, then the searches that
-// make more of it, each on what the one before it left. Beside pipeline.cpp because a graph that was balanced
+// make more of it, each on what the one before it left. In a corridor because a graph that was balanced
 // goes this way once more.
 #pragma once
 

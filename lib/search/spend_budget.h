@@ -1,6 +1,6 @@
 // A width for every weight, under the budgets of /target_resource_utilization: what each width costs in bytes
 // (as written) and at the outputs (probed), the best sum within the budget, and a few candidates really built
-// and measured. Beside pipeline.cpp because a candidate is a whole attempt, and attempts see many rooms.
+// and measured. In a corridor because a candidate is a whole attempt, and attempts see many rooms.
 #pragma once
 
 #include "plan/candidates.h"
