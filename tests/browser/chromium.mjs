@@ -1,5 +1,5 @@
 // Drives Debian's chromium over its debugging pipe (descriptors 3 and 4, messages ended by a zero byte): plain Node,
-// no packages, no port. A page that logs anything, throws, or asks the network for anything is found out.
+// no packages, no port. A page that logs anything, throws, has an error event, or asks the network for anything is found out.
 import {spawn} from 'node:child_process';
 import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -66,6 +66,8 @@ export class Browser {
     await page.send('Runtime.enable');
     await page.send('Log.enable');
     await page.send('Network.enable');
+    // Some errors, such as those of observers, reach neither console nor log when a debugger listens.
+    await page.send('Page.addScriptToEvaluateOnNewDocument', {source: `addEventListener('error', (event) => console.error('error event: ' + event.message))`});
     await page.send('Emulation.setDeviceMetricsOverride', {width, height, deviceScaleFactor: 1, mobile: width < 600});
     await page.send('Emulation.setEmulatedMedia', {features: [{name: 'prefers-color-scheme', value: dark ? 'dark' : 'light'}]});
     await page.send('Performance.enable', {timeDomain: 'threadTicks'});

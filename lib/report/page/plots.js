@@ -2,7 +2,8 @@
 
 /// draw(width) -> svg children; `text`: what the drawing shows, for those who do not see it.
 function plot(height, title, text, draw) {
-  const frame = h('div', {class: 'plot'});
+  // As high as its drawing from the start: an observer that changes what it observes is an error to browsers.
+  const frame = h('div', {class: 'plot', style: `height:${height}px`});
   let width = 0;
   const redraw = () => {
     const now = Math.floor(frame.clientWidth);
