@@ -44,6 +44,7 @@ configure_package_config_file(configs/cmake/qconvertConfig.cmake.in ${CMAKE_BINA
                               PATH_VARS CMAKE_INSTALL_BINDIR CMAKE_INSTALL_LIBDIR CMAKE_INSTALL_INCLUDEDIR QCONVERT_PRIVATE_LIBDIR)
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/qconvertConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/qconvertConfig.cmake ${CMAKE_BINARY_DIR}/qconvertConfigVersion.cmake configs/cmake/qconvert_add_model.cmake
+              configs/cmake/qconvert_steps.cmake
         DESTINATION ${package_folder} COMPONENT runtime)
 
 set(CPACK_GENERATOR DEB TGZ)

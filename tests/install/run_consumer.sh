@@ -45,5 +45,17 @@ for generator in Ninja 'Unix Makefiles'; do
   test "$(stat -c %Y "$folder/build/model.quant.onnx")" = "$before" || fail "$generator: the same model was written again"
   built "$folder/build"
   test "$(runs)" = 0 || fail "$generator: and again without a reason"
+  rm "$folder/build/model.quant.onnx"
+  built "$folder/build"
+  test "$(runs)" = 1 && test -s "$folder/build/model.quant.onnx" || fail "$generator: a model that is gone is not made again"
+  sleep 1
+  cp "$folder/calib/$(ls "$folder/calib" | head -1)" "$folder/calib/2024-01-01T12:30:00.png"
+  built "$folder/build"
+  test "$(runs)" = 1 || fail "$generator: a picture that is new"
+  built "$folder/build"
+  test "$(runs)" = 0 || fail "$generator: a picture with ':' in its name"
+  rm "$folder/calib/2024-01-01T12:30:00.png"
+  built "$folder/build"
+  test "$(runs)" = 1 || fail "$generator: a picture that is gone"
 done
 echo "passed"
