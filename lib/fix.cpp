@@ -332,6 +332,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   rewriting.merge_branches = false;
   const auto applied = normalize::normalize(graph, runners, rewriting, diagnostics);
   run::infer_shapes(graph, doors);
+  check_explained(result.report, graph, options.explain);
 
   // From here every rounded value has a grid and the plan is complete.
   const select::ResolvedRules rules = select::resolve_rules(graph, config);

@@ -177,6 +177,7 @@ ConvertResult convert(const ConvertOptions& options) {
   rewriting.sub_pixel = sub_pixel_of(config, target);
   const auto applied = normalize::normalize(graph, runners, rewriting, diagnostics);
   run::infer_shapes(graph, doors);
+  check_explained(result.report, graph, options.explain);
   if (wants(options, "normalize")) result.dumped += ir::dump(graph);
   watch.lap("normalize");
 

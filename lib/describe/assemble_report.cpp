@@ -88,6 +88,24 @@ std::string explanation(const report::NodeRow& row) {
   return text;
 }
 
+[[noreturn]] void throw_unknown(const report::Report& report, const std::string& glob) {
+  const std::string near = nearest(glob, report.file_nodes);
+  throw Error(Exit::kUsage, {"unknown-node", "--explain " + glob, "no node has that name",
+                             near.empty() ? "list the nodes with: qconvert inspect MODEL"
+                                          : "did you mean '" + near + "'?"});
+}
+
+// Whether a node may be made yet that has such a name: those are called as a node or a value is that is
+// there, with '/' or '_' and a word behind it.
+bool may_come(const ir::Graph& graph, const std::string& glob) {
+  const std::string fixed = glob.substr(0, glob.find_first_of("*?"));
+  const auto fits = [&](const auto& item) {
+    return (fixed.size() < glob.size() && item.name.starts_with(fixed)) ||
+           fixed.starts_with(item.name + "/") || fixed.starts_with(item.name + "_");
+  };
+  return std::ranges::any_of(graph.nodes, fits) || std::ranges::any_of(graph.values, fits);
+}
+
 }  // namespace
 
 report::Report begin_report(const ConvertOptions& options, const config::CoreConfig& config,
@@ -315,6 +333,16 @@ bool gates_hold(const config::Gates& gates, report::Report& report) {
                      [](const report::Gate& gate) { return gate.held; });
 }
 
+void check_explained(const report::Report& report, const ir::Graph& graph,
+                     const std::vector<std::string>& globs) {
+  std::vector<std::string> names = report.file_nodes;
+  for (const ir::Node& node : graph.nodes) names.push_back(node.name);
+  for (const std::string& glob : globs)
+    if (std::ranges::none_of(names, [&](const std::string& name) { return glob_match(glob, name); }) &&
+        !may_come(graph, glob))
+      throw_unknown(report, glob);
+}
+
 std::string explain(const report::Report& report, const std::vector<std::string>& globs) {
   std::string text;
   std::set<std::string> standing;  // a node of the file may have become several, one of which has its name
@@ -343,10 +371,7 @@ std::string explain(const report::Report& report, const std::vector<std::string>
       text += format("{}\n  is gone: it did nothing, or only made what is a constant now\n", name);
     }
     if (!explained.empty()) continue;
-    const std::string near = nearest(glob, report.file_nodes);
-    throw Error(Exit::kUsage, {"unknown-node", "--explain " + glob, "no node has that name",
-                               near.empty() ? "list the nodes with: qconvert inspect MODEL"
-                                            : "did you mean '" + near + "'?"});
+    throw_unknown(report, glob);
   }
   return text;
 }

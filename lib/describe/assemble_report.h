@@ -72,6 +72,10 @@ std::vector<ReportFile> report_files(const report::Report& report, const OutputP
 /// Evaluates the gates into the report, after accuracy and files were described; false if one does not hold.
 /// Throws Error(kUsage) for min_agreement where the model is no classifier.
 bool gates_hold(const config::Gates& gates, report::Report& report);
+/// Throws Error(kUsage), as explain() does, where no node of the file or of the graph as it is now matches,
+/// nor any that may yet be made: for a look at the names before the work.
+void check_explained(const report::Report& report, const ir::Graph& graph,
+                     const std::vector<std::string>& globs);
 /// The text of --explain: everything known about the nodes whose names match. Throws Error(kUsage) for a glob
 /// that matches no node (the nearest name offered).
 std::string explain(const report::Report& report, const std::vector<std::string>& globs);
