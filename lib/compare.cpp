@@ -285,6 +285,14 @@ report::Comparison begin_comparison(const std::vector<ComparedFile>& models) {
 
 }  // namespace
 
+void check_comparable(const CompareOptions& options) {
+  Diagnostics ignored;
+  std::vector<std::string> notes;
+  const config::CoreConfig config = load_config(options, ignored);
+  const std::vector<ComparedFile> models = read_models({options.models.at(0)}, config, ignored);
+  labels_of(*open_images(models[0].graph, config, ignored), options, notes);
+}
+
 CompareResult compare(const CompareOptions& options) {
   const int threads = options.threads > 0 ? options.threads : available_threads();
   Diagnostics diagnostics;

@@ -31,6 +31,10 @@ struct CompareResult {
   bool gates_hold = true;  // false: exit 5
 };
 
+/// Throws what compare() would of the first model, the images and the labels: for a look at them before the
+/// other models are made.
+void check_comparable(const CompareOptions& options);
+
 /// Throws Error: models that cannot be read or run, inputs or outputs that do not correspond (both lists),
 /// images or labels that do not fit, gates that are none or have no figure.
 CompareResult compare(const CompareOptions& options);

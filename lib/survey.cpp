@@ -4,13 +4,17 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/parallel.h"
 #include "base/progress.h"
 #include "base/text.h"
 #include "compare.h"
+#include "deliver/output_paths.h"
+#include "onnx_io/onnx_io.h"
 #include "prepare.h"
 
 namespace qc {
@@ -55,11 +59,18 @@ std::string file_stem(const std::string& name) {
 struct Made {
   report::SurveyRow row;
   std::filesystem::path file;
+  std::optional<Error> error;
 };
 
-Made make(const SurveyOptions& options, const Way& way, const std::filesystem::path& folder) {
-  Made made;
-  made.row.name = way.name;
+ConvertOptions of_way(const SurveyOptions& options, const Way& way) {
+  ConvertOptions of_row = options.convert;
+  for (const char* set : way.sets) of_row.overrides.push_back(config::parse_override(set));
+  return of_row;
+}
+
+// The same with its own file names in the folder, and nothing to judge: the survey does that.
+ConvertOptions into_folder(const SurveyOptions& options, const Way& way,
+                           const std::filesystem::path& folder) {
   ConvertOptions convert_options = options.convert;
   convert_options.output_folder = folder;
   convert_options.overrides.push_back({"/output/formats", R"(["onnx"])"});
@@ -67,21 +78,23 @@ Made make(const SurveyOptions& options, const Way& way, const std::filesystem::p
   convert_options.overrides.push_back(
       {"/output/report_name", json_quoted(file_stem(way.name) + ".report.json")});
   convert_options.overrides.push_back({"/gates", "{}"});
-  for (const char* set : way.sets) {
-    made.row.sets.emplace_back(set);
-    convert_options.overrides.push_back(config::parse_override(set));
-  }
+  for (const char* set : way.sets) convert_options.overrides.push_back(config::parse_override(set));
+  return convert_options;
+}
+
+Made make(const SurveyOptions& options, const Way& way, const std::filesystem::path& folder) {
+  Made made;
+  made.row.name = way.name;
+  made.row.sets.assign(way.sets.begin(), way.sets.end());
   made.file = folder / (file_stem(way.name) + ".onnx");
   Diagnostics ignored;
-  ConvertOptions of_row = options.convert;
-  for (const char* set : way.sets) of_row.overrides.push_back(config::parse_override(set));
   try {
-    made.row.config_json = config::to_json(load_config(of_row, ignored));
-    const ConvertResult result = convert(convert_options);
-    made.row.notes = result.report.notes;
+    made.row.config_json = config::to_json(load_config(of_way(options, way), ignored));
+    made.row.notes = convert(into_folder(options, way, folder)).report.notes;
   } catch (const Error& error) {
-    if (error.exit == Exit::kInterrupted) throw;
+    if (error.exit == Exit::kInterrupted || error.exit == Exit::kOutput) throw;
     made.row.failure = error.problems.at(0).place + ": " + error.problems.at(0).cause;
+    made.error = error;
   }
   return made;
 }
@@ -136,6 +149,33 @@ CompareOptions compare_options(const SurveyOptions& options, const std::vector<M
   return compare_all;
 }
 
+// What is wrong with model, images, labels or folder is so for every way, and said before the first is made.
+void check_all(const SurveyOptions& options, const std::filesystem::path& folder) {
+  Diagnostics ignored;
+  load_config(options.convert, ignored);
+  check_comparable(compare_options(options, {}));
+  const ConvertOptions first = into_folder(options, ways().front(), folder);
+  const config::CoreConfig config = load_config(first, ignored);
+  ir::Graph graph = onnx_io::read(first.model, ignored);
+  onnx_io::check_convertible(graph, first.model);
+  apply_input_shapes(graph, config);
+  if (!config.representative_dataset.path.empty())
+    open_images(graph, config, ignored,
+                options.convert.threads > 0 ? options.convert.threads : available_threads());
+  plan_outputs(first, config);  // makes the folder
+}
+
+// A config that the plainest way finds wrong is wrong, though others that replace what is at fault could do
+// with it; where no way can be had, the plainest one's reason is the best there is.
+void check_first(const Made& first) {
+  if (first.error && first.error->exit == Exit::kUsage) throw *first.error;
+}
+
+void check_any(const std::vector<Made>& made) {
+  if (std::ranges::all_of(made, [](const Made& one) { return one.error.has_value(); }))
+    throw *made.front().error;
+}
+
 void deliver_survey(const report::Survey& survey, const std::filesystem::path& folder) {
   for (const report::SurveyRow& row : survey.rows)
     if (row.failure.empty() && !row.config_json.empty())
@@ -149,19 +189,17 @@ void deliver_survey(const report::Survey& survey, const std::filesystem::path& f
 
 report::Survey survey(const SurveyOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  Diagnostics said_by_ways;
-  load_config(options.convert, said_by_ways);  // throws where the config itself is at fault
   const TemporaryFolder temporary;
   const std::filesystem::path folder = options.keep.empty() ? temporary.path() : options.keep;
+  check_all(options, folder);
   std::vector<Made> made;
   for (const Way& way : ways()) {
     log::info(format("survey: {}", way.name));
     made.push_back(make(options, way, folder));
+    check_first(made.front());
   }
+  check_any(made);
   find_copies(made);
-  if (std::all_of(made.begin(), made.end(), [](const Made& one) { return !one.row.failure.empty(); }))
-    throw Error(Exit::kInput, {"no-way", options.convert.model.string(), made[0].row.failure,
-                               "convert it alone first: qconvert MODEL --config CFG.json"});
   const report::Comparison compared = compare(compare_options(options, made)).comparison;
 
   report::Survey survey;

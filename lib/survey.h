@@ -21,8 +21,8 @@ struct SurveyOptions {
       keep;  // folder that gets the files, a config for each, survey.json, .md and .svg; empty: none
 };
 
-/// Ways that cannot be had for this model are rows with the reason. Throws Error for a model, config or
-/// images that no way could use.
+/// Ways that cannot be had for this model are rows with the reason. Throws Error for a model, config, images,
+/// labels or a folder that no way could use, before anything is made; and where no way can be had.
 report::Survey survey(const SurveyOptions& options);
 
 }  // namespace qc
