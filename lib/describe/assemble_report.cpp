@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "config/effects.h"
+#include "deliver/write_tflite.h"
 #include "ir/ops.h"
 #include "run/ort_runner.h"
 #include "select/unlike.h"
@@ -196,6 +197,12 @@ void describe_proof(report::Report& report, const plan::QuantizedModel& model,
     report::NodeRow& row = report.nodes[rows.at(node.name)];
     const proof::Verdict& verdict = verdicts[static_cast<size_t>(id)];
     row.verdict = verdict.kernel + (verdict.integer ? "" : " (float)");
+    // A .tflite has integer kernels for functions that ONNX Runtime computes in one float kernel.
+    if (verdict.integer &&
+        model.plan.nodes[static_cast<size_t>(id)].reason == plan::Reason::kOneFloatKernel) {
+      row.compute = compute_name(plan::Compute::kInteger);
+      row.reason = plan::reason_text(plan::Reason::kTarget);
+    }
     row.float_bytes = weight_bytes(model, node, false);
     row.bytes = weight_bytes(model, node, true);
     row.weight_bits = weight_bits(model, node);
@@ -288,9 +295,14 @@ void finish_report(report::Report& report, const std::vector<normalize::Applied>
                    const std::vector<report::Timing>& timings) {
   for (const normalize::Applied& one : applied)
     if (one.count > 0) report.rewrites.push_back({one.rewrite, one.count, one.undone});
-  report.saturation = {guards.risky_nodes,   guards.risky_channels,
-                       guards.likely_nodes,  guards.likely_channels,
-                       guards.pairs_bounded, config.saturation_guard.value_or(false)};
+  report.saturation.bounded_channels = guards.pairs_bounded;
+  report.saturation.guarded = config.saturation_guard.value_or(false);
+  if (wants_format(config, "onnx")) {  // kernels of a .tflite add in 32 bits
+    report.saturation.nodes = guards.risky_nodes;
+    report.saturation.channels = guards.risky_channels;
+    report.saturation.likely_nodes = guards.likely_nodes;
+    report.saturation.likely_channels = guards.likely_channels;
+  }
   if (guards.biases_raised > 0)
     report.notes.push_back(
         format("{} channels got a larger weight scale so that their int32 bias fits", guards.biases_raised));
