@@ -310,8 +310,8 @@ void resolve_paths(CoreConfig& config, const std::filesystem::path& file) {
     return whole.has_filename() || !whole.has_relative_path() ? whole
                                                               : whole.parent_path();  // "calib/" is "calib"
   };
-  for (std::filesystem::path* path :
-       {&config.representative_dataset.path, &config.representative_dataset.other_inputs})
+  for (std::filesystem::path* path : {&config.representative_dataset.path,
+                                      &config.representative_dataset.other_inputs, &config.gates.labels})
     if (!path->empty()) *path = resolve(*path);
   if (std::filesystem::path(config.target).extension() == ".json")
     config.target = resolve(config.target).string();

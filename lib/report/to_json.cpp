@@ -72,7 +72,7 @@ json config_value(const Report& report) {
   };
   for (const auto& key :
        {"/representative_dataset/path"_json_pointer, "/representative_dataset/other_inputs"_json_pointer,
-        "/target_platform_capabilities"_json_pointer})
+        "/gates/labels"_json_pointer, "/target_platform_capabilities"_json_pointer})
     if (config.contains(key)) shorten_path(config[key]);
   return config;
 }

@@ -427,6 +427,7 @@ TEST_CASE("paths are relative to the config file, and absolute afterwards") {
   CHECK(read("{\"representative_dataset\": {\"path\": \"/\"}}").representative_dataset.path == "/");
   CHECK(read("{\"representative_dataset\": {\"other_inputs\": \"k.npz\"}}")
             .representative_dataset.other_inputs == "/cfg/k.npz");
+  CHECK(read("{\"gates\": {\"labels\": \"l.csv\"}}").gates.labels == "/cfg/l.csv");
   CHECK(read("{\"target_platform_capabilities\": \"npu.json\"}").target == "/cfg/npu.json");
   CHECK(read("{\"target_platform_capabilities\": \"npu\"}").target == "npu");
   Diagnostics diagnostics;
