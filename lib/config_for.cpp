@@ -19,6 +19,7 @@ struct Picture {
 };
 
 std::optional<Picture> picture_of(const ir::Value& value) {
+  if (value.dtype != ir::DType::kFloat && value.dtype != ir::DType::kUint8) return std::nullopt;
   if (!value.has_shape || value.dims.size() != kPictureRank) return std::nullopt;
   const auto is_channels = [](int64_t dim) { return dim == 1 || dim == 3 || dim == 4; };
   if (is_channels(value.dims[1])) return Picture{value.dims[1], value.dims[2], value.dims[3]};
@@ -40,20 +41,25 @@ std::string resize_lines(const Picture& picture) {
       picture.height, picture.width);
 }
 
-std::string preprocess_lines(const Picture& picture) {
+constexpr const char* kInFloats =
+    "      // The model gets (pixel - mean) / std, pixels from 0 to 255: one number, or one a channel.\n"
+    "      // 0 and 255 are pixels from 0 to 1. ImageNet's: [123.675, 116.28, 103.53] and [58.395, 57.12, "
+    "57.375].\n"
+    "      \"mean\": 0,\n"
+    "      \"std\": 255\n";
+constexpr const char* kAsTheyAre =
+    "      // The model takes uint8: pixels from 0 to 255 as they are.\n"
+    "      \"mean\": 0,\n"
+    "      \"std\": 1\n";
+
+std::string preprocess_lines(const Picture& picture, ir::DType dtype) {
   const char* color = picture.channels == 1 ? "GRAY" : picture.channels == 4 ? "RGBA" : "RGB";
   const std::string color_comment =
       picture.channels == 1 ? "" : " // BGR and BGRA where your training read with OpenCV";
   return format(
       "    \"preprocess\": {{\n"
-      "      \"color\": \"{}\",{}\n{}"
-      "      // The model gets (pixel - mean) / std, pixels from 0 to 255: one number, or one a channel.\n"
-      "      // 0 and 255 are pixels from 0 to 1. ImageNet's: [123.675, 116.28, 103.53] and [58.395, 57.12, "
-      "57.375].\n"
-      "      \"mean\": 0,\n"
-      "      \"std\": 255\n"
-      "    }}\n",
-      color, color_comment, resize_lines(picture));
+      "      \"color\": \"{}\",{}\n{}{}    }}\n",
+      color, color_comment, resize_lines(picture), dtype == ir::DType::kUint8 ? kAsTheyAre : kInFloats);
 }
 
 const ir::Value& input(const ir::Graph& graph, size_t index) {
@@ -85,7 +91,7 @@ std::string dataset_lines(const ir::Graph& graph) {
         "    // The other inputs, the same for every picture: an .npz with one array an input.\n"
         "    \"other_inputs\": \"other_inputs.npz\",\n",
         json_quoted(input(graph, which).name));
-  return text + preprocess_lines(*picture) + "  }";
+  return text + preprocess_lines(*picture, input(graph, which).dtype) + "  }";
 }
 
 // Dimensions that the model leaves open beyond the batch.

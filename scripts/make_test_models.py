@@ -30,9 +30,9 @@ def external(tensor, location):
 
 
 def write(name, nodes, constants, inputs=(("image", [1, 3, 8, 8]),), output=("out", [1, 4, 8, 8]), domains=(), opset=13,
-          outputs=()):
+          outputs=(), kind=TensorProto.FLOAT):
     graph = helper.make_graph(
-        nodes, name, [helper.make_tensor_value_info(n, TensorProto.FLOAT, dims) for n, dims in inputs],
+        nodes, name, [helper.make_tensor_value_info(n, kind, dims) for n, dims in inputs],
         [helper.make_tensor_value_info(output[0], TensorProto.FLOAT, output[1]), *outputs], constants)
     opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=7)
@@ -123,6 +123,10 @@ def main():
            helper.make_node("Conv", ["bent", "last.weight"], ["out"], name="last")],
           [weight("first.weight", 8, 3, 3, 3), numpy_helper.from_array(np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64), "pads"),
            weight("last.weight", 4, 8, 3, 3)], domains=("com.microsoft",))
+
+    # Pixels as bytes, made floats inside.
+    write("byte_pixels", [helper.make_node("Cast", ["image"], ["x"], name="cast", to=TensorProto.FLOAT), conv("x")],
+          [weight("first.weight", 4, 3, 3, 3)], kind=TensorProto.UINT8)
     for path in sorted(FOLDER.glob("*.onnx")):
         onnx.load(path, load_external_data=False)
         print(path.name, path.stat().st_size)
