@@ -30,8 +30,11 @@ std::optional<Picture> picture_of(const ir::Value& value) {
 std::string resize_lines(const Picture& picture) {
   if (picture.height < 1 || picture.width < 1)
     return "      // The model leaves its height and width open: \"none\" feeds every image at its own "
-           "size;\n"
-           "      // {\"stretch\": [height, width]} gives all the same.\n"
+           "size,\n"
+           "      // with \"multiple_of\": 32 (or so) where the model takes no others; {\"stretch\": "
+           "[height, width]} "
+           "gives\n"
+           "      // all the same.\n"
            "      \"resize\": \"none\",\n";
   return format(
       "      // How pictures get to {0} x {1} (height x width). As your training did: \"stretch\" as here; "

@@ -127,6 +127,14 @@ def main():
     # Pixels as bytes, made floats inside.
     write("byte_pixels", [helper.make_node("Cast", ["image"], ["x"], name="cast", to=TensorProto.FLOAT), conv("x")],
           [weight("first.weight", 4, 3, 3, 3)], kind=TensorProto.UINT8)
+
+    # Half the size and twice that again, beside the picture itself: a picture's sides must be even.
+    write("even_sides",
+          [helper.make_node("MaxPool", ["image"], ["half"], name="half", kernel_shape=[2, 2], strides=[2, 2]),
+           helper.make_node("Resize", ["half", "", "scales"], ["whole"], name="twice"),
+           helper.make_node("Add", ["image", "whole"], ["x"], name="add"), conv("x")],
+          [weight("first.weight", 4, 3, 3, 3), scalar("scales", [1, 1, 2, 2])],
+          inputs=(("image", ["batch", 3, "height", "width"]),), output=("out", ["batch", 4, "height", "width"]))
     for path in sorted(FOLDER.glob("*.onnx")):
         onnx.load(path, load_external_data=False)
         print(path.name, path.stat().st_size)

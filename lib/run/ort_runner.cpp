@@ -37,13 +37,21 @@ ONNXTensorElementDataType to_ort(ir::DType type) {
   return static_cast<ONNXTensorElementDataType>(type);
 }
 
-Error refusal(Exit exit, const std::string& place, const std::string& words) {
-  return Error(exit, {"runtime-refused", place, "ONNX Runtime says: " + words,
-                      "check that the model loads in ONNX Runtime " + runtime_version() + " by itself"});
+[[noreturn]] void refuse(Exit exit, const std::string& place, const std::string& words) {
+  throw Error(exit, {"runtime-refused", place, "ONNX Runtime says: " + words,
+                     "check that the model loads in ONNX Runtime " + runtime_version() + " by itself"});
 }
 
-[[noreturn]] void refuse(Exit exit, const std::string& place, const std::string& words) {
-  throw refusal(exit, place, words);
+// The model loads, so that it is the inputs which do not suit it.
+Error refusal_of(const std::vector<const char*>& names, const std::vector<ir::Tensor>& inputs,
+                 const std::string& words) {
+  std::vector<std::string> sizes;
+  for (size_t i = 0; i < std::min(names.size(), inputs.size()); ++i)
+    sizes.push_back(format("{} [{}]", names[i], fmt::join(inputs[i].dims, ",")));
+  return Error(Exit::kInput,
+               {"runtime-refused", "running the model on " + join(sizes, ", "), "ONNX Runtime says: " + words,
+                "give it inputs of a size that it takes; for pictures /representative_dataset/preprocess has "
+                "\"resize\", and \"multiple_of\" where they keep their own"});
 }
 
 Ort::Value wrap(const ir::Tensor& tensor, const Ort::MemoryInfo& memory) {
@@ -111,7 +119,7 @@ class OrtRunner : public ModelRunner {
                              outputs_.data(), outputs_.size());
     } catch (const Ort::Exception& e) {
       if (!current_failure())
-        current_failure() = std::make_exception_ptr(refusal(Exit::kInput, "running the model", e.what()));
+        current_failure() = std::make_exception_ptr(refusal_of(inputs_, typed, e.what()));
     }
     current_slot() = outer_slot;
     if (const std::exception_ptr failure = std::exchange(current_failure(), outer_failure))
