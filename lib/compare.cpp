@@ -7,11 +7,9 @@
 #include <limits>
 #include <map>
 #include <optional>
-#include <set>
 
 #include "base/deflate.h"
 #include "base/error.h"
-#include "base/files.h"
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "base/text.h"
@@ -36,6 +34,7 @@ struct Seen {
   std::vector<double> max_error;
   bool classifier = false, same_class = false;
   std::optional<int64_t> label;
+  int64_t classes = 0;
   int64_t rank_a = -1, rank = -1;  // of the label; -1: no label
 };
 
@@ -62,16 +61,8 @@ int64_t best_class(std::span<const float> scores) {
   return std::max_element(scores.begin(), scores.end()) - scores.begin();
 }
 
-void check_label(int64_t label, int64_t classes, const std::string& image) {
-  if (label >= 0 && label < classes) return;
-  throw Error(Exit::kInput,
-              {"bad-labels", "compare",
-               format("the label of '{}' leads to class {}, the models have {}", image, label, classes),
-               "check the labels, or shift them with --label-offset"});
-}
-
 Seen see(const ComparedFile& model, const std::vector<ir::Tensor>& out_a, const std::vector<ir::Tensor>& out,
-         std::optional<int64_t> label, const std::string& image) {
+         std::optional<int64_t> label) {
   Seen seen;
   for (const OutputPair& pair : model.pairs) {
     const ir::Tensor &x = out_a[pair.result_a], &y = out[pair.result];
@@ -87,9 +78,9 @@ Seen see(const ComparedFile& model, const std::vector<ir::Tensor>& out_a, const 
   const std::span<const float> scores_a = out_a[model.pairs[0].result_a].as<float>(),
                                scores = out[model.pairs[0].result].as<float>();
   seen.same_class = best_class(scores_a) == best_class(scores);
-  if (!label) return seen;
-  check_label(*label, static_cast<int64_t>(scores_a.size()), image);
+  if (!label || *label >= static_cast<int64_t>(scores_a.size())) return seen;
   seen.label = label;
+  seen.classes = static_cast<int64_t>(scores_a.size());
   seen.rank_a = rank_of(scores_a, *label);
   seen.rank = rank_of(scores, *label);
   return seen;
@@ -106,6 +97,7 @@ report::LabelledAccuracy labelled_accuracy(const AllSeen& all) {
   for (const Seen& seen : all) {
     if (!seen.label) continue;
     ++sums.images;
+    sums.classes = seen.classes;
     a1 += seen.rank_a == 0, own1 += seen.rank == 0;
     a5 += seen.rank_a < 5, own5 += seen.rank < 5;
     sums.only_a_right += seen.rank_a == 0 && seen.rank != 0;
@@ -172,40 +164,27 @@ void describe_accuracy(report::ComparedModel& row, const ir::Graph& a, const Com
 // --- labels, sizes, costs
 // ---------------------------------------------------------------------------------------------------------
 
-// Labels by image. Notes say how many images have none, and how many labels have no image; no match at all is
-// an error.
-std::vector<std::optional<int64_t>> labels_of(const images::ImageSource& source,
-                                              const CompareOptions& options,
-                                              std::vector<std::string>& notes) {
-  std::vector<std::optional<int64_t>> labels(static_cast<size_t>(source.size()));
-  if (options.labels.empty()) return labels;
-  Labels table = parse_labels(read_file(options.labels), options.labels);
-  const size_t given = table.size();
-  std::set<std::string> used;
-  int64_t missing = 0;
-  std::string first;
-  for (int64_t i = 0; i < source.size(); ++i) {
-    const std::string name = std::filesystem::path(source.name(i)).filename().string();
-    const auto found = table.find(name);
-    if (found != table.end()) {
-      labels[static_cast<size_t>(i)] = found->second + options.label_offset;
-      used.insert(name);
-    } else if (missing++ == 0) {
-      first = name;
-    }
-  }
-  if (missing == source.size())
-    throw Error(Exit::kInput, {"bad-labels", options.labels.string(),
-                               format("none of the {} images has a label, not even '{}'", missing, first),
-                               "the column `file` must hold the names of the image files"});
-  if (missing > 0)
-    notes.push_back(format("{} of {} images have no label, the first is '{}': top-1 and top-5 leave them out",
-                           missing, source.size(), first));
-  for (const std::string& name : used) table.erase(name);
-  if (!table.empty() && options.max_images == 0)
-    notes.push_back(format("{} of {} labels name no image of the folder, the first is '{}'", table.size(),
-                           given, table.begin()->first));
-  return labels;
+std::vector<std::string> names_of(const images::ImageSource& source) {
+  std::vector<std::string> names;
+  for (int64_t i = 0; i < source.size(); ++i) names.push_back(source.name(i));
+  return names;
+}
+
+std::vector<std::optional<int64_t>> labels_for(const images::ImageSource& source,
+                                               const CompareOptions& options,
+                                               std::vector<std::string>& notes) {
+  if (options.labels.empty()) return std::vector<std::optional<int64_t>>(static_cast<size_t>(source.size()));
+  return labels_of(names_of(source), options.labels, options.label_offset, options.max_images == 0, notes);
+}
+
+// One inference says how many classes there are, before all images are run.
+void check_labels(const std::vector<ComparedFile>& models, const std::vector<ir::Tensor>& sample,
+                  const images::ImageSource& source, const CompareOptions& options,
+                  const std::vector<std::optional<int64_t>>& labels) {
+  if (options.labels.empty()) return;
+  const std::vector<ir::Tensor> results = models[0].runner->run(inputs_for(models[0], sample));
+  if (!is_classifier(models[1], results)) return;
+  check_classes(labels, names_of(source), results[models[1].pairs[0].result_a].size(), options.labels);
 }
 
 std::vector<std::filesystem::path> files_of(const ComparedFile& model) {
@@ -290,7 +269,7 @@ void check_comparable(const CompareOptions& options) {
   std::vector<std::string> notes;
   const config::CoreConfig config = load_config(options, ignored);
   const std::vector<ComparedFile> models = read_models({options.models.at(0)}, config, ignored);
-  labels_of(*open_images(models[0].graph, config, ignored), options, notes);
+  labels_for(*open_images(models[0].graph, config, ignored), options, notes);
 }
 
 CompareResult compare(const CompareOptions& options) {
@@ -302,7 +281,7 @@ CompareResult compare(const CompareOptions& options) {
   report::Comparison result = begin_comparison(models);
   match_with_first(models, result.notes);
   const std::unique_ptr<images::ImageSource> source = open_images(models[0].graph, config, diagnostics);
-  const std::vector<std::optional<int64_t>> labels = labels_of(*source, options, result.notes);
+  const std::vector<std::optional<int64_t>> labels = labels_for(*source, options, result.notes);
   const std::vector<ir::Tensor> sample = source->load(0);
   const Timed timed = files_to_time(models, sample);
   const bool time = options.latency_rounds != 0 && !timed.files.empty();
@@ -311,6 +290,7 @@ CompareResult compare(const CompareOptions& options) {
       result.models[timed.rows[i]].peak_memory = peak_memory_of(timed.files[i]);
 
   open_runners(models);
+  check_labels(models, sample, *source, options, labels);
   std::vector<AllSeen> all(models.size(), AllSeen(static_cast<size_t>(source->size())));
   {
     Progress progress("comparing", source->size(), "images");
@@ -328,7 +308,7 @@ CompareResult compare(const CompareOptions& options) {
       for (size_t m = 1; m < models.size(); ++m)
         all[m][static_cast<size_t>(i)] =
             see(models[m], out_a, models[m].runner->run(inputs_for(models[m], inputs)),
-                labels[static_cast<size_t>(i)], source->name(i));
+                labels[static_cast<size_t>(i)]);
       progress.advance();
     });
   }
@@ -344,6 +324,9 @@ CompareResult compare(const CompareOptions& options) {
   if (!options.labels.empty() && !all[1][0].classifier)
     result.notes.push_back(
         "the models are no classifiers (one output, one score a class): labels were not used");
+  if (all[1].at(0).classifier && result.models[1].labelled)
+    if (const std::string doubt = report::doubt_of(*result.models[1].labelled); !doubt.empty())
+      result.notes.push_back(doubt);
   for (const Problem& warning : diagnostics.warnings)
     result.notes.push_back(warning.place + ": " + warning.cause);
   const bool hold = report::judge(result, gates);

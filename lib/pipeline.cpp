@@ -159,6 +159,7 @@ ConvertResult convert(const ConvertOptions& options) {
   if (!options.dry_run && (options.frontier || wants_images(config)))
     source = open_images(graph, config, diagnostics, threads);
   if (!options.dry_run) check_inputs_stay(options, config, graph, outputs);
+  if (source) check_labels(config, graph, result.report.notes);
   const calibrate::Split split =
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
   const Sample at_hand = source            ? first_sample(*source)

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <optional>
-#include <vector>
+#include <set>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/text.h"
 
 namespace qc {
@@ -98,6 +98,59 @@ Labels parse_labels(std::string_view csv, const std::filesystem::path& path) {
   }
   diagnostics.throw_if_errors(Exit::kInput);
   return labels;
+}
+
+std::vector<std::optional<int64_t>> labels_of(const std::vector<std::string>& images,
+                                              const std::filesystem::path& path, int64_t offset, bool whole,
+                                              std::vector<std::string>& notes) {
+  std::vector<std::optional<int64_t>> labels(images.size());
+  Labels table = parse_labels(read_file(path), path);
+  const size_t given = table.size();
+  std::set<std::string> used;
+  size_t missing = 0;
+  std::string first;
+  for (size_t i = 0; i < images.size(); ++i) {
+    const std::string name = std::filesystem::path(images[i]).filename().string();
+    const auto found = table.find(name);
+    if (found != table.end()) {
+      labels[i] = found->second + offset;
+      used.insert(name);
+    } else if (missing++ == 0) {
+      first = name;
+    }
+  }
+  if (missing == images.size())
+    throw Error(Exit::kInput, {"bad-labels", path.string(),
+                               format("none of the {} images has a label, not even '{}'", missing, first),
+                               "the column `file` must hold the names of the image files"});
+  if (missing > 0)
+    notes.push_back(format("{} of {} images have no label, the first is '{}': top-1 and top-5 leave them out",
+                           missing, images.size(), first));
+  for (const std::string& name : used) table.erase(name);
+  if (!table.empty() && whole)
+    notes.push_back(format("{} of {} labels name no image of the folder, the first is '{}'", table.size(),
+                           given, table.begin()->first));
+  return labels;
+}
+
+void check_classes(const std::vector<std::optional<int64_t>>& labels, const std::vector<std::string>& images,
+                   int64_t classes, const std::filesystem::path& path) {
+  int64_t labelled = 0, beyond = 0;
+  size_t first = 0;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (!labels[i]) continue;
+    ++labelled;
+    if (*labels[i] >= 0 && *labels[i] < classes) continue;
+    if (beyond++ == 0) first = i;
+  }
+  if (beyond > 0)
+    throw Error(
+        Exit::kInput,
+        {"bad-labels", path.string(),
+         format("{} of {} labels lead to no class of the {} that the models have, numbered from 0; the "
+                "first is {} of '{}'",
+                beyond, labelled, classes, *labels[first], images[first]),
+         "check class_index; compare and survey shift all of them with --label-offset"});
 }
 
 int64_t rank_of(std::span<const float> scores, int64_t label) {

@@ -2,11 +2,14 @@
 #include "deliver/measured_gates.h"
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include "base/files.h"
 #include "base/text.h"
 #include "compare.h"
 #include "compare/labels.h"
+#include "images/listing.h"
 #include "modes/modes.h"
 
 namespace qc {
@@ -86,6 +89,17 @@ void check_gates(const config::CoreConfig& config) {
   if (!gates.labels.empty()) parse_labels(read_file(gates.labels), gates.labels);
 }
 
+void check_labels(const config::CoreConfig& config, const ir::Graph& graph, std::vector<std::string>& notes) {
+  if (config.gates.labels.empty()) return;
+  Diagnostics ignored;
+  const images::Listing listing = images::list_folder(
+      config.representative_dataset.path, std::numeric_limits<int64_t>::max(),
+      static_cast<int64_t>(graph.inputs.size()), config.representative_dataset.other_inputs, ignored);
+  std::vector<std::string> names;
+  for (const images::Item& item : listing.items) names.push_back(item.name);
+  labels_of(names, config.gates.labels, 0, true, notes);
+}
+
 bool measured_gates_hold(const ConvertOptions& options, const config::CoreConfig& config,
                          const plan::Written& onnx, const plan::Written& tflite, report::Report& report) {
   const config::Gates& gates = config.gates;
@@ -105,6 +119,11 @@ bool measured_gates_hold(const ConvertOptions& options, const config::CoreConfig
     report.notes.push_back(
         format("top-1 on {} labelled images of the folder: float {:.2f} %, written {:.2f} %", worst->images,
                100 * worst->top1_a, 100 * worst->top1));
+    if (std::string doubt = report::doubt_of(*worst); !doubt.empty())
+      report.warnings.push_back(
+          {"labels-in-doubt", "/gates/labels", std::move(doubt),
+           "check that the CSV belongs to the images, and that class_index counts from 0 "
+           "in the model's order"});
     hold = report.gates.back().held;
   }
   if (times(config)) {

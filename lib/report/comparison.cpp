@@ -206,6 +206,18 @@ json to_document(const Comparison& c) {
 
 }  // namespace
 
+std::string doubt_of(const LabelledAccuracy& labelled) {
+  constexpr int64_t kFew = 2;         // images; one may be wrong by chance
+  constexpr double kMoreThan = 0.05;  // of the way from guessing to being right always
+  if (labelled.images < kFew || labelled.classes < 2) return "";
+  const double guess = 1 / static_cast<double>(labelled.classes);
+  if (labelled.top1_a >= guess + kMoreThan * (1 - guess)) return "";
+  return format(
+      "float is right on {} of {}, hardly more than guesses among {} classes would be: the labels may "
+      "be of other images",
+      percent(labelled.top1_a), counted(labelled.images, "labelled image"), labelled.classes);
+}
+
 std::string to_text(const Comparison& c) {
   std::string text = files(c.models) + speed(c.models, &ComparedModel::one_thread) +
                      speed(c.models, &ComparedModel::all_threads);

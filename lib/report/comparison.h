@@ -27,7 +27,12 @@ struct LabelledAccuracy {
   double top1_a = 0, top1 = 0, top5_a = 0, top5 = 0;               // 0..1
   int64_t only_a_right = 0, only_this_right = 0;                   // top-1, the discordant pairs
   double difference = 0, difference_low = 0, difference_high = 0;  // top-1, 95 % confidence
+  int64_t classes = 0;
 };
+
+/// A sentence where A is right hardly more often than guesses would be, so that the labels may be of other
+/// images; "" else.
+std::string doubt_of(const LabelledAccuracy& labelled);
 
 struct ClassAccuracy {
   int64_t class_index = 0, images = 0, right_a = 0, right = 0;  // top-1
