@@ -332,6 +332,15 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
 void check_tflite(const ir::Graph& graph, const plan::QuantPlan& plan, const std::vector<ir::Tensor>& sample,
                   const run::Doors& doors, const config::CoreConfig& config,
                   const target::TargetSpec& target) {
+  const bool of_weights = config.mode == config::Mode::kDynamic || config.mode == config::Mode::kWeightOnly;
+  if (of_weights && limits(runtime_rules(target), "DEQUANTIZE", "scales"))
+    throw Error(
+        Exit::kUnsupported,
+        {"target-cannot", "/mode",
+         format("{} has no kernels that compute floats from int8 weights with a scale a channel, so that "
+                "the .tflite would have none",
+                target.name),
+         "set /mode to \"static\", or write for target litert"});
   tflite_graph(with_any_parameters(graph, plan, target, config), sample, doors, config, target);
 }
 
