@@ -213,6 +213,7 @@ ConvertResult convert(const ConvertOptions& options) {
     const ModelFiles files =
         unmeasured_files(result, model, stored, sample, config, target, outputs, wants(options, "tflite"));
     finish_report(result.report, applied, {}, config, split, diagnostics, watch.timings());
+    warn_of_floats(result.report, config, target);
     result.explained = explain(result.report, options.explain);
     deliver(result, files, options, config, outputs, graph);
     return result;
@@ -382,6 +383,7 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("regions");
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
   warn_of_cut_off(result.report, graph, start.plan, subject.stats, target);
+  warn_of_floats(result.report, config, target);
   judge_goals(result.report, placement, found.placed, best, {config, full && target.float_islands});
   result.explained = explain(result.report, options.explain);
   deliver(result, files, options, config, outputs, graph);

@@ -11,6 +11,7 @@
 #include "images/seen.h"
 #include "ir/ops.h"
 #include "quant/quant_params.h"
+#include "report/table.h"
 
 namespace qc {
 namespace {
@@ -179,6 +180,29 @@ void warn_of_cut_off(report::Report& report, const ir::Graph& graph, const plan:
                                     "point: {}",
                                     told),
                              remedy});
+}
+
+void warn_of_floats(report::Report& report, const config::CoreConfig& config,
+                    const target::TargetSpec& target) {
+  if (target.float_islands) return;
+  constexpr size_t kShownNodes = 5;
+  std::vector<std::string> kept;
+  for (const report::NodeRow& row : report.nodes)
+    if (row.reason == plan::reason_text(plan::Reason::kUserKeepFloat)) kept.push_back(row.node);
+  const bool by_mode = config.mode != config::Mode::kStatic;
+  if (kept.empty() && !by_mode) return;
+  const size_t count = kept.size();
+  kept.resize(std::min(count, kShownNodes));
+  report.warnings.push_back(
+      {"floats-inside", format("target '{}'", target.name),
+       "it has no float kernels between its integers, and " +
+           (by_mode ? std::string("the mode leaves activations in float")
+                    : format("the config keeps {} in float: {}{}",
+                             report::counted(static_cast<int64_t>(count), "node"), join(kept, ", "),
+                             count > kShownNodes ? ", ..." : "")),
+       by_mode
+           ? "set /mode to \"static\", or name a target with float kernels"
+           : "leave those nodes out of what the config keeps in float, or name a target with float kernels"});
 }
 
 void describe_calibration(report::Report& report, const images::ImageSource& source,

@@ -23,6 +23,11 @@ void describe_values(report::Report& report, const plan::QuantizedModel& model,
 void warn_of_cut_off(report::Report& report, const ir::Graph& graph, const plan::QuantPlan& plan,
                      const plan::StatsTable& stats, const target::TargetSpec& target);
 
+/// A warning where the target has no float kernels between its integers and the config has it compute floats
+/// all the same: by the mode, or in nodes, which it names. After describe_plan().
+void warn_of_floats(report::Report& report, const config::CoreConfig& config,
+                    const target::TargetSpec& target);
+
 /// How many images, which are copies of each other (also a note), and three of them as the model gets them:
 /// by name, and as pictures where they will be `drawn` (packing them is what takes time here).
 void describe_calibration(report::Report& report, const images::ImageSource& source,
