@@ -95,6 +95,12 @@ ModelFiles unmeasured_files(ConvertResult& result, const plan::QuantizedModel& m
   return files;
 }
 
+std::string of_one_file_note(const OutputPaths& outputs) {
+  return format(
+      "SQNR and agreement, and gates of them, are those of {}; {} has a form of its own and was not measured",
+      outputs.onnx.filename().string(), outputs.tflite.filename().string());
+}
+
 // The model as it would be written, in every format; `stored`: as the ONNX file has it.
 std::vector<plan::Written> files_in_memory(
     const plan::QuantizedModel& model,
@@ -374,6 +380,7 @@ ConvertResult convert(const ConvertOptions& options) {
   describe_accuracy(result.report, graph, answers.judged, best.fidelity, integer_kernels);
   if (onnx) describe_file(result.report, outputs.onnx, "onnx", files.onnx);
   if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", files.tflite);
+  if (apart && onnx) result.report.notes.push_back(of_one_file_note(outputs));
   const PlacementScene placement = placement_scene(scene, subject, start);
   const PlanScene planning = plan_scene(scene, subject);
   const auto outline = [&](const std::vector<bool>& integer) { return outlined(planning, integer); };
