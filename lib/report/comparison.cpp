@@ -33,7 +33,7 @@ std::string bytes(int64_t size) {
 
 std::string files(const std::vector<ComparedModel>& models) {
   const ComparedModel& a = models[0];
-  std::vector<Row> rows{{"", "file", "size", "of A", "zlib -9", "of A", "peak memory"}};
+  std::vector<Row> rows{{"", "file", "size", "of A", "zlib -6", "of A", "peak memory"}};
   for (const ComparedModel& model : models) {
     const bool first = &model == &a;
     rows.push_back({model.letter, shorten(file_name(model.file), kNameWidth), bytes(model.size),

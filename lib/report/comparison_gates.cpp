@@ -78,7 +78,8 @@ constexpr Remedy kRemedies[] = {
      "leave out --latency-rounds 0 and --threads 1, and compare ONNX files"},
     {Needs::kClassifier, "the models are no classifiers (one output, one score a class)",
      "use sqnr_db or cosine for such models"},
-    {Needs::kMemory, "it can be measured for ONNX files on Linux only", "use size instead"},
+    {Needs::kMemory, "it is measured beside timed runs, for ONNX files, on Linux only",
+     "leave out --latency-rounds 0, or use size instead"},
     {Needs::kNothing, "A has no bytes to compare with", "use the metric without _ratio"}};
 
 const Remedy& remedy_of(const Metric& metric) {
@@ -140,6 +141,10 @@ Bound parse_gate(const std::string& text, Diagnostics& diagnostics) {
     if (!bound)
       diagnostics.error({"bad-gate", place, format("'{}' is no bound for {}", value, name),
                          "write " + units_of(metric->unit)});
+    else if (metric->unit == Unit::kShare && (*bound < 0 || *bound > 1))
+      diagnostics.error({"bad-gate", place,
+                         format("{} is a share from 0 to 1, and never reaches {:g}", name, *bound),
+                         "write it as a share, such as 0.98, or with % behind it"});
     return {&*metric, sign.relation, bound.value_or(0), format("{} {} {}", name, sign.text, value)};
   }
   diagnostics.error({"bad-gate", place, "it compares nothing",
@@ -190,7 +195,7 @@ const std::vector<Metric>& metrics() {
        [](M, M m) -> Figure { return static_cast<double>(m.size); }},
       {"size_ratio", Unit::kTimes, Needs::kNothing, "bytes on disk, of A's",
        [](M a, M m) { return ratio(static_cast<double>(m.size), static_cast<double>(a.size)); }},
-      {"compressed_size", Unit::kBytes, Needs::kNothing, "bytes after zlib at its default level",
+      {"compressed_size", Unit::kBytes, Needs::kNothing, "bytes after zlib at its default level, 6",
        [](M, M m) -> Figure { return static_cast<double>(m.compressed_size); }},
       {"compressed_ratio", Unit::kTimes, Needs::kNothing, "the same, of A's",
        [](M a, M m) {
@@ -217,7 +222,9 @@ std::vector<Bound> parse_gates(const std::vector<std::string>& texts, bool label
     if (!bounds.back().metric) continue;
     const Metric& metric = *bounds.back().metric;
     const bool never = (metric.needs == Needs::kLabels && !labels) ||
-                       ((metric.needs == Needs::kTiming || metric.needs == Needs::kAllThreads) && !timing);
+                       ((metric.needs == Needs::kTiming || metric.needs == Needs::kAllThreads ||
+                         metric.needs == Needs::kMemory) &&
+                        !timing);
     if (never)
       diagnostics.error({"not-measured", "--gate '" + text + "'",
                          format("{} is not measured: {}", metric.name, remedy_of(metric).cause),

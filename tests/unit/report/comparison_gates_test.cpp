@@ -77,6 +77,9 @@ TEST_CASE("gates that are none are refused together, with what was meant", "[com
   CHECK(said.find("'3 apples' is no bound for size") != std::string::npos);
   CHECK(said.find("MB") != std::string::npos);
   CHECK(said.find("'fast' is no bound for speedup") != std::string::npos);
+  CHECK(problems_of({"agreement >= 98"}).find("a share from 0 to 1") != std::string::npos);
+  CHECK(problems_of({"peak_memory <= 1 MB"}, true, false).find("leave out --latency-rounds 0") !=
+        std::string::npos);
   CHECK(problems_of({"beauty >= 1"}).find("sqnr_db, cosine") != std::string::npos);
 }
 
