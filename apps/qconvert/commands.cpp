@@ -187,7 +187,9 @@ int print_result(const ConvertResult& result, const Talk& talk) {
     if (!gate.held)
       failed.push_back({"gate", "gate " + gate.name,
                         format("the bound is {:g}, measured {:g}", gate.bound, gate.figure),
-                        "set another bound, or see the report's hints for what brings it closer"});
+                        result.report.hints.empty()
+                            ? "set another bound"
+                            : "set another bound, or see the report's hints for what brings it closer"});
   log::error(failed);
   return static_cast<int>(result.gates_hold ? Exit::kDone : Exit::kBudget);
 }
