@@ -81,6 +81,7 @@ constexpr Row kTable[] = {
     {{"all_axes", "Pad and Resize list all axes."}, plain<all_axes>},
     {{"own_parameters", "A number that is calculated with and bounds or fills elsewhere becomes two."},
      plain<own_parameters>},
+    {{"factor_out", "x + x * g becomes x * (1 + g) where g is smaller than x."}, plain<factor_out>},
     {{"fold_batch_norm", "BatchNormalization becomes part of the weights before it."},
      plain<fold_batch_norm>},
     {{"merge_branches", "Convolutions of one input that are added become one."}, merged},

@@ -36,6 +36,7 @@ int plain_gemm(ir::Graph& graph);
 int matmul_to_gemm(ir::Graph& graph);
 int one_axis(ir::Graph& graph);
 int own_parameters(ir::Graph& graph);
+int factor_out(ir::Graph& graph);
 int all_axes(ir::Graph& graph);
 
 // --- scales and shifts into weights

@@ -572,3 +572,63 @@ TEST_CASE("subtracting or dividing by a constant becomes Add or Mul", "[normaliz
       },
       normalize::plain_arithmetic);
 }
+
+TEST_CASE("what a map is multiplied with and added to is multiplied with once", "[normalize]") {
+  const auto gate = [](ir::Graph& g, ir::ValueId x) { return global_average_pool(g, x); };
+  try_rewrite::check(
+      {
+          {"global response normalization",
+           [&](ir::Graph& g) {
+             const ir::ValueId x = image(g);
+             const ir::ValueId scaled = mul(g, per_channel(g, 4), mul(g, x, gate(g, x)));
+             output(g, add(g, x, add(g, per_channel(g, 4, 3), scaled)));
+           },
+           1, "GlobalAveragePool Mul Add Mul Add"},
+          {"the shift added last",
+           [&](ir::Graph& g) {
+             const ir::ValueId x = image(g);
+             const ir::ValueId scaled = mul(g, mul(g, gate(g, x), constant(g, 0.5f)), x);
+             output(g, add(g, add(g, scaled, x), per_channel(g, 4)));
+           },
+           1, "GlobalAveragePool Mul Add Mul Add"},
+          {"a gate beside its map",
+           [&](ir::Graph& g) {
+             const ir::ValueId x = image(g);
+             output(g, add(g, mul(g, x, sigmoid(g, gate(g, x))), x));
+           },
+           1, "GlobalAveragePool Sigmoid Add Mul"},
+          {"along one axis",
+           [&](ir::Graph& g) {
+             const ir::ValueId x = rows(g);
+             output(g, add(g, x, mul(g, x, node(g, "ReduceMean", {x}, {{"axes", Dims{1}}}, Dims{3, 1}))));
+           },
+           1, "ReduceMean Add Mul"},
+          {"not: a gate of the map's size",
+           [&](ir::Graph& g) {
+             const ir::ValueId x = image(g);
+             output(g, add(g, x, mul(g, x, sigmoid(g, x))));
+           },
+           0, "Sigmoid Mul Add"},
+          {"not: others read the product",
+           [&](ir::Graph& g) {
+             const ir::ValueId x = image(g), product = mul(g, x, gate(g, x));
+             output(g, add(g, x, product));
+             output(g, relu(g, product));
+           },
+           0, "GlobalAveragePool Mul Add Relu"},
+          {"not: something that is computed is added as well",
+           [&](ir::Graph& g) {
+             const ir::ValueId x = image(g);
+             output(g, add(g, add(g, x, relu(g, x)), mul(g, x, gate(g, x))));
+           },
+           0, "GlobalAveragePool Mul Relu Add Add"},
+          {"not: the map grows by what it is added to",
+           [&](ir::Graph& g) {
+             const ir::ValueId x = input(g, "x", {1, 4, 1, 5});
+             const ir::ValueId product = mul(g, x, constant(g, random_tensor({4, 6, 1}, 3)));
+             output(g, node(g, "Add", {x, product}, {}, Dims{1, 4, 6, 5}));
+           },
+           0, "Mul Add"},
+      },
+      normalize::factor_out);
+}
