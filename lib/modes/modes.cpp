@@ -23,6 +23,7 @@
 #include "spell/modes.h"
 #include "spell/pixels.h"
 #include "spell/shuffle.h"
+#include "spell/softmax.h"
 #include "spell/store_tables.h"
 #include "spell/sums.h"
 #include "spell/tiles.h"
@@ -446,6 +447,7 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
   spell_groups(model);
   spell_channels(model);
   spell_pixels(model);
+  spell_softmaxes(model);
   if (is_for_runtime(config.output.onnx_form)) spell_sums(model);
   return model;
 }

@@ -18,6 +18,15 @@ bool named_integer(const ir::Node& node) {
          node.op_type == "ConvInteger";
 }
 
+// Integers go in, floats come out.
+bool hands_out_floats(const ir::Node& node) {
+  constexpr size_t kScaleOfResult = 7;  // of a QGemm, which leaves it out
+  return node.op_type == "MatMulIntegerToFloat" || node.op_type.starts_with("QAttention") ||
+         node.op_type.starts_with("DynamicQuantize") ||
+         (node.op_type == "QGemm" &&
+          (node.inputs.size() <= kScaleOfResult || node.inputs[kScaleOfResult] == ir::kNone));
+}
+
 // By value: does it hold 8-bit integers? The dump states no types for values inside the graph, so they are
 // followed from the ops that make integers through those that only move them.
 std::vector<bool> integer_values(const ir::Graph& graph) {
@@ -33,7 +42,7 @@ std::vector<bool> integer_values(const ir::Graph& graph) {
     if (graph.values[out].dtype != ir::DType::kUndefined) continue;
     const ir::ValueId in = node.inputs.empty() ? ir::kNone : node.inputs[0];
     if (node.op_type == "QuantizeLinear" || named_integer(node)) {
-      integer[out] = true;
+      integer[out] = !hands_out_floats(node);
     } else if (node.op_type == "Cast") {
       integer[out] = integer_type(static_cast<ir::DType>(ir::int_attribute(node, "to", 0)));
     } else if (node.op_type != "DequantizeLinear" && in != ir::kNone) {

@@ -1679,6 +1679,87 @@ TEST_CASE("what is added in front of a LayerNorm is a Sum in ONNX files, an ADD 
   std::filesystem::remove(optimized);
 }
 
+// The graph as the runtime has it after its optimizations.
+ir::Graph optimized_by_runtime(const std::string& file, const std::vector<ir::Tensor>& inputs) {
+  const std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("qconvert-joined-" + std::to_string(::getpid()) + ".onnx");
+  (void)ort_try::run(file, inputs, ort_try::Optimize::kExtended, path.string());
+  Diagnostics ignored;
+  ir::Graph graph = onnx_io::parse(read_file(path), {}, ignored);
+  std::filesystem::remove(path);
+  return graph;
+}
+
+size_t count_of(const ir::Graph& g, std::string_view op) {
+  return static_cast<size_t>(
+      std::ranges::count_if(g.nodes, [&](const ir::Node& n) { return !n.erased && n.op_type == op; }));
+}
+
+TEST_CASE("a Softmax that is reported in float runs in float between integers", "[litert]") {
+  using Scores = std::function<ir::ValueId(ir::Graph & g, ir::ValueId product)>;
+  struct Row {
+    const char* name;
+    Scores scores;
+    size_t floats;  // products that hand out floats
+  };
+  const auto vector = [](ir::Graph& g) { return constant(g, random_tensor({16}, 5)); };
+  const Row rows[] = {
+      {"product", [](ir::Graph&, ir::ValueId p) { return p; }, 1},
+      {"scaled, and positions are added",
+       [](ir::Graph& g, ir::ValueId p) {
+         return tiny::add(g, tiny::mul(g, p, constant(g, 0.3f)),
+                          constant(g, random_tensor({1, 2, 16, 16}, 6)));
+       },
+       1},
+      {"a vector is added", [&](ir::Graph& g, ir::ValueId p) { return tiny::add(g, p, vector(g)); }, 1},
+      {"others read the scores",
+       [](ir::Graph& g, ir::ValueId p) {
+         output(g, tiny::relu(g, tiny::matmul(g, p, constant(g, random_tensor({16, 4}, 8)))), "beside");
+         return p;
+       },
+       0},
+      {"no product",
+       [](ir::Graph& g, ir::ValueId p) {
+         return tiny::transpose(g, tiny::relu(g, p), {0, 1, 3, 2});
+       },
+       0}};
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    ir::Graph g = tiny::graph();
+    const ir::ValueId x = input(g, "x", {1, 2, 16, 8});
+    const auto projected = [&](unsigned seed) {
+      return tiny::matmul(g, x, constant(g, random_tensor({8, 8}, seed)));
+    };
+    const ir::ValueId product = tiny::matmul(g, projected(1), tiny::transpose(g, projected(2), {0, 1, 3, 2}));
+    const ir::ValueId shares = tiny::softmax(g, row.scores(g, product));
+    output(g, tiny::matmul(g, tiny::matmul(g, shares, projected(3)), constant(g, random_tensor({8, 8}, 4))),
+           "y");
+    const std::string model = onnx_io::write(g);
+    const Files files = convert_graph(g, kBoth);
+    const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+    const std::vector<ir::Tensor> expected = ort_try::run(model, inputs),
+                                  found = ort_try::run(files.onnx, inputs, ort_try::Optimize::kExtended);
+    for (size_t i = 0; i < expected.size(); ++i) CHECK(sqnr_db(expected[i], found[i]) > 18);
+    const ir::Graph runs = optimized_by_runtime(files.onnx, inputs);
+    CHECK(count_of(runs, "Softmax") == 1);
+    CHECK(count_of(runs, "QLinearSoftmax") == 0);
+    CHECK(count_of(runs, "MatMulIntegerToFloat") == row.floats);
+    CHECK(count_of(runs, "MatMul") + count_of(runs, "Gemm") == 0);
+    for (const report::NodeRow& node : files.report.nodes)
+      if (node.op_type == "Softmax") CHECK(node.verdict == "Softmax (float)");
+    const litert::Result lite = litert::run(files.tflite, inputs);
+    for (size_t i = 0; i < expected.size(); ++i)
+      CHECK(sqnr_db(expected[i], ir::make_tensor(ir::DType::kFloat, lite.outputs.at(i), expected[i].dims)) >
+            18);
+    const tflite::file::Model parsed = tflite::file::parse(files.tflite, "odd.tflite");
+    tflite::file::TensorId rounded = tflite::file::kAbsent;
+    for (const tflite::file::Operator& op : parsed.graphs[0].operators) {
+      if (op.op == "DEQUANTIZE") rounded = op.outputs[0];
+      if (op.op == "SOFTMAX") CHECK(op.inputs[0] == rounded);
+    }
+  }
+}
+
 TEST_CASE("fix spells what is added in front of a LayerNorm as a Sum") {
   ir::Graph g = tiny::graph(17);
   build_norms(g, [&](ir::ValueId v) {
