@@ -22,6 +22,7 @@
 #include "spell/groups.h"
 #include "spell/modes.h"
 #include "spell/pixels.h"
+#include "spell/reductions.h"
 #include "spell/shuffle.h"
 #include "spell/softmax.h"
 #include "spell/store_tables.h"
@@ -448,7 +449,10 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
   spell_channels(model);
   spell_pixels(model);
   spell_softmaxes(model);
-  if (is_for_runtime(config.output.onnx_form)) spell_sums(model);
+  if (is_for_runtime(config.output.onnx_form)) {
+    spell_reductions(model);
+    spell_sums(model);
+  }
   return model;
 }
 

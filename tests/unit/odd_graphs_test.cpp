@@ -1760,6 +1760,32 @@ TEST_CASE("a Softmax that is reported in float runs in float between integers", 
   }
 }
 
+TEST_CASE("the length of what lies last is spelled out in ONNX files") {
+  for (const int64_t opset : {13, 18})
+    for (const int64_t keepdims : {0, 1}) {
+      CAPTURE(opset, keepdims);
+      ir::Graph g = tiny::graph(opset);
+      const ir::ValueId x = conv(g, input(g, "x", {1, 3, 64, 64}), 4);
+      const auto length = [&](ir::ValueId of, tiny::Dims axes) {
+        if (opset < 18) return node(g, "ReduceL2", {of}, {{"axes", axes}, {"keepdims", keepdims}});
+        return node(g, "ReduceL2", {of, tiny::constant_i(g, axes)}, {{"keepdims", keepdims}});
+      };
+      output(g, length(x, {2, -1}), "area");
+      output(g, length(x, {1}), "channels");  // not what lies last
+      output(g, length(tiny::max_pool(g, x, 8, 8), {3}), "of little");
+      const std::string model = onnx_io::write(g);
+      const Files files = convert_graph(g, {"/placement=full"});
+      Diagnostics ignored;
+      const ir::Graph read = onnx_io::parse(files.onnx, {}, ignored);
+      CHECK(count_of(read, "ReduceL2") == 2);
+      CHECK(count_of(read, "ReduceSum") == 1);
+      const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
+      const std::vector<ir::Tensor> expected = ort_try::run(model, inputs),
+                                    found = ort_try::run(files.onnx, inputs, ort_try::Optimize::kExtended);
+      for (size_t i = 0; i < expected.size(); ++i) CHECK(sqnr_db(expected[i], found[i]) > 35);
+    }
+}
+
 TEST_CASE("fix spells what is added in front of a LayerNorm as a Sum") {
   ir::Graph g = tiny::graph(17);
   build_norms(g, [&](ir::ValueId v) {
