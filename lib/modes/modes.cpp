@@ -448,8 +448,8 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
   spell_groups(model);
   spell_channels(model);
   spell_pixels(model);
-  spell_softmaxes(model);
   if (is_for_runtime(config.output.onnx_form)) {
+    spell_softmaxes(model);
     spell_reductions(model);
     spell_sums(model);
   }

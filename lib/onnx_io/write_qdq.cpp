@@ -170,13 +170,12 @@ bool would_be_rounded(const Writer& w, NodeId id, size_t slot) {
 }
 
 // A convolution whose weight is a result itself has no integer kernel, and the runtime would take one all the
-// same where everything around it is rounded. For a Softmax it has one that is slower than floats.
+// same where everything around it is rounded.
 bool would_be_joined(const Writer& w, NodeId id, size_t slot) {
   const ir::Node& node = w.node(id);
-  if (w.compute(id) == Compute::kInteger || !w.quantized_as.contains(node.inputs[0])) return false;
-  const bool softmax = slot == 0 && ir::standard_op(node, "Softmax");
-  const bool conv = slot == 1 && ir::standard_op(node, "Conv") && w.quantized_as.contains(node.inputs[1]);
-  return (softmax || conv) && leads_to_quantize(w, id);
+  return slot == 1 && ir::standard_op(node, "Conv") && w.compute(id) != Compute::kInteger &&
+         w.quantized_as.contains(node.inputs[0]) && w.quantized_as.contains(node.inputs[1]) &&
+         leads_to_quantize(w, id);
 }
 
 // The same floats, from a node that the runtime neither takes out nor passes roundings through.

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "ir/edit.h"
+#include "plan/cover.h"
 
 namespace qc {
 namespace {
@@ -66,13 +68,27 @@ bool release(plan::QuantizedModel& model, ir::ValueId v) {
   return true;
 }
 
+// The same floats, from a node that the runtime neither takes out nor passes roundings through.
+void keep_apart(plan::QuantizedModel& model, ir::NodeId softmax) {
+  const std::string name = ir::node_at(model.graph, softmax).name;
+  const ir::ValueId scores = ir::node_at(model.graph, softmax).inputs[0];
+  const ir::ValueId lowest =
+      ir::add_constant(model.graph, name + "/lowest", ir::scalar(std::numeric_limits<float>::lowest()));
+  const ir::ValueId apart =
+      ir::insert_node(model.graph, "Max", {scores, lowest}, {}, name + "/apart", softmax);
+  ir::copy_shape(model.graph, scores, apart);
+  ir::set_input(model.graph, softmax, 0, apart);
+  plan::cover(model);
+}
+
 }  // namespace
 
 void spell_softmaxes(plan::QuantizedModel& model) {
   for (const ir::NodeId id : ir::topological_order(model.graph)) {
     const ir::Node& node = ir::node_at(model.graph, id);
-    if (ir::standard_op(node, "Softmax") && !on_integers(model, id) && rounded(model, node.outputs[0]))
-      release(model, node.inputs[0]);
+    const bool joined = ir::standard_op(node, "Softmax") && !on_integers(model, id) &&
+                        rounded(model, node.inputs[0]) && rounded(model, node.outputs[0]);
+    if (joined && !release(model, node.inputs[0])) keep_apart(model, id);
   }
 }
 

@@ -9,7 +9,7 @@ namespace qc {
 
 /// What only such a Softmax reads is no longer rounded, back to the product of matrices that the scores come
 /// from: that hands out floats, and what adds to them or scales them computes in floats. Where there is none,
-/// nothing changes, and write_qdq() keeps the Softmax apart.
+/// a Max of all scores and the lowest number keeps the two apart.
 void spell_softmaxes(plan::QuantizedModel& model);
 
 }  // namespace qc

@@ -1734,6 +1734,12 @@ TEST_CASE("a Softmax that is reported in float runs in float between integers", 
     const ir::ValueId shares = tiny::softmax(g, row.scores(g, product));
     output(g, tiny::matmul(g, tiny::matmul(g, shares, projected(3)), constant(g, random_tensor({8, 8}, 4))),
            "y");
+    Diagnostics ignored;
+    const ir::Graph for_converters = onnx_io::parse(
+        convert_graph(g, {"/placement=full", "/output/onnx/form=fake_quant"}).onnx, {}, ignored);
+    const ir::NodeId softmax = tiny::only(for_converters, "Softmax");
+    CHECK(ir::producer_if(for_converters, ir::node_at(for_converters, softmax).inputs[0],
+                          "DequantizeLinear") != ir::kNone);
     const std::string model = onnx_io::write(g);
     const Files files = convert_graph(g, kBoth);
     const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, 90);
