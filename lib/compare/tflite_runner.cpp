@@ -105,6 +105,42 @@ ir::ValueId add_port(TfliteModel& model, TensorId id, bool channels_last, const 
   return added;
 }
 
+const tflite::file::Operator* maker_of(const TfliteModel& model, TensorId made) {
+  const auto& operators = model.file.graphs[0].operators;
+  const auto found = std::ranges::find_if(
+      operators, [&](const auto& op) { return !op.outputs.empty() && op.outputs[0] == made; });
+  return found == operators.end() || found->inputs.empty() ? nullptr : &*found;
+}
+
+// What `made` is rows of, times a square matrix with these numbers on its diagonal and elsewhere; or kAbsent.
+TensorId mixed_by(const TfliteModel& model, TensorId made, float diagonal, float other) {
+  const tflite::file::Operator* op = maker_of(model, made);
+  if (!op || op->op != "FULLY_CONNECTED" || op->inputs.size() < 2 || op->inputs[1] == kAbsent) return kAbsent;
+  const tflite::file::Tensor& weight = tensor_of(model, op->inputs[1]);
+  if (weight.dtype != ir::DType::kFloat || weight.dims.size() != 2 || weight.dims[0] != weight.dims[1])
+    return kAbsent;
+  const auto size = static_cast<size_t>(weight.dims[0]);
+  std::vector<float> matrix(size * size, other), found(size * size);
+  for (size_t d = 0; d < size; ++d) matrix[d * size + d] = diagonal;
+  if (weight.data.size() != matrix.size() * sizeof(float)) return kAbsent;
+  std::memcpy(found.data(), weight.data.data(), weight.data.size());
+  return found == matrix ? op->inputs[0] : kAbsent;
+}
+
+// The logits of a Softmax that is spelled with other operators (lower_reductions.cpp), or kAbsent.
+TensorId spelled_logits(const TfliteModel& model, const tflite::file::Operator& op) {
+  if (op.op == "LOGISTIC") return mixed_by(model, op.inputs[0], 1, -1);
+  if (op.op != "DIV" || op.inputs.size() < 2 || mixed_by(model, op.inputs[1], 1, 1) != op.inputs[0])
+    return kAbsent;
+  const tflite::file::Operator* powers = maker_of(model, op.inputs[0]);
+  if (!powers || powers->op != "EXP") return kAbsent;
+  const tflite::file::Operator* below = maker_of(model, powers->inputs[0]);
+  const tflite::file::Operator* most =
+      below && below->op == "SUB" && below->inputs.size() == 2 ? maker_of(model, below->inputs[1]) : nullptr;
+  const bool lowered = most && most->op == "REDUCE_MAX" && most->inputs[0] == below->inputs[0];
+  return lowered ? below->inputs[0] : powers->inputs[0];
+}
+
 // The tensor before the SOFTMAX that ends in `output`, or kAbsent.
 TensorId logits_of(const TfliteModel& model, TensorId output) {
   constexpr const char* kPasses[] = {"RESHAPE", "SQUEEZE", "DEQUANTIZE", "QUANTIZE"};
@@ -113,6 +149,7 @@ TensorId logits_of(const TfliteModel& model, TensorId output) {
     if (op->outputs.empty() || op->outputs[0] != output || op->inputs.empty() || op->inputs[0] == kAbsent)
       continue;
     if (op->op == "SOFTMAX" || op->op == "LOG_SOFTMAX") return op->inputs[0];
+    if (const TensorId logits = spelled_logits(model, *op); logits != kAbsent) return logits;
     if (std::find(std::begin(kPasses), std::end(kPasses), op->op) == std::end(kPasses)) return kAbsent;
     output = op->inputs[0];
   }

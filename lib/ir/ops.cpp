@@ -73,6 +73,18 @@ NodeId bias_add(const Graph& graph, NodeId id) {
   return place ? place->node : kNone;
 }
 
+bool is_narrow_softmax(const Graph& graph, const Node& node) {
+  constexpr int64_t kMostClasses = 8, kManyPlaces = 256;
+  if (!standard_op(node, "Softmax")) return false;
+  const std::vector<int64_t>& dims = graph.values[static_cast<size_t>(node.inputs[0])].dims;
+  const auto rank = std::ssize(dims);
+  int64_t axis = int_attribute(node, "axis", -1);
+  if (axis < 0) axis += rank;
+  if (axis < 0 || axis >= rank) return false;
+  const int64_t classes = dims[static_cast<size_t>(axis)];
+  return classes > 1 && classes <= kMostClasses && elements(graph, node.inputs[0]) / classes >= kManyPlaces;
+}
+
 int64_t elements(const Graph& graph, ValueId id) {
   if (id == kNone) return 0;
   const Value& value = graph.values[static_cast<size_t>(id)];

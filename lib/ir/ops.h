@@ -47,6 +47,10 @@ std::string_view rule_name(const Graph& graph, const Node& node);
 /// Multiply-accumulates of one run, from static shapes; 0 when unknown or when the op has none.
 int64_t macs(const Graph& graph, const Node& node);
 
+/// A Softmax over two to eight classes at many places: each takes LiteRT's kernel as long as a wide one, and
+/// is spelled with other operators there.
+bool is_narrow_softmax(const Graph& graph, const Node& node);
+
 /// Elements of a value with static shape, free dimensions counted as 1; 0 when the shape is unknown.
 int64_t elements(const Graph& graph, ValueId value);
 

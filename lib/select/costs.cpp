@@ -87,9 +87,9 @@ bool along_last_axis(const ir::Graph& graph, const ir::Node& node) {
 }
 
 // Kernels of their own: depthwise and pointwise convolutions, products of two activations, interpolation,
-// probabilities along an axis whose elements lie apart, larger images that are written pixel by pixel, and
-// pooling that begins outside of the image and goes in steps, which frameworks with paddings of their own pad
-// first.
+// probabilities of few classes or along an axis whose elements lie apart, larger images that are written
+// pixel by pixel, and pooling that begins outside of the image and goes in steps, which frameworks with
+// paddings of their own pad first.
 std::string cost_key(const target::TargetSpec& target, const ir::Graph& graph, const ir::Node& node) {
   if (ir::standard_op(node, "MaxPool")) {
     const bool padded = any_above(node, "pads", 0) && any_above(node, "strides", 1);
@@ -98,6 +98,7 @@ std::string cost_key(const target::TargetSpec& target, const ir::Graph& graph, c
   }
   if (ir::standard_op(node, "Resize") && ir::string_attribute(node, "mode", "nearest") != "nearest")
     return "Resize:" + ir::string_attribute(node, "mode", "");
+  if (ir::is_narrow_softmax(graph, node) && find_entry(target, "Softmax:narrow")) return "Softmax:narrow";
   if ((ir::standard_op(node, "Softmax") || ir::standard_op(node, "LogSoftmax")) &&
       !along_last_axis(graph, node))
     return "Softmax:inner";

@@ -462,6 +462,21 @@ TEST_CASE("kernels that a cost table does not tell apart take the op's own entry
   CHECK(costs().nodes[0].floating == 6);
 }
 
+TEST_CASE("a Softmax of few classes at many places costs LiteRT its spelling") {
+  target::TargetSpec target = target::load("litert");
+  target.costs.at("Softmax").floating = {5};
+  target.costs.at("Softmax:narrow").floating = {6};
+  for (const auto& [dims, cost] : {std::pair{tiny::Dims{1, 4, 16, 16}, 6.0},
+                                   {tiny::Dims{1, 9, 16, 16}, 5.0},
+                                   {tiny::Dims{1, 4, 8, 8}, 5.0},
+                                   {tiny::Dims{1, 1, 16, 16}, 5.0}}) {
+    ir::Graph g = tiny::graph();
+    tiny::output(g, tiny::softmax(g, tiny::input(g, "x", dims), 1));
+    const auto costs = select::time_costs(g, select::capabilities(g, target, {}), target);
+    CHECK(costs.nodes[0].floating + costs.without_choice[0].floating == cost);
+  }
+}
+
 TEST_CASE("a convolution with several results of a channel is one in groups, which integers are slow at") {
   const target::TargetSpec target = target::load("int8");
   const auto costs_of = [&](int64_t results, int64_t kernel = 3) {

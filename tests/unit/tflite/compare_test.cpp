@@ -8,6 +8,7 @@
 #include "onnx_io/onnx_io.h"
 #include "support/tiny_models.h"
 #include "support/tiny_tflite.h"
+#include "unit/tflite/lowered.h"
 
 namespace qc {
 namespace {
@@ -67,6 +68,23 @@ TEST_CASE("a .tflite may stand first, before an ONNX model or another .tflite", 
   const std::string tflite = relu_tflite({1, 12, 16, 3}, 1.0f);
   CHECK(compared(tflite, relu_onnx()).outputs.at(0).max_abs_error <= 0.5);
   CHECK(compared(tflite, tflite).outputs.at(0).max_abs_error == 0);
+}
+
+TEST_CASE("a Softmax is known behind its spelling, and logits are what is compared", "[tflite]") {
+  for (const int64_t classes : {2, 3}) {
+    ir::Graph g = tiny::graph();
+    const ir::ValueId x = tiny::input(g, "x", {1, 3, 12, 16});
+    const ir::ValueId large = tiny::concat(g, {x, x}, 2);  // 384 places
+    tiny::output(g, tiny::softmax(g, tiny::conv(g, large, classes), 1), "y");
+    tflite::LowerOptions options;
+    options.xnnpack = true;
+    const tflite::Model lowered = tflite::lower(tflite::float_model(g), {}, options);
+    CHECK(tflite::count(lowered, tflite::Op::kSoftmax) == 0);
+    const report::ComparedModel model = compared(onnx_io::write(g), tflite::serialise(lowered).bytes);
+    REQUIRE(model.outputs.size() == 1);
+    CHECK(model.outputs[0].before_softmax);
+    CHECK(model.outputs[0].sqnr_db > 100);
+  }
 }
 
 }  // namespace

@@ -210,6 +210,27 @@ TEST_CASE("a mean in front of dimensions of 1 takes them in", "[litert]") {
   check_same(g, 3e-5f, -1, 1, options);
 }
 
+TEST_CASE("a Softmax over few classes at many places is spelled out for XNNPACK", "[litert]") {
+  ir::Graph g = tiny::graph(17);
+  for (const int64_t classes : {2, 3, 8, 9}) {
+    const ir::ValueId x = tiny::input(g, "x" + std::to_string(classes), {1, classes, 16, 17});
+    tiny::output(g, tiny::softmax(g, x, 1), "y" + std::to_string(classes));
+  }
+  const ir::ValueId rows = tiny::input(g, "rows", {1, 2, 300, 4}), few = tiny::input(g, "few", {1, 50, 2});
+  tiny::output(g, tiny::softmax(g, rows, -1), "y_rows");
+  tiny::output(g, tiny::softmax(g, tiny::relu(g, rows), 1), "y_inner");
+  tiny::output(g, tiny::softmax(g, few, -1), "y_few");
+  LowerOptions options = kept();
+  CHECK(count(lower(float_model(g), {}, options), Op::kSoftmax) == 7);
+  options.xnnpack = true;
+  const Model model = lower(float_model(g), {}, options);
+  CHECK(count(model, Op::kSoftmax) == 2);  // of 9 classes, and of 50 rows
+  CHECK(count(model, Op::kLogistic) == 2);
+  CHECK(count(model, Op::kDiv) == 3);
+  check_same(g, 1e-5f, -1, 1, options);
+  check_same(g, 1e-5f, -300, 300, options);  // e^300 is no float
+}
+
 TEST_CASE("ops of the newest opsets", "[litert]") {
   ir::Graph g = tiny::graph(24);
   const ir::ValueId x = tiny::input(g, "x", {2, 5, 6});
