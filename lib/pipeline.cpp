@@ -154,7 +154,6 @@ ConvertResult convert(const ConvertOptions& options) {
   check_opset_known(graph, doors, options.model);
   result.report = begin_report(options, config, target, graph);
   apply_input_shapes(graph, config);
-  if (wants_format(config, "tflite")) note(result.report.notes, free_batch_note(graph));
   if (!wants_format(config, "onnx")) fix_batch(graph);
   if (wants(options, "read")) result.dumped += ir::dump(graph);
   watch.lap("read");

@@ -119,16 +119,16 @@ std::unique_ptr<images::ImageSource> open_images(const ir::Graph& graph, const c
   return images::open_folder(options, inputs, diagnostics);
 }
 
-std::string free_batch_note(const ir::Graph& graph) {
-  for (const ir::ValueId v : graph.inputs) {
-    const ir::Value& value = graph.values[static_cast<size_t>(v)];
-    if (value.has_shape && !value.dims.empty() && value.dims[0] < 0)
-      return format(
-          "a .tflite has one batch size, which the model leaves free at its input '{}': for another set "
-          "/input_shapes/{} (and give calibration files of that size)",
-          value.name, value.name);
-  }
-  return {};
+namespace {
+
+// The name of a dimension that fix_batch() has given a size; no file names one that has a size.
+constexpr const char* kFreeBatch = "free batch";
+
+}  // namespace
+
+bool leaves_batch_free(const ir::Value& input) {
+  if (!input.has_shape || input.dims.empty()) return false;
+  return input.dims[0] < 0 || (!input.dim_params.empty() && input.dim_params[0] == kFreeBatch);
 }
 
 void fix_batch(ir::Graph& graph) {
@@ -138,7 +138,8 @@ void fix_batch(ir::Graph& graph) {
     if (!value.has_shape || value.dims.empty() || value.dims[0] >= 0) continue;
     if (!value.dim_params.empty()) batch.insert(value.dim_params[0]);
     value.dims[0] = 1;
-    if (!value.dim_params.empty()) value.dim_params[0].clear();
+    value.dim_params.resize(value.dims.size());
+    value.dim_params[0] = kFreeBatch;
   }
   batch.erase("");
   for (ir::Value& value : graph.values)

@@ -41,8 +41,8 @@ void apply_input_shapes(ir::Graph& graph, const config::CoreConfig& config);
 std::unique_ptr<images::ImageSource> open_images(const ir::Graph& graph, const config::CoreConfig& config,
                                                  Diagnostics& diagnostics, int threads = 1);
 
-/// How to get another batch size than the file's, where the model leaves it free; "" where it does not.
-std::string free_batch_note(const ir::Graph& graph);
+/// Does the model leave the first dimension of this input of its free? Also behind fix_batch().
+bool leaves_batch_free(const ir::Value& input);
 
 /// A free first dimension of the inputs becomes 1, and those that have its name: what a .tflite has. Sizes
 /// that exporters compute from it are constants then.

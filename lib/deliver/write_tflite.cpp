@@ -274,11 +274,39 @@ void find_scalars(ir::Graph& graph, run::RunnerFactory& runners, const std::vect
   }
 }
 
+// By input; none unless all of them begin with one row.
+std::vector<bool> free_batches(const ir::Graph& graph, const std::vector<ir::Tensor>& sample) {
+  std::vector<bool> free;
+  for (size_t i = 0; i < graph.inputs.size() && i < sample.size(); ++i) {
+    free.push_back(leaves_batch_free(graph.values[static_cast<size_t>(graph.inputs[i])]));
+    if (free.back() && (sample[i].dims.empty() || sample[i].dims[0] != 1)) return {};
+  }
+  return free;
+}
+
+// What batches the file takes, where the model leaves them free.
+std::vector<std::string> batch_notes(const tflite::Model& lowered, const ir::Graph& graph) {
+  for (size_t i = 0; i < graph.inputs.size() && i < lowered.inputs.size(); ++i) {
+    const ir::Value& input = graph.values[static_cast<size_t>(graph.inputs[i])];
+    if (!leaves_batch_free(input)) continue;
+    if (lowered.tensors[static_cast<size_t>(lowered.inputs[i])].batched)
+      return {"the .tflite begins with a batch of 1 and takes any other: resize_tensor_input() in LiteRT"};
+    const std::string why =
+        lowered.holds_batch.empty() ? "" : format(" ({} cannot follow another)", lowered.holds_batch);
+    return {
+        format("the .tflite has one batch size{}, which the model leaves free at its input '{}': for "
+               "another set /input_shapes/{} (and give calibration files of that size)",
+               why, input.name, input.name)};
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<std::string> tflite_notes(const tflite::Model& lowered, const plan::QuantizedModel& model,
                                       const target::TargetSpec& target) {
   std::vector<std::string> notes = port_notes(lowered, model.graph);
+  for (std::string& note : batch_notes(lowered, model.graph)) notes.push_back(std::move(note));
   if (const std::string note = unpacked_note(lowered); !note.empty() && !target.tflite) notes.push_back(note);
   if (const std::string note = padded_note(model, lowered); !note.empty()) notes.push_back(note);
   for (std::string& note : elsewhere_notes(judge(lowered, target).elsewhere, target.name))
@@ -319,6 +347,7 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
     options.narrow_places = limits(runtime, "ARG_MAX", "int64");
     options.split_groups = limits(target.tflite, "CONV_2D", "groups");
   }
+  if (options.xnnpack) options.free_batch = free_batches(model.graph, sample);
   plan::QuantizedModel sized = model;
   sized.graph = with_shapes_of(model.graph, sample, doors);
   run::OrtRunnerFactory runners(doors);

@@ -46,6 +46,7 @@ struct Tensor {
   std::vector<int32_t> shape;
   Quantization quantization;
   std::shared_ptr<const std::string> data;  // little-endian, row-major; null: computed at run time
+  bool batched = false;                     // the file says that dimension 0 may have any size
   std::string node;                         // the ONNX node whose bytes these are; "" for none
   const char* kind = "graph";               // of the data's bytes: "weights", "bias", "constants"
 };
@@ -162,6 +163,7 @@ struct Model {
   std::vector<TensorId> inputs, outputs;
   std::vector<std::string> input_names, output_names;  // of the signature: the ONNX names
   std::vector<std::pair<std::string, std::string>> metadata;
+  std::string holds_batch;  // the operator for which a batch that might be free is 1; "": none
 };
 
 // --- the table of operators --------------------------------------------------------------------------------

@@ -457,11 +457,26 @@ void requantize_in_float(Model& model) {
   model.operators = std::move(operators);
 }
 
+// A Transpose that gives the batch another place: with a batch of 1 it is a RESHAPE, which would not.
+std::string batch_turned_by(const ir::Graph& graph) {
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    if (!ir::standard_op(node, "Transpose")) continue;
+    const std::vector<int64_t> order = ir::ints_attribute(node, "perm");
+    if (order.empty() || order[0] != 0) return format("Transpose of node '{}'", node.name);
+  }
+  return "";
+}
+
 void finish(Model& model, const LowerOptions& options) {
   tidy(model);
   round_tables(model);
   requantize_in_float(model);
   if (options.xnnpack) requantize_by_products(model), reduce_to_the_end(model);
+  if (model.holds_batch.empty() && std::ranges::find(options.free_batch, true) != options.free_batch.end()) {
+    model.holds_batch = free_batch(model, options.free_batch);
+    tidy(model);
+  }
   for (Operator& op : model.operators) op.version = version_of(model, op).version;
   name_apart(model);
 }
@@ -512,6 +527,7 @@ Model lower(const plan::QuantizedModel& source, const std::vector<plan::Idiom>& 
   l.current = ir::kNone;
   add_outputs(l);
   l.problems.throw_if_errors(Exit::kUnsupported);
+  if (!options.free_batch.empty()) l.model.holds_batch = batch_turned_by(model.graph);
   finish(l.model, options);
   return std::move(l.model);
 }

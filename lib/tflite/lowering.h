@@ -208,6 +208,9 @@ void tidy(Model& model);
 /// Float reductions take in the dimensions of 1 behind their last axis: XNNPACK goes through [1, N, 1] one by
 /// one, and 20 times as fast where N is the end.
 void reduce_to_the_end(Model& model);
+/// Inputs of which `inputs` says so may have any number of rows in dimension 0 from now on. Where an operator
+/// cannot follow nothing changes, and it is named; "" else. Constants that nobody reads may stay behind.
+std::string free_batch(Model& model, const std::vector<bool>& inputs);
 /// No two tensors have one name, by which tools know them; those of inputs and outputs stay.
 void name_apart(Model& model);
 

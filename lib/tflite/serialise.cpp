@@ -87,12 +87,19 @@ Offset<wire::Tensor> add_tensor(Writer& w, const Tensor& tensor) {
   if (!quantization.IsNull()) label(w, tensor.node, "scales");
   const auto name = w.fbb.CreateString(tensor.name);
   const auto shape = shared(w, w.ints, tensor.shape);
+  Offset<flatbuffers::Vector<int32_t>> signature = 0;
+  if (tensor.batched) {
+    std::vector<int32_t> open = tensor.shape;
+    open.at(0) = -1;
+    signature = shared(w, w.ints, open);
+  }
   wire::TensorBuilder builder(w.fbb);
   builder.add_shape(shape);
   builder.add_type(static_cast<wire::TensorType>(tensor.type));
   builder.add_buffer(buffer);
   builder.add_name(name);
   if (!quantization.IsNull()) builder.add_quantization(quantization);
+  if (tensor.batched) builder.add_shape_signature(signature);
   const auto made = builder.Finish();
   label(w, tensor.node, "graph");
   return made;

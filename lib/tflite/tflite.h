@@ -36,7 +36,8 @@ struct LowerOptions {
   // HARD_SWISH: ADD and MUL say the same, round as the plan does and take no longer (HARD_SWISH: a third of
   // its time).
   bool xnnpack = false;
-  bool keep_nchw_io = false;  // inputs and outputs of rank 4 keep ONNX's order, by a TRANSPOSE
+  std::vector<bool> free_batch;  // by input: rows of any number are wanted, and 1 are there; empty: of none
+  bool keep_nchw_io = false;     // inputs and outputs of rank 4 keep ONNX's order, by a TRANSPOSE
   std::vector<std::pair<std::string, std::string>> metadata;
 };
 

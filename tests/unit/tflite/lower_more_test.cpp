@@ -1,4 +1,8 @@
 // Ops of the tables that need several operators, or index tables: each against ONNX Runtime in LiteRT.
+#include <cstring>
+#include <functional>
+
+#include "tflite/read.h"
 #include "unit/tflite/lowered.h"
 
 namespace qc::tflite {
@@ -229,6 +233,63 @@ TEST_CASE("a Softmax over few classes at many places is spelled out for XNNPACK"
   CHECK(count(model, Op::kDiv) == 3);
   check_same(g, 1e-5f, -1, 1, options);
   check_same(g, 1e-5f, -300, 300, options);  // e^300 is no float
+}
+
+// A convolutional net with a Slice and a Reshape, and `last` behind it.
+ir::Graph net_of_rows(const std::function<ir::ValueId(ir::Graph&, ir::ValueId)>& last) {
+  ir::Graph g = tiny::graph(17);
+  const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
+  const ir::ValueId convolved = tiny::relu(g, tiny::conv(g, x, 8, {.kernel = 3, .pad = 1}));
+  const ir::ValueId half = tiny::node(
+      g, "Slice", {convolved, ints(g, {0, 0}), ints(g, {1, 4}), ints(g, {0, 1})}, {}, tiny::Dims{1, 4, 8, 8});
+  tiny::output(g, last(g, half), "y");
+  return g;
+}
+
+TEST_CASE("a free batch stays free where every operator keeps its rows apart", "[litert]") {
+  LowerOptions options = kept();
+  options.free_batch = {true};
+  const ir::Graph scores = net_of_rows([](ir::Graph& g, ir::ValueId v) {
+    const ir::ValueId flat = tiny::reshape(g, tiny::concat(g, {v, v}, 1), {1, 512});
+    return tiny::softmax(g, tiny::gemm(g, flat, 5));
+  });
+  const Model model = lower(float_model(scores), {}, options);
+  CHECK(model.holds_batch.empty());
+  const auto tensor = [&](TensorId t) { return model.tensors[static_cast<size_t>(t)]; };
+  CHECK(tensor(model.inputs[0]).batched);
+  CHECK(tensor(model.outputs[0]).batched);
+  for (const Operator& op : model.operators) {
+    if (op.op != Op::kReshape && op.op != Op::kSlice) continue;
+    int32_t first = 0;
+    std::memcpy(&first, tensor(op.inputs[op.op == Op::kReshape ? 1 : 2]).data->data(), sizeof first);
+    CHECK(first == -1);
+    CHECK(tensor(op.outputs[0]).batched == (op.op == Op::kSlice));
+  }
+  check_same(scores, 1e-5f, -1, 1, options);
+  const file::Model read = file::parse(serialise(model).bytes, "m");
+  CHECK(read.graphs[0].tensors[static_cast<size_t>(read.graphs[0].inputs[0])].dims[0] == -1);
+}
+
+TEST_CASE("an operator that mixes rows or has their number holds the batch", "[litert]") {
+  LowerOptions options = kept();
+  options.free_batch = {true};
+  const auto holds = [&](const std::function<ir::ValueId(ir::Graph&, ir::ValueId)>& last) {
+    const Model model = lower(float_model(net_of_rows(last)), {}, options);
+    for (const Tensor& tensor : model.tensors) CHECK(!tensor.batched);
+    check_same(net_of_rows(last), 1e-5f, -1, 1, options);
+    return model.holds_batch.substr(0, model.holds_batch.find(' '));
+  };
+  CHECK(holds([](ir::Graph& g, ir::ValueId v) {
+          return tiny::node(g, "ReduceMean", {v}, {{"axes", std::vector<int64_t>{0}}});
+        }) == "MEAN");
+  CHECK(holds([](ir::Graph& g, ir::ValueId v) { return tiny::conv_transpose(g, v, 2); }) == "TRANSPOSE_CONV");
+  CHECK(holds([](ir::Graph& g, ir::ValueId v) {
+          const ir::ValueId token = tiny::constant(g, tiny::random_tensor({1, 4, 1, 8}, 5));
+          return tiny::concat(g, {v, token}, 2);
+        }) == "CONCATENATION");
+  CHECK(holds([](ir::Graph& g, ir::ValueId v) {
+          return tiny::transpose(g, v, {1, 0, 2, 3});
+        }) == "Transpose");
 }
 
 TEST_CASE("ops of the newest opsets", "[litert]") {
