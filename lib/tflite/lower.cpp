@@ -23,8 +23,8 @@ const OpRow* row_for(const ir::Node& node) {
 
 // Ops whose TFLite form takes an activation along.
 bool takes_activation(const Lowering& l, const ir::Node& node) {
-  constexpr std::string_view kOps[] = {"Conv", "Gemm", "MatMul",  "Add",        "Sub",
-                                       "Mul",  "Div",  "MaxPool", "AveragePool"};
+  constexpr std::string_view kOps[] = {"Conv", "Gemm", "MatMul",  "Add",         "Sub",
+                                       "Mul",  "Div",  "MaxPool", "AveragePool", "GroupNormalization"};
   if (std::none_of(std::begin(kOps), std::end(kOps), [&](auto op) { return ir::standard_op(node, op); }))
     return false;
   if (node.op_type != "Gemm" && node.op_type != "MatMul") return true;

@@ -40,7 +40,7 @@ TensorId standardized(Lowering& l, TensorId x, const Shape& axes, float epsilon)
   return apply(l, Op::kMul, {centred, apply(l, Op::kRsqrt, {safe}, small)}, shape);
 }
 
-// One value a channel, or one a group (before opset 21), as [1, C, 1, ...].
+// One value a channel, or one a group (before opset 21), where the channels of the node's input stand.
 TensorId by_channel(Lowering& l, ir::NodeId id, size_t slot, int64_t channels) {
   const ir::Tensor* given = ir::constant_input(graph_of(l), node_at(l, id), slot);
   if (!given) return kAbsent;
@@ -49,7 +49,8 @@ TensorId by_channel(Lowering& l, ir::NodeId id, size_t slot, int64_t channels) {
   for (int64_t c = 0; c < channels; ++c)
     all.push_back(values[static_cast<size_t>(c * static_cast<int64_t>(values.size()) / channels)]);
   Shape shape(rank_of(l, id), 1);
-  shape[1] = static_cast<int32_t>(channels);
+  shape[static_cast<size_t>(axis_in(1, shape.size(), l.layouts.node_in[static_cast<size_t>(id)]))] =
+      static_cast<int32_t>(channels);
   return add_constant(l, Type::kFloat32, shape,
                       std::string(reinterpret_cast<const char*>(all.data()), all.size() * sizeof(float)),
                       "constants");
@@ -87,20 +88,49 @@ void lower_batch_normalization(Lowering& l, ir::NodeId id) {
   emit_result(l, id, Op::kAdd, {scaled, constant(shift)});
 }
 
+// The mean of each group of channels, which stand last, over all places: for every channel that of its group,
+// or one number where there is one group.
+TensorId mean_of_groups(Lowering& l, TensorId x, int32_t groups) {
+  const Shape shape = tensor_at(l, x).shape;
+  const int32_t rank = static_cast<int32_t>(shape.size()), channels = shape.back();
+  Shape axes;
+  for (int32_t d = 1; d < rank - (groups == 1 ? 0 : 1); ++d) axes.push_back(d);
+  const Shape small = without(shape, axes);
+  const TensorId mean = axes.empty() ? x : apply(l, Op::kMean, {x, constant_ints(l, axes)}, small, kKeep);
+  if (groups == 1 || groups == channels) return mean;
+  const int32_t each = channels / groups;
+  const TensorId apart = reshaped(l, mean, {shape[0], groups, each});
+  const TensorId one = apply(l, Op::kMean, {apart, constant_ints(l, {2})}, {shape[0], groups, 1}, kKeep);
+  const std::vector<float> ones(static_cast<size_t>(each), 1.0f);
+  const TensorId row = add_constant(
+      l, Type::kFloat32, {1, 1, each},
+      std::string(reinterpret_cast<const char*>(ones.data()), ones.size() * sizeof(float)), "constants");
+  return reshaped(l, apply(l, Op::kMul, {one, row}, {shape[0], groups, each}), small);
+}
+
+// The scale goes into the deviation of a channel: of large tensors there are as few as can be.
 void lower_group_normalization(Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
-  const std::vector<int64_t>& dims = dims_of(l, node.inputs[0]);
-  const int64_t groups = ir::int_attribute(node, "num_groups", 1), channels = dims[1];
+  const int64_t channels = dims_of(l, node.inputs[0])[1];
+  const int64_t groups = ir::int_attribute(node, "num_groups", 1);
   const TensorId scale = by_channel(l, id, 1, channels), shift = by_channel(l, id, 2, channels);
   if (scale == kAbsent || shift == kAbsent)
     return refuse(l, id, "its scale or bias is computed by the model");
   const TensorId x = read(l, id, 0);
   const Shape shape = tensor_at(l, x).shape;
-  const auto count = static_cast<int32_t>(ir::element_count(dims) / (dims[0] * groups));
-  const TensorId apart = reshaped(l, x, {shape[0], static_cast<int32_t>(groups), count});
-  const TensorId plain = standardized(l, apart, {2}, ir::float_attribute(node, "epsilon", 1e-5f));
-  const TensorId scaled = apply(l, Op::kMul, {reshaped(l, plain, shape), scale}, shape);
-  emit_result(l, id, Op::kAdd, {scaled, shift});
+  const auto mean = [&](TensorId t) { return mean_of_groups(l, t, static_cast<int32_t>(groups)); };
+  const TensorId centred = apply(l, Op::kSub, {x, mean(x)}, shape);
+  const TensorId variance = mean(apply(l, Op::kMul, {centred, centred}, shape));
+  const Shape small = tensor_at(l, variance).shape;
+  const TensorId safe =
+      apply(l, Op::kAdd, {variance, constant_float(l, ir::float_attribute(node, "epsilon", 1e-5f))}, small);
+  Shape each = small;
+  each.back() = static_cast<int32_t>(channels);
+  const TensorId factor = apply(l, Op::kMul, {apply(l, Op::kRsqrt, {safe}, small), scale}, each);
+  const std::span<const float> summands = ir::constant_input(graph_of(l), node, 2)->as<float>();
+  if (std::ranges::all_of(summands, [](float f) { return f == 0; }))
+    return emit_result(l, id, Op::kMul, {centred, factor});
+  emit_result(l, id, Op::kAdd, {apply(l, Op::kMul, {centred, factor}, shape), shift});
 }
 
 // x / sqrt(mean of squares + epsilon) * scale, from `axis` on.
@@ -243,7 +273,7 @@ void lower_einsum(Lowering& l, ir::NodeId id) {
 
 constexpr OpRow kRows[] = {
     {"BatchNormalization", free_sides, lower_batch_normalization},
-    {"GroupNormalization", original_sides, lower_group_normalization},
+    {"GroupNormalization", last_sides, lower_group_normalization},
     {"RMSNormalization", original_sides, lower_rms_normalization},
     {"LpNormalization", original_sides, lower_lp_normalization},
     {"ReduceLogSum", original_sides, lower_log_sum},

@@ -194,6 +194,7 @@ void rewrite(plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms
   pad_instead_of_concat(model);
   join_slices(model);
   join_channel_shuffles(model);
+  join_group_norms(model);
   ir::remove_dead(model.graph);  // what was joined reads nothing any more
   route_channels(model);
   permute_pixel_shuffles(model);

@@ -26,6 +26,9 @@ void permute_weights(plan::QuantizedModel& model, ir::NodeId id, size_t axis,
 /// in which they arrive. Where an order is seen from outside, nothing changes.
 void route_channels(plan::QuantizedModel& model);
 
+/// InstanceNormalization between two Reshapes, with the factor and the summand of each channel behind them,
+/// is one GroupNormalization.
+void join_group_norms(plan::QuantizedModel& model);
 /// ConstantOfShape with a known shape is a constant.
 void constants_of_shape(plan::QuantizedModel& model);
 /// A Concat of one value with zeros is a Pad: no zeros in the file.

@@ -235,6 +235,35 @@ TEST_CASE("a Softmax over few classes at many places is spelled out for XNNPACK"
   check_same(g, 1e-5f, -300, 300, options);  // e^300 is no float
 }
 
+TEST_CASE("GroupNormalization as exporters spell it turns no channels", "[litert]") {
+  for (const int64_t groups : {1, 4, 8})
+    for (const int64_t batch : {1, 2}) {
+      ir::Graph g = tiny::graph(17);
+      const ir::ValueId x = tiny::conv(g, tiny::input(g, "x", {batch, 3, 6, 5}), 8);
+      const ir::ValueId apart = tiny::reshape(g, x, {batch, groups, 240 / groups});
+      const ir::ValueId scale = tiny::constant(g, tiny::random_tensor({groups}, 3, 0.5f, 1.5f)),
+                        shift = tiny::constant(g, tiny::random_tensor({groups}, 4));
+      const ir::ValueId plain = tiny::node(g, "InstanceNormalization", {apart, scale, shift}, {},
+                                           tiny::Dims{batch, groups, 240 / groups});
+      const ir::ValueId back = tiny::reshape(g, plain, {batch, 8, 6, 5});
+      const ir::ValueId scaled =
+          tiny::mul(g, back, tiny::constant(g, tiny::random_tensor({8, 1, 1}, 5, 0.5f, 1.5f)));
+      const ir::ValueId normed =
+          tiny::relu(g, tiny::add(g, scaled, tiny::constant(g, tiny::random_tensor({1, 8, 1, 1}, 6))));
+      tiny::output(g, tiny::conv(g, normed, 4), "y");
+      CAPTURE(groups, batch);
+      const Model model = lower(float_model(g), {});
+      CHECK(count(model, Op::kTranspose) == 0);
+      CHECK(count(model, Op::kRelu) == 0);
+      int large = 0;
+      for (const Operator& op : model.operators)
+        large += model.tensors[static_cast<size_t>(op.outputs[0])].shape ==
+                 std::vector<int32_t>{static_cast<int32_t>(batch), 6, 5, 8};
+      CHECK(large == 5);  // the convolution, SUB, MUL, MUL and ADD
+      check_same(g, 3e-5f);
+    }
+}
+
 // A convolutional net with a Slice and a Reshape, and `last` behind it.
 ir::Graph net_of_rows(const std::function<ir::ValueId(ir::Graph&, ir::ValueId)>& last) {
   ir::Graph g = tiny::graph(17);
