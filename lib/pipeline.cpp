@@ -287,22 +287,23 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the model is the best that was found: widths, ranges, placement, corrections.
   Found found = search_model(scene, subject, start, in_memory, result.report, watch);
-  if (rounds && balanced_last && misses_goal(found.placed.best, config)) {
+  const auto search_balanced = [&](Balancing which) {
     const Subject before = subject;
     const size_t tried = corrections.size();
-    if (balance(Balancing::kUnasked)) {
-      std::vector<std::string> known;  // notes that are there already
-      Start other = start_of(scene, subject, known);
-      Found balanced = search_model(scene, subject, other, in_memory, result.report, watch);
-      if (balanced.placed.best.fidelity.worst_db() > found.placed.best.fidelity.worst_db()) {
-        start = std::move(other);
-        found = std::move(balanced);
-      } else {
-        subject = before;
-        for (size_t c = tried; c < corrections.size(); ++c) corrections[c].kept = false;
-      }
+    if (!balance(which)) return;
+    std::vector<std::string> known;  // notes that are there already
+    Start other = start_of(scene, subject, known);
+    Found balanced = search_model(scene, subject, other, in_memory, result.report, watch);
+    if (balanced.placed.best.fidelity.worst_db() > found.placed.best.fidelity.worst_db()) {
+      start = std::move(other);
+      found = std::move(balanced);
+    } else {
+      subject = before;
+      for (size_t c = tried; c < corrections.size(); ++c) corrections[c].kept = false;
     }
-  }
+  };
+  if (wants_balanced_floats(scene, subject, found.placed.best)) search_balanced(Balancing::kFloats);
+  if (rounds && balanced_last && misses_goal(found.placed.best, config)) search_balanced(Balancing::kUnasked);
   append(corrections, found.corrections);
   Attempt& best = found.placed.best;
   const FloatAnswers& answers = start.answers;

@@ -42,7 +42,7 @@ Wish for_tensor_scales(const Seen& seen) {
   return tried(seen.config.cross_layer_equalization, has_tensor_scales(seen));
 }
 
-/// With one scale for all weights, what results gain is lost there, and more.
+/// With one scale for all weights, what results or input channels gain is lost there, and more.
 Wish for_channel_scales(const Seen& seen) {
   return has_tensor_scales(seen) ? Wish::kNo : tried(seen.config.cross_layer_equalization, true);
 }
@@ -66,7 +66,10 @@ constexpr Correction kTable[] = {
      bound_to_power_of_two},
     {"activation channel equalization", "activation_channel_equalization",
      where_asked<&C::activation_channel_equalization>, equalize_deviations},
-    {"cross-layer equalization of weights", "cross_layer_equalization", for_tensor_scales, equalize_weights},
+    {"cross-layer equalization of input channels", "cross_layer_equalization", for_channel_scales,
+     equalize_columns, 0, Helps::kFloats},
+    {"cross-layer equalization of weights", "cross_layer_equalization", for_tensor_scales, equalize_weights,
+     0, Helps::kBoth},
     {"cross-layer equalization with bounds by channel", "cross_layer_equalization", for_tensor_scales,
      equalize_weights_bounded, kWorthFloats},
     {"cross-layer equalization of results", "cross_layer_equalization", for_channel_scales, equalize_results},

@@ -51,12 +51,17 @@ struct Done {
 /// first; where it falls at all. kAsked: for the correction itself; it stays unless the measured error grows.
 enum class Wish { kNo, kIfBetter, kTry, kAsked };
 
+/// What a correction helps: results that are rounded, integer weights of layers whose activations stay float,
+/// or both.
+enum class Helps { kRounded, kFloats, kBoth };
+
 struct Correction {
   std::string_view name;  // "cross-layer equalization"
   std::string_view key;   // its switch in quantization_config
   Wish (*wish)(const Seen&);
   Done (*apply)(ir::Graph&, const Seen&);
   double worth_db = 0;  // what the error has to fall by where nobody asked: the price of nodes that it adds
+  Helps helps = Helps::kRounded;
 };
 /// In the order in which they are tried; each sees what the ones before it left.
 std::span<const Correction> corrections();
@@ -69,6 +74,7 @@ Done equalize_bounds(ir::Graph& graph, const Seen& seen);
 Done equalize_deviations(ir::Graph& graph, const Seen& seen);
 Done equalize_weights(ir::Graph& graph, const Seen& seen);
 Done equalize_weights_bounded(ir::Graph& graph, const Seen& seen);
+Done equalize_columns(ir::Graph& graph, const Seen& seen);
 Done equalize_results(ir::Graph& graph, const Seen& seen);
 Done equalize_gates(ir::Graph& graph, const Seen& seen);
 Done equalize_norms(ir::Graph& graph, const Seen& seen);

@@ -1,6 +1,7 @@
 // Cross-layer equalization: Nagel et al., arXiv:1906.04721, for weights with one scale a tensor; the same by
 // ranges of results where weights have a scale for each channel (then only the results' common scale is left
-// to gain from); bounds that differ by channel, made equal; and MCT's form, by deviations.
+// to gain from); by the next layers' input channels, for such weights behind activations that stay float;
+// bounds that differ by channel, made equal; and MCT's form, by deviations.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -119,6 +120,72 @@ Done equalize(Graph& graph, const std::vector<Chain>& all) {
   return done;
 }
 
+Channels inverses(const Channels& ranges) {
+  Channels result;
+  for (const double r : ranges) result.push_back(r > 0 ? 1 / r : 0);
+  return result;
+}
+
+/// Layers that compute in float with integer weights, of which several input channels share a scale.
+std::vector<ir::Linear> with_shared_scales(const Graph& graph, const Seen& seen,
+                                           const std::vector<ir::Linear>& layers) {
+  std::vector<ir::Linear> found;
+  for (const ir::Linear& layer : layers) {
+    const bool depthwise = ir::int_attribute(node_at(graph, layer.node), "group", 1) == layer.in_channels;
+    const plan::Compute compute = seen.plan.nodes[static_cast<size_t>(layer.node)].compute;
+    if (!depthwise && compute == plan::Compute::kFloatIntegerWeights) found.push_back(layer);
+  }
+  return found;
+}
+
+/// What to divide input channels by for the largest weight of each to be alike, where each output channel has
+/// a scale of its own. Both sides move half the way at a time (Ruiz, RAL-TR-2001-034): one after the other, a
+/// chance of the largest column would decide.
+Channels column_scales(const Graph& graph, const std::vector<ir::Linear>& layers, const Limits& limits) {
+  constexpr int kSteps = 8;
+  Channels scale(limits.low.size(), 1.0);
+  std::vector<Channels> rows;
+  for (const ir::Linear& layer : layers) rows.emplace_back(static_cast<size_t>(layer.out_channels), 1.0);
+  for (int step = 0; step < kSteps; ++step) {
+    const Channels by_column = inverses(scale);
+    Channels most(scale.size(), 0.0);
+    for (size_t l = 0; l < layers.size(); ++l) {
+      const Channels columns = input_ranges(graph, layers[l], inverses(rows[l])),
+                     ranges = output_ranges(graph, layers[l], by_column);
+      for (size_t c = 0; c < most.size(); ++c) most[c] = std::max(most[c], columns[c]);
+      for (size_t o = 0; o < ranges.size(); ++o) rows[l][o] = std::sqrt(rows[l][o] * ranges[o]);
+    }
+    for (size_t c = 0; c < scale.size(); ++c)
+      if (most[c] > 0) scale[c] = std::sqrt(scale[c] * most[c]);
+  }
+  const double largest = *std::max_element(scale.begin(), scale.end());
+  for (size_t c = 0; c < scale.size(); ++c)
+    scale[c] = std::clamp(scale[c] / largest, limits.low[c], limits.high[c]);
+  return scale;
+}
+
+/// By how much the noise of rounding falls that these layers add to their results. Steps are as large as the
+/// largest weight of an output channel, and what an input channel carries multiplies its share: `deviation`.
+double gain_of_columns(const Graph& graph, const std::vector<ir::Linear>& layers, const Channels& deviation,
+                       const Channels& scale) {
+  const Channels ones(scale.size(), 1.0);
+  double carried = 0, carried_after = 0, noise = 0, noise_after = 0;
+  for (size_t c = 0; c < scale.size(); ++c) {
+    carried += deviation[c] * deviation[c];
+    carried_after += deviation[c] * deviation[c] * scale[c] * scale[c];
+  }
+  for (const ir::Linear& layer : layers) {
+    const Channels rows = output_ranges(graph, layer, ones),
+                   rows_after = output_ranges(graph, layer, inverses(scale));
+    for (size_t o = 0; o < rows.size(); ++o) {
+      if (!(rows[o] > 0)) continue;
+      noise += carried;
+      noise_after += carried_after * (rows_after[o] / rows[o]) * (rows_after[o] / rows[o]);
+    }
+  }
+  return noise_after > 0 ? noise / noise_after : 1;
+}
+
 bool same_bounds(const Channels& bounds) {
   return spread_of(bounds) < 1 + 1e-6;
 }
@@ -154,6 +221,36 @@ Done equalize_weights_bounded(Graph& graph, const Seen&) {
   for (Chain& chain : all)
     if (chain.clip != ir::kNone) split_clip(graph, chain);
   return equalize(graph, chains(graph));
+}
+
+Done equalize_columns(Graph& graph, const Seen& seen) {
+  // Of the predicted noise, 6 dB: what ordinary layers have to gain is not worth another search.
+  constexpr double kWorthwhile = 4, kNoticed = 1.1;
+  const bool asked = seen.config.cross_layer_equalization.value_or(false);
+  std::vector<Chain> all;
+  std::vector<ir::ValueId> results;
+  for (Chain& chain : chains(graph)) {
+    if (chain.clip != ir::kNone || with_shared_scales(graph, seen, chain.behind).empty()) continue;
+    results.push_back(chain.result);
+    all.push_back(std::move(chain));
+  }
+  if (all.empty()) return {};
+  const auto deviations = seen.deviations(results);
+  Done done;
+  for (const Chain& chain : all) {
+    const std::vector<ir::Linear> layers = with_shared_scales(graph, seen, chain.behind);
+    const Channels scale = column_scales(graph, layers, limits_of(chain));
+    const Channels& deviation = deviations.at(chain.result);
+    const double gain =
+        deviation.size() == scale.size() ? gain_of_columns(graph, layers, deviation, scale) : 1;
+    if (!asked && gain < kWorthwhile) continue;
+    if (spread_of(scale) < kNoticed || !scale_channels(graph, chain, scale)) continue;
+    done.sites.push_back(
+        {node_at(graph, chain.before.node).name,
+         format("weights of its channels in the next layers 1:{:.3g} -> alike", spread_of(scale)),
+         10 * std::log10(gain)});
+  }
+  return done;
 }
 
 Done equalize_results(Graph& graph, const Seen& seen) {

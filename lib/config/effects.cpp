@@ -16,10 +16,12 @@ enum class Where {
   kWeightsIntegers,
   kWeightsCorrected,
   kLayersInFloat,
+  kEqualized,
   kWeightOnly,
   kHalfFloats,
   kTflite,
   kOnnx,
+  kMeasured,
   kBudget
 };
 
@@ -37,7 +39,8 @@ constexpr Row kRows[] = {
     {"/quantization_config/activation_bias_correction", Where::kActivationsRounded},
     {"/quantization_config/activation_bias_correction_threshold", Where::kActivationsRounded},
     {"/quantization_config/activation_channel_equalization", Where::kActivationsRounded, "true", true},
-    {"/quantization_config/cross_layer_equalization", Where::kActivationsRounded, "true", true},
+    {"/quantization_config/cross_layer_equalization", Where::kEqualized, "true", true},
+    {"/quantization_config/cross_layer_equalization", Where::kMeasured, "true", true},
     {"/quantization_config/gate_equalization", Where::kActivationsRounded, "true", true},
     {"/quantization_config/norm_equalization", Where::kActivationsRounded, "true", true},
     {"/quantization_config/concat_threshold_update", Where::kActivationsRounded},
@@ -104,6 +107,8 @@ bool holds(const CoreConfig& c, Where where) {
       return !lone_float_tflite(c) && any_integer_weights(c);
     case Where::kLayersInFloat:
       return !lone_float_tflite(c);
+    case Where::kEqualized:
+      return rounds_activations(c) || c.mode == Mode::kWeightOnly;
     case Where::kWeightOnly:
       return any_mode(c, {Mode::kWeightOnly});
     case Where::kHalfFloats:
@@ -112,6 +117,8 @@ bool holds(const CoreConfig& c, Where where) {
       return writes(c, "tflite");
     case Where::kOnnx:
       return writes(c, "onnx");
+    case Where::kMeasured:
+      return rounds_activations(c) || !c.representative_dataset.path.empty();
     default:
       return c.budget.any();
   }
@@ -123,10 +130,12 @@ std::string why_not(const CoreConfig& c, Where where) {
                                     "no weight becomes an integer",
                                     "weights and biases are not corrected",
                                     "every layer is stored alike",
+                                    "activations stay float",
                                     "no layer's mode is weight_only",
                                     "no layer's mode is float16 or bfloat16",
                                     "no .tflite is written",
                                     "no ONNX file is written",
+                                    "no images are named to measure it by (/representative_dataset/path)",
                                     "target_resource_utilization has no budget to search widths for"};
   const std::string words = kWords[static_cast<size_t>(where)];
   if (where >= Where::kWeightOnly) return words;

@@ -90,9 +90,10 @@ void add_balance_keys(std::vector<Key>& table) {
                           "Leave out channels whose mean error is below this many percent of their mean."));
   table.push_back(
       own("/quantization_config/cross_layer_equalization", &C::cross_layer_equalization,
-          "Channels between two layers are scaled so that weights (with one scale a tensor) or results of "
-          "unlike channels get like ranges; the function stays the same. Kept where the error on held-out "
-          "images falls. true: tried wherever it is possible; null: where ranges are unlike enough."));
+          "Channels between two layers are scaled so that weights (with one scale a tensor, or behind "
+          "activations that stay float) or results of unlike channels get like ranges; the function stays "
+          "the same. Kept where the error on held-out images falls. true: tried wherever it is possible; "
+          "null: where ranges are unlike enough, and of weights alone where these leave less than 40 dB."));
   table.push_back(
       own("/quantization_config/gate_equalization", &C::gate_equalization,
           "The same through SiLU and HardSwish: the channel is scaled and its gate gets the unscaled value, "

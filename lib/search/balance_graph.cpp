@@ -9,8 +9,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "deliver/write_tflite.h"
+#include "modes/modes.h"
 #include "search/attempt.h"
 #include "search/complete_plan.h"
+#include "search/refine_placement.h"
 #include "search/width_study.h"
 #include "select/costs.h"
 #include "select/decide.h"
@@ -28,32 +30,47 @@ constexpr double kSameFunction = 80;  // dB between both graphs in float; float3
 // Less is luck; the more so on the fewer images that large pictures are tried on, and what is kept there
 // costs a calibration pass that takes long.
 constexpr double kWorthDb = 0.1, kWorthOfFewDb = 0.5;
+// Weights of 8 bits alone leave ordinary networks above this.
+constexpr double kMuchDb = 40;
 
 /// A graph and everything that follows from it; statistics of few images where a trial made it.
 struct Variant : Subject {
+  bool floats = false;                                  // nothing is rounded but weights
   plan::QuantPlan plan;                                 // with parameters
   std::map<ir::NodeId, config::NodeSettings> settings;  // of nodes that corrections made
 };
 
-plan::QuantPlan plan_of(const Scene& scene, const Variant& variant) {
-  return complete_plan({variant.graph, variant.places, scene.config, scene.target, variant.stats},
-                       variant.places.fastest);
+std::vector<bool> integers_of(const Variant& variant) {
+  return variant.floats ? only_pinned(variant.graph, variant.places.capabilities) : variant.places.fastest;
 }
 
-Variant variant_of(const Scene& scene, ir::Graph graph, std::map<ir::NodeId, config::NodeSettings> settings) {
+PlanScene plan_scene_of(const Scene& scene, const Variant& variant) {
+  return {variant.graph, variant.places, scene.config, scene.target, variant.stats};
+}
+
+plan::QuantPlan plan_of(const Scene& scene, const Variant& variant) {
+  return complete_plan(plan_scene_of(scene, variant), integers_of(variant));
+}
+
+plan::StatsTable trial_stats(const Scene& scene, const Variant& variant) {
+  const auto requests =
+      select::requests(outlined(plan_scene_of(scene, variant), integers_of(variant)), variant.graph);
+  if (variant.floats && requests.empty()) return {};
+  const std::vector<int64_t> few =
+      correct::spread(scene.split.calibration, enough_images(scene.source, kImages));
+  return calibrate::calibrate(variant.graph, scene.runners, scene.source, few, requests, {scene.threads, 1});
+}
+
+Variant variant_of(const Scene& scene, ir::Graph graph, std::map<ir::NodeId, config::NodeSettings> settings,
+                   bool floats) {
   Variant variant;
+  variant.floats = floats;
   variant.graph = std::move(graph);
   variant.settings = std::move(settings);
   run::infer_shapes(variant.graph, scene.doors);
   variant.places =
       places_of(variant.graph, scene.config, scene.target, scene.sample, scene.doors, variant.settings);
-  const plan::QuantPlan outlined =
-      outline_of_fastest(variant.graph, variant.places, scene.config, scene.target);
-  const auto requests = select::requests(outlined, variant.graph);
-  const std::vector<int64_t> few =
-      correct::spread(scene.split.calibration, enough_images(scene.source, kImages));
-  variant.stats =
-      calibrate::calibrate(variant.graph, scene.runners, scene.source, few, requests, {scene.threads, 1});
+  variant.stats = trial_stats(scene, variant);
   variant.plan = plan_of(scene, variant);
   return variant;
 }
@@ -158,6 +175,7 @@ class Search {
       : scene_(scene), base_(std::move(first)), which_(which) {}
 
   void attempt_one(const balance::Correction& correction, Balanced& result) {
+    if (correction.helps == (base_.floats ? balance::Helps::kRounded : balance::Helps::kFloats)) return;
     const balance::Seen seen{
         base_.plan,
         base_.stats,
@@ -170,7 +188,7 @@ class Search {
     const balance::Wish wish = correction.wish(seen);
     const bool unasked = wish == balance::Wish::kIfBetter;
     if (wish == balance::Wish::kNo || which_ == (unasked ? Balancing::kAsked : Balancing::kUnasked) ||
-        (wish != balance::Wish::kAsked && !integers_pay()))
+        (wish != balance::Wish::kAsked && !base_.floats && !integers_pay()))
       return;
     ir::Graph graph = base_.graph;
     const balance::Done done = correction.apply(graph, seen);
@@ -184,12 +202,12 @@ class Search {
       return;
     }
     if (std::isnan(base_db_)) {  // on the same images as the trial
-      base_ = variant_of(scene_, std::move(base_.graph), std::move(base_.settings));
+      base_ = variant_of(scene_, std::move(base_.graph), std::move(base_.settings), base_.floats);
       base_db_ = measured_db(scene_, base_);
     }
     auto settings = base_.settings;
     for (const auto& [node, own] : done.settings) config::overlay(settings[node], own);
-    Variant tried = variant_of(scene_, std::move(graph), std::move(settings));
+    Variant tried = variant_of(scene_, std::move(graph), std::move(settings), base_.floats);
     const double db = measured_db(scene_, tried);
     const double worth = std::max(unasked ? correction.worth_db : 0,
                                   enough_images(scene_.source, kImages) < kImages ? kWorthOfFewDb : kWorthDb);
@@ -221,9 +239,24 @@ class Search {
 
 }  // namespace
 
+bool wants_balanced_floats(const Scene& scene, const Subject& subject, const Attempt& found) {
+  const config::CoreConfig& config = scene.config;
+  const std::optional<bool>& asked = config.quantization.cross_layer_equalization;
+  // Of 16 bits, or rounded at run time, a scaled activation is another one.
+  const auto changes_activations = [&](ir::NodeId id) {
+    const config::Mode mode = mode_of(config, subject.places.rules.nodes, id);
+    return mode != config::Mode::kStatic && mode != config::Mode::kWeightOnly;
+  };
+  if (config.budget.any() || found.fidelity.outputs.empty() ||
+      !simulate::rounded_values(found.model.plan).empty() ||
+      std::ranges::any_of(ir::topological_order(subject.graph), changes_activations))
+    return false;
+  return asked.value_or(found.fidelity.worst_db() < kMuchDb && !has_narrow_weights(found.model));
+}
+
 Balanced balance_graph(const Scene& scene, const Subject& subject, Balancing which) {
   Balanced result;
-  Variant first{subject, {}, {}};
+  Variant first{subject, which == Balancing::kFloats, {}, {}};
   first.plan = plan_of(scene, first);
   Search search(scene, std::move(first), which);
   for (const balance::Correction& correction : balance::corrections()) search.attempt_one(correction, result);

@@ -7,6 +7,7 @@
 
 #include "ir/graph.h"
 #include "report/report.h"
+#include "search/attempt.h"
 #include "search/places.h"
 #include "subject.h"
 
@@ -21,8 +22,13 @@ struct Balanced {
   Places places;
 };
 
-/// Which corrections are tried: those that the user asked for, the others, or both.
-enum class Balancing { kAsked, kUnasked, kAll };
+/// Which corrections are tried: those that the user asked for, the others, or both; or, asked for or not,
+/// those that help weights while no activation is rounded, and measured so.
+enum class Balancing { kAsked, kUnasked, kAll, kFloats };
+
+/// Should weights be balanced for activations that all stay float? Where the user asked for it, or rounding
+/// them to 8 bits costs the outputs much for weights alone.
+bool wants_balanced_floats(const Scene& scene, const Subject& subject, const Attempt& found);
 
 /// Costs nothing where no correction fits.
 /// Under a budget only corrections that weights of every width gain from alike; results are tried at the

@@ -127,6 +127,35 @@ TEST_CASE("balance: a depthwise triple with rescaled channels is equalized", "[b
   }
 }
 
+TEST_CASE("balance: input channels of integer weights behind float activations become alike", "[balance]") {
+  ir::Graph g = depthwise_triple();
+  rescale(g);
+  Room room;
+  room.plan.nodes.resize(g.nodes.size());
+  for (plan::NodeDecision& node : room.plan.nodes) node.compute = plan::Compute::kFloatIntegerWeights;
+  // A channel that was multiplied by s carries s times as much.
+  for (const balance::Chain& chain : balance::chains(g)) {
+    const ir::Channels ones(static_cast<size_t>(chain.behind[0].out_channels), 1.0);
+    const ir::Channels ranges = input_ranges(g, chain.behind[0], ones);
+    CHECK(balance::spread_of(ranges) > 100);
+    for (const double range : ranges) room.deviations[chain.result].push_back(1 / range);
+  }
+  const Tried t = tried(g, room, balance::equalize_columns);
+  REQUIRE(t.done.sites.size() == 1);  // each weight of the depthwise layer has a scale of its own
+  CHECK(*t.done.sites[0].gain_db > 20);
+  CHECK(t.outcome.change < 1e-5);
+  const balance::Chain last = balance::chains(t.outcome.graph).back();
+  const ir::Channels ones(static_cast<size_t>(last.behind[0].out_channels), 1.0);
+  CHECK(balance::spread_of(input_ranges(t.outcome.graph, last.behind[0], ones)) < 10);
+
+  for (auto& [value, deviation] : room.deviations) deviation.assign(deviation.size(), 0.0);
+  CHECK(tried(g, room, balance::equalize_columns).done.sites.empty());  // nothing to gain is foreseen
+  room.config.cross_layer_equalization = true;
+  CHECK(tried(g, room, balance::equalize_columns).done.sites.size() == 1);
+  for (plan::NodeDecision& node : room.plan.nodes) node.compute = plan::Compute::kFloat;
+  CHECK(tried(g, room, balance::equalize_columns).done.sites.empty());
+}
+
 TEST_CASE("balance: what stands between layers and may not be scaled ends a chain", "[balance]") {
   const auto count = [](const std::function<ir::ValueId(ir::Graph&, ir::ValueId)>& between) {
     ir::Graph g = graph();

@@ -29,21 +29,18 @@ struct Folder {
 
 const std::filesystem::path kSample = std::filesystem::path(QCONVERT_TESTS) / "data/sample";
 
+using Overrides = std::vector<config::Override>;
+
 report::Report converted(const Folder& folder, const std::filesystem::path& model,
-                         const std::string& equalize, const std::string& budget = {}) {
+                         const std::string& equalize, const Overrides& more) {
   ConvertOptions options;
   options.model = model;
   options.config = kSample / "config.json";
   options.output_folder = folder.path / "out";
   options.overrides = {{"/representative_dataset/path", (kSample / "calib").string()},
                        {"/representative_dataset/max_images", "24"},
-                       {"/placement", "full"},
-                       {"/target_platform_capabilities", (folder.path / "tensor.json").string()},
                        {"/quantization_config/cross_layer_equalization", equalize}};
-  if (!budget.empty()) {
-    options.overrides.emplace_back("/target_resource_utilization/weights_memory", budget);
-    options.overrides.emplace_back("/target_platform_capabilities", "int8");
-  }
+  options.overrides.insert(options.overrides.end(), more.begin(), more.end());
   options.threads = 2;
   return convert(options).report;
 }
@@ -79,8 +76,11 @@ TEST_CASE("balance: rescaled channels cost nothing after equalization", "[balanc
   write_file_atomically(folder.path / "tensor.json",
                         R"({"name": "tensor", "based_on": "int8", "weights": {"per_channel": false}})");
   const std::filesystem::path rescaled = rescaled_sample(folder);
-  const report::Report plain = converted(folder, kSample / "model.onnx", "false"),
-                       off = converted(folder, rescaled, "false"), on = converted(folder, rescaled, "null");
+  const Overrides tensor_scales{{"/placement", "full"},
+                                {"/target_platform_capabilities", (folder.path / "tensor.json").string()}};
+  const report::Report plain = converted(folder, kSample / "model.onnx", "false", tensor_scales),
+                       off = converted(folder, rescaled, "false", tensor_scales),
+                       on = converted(folder, rescaled, "null", tensor_scales);
   const double db = on.accuracy->worst_sqnr_db();
   CHECK(db > off.accuracy->worst_sqnr_db() + 6);
   CHECK(db > plain.accuracy->worst_sqnr_db() - 1);
@@ -101,9 +101,27 @@ TEST_CASE("balance: rescaled channels cost nothing after equalization", "[balanc
 TEST_CASE("balance: rescaled channels cost little within a budget of weights too", "[balance]") {
   const Folder folder;
   const std::filesystem::path rescaled = rescaled_sample(folder);
-  const report::Report plain = converted(folder, kSample / "model.onnx", "false", "\"60%\""),
-                       off = converted(folder, rescaled, "false", "\"60%\""),
-                       on = converted(folder, rescaled, "null", "\"60%\"");
+  const Overrides budget{{"/placement", "full"}, {"/target_resource_utilization/weights_memory", "\"60%\""}};
+  const report::Report plain = converted(folder, kSample / "model.onnx", "false", budget),
+                       off = converted(folder, rescaled, "false", budget),
+                       on = converted(folder, rescaled, "null", budget);
   CHECK(on.accuracy->worst_sqnr_db() > off.accuracy->worst_sqnr_db() + 4);
   CHECK(on.accuracy->worst_sqnr_db() > plain.accuracy->worst_sqnr_db() - 2);
+}
+
+TEST_CASE("balance: rescaled channels cost little where activations stay float", "[balance]") {
+  const Folder folder;
+  const std::filesystem::path rescaled = rescaled_sample(folder);
+  for (const Overrides& floats :
+       {Overrides{{"/mode", "weight_only"}},
+        Overrides{{"/placement/rules", R"([{"filter": {"name": "*"}, "placement": "float"}])"}}}) {
+    const report::Report plain = converted(folder, kSample / "model.onnx", "false", floats),
+                         off = converted(folder, rescaled, "false", floats),
+                         on = converted(folder, rescaled, "null", floats);
+    const double db = on.accuracy->worst_sqnr_db();
+    CAPTURE(plain.accuracy->worst_sqnr_db(), off.accuracy->worst_sqnr_db());
+    CHECK(db > off.accuracy->worst_sqnr_db() + 12);
+    CHECK(db > plain.accuracy->worst_sqnr_db() - 4);
+    CHECK(converted(folder, rescaled, "true", floats).accuracy->worst_sqnr_db() >= db);
+  }
 }

@@ -57,14 +57,26 @@ TEST_CASE("a rule's mode counts as well") {
 
 TEST_CASE("what is asked for by name and will not be done is a warning") {
   Diagnostics diagnostics;
-  parsed(R"({"mode": "weight_only", "quantization_config": {"cross_layer_equalization": true,
+  parsed(R"({"mode": "float16", "quantization_config": {"cross_layer_equalization": true,
              "z_threshold": 8}})",
          diagnostics);
   REQUIRE(diagnostics.warnings.size() == 1);
   CHECK(diagnostics.warnings[0].code == "no-effect");
   CHECK(diagnostics.warnings[0].place.find("/quantization_config/cross_layer_equalization") !=
         std::string::npos);
-  CHECK(diagnostics.warnings[0].cause == "this has no effect: in mode weight_only activations stay float");
+  CHECK(diagnostics.warnings[0].cause == "this has no effect: in mode float16 activations stay float");
+}
+
+TEST_CASE("equalization of weights alone wants images to measure it by") {
+  Diagnostics without, with;
+  parsed(R"({"mode": "weight_only", "quantization_config": {"cross_layer_equalization": true}})", without);
+  parsed(R"({"mode": "weight_only", "quantization_config": {"cross_layer_equalization": true},
+             "representative_dataset": {"path": "calib"}})",
+         with);
+  REQUIRE(without.warnings.size() == 1);
+  CHECK(without.warnings[0].cause ==
+        "this has no effect: no images are named to measure it by (/representative_dataset/path)");
+  CHECK(with.warnings.empty());
 }
 
 }  // namespace
