@@ -232,12 +232,13 @@ ConvertResult convert(const ConvertOptions& options) {
                     split,  sample, threads, widths_open, resume ? &resume->kept() : nullptr};
 
   // From here every value that will be rounded has exact statistics.
-  const auto statistics = [&] {
-    return rounds ? calibrate::calibrate(graph, runners, *source, split.calibration,
-                                         select::requests(plan, graph), {threads, batch_size(graph, config)})
-                  : plan::StatsTable{};
+  const auto take_statistics = [&] {
+    if (rounds)
+      subject.stats =
+          calibrate::calibrate(graph, runners, *source, split.calibration, select::requests(plan, graph),
+                               {threads, batch_size(graph, config)}, &subject.extremes);
   };
-  subject.stats = statistics();
+  take_statistics();
   watch.lap("calibrate");
 
   // From here the float graph is the one that rounds best: channels rescaled, results shifted, layers merged,
@@ -250,7 +251,7 @@ ConvertResult convert(const ConvertOptions& options) {
     if (balanced.changed) {
       subject = {std::move(balanced.graph), std::move(balanced.places), {}};
       plan = outline_of_fastest(graph, places, config, target);
-      subject.stats = statistics();
+      take_statistics();
     }
     watch.lap("balance");
     return balanced.changed;

@@ -20,7 +20,8 @@ namespace qc {
 struct Subject {
   ir::Graph graph;
   Places places;
-  plan::StatsTable stats;  // of every value that is rounded where integers are fastest
+  plan::StatsTable stats;                  // of every value that is rounded where integers are fastest
+  calibrate::ExtremesTable extremes = {};  // where these were seen to be least and largest
 };
 
 /// What a conversion has at hand besides. Borrowed.

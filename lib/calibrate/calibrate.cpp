@@ -33,8 +33,21 @@ struct ChannelSums {
 struct Seen {
   uint64_t count = 0;
   float min = std::numeric_limits<float>::infinity(), max = -std::numeric_limits<float>::infinity();
+  Extremes extremes;
   StreamingHistogram histogram;
 };
+
+// The extremes of two ranges; of images that hold the same, the first.
+void join(Seen& seen, float min, float max, const Extremes& at) {
+  if (min < seen.min || (min == seen.min && at.least < seen.extremes.least)) {
+    seen.min = min;
+    seen.extremes.least = at.least;
+  }
+  if (max > seen.max || (max == seen.max && at.largest < seen.extremes.largest)) {
+    seen.max = max;
+    seen.extremes.largest = at.largest;
+  }
+}
 
 ChannelSums channel_sums(std::span<const float> tensor, std::span<const int64_t> dims, int axis) {
   const quant::ChannelLayout layout = quant::channel_layout(dims, axis);
@@ -192,7 +205,8 @@ Error not_finite(const ir::Graph& graph, run::RunnerFactory& runners, const imag
 
 plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
                            const images::ImageSource& source, std::span<const int64_t> indices,
-                           std::span<const plan::StatRequest> requests, const Options& options) {
+                           std::span<const plan::StatRequest> requests, const Options& options,
+                           ExtremesTable* extremes) {
   const int64_t batch = std::max<int64_t>(1, options.batch_size);
   const int64_t runs = (static_cast<int64_t>(indices.size()) + batch - 1) / batch;
   const size_t workers = static_cast<size_t>(std::max(1, options.threads));
@@ -202,6 +216,7 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
       std::any_of(requests.begin(), requests.end(), [](const auto& r) { return r.per_channel; });
   const int64_t channel_step = any_channels ? (runs + kChannelRuns - 1) / kChannelRuns : runs + 1;
   OrderedSums ordered(requests.size());
+  std::vector<int64_t> image(workers, -1);     // this worker's run
   std::vector<char> channels(workers, false);  // this worker's run is one of kChannelRuns
   std::vector<char> broken(workers, false);    // this worker's run met NaN or infinity
 
@@ -219,8 +234,7 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
                         return;
                       }
                       s.count += tensor.size();
-                      s.min = std::min(s.min, range.min);
-                      s.max = std::max(s.max, range.max);
+                      join(s, range.min, range.max, {image[worker], image[worker]});
                       if (requests[r].per_channel && channels[worker])
                         sums[worker][r] = channel_sums(tensor, dims, requests[r].channel_axis);
                     },
@@ -235,6 +249,7 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
         static_cast<size_t>(std::min<int64_t>(batch, static_cast<int64_t>(indices.size()) - first)));
     const bool looked_at = any_channels && i % channel_step == 0;
     channels[static_cast<size_t>(worker)] = looked_at;
+    image[static_cast<size_t>(worker)] = these.front();
     sums[static_cast<size_t>(worker)].assign(requests.size(), {});
     const std::vector<ir::Tensor> inputs = load_batch(source, these);
     const std::vector<ir::Tensor> outputs = runner->run(inputs, worker);
@@ -248,16 +263,15 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
   for (size_t r = 0; r < requests.size(); ++r) {
     plan::TensorStats stats;
     StreamingHistogram histogram;
-    float low = std::numeric_limits<float>::infinity(), high = -low;
+    Seen all;
     for (size_t w = 0; w < workers; ++w) {
       stats.count += seen[w][r].count;
-      low = std::min(low, seen[w][r].min);
-      high = std::max(high, seen[w][r].max);
+      join(all, seen[w][r].min, seen[w][r].max, seen[w][r].extremes);
       histogram.merge(seen[w][r].histogram);
     }
     if (stats.count > 0) {
-      stats.min = low;
-      stats.max = high;
+      stats.min = all.min;
+      stats.max = all.max;
     }
     stats.histogram = histogram.result();
     const ChannelSums& total = ordered.total(r);
@@ -266,6 +280,7 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
     stats.channel_min = total.min;
     stats.channel_max = total.max;
     table.emplace(requests[r].value, std::move(stats));
+    if (extremes) (*extremes)[requests[r].value] = all.extremes;
   }
   return table;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -20,12 +21,20 @@ struct Options {
   int64_t batch_size = 1;  // images joined into one inference; 1 unless the model's batch is free
 };
 
+/// Images on which a value was the least and the largest; of a batch, its first.
+struct Extremes {
+  int64_t least = -1, largest = -1;
+};
+using ExtremesTable = std::map<ir::ValueId, Extremes>;
+
 /// Runs `graph` on the images with the given indices and returns what was asked about each value. The result
-/// does not depend on the thread count. Throws Error(kInput) naming node and image when an activation is NaN
-/// or infinite, or when the runtime refuses an input.
+/// does not depend on the thread count; nor does what `extremes` gets, if it is asked for. Throws
+/// Error(kInput) naming node and image when an activation is NaN or infinite, or when the runtime refuses an
+/// input.
 plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
                            const images::ImageSource& source, std::span<const int64_t> indices,
-                           std::span<const plan::StatRequest> requests, const Options& options);
+                           std::span<const plan::StatRequest> requests, const Options& options,
+                           ExtremesTable* extremes = nullptr);
 
 /// The error for images that make some value NaN or infinite: runs them one by one, looking at every value,
 /// because the first node that does it need not be one that statistics were asked for; names node and image.

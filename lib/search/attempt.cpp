@@ -101,7 +101,8 @@ bool parts_count(const config::CoreConfig& config, const target::TargetSpec& tar
 FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan,
                              const plan::StatsTable& stats, run::RunnerFactory& runners,
                              const images::ImageSource& source, const calibrate::Split& split,
-                             const config::CoreConfig& config, bool by_parts, int threads) {
+                             const config::CoreConfig& config, bool by_parts, int threads,
+                             std::span<const int64_t> cut_off) {
   FloatAnswers answers;
   answers.judged = simulate::judged_values(graph);
   for (simulate::Judged& one : answers.judged) one.by_parts = by_parts;
@@ -124,6 +125,8 @@ FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan
       simulate::reference_of(*model->runner, source, split.held_out, answers.judged.size(), threads);
   if (!all_finite(answers.held_out))
     throw calibrate::not_finite(graph, runners, source, answers.held_out.images);
+  model->hook = {};
+  answers.cut_off = simulate::reference_of(*model->runner, source, cut_off, answers.judged.size(), threads);
   if (!answers.layers.empty())
     answers.means = correct::float_means(
         *model, answers.layers, source,

@@ -32,6 +32,7 @@ struct FloatAnswers {
   std::vector<correct::Layer> layers;
   quantize::ChannelMaxima maxima;                // of what weights are multiplied with, on calibration images
   std::vector<int64_t> calibration;              // images that a correction may look at
+  simulate::Reference cut_off = {};              // of these, some on which values lie beyond their ranges
   std::unique_ptr<simulate::Samples> samples;    // of the rounded values, on the first held-out images
   std::vector<config::NodeSettings> rules = {};  // by NodeId: which layers the corrections by moments are for
   correct::Kept* kept = nullptr;                 // solved layers of a run that was stopped, and of this one
@@ -61,11 +62,12 @@ int64_t enough_images(const images::ImageSource& source, int64_t most);
 /// is set, or all is to be on integers.
 bool parts_count(const config::CoreConfig& config, const target::TargetSpec& target);
 
-/// Runs the float model on the held-out and on some calibration images.
+/// Runs the float model on the held-out and on some calibration images; `cut_off`: others to judge by.
 FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan,
                              const plan::StatsTable& stats, run::RunnerFactory& runners,
                              const images::ImageSource& source, const calibrate::Split& split,
-                             const config::CoreConfig& config, bool by_parts, int threads);
+                             const config::CoreConfig& config, bool by_parts, int threads,
+                             std::span<const int64_t> cut_off = {});
 
 /// What the config says about second-order correction.
 correct::SecondOrderOptions second_order_options(const config::CoreConfig& config, int threads);

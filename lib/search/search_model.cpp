@@ -8,6 +8,7 @@
 #include "ir/edit.h"
 #include "prepare.h"
 #include "search/correct_wide.h"
+#include "search/cut_off.h"
 #include "search/share_floats.h"
 #include "search/spend_budget.h"
 #include "search/tune_ranges.h"
@@ -16,6 +17,8 @@
 
 namespace qc {
 namespace {
+
+constexpr int64_t kRareImages = 4;
 
 // Of the values that a plan rounds; 0 for others.
 std::vector<int64_t> elements_of(const Scene& scene, const Subject& subject, const plan::QuantPlan& plan) {
@@ -42,9 +45,12 @@ TunedRanges better_ranges(const Scene& scene, const PlanScene& planning, const F
     if (other.correction) corrections.push_back(*other.correction);
     return other;
   };
-  if (wants_whole_ranges(scene.config, full, tuned.best)) {
+  const auto whole_db = [&](const Attempt& attempt) {
+    return calibration_db(answers, scene.source, scene.threads, attempt);
+  };
+  if (wants_whole_ranges(scene.config, full, tuned.best, whole_db)) {
     const plan::Candidates more = all_ranges(tuned.best);
-    tuned = told(whole_ranges(more, std::move(tuned.best), retry));
+    tuned = told(whole_ranges(more, std::move(tuned.best), retry, whole_db));
   }
   if (tuned.choice.empty() && wants_tuned_ranges(scene.config, full, tuned.best)) {
     const plan::Candidates more = all_ranges(tuned.best);
@@ -71,8 +77,13 @@ Start start_of(const Scene& scene, const Subject& subject, std::vector<std::stri
                                                subject.places.rules.nodes, scene.threads);
   start.activations = ranges_of(planning, start.plan);
   decide(planning, start.activations, start.plan);
+  // Where the same images are held out, those with the largest values are among them.
+  std::vector<int64_t> rare;
+  if (scene.split.held_out != scene.split.calibration)
+    rare =
+        images_cut_off(start.plan, subject.stats, subject.extremes, enough_images(scene.source, kRareImages));
   start.answers = ask_float_model(subject.graph, start.plan, subject.stats, scene.runners, scene.source,
-                                  scene.split, config, parts_count(config, target), scene.threads);
+                                  scene.split, config, parts_count(config, target), scene.threads, rare);
   start.answers.rules = subject.places.rules.nodes;
   start.answers.kept = scene.kept;
   return start;

@@ -144,14 +144,18 @@ bool wants_tuned_ranges(const config::CoreConfig& config, bool full, const Attem
   return config.correction.range_search.value_or(full && first.fidelity.worst_db() < kUsableDb);
 }
 
-bool wants_whole_ranges(const config::CoreConfig& config, bool full, const Attempt& first) {
-  return config.correction.range_search.value_or(full || misses_goal(first, config)) &&
-         !has_narrow_weights(first.model) &&  // there an attempt takes long, and weights are what costs
-         config.quantization.activation_error_method != config::ErrorMethod::kNoClipping;
+bool wants_whole_ranges(const config::CoreConfig& config, bool full, const Attempt& first,
+                        const std::function<double(const Attempt&)>& whole_db) {
+  if (has_narrow_weights(first.model) ||  // there an attempt takes long, and weights are what costs
+      config.quantization.activation_error_method == config::ErrorMethod::kNoClipping)
+    return false;
+  if (const std::optional<bool>& asked = config.correction.range_search) return *asked;
+  return full || misses_goal(first, config) || first.fidelity.worst_db() - whole_db(first) >= kClearlyDb;
 }
 
 TunedRanges whole_ranges(const plan::Candidates& activations, Attempt first,
-                         const std::function<Attempt(const RangeChoice& choice)>& retry) {
+                         const std::function<Attempt(const RangeChoice& choice)>& retry,
+                         const std::function<double(const Attempt&)>& whole_db) {
   TunedRanges tuned{std::move(first), {}, {}};
   RangeChoice choice;
   for (const auto& [representative, candidates] : activations)
@@ -161,7 +165,7 @@ TunedRanges whole_ranges(const plan::Candidates& activations, Attempt first,
         choice[representative] = c;
   if (choice.empty()) return tuned;
   Attempt other = retry(choice);
-  const double before = tuned.best.fidelity.worst_db(), after = other.fidelity.worst_db();
+  const double before = whole_db(tuned.best), after = whole_db(other);
   const bool better = after - before >= kClearlyDb;
   tuned.correction = report::Correction{"ranges that clip nothing", better, before, after, {}};
   if (!better) return tuned;

@@ -27,7 +27,10 @@ bool wants_tuned_ranges(const config::CoreConfig& config, bool full, const Attem
 
 /// Should ranges that clip nothing be tried? Each may lose by its own measure, and all together win: what
 /// many layers cut off adds up (networks with gates of SiLU and squeezed channels: 3 to 7 dB).
-bool wants_whole_ranges(const config::CoreConfig& config, bool full, const Attempt& first);
+/// Asked for by the config, where nothing can be left in float or the goal is missed, and where rare images
+/// lose much by what is cut off: `whole_db` judges by them too.
+bool wants_whole_ranges(const config::CoreConfig& config, bool full, const Attempt& first,
+                        const std::function<double(const Attempt&)>& whole_db);
 
 struct TunedRanges {
   Attempt best;
@@ -35,9 +38,11 @@ struct TunedRanges {
   std::optional<report::Correction> correction;  // what was tried; nothing: the first candidates are the best
 };
 
-/// One attempt with every range as wide as what was seen; stays if the worst output comes clearly closer.
+/// One attempt with every range as wide as what was seen; stays if the worst output comes clearly closer
+/// by `whole_db`.
 TunedRanges whole_ranges(const plan::Candidates& activations, Attempt first,
-                         const std::function<Attempt(const RangeChoice& choice)>& retry);
+                         const std::function<Attempt(const RangeChoice& choice)>& retry,
+                         const std::function<double(const Attempt&)>& whole_db);
 
 /// `activations`: of the plan of `first`, with all candidates (threshold::activation_candidates, `more`);
 /// `retry` makes the attempt again with a choice. The groups that cause most of the noise are probed with
