@@ -62,6 +62,7 @@ void tune_heap() {
 int main(int argc, char** argv) {
   tune_heap();
   std::signal(SIGPIPE, SIG_IGN);  // `qconvert ... | head` ends the printing, not the conversion
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond `ulimit -f` is a write that fails, as on a full disk
   qc::install_interrupt_handler();
   return run(std::vector<std::string>(argv + 1, argv + argc));
 }

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -265,6 +267,17 @@ std::unique_ptr<ModelRunner> run_file(const std::string& path, int threads_per_r
   }
 }
 
+namespace {
+
+// Whether a file of the model's size can be written there.
+bool has_room(const std::filesystem::path& path, const ModelBytes& file) {
+  std::ofstream probe(path, std::ios::binary | std::ios::trunc);
+  probe << file.model << file.external;
+  return probe.flush().good();
+}
+
+}  // namespace
+
 ir::Graph optimized_graph(const ModelBytes& file, const Doors& doors) {
   // The levels below kernel selection for one CPU's memory layout: the names of the kernels are final here,
   // and the dump can be loaded again.
@@ -278,7 +291,16 @@ ir::Graph optimized_graph(const ModelBytes& file, const Doors& doors) {
     options.AddConfigEntry("session.optimized_model_external_initializers_file_name",
                            dumped_data.path().filename().c_str());
   }
-  open(file.model, options, Exit::kBug, "the written file");
+  try {
+    open(file.model, options, Exit::kBug, "the written file");
+  } catch (const Error&) {
+    // The runtime's words for a full disk say nothing of one.
+    if (has_room(dump.path(), file)) throw;
+    throw Error{Exit::kOutput,
+                {"cannot-write", dump.path().parent_path().string(),
+                 "the folder for temporary files has no room for the model, or cannot be written to",
+                 "make room and permissions there, or name another folder in TMPDIR"}};
+  }
   return doors.read(read_file(dump.path()), dump.path().parent_path());
 }
 

@@ -53,7 +53,7 @@ struct ModelBytes {
 
 /// The model after ONNX Runtime's own graph optimizations (all levels, the kernels that will really run),
 /// written by ONNX Runtime and read back. Throws Error(kBug) with the runtime's words when it refuses the
-/// model.
+/// model, Error(kOutput) where the folder for temporary files has no room for it.
 ir::Graph optimized_graph(const ModelBytes& file, const Doors& doors);
 
 /// Fills dtype and shape of every value from ONNX Runtime's shape inference (any opset it knows). Large
