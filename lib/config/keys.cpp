@@ -171,8 +171,8 @@ void add_dataset(std::vector<Key>& t) {
   const char* kData = "representative_data_gen";
   t.push_back(nullable(
       row("/representative_dataset/path", Kind::kPath, 0, 0, bind(FIELD(representative_dataset.path)),
-          "Folder of calibration pictures (or .npy, .npz, .pb tensors), relative to this file; "
-          "--images wins over it.",
+          "Folder of calibration pictures (or .npy, .npz, .pb tensors), relative to this file; its "
+          "subfolders are not searched; --images wins over it.",
           kData)));
   t.push_back(row("/representative_dataset/max_images", Kind::kInteger, 1, 1e7,
                   bind(FIELD(representative_dataset.max_images)),

@@ -90,6 +90,28 @@ bool add_test_data(const fs::path& folder, const Names& names, int64_t input_cou
   return !items.empty();
 }
 
+// Whether a file of this kind lies in the folder.
+bool holds(const fs::path& folder, Kind kind) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    const Ending* ending = name.starts_with('.') ? nullptr : ending_of(name);
+    if (ending && ending->kind == kind) return true;
+  }
+  return false;
+}
+
+// A folder for each class beside pictures at the top looks as if all were taken.
+void note_folders(const fs::path& folder, std::vector<std::string> inside, Kind kind,
+                  Diagnostics& diagnostics) {
+  std::erase_if(inside, [&](const std::string& name) { return !holds(folder / name, kind); });
+  if (inside.empty()) return;
+  diagnostics.warning({"subfolders", folder.string(),
+                       format("subfolders are not searched, and hold {} as well: {}",
+                              kKindNames[static_cast<int>(kind)], some_of(inside)),
+                       "put all files into one folder, or keep others elsewhere"});
+}
+
 }  // namespace
 
 std::string some_of(const std::vector<std::string>& names) {
@@ -146,6 +168,7 @@ Listing list_folder(const fs::path& folder, int64_t max_images, int64_t input_co
   }
   listing.kind = found.begin()->first;
   if (!is_test_data) {
+    note_folders(folder, names.folders, listing.kind, diagnostics);
     for (const std::string& name : found.begin()->second) listing.items.push_back({name, {folder / name}});
   }
   if (std::ssize(listing.items) > max_images)

@@ -23,7 +23,8 @@ struct Listing {
 };
 
 /// Throws Error(kInput): no such folder, nothing usable in it, two kinds of files. Files of no known kind are
-/// listed in a warning. `apart` (may be empty) is a file of the folder that is no image.
+/// listed in a warning, and so are subfolders with files of the kind, which are not searched. `apart` (may be
+/// empty) is a file of the folder that is no image.
 Listing list_folder(const std::filesystem::path& folder, int64_t max_images, int64_t input_count,
                     const std::filesystem::path& apart, Diagnostics& diagnostics);
 

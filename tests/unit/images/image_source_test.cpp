@@ -73,12 +73,28 @@ TEST_CASE("pictures are listed in the order of their names' bytes, cut to max_im
   REQUIRE(::mkfifo((folder.path() / "pipe.png").c_str(), 0600) == 0);
   const Opened all = open(folder.path(), {kPhoto}, set_stretch);
   CHECK(names(*all.source) == std::vector<std::string>{"B.PNG", "a.jpeg", "a10.png", "a2.png", "b.png"});
-  REQUIRE(all.diagnostics.warnings.size() == 1);
+  REQUIRE(all.diagnostics.warnings.size() == 2);
   CHECK(all.diagnostics.warnings[0].code == "other-files");
   CHECK_THAT(all.diagnostics.warnings[0].cause, Catch::Contains("pipe.png, notes.txt"));
   const Opened two =
       open(folder.path(), {kPhoto}, [](SourceOptions& o) { set_stretch(o), o.max_images = 2; });
   CHECK(names(*two.source) == std::vector<std::string>{"B.PNG", "a.jpeg"});
+}
+
+TEST_CASE("subfolders that hold more of the same are named, as they are not searched", "[images]") {
+  PictureFolder folder;
+  folder.copy("pictures/rgb.png", "a.png");
+  folder.write("notes/readme.md", "no pictures here");
+  folder.write("tensors/a.npy", "not of the folder's kind");
+  folder.write(".hidden/b.png", "not meant to be seen");
+  CHECK(open(folder.path(), {kPhoto}, set_stretch).diagnostics.warnings.empty());
+  folder.write("dogs/c.PNG", "not looked at");
+  folder.write("cats/.c.png", "hidden");
+  const Opened opened = open(folder.path(), {kPhoto}, set_stretch);
+  CHECK(names(*opened.source) == std::vector<std::string>{"a.png"});
+  REQUIRE(opened.diagnostics.warnings.size() == 1);
+  CHECK(opened.diagnostics.warnings[0].code == "subfolders");
+  CHECK_THAT(opened.diagnostics.warnings[0].cause, Catch::Contains("pictures as well: dogs"));
 }
 
 TEST_CASE("a loaded picture is the preprocessed file in the input's layout", "[images]") {
