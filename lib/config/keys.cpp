@@ -314,7 +314,8 @@ void add_own(std::vector<Key>& t) {
       "x86 without VNNI adds pairs of products in 16 bits, which can overflow. true: bound weights so "
       "that no input makes them (up to one bit lost); null: so that those of calibration and a "
       "quarter more do not, but for channels that would lose two bits by it; none where a layer rounds at "
-      "run time, and in a .tflite alone, whose kernels add in 32 bits; false: leave them.",
+      "run time, nor where kernels add in 32 bits: a .tflite alone, accelerators (targets with "
+      "\"pairs_in_16_bits\": false), the processor \"x86_vnni\" of /placement/processor; false: leave them.",
       kOwn)));
   add_mode_keys(t);
   add_placement_key(t);

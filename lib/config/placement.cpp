@@ -56,10 +56,12 @@ const std::vector<Member>& members() {
         goal("max_float_share", 0, 1, &PlacementGoals::max_float_share,
              "mode full alone: 0.03 leaves those 3 % of the activations (by elements) in float that cost "
              "the worst output most"));
-    t.push_back({row("processor", Kind::kText, 0, 0, {},
-                     "what the times are of: \"any\" for a placement that is no slower than float on any "
-                     "processor that the target has costs of, or one of them: \"x86_vnni\", \"x86\""),
-                 [](CoreConfig& config, const Json& value) { config.goals.processor = value; }});
+    t.push_back(
+        {row("processor", Kind::kText, 0, 0, {},
+             "what the times are of: \"any\" for a placement that is no slower than float on any "
+             "processor that the target has costs of, or one of them: \"x86_vnni\" (whose sums cannot "
+             "overflow: no weights are bounded for others), \"x86\""),
+         [](CoreConfig& config, const Json& value) { config.goals.processor = value; }});
     return t;
   }();
   return table;

@@ -341,7 +341,9 @@ void useless_bias_correction(const HintScene& scene, std::vector<Hint>& hints) {
 
 void saturation(const HintScene& scene, std::vector<Hint>& hints) {
   if (!wants_format(scene.config, "onnx")) return;  // kernels of a .tflite add in 32 bits
-  if (scene.best.guards.likely_nodes == 0 || scene.config.saturation_guard.value_or(false)) return;
+  if (scene.best.guards.likely_nodes == 0 || scene.config.saturation_guard.value_or(false) ||
+      !guards_pairs(scene.config, scene.target))
+    return;
   hints.push_back({"saturation",
                    format("{} layers have sums that overflow 16 bits on x86 without VNNI, with images like "
                           "these.",

@@ -98,6 +98,11 @@ bool parts_count(const config::CoreConfig& config, const target::TargetSpec& tar
   return config.goals.min_sqnr_db || config.gates.min_sqnr_db || is_full(config, target);
 }
 
+bool guards_pairs(const config::CoreConfig& config, const target::TargetSpec& target) {
+  constexpr const char* kAddsIn32Bits = "x86_vnni";
+  return wants_format(config, "onnx") && target.pairs_in_16_bits && config.goals.processor != kAddsIn32Bits;
+}
+
 FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan,
                              const plan::StatsTable& stats, run::RunnerFactory& runners,
                              const images::ImageSource& source, const calibrate::Split& split,
@@ -271,8 +276,7 @@ bool corrects_only_biases(const config::CoreConfig& config, const FloatAnswers& 
 
 quantize::Options guard_options(const config::CoreConfig& config, const FloatAnswers& answers, int threads) {
   using quantize::SaturationGuard;
-  // Kernels of a .tflite's runtimes add in 32 bits.
-  SaturationGuard guard = wants_format(config, "onnx") ? SaturationGuard::kSeen : SaturationGuard::kOff;
+  SaturationGuard guard = answers.bound_pairs ? SaturationGuard::kSeen : SaturationGuard::kOff;
   if (config.saturation_guard)
     guard = *config.saturation_guard ? SaturationGuard::kAlways : SaturationGuard::kOff;
   return {guard, answers.maxima, threads};

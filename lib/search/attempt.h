@@ -37,6 +37,7 @@ struct FloatAnswers {
   std::vector<config::NodeSettings> rules = {};  // by NodeId: which layers the corrections by moments are for
   correct::Kept* kept = nullptr;                 // solved layers of a run that was stopped, and of this one
   int64_t longest_patch = correct::kLongestPatch;  // of layers that second-order correction solves whole
+  bool bound_pairs = true;                         // unasked: see guards_pairs()
 };
 
 struct Attempt {
@@ -61,6 +62,10 @@ int64_t enough_images(const images::ImageSource& source, int64_t most);
 /// Has every part of an output to be good (Judged::by_parts)? Where no file is slower for it unasked: a goal
 /// is set, or all is to be on integers.
 bool parts_count(const config::CoreConfig& config, const target::TargetSpec& target);
+
+/// Is the saturation guard on where nobody says so? Where the file may come to kernels that add pairs of
+/// products in 16 bits: those of a .tflite's runtimes, of accelerators and of x86 with VNNI do not.
+bool guards_pairs(const config::CoreConfig& config, const target::TargetSpec& target);
 
 /// Runs the float model on the held-out and on some calibration images; `cut_off`: others to judge by.
 FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan,

@@ -112,6 +112,7 @@ double measured_db(const Scene& scene, const Variant& variant) {
                       scene.config, parts_count(scene.config, scene.target), scene.threads);
   answers.rules = rules;
   answers.kept = scene.kept;
+  answers.bound_pairs = guards_pairs(scene.config, scene.target);
   answers.longest_patch = kTrialPatch;
   return attempt(variant.graph, variant.plan, weights, answers, scene.runners, scene.source, scene.config,
                  scene.threads)

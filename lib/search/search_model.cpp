@@ -86,6 +86,7 @@ Start start_of(const Scene& scene, const Subject& subject, std::vector<std::stri
                                   scene.split, config, parts_count(config, target), scene.threads, rare);
   start.answers.rules = subject.places.rules.nodes;
   start.answers.kept = scene.kept;
+  start.answers.bound_pairs = guards_pairs(config, target);
   return start;
 }
 

@@ -361,6 +361,7 @@ TargetSpec parse(std::string_view json_text, const std::string& label, const std
   read_scheme(file, root, "weights", target.weights);
   root.read("bias_bits", target.bias_bits, 0, 32);
   root.read("float_islands", target.float_islands);
+  root.read("pairs_in_16_bits", target.pairs_in_16_bits);
   read_ops(file, root, target);
   read_costs(root, target);
   read_ranges(root, target);

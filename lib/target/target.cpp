@@ -259,6 +259,7 @@ std::string describe(const TargetSpec& target) {
                  target.bias_bits == 0 ? std::string("float") : format("int{}", target.bias_bits));
   text += format("  float        {}\n", target.float_islands ? "ops may stay in float beside integer ones"
                                                              : "no op may stay in float");
+  if (!target.pairs_in_16_bits) text += "  sums         in 32 bits, none can overflow\n";
   std::vector<std::string> ranges;
   for (const auto& [op_type, range] : target.known_ranges)
     ranges.push_back(format("{} {} to {}", op_type, range.first, range.second));
@@ -300,6 +301,7 @@ std::string to_json(const TargetSpec& target) {
                 {"weights", scheme_json(target.weights)},
                 {"bias_bits", target.bias_bits},
                 {"float_islands", target.float_islands},
+                {"pairs_in_16_bits", target.pairs_in_16_bits},
                 {"known_ranges", ranges},
                 {"costs", table_json(target.costs)},
                 {"ops", ops}};

@@ -161,6 +161,7 @@ struct TargetSpec {
   Scheme weights{8, true, true, false, true, true};
   int bias_bits = 32;                 // 0: biases stay float
   bool float_islands = true;          // ops may stay float
+  bool pairs_in_16_bits = true;       // kernels may be those of x86 without VNNI, which add pairs in 16 bits
   std::map<std::string, OpRule> ops;  // by op type, "Conv:depthwise" before "Conv"; no rule: kFloat
   std::vector<Fusing> fusing;         // of patterns that fit, the longest counts
   /// Widths that weights may have, and whether the values of one lie in a codebook; empty: any that a file

@@ -540,6 +540,7 @@ TargetSpec read_tpc(const json::Document& document, const std::string& fallback_
                         grid_of(standard->base.method) == Grid::kCentred};
   target.bias_bits = 0;  // MCT's targets leave them in float, and round every result that has a rule
   target.float_islands = false;
+  target.pairs_in_16_bits = false;  // nor are they processors of that kind
   add_rules(file, *standard, sets, target);
   return target;
 }
