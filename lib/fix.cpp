@@ -42,6 +42,14 @@ namespace {
 void check_quantized(const ir::Graph& graph, const std::filesystem::path& model) {
   if (adopt::carries_quantization(graph)) return;
   onnx_io::check_convertible(graph, model);  // integers that it cannot read
+  if (adopt::unreadable_weights(graph) > 0)
+    throw Error{
+        Exit::kInput,
+        {"not-quantized", model.string(),
+         "its weights are stored in fewer bits, but it rounds no activation, so that it has no scales to "
+         "write anew",
+         "quantize it with: qconvert MODEL --config CFG.json, which reads such weights; fix --strip "
+         "gives the float model"}};
   throw Error{
       Exit::kInput,
       {"not-quantized", model.string(), "it carries no QuantizeLinear, DequantizeLinear or QLinear op",
@@ -52,6 +60,12 @@ void note_clamps(report::Report& report, const adopt::Found& found) {
   if (found.clamped > 0)
     report.notes.push_back(format(
         "{} values that the file bounds by its zero points alone have a Relu or Clip again", found.clamped));
+}
+
+// Integers of weights that nodes look up in codebooks or unpack: afterwards they are constants.
+void unpack_integers(ir::Graph& graph, run::RunnerFactory& runners) {
+  normalize::fold_constants(graph, runners, {"QuantizeLinear", "DequantizeLinear"});
+  ir::remove_dead(graph);
 }
 
 // Weights that adopt::strip() cannot read as floats. Returns how many.
@@ -301,6 +315,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   check_inputs_stay(options, config, graph, outputs);
   const int64_t unfolded = strip ? unfold_weights(graph, runners) : 0;
   if (unfolded == 0) check_quantized(graph, options.model);
+  if (!strip) unpack_integers(graph, runners);
   result.report = begin_report(options, config, target, graph);
   apply_input_shapes(graph, config);
   const adopt::Found found = adopt::strip(graph);

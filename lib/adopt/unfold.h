@@ -8,8 +8,9 @@
 
 namespace qc::adopt {
 
-/// Weights in MatMulNBits, and in DequantizeLinear with blocks or of integers that other nodes compute from
-/// constants. 0: strip() reads all that there is.
+/// Weights in MatMulNBits, in DequantizeLinear with blocks or of integers that other nodes compute from
+/// constants, and those that nodes without any scale compute from constants of fewer than 32 bits (Cast and
+/// Mul). 0: strip() reads all that there is.
 int64_t unreadable_weights(const ir::Graph& graph);
 
 /// MatMulNBits becomes MatMul with a float constant (and Add). Left alone: scales that are not float32,

@@ -51,6 +51,15 @@ bool may_fold(const Graph& graph, const Node& node, const Region& region) {
   });
 }
 
+// By op type.
+Region nodes_of(const Graph& graph, const std::vector<std::string>& op_types) {
+  Region nodes;
+  for (size_t id = 0; id < graph.nodes.size(); ++id)
+    if (std::find(op_types.begin(), op_types.end(), graph.nodes[id].op_type) != op_types.end())
+      nodes.insert(static_cast<NodeId>(id));
+  return nodes;
+}
+
 Region foldable(const Graph& graph, const Region& banned) {
   Region region;
   for (const NodeId id : ir::topological_order(graph))
@@ -142,8 +151,8 @@ void store(Graph& graph, ValueId value, ir::Tensor result, Known& known) {
 
 }  // namespace
 
-int fold_constants(Graph& graph, run::RunnerFactory& runners) {
-  Region banned;
+int fold_constants(Graph& graph, run::RunnerFactory& runners, const std::vector<std::string>& left) {
+  Region banned = nodes_of(graph, left);
   // Every pass bans at least one more node, so this ends; mostly at the first pass.
   for (;;) {
     const Region region = foldable(graph, banned);

@@ -3,6 +3,9 @@
 // normalize.cpp.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "ir/graph.h"
 #include "normalize/normalize.h"
 #include "run/runner.h"
@@ -11,7 +14,8 @@ namespace qc::normalize {
 
 // --- what is known before any image is seen
 int fold_shapes(ir::Graph& graph);
-int fold_constants(ir::Graph& graph, run::RunnerFactory& runners);
+/// But for what nodes of the op types `left` make, and what is made from that.
+int fold_constants(ir::Graph& graph, run::RunnerFactory& runners, const std::vector<std::string>& left = {});
 int remove_no_ops(ir::Graph& graph);
 int merge_transposes(ir::Graph& graph);
 int merge_reshapes(ir::Graph& graph);
