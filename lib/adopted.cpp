@@ -222,20 +222,33 @@ std::vector<ir::ValueId> unknown_values(const plan::QuantPlan& plan, const plan:
 }
 
 void keep_float_around(const ir::Graph& graph, const std::vector<ir::ValueId>& values,
-                       std::vector<select::Capability>& capabilities) {
+                       const target::TargetSpec& target, std::vector<select::Capability>& capabilities) {
+  const auto in_float = [&](ir::NodeId id) {
+    return capabilities[static_cast<size_t>(id)].ability == select::Ability::kFloatOnly;
+  };
   const auto keep = [&](ir::NodeId id, ir::ValueId v) {
+    if (in_float(id)) return;
     select::Capability& c = capabilities[static_cast<size_t>(id)];
-    if (c.ability == select::Ability::kFloatOnly) return;
     c.ability = select::Ability::kFloatOnly;
     c.reason = plan::Reason::kUserKeepFloat;
     c.detail =
         "the file has no scale for '" + value_of(graph, v).name + "', and no images are named to find one";
   };
+  // Those whose readers leave for floats now may hand on floats.
+  const auto waits = [&](ir::NodeId id, const std::vector<ir::NodeId>& readers) {
+    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    return target::rule_for(target, node.op_type, node.domain).float_output &&
+           !std::all_of(readers.begin(), readers.end(), in_float);
+  };
+  std::vector<std::pair<ir::NodeId, ir::ValueId>> makers;
   for (const ir::ValueId v : values) {
     const ir::Value& value = value_of(graph, v);
-    if (value.producer != ir::kNone) keep(value.producer, v);
-    for (const ir::NodeId reader : value.consumers) keep(reader, v);
+    if (value.producer != ir::kNone && !waits(value.producer, value.consumers))
+      makers.emplace_back(value.producer, v);
   }
+  for (const ir::ValueId v : values)
+    for (const ir::NodeId reader : value_of(graph, v).consumers) keep(reader, v);
+  for (const auto& [maker, v] : makers) keep(maker, v);
   for (const ir::NodeId id : ir::topological_order(graph)) {  // followers go where their producer is
     select::Capability& c = capabilities[static_cast<size_t>(id)];
     if (c.ability != select::Ability::kFollows) continue;

@@ -24,9 +24,11 @@ plan::Candidates found_activations(const ir::Graph& graph, const plan::QuantPlan
 /// Values that the plan rounds and nothing is known of.
 std::vector<ir::ValueId> unknown_values(const plan::QuantPlan& plan, const plan::Candidates& known);
 
-/// Keeps the nodes that make or read these values in float.
+/// Keeps the nodes that make or read these values in float. An integer kernel that may hand on floats
+/// (MatMul) stays until its readers are in float and the value is rounded all the same: call again with what
+/// is unknown then.
 void keep_float_around(const ir::Graph& graph, const std::vector<ir::ValueId>& values,
-                       std::vector<select::Capability>& capabilities);
+                       const target::TargetSpec& target, std::vector<select::Capability>& capabilities);
 
 /// Replaces the grids of weights by the file's, where the constant lies on it exactly; grids with a
 /// zero point only if `zero_points` (a .tflite has none for weights). Those of constants beside activations

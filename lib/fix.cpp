@@ -139,7 +139,7 @@ plan::QuantPlan complete_plan(Scene& scene, const Pictures* pictures, run::Runne
   std::vector<ir::ValueId> unknown = unknown_values(plan, known);
   while (!pictures && !unknown.empty()) {
     made.floated += unknown.size();
-    keep_float_around(scene.graph, unknown, scene.capabilities);
+    keep_float_around(scene.graph, unknown, scene.target, scene.capabilities);
     plan = outlined(scene);
     known = found_activations(scene.graph, plan, scene.found, scene.target);
     unknown = unknown_values(plan, known);

@@ -1792,22 +1792,27 @@ TEST_CASE("the length of what lies last is spelled out in ONNX files") {
     }
 }
 
+Files fixed_without_images(const std::string& file) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("qconvert-fix-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  write_file_atomically(folder / "q.onnx", file);
+  ConvertOptions options;
+  options.model = folder / "q.onnx";
+  options.output_folder = folder / "out";
+  const ConvertResult result = fix(options, false);
+  const Files files{read_file(result.written.at(0)), {}, result.report};
+  std::filesystem::remove_all(folder);
+  return files;
+}
+
 TEST_CASE("fix spells what is added in front of a LayerNorm as a Sum") {
   ir::Graph g = tiny::graph(17);
   build_norms(g, [&](ir::ValueId v) {
     return node(g, "LayerNormalization", {v, constant(g, random_tensor({32}, 7, 0.5f, 1.5f))}, {});
   });
   const Files files = convert_graph(g, {"/placement=full", kFloatAdd});
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / ("qconvert-sums-" + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
-  write_file_atomically(folder / "q.onnx", files.onnx);
-  ConvertOptions options;
-  options.model = folder / "q.onnx";
-  options.output_folder = folder / "out";
-  const ConvertResult result = fix(options, false);
-  const std::string fixed = read_file(result.written.at(0));
-  std::filesystem::remove_all(folder);
+  const std::string fixed = fixed_without_images(files.onnx).onnx;
   Diagnostics ignored;
   const ir::Graph read = onnx_io::parse(fixed, {}, ignored);
   CHECK(std::ranges::count_if(read.nodes, [](const ir::Node& n) { return n.op_type == "Sum"; }) == 2);
@@ -1871,6 +1876,44 @@ TEST_CASE("constants of few channels in the last dimension are repeated in ONNX 
       CHECK(*ort_try::run(written, inputs, optimize)[0].bytes ==
             *ort_try::run(before, inputs, optimize)[0].bytes);
   }
+}
+
+TEST_CASE("fix without images keeps products on integers whose results are floats in the file") {
+  ir::Graph g = tiny::graph(17);
+  const tiny::Dims dims{1, 8, 32};
+  ir::ValueId v = input(g, "x", dims);
+  const auto number = [&](ir::DType type, char value) {
+    return constant(g, ir::make_tensor(type, std::string(1, value), {}));
+  };
+  const auto floats = [&](ir::ValueId made) {
+    g.values[static_cast<size_t>(made)].dtype = ir::DType::kFloat;
+    return made;
+  };
+  for (unsigned block = 0; block < 3; ++block) {
+    const ir::ValueId scale = constant(g, 0.03f), zero = number(ir::DType::kUint8, '\x80');
+    const ir::ValueId norm =
+        node(g, "LayerNormalization", {v, constant(g, random_tensor({32}, block, 0.5f, 1.5f))}, {}, dims);
+    const ir::ValueId rounded = node(g, "QuantizeLinear", {norm, scale, zero}, {}, dims);
+    g.values[static_cast<size_t>(rounded)].dtype = ir::DType::kUint8;
+    std::string integers;
+    for (int k = 0; k < 32 * 32; ++k)
+      integers += static_cast<char>((k * 37 + static_cast<int>(block)) % 251 - 125);
+    const ir::ValueId stored = constant(g, ir::make_tensor(ir::DType::kInt8, integers, {32, 32}));
+    const ir::ValueId weight =
+        floats(node(g, "DequantizeLinear", {stored, constant(g, 0.002f), number(ir::DType::kInt8, 0)}, {},
+                    tiny::Dims{32, 32}));
+    const ir::ValueId read = floats(node(g, "DequantizeLinear", {rounded, scale, zero}, {}, dims));
+    const ir::ValueId product = node(g, "MatMul", {read, weight}, {}, dims);
+    v = node(g, "Add", {product, v}, {}, dims);
+  }
+  output(g, v, "y");
+  const std::string file = onnx_io::write(g);
+  const Files fixed = fixed_without_images(file);
+  CHECK(std::ranges::count_if(fixed.report.nodes, [](const report::NodeRow& row) {
+          return row.op_type == "MatMul" && row.compute == "integer";
+        }) == 3);
+  const std::vector<ir::Tensor> inputs = ort_try::random_inputs(file, 90);
+  CHECK(sqnr_db(ort_try::run(file, inputs)[0], ort_try::run(fixed.onnx, inputs)[0]) > 60);
 }
 
 TEST_CASE("images grow pixel by pixel in ONNX files, and compute the same to the last bit", "[litert]") {

@@ -1,5 +1,5 @@
 // Which files the saturation guard is for where nobody says so.
-#include "attempt.h"
+#include "search/attempt.h"
 
 #include <catch2/catch.hpp>
 
