@@ -88,8 +88,16 @@ int64_t unfold_weights(ir::Graph& graph, run::RunnerFactory& runners) {
 
 // The float model under the name of the output, and a note of what was taken out.
 void write_stripped(ConvertResult& result, const ir::Graph& graph, const adopt::Found& found,
-                    int64_t unfolded, const OutputPaths& outputs, ModelFiles& files) {
-  files.onnx.bytes = onnx_io::write(graph);
+                    int64_t unfolded, const config::CoreConfig& config, const OutputPaths& outputs,
+                    ModelFiles& files) {
+  plan::QuantizedModel model;  // nothing in it is rounded
+  model.graph = graph;
+  model.plan.nodes.resize(graph.nodes.size());
+  model.plan.values.resize(graph.values.size());
+  onnx_io::QdqOptions form = qdq_options(outputs, config);
+  form.qoperator = false;
+  form.short_names = form.short_names.value_or(false);
+  files.onnx = onnx_io::write_qdq(model, {}, form);
   result.report.target = "float32";  // no hardware is asked what it can do
   result.report.notes.push_back(
       format("the float model behind {} rounded values and {} weights; weights stay on the "
@@ -322,7 +330,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   note_clamps(result.report, found);
   ModelFiles files;
   if (strip) {
-    write_stripped(result, graph, found, unfolded, outputs, files);
+    write_stripped(result, graph, found, unfolded, config, outputs, files);
     finish_report(result.report, {}, {}, config, {}, diagnostics, {});
     if (options.dry_run) return result;
     deliver(result, files, options, config, outputs, graph);
