@@ -22,24 +22,6 @@ struct Match {
   bool count_zeros;
 };
 
-bool never_negative(const Graph& graph, ValueId value) {
-  const NodeId id = value_at(graph, value).producer;
-  if (id == kNone) return false;
-  const Node& node = node_at(graph, id);
-  for (const char* op : {"Relu", "Sigmoid", "HardSigmoid", "Softmax", "Exp", "Abs"})
-    if (ir::standard_op(node, op)) return true;
-  const auto bounds = clip_bounds(graph, id);
-  return bounds && bounds->low >= 0;
-}
-
-/// Constant padding value; nullopt: another mode, or computed.
-std::optional<double> padding_value(const Graph& graph, const Node& pad) {
-  if (ir::string_attribute(pad, "mode", "constant") != "constant") return std::nullopt;
-  if (ir::opset(graph) < 11) return ir::float_attribute(pad, "value", 0);
-  if (pad.inputs.size() < 3 || pad.inputs[2] == kNone) return 0.0;
-  return ir::scalar_constant(graph, pad.inputs[2]);
-}
-
 size_t spatial_rank(const Graph& graph, const Node& node) {
   const Dims kernel = ir::ints_attribute(node, "kernel_shape");
   if (!kernel.empty()) return kernel.size();

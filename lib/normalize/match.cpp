@@ -274,4 +274,21 @@ ValueId sigmoid_argument(const Graph& graph, ValueId value, std::vector<NodeId>&
   return x;
 }
 
+bool never_negative(const Graph& graph, ValueId value) {
+  const NodeId id = value_at(graph, value).producer;
+  if (id == kNone) return false;
+  const Node& node = node_at(graph, id);
+  for (const char* op : {"Relu", "Sigmoid", "HardSigmoid", "Softmax", "Exp", "Abs"})
+    if (ir::standard_op(node, op)) return true;
+  const auto bounds = clip_bounds(graph, id);
+  return bounds && bounds->low >= 0;
+}
+
+std::optional<double> padding_value(const Graph& graph, const Node& pad) {
+  if (ir::string_attribute(pad, "mode", "constant") != "constant") return std::nullopt;
+  if (ir::opset(graph) < 11) return ir::float_attribute(pad, "value", 0);
+  if (pad.inputs.size() < 3 || pad.inputs[2] == kNone) return 0.0;
+  return ir::scalar_constant(graph, pad.inputs[2]);
+}
+
 }  // namespace qc::normalize

@@ -72,4 +72,9 @@ ir::ValueId one_plus_exp_minus(const ir::Graph& graph, ir::ValueId value, std::v
 /// x if value = 1 / (1 + exp(-x)) or Sigmoid(x), in any spelling; the nodes are appended to `nodes`.
 ir::ValueId sigmoid_argument(const ir::Graph& graph, ir::ValueId value, std::vector<ir::NodeId>& nodes);
 
+/// Made by an op that makes no negative number (Relu, Sigmoid, Clip from 0 on, ...).
+bool never_negative(const ir::Graph& graph, ir::ValueId value);
+/// What a Pad fills in; nullopt: another mode, or computed.
+std::optional<double> padding_value(const ir::Graph& graph, const ir::Node& pad);
+
 }  // namespace qc::normalize

@@ -24,6 +24,7 @@ int merge_reshapes(ir::Graph& graph);
 int explicit_pads(ir::Graph& graph);
 int split_fused(ir::Graph& graph);
 int ceil_pads(ir::Graph& graph);
+int pad_behind(ir::Graph& graph);
 int fold_pad(ir::Graph& graph);
 int flatten_to_reshape(ir::Graph& graph);
 int pool_globally(ir::Graph& graph);

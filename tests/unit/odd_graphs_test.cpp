@@ -1878,6 +1878,21 @@ TEST_CASE("constants of few channels in the last dimension are repeated in ONNX 
   }
 }
 
+TEST_CASE("a Pad larger than the window of the pool behind it is no padding of the pool's own", "[litert]") {
+  for (const char* op : {"MaxPool", "AveragePool"}) {
+    const auto build = [&](ir::Graph& g, ir::ValueId x) {
+      const ir::ValueId wide =
+          node(g, "Pad", {x, tiny::constant_i(g, {0, 0, 2, 2, 0, 0, 2, 3})}, {}, tiny::Dims{1, 3, 16, 15});
+      output(g,
+             node(g, op, {wide}, {{"kernel_shape", tiny::Dims{2, 2}}, {"strides", tiny::Dims{2, 2}}},
+                  tiny::Dims{1, 3, 8, 7}),
+             "y");
+    };
+    check({op, build, {"/placement=auto"}, 60});
+    check({op, build, kBoth, 30});
+  }
+}
+
 TEST_CASE("fix without images keeps products on integers whose results are floats in the file") {
   ir::Graph g = tiny::graph(17);
   const tiny::Dims dims{1, 8, 32};

@@ -453,6 +453,43 @@ TEST_CASE("a Pad becomes the padding of what follows where that is the same", "[
       normalize::fold_pad);
 }
 
+TEST_CASE("padding that fills whole windows of a pool comes behind it", "[normalize]") {
+  const auto pool = [](const char* op, Dims pads, int64_t kernel, int64_t stride, float with = 0) {
+    return [=](ir::Graph& g) {
+      output(g, node(g, op, {pad(g, image(g), pads, with)},
+                     {{"kernel_shape", Dims{kernel, kernel}}, {"strides", Dims{stride, stride}}}));
+    };
+  };
+  try_rewrite::check(
+      {
+          {"a ring", pool("AveragePool", {0, 0, 2, 2, 0, 0, 2, 2}, 2, 2), 1, "Pad AveragePool Pad"},
+          {"of ones", pool("AveragePool", {0, 0, 2, 2, 0, 0, 2, 2}, 2, 2, 1), 1, "Pad AveragePool Pad"},
+          {"numbers below zero", pool("MaxPool", {0, 0, 2, 0, 0, 0, 2, 0}, 2, 2), 1, "MaxPool Pad"},
+          {"numbers that are not below zero",
+           [](ir::Graph& g) {
+             output(g, max_pool(g, pad(g, relu(g, image(g)), {0, 0, 2, 2, 0, 0, 2, 2})));
+           },
+           1, "Relu Pad MaxPool Pad"},
+          {"not: zeros beside numbers below zero", pool("MaxPool", {0, 0, 2, 2, 0, 0, 2, 2}, 2, 2), 0,
+           "Pad MaxPool"},
+          {"a part stays", pool("MaxPool", {0, 0, 5, 4, 0, 0, 3, 6}, 3, 2, -1), 1, "Pad MaxPool Pad"},
+          {"overlapping windows", pool("AveragePool", {0, 0, 7, 0, 0, 0, 1, 5}, 3, 1), 1,
+           "Pad AveragePool Pad"},
+          {"what no window reads goes", pool("MaxPool", {0, 0, 0, 0, 0, 0, 0, 3}, 3, 3, 1), 1, "Pad MaxPool"},
+          {"windows of one pixel", pool("MaxPool", {0, 0, 1, 1, 0, 0, 1, 1}, 1, 1), 1, "MaxPool Pad"},
+          {"not: smaller than a window", pool("MaxPool", {0, 0, 2, 2, 0, 0, 2, 2}, 3, 2), 0, "Pad MaxPool"},
+          {"not: windows with gaps between them", pool("MaxPool", {0, 0, 2, 2, 0, 0, 2, 2}, 2, 3), 0,
+           "Pad MaxPool"},
+          {"not: channels padded", pool("MaxPool", {0, 1, 2, 2, 0, 0, 2, 2}, 2, 2), 0, "Pad MaxPool"},
+          {"not: the size is not known",
+           [](ir::Graph& g) {
+             output(g, max_pool(g, pad(g, relu(g, input(g, "x", {2, 4, -1, -1})), {0, 0, 3, 3, 0, 0, 3, 3})));
+           },
+           0, "Relu Pad MaxPool"},
+      },
+      normalize::pad_behind);
+}
+
 TEST_CASE("Flatten becomes Reshape", "[normalize]") {
   const auto make = [](ir::Graph& g, Dims x, int64_t axis) { output(g, flatten(g, input(g, "x", x), axis)); };
   try_rewrite::check(
