@@ -1893,6 +1893,21 @@ TEST_CASE("a Pad larger than the window of the pool behind it is no padding of t
   }
 }
 
+TEST_CASE("the Edge TPU compares and sums up on integers", "[litert]") {
+  for (const char* op : {"Max", "Min"}) {
+    const auto build = [&](ir::Graph& g, ir::ValueId x) {
+      const ir::ValueId a = conv(g, x, 8), b = tiny::relu(g, conv(g, x, 8, {}, 4));
+      output(g, conv(g, node(g, op, {a, b}, {}, tiny::value(g, a).dims), 4), "y");
+    };
+    check({op, build, lone_tflite("edgetpu"), 28});
+  }
+  const auto build = [](ir::Graph& g, ir::ValueId x) {
+    const ir::ValueId a = conv(g, x, 8);
+    output(g, node(g, "ReduceSum", {a, tiny::constant_i(g, {2, 3})}, {}, tiny::Dims{1, 8, 1, 1}), "y");
+  };
+  check({"ReduceSum", build, lone_tflite("edgetpu"), 28});
+}
+
 TEST_CASE("fix without images keeps products on integers whose results are floats in the file") {
   ir::Graph g = tiny::graph(17);
   const tiny::Dims dims{1, 8, 32};
