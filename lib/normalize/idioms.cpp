@@ -99,14 +99,17 @@ NodeId mean_of(const Graph& graph, ValueId value, bool pools) {
   return mean == kNone && pools ? producer_if(graph, value, "GlobalAveragePool") : mean;
 }
 
-/// Mean with keepdims over the last axes: how many of them (0: something else).
-int64_t trailing_axes(const Graph& graph, NodeId mean) {
+constexpr int64_t kChannels = -1;  // in place of a number of axes: dimension 1 of three or more
+
+/// Mean with keepdims over the last axes: how many of them, or kChannels (0: something else).
+int64_t normalized_axes(const Graph& graph, NodeId mean) {
   const Node& node = node_at(graph, mean);
   if (ir::standard_op(node, "GlobalAveragePool")) return rank_of(graph, node.inputs[0]) == 3 ? 1 : 0;
   const auto axes = list_operand(graph, node, "axes", 1);
   if (!axes || axes->empty() || ir::int_attribute(node, "keepdims", 1) != 1) return 0;
   const int64_t rank = rank_of(graph, node.inputs[0]);
   const int64_t count = static_cast<int64_t>(axes->size());
+  if (count == 1 && rank > 2 && (axes->at(0) == 1 || axes->at(0) == 1 - rank)) return kChannels;
   std::vector<bool> seen(axes->size(), false);
   for (int64_t axis : *axes) {
     if (axis >= 0 && rank < 0) return 0;
@@ -122,9 +125,9 @@ ValueId centred(const Graph& graph, ValueId value, bool pools, int64_t& axes, No
   const NodeId sub = producer_if(graph, value, "Sub");
   const NodeId mean = sub != kNone ? mean_of(graph, node_at(graph, sub).inputs[1], pools) : kNone;
   if (mean == kNone || node_at(graph, mean).inputs[0] != node_at(graph, sub).inputs[0]) return kNone;
-  axes = trailing_axes(graph, mean);
+  axes = normalized_axes(graph, mean);
   append(nodes, {sub, mean});
-  return axes > 0 ? node_at(graph, sub).inputs[0] : kNone;
+  return axes != 0 ? node_at(graph, sub).inputs[0] : kNone;
 }
 
 /// value = sqrt(mean((x - mean(x))^2) + epsilon): x, else kNone.
@@ -134,7 +137,7 @@ ValueId deviation(const Graph& graph, ValueId value, bool pools, int64_t& axes, 
   const NodeId add = root != kNone ? producer_if(graph, node_at(graph, root).inputs[0], "Add") : kNone;
   const auto shifted = add != kNone ? scalar_op(graph, add) : std::nullopt;
   const NodeId mean = shifted ? mean_of(graph, shifted->x, pools) : kNone;
-  if (mean == kNone || (axes = trailing_axes(graph, mean)) == 0) return kNone;
+  if (mean == kNone || (axes = normalized_axes(graph, mean)) == 0) return kNone;
   epsilon = shifted->c;
   append(nodes, {root, add, mean});
   const ValueId square = node_at(graph, mean).inputs[0];
@@ -175,28 +178,30 @@ std::optional<std::pair<ValueId, ValueId>> quotient(const Graph& graph, NodeId i
   return std::nullopt;
 }
 
-/// `parameter` has one number for each normalized position of x, and ones before.
-bool is_trailing(const Graph& graph, ValueId parameter, int64_t axes, ValueId x) {
+/// `parameter` has one number for each normalized position of x, and ones elsewhere.
+bool is_by_position(const Graph& graph, ValueId parameter, int64_t axes, ValueId x) {
   const ir::Value& p = value_at(graph, parameter);
-  if (!p.constant || p.dtype != ir::DType::kFloat || static_cast<int64_t>(p.dims.size()) < axes) return false;
-  if (rank_of(graph, x) < static_cast<int64_t>(p.dims.size())) return false;
-  const auto& dims = value_at(graph, x).dims;
-  for (size_t i = 0; i < p.dims.size(); ++i) {
-    const bool normalized = i + static_cast<size_t>(axes) >= p.dims.size();
-    if (p.dims[i] != (normalized ? dims[dims.size() - p.dims.size() + i] : 1)) return false;
+  const int64_t rank = rank_of(graph, x), own = static_cast<int64_t>(p.dims.size());
+  const int64_t farthest = axes == kChannels ? rank - 1 : axes;  // normalized position, counted from the end
+  if (!p.constant || p.dtype != ir::DType::kFloat || own < farthest || rank < own) return false;
+  const Dims& dims = value_at(graph, x).dims;
+  for (int64_t from_end = 1; from_end <= own; ++from_end) {
+    const bool normalized = axes == kChannels ? from_end == farthest : from_end <= farthest;
+    const int64_t wanted = normalized ? dims[static_cast<size_t>(rank - from_end)] : 1;
+    if (p.dims[static_cast<size_t>(own - from_end)] != wanted) return false;
   }
   return true;
 }
 
 /// The constant operand of the `op` that alone reads `value`, if it has one number for each normalized
 /// position.
-ValueId trailing_parameter(const Graph& graph, ValueId value, const char* op, int64_t axes, ValueId x,
-                           NodeId& user) {
+ValueId parameter_of(const Graph& graph, ValueId value, const char* op, int64_t axes, ValueId x,
+                     NodeId& user) {
   user = sole_consumer(graph, value);
   if (user == kNone || !ir::standard_op(node_at(graph, user), op)) return kNone;
   const Node& node = node_at(graph, user);
   const ValueId parameter = node.inputs[node.inputs[0] == value ? 1 : 0];
-  return is_trailing(graph, parameter, axes, x) ? parameter : kNone;
+  return is_by_position(graph, parameter, axes, x) ? parameter : kNone;
 }
 
 }  // namespace
@@ -252,15 +257,16 @@ std::optional<LayerNorm> layer_norm_at(const Graph& graph, NodeId division) {
       axes != deviation_axes)
     return std::nullopt;
   LayerNorm norm;
-  norm.axis = -axes;
+  norm.over_channels = axes == kChannels;
+  norm.axis = norm.over_channels ? -1 : -axes;
   norm.epsilon = static_cast<float>(epsilon);
   ValueId out = node_at(graph, division).outputs[0];
   NodeId user = kNone;
-  norm.gamma = trailing_parameter(graph, out, "Mul", axes, x, user);
+  norm.gamma = parameter_of(graph, out, "Mul", axes, x, user);
   if (norm.gamma != kNone) {
     nodes.push_back(user);
     out = node_at(graph, user).outputs[0];
-    norm.beta = trailing_parameter(graph, out, "Add", axes, x, user);
+    norm.beta = parameter_of(graph, out, "Add", axes, x, user);
     if (norm.beta != kNone) {
       nodes.push_back(user);
       out = node_at(graph, user).outputs[0];
@@ -338,9 +344,10 @@ std::optional<Moments> moments_at(const Graph& graph, NodeId last) {
              int64_t axes = 0;
              if (deviates == kNone || maker == kNone || node_at(graph, maker).inputs[0] != x ||
                  deviation(graph, deviates, true, axes, m.epsilon, m.nodes) != x ||
-                 axes != trailing_axes(graph, maker) || !is_trailing(graph, m.beta, axes, x) ||
-                 (m.gamma != kNone && !is_trailing(graph, m.gamma, axes, x)))
+                 axes != normalized_axes(graph, maker) || !is_by_position(graph, m.beta, axes, x) ||
+                 (m.gamma != kNone && !is_by_position(graph, m.gamma, axes, x)))
                return false;
+             if (axes == kChannels) return false;
              m.axes = axes;
              found = m;
              return true;
@@ -394,7 +401,8 @@ std::vector<Idiom> recognise(const Graph& graph) {
   for (const NodeId id : ir::topological_order(graph)) {
     for (const auto finder : kFinders)
       if (const auto idiom = finder(graph, id)) keep(*idiom);
-    if (const auto norm = layer_norm_at(graph, id)) keep(norm->idiom);
+    // The runtime joins none over channels in the middle.
+    if (const auto norm = layer_norm_at(graph, id); norm && !norm->over_channels) keep(norm->idiom);
   }
   return found;
 }

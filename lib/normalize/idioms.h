@@ -25,7 +25,9 @@ std::optional<plan::Idiom> attention_at(const ir::Graph& graph, ir::NodeId last)
 /// LayerNorm with what its rewrite needs besides the group.
 struct LayerNorm {
   plan::Idiom idiom;
-  int64_t axis = -1;  // first normalized axis; negative, counted from the end
+  int64_t axis = -1;           // first normalized axis; negative, counted from the end
+  bool over_channels = false;  // along dimension 1 of three or more instead; `axis` is -1, as it is behind a
+                               // Transpose
   float epsilon = 0;
   ir::ValueId gamma = ir::kNone, beta = ir::kNone;  // constants as the file has them
 };

@@ -413,6 +413,30 @@ TEST_CASE("LayerNorm becomes LayerNormalization from opset 17 on", "[normalize]"
   CHECK(normalize::spell_layer_norm(g) == 0);
 }
 
+TEST_CASE("LayerNorm over channels in the middle works on channels that lie last", "[normalize]") {
+  const auto norm = [](ir::Graph& g, int64_t axis, Dims parameter) {
+    const auto x = input(g, "x", {2, 8, 3, 5});
+    const auto mean = [&](ir::ValueId of) { return node(g, "ReduceMean", {of}, {{"axes", Dims{axis}}}); };
+    const auto d = op(g, "Sub", x, mean(x));
+    const auto deviation = fn(g, "Sqrt", op(g, "Add", mean(op(g, "Pow", d, 2_n)), Number{1e-6}));
+    const auto y = op(g, "Mul", op(g, "Div", d, deviation), constant(g, random_tensor(parameter, 4)));
+    output(g, op(g, "Add", y, constant(g, random_tensor(parameter, 5))));
+  };
+  for (const int64_t axis : {1, -3})
+    for (const Dims& parameter : {Dims{8, 1, 1}, Dims{1, 8, 1, 1}}) {
+      ir::Graph g = graph(17);
+      norm(g, axis, parameter);
+      CHECK(normalize::recognise(g).empty());
+      const auto outcome = try_rewrite::outcome(g, normalize::spell_layer_norm);
+      CHECK(outcome.count == 1);
+      CHECK(outcome.ops == "Transpose LayerNormalization Transpose");
+      CHECK(outcome.change < 1e-5);
+    }
+  ir::Graph rows = graph(17);
+  norm(rows, 2, {1, 3, 1});
+  CHECK(normalize::spell_layer_norm(rows) == 0);
+}
+
 TEST_CASE("LayerNorm that takes its mean off last comes in the usual order", "[normalize]") {
   for (const int64_t opset : {13, 18})
     for (const bool pools : {false, true})
