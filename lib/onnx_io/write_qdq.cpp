@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "ir/edit.h"
 #include "onnx_io/bodies.h"
 #include "onnx_io/qdq_writer.h"
 
@@ -219,6 +220,28 @@ std::string input_name(Writer& w, NodeId id, size_t slot) {
                                             : unfolded_constant(w, v, node.name);
 }
 
+// The runtime moves the Transposes of its integer convolutions through a Resize, and its cubic kernel refuses
+// channels that lie last where the picture shrinks or is smoothed.
+bool would_lie_last(const Writer& w, NodeId id) {
+  const ir::Node& node = w.node(id);
+  if (!ir::standard_op(node, "Resize") || ir::string_attribute(node, "mode", "nearest") != "cubic")
+    return false;
+  const ir::Value &x = w.value(node.inputs[0]), &y = w.value(node.outputs[0]);
+  if (!y.has_shape || std::none_of(w.model.plan.nodes.begin(), w.model.plan.nodes.end(),
+                                   [](const auto& one) { return one.compute == Compute::kInteger; }))
+    return false;
+  return ir::int_attribute(node, "antialias", 0) != 0 || x.dims.size() != y.dims.size() ||
+         !std::equal(x.dims.begin(), x.dims.end(), y.dims.begin(),
+                     [](int64_t from, int64_t to) { return from > 0 && from <= to; });
+}
+
+// `made` as `v`, behind a Reshape to the shape that it has, through which no Transpose is moved.
+void keep_in_place(Writer& w, const std::string& made, ValueId v, const std::string& label) {
+  const ir::Tensor shape = ir::int_tensor(ir::Dims(w.value(v).dims.size(), 0));
+  add_node(w, new_node("Reshape"), {made, shared_constant(w, 'c', shape, label)}, {w.written_as.at(v)},
+           label);
+}
+
 void add_graph_node(Writer& w, NodeId id) {
   const ir::Node& node = w.node(id);
   if (as_qoperator(w, id)) return add_qoperator_node(w, id);
@@ -228,7 +251,10 @@ void add_graph_node(Writer& w, NodeId id) {
   std::vector<std::string> inputs, outputs;
   for (size_t slot = 0; slot < slots; ++slot) inputs.push_back(input_name(w, id, slot));
   for (const ValueId v : node.outputs) outputs.push_back(v == kNone ? "" : w.written_as.at(v));
+  const bool apart = would_lie_last(w, id);
+  if (apart) outputs[0] = fresh_name(w, 'd');
   add_node(w, node, inputs, outputs, node.name);
+  if (apart) keep_in_place(w, outputs[0], node.outputs[0], node.name);
   for (const ValueId v : node.outputs)
     if (v != kNone && has_pair(w, v)) add_quantize(w, v, node.name);
 }

@@ -1946,6 +1946,21 @@ TEST_CASE("fix without images keeps products on integers whose results are float
   CHECK(sqnr_db(ort_try::run(file, inputs)[0], ort_try::run(fixed.onnx, inputs)[0]) > 60);
 }
 
+TEST_CASE("a cubic Resize that shrinks stands between integer convolutions") {
+  for (const float scale : {0.75f, 0.5f}) {
+    const auto build = [&](ir::Graph& g, ir::ValueId x) {
+      const ir::ValueId scales =
+          constant(g, ir::make_tensor(std::span<const float>(std::vector<float>{1, 1, scale, scale}), {4}));
+      const ir::ValueId small = node(g, "Resize", {tiny::relu(g, conv(g, x, 8)), ir::kNone, scales},
+                                     {{"mode", std::string("cubic")}});
+      const ir::ValueId weight = constant(g, random_tensor({4, 8, 3, 3}, 5, -0.5f, 0.5f));
+      output(g, node(g, "Conv", {small, weight}, {}), "y");
+    };
+    check({"cubic", build, {"/placement=full"}, 28});
+    check({"integer ops", build, {"/placement=full", "/output/onnx/form=qoperator"}, 28});
+  }
+}
+
 TEST_CASE("images grow pixel by pixel in ONNX files, and compute the same to the last bit", "[litert]") {
   for (const char* mode : {"DCR", "CRD"})
     for (const int64_t channels : {8, 3}) {
