@@ -31,6 +31,7 @@
 #include "prepare.h"
 #include "proof/verdict.h"
 #include "run/ort_runner.h"
+#include "search/activation_memory.h"
 #include "search/attempt.h"
 #include "search/balance_graph.h"
 #include "search/places.h"
@@ -134,14 +135,13 @@ ConvertResult convert(const ConvertOptions& options) {
   const run::Doors doors = onnx_doors();
 
   // From here the config is complete and every key in it means something.
-  const config::CoreConfig config = load_config(options, diagnostics);
+  config::CoreConfig config = load_config(options, diagnostics);
   if (config.mode == config::Mode::kStrip) return fix(options, true);
   check_gates(config);
   if (wants(options, "tflite") && !wants_format(config, "tflite"))
     throw Error(Exit::kUsage,
                 {"no-such-dump", "--dump tflite", "no .tflite is written", "add --format tflite"});
   const target::TargetSpec target = target_of(config);
-  const bool full = is_full(config, target);
   run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
   const OutputPaths outputs = plan_outputs(options, config);
 
@@ -193,9 +193,18 @@ ConvertResult convert(const ConvertOptions& options) {
   describe_rules(result.report, graph, places.rules);
   describe_idioms(result.report, places.idioms);
   const bool rounds = config::rounds_activations(config);
+  plan::QuantPlan plan = outline_of_fastest(graph, places, config, target);
+  if (rounds &&
+      budget_needs_integers(graph, with_shapes_of(graph, sample, doors), places, plan, config, target)) {
+    note(result.report.notes,
+         "results are integers wherever the target has them, for the budget of activations");
+    config.placement = config::Placement::kFull;
+    places = places_of(graph, config, target, sample, doors);
+    plan = outline_of_fastest(graph, places, config, target);
+  }
+  const bool full = is_full(config, target);
   if (rounds && !full)
     note(result.report.notes, select::describe_unpriced(graph, places.capabilities, target));
-  plan::QuantPlan plan = outline_of_fastest(graph, places, config, target);
   if (wants_format(config, "tflite")) check_tflite(graph, plan, sample, doors, config, target);
   watch.lap("place");
   if (options.dry_run) {

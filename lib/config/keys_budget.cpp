@@ -195,7 +195,9 @@ void add_budget_keys(std::vector<Key>& table) {
       table, "weights_memory", Kind::kBudget, &ResourceLimits::weights_memory,
       "Bytes of all constants as written: packed integers, scales and biases. Weights get 2 to 8 bits.");
   add_limit(table, "activation_memory", Kind::kBudget, &ResourceLimits::activation_memory,
-            "Bytes of the activations alive at one time, in the best order of the nodes that is found. On a "
+            "Bytes of the activations alive at one time, in the best order of the nodes that is found. Where "
+            "/placement is left out and the fastest one takes more, or the budget is a share, nodes are on "
+            "integers wherever the target has them. On a "
             "target with several widths for results (a TPC with such candidates) results get widths of their "
             "own, but in a .tflite, whose activations fill their type.");
   add_limit(table, "total_memory", Kind::kBudget, &ResourceLimits::total_memory, "Both together.");

@@ -206,6 +206,13 @@ struct SaturationRisk {
 /// What the risk comes to, in one sentence.
 std::string sentence_of(const SaturationRisk& risk);
 
+/// What the model takes of what a budget bounds.
+struct ResourceRow {
+  std::string name;               // key of target_resource_utilization
+  double taken = 0;               // bytes; bops: bit operations of one run
+  std::optional<double> allowed;  // nothing: not bounded
+};
+
 struct Report {
   std::string model, target, qconvert_version, runtime_version, config_json, config_hash, preprocessing;
   std::vector<std::string>
@@ -220,6 +227,7 @@ struct Report {
   std::vector<RuleRow> rules;           // later ones win
   std::vector<Rewrite> rewrites;
   std::vector<Correction> corrections;
+  std::vector<ResourceRow> resources;   // empty: no budget
   std::vector<FrontierPoint> frontier;  // by time; empty: nothing was placed
   std::vector<FloatRegion> float_regions;
   std::optional<Ablation> ablation;  // where it was asked for

@@ -172,6 +172,15 @@ json frontier_value(const Report& report) {
   return values;
 }
 
+json resources_value(const Report& report) {
+  json values = json::array();
+  for (const ResourceRow& row : report.resources)
+    values.push_back({{"name", row.name},
+                      {"taken", number(row.taken)},
+                      {"allowed", row.allowed ? number(*row.allowed) : json(nullptr)}});
+  return values;
+}
+
 json ablation_value(const std::optional<Ablation>& ablation) {
   if (!ablation) return nullptr;
   json rows = json::array();
@@ -297,6 +306,7 @@ json to_document(const Report& report) {
                    {"calibration_images", report.calibration_images},
                    {"calibration", calibration_value(report.calibration)},
                    {"stayed_float", stayed_float_value(report)},
+                   {"resources", resources_value(report)},
                    {"frontier", frontier_value(report)},
                    {"float_regions", regions_value(report)},
                    {"ablation", ablation_value(report.ablation)},

@@ -102,6 +102,20 @@ std::string gates(const json& report) {
   return text;
 }
 
+std::string resources(const json& report) {
+  if (report["resources"].empty()) return "";
+  std::string text = "\n| budget | allowed | taken |\n|---|--:|--:|\n";
+  for (const json& one : report["resources"]) {
+    const auto amount = [&](const json& figure) {
+      if (figure.is_null()) return std::string("-");
+      return one["name"] == "bops" ? format("{:.4g}", figure.get<double>())
+                                   : human_bytes(figure.get<double>());
+    };
+    text += row({cell(text_of(one["name"])), amount(one["allowed"]), amount(one["taken"])});
+  }
+  return text;
+}
+
 std::string frontier(const json& report) {
   if (report["frontier"].size() < 2) return "";
   // By time where floats were weighed against integers, by bytes where widths were.
@@ -163,8 +177,8 @@ std::string remarks(const json& report) {
 
 std::string to_markdown(const Report& report) {
   const json document = to_document(report);
-  return head(document) + gates(document) + files(document) + accuracy(document) + frontier(document) +
-         stayed_float(document) + worst_layers(document) + remarks(document) +
+  return head(document) + gates(document) + files(document) + accuracy(document) + resources(document) +
+         frontier(document) + stayed_float(document) + worst_layers(document) + remarks(document) +
          format("\nqconvert {}, ONNX Runtime {}\n", cell(text_of(document["qconvert_version"])),
                 cell(text_of(document["runtime_version"])));
 }

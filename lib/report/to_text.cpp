@@ -252,6 +252,19 @@ std::string changes(const Report& report, bool verbose) {
   return text;
 }
 
+std::string amount_of(const ResourceRow& row, double amount) {
+  return row.name == "bops" ? format("{:.4g}", amount) : human_bytes(amount);
+}
+
+std::string resources(const Report& report) {
+  if (report.resources.empty()) return "";
+  std::vector<Row> rows{{"budget", "allowed", "taken"}};
+  for (const ResourceRow& row : report.resources)
+    rows.push_back(
+        {"  " + row.name, row.allowed ? amount_of(row, *row.allowed) : "-", amount_of(row, row.taken)});
+  return "\n" + columns(rows, "lrr", 0);
+}
+
 std::string widths_tried(const Report& report) {
   std::vector<Row> rows;
   for (const FrontierPoint& point : report.frontier)
@@ -310,8 +323,8 @@ std::string to_text(const Report& report, bool verbose) {
                      speed(report) + gates(report);
   text +=
       plan(report) + worst_layers(report, verbose) + integer_coverage(report) + stayed_float(report, verbose);
-  text += ablation(report, verbose) + widths_tried(report) + changes(report, verbose) + saturation(report) +
-          hints(report) + remarks(report, verbose);
+  text += ablation(report, verbose) + resources(report) + widths_tried(report) + changes(report, verbose) +
+          saturation(report) + hints(report) + remarks(report, verbose);
   if (verbose) text += timings(report);
   return text;
 }

@@ -9,6 +9,7 @@
 
 #include "base/progress.h"
 #include "base/text.h"
+#include "deliver/write_tflite.h"
 #include "run/heap.h"
 #include "search/spend_results.h"
 
@@ -66,7 +67,8 @@ Figures figures_of(const BudgetScene& scene, const WidthStudy& study) {
 }
 
 // Throws where activations alone are too many.
-budget::Limits limits_of(const WidthStudy& study, const Figures& figures, bool narrow_results) {
+budget::Limits limits_of(const BudgetScene& scene, const WidthStudy& study, const Figures& figures,
+                         bool narrow_results) {
   budget::Limits limits;
   if (figures.weights) limits.bytes = static_cast<int64_t>(*figures.weights);
   const double peak = study.peak ? static_cast<double>(study.peak->bytes) : 0;
@@ -75,7 +77,9 @@ budget::Limits limits_of(const WidthStudy& study, const Figures& figures, bool n
         "activation_memory", *figures.activations, peak,
         format("at the fullest moment these are alive{}: {}",
                narrow_results ? ", as narrow as the target has them" : "", join(study.peak_names, ", ")),
-        "give it that much; widths of weights do not change it");
+        is_full(scene.config, scene.target)
+            ? "give it that much; widths of weights do not change it"
+            : "give it that much, or have integers wherever the target has them: \"placement\": \"full\"");
   if (figures.total) {
     const auto left = static_cast<int64_t>(std::floor(*figures.total - peak));
     limits.bytes = std::min(limits.bytes.value_or(left), left);
@@ -103,6 +107,7 @@ config::CoreConfig with_few_images(config::CoreConfig config) {
 struct Smallest {
   Attempt made;
   int64_t bytes = 0;  // as written
+  std::vector<size_t> picks;
 };
 
 // The smaller of two: each item as small as it can be by itself, or one width for all, which needs one table.
@@ -116,7 +121,7 @@ Smallest smallest_of(const BudgetScene& scene, const WidthStudy& study) {
     if (smallest && picks == each) continue;
     Attempt made = build(scene, study, picks, with_few_images(scene.config));
     const int64_t bytes = written_bytes(scene, made.model);
-    if (!smallest || bytes < smallest->bytes) smallest = {std::move(made), bytes};
+    if (!smallest || bytes < smallest->bytes) smallest = {std::move(made), bytes, picks};
   }
   return std::move(*smallest);
 }
@@ -271,6 +276,23 @@ std::vector<Tried> candidates_for(const BudgetScene& scene, const WidthStudy& st
   return tried;
 }
 
+// What a choice of widths takes, beside what is allowed.
+std::vector<report::ResourceRow> resources_of(const BudgetScene& scene, const WidthStudy& study,
+                                              const Figures& figures, const std::vector<size_t>& picks,
+                                              int64_t constants) {
+  const std::vector<int> bits = widths(scene.config, scene.target);
+  double bops = study.other_bops;
+  for (size_t i = 0; i < study.items.size(); ++i) bops += study.items[i].products * bits[picks[i]];
+  std::vector<report::ResourceRow> rows{{"weights_memory", static_cast<double>(constants), figures.weights}};
+  if (study.peak) {
+    const auto peak = static_cast<double>(study.peak->bytes);
+    rows.push_back({"activation_memory", peak, figures.activations});
+    rows.push_back({"total_memory", peak + static_cast<double>(constants), figures.total});
+  }
+  rows.push_back({"bops", bops, figures.bops});
+  return rows;
+}
+
 }  // namespace
 
 Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, report::Report& report) {
@@ -285,7 +307,7 @@ Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, repor
   const auto count = [&] {
     count_operations(scene, weights, study);
     count_activations(scene, study);
-    return limits_of(study, figures, !results.items.empty());
+    return limits_of(scene, study, figures, !results.items.empty());
   };
   if (!results.items.empty()) {
     const plan::QuantPlan base =
@@ -312,6 +334,7 @@ Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, repor
   };
   const config::CoreConfig few = with_few_images(scene.config);
   std::optional<Attempt> best;  // so far
+  std::vector<size_t> picks;    // its widths
   for (const Tried& tried : candidates) {
     Attempt made = build(scene, study, tried.picks, few);
     const int64_t bytes = written_bytes(scene, made.model);
@@ -326,6 +349,7 @@ Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, repor
   // More images mostly bring more, and other scales, of which there may be too many.
   if (best) {
     const Tried& chosen = candidates[order[0]];
+    picks = chosen.picks;
     Attempt made = build(scene, study, chosen.picks, scene.config);
     const int64_t bytes = written_bytes(scene, made.model);
     const bool better = fits(bytes) && made.fidelity.worst_db() >= measured[order[0]] - kFlattered;
@@ -340,7 +364,9 @@ Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, repor
     report.frontier.push_back({"as narrow as can be", std::nan(""), smallest.bytes, kNotPredicted,
                                smallest.made.fidelity.worst_db(), true});
     best = std::move(smallest.made);
+    picks = std::move(smallest.picks);
   }
+  report.resources = resources_of(scene, study, figures, picks, written_bytes(scene, best->model));
   return std::move(*best);
 }
 

@@ -265,24 +265,12 @@ std::optional<budget::MemoryGraph> memory_of(const BudgetScene& scene) {
     if (const target::OpRule* rule = rule_of(scene, v);
         rule && !hands_on(scene, v) && !rule->result_widths.empty())
       packed.insert(decision_of(scene, v).scale_group);
-  const auto inside = [&](ir::ValueId v) {
-    const std::vector<ir::NodeId>& readers = scene.graph.values[static_cast<size_t>(v)].consumers;
-    return !readers.empty() && !ir::is_output(scene.graph, v) &&
-           std::all_of(readers.begin(), readers.end(), [&](ir::NodeId reader) {
-             const std::vector<ir::ValueId>& joined = scene.capabilities[static_cast<size_t>(reader)].joined;
-             return std::find(joined.begin(), joined.end(), v) != joined.end();
-           });
-  };
-  const auto bytes_of = [&](ir::ValueId v) -> std::optional<int64_t> {
-    const std::optional<ir::Dims> dims = ir::static_dims(scene.sized, v);
-    if (!dims) return std::nullopt;
-    const int64_t elements = ir::element_count(*dims);
+  return memory_of(scene.graph, scene.sized, scene.capabilities, [&](ir::ValueId v) {
     const plan::ValueDecision& decision = decision_of(scene, v);
-    if (!decision.quantized) return (elements * ir::bits_of(ir::value_at(scene.sized, v).dtype) + 7) / 8;
+    if (!decision.quantized) return ir::bits_of(ir::value_at(scene.sized, v).dtype);
     const int bits = decision.params.bits;
-    return (elements * (packed.contains(decision.scale_group) ? bits : bits > 8 ? 16 : 8) + 7) / 8;
-  };
-  return budget::memory_graph(scene.sized, bytes_of, inside);
+    return packed.contains(decision.scale_group) ? bits : bits > 8 ? 16 : 8;
+  });
 }
 
 void settle_results(BudgetScene& scene, const ResultChoice& choice, const plan::Candidates& weights,

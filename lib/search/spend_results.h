@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "budget/resources.h"
+#include "search/activation_memory.h"
 #include "search/width_study.h"
 
 namespace qc {

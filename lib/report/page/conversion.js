@@ -34,6 +34,7 @@ views.conversion = (report, drawings) => {
     ablationSection(report, (index) => choose(index, true)),
     report.nodes.length > 0 && h('section', {id: 'layer', 'aria-labelledby': 'layer-title'}, heading, layer),
     report.files.map((file, i) => fileSection(report, file, i, (index) => choose(index, true))),
+    resourcesSection(report),
     frontierSection(report),
     calibrationSection(report, drawings),
     changesSection(report),
@@ -209,6 +210,19 @@ function fileSection(report, file, number, choose) {
       {title: 'kind', head: true, value: ([kind]) => kind},
       {title: 'bytes', number: true, value: ([, bytes]) => bytes, cell: ([, bytes]) => bytes.toLocaleString('en')},
       {title: 'share', number: true, value: ([, bytes]) => percent(bytes / file.size)},
+    ]}).element);
+}
+
+function resourcesSection(report) {
+  const rows = report.resources || [];
+  if (!rows.length) return null;
+  const amount = (row, figure) => (figure === null ? '' : row.name === 'bops' ? short(figure) : bytesText(figure));
+  return section('resources', 'Budget', h('p', {class: 'soft'},
+    'What the written model takes beside what it may take: constants as written, activations alive at one time in the best order of the nodes that was found, both together, and bit operations of one run.'),
+    table({label: 'Budget', rows, columns: [
+      {title: 'resource', head: true, value: (row) => row.name},
+      {title: 'allowed', number: true, value: (row) => row.allowed ?? '', cell: (row) => amount(row, row.allowed)},
+      {title: 'taken', number: true, value: (row) => row.taken, cell: (row) => amount(row, row.taken)},
     ]}).element);
 }
 
