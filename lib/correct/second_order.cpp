@@ -13,9 +13,8 @@
 namespace qc::correct {
 namespace {
 
-constexpr double kLargestBias = 1073741824.0;  // of an int32 bias: as quantize.cpp
-constexpr double kBiasRoom = 2;                // what a correction may make of a bias
-constexpr int64_t kHeldOutEvery = 4;           // of the images, for the strength of the re-target
+constexpr double kBiasRoom = 2;       // what a correction may make of a bias
+constexpr int64_t kHeldOutEvery = 4;  // of the images, for the strength of the re-target
 // Patches that are enough to tell what a width costs, and for each element of a patch.
 constexpr int64_t kQuickPatches = 4096, kQuickPatchesEach = 8;
 
@@ -97,7 +96,7 @@ Rows rows_of(const Work& work, int64_t g) {
     const double b =
         bias ? std::fabs(static_cast<double>(bias->as<float>()[static_cast<size_t>(g * w.rows + r)])) : 0;
     const double step = input.quantized ? static_cast<double>(input.params.scales.at(0)) : 1.0;
-    rows.smallest.push_back(static_cast<float>(kBiasRoom * b / (step * kLargestBias)));
+    rows.smallest.push_back(static_cast<float>(kBiasRoom * b / (step * quant::largest_bias(work.params))));
   }
   return rows;
 }

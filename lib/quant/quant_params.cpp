@@ -148,6 +148,10 @@ QuantParams symmetric_params(double threshold, int bits, bool is_signed, bool na
   return params;
 }
 
+double largest_bias(const QuantParams& weight) {
+  return weight.stored_bits() <= 4 ? 0x1p26 : 0x1p30;
+}
+
 float range_min(const QuantParams& params) {
   return bounds(params, params.zero_points[0]).low * params.scales[0];
 }

@@ -53,6 +53,11 @@ QuantParams asymmetric_params(double min, double max, int bits, bool is_signed);
 /// kLeastScale.
 QuantParams symmetric_params(double threshold, int bits, bool is_signed, bool narrow_range);
 
+/// The largest integer, in size, that a bias beside such a weight may have: the accumulator keeps room, and
+/// the sum stays below 2^31 while K * 255 * 127 < 2^30, that is K < 33,000. XNNPACK sums weights of 4 bits
+/// shifted by 4 more, and the bias with them.
+double largest_bias(const QuantParams& weight);
+
 /// The real interval that the integers of a per-tensor quantizer stand for.
 float range_min(const QuantParams& params);
 float range_max(const QuantParams& params);

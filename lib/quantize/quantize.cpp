@@ -14,12 +14,6 @@ namespace {
 using plan::Compute;
 using quant::QuantParams;
 
-// Room for the accumulator beside the bias: the sum stays below 2^31 while K * 255 * 127 < 2^30, that is K <
-// 33,000. XNNPACK sums weights of 4 bits shifted by 4 more, and the bias with them.
-double largest_bias(const QuantParams& weight) {
-  return weight.stored_bits() <= 4 ? 0x1p26 : 0x1p30;
-}
-
 // The guard that nobody asked for leaves a channel alone where bounding its pairs would multiply the
 // channel's squared error by more than this (12 dB). Without a limit it cost up to 30 dB between layers that
 // share one scale, and for weights in no order.
@@ -51,7 +45,7 @@ int64_t make_biases_fit(const ir::Tensor& bias, double input_scale, QuantParams&
   const std::span<const float> b = bias.as<float>();
   for (size_t c = 0; c < b.size(); ++c) {
     float& scale = weight.scales[weight.per_channel() ? c : 0];
-    const double needed = std::fabs(static_cast<double>(b[c])) / (input_scale * largest_bias(weight));
+    const double needed = std::fabs(static_cast<double>(b[c])) / (input_scale * quant::largest_bias(weight));
     if (scale >= needed) continue;
     scale = static_cast<float>(needed * 1.0001);
     ++raised;
