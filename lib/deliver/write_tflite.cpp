@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <set>
+#include <utility>
 
 #include "base/text.h"
 #include "ir/ops.h"
@@ -326,15 +327,35 @@ std::optional<Problem> slow_kernels(const config::CoreConfig& config, const targ
       "NPU, whose kernels are others, name it (--target tflm or ethos-u)"};
 }
 
+namespace {
+
+// What the writer calls what the config asks for.
+constexpr std::pair<config::TfliteForm, tflite::Form> kForms[] = {
+    {config::TfliteForm::kInt8, tflite::Form::kInt8},
+    {config::TfliteForm::kInt16x8, tflite::Form::kInt8},  // the plan says how wide activations are
+    {config::TfliteForm::kFloat32, tflite::Form::kFloat32},
+    {config::TfliteForm::kDynamicRange, tflite::Form::kDynamicRange},
+    {config::TfliteForm::kFloat16, tflite::Form::kFloat16}};
+constexpr std::pair<config::TfliteIoType, tflite::IoType> kIoTypes[] = {
+    {config::TfliteIoType::kInt8, tflite::IoType::kInt8},
+    {config::TfliteIoType::kUint8, tflite::IoType::kUint8},
+    {config::TfliteIoType::kFloat32, tflite::IoType::kFloat32}};
+
+template <typename Asked, typename Written, size_t size>
+Written written_as(const std::pair<Asked, Written> (&table)[size], Asked asked) {
+  return std::ranges::find(table, asked, &std::pair<Asked, Written>::first)->second;
+}
+
+}  // namespace
+
 tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
                            const run::Doors& doors, const config::CoreConfig& config,
                            const target::TargetSpec& target) {
   tflite::LowerOptions options;
-  const bool planned = config.output.tflite_form == config::TfliteForm::kInt16x8;  // as the plan says, too
-  options.form = planned ? tflite::Form::kInt8 : static_cast<tflite::Form>(config.output.tflite_form);
+  options.form = written_as(kForms, config.output.tflite_form);
   if (config.mode == config::Mode::kFloat16) options.form = tflite::Form::kFloat16;
   if (config.mode == config::Mode::kDynamic) options.form = tflite::Form::kDynamicRange;
-  options.io_type = static_cast<tflite::IoType>(config.output.tflite_io_type);
+  options.io_type = written_as(kIoTypes, config.output.tflite_io_type);
   options.keep_nchw_io = config.output.tflite_keep_nchw_io;
   options.metadata = metadata_of(config);
   options.int4 = !target.tflite || !target.tflite->limits.contains("int4");
