@@ -156,7 +156,7 @@ void describe_idioms(report::Report& report, const std::vector<plan::Idiom>& idi
 
 void describe_rules(report::Report& report, const ir::Graph& graph, const select::ResolvedRules& rules) {
   for (const select::RuleMatch& match : rules.matches) {
-    report::RuleRow row{match.place, match.settings, {}};
+    report::RuleRow row{match.place, match.json, {}};
     for (const ir::NodeId id : match.nodes) row.nodes.push_back(graph.nodes[static_cast<size_t>(id)].name);
     report.rules.push_back(std::move(row));
   }

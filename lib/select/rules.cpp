@@ -192,7 +192,7 @@ Settings settings_of(const config::NodeSettings& s) {
 
 void apply_rule(const Scene& scene, const config::Rule& rule, ResolvedRules& resolved,
                 Diagnostics& diagnostics) {
-  RuleMatch match{rule.place, rule.json, {}};
+  RuleMatch match{rule.place, rule.json, rule.settings, {}};
   for (const ir::NodeId id : scene.order)
     if (fits(scene, rule.filter, id)) match.nodes.push_back(id);
   const bool weighted = std::any_of(match.nodes.begin(), match.nodes.end(), [&](ir::NodeId id) {
@@ -284,7 +284,7 @@ void check_width(const ir::Graph& graph, const target::TargetSpec& target, const
                  const ResolvedRules& rules, Diagnostics& diagnostics) {
   for (const ir::NodeId id : match.nodes) {
     const std::optional<int>& bits = rules.nodes[static_cast<size_t>(id)].weights_n_bits;
-    const bool asks = bits && match.settings.find("weights_n_bits") != std::string::npos;
+    const bool asks = bits && match.asked.weights_n_bits;
     if (!asks || target.weight_widths.contains(*bits) ||
         !ir::weight_traits(graph, graph.nodes[static_cast<size_t>(id)]))
       continue;
@@ -301,7 +301,7 @@ void check_width(const ir::Graph& graph, const target::TargetSpec& target, const
 // The same for results, of ops for which the target names widths.
 void check_result_width(const ir::Graph& graph, const target::TargetSpec& target, const RuleMatch& match,
                         const ResolvedRules& rules, Diagnostics& diagnostics) {
-  if (match.settings.find("activation_n_bits") == std::string::npos) return;
+  if (!match.asked.activation_n_bits) return;
   for (const ir::NodeId id : match.nodes) {
     const std::optional<int>& bits = rules.nodes[static_cast<size_t>(id)].activation_n_bits;
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];

@@ -13,7 +13,8 @@ namespace qc::select {
 
 struct RuleMatch {
   std::string place;              // "/bit_width_config/0"
-  std::string settings;           // the rule as JSON
+  std::string json;               // the rule as it was written
+  config::NodeSettings asked;     // what it sets, whatever later rules say
   std::vector<ir::NodeId> nodes;  // in topological order
 };
 

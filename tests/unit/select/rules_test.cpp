@@ -129,6 +129,23 @@ TEST_CASE("a width of 16 takes the node, and what reads its result, to float") {
   CHECK(place(result, "block/point").ability == select::Ability::kInteger);
 }
 
+TEST_CASE("a width that the target lacks is told of the rule that asks for it, whatever others name") {
+  const Net net;
+  const target::TargetSpec target = target::load("imx500");
+  const auto rules = resolve(net.graph, R"([
+      {"filter": {"not": {"name_contains": "weights_n_bits"}}, "mode": "static"},
+      {"filter": {"name": "stem"}, "weights_n_bits": 3}])");
+  const auto capabilities = select::capabilities(net.graph, target, {}, {}, rules.nodes);
+  try {
+    select::check_placed(net.graph, target, capabilities, rules);
+    FAIL("no error");
+  } catch (const Error& error) {
+    REQUIRE(error.problems.size() == 1);
+    CHECK(error.problems[0].place == "/bit_width_config/1");
+    CHECK_THAT(error.problems[0].cause, Catch::Contains("no weights of 3 bits"));
+  }
+}
+
 TEST_CASE("weights get the widths of their rules, a shared one the largest") {
   Net net;
   const ir::ValueId shared = net.graph.nodes[static_cast<size_t>(net.by_name.at("block/point"))].inputs[1];
