@@ -131,22 +131,6 @@ Rescales measure_rescales(simulate::Simulator& simulator, simulate::FloatModel& 
   return rescales;
 }
 
-simulate::Hook rescaling(const Rescales& rescales, const std::vector<Layer>& layers) {
-  struct Own {
-    Rescale rescale;
-    int axis;
-  };
-  std::map<ir::ValueId, Own> by_value;
-  for (const Layer& layer : layers)
-    if (const auto found = rescales.find(layer.node); found != rescales.end())
-      by_value[layer.result] = {found->second, layer.axis};
-  return [own = std::move(by_value)](ir::ValueId value, int64_t, std::span<float> tensor,
-                                     std::span<const int64_t> dims) {
-    const auto at = own.find(value);
-    if (at != own.end()) apply(tensor, layout_of(dims, at->second.axis), at->second.rescale);
-  };
-}
-
 BiasDeltas measure_input_shifts(simulate::Simulator& simulator, const plan::QuantizedModel& model,
                                 const std::vector<Layer>& layers, const images::ImageSource& source,
                                 std::span<const int64_t> indices, double threshold, int threads) {

@@ -30,9 +30,6 @@ Rescales measure_rescales(simulate::Simulator& simulator, simulate::FloatModel& 
                           const std::vector<Layer>& layers, const images::ImageSource& source,
                           std::span<const int64_t> indices, int64_t memory_limit, int threads);
 
-/// A simulator hook that applies them.
-simulate::Hook rescaling(const Rescales& rescales, const std::vector<Layer>& layers);
-
 /// Bias deltas -sum over inputs and window of W * E[Q(x) - x], x the layer's data input on these images. A
 /// channel whose |E[Q(x) - x]| is below `threshold` percent of |E[x]| is left out. Padding is not looked at,
 /// as in MCT. The simulator must tap the inputs.

@@ -8,10 +8,10 @@ namespace qc::ir {
 namespace {
 
 constexpr std::array<WeightTraits, 4> kWeighted{{
-    {"Conv", 0, 1, 2},
-    {"ConvTranspose", 0, 1, 2},
-    {"Gemm", 0, 1, 2},
-    {"MatMul", 0, 1, kNone},
+    {"Conv", 0, 1},
+    {"ConvTranspose", 0, 1},
+    {"Gemm", 0, 1},
+    {"MatMul", 0, 1},
 }};
 
 }  // namespace

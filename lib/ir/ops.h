@@ -12,7 +12,6 @@ struct WeightTraits {
   std::string_view op_type;
   int data_slot;  // the activation that the weight multiplies
   int weight_slot;
-  int bias_slot;  // kNone: the op takes no bias
 };
 
 /// Traits of a node of the standard domain that multiplies an activation by a *constant float* weight;

@@ -69,17 +69,4 @@ std::string pack_words(std::span<const int32_t> integers, int bits) {
   return bytes;
 }
 
-std::vector<int32_t> unpack_words(std::string_view bytes, int64_t count, int bits) {
-  const auto in_word = static_cast<size_t>(values_in_word(bits));
-  std::vector<int32_t> patterns(static_cast<size_t>(count));
-  for (size_t i = 0; i < patterns.size(); ++i) {
-    uint64_t word = 0;
-    for (size_t b = 0; b < 8; ++b)
-      word |= uint64_t{static_cast<unsigned char>(bytes[i / in_word * 8 + b])} << (8 * b);
-    patterns[i] = static_cast<int32_t>((word >> (i % in_word * static_cast<size_t>(bits))) &
-                                       ((uint64_t{1} << bits) - 1));
-  }
-  return patterns;
-}
-
 }  // namespace qc::quant

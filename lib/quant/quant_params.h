@@ -97,7 +97,5 @@ constexpr int values_in_word(int bits) {
   return 64 / bits;
 }
 std::string pack_words(std::span<const int32_t> integers, int bits);
-/// The bit patterns, 0..2^bits - 1.
-std::vector<int32_t> unpack_words(std::string_view bytes, int64_t count, int bits);
 
 }  // namespace qc::quant

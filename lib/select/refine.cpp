@@ -99,9 +99,4 @@ Refined choose(const std::vector<Refined>& frontier, const Goal& goal) {
   return chosen;
 }
 
-Refined refine(const ir::Graph& graph, const std::vector<Capability>& capabilities,
-               const PlacementCosts& time, const MeasuredNoise& noise, const Goal& goal) {
-  return choose(frontier(graph, capabilities, time, noise, goal), goal);
-}
-
 }  // namespace qc::select

@@ -53,8 +53,4 @@ std::vector<Refined> frontier(const ir::Graph& graph, const std::vector<Capabili
 /// noisy within the time slack: accuracy that cannot be had is not paid for.
 Refined choose(const std::vector<Refined>& frontier, const Goal& goal);
 
-/// choose() of frontier().
-Refined refine(const ir::Graph& graph, const std::vector<Capability>& capabilities,
-               const PlacementCosts& time, const MeasuredNoise& noise, const Goal& goal);
-
 }  // namespace qc::select

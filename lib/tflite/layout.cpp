@@ -195,18 +195,4 @@ Layouts assign_layouts(const ir::Graph& graph, const std::vector<NodeSides>& sid
   return layouts;
 }
 
-int64_t transposed_bytes(const ir::Graph& graph, const Layouts& layouts, const LayoutOptions& options) {
-  int64_t bytes = 0;
-  for (ir::ValueId v = 0; v < static_cast<ir::ValueId>(graph.values.size()); ++v) {
-    const ir::Value& value = value_at(graph, v);
-    if (value.constant || value.dims.size() < 3) continue;
-    const bool last = layouts.value[static_cast<size_t>(v)];
-    bool both = ir::is_output(graph, v) && (options.keep_io || value.dims.size() != 4) && last;
-    for (const ir::NodeId reader : value.consumers)
-      both = both || layouts.node_in[static_cast<size_t>(reader)] != last;
-    if (both) bytes += bytes_of(graph, v, options);
-  }
-  return bytes;
-}
-
 }  // namespace qc::tflite

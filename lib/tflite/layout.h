@@ -47,7 +47,5 @@ ir::Tensor transposed(const ir::Tensor& tensor, std::span<const int> order);
 /// `sides` by NodeId; every live value needs a static shape.
 Layouts assign_layouts(const ir::Graph& graph, const std::vector<NodeSides>& sides,
                        const LayoutOptions& options);
-/// Bytes of the values that must exist in both orders; for tests and for the report.
-int64_t transposed_bytes(const ir::Graph& graph, const Layouts& layouts, const LayoutOptions& options);
 
 }  // namespace qc::tflite

@@ -360,9 +360,4 @@ std::string text_option(const Operator& op, std::string_view name, const char* f
   return value ? *value : fallback;
 }
 
-std::vector<int64_t> list_option(const Operator& op, std::string_view name) {
-  const auto* value = option<std::vector<int64_t>>(op, name);
-  return value ? *value : std::vector<int64_t>();
-}
-
 }  // namespace qc::tflite::file

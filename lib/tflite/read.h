@@ -90,6 +90,5 @@ int64_t int_option(const Operator& op, std::string_view name, int64_t fallback =
 double float_option(const Operator& op, std::string_view name, double fallback = 0);
 /// A field of an enumeration, by the schema's name for its value: "SAME", "RELU6".
 std::string text_option(const Operator& op, std::string_view name, const char* fallback = "");
-std::vector<int64_t> list_option(const Operator& op, std::string_view name);
 
 }  // namespace qc::tflite::file

@@ -111,17 +111,4 @@ Samples value_samples(std::span<const float> values) {
   return samples;
 }
 
-Samples weighted_samples(std::vector<double> x, std::vector<double> weight, double pitch) {
-  Samples samples;
-  samples.x = std::move(x);
-  samples.weight = std::move(weight);
-  samples.pitch = pitch;
-  for (size_t i = samples.size(); i-- > 0;)
-    if (samples.weight[i] > 0) samples.min = samples.x[i];
-  for (size_t i = 0; i < samples.size(); ++i)
-    if (samples.weight[i] > 0) samples.max = samples.x[i];
-  fill_prefix_sums(samples);
-  return samples;
-}
-
 }  // namespace qc::threshold

@@ -34,7 +34,4 @@ Samples histogram_samples(const plan::TensorStats& stats, double z_threshold);
 /// with their mean (their moments stay exact), which bounds memory for weights of any size.
 Samples value_samples(std::span<const float> values);
 
-/// Samples at given places; for tests that compare with left edges.
-Samples weighted_samples(std::vector<double> x, std::vector<double> weight, double pitch);
-
 }  // namespace qc::threshold

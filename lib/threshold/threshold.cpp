@@ -1,9 +1,8 @@
-// See threshold.h. Here: the table of methods, and the search over a histogram. Weights are in weights.cpp;
-// the parts that both share are in choose.h.
+// See threshold.h. Here: the search over a histogram. Weights are in weights.cpp; the parts that both share
+// are in choose.h.
 #include "threshold/threshold.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "threshold/choose.h"
@@ -13,21 +12,6 @@
 
 namespace qc::threshold {
 namespace {
-
-constexpr std::array kMethods = {
-    MethodInfo{"NOCLIPPING", Method::kNoClipping, "the whole range that was seen, outliers included"},
-    MethodInfo{"MSE", Method::kMse, "least mean squared error"},
-    MethodInfo{"MAE", Method::kMae, "least mean absolute error: clips outliers sooner than MSE"},
-    MethodInfo{"LP", Method::kLp, "least mean of |error|^p, with p from l_p_value"},
-    MethodInfo{"KL", Method::kKl,
-               "least Kullback-Leibler divergence between the distributions before and after"},
-};
-
-constexpr auto kMethodNames = [] {
-  std::array<std::string_view, kMethods.size()> names;
-  for (size_t i = 0; i < names.size(); ++i) names[i] = kMethods[i].name;
-  return names;
-}();
 
 constexpr int kHalvings = 20;  // power-of-two candidates on histograms: as many as MCT tries
 
@@ -58,13 +42,6 @@ Found search_samples(const Samples& samples, const Family& family, const Options
 }
 
 }  // namespace
-
-std::span<const MethodInfo> methods() {
-  return kMethods;
-}
-std::span<const std::string_view> method_names() {
-  return kMethodNames;
-}
 
 Chosen search(const plan::TensorStats& stats, const Options& options) {
   const Samples samples = histogram_samples(stats, options.z_threshold);

@@ -9,7 +9,6 @@
 #include <limits>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "plan/tensor_stats.h"
@@ -54,16 +53,5 @@ Chosen search(const plan::TensorStats& stats, const Options& options);
 /// (2^-16 where all are zero).
 Chosen search(std::span<const float> values, std::span<const int64_t> dims, int axis, const Options& options,
               int threads);
-
-struct MethodInfo {
-  std::string_view name;  // as in a config
-  Method method;
-  std::string_view sentence;
-};
-
-/// The one table of methods: config, help and validation read it.
-std::span<const MethodInfo> methods();
-/// Its names ("MSE", "KL", ...).
-std::span<const std::string_view> method_names();
 
 }  // namespace qc::threshold

@@ -325,7 +325,7 @@ TEST_CASE("refining gives up time only for accuracy") {
   const TwoBranches two;
   const select::MeasuredNoise noise{{two.a, two.b}, {{0.1, 0}, {0, 1e-4}}, {0, 0}};
   const auto at = [&](const select::MeasuredNoise& measured, const select::Goal& goal) {
-    return select::refine(two.graph, two.capabilities, two.time, measured, goal);
+    return select::choose(select::frontier(two.graph, two.capabilities, two.time, measured), goal);
   };
   CHECK(at(noise, {5, 0.05}).integer == std::vector<bool>{true, true});
   const select::Refined refined = at(noise, {30, 0.05});

@@ -19,6 +19,23 @@ std::vector<NodeSides> sides(const ir::Graph& g, const std::map<std::string, Nod
   return list;
 }
 
+// Of the values that must exist in both orders.
+int64_t transposed_bytes(const ir::Graph& g, const Layouts& layouts, const LayoutOptions& options) {
+  int64_t bytes = 0;
+  for (size_t v = 0; v < g.values.size(); ++v) {
+    const ir::Value& value = g.values[v];
+    if (value.constant || value.dims.size() < 3) continue;
+    const bool last = layouts.value[v];
+    bool both =
+        ir::is_output(g, static_cast<ir::ValueId>(v)) && (options.keep_io || value.dims.size() != 4) && last;
+    for (const ir::NodeId reader : value.consumers)
+      both = both || layouts.node_in[static_cast<size_t>(reader)] != last;
+    if (both && !moves_nothing(value.dims, channels_last(value.dims.size())))
+      bytes += ir::element_count(value.dims) * (v < options.width.size() ? options.width[v] : 4);
+  }
+  return bytes;
+}
+
 TEST_CASE("channels last is 0, 2, ..., rank-1, 1, and nothing below rank 3") {
   CHECK(channels_last(2) == std::vector<int>{0, 1});
   CHECK(channels_last(3) == std::vector<int>{0, 2, 1});

@@ -5,7 +5,6 @@
 #include <catch2/catch.hpp>
 #include <cfloat>
 #include <cmath>
-#include <set>
 
 #include "distributions.h"
 #include "threshold/landscape.h"
@@ -52,17 +51,6 @@ void check_sane(const QuantParams& params) {
 }
 
 }  // namespace
-
-TEST_CASE("the table of methods names each once, and method_names follows it") {
-  REQUIRE(methods().size() == method_names().size());
-  std::set<std::string_view> seen;
-  for (size_t i = 0; i < methods().size(); ++i) {
-    CHECK(methods()[i].name == method_names()[i]);
-    CHECK(methods()[i].sentence.size() > 20);
-    seen.insert(methods()[i].name);
-  }
-  CHECK(seen == std::set<std::string_view>{"NOCLIPPING", "MSE", "MAE", "LP", "KL"});
-}
 
 TEST_CASE("weights without clipping, by hand") {
   struct Row {

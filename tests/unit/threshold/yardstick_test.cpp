@@ -146,6 +146,25 @@ Steps our_choice(const Samples& samples, const Options& options, bool is_signed)
   return {best.grid.scale, best.grid.low, best.grid.high};
 }
 
+/// Samples at given places.
+Samples weighted_samples(std::vector<double> x, std::vector<double> weight, double pitch) {
+  Samples samples;
+  samples.x = std::move(x);
+  samples.weight = std::move(weight);
+  samples.pitch = pitch;
+  samples.before.push_back({});
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const double at = samples.x[i], w = samples.weight[i];
+    const Moments& b = samples.before.back();
+    samples.before.push_back({b.count + w, b.sum + w * at, b.squares + w * at * at});
+  }
+  for (size_t i = samples.size(); i-- > 0;)
+    if (samples.weight[i] > 0) samples.min = samples.x[i];
+  for (size_t i = 0; i < samples.size(); ++i)
+    if (samples.weight[i] > 0) samples.max = samples.x[i];
+  return samples;
+}
+
 /// 500 bins or so: enough to be rough, few enough for MCT's walk in a test.
 Samples coarse_samples(const distributions::Distribution& distribution, bool left_edges) {
   const qc::plan::TensorStats stats = distributions::stats_of(distribution.draw(20000, 11), 512);
