@@ -15,7 +15,6 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "deliver/prove_tflite.h"
-#include "deliver/write_tflite.h"
 #include "images/preprocess.h"
 #include "modes/modes.h"
 #include "prepare.h"
@@ -212,7 +211,7 @@ Sample unmeasured_sample(const ir::Graph& graph, const config::CoreConfig& confi
                          const std::string& place) {
   if (sizes_by_images(config, graph)) return sample_of_images(graph, config, diagnostics, threads, place);
   Sample sample = blank_inputs(graph, config, runners, onnx_doors());
-  const ir::Value* free = wants_format(config, "tflite") ? free_input(graph) : nullptr;
+  const ir::Value* free = config::writes(config, "tflite") ? free_input(graph) : nullptr;
   if (!free) return sample;
   const std::string remedy = format(
       "set /input_shapes/{} to the size that it is to have, or give --images with files of it", free->name);

@@ -33,6 +33,7 @@
 #include "simulate/fidelity.h"
 #include "simulate/simulate.h"
 #include "spell/sums.h"
+#include "target_of.h"
 #include "threshold/candidates.h"
 #include "version.h"
 
@@ -180,7 +181,7 @@ plan::QuantPlan complete_plan(Scene& scene, const Pictures* pictures, run::Runne
 void quantize_all(const Scene& scene, const plan::QuantPlan& plan, int threads, Planned& made) {
   plan::Candidates weights = threshold::weight_candidates(
       scene.graph, plan, scene.target, scene.config.quantization, scene.rules.nodes, threads);
-  const bool onnx_alone = !wants_format(scene.config, "tflite");
+  const bool onnx_alone = !config::writes(scene.config, "tflite");
   const int64_t used = use_found_weights(scene.graph, scene.found, scene.target, onnx_alone, weights);
   made.notes.push_back(format("{} of {} weights keep the file's integers", used, weights.size()));
   made.model = quantize::quantize(scene.graph, plan, weights, {}, made.guards);
@@ -284,15 +285,15 @@ ModelFiles written(const plan::QuantizedModel& model, const std::vector<ir::Tens
                    const OutputPaths& outputs, const run::Doors& doors, report::Report& report) {
   ModelFiles files;
   plan::QuantizedModel stored = model;
-  if (wants_format(config, "onnx")) spell_sums(stored);
+  if (config::writes(config, "onnx")) spell_sums(stored);
   describe_plan(report, stored.graph, stored.plan);
-  if (wants_format(config, "onnx")) {
+  if (config::writes(config, "onnx")) {
     const onnx_io::QdqOptions form = qdq_options(outputs, config);
     files.onnx = onnx_io::write_qdq(stored, metadata_of(config), form);
     describe_proof(report, stored, verdicts_of(stored, form, doors), {});
     describe_file(report, outputs.onnx, "onnx", files.onnx);
   }
-  if (wants_format(config, "tflite")) {
+  if (config::writes(config, "tflite")) {
     const tflite::Model lowered = tflite_graph(model, sample, doors, config, target);
     files.tflite = tflite::serialise(lowered);
     for (const std::string& note : tflite_notes(lowered, model, target)) report.notes.push_back(note);

@@ -45,6 +45,7 @@
 #include "spell/forms.h"
 #include "stopwatch.h"
 #include "subject.h"
+#include "target_of.h"
 #include "version.h"
 
 namespace qc {
@@ -76,7 +77,7 @@ ModelFiles unmeasured_files(ConvertResult& result, const plan::QuantizedModel& m
                             const config::CoreConfig& config, const target::TargetSpec& target,
                             const OutputPaths& outputs, bool show) {
   ModelFiles files;
-  const bool onnx = wants_format(config, "onnx");
+  const bool onnx = config::writes(config, "onnx");
   describe_plan(result.report, (onnx ? stored : model).graph, (onnx ? stored : model).plan);
   if (onnx) {
     const onnx_io::QdqOptions form = qdq_options(outputs, config);
@@ -85,7 +86,7 @@ ModelFiles unmeasured_files(ConvertResult& result, const plan::QuantizedModel& m
     describe_proof(result.report, stored, verdicts_of(spelled.runnable, form, onnx_doors()), {});
     describe_file(result.report, outputs.onnx, "onnx", files.onnx);
   }
-  if (wants_format(config, "tflite")) {
+  if (config::writes(config, "tflite")) {
     const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config, target);
     if (!onnx) describe_proof(result.report, model, verdicts_of(model.graph, lowered), {});
     if (show) result.dumped += tflite::dump(lowered);
@@ -109,11 +110,11 @@ std::vector<plan::Written> files_in_memory(
     const std::vector<ir::Tensor>& sample, const config::CoreConfig& config, const target::TargetSpec& target,
     const OutputPaths& outputs) {
   std::vector<plan::Written> files;
-  if (wants_format(config, "onnx")) {  // forms for converters are as large as floats and stand for this one
+  if (config::writes(config, "onnx")) {  // forms for converters are as large as floats and stand for this one
     const Spelled spelled = spelled_for(config::OnnxForm::kQdq, target, stored(model));
     files.push_back(onnx_io::write_qdq(spelled.file, metadata_of(config), qdq_options(outputs, config)));
   }
-  if (wants_format(config, "tflite"))
+  if (config::writes(config, "tflite"))
     files.push_back(tflite::serialise(tflite_graph(model, sample, onnx_doors(), config, target)));
   return files;
 }
@@ -138,7 +139,7 @@ ConvertResult convert(const ConvertOptions& options) {
   config::CoreConfig config = load_config(options, diagnostics);
   if (config.mode == config::Mode::kStrip) return fix(options, true);
   check_gates(config);
-  if (wants(options, "tflite") && !wants_format(config, "tflite"))
+  if (wants(options, "tflite") && !config::writes(config, "tflite"))
     throw Error(Exit::kUsage,
                 {"no-such-dump", "--dump tflite", "no .tflite is written", "add --format tflite"});
   const target::TargetSpec target = target_of(config);
@@ -154,7 +155,7 @@ ConvertResult convert(const ConvertOptions& options) {
   check_opset_known(graph, doors, options.model);
   result.report = begin_report(options, config, target, graph);
   apply_input_shapes(graph, config);
-  if (!wants_format(config, "onnx")) fix_batch(graph);
+  if (!config::writes(config, "onnx")) fix_batch(graph);
   if (wants(options, "read")) result.dumped += ir::dump(graph);
   watch.lap("read");
 
@@ -175,7 +176,7 @@ ConvertResult convert(const ConvertOptions& options) {
   const std::vector<ir::Tensor> to_run = at_hand.to_run();
   run::infer_shapes(graph, doors);  // some rules of raising ask for ranks
   raise_opset_checked(graph, opset_wanted(config), runners, to_run, diagnostics);
-  if (wants_format(config, "onnx") && config::rounds_activations(config))
+  if (config::writes(config, "onnx") && config::rounds_activations(config))
     raise_for_gelu(graph, runners, to_run, result.report.notes);
 
   // From here the graph is in its plainest spelling and its topology is fixed.
@@ -205,7 +206,7 @@ ConvertResult convert(const ConvertOptions& options) {
   const bool full = is_full(config, target);
   if (rounds && !full)
     note(result.report.notes, select::describe_unpriced(graph, places.capabilities, target));
-  if (wants_format(config, "tflite")) check_tflite(graph, plan, sample, doors, config, target);
+  if (config::writes(config, "tflite")) check_tflite(graph, plan, sample, doors, config, target);
   watch.lap("place");
   if (options.dry_run) {
     if (wants(options, "plan")) result.dumped += plan::dump(plan, graph);
@@ -335,7 +336,8 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here the ONNX file's model is spelled as the modes of its nodes and the target have it.
   const auto [stored, said] = as_stored(best.model);
   // Tables and the like, which a lone .tflite of the plan has as they were.
-  if (wants_format(config, "onnx") || config.mode != config::Mode::kStatic) append(result.report.notes, said);
+  if (config::writes(config, "onnx") || config.mode != config::Mode::kStatic)
+    append(result.report.notes, said);
   const Spelled spelled = spelled_for(config.output.onnx_form, target, stored);
 
   // From here the files exist, in memory, and stock ONNX Runtime has had its say about the ONNX one.
@@ -343,7 +345,7 @@ ConvertResult convert(const ConvertOptions& options) {
   ModelFiles files;
   files.onnx = onnx_io::write_qdq(spelled.file, metadata_of(config), form);
   const std::vector<bool> at_run_time = rounded_at_run_time(best.model.plan, stored.plan);
-  const bool onnx = wants_format(config, "onnx");
+  const bool onnx = config::writes(config, "onnx");
   std::vector<proof::Verdict> verdicts;
   if (onnx) verdicts = verdicts_of(spelled.runnable, form, doors);
   onnx_io::QdqOptions judged_form = form;
@@ -353,13 +355,13 @@ ConvertResult convert(const ConvertOptions& options) {
                        answers.held_out, answers.judged, threads);
   watch.lap("prove");
   // Weights and biases that make up for the ONNX file's roundings are not for a .tflite without them.
-  const bool apart = rounds && tflite_keeps_floats(config) && wants_format(config, "tflite");
+  const bool apart = rounds && tflite_keeps_floats(config) && config::writes(config, "tflite");
   const plan::QuantizedModel in_floats =
       apart ? float_model(graph, target, config, places.rules.nodes, threads) : plan::QuantizedModel{};
   const plan::QuantizedModel& for_tflite = apart ? in_floats : best.model;
   // A lone .tflite has the plan's nodes; constants of 16 bits are the one thing that both files store alike.
   const plan::QuantizedModel& described = onnx || config.mode == config::Mode::kFloat16 ? stored : best.model;
-  if (wants_format(config, "tflite")) {
+  if (config::writes(config, "tflite")) {
     const tflite::Model lowered = tflite_graph(for_tflite, sample, doors, config, target);
     if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
     if (!onnx) verdicts = verdicts_of(described.graph, lowered);
@@ -367,7 +369,7 @@ ConvertResult convert(const ConvertOptions& options) {
     append(result.report.notes, tflite_notes(lowered, for_tflite, target));
   }
   watch.lap("tflite");
-  if (wants_format(config, "tflite")) {
+  if (config::writes(config, "tflite")) {
     const std::string name = outputs.tflite.filename().string();
     if (const auto slow = slow_kernels(config, target, name)) diagnostics.warning(*slow);
     const OfItsSizes sized = of_its_sizes(graph, *source, answers.held_out.images, at_hand, name);
@@ -389,7 +391,7 @@ ConvertResult convert(const ConvertOptions& options) {
   describe_calibration(result.report, *source, split, config.representative_dataset, options.html);
   describe_accuracy(result.report, graph, answers.judged, best.fidelity, integer_kernels);
   if (onnx) describe_file(result.report, outputs.onnx, "onnx", files.onnx);
-  if (wants_format(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", files.tflite);
+  if (config::writes(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", files.tflite);
   if (apart && onnx) result.report.notes.push_back(of_one_file_note(outputs));
   const PlacementScene placement = placement_scene(scene, subject, start);
   const PlanScene planning = plan_scene(scene, subject);
@@ -408,7 +410,7 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here people know how fast the file is; a look at a clock, which decides nothing.
   if (options.time_written && result.gates_hold && !result.report.measured_time &&
-      wants_format(config, "onnx"))
+      config::writes(config, "onnx"))
     result.report.measured_time = time_of_written(options.model, outputs.onnx, sample);
   return result;
 }

@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "deliver/write_tflite.h"
 #include "ir/edit.h"
 #include "normalize/idioms.h"
 #include "onnx_io/onnx_io.h"
@@ -187,7 +186,7 @@ normalize::SubPixel sub_pixel_of(const config::CoreConfig& config, const target:
   const bool moves = target::rule_for(target, "DepthToSpace").kind == target::OpKind::kMove;
   if (target.tflite || target.costs.empty() || !moves || names_type(config, "ConvTranspose"))
     return SubPixel::kNever;
-  if (wants_format(config, "tflite")) return SubPixel::kAlways;
+  if (config::writes(config, "tflite")) return SubPixel::kAlways;
   return config::rounds_activations(config) ? SubPixel::kOnnxRuntime : SubPixel::kNever;
 }
 

@@ -232,6 +232,8 @@ struct CoreConfig {
   Output output;
 };
 
+/// Whether a file of this format, "onnx" or "tflite", is written.
+bool writes(const CoreConfig& config, std::string_view format);
 /// The placement that counts: what the config says, else kFull where a .tflite is all that is written (its
 /// runtimes have integer kernels for what they can do at all, and some have nothing else), else kAuto.
 Placement placement_of(const CoreConfig& config);

@@ -73,10 +73,6 @@ constexpr Row kRows[] = {
     {"/mixed_precision_config/refine_mp_solution", Where::kBudget},
 };
 
-bool writes(const CoreConfig& c, std::string_view format) {
-  return std::ranges::find(c.output.formats, format) != c.output.formats.end();
-}
-
 // All that is written is a .tflite whose activations are floats, whatever the mode.
 bool lone_float_tflite(const CoreConfig& c) {
   return writes(c, "tflite") && !writes(c, "onnx") && tflite_keeps_floats(c);

@@ -414,11 +414,13 @@ std::vector<Key> make_keys() {
 
 }  // namespace
 
+bool writes(const CoreConfig& config, std::string_view format) {
+  return std::ranges::find(config.output.formats, format) != config.output.formats.end();
+}
+
 Placement placement_of(const CoreConfig& config) {
   if (config.placement != Placement::kUnset) return config.placement;
-  const std::vector<std::string>& formats = config.output.formats;
-  const bool tflite = std::find(formats.begin(), formats.end(), "tflite") != formats.end();
-  return tflite ? Placement::kFull : Placement::kAuto;
+  return writes(config, "tflite") ? Placement::kFull : Placement::kAuto;
 }
 
 bool tflite_keeps_floats(const CoreConfig& config) {

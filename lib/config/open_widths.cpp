@@ -26,8 +26,7 @@ std::optional<Obstacle> first_of(const std::vector<Row>& rows) {
 
 std::optional<Obstacle> widths_obstacle(const CoreConfig& config) {
   if (rounds_activations(config)) return std::nullopt;
-  const bool tflite = std::ranges::find(config.output.formats, "tflite") != config.output.formats.end(),
-             weights_alone = config.mode == Mode::kWeightOnly,
+  const bool tflite = writes(config, "tflite"), weights_alone = config.mode == Mode::kWeightOnly,
              by_form = !weights_alone && tflite && tflite_keeps_floats(config);
   const WeightOnly& stored = config.weight_only;
   const std::string form = find_key("/output/tflite/form")->field.get(config),

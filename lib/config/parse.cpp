@@ -190,7 +190,7 @@ void check_preprocess(const Walk& walk, const Json& root) {
 // What a .tflite's tensors cannot be.
 void check_rules_for_tflite(const Walk& walk) {
   const CoreConfig& c = walk.config;
-  if (std::find(c.output.formats.begin(), c.output.formats.end(), "tflite") == c.output.formats.end()) return;
+  if (!writes(c, "tflite")) return;
   const auto refuse = [&](const std::string& pointer, const char* cause, const char* remedy) {
     walk.problem(pointer, "refused", cause, format("{}, or leave \"tflite\" out of /output/formats", remedy));
   };
@@ -225,8 +225,7 @@ void check_modes(const Walk& walk) {
     check_block(rule.settings.weights_block_size.value_or(0), rule.place + "/weights_block_size");
   for (const Rule& rule : c.network_editor)
     check_block(rule.settings.weights_block_size.value_or(0), rule.place + "/action/weights_block_size");
-  const bool tflite =
-      std::find(c.output.formats.begin(), c.output.formats.end(), "tflite") != c.output.formats.end();
+  const bool tflite = writes(c, "tflite");
   if (tflite && c.mode == Mode::kBfloat16)
     walk.problem("/mode", "refused", "a .tflite holds no bfloat16",
                  "leave \"tflite\" out of /output/formats, or take the mode float16 or weight_only");

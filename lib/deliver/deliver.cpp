@@ -4,7 +4,6 @@
 #include "base/files.h"
 #include "deliver/depfile.h"
 #include "deliver/measured_gates.h"
-#include "deliver/write_tflite.h"
 #include "describe/assemble_report.h"
 
 namespace qc {
@@ -13,12 +12,12 @@ namespace {
 std::vector<FileToWrite> files_to_write(const ModelFiles& files, const config::CoreConfig& config,
                                         const OutputPaths& outputs, const std::vector<ReportFile>& reports) {
   std::vector<FileToWrite> list;
-  if (wants_format(config, "onnx")) {
+  if (config::writes(config, "onnx")) {
     if (!files.onnx.external_name.empty())
       list.push_back({outputs.onnx.parent_path() / files.onnx.external_name, files.onnx.external_bytes});
     list.push_back({outputs.onnx, files.onnx.bytes});
   }
-  if (wants_format(config, "tflite")) list.push_back({outputs.tflite, files.tflite.bytes});
+  if (config::writes(config, "tflite")) list.push_back({outputs.tflite, files.tflite.bytes});
   for (const ReportFile& file : reports) list.push_back({file.path, file.text});
   return list;
 }

@@ -17,11 +17,6 @@ namespace {
 
 constexpr int64_t kTimedRounds = 40;
 
-bool writes(const config::CoreConfig& config, const char* format) {
-  const std::vector<std::string>& formats = config.output.formats;
-  return std::find(formats.begin(), formats.end(), format) != formats.end();
-}
-
 bool times(const config::CoreConfig& config) {
   return config.gates.min_speedup || config.goals.max_latency_ratio;
 }
@@ -36,8 +31,8 @@ report::Comparison compared(const ConvertOptions& options, const config::CoreCon
     return folder.path() / name;
   };
   if (!onnx.external_name.empty()) put(onnx.external_name, onnx.external_bytes);
-  if (writes(config, "onnx")) compare_options.models.push_back(put("written.onnx", onnx.bytes));
-  if (writes(config, "tflite")) compare_options.models.push_back(put("written.tflite", tflite.bytes));
+  if (config::writes(config, "onnx")) compare_options.models.push_back(put("written.onnx", onnx.bytes));
+  if (config::writes(config, "tflite")) compare_options.models.push_back(put("written.tflite", tflite.bytes));
   compare_options.config = options.config;
   compare_options.overrides = options.overrides;
   compare_options.threads = options.threads;
@@ -61,7 +56,7 @@ void check_gates(const config::CoreConfig& config) {
   for (const auto& [asked, place] :
        {std::pair(gates.min_speedup, "/gates/min_speedup"),
         std::pair(config.goals.max_latency_ratio, "/placement/max_latency_ratio")})
-    if (asked && !writes(config, "onnx"))
+    if (asked && !config::writes(config, "onnx"))
       diagnostics.error({"not-measured", place, "only ONNX files are timed",
                          "add \"onnx\" to /output/formats, or leave it out"});
   if (config.output.onnx_form == config::OnnxForm::kMctq)

@@ -12,7 +12,6 @@
 #include "base/text.h"
 #include "deliver/depfile.h"
 #include "deliver/resume.h"
-#include "deliver/write_tflite.h"
 
 namespace qc {
 namespace {
@@ -47,11 +46,11 @@ std::vector<Named> files_written(const ConvertOptions& options, const config::Co
                              {options.depfile, "the depfile"},
                              {options.stamp, "the stamp"}};
   if (options.resume) written.push_back({resume_file(options), "the file of --resume"});
-  if (wants_format(config, "onnx")) {
+  if (config::writes(config, "onnx")) {
     written.push_back({paths.onnx, "the ONNX file"});
     written.push_back({paths.onnx_data(), "the ONNX file's external data"});
   }
-  if (wants_format(config, "tflite")) written.push_back({paths.tflite, "the .tflite"});
+  if (config::writes(config, "tflite")) written.push_back({paths.tflite, "the .tflite"});
   std::erase_if(written, [](const Named& one) { return one.path.empty(); });
   return written;
 }
@@ -76,8 +75,8 @@ void check_lengths(const OutputPaths& paths, const config::CoreConfig& config, D
            format("its name has {} bytes, and folders take {} while it is written", length, kLongest),
            format("set {} to a shorter one", key)});
   };
-  if (wants_format(config, "onnx")) check(paths.onnx, "/output/onnx_name");
-  if (wants_format(config, "tflite")) check(paths.tflite, "/output/tflite_name");
+  if (config::writes(config, "onnx")) check(paths.onnx, "/output/onnx_name");
+  if (config::writes(config, "tflite")) check(paths.tflite, "/output/tflite_name");
   for (const fs::path& path : {paths.report, paths.markdown, paths.html}) check(path, "/output/report_name");
 }
 

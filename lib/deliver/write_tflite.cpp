@@ -14,83 +14,11 @@
 #include "prepare.h"
 #include "quantize/quantize.h"
 #include "run/ort_runner.h"
+#include "target_of.h"
 #include "tflite/legal.h"
 #include "threshold/candidates.h"
 
 namespace qc {
-
-bool wants_format(const config::CoreConfig& config, const char* format) {
-  const std::vector<std::string>& formats = config.output.formats;
-  return std::find(formats.begin(), formats.end(), format) != formats.end();
-}
-
-bool is_full(const config::CoreConfig& config, const target::TargetSpec& target) {
-  return config::placement_of(config) == config::Placement::kFull || !target.float_islands;
-}
-
-namespace {
-
-// Of what reads a .tflite and computes its floats: the runtime beside the target, or the target itself.
-std::optional<target::TfliteRules> runtime_rules(const target::TargetSpec& target) {
-  const bool alone = !target.tflite || target.tflite->fallback.empty();
-  return alone ? target.tflite : target::load(target.tflite->fallback).tflite;
-}
-
-bool limits(const std::optional<target::TfliteRules>& rules, const char* op, const char* limit) {
-  if (!rules) return false;
-  const auto rule = rules->ops.find(op);
-  return rule != rules->ops.end() && rule->second.limits.contains(limit);
-}
-
-}  // namespace
-
-target::TargetSpec target_of(const config::CoreConfig& config) {
-  target::TargetSpec target = target::load(config.target);
-  const bool wide = config.output.tflite_form == config::TfliteForm::kInt16x8;
-  if (wide) target = target::with_int16_activations(std::move(target));
-  target.weights.narrow_at_4 = wants_format(config, "tflite");
-  target.known_ranges_bind = wants_format(config, "tflite") || target.tflite;
-  // ONNX Runtime's integer MatMul rounds its result; int64 biases take LiteRT to slower kernels.
-  target.bias_in_products = wants_format(config, "tflite") && !wants_format(config, "onnx") && !wide;
-  if (wants_format(config, "tflite"))  // which has integers alone
-    for (auto& [bits, codebook] : target.weight_widths) codebook = false;
-  // Weights of float nodes are integers behind a DEQUANTIZE where its kernel knows all their scales.
-  const bool folds =
-      !wants_format(config, "tflite") || !limits(runtime_rules(target), "DEQUANTIZE", "scales");
-  for (auto& [op, rule] : target.ops) {
-    if (is_full(config, target)) rule.float_output = false;
-    if (wants_format(config, "tflite")) rule.result_widths.clear();  // its activations fill their type
-    if (!folds && rule.per_channel) rule.float_weights_int8 = false;
-  }
-  // XNNPACK multiplies two activations where the second has zero point 0, and else slower kernels do.
-  const auto product = target.ops.find("MatMul");
-  if (wants_format(config, "tflite") && !target.tflite && product != target.ops.end())
-    product->second.centred_inputs = {1};
-  for (const config::CustomOp& op : config.custom_ops) {
-    target::OpRule rule;
-    rule.op_type = op.op_type;
-    rule.kind = target::OpKind::kCompute;
-    rule.data_inputs = op.quantizable_inputs;
-    rule.same_scale = op.same_scale;
-    target.ops[op.domain + ":" + op.op_type] = rule;
-  }
-  if (const auto concat = target.ops.find("Concat");
-      concat != target.ops.end() && config.quantization.concat_threshold_update)
-    concat->second.copies_equal = true;
-  return target;
-}
-
-bool full_stands(const config::CoreConfig& config, double worst_db) {
-  return config::placement_of(config) == config::Placement::kFull &&
-         (config.placement == config::Placement::kFull || worst_db >= kUsableDb);
-}
-
-std::vector<bool> wherever_possible(const std::vector<select::Capability>& capabilities) {
-  std::vector<bool> integer;
-  for (const select::Capability& c : capabilities)
-    integer.push_back(c.ability != select::Ability::kFloatOnly);
-  return integer;
-}
 
 plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpec& target,
                                  const config::CoreConfig& config,
@@ -364,9 +292,9 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
     const auto runtime = runtime_rules(target);
     if (runtime) options.missing = tflite::missing_ops(*runtime);
     options.never_float = tflite::never_float_ops(*target.tflite);
-    options.int4_rows = !limits(runtime, "FULLY_CONNECTED", "int4_scales");
-    options.narrow_places = limits(runtime, "ARG_MAX", "int64");
-    options.split_groups = limits(target.tflite, "CONV_2D", "groups");
+    options.int4_rows = !has_limit(runtime, "FULLY_CONNECTED", "int4_scales");
+    options.narrow_places = has_limit(runtime, "ARG_MAX", "int64");
+    options.split_groups = has_limit(target.tflite, "CONV_2D", "groups");
   }
   if (options.xnnpack) options.free_batch = free_batches(model.graph, sample);
   plan::QuantizedModel sized = model;

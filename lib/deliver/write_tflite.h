@@ -8,27 +8,10 @@
 #include "ir/graph.h"
 #include "plan/quantized_model.h"
 #include "run/ort_runner.h"
-#include "select/capability.h"
 #include "target/target.h"
 #include "tflite/tflite.h"
 
 namespace qc {
-
-bool wants_format(const config::CoreConfig& config, const char* format);
-
-/// The least signal to noise of the worst output, in dB, at which a model that is all on integers counts as
-/// usable: transformers that fail end near 0, and no classifier that works was met below this.
-constexpr double kUsableDb = 18;
-
-/// Integers go wherever the target has a kernel: the config has it so, or the target leaves no choice.
-bool is_full(const config::CoreConfig& config, const target::TargetSpec& target);
-/// The target that the config names, with int16 activations where the .tflite's form asks for them. Under a
-/// full placement no integer kernel of it hands out floats.
-target::TargetSpec target_of(const config::CoreConfig& config);
-/// By NodeId: integer wherever there is a kernel.
-std::vector<bool> wherever_possible(const std::vector<select::Capability>& capabilities);
-/// A full placement that the config asked for, or that did no harm: nothing is taken back to float.
-bool full_stands(const config::CoreConfig& config, double worst_db);
 
 /// The graph with nothing rounded, and for the form dynamic_range with integer weights, of 8 bits where the
 /// rules (by NodeId) say nothing else.

@@ -297,7 +297,7 @@ void finish_report(report::Report& report, const std::vector<normalize::Applied>
     if (one.count > 0) report.rewrites.push_back({one.rewrite, one.count, one.undone});
   report.saturation.bounded_channels = guards.pairs_bounded;
   report.saturation.guarded = config.saturation_guard.value_or(false);
-  if (wants_format(config, "onnx")) {  // kernels of a .tflite add in 32 bits
+  if (config::writes(config, "onnx")) {  // kernels of a .tflite add in 32 bits
     report.saturation.nodes = guards.risky_nodes;
     report.saturation.channels = guards.risky_channels;
     report.saturation.likely_nodes = guards.likely_nodes;

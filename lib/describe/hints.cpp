@@ -340,7 +340,7 @@ void useless_bias_correction(const HintScene& scene, std::vector<Hint>& hints) {
 }
 
 void saturation(const HintScene& scene, std::vector<Hint>& hints) {
-  if (!wants_format(scene.config, "onnx")) return;  // kernels of a .tflite add in 32 bits
+  if (!config::writes(scene.config, "onnx")) return;  // kernels of a .tflite add in 32 bits
   if (scene.best.guards.likely_nodes == 0 || scene.config.saturation_guard.value_or(false) ||
       !guards_pairs(scene.config, scene.target))
     return;

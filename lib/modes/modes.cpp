@@ -292,7 +292,7 @@ std::vector<std::string> narrow_constants(const config::CoreConfig& config,
                                         model.narrow.size(), half ? "float16" : "bfloat16", kept)};
   if (!wide.empty()) notes[0] += "; float32 stay those beyond its range or read by name: " + join(wide, ", ");
   // A .tflite has no such integers.
-  if (!half || inputs.empty() || config.float16.activations || !wants_format(config, "onnx")) return notes;
+  if (!half || inputs.empty() || config.float16.activations || !config::writes(config, "onnx")) return notes;
   const Runs exact = answers(graph, inputs, runners);
   const double db = sqnr_db(exact, answers(model, inputs, runners));
   if (db >= kEnoughDb) return notes;

@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "budget/resources.h"
-#include "deliver/write_tflite.h"
 #include "ir/edit.h"
 #include "ir/ops.h"
+#include "target_of.h"
 
 namespace qc {
 namespace {

@@ -9,9 +9,9 @@
 #include "base/progress.h"
 #include "base/text.h"
 #include "correct/moments.h"
-#include "deliver/write_tflite.h"
 #include "ir/linear.h"
 #include "ir/ops.h"
+#include "target_of.h"
 
 namespace qc {
 namespace {
@@ -100,7 +100,7 @@ bool parts_count(const config::CoreConfig& config, const target::TargetSpec& tar
 
 bool guards_pairs(const config::CoreConfig& config, const target::TargetSpec& target) {
   constexpr const char* kAddsIn32Bits = "x86_vnni";
-  return wants_format(config, "onnx") && target.pairs_in_16_bits && config.goals.processor != kAddsIn32Bits;
+  return config::writes(config, "onnx") && target.pairs_in_16_bits && config.goals.processor != kAddsIn32Bits;
 }
 
 FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan,

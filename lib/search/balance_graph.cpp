@@ -16,6 +16,7 @@
 #include "search/width_study.h"
 #include "select/costs.h"
 #include "select/decide.h"
+#include "target_of.h"
 #include "threshold/candidates.h"
 
 namespace qc {

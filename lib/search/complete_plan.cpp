@@ -1,11 +1,11 @@
 // See complete_plan.h.
 #include "search/complete_plan.h"
 
-#include "deliver/write_tflite.h"
 #include "search/attempt.h"
 #include "select/decide.h"
 #include "select/multipliers.h"
 #include "select/ties.h"
+#include "target_of.h"
 #include "threshold/candidates.h"
 
 namespace qc {
@@ -25,7 +25,7 @@ void decide(const PlanScene& scene, const plan::Candidates& activations, plan::Q
   select::bound_multipliers(plan, scene.graph, scene.target, scene.config.quantization.min_threshold);
   if (is_full(scene.config, scene.target))
     select::avoid_ties(plan, scene.graph, scene.target,  // both files compute the same integers
-                       wants_format(scene.config, "tflite"));
+                       config::writes(scene.config, "tflite"));
 }
 
 plan::QuantPlan complete_plan(const PlanScene& scene, const std::vector<bool>& integer,

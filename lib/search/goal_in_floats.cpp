@@ -91,8 +91,7 @@ Miss miss_in_floats(const PlacementScene& scene, const Attempt& best, const conf
       weights_alone(scene.graph, best, scene.answers, scene.runners, scene.source, scene.threads);
   double sum = 0;
   for (const report::AblationRow& row : rows) sum += noise_of(row.only_db);
-  const bool by_form = config.mode != config::Mode::kWeightOnly &&
-                       std::ranges::find(config.output.formats, "tflite") != config.output.formats.end();
+  const bool by_form = config.mode != config::Mode::kWeightOnly && config::writes(config, "tflite");
   if (rows.empty() || sum <= 0 || by_form || best.fidelity.worst_db() >= goal_db) return other_cause(config);
   std::vector<std::string> words;
   for (size_t r = 0; r < std::min(kNamed, rows.size()); ++r)

@@ -2,13 +2,13 @@
 #include "search/places.h"
 
 #include "base/text.h"
-#include "deliver/write_tflite.h"
 #include "modes/modes.h"
 #include "normalize/idioms.h"
 #include "prepare.h"
 #include "search/attempt.h"
 #include "select/costs.h"
 #include "select/decide.h"
+#include "target_of.h"
 
 namespace qc {
 namespace {

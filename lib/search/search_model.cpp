@@ -3,7 +3,6 @@
 
 #include <utility>
 
-#include "deliver/write_tflite.h"
 #include "describe/assemble_report.h"
 #include "ir/edit.h"
 #include "prepare.h"
@@ -13,6 +12,7 @@
 #include "search/spend_budget.h"
 #include "search/tune_ranges.h"
 #include "search/widen_results.h"
+#include "target_of.h"
 #include "threshold/candidates.h"
 
 namespace qc {

@@ -9,9 +9,9 @@
 
 #include "base/progress.h"
 #include "base/text.h"
-#include "deliver/write_tflite.h"
 #include "run/heap.h"
 #include "search/spend_results.h"
+#include "target_of.h"
 
 namespace qc {
 namespace {

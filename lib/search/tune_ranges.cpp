@@ -6,8 +6,8 @@
 #include <numeric>
 
 #include "base/text.h"
-#include "deliver/write_tflite.h"
 #include "simulate/probe.h"
+#include "target_of.h"
 #include "threshold/candidates.h"
 
 namespace qc {

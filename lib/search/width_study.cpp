@@ -11,7 +11,6 @@
 #include "base/text.h"
 #include "correct/bias_correction.h"
 #include "correct/sensitivity.h"
-#include "deliver/write_tflite.h"
 #include "ir/linear.h"
 #include "ir/ops.h"
 #include "quant/quant_params.h"
@@ -353,7 +352,7 @@ bool fixed_by_hand(const config::NodeSettings& rule) {
 
 std::vector<int> widths(const config::CoreConfig& config, const target::TargetSpec& target) {
   std::vector<int> all{2, 3, 4, 5, 6, 7, 8};
-  if (wants_format(config, "tflite")) all = {4, 8};
+  if (config::writes(config, "tflite")) all = {4, 8};
   std::erase_if(
       all, [&](int bits) { return !target.weight_widths.empty() && !target.weight_widths.contains(bits); });
   return all;
@@ -388,7 +387,7 @@ std::string why_closed(const BudgetScene& scene, const WidthStudy& study) {
 }
 
 void check_widths(const BudgetScene& scene) {
-  if (wants_format(scene.config, "tflite") && scene.target.tflite &&
+  if (config::writes(scene.config, "tflite") && scene.target.tflite &&
       scene.target.tflite->limits.contains("int4"))
     throw Error(Exit::kUnsupported,
                 {"no-narrow-weights", "/target_resource_utilization",

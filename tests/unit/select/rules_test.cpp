@@ -5,10 +5,10 @@
 #include <cmath>
 
 #include "base/text.h"
-#include "deliver/write_tflite.h"
 #include "select/capability.h"
 #include "support/tiny_models.h"
 #include "target/target.h"
+#include "target_of.h"
 #include "threshold/candidates.h"
 
 namespace qc {
