@@ -9,6 +9,7 @@
 
 #include "base/parallel.h"
 #include "correct/dense.h"
+#include "quant/quant_params.h"
 
 namespace qc::correct {
 namespace {
@@ -190,14 +191,10 @@ Trust trust_of(const Matrix& weights, const Gram& all, const Gram& held_out, con
   return trust;
 }
 
-// Of two equally near values of a codebook the lower, as quant::quantize() has it.
 double snapped(double value, double scale, double low, double high, std::span<const int32_t> codebook) {
   const double level = value / scale;
   if (codebook.empty()) return std::clamp(std::nearbyint(level), low, high);
-  const auto above = std::lower_bound(codebook.begin(), codebook.end(), level);
-  const bool take_lower =
-      above == codebook.end() || (above != codebook.begin() && level - *(above - 1) <= *above - level);
-  return take_lower ? *(above - 1) : *above;
+  return quant::nearest_of(codebook, level);
 }
 
 // Rows first .. first + count of a layer while their integers are looked for.

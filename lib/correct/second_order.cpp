@@ -35,10 +35,7 @@ bool own_scales(const Solvable& layer, const quant::QuantParams& params, int64_t
 
 // Scales that a quantizer of powers of two chose stay such.
 bool powers_of_two(const quant::QuantParams& params) {
-  return std::all_of(params.scales.begin(), params.scales.end(), [](float scale) {
-    int exponent = 0;
-    return std::frexp(scale, &exponent) == 0.5f;
-  });
+  return std::ranges::all_of(params.scales, quant::is_power_of_two);
 }
 
 // Of the row's first scale.
@@ -80,9 +77,8 @@ Rows rows_of(const Work& work, int64_t g) {
     for (int64_t e = 0; e < w.size; ++e)
       rows.weights.push_back(work.weights[static_cast<size_t>(weight_offset(w, g, r, e))]);
     if (work.params.codebook_per_channel()) {
-      const auto first =
-          work.params.codebook.begin() + static_cast<std::ptrdiff_t>(channel) * rows.codebook_size;
-      rows.codebook.insert(rows.codebook.end(), first, first + rows.codebook_size);
+      const auto book = quant::codebook_of(work.params, channel);
+      rows.codebook.insert(rows.codebook.end(), book.begin(), book.end());
     }
     for (size_t at = channel; at < channel + blocks; ++at) {
       rows.scales.push_back(work.params.scales[at]);

@@ -152,6 +152,11 @@ double largest_bias(const QuantParams& weight) {
   return weight.stored_bits() <= 4 ? 0x1p26 : 0x1p30;
 }
 
+bool is_power_of_two(float scale) {
+  int exponent = 0;
+  return std::frexp(scale, &exponent) == 0.5f;
+}
+
 float range_min(const QuantParams& params) {
   return bounds(params, params.zero_points[0]).low * params.scales[0];
 }
@@ -190,20 +195,19 @@ int64_t scales_in_channel(const ChannelLayout& layout, const QuantParams& params
   return params.block_size == 0 ? 1 : (length + params.block_size - 1) / params.block_size;
 }
 
-namespace {
-
 std::span<const int32_t> codebook_of(const QuantParams& params, size_t channel) {
   const size_t size = size_t{1} << params.index_bits;
   const std::span<const int32_t> all(params.codebook);
   return params.codebook_per_channel() ? all.subspan(channel * size, size) : all;
 }
 
-// Of two equally near the lower.
-int32_t nearest(std::span<const int32_t> book, double v) {
-  const auto above = std::lower_bound(book.begin(), book.end(), v);
-  const bool low = above == book.end() || (above != book.begin() && v - *(above - 1) <= *above - v);
+int32_t nearest_of(std::span<const int32_t> codebook, double v) {
+  const auto above = std::lower_bound(codebook.begin(), codebook.end(), v);
+  const bool low = above == codebook.end() || (above != codebook.begin() && v - *(above - 1) <= *above - v);
   return low ? *(above - 1) : *above;
 }
+
+namespace {
 
 // A codebook's answers looked up instead of searched: budgets round every weight dozens of times. Where two
 // values meet lies at a whole or half step, so that one answer holds between two of these, and one at each.
@@ -213,14 +217,14 @@ class Lookup {
     constexpr int32_t kWidest = 1 << 10;  // half steps
     if (2 * book.back() - base_ > kWidest) return;
     for (int32_t half = base_; half <= 2 * book.back(); ++half) {
-      at_.push_back(quant::nearest(book, half / 2.0));
-      behind_.push_back(quant::nearest(book, half / 2.0 + 0.25));
+      at_.push_back(nearest_of(book, half / 2.0));
+      behind_.push_back(nearest_of(book, half / 2.0 + 0.25));
       place_.push_back(
           static_cast<int32_t>(std::lower_bound(book.begin(), book.end(), (half + 1) >> 1) - book.begin()));
     }
   }
   int32_t nearest(double v) const {
-    if (at_.empty()) return quant::nearest(book_, v);
+    if (at_.empty()) return nearest_of(book_, v);
     if (!(v > book_.front())) return book_.front();
     if (v >= book_.back()) return book_.back();
     const double half = std::floor(2 * v);
@@ -255,7 +259,7 @@ std::vector<int32_t> nearest_in_codebook(std::span<const float> values, std::spa
                  const auto scale = static_cast<double>(params.scales[channel]);
                  for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(first + count); ++i) {
                    const double v = static_cast<double>(values[i]) / scale;
-                   integers[i] = lookup ? lookup->nearest(v) : nearest(codebook_of(params, channel), v);
+                   integers[i] = lookup ? lookup->nearest(v) : nearest_of(codebook_of(params, channel), v);
                  }
                });
   return integers;
@@ -307,6 +311,15 @@ std::vector<int32_t> quantize(std::span<const float> values, std::span<const int
                    quantize_run(values.data() + first, integers.data() + first, count, params.scales[channel],
                                 b.low, b.high, zero_point);
                });
+  return integers;
+}
+
+std::vector<int32_t> round_bias(std::span<const float> values, std::span<const float> scales) {
+  std::vector<int32_t> integers;
+  for (size_t c = 0; c < values.size(); ++c) {
+    const double q = std::nearbyint(static_cast<double>(values[c]) / scales[scales.size() == 1 ? 0 : c]);
+    integers.push_back(static_cast<int32_t>(std::clamp<double>(q, INT32_MIN, INT32_MAX)));
+  }
   return integers;
 }
 

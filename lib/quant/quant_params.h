@@ -1,5 +1,6 @@
-// Scale and zero-point arithmetic: the only place in the house that knows it. Rounding is half to even
-// everywhere (ONNX QuantizeLinear; the default floating point mode).
+// Scale and zero-point arithmetic: whole tensors are rounded and packed here alone; searches that need more
+// than the integers have loops of their own, by the same rule. Rounding is half to even everywhere (ONNX
+// QuantizeLinear; the default floating point mode).
 //
 //   q = clamp(round(x / scale) + zero_point, qmin, qmax)         x' = (q - zero_point) * scale
 #pragma once
@@ -58,6 +59,9 @@ QuantParams symmetric_params(double threshold, int bits, bool is_signed, bool na
 /// shifted by 4 more, and the bias with them.
 double largest_bias(const QuantParams& weight);
 
+/// 2^n for some integer n, as quantizers of that name have it.
+bool is_power_of_two(float scale);
+
 /// The real interval that the integers of a per-tensor quantizer stand for.
 float range_min(const QuantParams& params);
 float range_max(const QuantParams& params);
@@ -80,6 +84,15 @@ std::vector<int32_t> quantize(std::span<const float> values, std::span<const int
                               const QuantParams& params);
 std::vector<float> dequantize(std::span<const int32_t> integers, std::span<const int64_t> dims,
                               const QuantParams& params);
+
+/// int32 integers of a bias, by channel; `scales`: one, or as many as values.
+std::vector<int32_t> round_bias(std::span<const float> values, std::span<const float> scales);
+
+/// The codebook of a channel, which is that of the whole tensor where there is one; empty where there is
+/// none.
+std::span<const int32_t> codebook_of(const QuantParams& params, size_t channel);
+/// The nearest value of a codebook (not empty, ascending), the lower of two equally near.
+int32_t nearest_of(std::span<const int32_t> codebook, double v);
 
 /// Where each integer stands in its codebook.
 std::vector<int32_t> codebook_indices(std::span<const int32_t> integers, std::span<const int64_t> dims,

@@ -95,12 +95,6 @@ std::vector<int64_t> largest_by_rows(const plan::IntegerTensor& tensor, const Pa
 // The values that integers of one channel may take, ascending; empty: every one of the grid.
 using Levels = std::span<const int32_t>;
 
-Levels levels_of(const quant::QuantParams& params, int64_t c) {
-  const size_t size = size_t{1} << params.index_bits;
-  const Levels all(params.codebook);
-  return params.codebook_per_channel() ? all.subspan(static_cast<size_t>(c) * size, size) : all;
-}
-
 // The next value in the direction of zero, in a codebook perhaps beyond it; q itself where there is none.
 int32_t nearer_to_zero(int32_t q, Levels levels) {
   if (q == 0) return q;
@@ -146,16 +140,6 @@ QC_VECTOR_CLONES void round_terms(const float* __restrict w, int64_t count, floa
   }
 }
 
-// To the nearest value of a codebook, the lower of two equally near, as quant::quantize() does.
-void round_to_levels(const std::vector<double>& exact, Levels levels, std::vector<int32_t>& q) {
-  for (size_t i = 0; i < q.size(); ++i) {
-    const auto above = std::lower_bound(levels.begin(), levels.end(), exact[i]);
-    const bool low =
-        above == levels.end() || (above != levels.begin() && exact[i] - *(above - 1) <= *above - exact[i]);
-    q[i] = low ? *(above - 1) : *above;
-  }
-}
-
 // In eight partial sums: vectors, and the same sum on every machine.
 QC_VECTOR_CLONES double squared_steps(const double* __restrict exact, const int32_t* __restrict q,
                                       int64_t count) {
@@ -177,7 +161,7 @@ double squared_error(const std::vector<double>& exact, const std::vector<int32_t
 std::optional<float> bound_channel(const ir::Tensor& weight, const Terms& terms, int64_t c, int64_t largest,
                                    bool keep_scale, double most_growth, plan::IntegerTensor& tensor) {
   const quant::QuantParams& params = tensor.params;
-  const Levels levels = levels_of(params, c);
+  const Levels levels = quant::codebook_of(params, static_cast<size_t>(c));
   const size_t at = params.per_channel() ? static_cast<size_t>(c) : 0, count = terms.places.size();
   const std::span<const float> whole = weight.as<float>();
   std::vector<float> w(count);
@@ -194,7 +178,8 @@ std::optional<float> bound_channel(const ir::Tensor& weight, const Terms& terms,
     round_terms(w.data(), static_cast<int64_t>(count), scale, static_cast<double>(params.zero_points[at]),
                 static_cast<double>(params.qmin()), static_cast<double>(params.qmax()), exact.data(),
                 q.data());
-    if (!levels.empty()) round_to_levels(exact, levels, q);
+    if (!levels.empty())
+      std::ranges::transform(exact, q.begin(), [&](double v) { return quant::nearest_of(levels, v); });
     const double rounding = squared_error(exact, q, scale);
     if (step == 0) unbounded = std::max(unbounded, rounding);
     if (rounding >= least) continue;  // shrinking only adds to it

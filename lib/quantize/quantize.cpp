@@ -100,9 +100,8 @@ plan::IntegerTensor quantize_bias(const ir::Tensor& bias, double input_scale, co
     const float scale = static_cast<float>(input_scale) * static_cast<float>(weight_scale(weight, c));
     tensor.params.scales.push_back(scale);
     tensor.params.zero_points.push_back(0);
-    const double q = std::nearbyint(static_cast<double>(b[c]) / scale);
-    tensor.integers.push_back(static_cast<int32_t>(std::clamp(q, -2147483648.0, 2147483647.0)));
   }
+  tensor.integers = quant::round_bias(b, tensor.params.scales);
   return tensor;
 }
 
@@ -196,9 +195,7 @@ plan::IntegerTensor on_own_range(const plan::IntegerTensor& before, const ir::Te
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   const QuantParams& was = before.params;
   QuantParams params = was;
-  float mantissa = 0;
-  int exponent = 0;
-  if (mantissa = std::frexp(was.scales[0], &exponent); mantissa == 0.5f) {
+  if (quant::is_power_of_two(was.scales[0])) {
     while (quant::range_min(params) > *low || quant::range_max(params) < *high) params.scales[0] *= 2;
   } else if (was.is_signed && was.zero_points[0] == 0) {
     params = quant::symmetric_params(std::max(std::fabs(*low), std::fabs(*high)), was.bits, true, true);

@@ -39,11 +39,6 @@ void put_weights_on_grid(plan::QuantizedModel& model) {
   spell_float_biases(model);
 }
 
-bool power_of_two(float x) {
-  int exponent = 0;
-  return std::frexp(x, &exponent) == 0.5f;
-}
-
 // T of the range that MCT means: from -T (signed) or 0 to one step below T.
 std::vector<float> thresholds(const QuantParams& params) {
   std::vector<float> all;
@@ -85,7 +80,8 @@ ir::Node activation_quantizer(const std::string& name, const QuantParams& given)
   }
   const float threshold = thresholds(params).at(0);
   ir::Node node = quantizer(
-      name, power_of_two(threshold) ? "ActivationPOTQuantizer" : "ActivationSymmetricQuantizer", params);
+      name, quant::is_power_of_two(threshold) ? "ActivationPOTQuantizer" : "ActivationSymmetricQuantizer",
+      params);
   node.attributes.push_back({"threshold", threshold});
   node.attributes.push_back({"signed", int64_t{params.is_signed}});
   return node;
@@ -142,7 +138,7 @@ ir::Node weight_quantizer(plan::QuantizedModel& model, ValueId weight, const Qua
   const std::string name = value_of(model, weight).name;
   const auto rank = static_cast<int64_t>(value_of(model, weight).constant->dims.size());
   const std::vector<float> threshold = thresholds(params);
-  const bool powers = std::all_of(threshold.begin(), threshold.end(), power_of_two);
+  const bool powers = std::all_of(threshold.begin(), threshold.end(), quant::is_power_of_two);
   const bool book = !params.codebook.empty();
   const bool shifted =
       std::any_of(params.zero_points.begin(), params.zero_points.end(), [](int32_t z) { return z != 0; });

@@ -106,12 +106,7 @@ std::vector<float> bias_of(const Lowering& l, ir::NodeId id, int64_t length) {
 }
 
 std::string rounded_bias(const std::vector<float>& values, const std::vector<float>& scales, bool wide) {
-  std::vector<int32_t> integers;
-  for (size_t c = 0; c < values.size(); ++c) {
-    const double scale = scales[scales.size() == 1 ? 0 : c];
-    integers.push_back(static_cast<int32_t>(
-        std::clamp<double>(std::nearbyint(static_cast<double>(values[c]) / scale), INT32_MIN, INT32_MAX)));
-  }
+  const std::vector<int32_t> integers = quant::round_bias(values, scales);
   return wide ? bytes_of(std::vector<int64_t>(integers.begin(), integers.end())) : bytes_of(integers);
 }
 
