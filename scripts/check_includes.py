@@ -6,7 +6,7 @@
 A linker does not mind a header of a room that is not known, and one library on the include path serves all; so this is
 read from the sources. Rules:
   - a room includes itself and the rooms that it KNOWS, directly or through them; rooms know only rooms declared above
-    them (no circles); stage rooms never know each other; apps and corridors (lib/ itself and QCONVERT_CORRIDORS) include every room
+    them (no circles); rooms that are a STAGE never know each other; apps and corridors (lib/ itself and QCONVERT_CORRIDORS) include every room
   - a third-party header is seen only by rooms that name its library as PRIVATE, be it through headers of other rooms,
     or where EXCEPTIONS says so
   - headers of the house are written "room/file.h"
@@ -14,8 +14,6 @@ read from the sources. Rules:
 import re
 import sys
 from pathlib import Path
-
-STAGES = {"onnx_io", "normalize", "balance", "calibrate", "threshold", "correct", "select", "budget", "quantize", "tflite", "report"}
 
 # Header prefix -> the name by which CMakeLists.txt links its library.
 LIBRARIES = {
@@ -36,17 +34,18 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
 
 
 def read_rooms(cmake_text):
-    """{room: (known rooms, private libraries)} in the order of declaration."""
+    """{room: (known rooms, private libraries, is it a stage)} in the order of declaration."""
     rooms = {}
     for call in re.finditer(r"^qc_room\(([^)]*)\)", cmake_text, re.MULTILINE):
         name, *words = call[1].split()
+        stage = words[:1] == ["STAGE"]
         part, lists = None, {"KNOWS": [], "PRIVATE": []}
-        for word in words:
+        for word in words[stage:]:
             if word in lists:
                 part = word
             else:
                 lists[part].append(word)
-        rooms[name] = (lists["KNOWS"], set(lists["PRIVATE"]))
+        rooms[name] = (lists["KNOWS"], set(lists["PRIVATE"]), stage)
     return rooms
 
 
@@ -68,11 +67,12 @@ def reachable(rooms, name):
 
 def check_rooms(rooms):
     declared = set()
-    for name, (knows, _) in rooms.items():
+    stages = {name for name, (_, _, stage) in rooms.items() if stage}
+    for name, (knows, _, stage) in rooms.items():
         for known in knows:
             if known not in declared:
                 yield f"CMakeLists.txt: room '{name}' knows '{known}', which is not declared above it"
-        for known in sorted((reachable(rooms, name) - {name}) & STAGES if name in STAGES else ()):
+        for known in sorted((reachable(rooms, name) - {name}) & stages if stage else ()):
             yield f"CMakeLists.txt: stage room '{name}' knows stage room '{known}'"
         declared.add(name)
 
