@@ -128,20 +128,7 @@ std::optional<MemoryGraph> memory_graph(const ir::Graph& graph,
 }
 
 double products_of(const ir::Graph& graph, const ir::Node& node) {
-  const ir::WeightTraits* traits = ir::weight_traits(graph, node);
-  if (!traits) return 0;
-  const ir::Tensor& weight = *ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
-  const bool spread = ir::standard_op(node, "ConvTranspose");  // every input element meets a kernel
-  const ir::ValueId counted = spread ? node.inputs[static_cast<size_t>(traits->data_slot)] : node.outputs[0];
-  const int axis = spread ? 0 : ir::output_channel_axis(graph, node);
-  if (axis < 0 || static_cast<size_t>(axis) >= weight.dims.size() ||
-      weight.dims[static_cast<size_t>(axis)] == 0)
-    return 0;
-  const ir::Value& value = value_of(graph, counted);
-  double elements = value.has_shape ? 1 : 0;
-  for (const int64_t dim : value.dims) elements *= static_cast<double>(std::max<int64_t>(dim, 1));
-  return elements * static_cast<double>(weight.size()) /
-         static_cast<double>(weight.dims[static_cast<size_t>(axis)]);
+  return ir::weight_traits(graph, node) ? static_cast<double>(ir::macs(graph, node)) : 0;
 }
 
 }  // namespace qc::budget
