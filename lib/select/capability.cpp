@@ -129,7 +129,7 @@ Capability capability(const ir::Graph& graph, const ir::Node& node, const target
   for (const ir::ValueId out : node.outputs)
     if (out != ir::kNone && value_of(graph, out).dtype != ir::DType::kFloat) return no(Reason::kNotFloat);
   bool any_activation = false;
-  for (const size_t slot : data_slots(node, rule)) {
+  for (const size_t slot : target::data_slots(rule, node.inputs.size())) {
     if (slot >= node.inputs.size() || node.inputs[slot] == ir::kNone) continue;
     const ir::Value& in = value_of(graph, node.inputs[slot]);
     if (in.dtype != ir::DType::kFloat) return no(Reason::kNotFloat);
@@ -389,14 +389,6 @@ std::string averages_unlike_float(const ir::Node& node) {
   const bool beyond =
       ir::int_attribute(node, "ceil_mode", 0) != 0 && ir::int_attribute(node, "count_include_pad", 0) != 0;
   return beyond ? "with ceil_mode and count_include_pad the integer kernel divides by another count" : "";
-}
-
-std::vector<size_t> data_slots(const ir::Node& node, const target::OpRule& rule) {
-  std::vector<size_t> slots;
-  if (rule.data_inputs.empty())
-    for (size_t i = 0; i < node.inputs.size(); ++i) slots.push_back(i);
-  for (const int slot : rule.data_inputs) slots.push_back(static_cast<size_t>(slot));
-  return slots;
 }
 
 std::vector<Capability> capabilities(const ir::Graph& graph, const target::TargetSpec& target,

@@ -43,8 +43,4 @@ std::vector<Capability> capabilities(const ir::Graph& graph, const target::Targe
 /// other ops.
 std::string averages_unlike_float(const ir::Node& node);
 
-/// Input slots of a node that carry quantizable tensors (activations or constant operands), by the target's
-/// rule.
-std::vector<size_t> data_slots(const ir::Node& node, const target::OpRule& rule);
-
 }  // namespace qc::select

@@ -89,7 +89,7 @@ void mark_rounded(const ir::Graph& graph, const target::TargetSpec& target,
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
     const bool follows = capabilities[static_cast<size_t>(id)].ability == Ability::kFollows;
     const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, node), node.domain);
-    for (const size_t slot : data_slots(node, rule)) {
+    for (const size_t slot : target::data_slots(rule, node.inputs.size())) {
       if (follows || slot >= node.inputs.size() || node.inputs[slot] == ir::kNone) continue;
       if (float_activation(graph.values[static_cast<size_t>(node.inputs[slot])]))
         plan.values[static_cast<size_t>(node.inputs[slot])].quantized = true;
@@ -176,7 +176,7 @@ plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target
       if (plan.values[static_cast<size_t>(node.inputs[static_cast<size_t>(in)])].quantized)
         groups.join(node.inputs[static_cast<size_t>(in)], node.outputs[static_cast<size_t>(out)]);
     if (rule.kind != target::OpKind::kMove && !rule.same_input_scale) continue;
-    for (const size_t slot : data_slots(node, rule)) {
+    for (const size_t slot : target::data_slots(rule, node.inputs.size())) {
       if (slot >= node.inputs.size() || node.inputs[slot] == ir::kNone ||
           graph.values[static_cast<size_t>(node.inputs[slot])].constant)
         continue;

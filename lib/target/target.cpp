@@ -199,6 +199,14 @@ const OpRule& rule_for(const TargetSpec& target, std::string_view op_type, std::
   return rule == target.ops.end() ? kUnknown : rule->second;
 }
 
+std::vector<size_t> data_slots(const OpRule& rule, size_t inputs) {
+  std::vector<size_t> slots;
+  if (rule.data_inputs.empty())
+    for (size_t slot = 0; slot < inputs; ++slot) slots.push_back(slot);
+  for (const int slot : rule.data_inputs) slots.push_back(static_cast<size_t>(slot));
+  return slots;
+}
+
 TargetSpec with_int16_activations(TargetSpec target) {
   if (target.int16_ops.empty())
     throw Error(Exit::kUnsupported,

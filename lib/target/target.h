@@ -197,6 +197,9 @@ TargetSpec on_processor(TargetSpec target, const std::string& name);
 /// A kFloat rule if there is none. Ops outside the standard domain stand in `ops` as "domain:op_type", where
 /// only a config's custom_ops can have put them.
 const OpRule& rule_for(const TargetSpec& target, std::string_view op_type, std::string_view domain = {});
+/// Slots that carry quantizable tensors (activations or constant operands) of a node with so many inputs; a
+/// rule may name some that the node does not have.
+std::vector<size_t> data_slots(const OpRule& rule, size_t inputs);
 /// "weighted", "compute", "move", "activation", "float": as the JSON spells them.
 const char* kind_text(OpKind kind);
 

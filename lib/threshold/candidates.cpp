@@ -516,12 +516,9 @@ plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan
     if (compute != Compute::kInteger || plan.nodes[static_cast<size_t>(id)].bias) continue;
     const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, node), node.domain);
     if (rule.kind == target::OpKind::kActivation) continue;
-    for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
-      const bool data = rule.data_inputs.empty() ||
-                        std::find(rule.data_inputs.begin(), rule.data_inputs.end(), static_cast<int>(slot)) !=
-                            rule.data_inputs.end();
+    for (const size_t slot : target::data_slots(rule, node.inputs.size())) {
       const ir::Tensor* operand = ir::constant_input(graph, node, slot);
-      if (!data || !operand || operand->dtype != ir::DType::kFloat || operand->size() == 0) continue;
+      if (!operand || operand->dtype != ir::DType::kFloat || operand->size() == 0) continue;
       const quant::QuantParams params =
           quant::operand_params(operand->as<float>(), target.activations.bits, target.activations.is_signed,
                                 target.activations.symmetric);
