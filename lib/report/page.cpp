@@ -3,33 +3,12 @@
 
 #include <cstdint>
 
+#include "report/svg.h"
+
 namespace qc::report {
 namespace {
 
 using nlohmann::json;
-
-std::string escaped(std::string_view text) {
-  std::string html;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        html += "&amp;";
-        break;
-      case '<':
-        html += "&lt;";
-        break;
-      case '>':
-        html += "&gt;";
-        break;
-      case '"':
-        html += "&quot;";
-        break;
-      default:
-        html += c;
-    }
-  }
-  return html;
-}
 
 // JSON that can stand inside <script>: "<" occurs only in strings, and there it may be written as an escape.
 std::string inline_json(const json& document) {

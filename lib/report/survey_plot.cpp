@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "report/survey.h"
+#include "report/svg.h"
 #include "report/table.h"
 
 namespace qc::report {
@@ -28,13 +29,6 @@ struct Axis {
   double at(double value) const { return from + (value - low) / (high - low) * (to - from); }
 };
 
-std::string escaped(const std::string& text) {
-  std::string safe;
-  for (const char c : text)
-    safe += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : std::string(1, c);
-  return safe;
-}
-
 std::vector<Mark> marks_of(const Survey& survey, bool labelled) {
   std::vector<Mark> marks;
   for (const SurveyRow& row : survey.rows) {
@@ -53,11 +47,6 @@ Axis axis_of(const std::vector<Mark>& marks, double Mark::*value, double from, d
   return {std::max(0.0, (*low).*value - room), (*high).*value + room, from, to};
 }
 
-std::string text_at(double x, double y, const char* anchor, const std::string& text) {
-  return format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", x, y, anchor,
-                escaped(text));
-}
-
 std::string grid(const Axis& x, const Axis& y, bool labelled) {
   constexpr int kLines = 5;
   std::string svg;
@@ -65,13 +54,13 @@ std::string grid(const Axis& x, const Axis& y, bool labelled) {
     const double across = x.low + (x.high - x.low) * i / kLines, up = y.low + (y.high - y.low) * i / kLines;
     svg += format("<path class=\"grid\" d=\"M{:.1f} {:.1f}V{:.1f}M{:.1f} {:.1f}H{:.1f}\"/>\n", x.at(across),
                   y.from, y.to, x.from, y.at(up), x.to);
-    svg += text_at(x.at(across), y.from + 18, "middle", human_bytes(across));
-    svg += text_at(x.from - 8, y.at(up) + 4, "end", figure(up, 1));
+    svg += svg_text(x.at(across), y.from + 18, "middle", human_bytes(across));
+    svg += svg_text(x.from - 8, y.at(up) + 4, "end", figure(up, 1));
   }
-  svg += text_at((x.from + x.to) / 2, kHeight - 12, "middle", "file");
-  return svg + text_at(x.from, kTop - 16, "start",
-                       labelled ? "top-1, %"
-                                : format("worst output against float, dB ({:.0f}: the same)", kBestDb));
+  svg += svg_text((x.from + x.to) / 2, kHeight - 12, "middle", "file");
+  return svg + svg_text(x.from, kTop - 16, "start",
+                        labelled ? "top-1, %"
+                                 : format("worst output against float, dB ({:.0f}: the same)", kBestDb));
 }
 
 }  // namespace
@@ -85,7 +74,7 @@ std::string to_svg(const Survey& survey) {
       "font-size=\"12\" fill=\"#24292f\">\n<style>.grid{{stroke:#d0d7de;fill:none}}</style>\n"
       "<rect width=\"{0:.0f}\" height=\"{1:.0f}\" fill=\"#ffffff\"/>\n",
       kWidth, kHeight);
-  svg += text_at(kWidth - 12, kTop - 16, "end", survey.model);
+  svg += svg_text(kWidth - 12, kTop - 16, "end", survey.model);
   if (marks.empty()) return svg + "</svg>\n";
   const Axis x = axis_of(marks, &Mark::size, kLeft, kWidth - kRight);
   const Axis y = axis_of(marks, &Mark::accuracy, kHeight - kBottom, kTop);
@@ -120,7 +109,7 @@ std::string to_svg(const Survey& survey) {
                   mark.text_y);
     svg += format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\" fill=\"{}\"/>\n", mark.x, mark.y, colour);
     const std::string speed = mark.row->speedup ? format(", {:.2f} x as fast", *mark.row->speedup) : "";
-    svg += text_at(text_x, mark.text_y + 4, "start", mark.row->name + speed);
+    svg += svg_text(text_x, mark.text_y + 4, "start", mark.row->name + speed);
   }
   return svg + "</svg>\n";
 }

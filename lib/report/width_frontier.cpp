@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "report/json_values.h"
+#include "report/svg.h"
 #include "report/table.h"
 
 namespace qc::report {
@@ -42,17 +43,6 @@ struct Axis {
   double at(double value) const { return from + (value - low) / std::max(high - low, 1e-12) * (to - from); }
 };
 
-std::string escaped(const std::string& text) {
-  std::string safe;
-  for (const char c : text) safe += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
-  return safe;
-}
-
-std::string label(double x, double y, const char* anchor, const std::string& text) {
-  return format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", x, y, anchor,
-                escaped(text));
-}
-
 // Lines at round values and what they are.
 std::string grid(const Axis& x, const Axis& y) {
   std::string svg;
@@ -61,11 +51,11 @@ std::string grid(const Axis& x, const Axis& y) {
     const double bytes = x.low + (x.high - x.low) * i / steps, db = y.low + (y.high - y.low) * i / steps;
     svg += format("<line x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\" stroke=\"#ddd\"/>\n", kLeft,
                   kWidth - kRight, y.at(db));
-    svg += label(kLeft - 6, y.at(db) + 4, "end", format("{:.1f}", db));
-    svg += label(x.at(bytes), kHeight - kBottom + 18, "middle", human_bytes(bytes));
+    svg += svg_text(kLeft - 6, y.at(db) + 4, "end", format("{:.1f}", db));
+    svg += svg_text(x.at(bytes), kHeight - kBottom + 18, "middle", human_bytes(bytes));
   }
-  svg += label(kLeft, kTop - 8, "start", "SQNR of the worst output, dB");
-  svg += label(kWidth - kRight, kHeight - 22, "end", "all constants as written");
+  svg += svg_text(kLeft, kTop - 8, "start", "SQNR of the worst output, dB");
+  svg += svg_text(kWidth - kRight, kHeight - 22, "end", "all constants as written");
   return svg;
 }
 
@@ -186,9 +176,9 @@ std::string to_svg(const WidthFrontier& frontier) {
       "<circle cx=\"{0}\" cy=\"{2}\" r=\"5\" fill=\"#1b6ca8\"/><circle cx=\"{1}\" cy=\"{2}\" r=\"5\" "
       "fill=\"#d1495b\"/><circle cx=\"{3}\" cy=\"{2}\" r=\"3\" fill=\"none\" stroke=\"#888\"/>\n",
       kLeft + 6, kLeft + 86, kHeight - 26, kLeft + 176);
-  svg += label(kLeft + 16, kHeight - 22, "start", "searched") +
-         label(kLeft + 96, kHeight - 22, "start", "uniform") +
-         label(kLeft + 184, kHeight - 22, "start", "predicted");
+  svg += svg_text(kLeft + 16, kHeight - 22, "start", "searched") +
+         svg_text(kLeft + 96, kHeight - 22, "start", "uniform") +
+         svg_text(kLeft + 184, kHeight - 22, "start", "predicted");
   return svg + "</svg>\n";
 }
 
