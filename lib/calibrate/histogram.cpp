@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "quant/vector_clones.h"
+#include "base/vector_clones.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "base/parallel.h"
-#include "quant/vector_clones.h"
+#include "base/vector_clones.h"
 
 namespace qc::correct {
 namespace {

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <optional>
 
-#include "quant/vector_clones.h"
+#include "base/vector_clones.h"
 
 namespace qc::quant {
 namespace {

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "base/parallel.h"
-#include "quant/vector_clones.h"
+#include "base/vector_clones.h"
 
 namespace qc::quantize {
 namespace {

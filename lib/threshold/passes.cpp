@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "quant/vector_clones.h"
+#include "base/vector_clones.h"
 #include "threshold/sweep.h"
 
 namespace qc::threshold {

@@ -13,7 +13,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "quant/vector_clones.h"
+#include "base/vector_clones.h"
 
 namespace qc::threshold {
 namespace {
