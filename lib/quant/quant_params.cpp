@@ -152,6 +152,11 @@ double largest_bias(const QuantParams& weight) {
   return weight.stored_bits() <= 4 ? 0x1p26 : 0x1p30;
 }
 
+bool takes_zeros(const QuantParams& params) {
+  return params.bits == 8 && params.codebook.empty() && params.axis <= 0 &&
+         std::ranges::all_of(params.zero_points, [](int32_t zero_point) { return zero_point == 0; });
+}
+
 bool is_power_of_two(float scale) {
   int exponent = 0;
   return std::frexp(scale, &exponent) == 0.5f;

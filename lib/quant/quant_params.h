@@ -59,6 +59,10 @@ QuantParams symmetric_params(double threshold, int bits, bool is_signed, bool na
 /// shifted by 4 more, and the bias with them.
 double largest_bias(const QuantParams& weight);
 
+/// Zeros may be added to a weight of these parameters: 8 bits, scales along its first dimension or one, and 0
+/// stands for 0.
+bool takes_zeros(const QuantParams& params);
+
 /// 2^n for some integer n, as quantizers of that name have it.
 bool is_power_of_two(float scale);
 

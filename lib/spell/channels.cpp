@@ -12,7 +12,7 @@
 
 #include "ir/edit.h"
 #include "ir/ops.h"
-#include "plan/cover.h"
+#include "plan/resize_plan.h"
 
 namespace qc {
 namespace {
@@ -59,7 +59,7 @@ std::optional<Layer> layer_at(const plan::QuantizedModel& model, ir::NodeId id) 
   const auto narrow = [&](ir::ValueId v) {
     return model.plan.values[static_cast<size_t>(v)].params.bits != 8;
   };
-  if (narrow(node.inputs[0]) || narrow(result) || !plan::takes_zeros(weight->second.params))
+  if (narrow(node.inputs[0]) || narrow(result) || !quant::takes_zeros(weight->second.params))
     return std::nullopt;
   return Layer{id, node.inputs[0], node.inputs[1], result, dims[0], dims[1], dims[2] * dims[3], groups > 1};
 }
@@ -115,7 +115,7 @@ ir::ValueId add_rounded(plan::QuantizedModel& model, ir::ValueId like, int64_t c
   const ir::ValueId made = ir::add_value(model.graph, name, ir::DType::kFloat);
   ir::copy_shape(model.graph, like, made);
   if (ir::value_at(model.graph, made).dims.size() == 4) ir::value_at(model.graph, made).dims[1] = channels;
-  plan::cover(model);
+  plan::resize_plan(model);
   plan::ValueDecision decision = model.plan.values[static_cast<size_t>(like)];
   model.plan.values[static_cast<size_t>(made)] = std::move(decision);
   return made;
@@ -124,7 +124,7 @@ ir::ValueId add_rounded(plan::QuantizedModel& model, ir::ValueId like, int64_t c
 // A node that moves integers: its result has the scale of its input.
 void add_move(plan::QuantizedModel& model, ir::Node node) {
   const ir::NodeId id = ir::add_node(model.graph, std::move(node));
-  plan::cover(model);
+  plan::resize_plan(model);
   plan::NodeDecision& decision = model.plan.nodes[static_cast<size_t>(id)];
   decision.compute = plan::Compute::kInteger;
   decision.reason = plan::Reason::kTarget;

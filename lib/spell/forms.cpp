@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "ir/ops.h"
-#include "plan/cover.h"
+#include "plan/resize_plan.h"
 #include "quant/quant_params.h"
 #include "select/capability.h"
 
@@ -125,7 +125,7 @@ void add_activation_quantizers(plan::QuantizedModel& model) {
     }
     ir::add_node(model.graph, std::move(node));
   }
-  cover(model);
+  resize_plan(model);
 }
 
 ValueId numbers(plan::QuantizedModel& model, const std::string& name, const std::vector<float>& values) {
@@ -195,7 +195,7 @@ void add_weight_quantizers(plan::QuantizedModel& model,
     node.outputs = {rounded};
     ir::add_node(model.graph, std::move(node));
   }
-  cover(model);
+  resize_plan(model);
 }
 
 // The runtime makes one integer op of an AveragePool between integers, whatever the plan says of it, and
@@ -216,7 +216,7 @@ void keep_averages_in_float(plan::QuantizedModel& model) {
     ir::set_output(model.graph, id, 0, mean);
     ir::add_node(model.graph, std::move(apart));
   }
-  cover(model);
+  resize_plan(model);
 }
 
 }  // namespace
@@ -244,7 +244,7 @@ void spell_float_biases(plan::QuantizedModel& model) {
   }
   model.biases.clear();
   ir::remove_dead(model.graph);
-  cover(model);
+  resize_plan(model);
 }
 
 plan::QuantizedModel spell_fake_quant(plan::QuantizedModel model) {

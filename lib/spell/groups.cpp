@@ -7,7 +7,6 @@
 
 #include "ir/edit.h"
 #include "ir/merged_groups.h"
-#include "plan/cover.h"
 
 namespace qc {
 namespace {
@@ -18,7 +17,7 @@ bool can_merge(const plan::QuantizedModel& model, ir::NodeId id) {
   const auto stored = model.weights.find(v);
   return model.plan.nodes[static_cast<size_t>(id)].compute == plan::Compute::kInteger &&
          stored != model.weights.end() && ir::sole_consumer(model.graph, v) == id &&
-         plan::takes_zeros(stored->second.params);
+         quant::takes_zeros(stored->second.params);
 }
 
 // [outputs, width, window] becomes [outputs, width * together, window]: the weights of each output stand at

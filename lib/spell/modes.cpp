@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 #include "ir/ops.h"
-#include "plan/cover.h"
+#include "plan/resize_plan.h"
 #include "quantize/pairs.h"
 #include "threshold/blocks.h"
 
@@ -48,7 +48,7 @@ ValueId add_step(plan::QuantizedModel& model, const std::string& name, const cha
   node.outputs = {out};
   node.attributes = std::move(attributes);
   const NodeId id = ir::add_node(model.graph, std::move(node));
-  cover(model);
+  resize_plan(model);
   model.plan.nodes[static_cast<size_t>(id)].reason = plan::Reason::kNotFloat;
   return out;
 }
@@ -95,7 +95,7 @@ const std::array<ValueId, 3>& rounded(plan::QuantizedModel& model, ValueId x, Ro
   node.inputs = {x};
   node.outputs.assign(place->second.begin(), place->second.end());
   ir::add_node(model.graph, std::move(node));
-  cover(model);
+  resize_plan(model);
   return place->second;
 }
 
@@ -159,7 +159,7 @@ void spell_product(plan::QuantizedModel& model, NodeId id, Shared& all) {
   ValueId last = add_step(model, name + "_y", "Mul", {floats, scale}, DType::kFloat);
   if (bias != kNone) last = add_step(model, name + "_b", "Add", {last, bias}, DType::kFloat);
   ir::set_output(model.graph, value_of(model, last).producer, 0, y);
-  cover(model);
+  resize_plan(model);
 }
 
 // One row of a recurrent layer's weight is what one gate of one unit reads. `bounded`: pairs of products
@@ -202,7 +202,7 @@ void spell_lstm(plan::QuantizedModel& model, NodeId id, bool bounded, int thread
   node_of(model, id).op_type = "DynamicQuantizeLSTM";
   node_of(model, id).domain = kContrib;
   import_contrib(model.graph);
-  cover(model);
+  resize_plan(model);
   model.plan.nodes[static_cast<size_t>(id)].compute = Compute::kInteger;
 }
 
@@ -351,7 +351,7 @@ void spell_n_bits(plan::QuantizedModel& model, NodeId id) {
   node.attributes = {{"K", stored.length}, {"N", stored.rows}, {"bits", int64_t{bits}}, {"block_size", size}};
   import_contrib(model.graph);
   model.weights.erase(v);
-  cover(model);
+  resize_plan(model);
 }
 
 // DequantizeLinear along the sum, [length, rows]: the form that runtimes join with the product.
@@ -384,7 +384,7 @@ void spell_blocked_dequantize(plan::QuantizedModel& model, NodeId id) {
   ir::set_input(model.graph, id, 1, floats);
   if (node_of(model, id).op_type == "Gemm") ir::set_attribute(node_of(model, id), "transB", 0);
   model.weights.erase(v);
-  cover(model);
+  resize_plan(model);
 }
 
 // --- weights of ops without weight traits ---------------------------------------------------------
@@ -475,7 +475,7 @@ void store_operands(const std::vector<NodeId>& nodes, plan::QuantizedModel& mode
       ir::set_input(model.graph, id, row.slot, unfolded(model, name, rows, row.columns, weight.dims));
     }
   ir::remove_dead(model.graph);
-  cover(model);
+  resize_plan(model);
 }
 
 }  // namespace qc

@@ -9,7 +9,7 @@
 #include "ir/edit.h"
 #include "ir/ops.h"
 #include "ir/pixel_shuffle.h"
-#include "plan/cover.h"
+#include "plan/resize_plan.h"
 
 namespace qc {
 namespace {
@@ -59,7 +59,7 @@ bool order_outputs(plan::QuantizedModel& model, ir::NodeId id, const std::vector
   const auto weight = model.weights.find(node.inputs[1]);
   const bool biased = node.inputs.size() > 2 && node.inputs[2] != ir::kNone;
   const auto bias = model.biases.find(id);
-  if (weight == model.weights.end() || !plan::takes_zeros(weight->second.params) ||
+  if (weight == model.weights.end() || !quant::takes_zeros(weight->second.params) ||
       ir::int_attribute(node, "group", 1) != 1 || ir::sole_consumer(graph, node.inputs[1]) != id ||
       (biased && (ir::sole_consumer(graph, node.inputs[2]) != id || bias == model.biases.end())))
     return false;
@@ -93,7 +93,7 @@ ir::ValueId add_move(plan::QuantizedModel& model, ir::Node node, ir::ValueId lik
       ir::value_at(model.graph, like).dim_params.empty() ? "" : ir::value_at(model.graph, like).dim_params[0];
   node.outputs = {made};
   const ir::NodeId id = ir::add_node(model.graph, std::move(node));
-  plan::cover(model);
+  plan::resize_plan(model);
   plan::ValueDecision decision = model.plan.values[static_cast<size_t>(like)];
   model.plan.values[static_cast<size_t>(made)] = std::move(decision);
   model.plan.nodes[static_cast<size_t>(id)].compute = plan::Compute::kInteger;

@@ -7,7 +7,7 @@
 
 #include "ir/channel_shuffle.h"
 #include "ir/edit.h"
-#include "plan/cover.h"
+#include "plan/resize_plan.h"
 
 namespace qc {
 namespace {
@@ -43,7 +43,7 @@ void spell_shuffles(plan::QuantizedModel& model) {
     ir::set_input(model.graph, id, 1, order);
   }
   ir::remove_dead(model.graph);
-  plan::cover(model);
+  plan::resize_plan(model);
 }
 
 }  // namespace qc

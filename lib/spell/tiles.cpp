@@ -10,7 +10,7 @@
 #include "ir/ops.h"
 #include "ir/short_runs.h"
 #include "normalize/idioms.h"
-#include "plan/cover.h"
+#include "plan/resize_plan.h"
 
 namespace qc {
 namespace {
@@ -92,7 +92,7 @@ void spell_tiles(plan::QuantizedModel& model) {
     const ir::Tensor constant = *ir::value_at(graph, v).constant;
     const ir::ValueId to =
         own ? v : ir::add_constant(graph, ir::value_at(graph, v).name + "/repeated", constant);
-    plan::cover(model);
+    plan::resize_plan(model);
     repeat(model, v, to, runs->tiled);
     made[{v, runs->tiled}] = to;
     ir::set_input(graph, id, runs->slot, to);
