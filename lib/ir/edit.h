@@ -107,9 +107,4 @@ int rewrite_all(Graph& graph, std::optional<Match> (*match)(const Graph&, NodeId
 /// A float32 constant that something reads.
 bool is_read_float(const Value& value);
 
-/// Float constants that are not worth 16 bits, which would cost more accuracy than bytes (biases, depthwise
-/// kernels): the smallest, up to this share of all elements.
-constexpr double kSmallShare = 0.03;
-std::vector<bool> smallest_constants(const Graph& graph, double share);
-
 }  // namespace qc::ir

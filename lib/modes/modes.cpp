@@ -12,6 +12,7 @@
 #include "ir/ops.h"
 #include "modes/settle_dynamic.h"
 #include "onnx_io/onnx_io.h"
+#include "plan/halving.h"
 #include "prepare.h"
 #include "quant/narrow_floats.h"
 #include "quantize/pairs.h"
@@ -269,7 +270,7 @@ std::vector<std::string> narrow_constants(const config::CoreConfig& config,
                                           std::span<const config::NodeSettings> rules, const Runs& inputs,
                                           run::RunnerFactory& runners, plan::QuantizedModel& model) {
   const ir::Graph& graph = model.graph;
-  const std::vector<bool> small = ir::smallest_constants(graph, ir::kSmallShare);
+  const std::vector<bool> small = plan::smallest_constants(graph);
   std::vector<std::string> wide;
   int64_t kept = 0;
   for (size_t v = 0; v < graph.values.size(); ++v) {

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "ir/edit.h"
 #include "ir/ops.h"
+#include "plan/halving.h"
 #include "tflite/lowering.h"
 
 namespace qc::tflite {
@@ -483,7 +484,7 @@ void finish(Model& model, const LowerOptions& options) {
 
 // The same constants as in an ONNX file of this mode, but for ties in size.
 int64_t size_worth_halving(const ir::Graph& graph) {
-  const std::vector<bool> small = ir::smallest_constants(graph, ir::kSmallShare);
+  const std::vector<bool> small = plan::smallest_constants(graph);
   int64_t largest = 0;
   for (size_t v = 0; v < small.size(); ++v)
     if (small[v]) largest = std::max(largest, graph.values[v].constant->size());
