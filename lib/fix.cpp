@@ -21,6 +21,7 @@
 #include "onnx_io/onnx_io.h"
 #include "prepare.h"
 #include "quantize/quantize.h"
+#include "raise_opset.h"
 #include "run/ort_runner.h"
 #include "search/attempt.h"
 #include "search/places.h"

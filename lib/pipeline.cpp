@@ -30,6 +30,7 @@
 #include "onnx_io/onnx_io.h"
 #include "prepare.h"
 #include "proof/verdict.h"
+#include "raise_opset.h"
 #include "run/ort_runner.h"
 #include "search/activation_memory.h"
 #include "search/attempt.h"

@@ -61,16 +61,6 @@ int64_t batch_size(const ir::Graph& graph, const config::CoreConfig& config);
 /// Throws Error(kInput) for an opset newer than the runtime knows.
 void check_opset_known(const ir::Graph& graph, const run::Doors& doors, const std::filesystem::path& model);
 
-/// Raises the opset to 20, and says so in a note, where that is what GELU computes fast by; not where an op
-/// cannot be raised, the outputs on `sample` would change, or there is no sample.
-void raise_for_gelu(ir::Graph& graph, run::RunnerFactory& runners, const std::vector<ir::Tensor>& sample,
-                    std::vector<std::string>& notes);
-
-/// Raises the opset to `version` if it is lower, and keeps that only if the outputs on `sample` stay the
-/// same; without a sample it is not looked at.
-void raise_opset_checked(ir::Graph& graph, int64_t version, run::RunnerFactory& runners,
-                         const std::vector<ir::Tensor>& sample, Diagnostics& diagnostics);
-
 /// The graph with the shapes it has when it runs on `sample`: for costs, never for decisions about
 /// correctness.
 ir::Graph with_shapes_of(const ir::Graph& graph, const std::vector<ir::Tensor>& sample,
