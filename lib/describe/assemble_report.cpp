@@ -12,7 +12,6 @@
 #include "deliver/write_tflite.h"
 #include "ir/ops.h"
 #include "run/ort_runner.h"
-#include "select/unlike.h"
 #include "version.h"
 
 namespace qc {
@@ -132,18 +131,6 @@ report::Report begin_report(const ConvertOptions& options, const config::CoreCon
   for (const config::Idle& idle : config::keys_without_effect(config))
     if (!idle.by_name) report.notes.push_back(format("{} has no effect: {}", idle.pointer, idle.why));
   return report;
-}
-
-std::vector<bool> keep_apart(std::vector<std::string>& notes, const ir::Graph& graph,
-                             const target::TargetSpec& target, const plan::StatsTable& stats,
-                             std::vector<bool> integer, bool float_them) {
-  for (const select::UnlikeConcat& concat : select::unlike_concats(graph, target, stats, integer)) {
-    const bool in_float = float_them && !concat.may_float.empty();
-    notes.push_back(select::describe(concat, graph, in_float));
-    if (!in_float) continue;
-    for (const ir::NodeId id : concat.may_float) integer[static_cast<size_t>(id)] = false;
-  }
-  return integer;
 }
 
 void describe_idioms(report::Report& report, const std::vector<plan::Idiom>& idioms) {

@@ -23,12 +23,6 @@
 
 namespace qc {
 
-/// Names every Concat of unlike ranges in the notes (select/unlike.h) and returns `integer` without those
-/// that may stay in float, if `float_them`.
-std::vector<bool> keep_apart(std::vector<std::string>& notes, const ir::Graph& graph,
-                             const target::TargetSpec& target, const plan::StatsTable& stats,
-                             std::vector<bool> integer, bool float_them);
-
 /// The first call: names, versions, the config, and the sizes of the model as it was read. `graph`: before
 /// any rewriting. Afterwards describe_plan() comes before describe_proof() and describe_values(), which add
 /// to its rows, the others in any order, and finish_report() last.

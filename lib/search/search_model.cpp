@@ -3,7 +3,6 @@
 
 #include <utility>
 
-#include "describe/assemble_report.h"
 #include "ir/edit.h"
 #include "prepare.h"
 #include "search/correct_wide.h"
@@ -12,6 +11,7 @@
 #include "search/spend_budget.h"
 #include "search/tune_ranges.h"
 #include "search/widen_results.h"
+#include "select/unlike.h"
 #include "target_of.h"
 #include "threshold/candidates.h"
 
@@ -71,7 +71,8 @@ Start start_of(const Scene& scene, const Subject& subject, std::vector<std::stri
   const PlanScene planning = plan_scene(scene, subject);
   const bool may_float = is_full(config, target) && target.float_islands && target.activations.bits <= 8;
   Start start;
-  start.placed = keep_apart(notes, subject.graph, target, subject.stats, subject.places.fastest, may_float);
+  start.placed = select::without_unlike_concats(notes, subject.graph, target, subject.stats,
+                                                subject.places.fastest, may_float);
   start.plan = outlined(planning, start.placed);
   start.weights = threshold::weight_candidates(subject.graph, start.plan, target, config.quantization,
                                                subject.places.rules.nodes, scene.threads);

@@ -80,4 +80,16 @@ std::string describe(const UnlikeConcat& concat, const ir::Graph& graph, bool in
                 name(concat.widest), concat.ratio, what);
 }
 
+std::vector<bool> without_unlike_concats(std::vector<std::string>& notes, const ir::Graph& graph,
+                                         const target::TargetSpec& target, const plan::StatsTable& stats,
+                                         std::vector<bool> integer, bool float_them) {
+  for (const UnlikeConcat& concat : unlike_concats(graph, target, stats, integer)) {
+    const bool in_float = float_them && !concat.may_float.empty();
+    notes.push_back(describe(concat, graph, in_float));
+    if (!in_float) continue;
+    for (const ir::NodeId id : concat.may_float) integer[static_cast<size_t>(id)] = false;
+  }
+  return integer;
+}
+
 }  // namespace qc::select

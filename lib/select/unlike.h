@@ -28,4 +28,10 @@ std::vector<UnlikeConcat> unlike_concats(const ir::Graph& graph, const target::T
 /// One sentence for people.
 std::string describe(const UnlikeConcat& concat, const ir::Graph& graph, bool in_float);
 
+/// Names every Concat of unlike ranges in the notes and returns `integer` without those that may stay in
+/// float, if `float_them`.
+std::vector<bool> without_unlike_concats(std::vector<std::string>& notes, const ir::Graph& graph,
+                                         const target::TargetSpec& target, const plan::StatsTable& stats,
+                                         std::vector<bool> integer, bool float_them);
+
 }  // namespace qc::select
