@@ -1,6 +1,5 @@
-// See quant_params.h. Rounding is done by adding and subtracting 1.5 * 2^23: in round-to-nearest-even mode
-// that is exactly half to even for every |v| < 2^22, and needs no instruction that an old CPU lacks. Clamping
-// first keeps v in that range and changes nothing, because the bounds are integers.
+// See quant_params.h. Clamping before rounding keeps values in the range of round_half_even() and changes
+// nothing, because the bounds are integers.
 #include "quant/quant_params.h"
 
 #include <algorithm>
@@ -9,12 +8,12 @@
 #include <optional>
 
 #include "base/vector_clones.h"
+#include "quant/rounding.h"
 
 namespace qc::quant {
 namespace {
 
-constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23
-constexpr int kWidestFloatBits = 16;     // wider integers leave the range of kRounder; only biases do
+constexpr int kWidestFloatBits = 16;  // wider integers leave the range of round_half_even(); only biases do
 
 /// Bounds of round(x / scale), that is, of q - zero_point.
 struct Bounds {
@@ -30,7 +29,7 @@ inline float steps(float x, float scale, float low, float high) {
   float v = x / scale;
   v = v > low ? v : low;
   v = v < high ? v : high;
-  return (v + kRounder) - kRounder;
+  return round_half_even(v);
 }
 
 /// The same in double, for widths beyond kWidestFloatBits (biases: onnxruntime divides them in float64 as

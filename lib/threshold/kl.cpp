@@ -5,12 +5,13 @@
 #include <cmath>
 #include <limits>
 
+#include "quant/rounding.h"
+
 namespace qc::threshold {
 namespace {
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 constexpr size_t kWeightBins = 2048;
-constexpr double kRounder = 6755399441055744.0;  // 1.5 * 2^52, see quant_params.cpp
 
 /// MCT's smoothing: empty bins get half of the least non-empty probability / bins each, taken evenly from the
 /// others.
@@ -78,7 +79,7 @@ std::vector<Bin> quantized_bins(const KlHistogram& h, const Slice& slice, const 
     mass = 0;
   };
   for (auto bin = first; bin != last; ++bin) {
-    const double own = (std::clamp(h.place(*bin) * per_step, low, high) + kRounder) - kRounder;
+    const double own = quant::round_half_even(std::clamp(h.place(*bin) * per_step, low, high));
     if (own != level) finish_level();
     level = own;
     mass += h.counts[*bin];

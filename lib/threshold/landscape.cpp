@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "quant/rounding.h"
 #include "threshold/passes.h"
 #include "threshold/sweep.h"
 
@@ -24,8 +25,6 @@ constexpr size_t kShrunk = 32;
 constexpr int kShrinks = 6, kShrinkPoints = 8;
 constexpr size_t kWalked = 64;            // so few samples are looked at one by one
 constexpr double kDeepest = 1.0 / 65536;  // smallest scale looked at, in covering scales
-
-constexpr double kRounder = 6755399441055744.0;  // 1.5 * 2^52, see quant_params.cpp
 
 int64_t level_of(double x, double scale) {
   return static_cast<int64_t>(std::floor(x / scale + 0.5));
@@ -164,7 +163,7 @@ double Landscape::direct_error(const Grid& grid) const {
   const auto low = static_cast<double>(grid.low), high = static_cast<double>(grid.high);
   double total = 0;
   for (size_t i = 0; i < samples_.size(); ++i) {
-    const double z = (std::clamp(samples_.x[i] / grid.scale, low, high) + kRounder) - kRounder;
+    const double z = quant::round_half_even(std::clamp(samples_.x[i] / grid.scale, low, high));
     total += samples_.weight[i] * power(std::abs(samples_.x[i] - z * grid.scale), p_);
   }
   return total;

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/vector_clones.h"
+#include "quant/rounding.h"
 #include "threshold/sweep.h"
 
 namespace qc::threshold {
@@ -15,7 +16,6 @@ namespace {
 
 constexpr int kLanes = 16;
 constexpr int64_t kFlush = 64 * kLanes;  // values summed in float before going to double
-constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23
 
 /// Bounds of a grid's levels and its scale, as the loops want them.
 struct Steps {
@@ -25,7 +25,7 @@ struct Steps {
 inline float nearest_level(float v, const Steps& steps) {
   v = v > steps.low ? v : steps.low;
   v = v < steps.high ? v : steps.high;
-  return (v + kRounder) - kRounder;
+  return quant::round_half_even(v);
 }
 
 double sum_of(const double* lanes) {

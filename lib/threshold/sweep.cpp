@@ -14,12 +14,12 @@
 #include <cmath>
 
 #include "base/vector_clones.h"
+#include "quant/rounding.h"
 
 namespace qc::threshold {
 namespace {
 
 constexpr int kLanes = 16;
-constexpr float kRounder = 12582912.0f;                  // 1.5 * 2^23, see quant_params.cpp
 constexpr int64_t kFewestCells = 64, kMostCells = 4096;  // of a sharpening sweep
 // Relative radius at which sharpening ends. A float32 scale is not finer than 1e-7; for squared errors much
 // less will do, because few values step within the bracket and the best scale of each assignment comes in
@@ -45,7 +45,7 @@ struct Work {
 };
 
 inline __attribute__((always_inline)) float floor_of(float v) {
-  return ((v - 0.5f) + kRounder) - kRounder;
+  return quant::round_half_even(v - 0.5f);
 }
 
 /// A cell holds the changes of M_0..M_p; with p = 2, where M_0 does not change, of M_1 and M_2.
