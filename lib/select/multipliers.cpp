@@ -53,8 +53,8 @@ void bound_multipliers(plan::QuantPlan& plan, const ir::Graph& graph, const targ
     const ir::Tensor* weight = ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
     if (x.scales.size() != 1 || y.scales.size() != 1 || !weight) continue;
     const double unit = static_cast<double>(x.scales[0]) * std::max(largest(*weight), least_threshold) / 127;
-    if (unit > kMostMultiplier * static_cast<double>(y.scales[0]))
-      raise(plan, graph, target, out, static_cast<float>(unit / kMostMultiplier));
+    if (unit > kMultiplierAim * static_cast<double>(y.scales[0]))
+      raise(plan, graph, target, out, static_cast<float>(unit / kMultiplierAim));
   }
 }
 

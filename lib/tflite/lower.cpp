@@ -11,7 +11,7 @@
 namespace qc::tflite {
 namespace {
 
-constexpr double kMostMultiplier = 256;  // LiteRT's kernels know those below
+constexpr double kMultiplierLimit = 256;  // LiteRT's kernels know those below
 
 const OpRow* row_for(const ir::Node& node) {
   if (!node.domain.empty() && node.domain != "ai.onnx") return nullptr;
@@ -291,7 +291,7 @@ bool multiplies_beyond_kernels(const Lowering& l, ir::NodeId id) {
   const bool product =
       ir::weight_traits(graph_of(l), node) || ir::standard_op(node, "Mul") || ir::standard_op(node, "MatMul");
   if (!product || node.inputs.size() < 2 || !is_quantized(l, result)) return false;
-  return scale_of(l, node.inputs[0]) * scale_of(l, node.inputs[1]) >= kMostMultiplier * scale_of(l, result);
+  return scale_of(l, node.inputs[0]) * scale_of(l, node.inputs[1]) >= kMultiplierLimit * scale_of(l, result);
 }
 
 bool of_two(const Lowering&, const ir::Node& node) {
@@ -418,7 +418,7 @@ void requantize_by_products(Model& model) {
                  &to = model.tensors[static_cast<size_t>(op.outputs[0])];
     if (from.type != Type::kInt8 || to.type != Type::kInt8) continue;
     const double ratio = static_cast<double>(from.quantization.scales[0]) / to.quantization.scales[0];
-    if (ratio == 1 || ratio < kLeast || ratio >= kMostMultiplier) continue;
+    if (ratio == 1 || ratio < kLeast || ratio >= kMultiplierLimit) continue;
     if (one == kAbsent) {
       Tensor constant;
       constant.name = "one";
@@ -441,7 +441,7 @@ void requantize_in_float(Model& model) {
     const Tensor &from = model.tensors[static_cast<size_t>(op.inputs.empty() ? op.outputs[0] : op.inputs[0])],
                  &to = model.tensors[static_cast<size_t>(op.outputs[0])];
     if (op.op == Op::kQuantize && from.type != Type::kFloat32 &&
-        from.quantization.scales[0] >= kMostMultiplier * to.quantization.scales[0]) {
+        from.quantization.scales[0] >= kMultiplierLimit * to.quantization.scales[0]) {
       Tensor between;
       between.name = from.name + "_float";
       between.type = Type::kFloat32;

@@ -41,7 +41,7 @@ struct Layer {
 TEST_CASE("a result next to nothing gets steps that a multiplier of sums can reach") {
   Layer layer(1e-12f, false);
   select::bound_multipliers(layer.plan, layer.g, target::load("int8"), 1e-5);
-  CHECK(layer.scale() == Approx(0.1 * layer.largest / 127 / select::kMostMultiplier));
+  CHECK(layer.scale() == Approx(0.1 * layer.largest / 127 / select::kMultiplierAim));
 }
 
 TEST_CASE("usual results keep their steps, and so do those that a Clip bounds") {
@@ -55,7 +55,7 @@ TEST_CASE("usual results keep their steps, and so do those that a Clip bounds") 
 TEST_CASE("weights next to nothing count as their least threshold") {
   Layer layer(1e-12f, false);
   select::bound_multipliers(layer.plan, layer.g, target::load("int8"), 127);
-  CHECK(layer.scale() == Approx(0.1 / select::kMostMultiplier));
+  CHECK(layer.scale() == Approx(0.1 / select::kMultiplierAim));
 }
 
 TEST_CASE("a Clip whose bounds leave zero out stays a float op") {
