@@ -8,6 +8,7 @@
 
 #include "ir/edit.h"
 #include "ir/ops.h"
+#include "spell/store_tables.h"
 
 namespace qc {
 namespace {
@@ -285,7 +286,6 @@ int64_t use_found_weights(const ir::Graph& graph, const adopt::Found& found, con
 }
 
 int64_t store_found_tables(const adopt::Found& found, plan::QuantizedModel& model) {
-  constexpr int64_t kWorthStoring = 512;  // elements; below, nodes and scales take too much of what is saved
   int64_t count = 0;
   for (size_t v = 0; v < model.graph.values.size(); ++v) {
     const ir::Value& value = model.graph.values[v];

@@ -221,9 +221,10 @@ void add_preprocess(std::vector<Key>& t) {
   t.push_back(boolean("/representative_dataset/preprocess/antialias",
                       FIELD(representative_dataset.preprocess.antialias),
                       "true resizes as Pillow and torchvision do, false as OpenCV does.", kOwn));
-  t.push_back(nullable(row("/representative_dataset/preprocess/center_crop", Kind::kPair, 1, 16384,
-                           bind(FIELD(representative_dataset.preprocess.center_crop)),
-                           "Height and width cut out of the middle after resizing.", kOwn)));
+  t.push_back(
+      nullable(row("/representative_dataset/preprocess/center_crop", Kind::kPair, 1, double{images::kMaxSide},
+                   bind(FIELD(representative_dataset.preprocess.center_crop)),
+                   "Height and width cut out of the middle after resizing.", kOwn)));
   t.push_back(
       row("/representative_dataset/preprocess/mean", Kind::kNumbers, -1e6, 1e6,
           bind(FIELD(representative_dataset.preprocess.mean)),

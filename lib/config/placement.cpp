@@ -10,7 +10,6 @@
 namespace qc::config {
 namespace {
 
-constexpr size_t kMaxRules = 1000;
 constexpr const char* kRuleExample = R"({"filter": {"name": "head/*"}, "placement": "float"})";
 
 struct Member {

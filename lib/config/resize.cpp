@@ -16,7 +16,7 @@ using images::Align;
 using images::Preprocess;
 using images::ResizeKind;
 
-constexpr double kMaxSide = 16384;
+constexpr auto kMaxSide = static_cast<double>(images::kMaxSide);
 
 Key part(const char* name, Kind kind, double low, double high) {
   Key key;

@@ -29,7 +29,6 @@ const std::vector<Choice>& error_methods() {
 
 namespace {
 
-constexpr size_t kMaxRules = 1000;
 constexpr int kDeepestFilter = 16;
 
 // --- filters -------------------------------------------------------------------------------------

@@ -45,6 +45,8 @@ Json get_resize(const images::Preprocess& preprocess);
 std::string allowed_resize();
 Json schema_resize();
 
+inline constexpr size_t kMaxRules = 1000;  // of a list, and of the texts and filters of one
+
 /// MCT's error methods, by name and number.
 const std::vector<Choice>& error_methods();
 

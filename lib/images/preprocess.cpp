@@ -8,8 +8,6 @@
 namespace qc::images {
 namespace {
 
-constexpr int64_t kMaxSide = 32768;
-
 const char* const kColorNames[] = {"RGB", "BGR", "GRAY", "RGBA", "BGRA"};
 const char* const kInterpolationNames[] = {"nearest", "bilinear", "bicubic"};
 

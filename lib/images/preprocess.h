@@ -11,6 +11,9 @@
 
 namespace qc::images {
 
+/// Of a picture that goes into a model, in pixels.
+inline constexpr int64_t kMaxSide = 16384;
+
 enum class Color { kRgb, kBgr, kGray, kRgba, kBgra };
 enum class ResizeKind { kUnset, kNone, kShortSide, kStretch, kLetterbox, kFixedHeight };
 enum class Interpolation { kNearest, kBilinear, kBicubic };

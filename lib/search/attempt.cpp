@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "base/text.h"
 #include "correct/moments.h"
+#include "correct/solvable.h"
 #include "ir/linear.h"
 #include "ir/ops.h"
 #include "target_of.h"
@@ -18,7 +19,6 @@ namespace {
 
 constexpr int64_t kCorrectionImages = 16;
 constexpr int64_t kErrorImages = 2;
-constexpr int kFullWidth = 8;     // bits of a weight
 constexpr int kMirroredBits = 5;  // of those that mirrored pictures pay for
 
 std::vector<ir::ValueId> results_of(const std::vector<correct::Layer>& layers) {
@@ -84,7 +84,7 @@ bool misses_goal(const Attempt& attempt, const config::CoreConfig& config) {
 }
 
 bool has_narrow_weights(const plan::QuantizedModel& model) {
-  return has_weights_of(model, kFullWidth - 1);
+  return has_weights_of(model, correct::kFullWidth - 1);
 }
 
 int64_t enough_images(const images::ImageSource& source, int64_t most) {

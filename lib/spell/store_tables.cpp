@@ -13,8 +13,7 @@
 namespace qc {
 namespace {
 
-constexpr int64_t kWorthStoring = 512;  // elements; below, nodes and scales take too much of what is saved
-constexpr int64_t kLongEnough = 32;     // elements that a scale of their own is worth
+constexpr int64_t kLongEnough = 32;  // elements that a scale of their own is worth
 constexpr int kBits = 8;
 constexpr float kLargest = 1e30f;  // masks of the largest float would leave its range
 // What rounding these constants alone does to the outputs is this far below what the file does to them

@@ -12,6 +12,9 @@
 
 namespace qc {
 
+/// Elements; of fewer, nodes and scales take too much of what is saved.
+inline constexpr int64_t kWorthStoring = 512;
+
 /// Signed symmetric integers of so many bits that reach as far as the tensor: a scale for each place along
 /// the axis, or one (-1).
 plan::IntegerTensor in_integers(const ir::Tensor& tensor, int bits, int axis);

@@ -112,8 +112,7 @@ std::string rounded_bias(const std::vector<float>& values, const std::vector<flo
 
 TensorId float_constant(Lowering& l, const ir::Tensor& tensor, const char* kind, bool halved) {
   constexpr int64_t kWorthHalving = 32;
-  constexpr float kLargestHalf = 65504;
-  const auto fits = [](float f) { return std::fabs(f) <= kLargestHalf; };
+  const auto fits = [](float f) { return std::fabs(f) <= quant::kLargestFloat16; };
   if (!halved || tensor.size() < std::max(kWorthHalving, l.least_halved) ||
       !std::ranges::all_of(tensor.as<float>(), fits))
     return add_constant(l, Type::kFloat32, narrow(tensor.dims), *tensor.bytes, kind);
