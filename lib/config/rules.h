@@ -43,7 +43,8 @@ enum class QuantizationMethod {
 /// one.
 enum class Mode { kStatic, kWeightOnly, kFloat16, kBfloat16, kDynamic, kStrip };
 
-/// What rules say about one node. What is not set is as the target and quantization_config have it.
+/// What rules say about one node. What is not set is as the target and quantization_config have it. A new
+/// setting has its lines in overlay() and in settings_of() of select/rules.cpp, too.
 struct NodeSettings {
   std::optional<Mode> mode;               // where it is not that of the model; never kStrip
   std::optional<int> weights_n_bits;      // 2..8, 16

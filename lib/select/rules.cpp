@@ -178,15 +178,17 @@ struct Settings {
   bool weights = false, results = false;
 };
 
-// Does the rule say something about weights, about results?
+// Does the rule say something about weights (and biases, which only stand beside these), about results?
 Settings settings_of(const config::NodeSettings& s) {
   Settings set;
   set.weights = s.weights_n_bits || s.weights_block_size || s.weights_quantization_method ||
                 s.weights_error_method || s.enable_weights_quantization || s.weights_per_channel_threshold ||
-                s.lut_per_channel || s.weights_bias_correction || s.weights_threshold;
+                s.lut_per_channel || s.weights_bias_correction || s.weights_second_moment_correction ||
+                s.activation_bias_correction || s.weights_threshold;
   set.results = s.mode || s.activation_n_bits || s.activation_quantization_method ||
                 s.activation_error_method || s.enable_activation_quantization || s.activation_range ||
-                s.z_threshold || s.min_threshold || s.l_p_value;
+                s.z_threshold || s.min_threshold || s.l_p_value || s.shift_negative_activation_correction ||
+                s.shift_negative_ratio;
   return set;
 }
 

@@ -209,6 +209,19 @@ TEST_CASE("the editor wins over widths, and takes nodes to float where kernels c
   CHECK(capability(R"({"weights_n_bits": 4})").correct_bias);
 }
 
+TEST_CASE("a rule that corrects layers must mean some, and one that shifts results need not") {
+  const Net net;
+  const char* sum = R"({"name": "block/sum"})";
+  for (const char* action :
+       {R"({"weights_second_moment_correction": true})", R"({"activation_bias_correction": false})",
+        R"({"weights_bias_correction": false})"}) {
+    CAPTURE(action);
+    CHECK_THROWS_WITH(edit(net.graph, sum, action),
+                      Catch::Contains("none of the 1 nodes it fits has weights"));
+  }
+  CHECK_NOTHROW(edit(net.graph, sum, R"({"shift_negative_ratio": 0.2, "weights_n_bits": 4})"));
+}
+
 TEST_CASE("weights follow the method that a rule gives them") {
   const ir::Tensor weight = tiny::random_tensor({8, 4, 3, 3}, 3, -0.3f, 0.9f);
   const auto candidate = [&](config::NodeSettings settings) {
