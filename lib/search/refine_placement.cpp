@@ -215,6 +215,17 @@ PlacementScene with_capabilities(const PlacementScene& scene,
           scene.answers, scene.runners, scene.source, scene.split,   scene.threads};
 }
 
+// Narrow weights are not searched for, and solving them for another placement takes long. One pass with the
+// weights as they are tells whether float activations would do; then the noise is worth measuring.
+void look_at_narrow(const PlacementScene& scene, double wanted, Placed& placed) {
+  Attempt& best = placed.best;
+  if (scene.answers.judged.empty() || simulate::rounded_values(best.model.plan).empty()) return;
+  const simulate::Fidelity weights_only = of_weights(best, scene, std::nullopt);
+  if (weights_only.worst_db() < wanted) return;
+  placed.probed = integer_nodes(best.model.plan);
+  placed.noise = measured_noise(best, weights_only, scene);
+}
+
 }  // namespace
 
 std::optional<double> time_ratio(const PlacementScene& scene, const std::vector<bool>& integer) {
@@ -318,9 +329,10 @@ void give_to_floats(const PlacementScene& whole, Placed& placed,
                     const std::function<Attempt(const std::vector<bool>& integer)>& retry) {
   const double wanted = whole.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
   const std::vector<bool> nowhere = only_pinned(whole.graph, whole.capabilities);
-  if (!placed.noise || whole.goals.max_latency_ratio.value_or(1) < 1 ||
-      integer_nodes(placed.best.model.plan) == nowhere)
+  if (whole.goals.max_latency_ratio.value_or(1) < 1 || integer_nodes(placed.best.model.plan) == nowhere)
     return;
+  if (has_narrow_weights(placed.best.model)) look_at_narrow(whole, wanted, placed);
+  if (!placed.noise) return;
   const std::vector<select::Capability> fewer = only_among(whole.capabilities, placed.probed);
   const PlacementScene scene = with_capabilities(whole, fewer);
   const Aim aim = aim_of(scene.goals, held_out_apart(scene.split));

@@ -32,7 +32,7 @@ struct Placed {
 /// - where integers are predicted to save less than the cost table errs by, none at all.
 /// A default goal that is reached with room to spare gets a search only where that takes no longer than going
 /// over the calibration images twice. Narrow weights (fewer than 8 bits) keep the first placement: what they
-/// cost cannot be bought back.
+/// cost cannot be bought back, and each try solves them anew.
 Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& placed, Attempt first,
                         const std::function<Attempt(const std::vector<bool>& integer)>& retry);
 
@@ -46,7 +46,7 @@ void refine_again(const PlacementScene& scene, Placed& placed,
 /// The last resort of a search that has missed its goal: activations in float, or as many of them as the goal
 /// asks for where weights rounded anew for floats reach it. A goal of the user that nothing reaches gets
 /// floats where they come a decibel closer to it. Not where max_latency_ratio asks for less than
-/// float's time. `retry` as for refine_again().
+/// float's time, nor for narrow weights that miss the goal by themselves. `retry` as for refine_again().
 void give_to_floats(const PlacementScene& scene, Placed& placed,
                     const std::function<Attempt(const std::vector<bool>& integer)>& retry);
 

@@ -207,8 +207,7 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   };
   if (found.placed.noise && misses_goal(placed, config) && placed.fidelity.worst_db() > before_db)
     refine_again(placement, found.placed, retry_rounded);
-  if (searches && misses_goal(placed, config) && !has_narrow_weights(placed.model))
-    give_to_floats(placement, found.placed, retry_rounded);
+  if (searches && misses_goal(placed, config)) give_to_floats(placement, found.placed, retry_rounded);
   // A goal that is missed where nothing was searched for: the report says what its error comes from.
   if (!found.placed.noise && misses_goal(placed, config)) find_noise(placement, found.placed);
   watch.lap("round");

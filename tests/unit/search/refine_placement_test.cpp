@@ -56,6 +56,13 @@ struct Bench {
     answers = ask_float_model(graph, plan({true, true, true}), {}, runners, source, split, config, false, 2);
   }
 
+  void narrow_weights() {
+    for (auto& [value, candidates] : weights) {
+      candidates[0].params.bits = 4;
+      candidates[0].params.scales.assign(candidates[0].params.scales.size(), 0.027f);
+    }
+  }
+
   plan::QuantPlan plan(const std::vector<bool>& integer) const {
     using plan::Compute;
     plan::QuantPlan made;
@@ -203,5 +210,23 @@ TEST_CASE("a search that has missed its goal ends with the floats that reach it,
   short_of_time.config.goals.max_latency_ratio = 0.9;
   const Placed kept = short_of_time.last_resort({true, true, true});
   CHECK(short_of_time.retries == 0);
+  CHECK(integer_nodes(kept.best.model.plan) == std::vector<bool>{true, true, true});
+}
+
+TEST_CASE("narrow weights get floats where these reach the goal, and are not solved anew where they do not") {
+  Bench reached(kMissed, 0.5, 10), missed(kMissed, 0.5, 10);
+  reached.narrow_weights();
+  missed.narrow_weights();
+  const double floats_db = reached.attempt_at({false, false, false}).fidelity.worst_db(),
+               integers_db = reached.attempt_at({true, true, true}).fidelity.worst_db();
+  REQUIRE(integers_db < 18);
+  REQUIRE(floats_db > 22);
+  reached.config.goals.min_sqnr_db = 20;
+  const Placed floats = reached.last_resort({true, true, true});
+  CHECK(floats.best.fidelity.worst_db() >= 20);
+  CHECK(floats.best.corrections.back().kept);
+  missed.config.goals.min_sqnr_db = floats_db + 6;
+  const Placed kept = missed.last_resort({true, true, true});
+  CHECK(missed.retries == 0);
   CHECK(integer_nodes(kept.best.model.plan) == std::vector<bool>{true, true, true});
 }
