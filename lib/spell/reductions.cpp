@@ -6,7 +6,7 @@
 
 #include "ir/edit.h"
 #include "ir/ops.h"
-#include "plan/cover.h"
+#include "plan/resize_plan.h"
 
 namespace qc {
 namespace {
@@ -42,7 +42,7 @@ void spell_reductions(plan::QuantizedModel& model) {
         ir::insert_node(graph, "ReduceSum", {square, list}, {{"keepdims", keepdims}}, name + "/sum", id);
     ir::copy_shape(graph, ir::node_at(graph, id).outputs[0], sum);
     ir::become(graph, id, "Sqrt", {sum}, {});
-    plan::cover(model);
+    plan::resize_plan(model);
     model.plan.nodes[static_cast<size_t>(ir::value_at(graph, square).producer)].reason =
         plan::Reason::kIsland;
   }

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "ir/edit.h"
-#include "plan/cover.h"
+#include "plan/resize_plan.h"
 
 namespace qc {
 namespace {
@@ -78,7 +78,7 @@ void keep_apart(plan::QuantizedModel& model, ir::NodeId softmax) {
       ir::insert_node(model.graph, "Max", {scores, lowest}, {}, name + "/apart", softmax);
   ir::copy_shape(model.graph, scores, apart);
   ir::set_input(model.graph, softmax, 0, apart);
-  plan::cover(model);
+  plan::resize_plan(model);
 }
 
 }  // namespace
