@@ -311,7 +311,7 @@ void check_tflite(const ir::Graph& graph, const plan::QuantPlan& plan, const std
                   const run::Doors& doors, const config::CoreConfig& config,
                   const target::TargetSpec& target) {
   const bool of_weights = config.mode == config::Mode::kDynamic || config.mode == config::Mode::kWeightOnly;
-  if (of_weights && limits(runtime_rules(target), "DEQUANTIZE", "scales"))
+  if (of_weights && has_limit(runtime_rules(target), "DEQUANTIZE", "scales"))
     throw Error(
         Exit::kUnsupported,
         {"target-cannot", "/mode",
