@@ -127,6 +127,28 @@ const std::vector<std::string>& dump_stages() {
   return stages;
 }
 
+namespace {
+
+// What is said of time goes by the runtime of the files. Costs with processors of their own are those of ONNX
+// Runtime, by which a lone .tflite is placed as well; LiteRT's are those of its target. Empty: the
+// placement's.
+std::vector<select::ProcessorCosts> times_shown(const Subject& subject, const std::vector<ir::Tensor>& sample,
+                                                const config::CoreConfig& config,
+                                                const target::TargetSpec& target, const run::Doors& doors) {
+  if (wants_format(config, "onnx") || target.tflite || target.costs_on.empty()) return {};
+  return select::time_costs_on_each(with_shapes_of(subject.graph, sample, doors), subject.places.capabilities,
+                                    target::load("litert"));
+}
+
+// The scene by other times; they outlive it.
+PlacementScene with_times(const PlacementScene& scene, const std::vector<select::ProcessorCosts>& times) {
+  if (times.empty()) return scene;
+  return {scene.graph,   scene.capabilities, times[0].time, times,       scene.priced, scene.goals,
+          scene.answers, scene.runners,      scene.source,  scene.split, scene.threads};
+}
+
+}  // namespace
+
 // The corridor is one list of stages; cutting it would only hide the order.
 // NOLINTNEXTLINE(readability-function-size)
 ConvertResult convert(const ConvertOptions& options) {
@@ -398,7 +420,8 @@ ConvertResult convert(const ConvertOptions& options) {
   const PlanScene planning = plan_scene(scene, subject);
   const auto outline = [&](const std::vector<bool>& integer) { return outlined(planning, integer); };
   watch.lap("describe");
-  describe_placement(result.report, placement, found.placed, best, at_run_time,
+  const std::vector<select::ProcessorCosts> times = times_shown(subject, sample, config, target, doors);
+  describe_placement(result.report, with_times(placement, times), found.placed, best, at_run_time,
                      rounds ? Outline(outline) : Outline());
   watch.lap("regions");
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
