@@ -243,9 +243,14 @@ Problem unknown_key(const Document& document, const std::string& pointer,
     if (last(other) == name) return {"unknown-key", where, cause + " here", "move it to " + other};
   if (const std::string meant = nearest(name, siblings); !meant.empty())
     return {"unknown-key", where, cause, format("did you mean \"{}\"?", meant)};
+  constexpr size_t kToGuess = 4;  // letters; a shorter name is near to many
+  const auto longer = [&](const std::string& sibling) { return sibling.starts_with(name); };
+  if (name.size() >= kToGuess && std::ranges::count_if(siblings, longer) == 1)
+    return {"unknown-key", where, cause,
+            format("did you mean \"{}\"?", *std::ranges::find_if(siblings, longer))};
   std::vector<std::string> names;
   for (const std::string& other : everywhere) names.push_back(last(other));
-  const std::string meant = nearest(name, names);
+  const std::string meant = name.size() < kToGuess ? std::string() : nearest(name, names);
   const auto other = std::find(names.begin(), names.end(), meant);
   if (!meant.empty())
     return {"unknown-key", where, cause, format("did you mean {}?", everywhere[other - names.begin()])};
