@@ -189,12 +189,19 @@ class Search {
         [&](const std::vector<ir::ValueId>& values) { return deviations_of(scene_, base_.graph, values); }};
     const balance::Wish wish = correction.wish(seen);
     const bool unasked = wish == balance::Wish::kIfBetter;
-    if (wish == balance::Wish::kNo || which_ == (unasked ? Balancing::kAsked : Balancing::kUnasked) ||
-        (wish != balance::Wish::kAsked && !base_.floats && !integers_pay()))
+    if (wish == balance::Wish::kNo || which_ == (unasked ? Balancing::kAsked : Balancing::kUnasked)) return;
+    if (wish != balance::Wish::kAsked && !base_.floats && !integers_pay()) {
+      if (!unasked)
+        result.notes.push_back(
+            format("{} was not tried: activations stay in float, as integers gain too little time",
+                   correction.name));
       return;
+    }
     ir::Graph graph = base_.graph;
     const balance::Done done = correction.apply(graph, seen);
     if (!done.note.empty()) result.notes.push_back(done.note);
+    if (done.sites.empty() && done.note.empty() && !unasked)
+      result.notes.push_back(format("{} has nothing to do in this model", correction.name));
     if (done.sites.empty()) return;
     ir::remove_dead(graph);
     ir::verify(graph);
