@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/files.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "budget/frontier.h"
 #include "config/open_widths.h"
@@ -209,6 +210,11 @@ FrontierResult frontier(const FrontierOptions& options) {
   if (const std::optional<config::Obstacle> obstacle = config::widths_obstacle(config))
     throw Error(Exit::kUsage, {"refused", obstacle->pointer,
                                "no widths can be searched for: " + obstacle->cause, obstacle->remedy});
+  if (config.budget.any())
+    log::warn(
+        Problem{"no-effect", "/target_resource_utilization",
+                "the frontier has choices of every size, whatever the limits",
+                "choose one with --pick, or convert with the limits: qconvert MODEL --config CFG.json"});
   const std::filesystem::path file = beside(options.convert, ".frontier.json"),
                               picture = beside(options.convert, ".frontier.svg");
   const std::string key = key_of(options.convert, config);

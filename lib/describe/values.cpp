@@ -185,6 +185,11 @@ void warn_of_cut_off(report::Report& report, const ir::Graph& graph, const plan:
 void warn_of_floats(report::Report& report, const config::CoreConfig& config,
                     const target::TargetSpec& target) {
   if (target.float_islands) return;
+  if (config.placement == config::Placement::kAuto && config.mode == config::Mode::kStatic)
+    report.notes.push_back(
+        format("\"placement\": \"auto\" is \"full\" here: target {} has no float kernels between its "
+               "integers to choose",
+               target.name));
   constexpr size_t kShownNodes = 5;
   std::vector<std::string> kept;
   for (const report::NodeRow& row : report.nodes)
