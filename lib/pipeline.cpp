@@ -135,7 +135,7 @@ namespace {
 std::vector<select::ProcessorCosts> times_shown(const Subject& subject, const std::vector<ir::Tensor>& sample,
                                                 const config::CoreConfig& config,
                                                 const target::TargetSpec& target, const run::Doors& doors) {
-  if (wants_format(config, "onnx") || target.tflite || target.costs_on.empty()) return {};
+  if (config::writes(config, "onnx") || target.tflite || target.costs_on.empty()) return {};
   return select::time_costs_on_each(with_shapes_of(subject.graph, sample, doors), subject.places.capabilities,
                                     target::load("litert"));
 }
