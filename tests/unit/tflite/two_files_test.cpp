@@ -161,7 +161,7 @@ TEST_CASE("a .tflite alone is integers wherever it can be, with inputs of every 
       if (op.op == "CONV_2D") CHECK(graph.tensors[static_cast<size_t>(op.inputs[0])].type == "INT8");
     }
     const int64_t width = input.type == "FLOAT32" ? 4 : 1;
-    const std::string zeros(static_cast<size_t>(ir::element_count(input.dims) * width), '\0');
+    const std::string zeros(static_cast<size_t>(ir::element_count(input.shape) * width), '\0');
     const litert::Result ran = litert::run(
         files.tflite, {ir::make_tensor(ir::DType::kInt8, zeros, {static_cast<int64_t>(zeros.size())})});
     CHECK(ran.outputs.size() == 1);
