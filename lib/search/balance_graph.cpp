@@ -31,7 +31,8 @@ constexpr double kSameFunction = 80;  // dB between both graphs in float; float3
 // Less is luck; the more so on the fewer images that large pictures are tried on, and what is kept there
 // costs a calibration pass that takes long.
 constexpr double kWorthDb = 0.1, kWorthOfFewDb = 0.5;
-// Weights of 8 bits alone leave ordinary networks above this.
+// Weights of 8 bits alone leave ordinary networks above this. Narrow ones do not, and where no layer has much
+// to gain they pay no more than a few inferences for the look.
 constexpr double kMuchDb = 40;
 
 /// A graph and everything that follows from it; statistics of few images where a trial made it.
@@ -260,7 +261,7 @@ bool wants_balanced_floats(const Scene& scene, const Subject& subject, const Att
       !simulate::rounded_values(found.model.plan).empty() ||
       std::ranges::any_of(ir::topological_order(subject.graph), changes_activations))
     return false;
-  return asked.value_or(found.fidelity.worst_db() < kMuchDb && !has_narrow_weights(found.model));
+  return asked.value_or(found.fidelity.worst_db() < kMuchDb);
 }
 
 Balanced balance_graph(const Scene& scene, const Subject& subject, Balancing which) {

@@ -27,7 +27,7 @@ struct Balanced {
 enum class Balancing { kAsked, kUnasked, kAll, kFloats };
 
 /// Should weights be balanced for activations that all stay float? Where the user asked for it, or rounding
-/// them to 8 bits costs the outputs much for weights alone.
+/// them costs the outputs much.
 bool wants_balanced_floats(const Scene& scene, const Subject& subject, const Attempt& found);
 
 /// Costs nothing where no correction fits.
