@@ -193,6 +193,13 @@ TEST_CASE("a .tflite says what became of a free batch, and how to get another") 
   const Files one = convert_graph(g, settings);
   CHECK(shape(one.tflite) == std::vector<int64_t>{1, 3, 12, 10});
   CHECK_THAT(join(one.report.notes, "\n"), Catch::Contains("takes any other: resize_tensor_input()"));
+  ir::Graph mixes = tiny::graph();
+  const ir::ValueId rows = conv(mixes, input(mixes, "x", {-1, 3, 12, 10}), 4);
+  output(mixes,
+         node(mixes, "ReduceMean", {rows}, {{"axes", std::vector<int64_t>{0}}}, tiny::Dims{1, 4, 12, 10}),
+         "y");
+  CHECK_THAT(join(convert_graph(mixes, settings).report.notes, "\n"),
+             Catch::Contains("MEAN of node") && Catch::Contains("/input_shapes/x"));
   settings.emplace_back("/input_shapes/x=[4,3,12,10]");
   const Files four = convert_graph(g, settings, [](unsigned i) {
     return random_tensor({4, 3, 12, 10}, i + 1);
