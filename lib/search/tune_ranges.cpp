@@ -19,8 +19,10 @@ constexpr int64_t kProbeImages = 4, kOrderImages = 2;
 // the next ones if the outputs came closer by kWorthwhileDb.
 constexpr double kMostNoise = 0.95, kWorthwhileDb = 0.3;
 constexpr size_t kMostGroups = 32, kAtOnce = 16;
-constexpr double kClearly = 0.9;    // of the noise: less is no accident of the images
-constexpr double kClearlyDb = 1;    // less may be the held-out images' chance
+constexpr double kClearly = 0.9;  // of the noise: less is no accident of the images
+constexpr double kClearlyDb = 1;  // less may be the held-out images' chance
+// Few rare images say less, and searched ranges leave more to corrections of weights behind them.
+constexpr double kByRareDb = 1.5;
 constexpr double kSameGrid = 0.02;  // relative; scales that were made to round alike differ by less
 
 struct Group {
@@ -166,7 +168,8 @@ TunedRanges whole_ranges(const plan::Candidates& activations, Attempt first,
   if (choice.empty()) return tuned;
   Attempt other = retry(choice);
   const double before = whole_db(tuned.best), after = whole_db(other);
-  const bool better = after - before >= kClearlyDb;
+  const double held_out = other.fidelity.worst_db() - tuned.best.fidelity.worst_db();
+  const bool better = held_out >= kClearlyDb || after - before >= kByRareDb;
   tuned.correction = report::Correction{"ranges that clip nothing", better, before, after, {}};
   if (!better) return tuned;
   tuned.best = std::move(other);

@@ -39,7 +39,7 @@ struct TunedRanges {
 };
 
 /// One attempt with every range as wide as what was seen; stays if the worst output comes clearly closer
-/// by `whole_db`.
+/// on held-out images, or by 1.5 dB in `whole_db`.
 TunedRanges whole_ranges(const plan::Candidates& activations, Attempt first,
                          const std::function<Attempt(const RangeChoice& choice)>& retry,
                          const std::function<double(const Attempt&)>& whole_db);
