@@ -227,24 +227,33 @@ Done equalize_columns(Graph& graph, const Seen& seen) {
   // Of the predicted noise, 6 dB: what ordinary layers have to gain is not worth another search.
   constexpr double kWorthwhile = 4, kNoticed = 1.1;
   const bool asked = seen.config.cross_layer_equalization.value_or(false);
-  std::vector<Chain> all;
+  struct Columns {
+    Chain chain;
+    std::vector<ir::Linear> layers;
+    Channels scale;
+  };
+  std::vector<Columns> all;
   std::vector<ir::ValueId> results;
   for (Chain& chain : chains(graph)) {
-    if (chain.clip != ir::kNone || with_shared_scales(graph, seen, chain.behind).empty()) continue;
+    if (chain.clip != ir::kNone) continue;
+    std::vector<ir::Linear> layers = with_shared_scales(graph, seen, chain.behind);
+    if (layers.empty()) continue;
+    Channels scale = column_scales(graph, layers, limits_of(chain));
+    // No step gets finer by more than the largest scale over the smallest; so nothing need be run.
+    const double spread = spread_of(scale);
+    if (spread < kNoticed || (!asked && spread * spread < kWorthwhile)) continue;
     results.push_back(chain.result);
-    all.push_back(std::move(chain));
+    all.push_back({std::move(chain), std::move(layers), std::move(scale)});
   }
   if (all.empty()) return {};
   const auto deviations = seen.deviations(results);
   Done done;
-  for (const Chain& chain : all) {
-    const std::vector<ir::Linear> layers = with_shared_scales(graph, seen, chain.behind);
-    const Channels scale = column_scales(graph, layers, limits_of(chain));
+  for (const auto& [chain, layers, scale] : all) {
     const Channels& deviation = deviations.at(chain.result);
     const double gain =
         deviation.size() == scale.size() ? gain_of_columns(graph, layers, deviation, scale) : 1;
     if (!asked && gain < kWorthwhile) continue;
-    if (spread_of(scale) < kNoticed || !scale_channels(graph, chain, scale)) continue;
+    if (!scale_channels(graph, chain, scale)) continue;
     done.sites.push_back(
         {node_at(graph, chain.before.node).name,
          format("weights of its channels in the next layers 1:{:.3g} -> alike", spread_of(scale)),
