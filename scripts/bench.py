@@ -52,7 +52,7 @@ HELD_OUT = 16              # /verify_images: taken out of the calibration pictur
 KNOWN_SHORT = {
     "run": "0.31 to 0.71 with AVX512-VNNI, by how long the peer's Python takes (4 to 6 s on one machine, 2.2 s on another); 0.50 to 0.57"
            " without: float inference is most of ours",
-    "calibration": "1.50 with AVX-512 on one machine, 1.4 on another, more without it: counting an exact histogram costs as much as a third of the inference",
+    "calibration": "1.50 to 1.59 with AVX-512 on one machine, by the hour, 1.4 on another, more without it: counting an exact histogram costs as much as a third of the inference",
     "memory": "mlsd_tiny_320 wanders around the bound from run to run and machine to machine: +82 to +120 MB",
 }
 
