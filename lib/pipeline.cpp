@@ -120,15 +120,6 @@ std::vector<plan::Written> files_in_memory(
   return files;
 }
 
-}  // namespace
-
-const std::vector<std::string>& dump_stages() {
-  static const std::vector<std::string> stages{"read", "normalize", "stats", "candidates", "plan", "tflite"};
-  return stages;
-}
-
-namespace {
-
 // What is said of time goes by the runtime of the files. Costs with processors of their own are those of ONNX
 // Runtime, by which a lone .tflite is placed as well; LiteRT's are those of its target. Empty: the
 // placement's.
@@ -148,6 +139,11 @@ PlacementScene with_times(const PlacementScene& scene, const std::vector<select:
 }
 
 }  // namespace
+
+const std::vector<std::string>& dump_stages() {
+  static const std::vector<std::string> stages{"read", "normalize", "stats", "candidates", "plan", "tflite"};
+  return stages;
+}
 
 // The corridor is one list of stages; cutting it would only hide the order.
 // NOLINTNEXTLINE(readability-function-size)

@@ -9,7 +9,6 @@
 
 #include "base/text.h"
 #include "config/effects.h"
-#include "deliver/write_tflite.h"
 #include "ir/ops.h"
 #include "run/ort_runner.h"
 #include "version.h"

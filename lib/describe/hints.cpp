@@ -8,7 +8,6 @@
 #include <numeric>
 
 #include "base/text.h"
-#include "deliver/write_tflite.h"
 #include "ir/ops.h"
 #include "select/unlike.h"
 #include "threshold/candidates.h"

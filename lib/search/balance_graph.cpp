@@ -8,7 +8,6 @@
 #include "balance/balance.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "deliver/write_tflite.h"
 #include "modes/modes.h"
 #include "search/attempt.h"
 #include "search/complete_plan.h"

@@ -3,17 +3,11 @@
 #include <numeric>
 #include <set>
 
+#include "ir/edit.h"
 #include "tflite/rewrite.h"
 
 namespace qc::tflite {
 namespace {
-
-const ir::Node& node_in(const plan::QuantizedModel& model, ir::NodeId id) {
-  return model.graph.nodes[static_cast<size_t>(id)];
-}
-const ir::Value& value_in(const plan::QuantizedModel& model, ir::ValueId v) {
-  return model.graph.values[static_cast<size_t>(v)];
-}
 
 std::optional<std::vector<int64_t>> int64s(const plan::QuantizedModel& model, const ir::Node& node,
                                            size_t slot) {
@@ -49,7 +43,7 @@ std::optional<Cuts> cuts_of(const plan::QuantizedModel& model, const ir::Node& n
     if (!said) return std::nullopt;
     *list = *said;
   }
-  const auto rank = static_cast<int64_t>(value_in(model, node.inputs[0]).dims.size());
+  const auto rank = static_cast<int64_t>(ir::value_at(model.graph, node.inputs[0]).dims.size());
   for (int64_t& axis : cuts.axes) axis += axis < 0 ? rank : 0;
   return cuts;
 }
@@ -58,9 +52,9 @@ std::optional<Cuts> cuts_of(const plan::QuantizedModel& model, const ir::Node& n
 
 void constants_of_shape(plan::QuantizedModel& model) {
   for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(model.graph.nodes.size()); ++id) {
-    const ir::Node& node = node_in(model, id);
+    const ir::Node& node = ir::node_at(model.graph, id);
     if (node.erased || !ir::standard_op(node, "ConstantOfShape")) continue;
-    const ir::Value& out = value_in(model, node.outputs[0]);
+    const ir::Value& out = ir::value_at(model.graph, node.outputs[0]);
     const ir::Attribute* attribute = ir::find_attribute(node, "value");
     const ir::Tensor* value = attribute ? std::get_if<ir::Tensor>(&attribute->value) : nullptr;
     if (ir::is_output(model.graph, node.outputs[0]) || (value && value->dtype != ir::DType::kFloat)) continue;
@@ -76,9 +70,9 @@ void constants_of_shape(plan::QuantizedModel& model) {
 
 void pad_instead_of_concat(plan::QuantizedModel& model) {
   for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(model.graph.nodes.size()); ++id) {
-    const ir::Node& node = node_in(model, id);
+    const ir::Node& node = ir::node_at(model.graph, id);
     if (node.erased || !ir::standard_op(node, "Concat") || node.inputs.size() < 2) continue;
-    const std::vector<int64_t>& dims = value_in(model, node.outputs[0]).dims;
+    const std::vector<int64_t>& dims = ir::value_at(model.graph, node.outputs[0]).dims;
     const auto rank = static_cast<int64_t>(dims.size());
     int64_t axis = ir::int_attribute(node, "axis", 0);
     axis += axis < 0 ? rank : 0;
@@ -86,7 +80,7 @@ void pad_instead_of_concat(plan::QuantizedModel& model) {
     int64_t around[2] = {0, 0};
     bool zeros = true, one = true;
     for (const ir::ValueId v : node.inputs) {
-      const ir::Value& value = value_in(model, v);
+      const ir::Value& value = ir::value_at(model.graph, v);
       if (!value.constant) {
         one = one && kept == ir::kNone;
         kept = v;
@@ -107,19 +101,19 @@ void pad_instead_of_concat(plan::QuantizedModel& model) {
 
 void join_slices(plan::QuantizedModel& model) {
   for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(model.graph.nodes.size()); ++id) {
-    const ir::Node& node = node_in(model, id);
+    const ir::Node& node = ir::node_at(model.graph, id);
     if (node.erased || !ir::standard_op(node, "Slice")) continue;
-    const ir::NodeId first = value_in(model, node.inputs[0]).producer;
-    if (first == ir::kNone || !ir::standard_op(node_in(model, first), "Slice") ||
+    const ir::NodeId first = ir::value_at(model.graph, node.inputs[0]).producer;
+    if (first == ir::kNone || !ir::standard_op(ir::node_at(model.graph, first), "Slice") ||
         only_reader(model, node.inputs[0]) != id)
       continue;
-    const auto a = cuts_of(model, node_in(model, first)), b = cuts_of(model, node);
+    const auto a = cuts_of(model, ir::node_at(model.graph, first)), b = cuts_of(model, node);
     if (!a || !b) continue;
     std::set<int64_t> axes(a->axes.begin(), a->axes.end());
     axes.insert(b->axes.begin(), b->axes.end());
     if (axes.size() != a->axes.size() + b->axes.size()) continue;  // one cuts what the other left
     const std::string name = node.name;
-    std::vector<ir::ValueId> inputs{node_in(model, first).inputs[0]};
+    std::vector<ir::ValueId> inputs{ir::node_at(model.graph, first).inputs[0]};
     for (const auto list : {&Cuts::starts, &Cuts::ends, &Cuts::axes, &Cuts::steps}) {
       std::vector<int64_t> both = (*a).*list;
       both.insert(both.end(), ((*b).*list).begin(), ((*b).*list).end());
