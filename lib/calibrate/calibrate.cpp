@@ -223,24 +223,28 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
   std::vector<run::Tap> taps;
   for (size_t r = 0; r < requests.size(); ++r) {
     const plan::StatRequest& request = requests[r];
-    taps.push_back({request.value,
-                    [&, r](int64_t slot, std::span<const float> tensor, std::span<const int64_t> dims) {
-                      if (tensor.empty()) return;
-                      const size_t worker = static_cast<size_t>(slot);
-                      Seen& s = seen[worker][r];
-                      const Range range = requests[r].histogram ? s.histogram.add(tensor) : range_of(tensor);
-                      if (!range.finite) {
-                        broken[worker] = true;
-                        return;
-                      }
-                      s.count += tensor.size();
-                      join(s, range.min, range.max, {image[worker], image[worker]});
-                      if (requests[r].per_channel && channels[worker])
-                        sums[worker][r] = channel_sums(tensor, dims, requests[r].channel_axis);
-                    },
-                    {}});
+    taps.push_back(
+        {request.value,
+         [&, r](int64_t slot, std::span<const float> tensor, std::span<const int64_t> dims) {
+           if (tensor.empty()) return;
+           const size_t worker = static_cast<size_t>(slot);
+           Seen& s = seen[worker][r];
+           const Range range = requests[r].histogram ? s.histogram.add(tensor) : range_of(tensor);
+           if (!range.finite) {
+             broken[worker] = true;
+             return;
+           }
+           s.count += tensor.size();
+           join(s, range.min, range.max, {image[worker], image[worker]});
+           if (requests[r].per_channel && channels[worker])
+             sums[worker][r] = channel_sums(tensor, dims, requests[r].channel_axis);
+         },
+         {},
+         [&, r](int64_t slot) { return !requests[r].per_channel || !channels[static_cast<size_t>(slot)]; }});
   }
-  const auto runner = runners.make(graph, std::move(taps), {});
+  run::RunnerOptions often;
+  often.runs = (runs + static_cast<int64_t>(workers) - 1) / static_cast<int64_t>(workers);
+  const auto runner = runners.make(graph, std::move(taps), often);
   Progress progress("calibrating", static_cast<int64_t>(indices.size()), "images");
   parallel_for(runs, options.threads, [&](int64_t i, int worker) {
     const int64_t first = i * batch;

@@ -64,32 +64,46 @@ QC_VECTOR_CLONES void bin_loop(const float* __restrict x, int n, float inverse_w
 }
 
 #ifdef QC_X86_KERNELS
-// The same but for the values of bin `zero`, which are left out; returns how many there are. Compilers have
-// no such loop.
-[[gnu::target("avx512f")]] int bin_loop_but_zero(const float* x, int n, float inverse_width, int32_t first,
-                                                 int32_t zero, uint16_t* bins) {
-  const __m512 scale = _mm512_set1_ps(inverse_width);
+// The range of a piece, and its bin numbers but those of bin `zero`, `others` of them: in one go, as that
+// loads each value once. Numbers of values outside the histogram's range mean nothing. Compilers have no
+// such loop.
+[[gnu::target("avx512f")]] Range number_but_zero(const float* x, int n, float inverse_width, int32_t first,
+                                                 int32_t zero, uint16_t* bins, int& others) {
+  constexpr __mmask16 kAll = 0xffff;  // headers of g++ warn of what they leave undefined without a mask
+  const __m512 scale = _mm512_set1_ps(inverse_width), nothing = _mm512_setzero_ps();
   const __m512i origin = _mm512_set1_epi32(first), left_out = _mm512_set1_epi32(zero);
+  __m512 low = _mm512_set1_ps(x[0]), high = low, bad = nothing;
   int count = 0;
   for (int i = 0; i < n; i += kAtOnce) {
     const auto here = static_cast<__mmask16>(n - i >= kAtOnce ? 0xffff : (1 << (n - i)) - 1);
-    const __m512 v = _mm512_mul_ps(_mm512_maskz_loadu_ps(here, x + i), scale);
-    const __m512i bin = _mm512_sub_epi32(
-        _mm512_maskz_cvt_roundps_epi32(here, v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC), origin);
+    const __m512 v = _mm512_mask_loadu_ps(low, here, x + i);
+    low = _mm512_maskz_min_ps(kAll, low, v);
+    high = _mm512_maskz_max_ps(kAll, high, v);
+    bad = _mm512_add_ps(bad, _mm512_mul_ps(v, nothing));  // stays 0 unless v is infinite or not a number
+    const __m512i bin =
+        _mm512_sub_epi32(_mm512_maskz_cvt_roundps_epi32(kAll, _mm512_mul_ps(v, scale),
+                                                        _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC),
+                         origin);
     const __mmask16 kept = _mm512_mask_cmpneq_epi32_mask(here, bin, left_out);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(bins + count),
-                        _mm512_maskz_cvtepi32_epi16(0xffff, _mm512_maskz_compress_epi32(kept, bin)));
+                        _mm512_maskz_cvtepi32_epi16(kAll, _mm512_maskz_compress_epi32(kept, bin)));
     count += __builtin_popcount(kept);
   }
-  return count;
+  others = count;
+  std::array<float, kAtOnce> lows, highs, bads;
+  _mm512_storeu_ps(lows.data(), low);
+  _mm512_storeu_ps(highs.data(), high);
+  _mm512_storeu_ps(bads.data(), bad);
+  return {*std::min_element(lows.begin(), lows.end()), *std::max_element(highs.begin(), highs.end()),
+          std::all_of(bads.begin(), bads.end(), [](float b) { return b == 0.0f; })};
 }
 bool has_avx512() {
   static const bool has = __builtin_cpu_supports("avx512f") != 0;
   return has;
 }
 #else
-int bin_loop_but_zero(const float*, int, float, int32_t, int32_t, uint16_t*) {
-  return 0;
+Range number_but_zero(const float*, int, float, int32_t, int32_t, uint16_t*, int&) {
+  return {};
 }
 constexpr bool has_avx512() {
   return false;
@@ -102,7 +116,28 @@ void fetch(std::span<const float> piece) {
   for (size_t i = 0; i < piece.size(); i += kLine) __builtin_prefetch(piece.data() + i);
 }
 
-class Tables {
+// Smallest exponent for which [min, max] spans at most kBins bins and bin numbers fit a float's 24 bits
+// exactly.
+int exponent_for(float min, float max) {
+  const float largest = std::max(std::fabs(min), std::fabs(max));
+  if (largest == 0.0f) return -120;
+  int exponent = std::max(std::ilogb(largest) - 22, -120);
+  const double span = static_cast<double>(max) - min;
+  if (span > 0) exponent = std::max(exponent, std::ilogb(span / kBins) - 1);
+  while (std::floor(std::ldexp(static_cast<double>(max), -exponent)) -
+             std::floor(std::ldexp(static_cast<double>(min), -exponent)) >=
+         kBins)
+    ++exponent;
+  return exponent;
+}
+
+int64_t bin_of(float value, int exponent) {
+  return static_cast<int64_t>(std::floor(std::ldexp(static_cast<double>(value), -exponent)));
+}
+
+}  // namespace
+
+class StreamingHistogram::Tables {
  public:
   void count(const uint16_t* bins, int n) {
     uint16_t* const t = counters_.data();
@@ -134,27 +169,6 @@ class Tables {
   std::array<uint16_t, size_t{kTables} * kBins> counters_{};
   int pieces_ = 0;
 };
-
-// Smallest exponent for which [min, max] spans at most kBins bins and bin numbers fit a float's 24 bits
-// exactly.
-int exponent_for(float min, float max) {
-  const float largest = std::max(std::fabs(min), std::fabs(max));
-  if (largest == 0.0f) return -120;
-  int exponent = std::max(std::ilogb(largest) - 22, -120);
-  const double span = static_cast<double>(max) - min;
-  if (span > 0) exponent = std::max(exponent, std::ilogb(span / kBins) - 1);
-  while (std::floor(std::ldexp(static_cast<double>(max), -exponent)) -
-             std::floor(std::ldexp(static_cast<double>(min), -exponent)) >=
-         kBins)
-    ++exponent;
-  return exponent;
-}
-
-int64_t bin_of(float value, int exponent) {
-  return static_cast<int64_t>(std::floor(std::ldexp(static_cast<double>(value), -exponent)));
-}
-
-}  // namespace
 
 Range range_of(std::span<const float> values) {
   if (values.empty()) return {};
@@ -208,34 +222,43 @@ Range StreamingHistogram::add(std::span<const float> values) {
   std::array<uint16_t, kPiece + kAtOnce> bins;
   for (; !values.empty() && whole.finite; values = values.subspan(std::min<size_t>(kPiece, values.size()))) {
     const auto piece = values.first(std::min<size_t>(kPiece, values.size()));
-    const Range range = range_of(piece);
+    fetch(values.subspan(piece.size(), std::min<size_t>(kPiece, values.size() - piece.size())));
+    int count = 0;
+    const Range range = number_bins(piece, bins.data(), count, tables);
     whole = {std::min(whole.min, range.min), std::max(whole.max, range.max), range.finite};
     if (!range.finite) break;
-    if (counts_.empty() || range.min < min_ || range.max > max_) {
-      tables.empty_into(counts_);
-      make_room(range.min, range.max);
-    }
-    fetch(values.subspan(piece.size(), std::min<size_t>(kPiece, values.size() - piece.size())));
-    tables.count(bins.data(), number_bins(piece, bins.data()));
+    tables.count(bins.data(), count);
     if (tables.full()) tables.empty_into(counts_);
   }
   tables.empty_into(counts_);
   return whole;
 }
 
-int StreamingHistogram::number_bins(std::span<const float> piece, uint16_t* bins) {
+Range StreamingHistogram::number_bins(std::span<const float> piece, uint16_t* bins, int& count,
+                                      Tables& tables) {
   const int n = static_cast<int>(piece.size());
-  const float inverse_width = std::ldexp(1.0f, -exponent_);
-  const auto first = static_cast<int32_t>(first_);
   const int64_t zero = -first_;
-  if (zero < 0 || zero >= kBins || !has_avx512()) {
-    bin_loop(piece.data(), n, inverse_width, first, bins);
-    return n;
+  const auto fits = [&](const Range& range) {
+    return !counts_.empty() && range.min >= min_ && range.max <= max_;
+  };
+  if (has_avx512() && !counts_.empty() && zero >= 0 && zero < kBins) {
+    const Range range =
+        number_but_zero(piece.data(), n, std::ldexp(1.0f, -exponent_), static_cast<int32_t>(first_),
+                        static_cast<int32_t>(zero), bins, count);
+    if (fits(range) && range.finite) {
+      counts_[static_cast<size_t>(zero)] += static_cast<uint64_t>(n - count);
+      return range;
+    }
   }
-  const int others =
-      bin_loop_but_zero(piece.data(), n, inverse_width, first, static_cast<int32_t>(zero), bins);
-  counts_[static_cast<size_t>(zero)] += static_cast<uint64_t>(n - others);
-  return others;
+  const Range range = range_of(piece);
+  if (!range.finite) return range;
+  if (!fits(range)) {
+    tables.empty_into(counts_);
+    make_room(range.min, range.max);
+  }
+  bin_loop(piece.data(), n, std::ldexp(1.0f, -exponent_), static_cast<int32_t>(first_), bins);
+  count = n;
+  return range;
 }
 
 void StreamingHistogram::merge(const StreamingHistogram& other) {

@@ -33,11 +33,13 @@ class StreamingHistogram {
   plan::Histogram result() const;
 
  private:
+  class Tables;  // counts that are not yet in counts_
+
   void make_room(float min, float max);         // widens the grid until [min, max] fits
   void add_few(std::span<const float> values);  // that fit the grid
-  /// Writes the numbers of the bins of a piece and returns how many. Zeros, of which rectifiers leave many
-  /// and which would wait for each other, may be counted at once instead.
-  int number_bins(std::span<const float> piece, uint16_t* bins);
+  /// Makes room for a piece and writes the numbers of its bins, `count` of them. Zeros, of which rectifiers
+  /// leave many and which would wait for each other, may be counted at once instead.
+  Range number_bins(std::span<const float> piece, uint16_t* bins, int& count, Tables& tables);
 
   int exponent_ = 0;
   int64_t first_ = 0;             // absolute index of counts_[0]

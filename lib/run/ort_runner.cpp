@@ -8,12 +8,14 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/text.h"
 #include "quant/narrow_floats.h"
+#include "run/blocked_layout.h"
 #include "run/heap.h"
 #include "run/taps.h"
 
@@ -231,6 +233,49 @@ void read_output_types(const Ort::Session& session, ir::Graph& graph,
   }
 }
 
+// How many channels the runtime's convolutions lay side by side on this processor; 0: they do not. Found
+// once, by having it bring numbered values into order.
+int64_t block_of_channels(const Doors& doors) {
+  static const int64_t block = [&]() -> int64_t {
+    constexpr int64_t kChannels = 64;
+    ir::Graph graph;
+    graph.name = "blocks";
+    graph.ir_version = 8;
+    ir::set_opset(graph, 13);
+    graph.opset_imports.emplace_back(kBlockDomain, 1);
+    graph.inputs = {ir::add_value(graph, "x", ir::DType::kFloat)};
+    graph.outputs = {ir::add_value(graph, "y", ir::DType::kFloat)};
+    ir::Node node;
+    node.op_type = kBringIntoOrder;
+    node.domain = kBlockDomain;
+    node.attributes = {{"channels", kChannels}};
+    node.inputs = graph.inputs;
+    node.outputs = graph.outputs;
+    ir::add_node(graph, std::move(node));
+    std::vector<float> numbers(2 * kChannels);
+    std::iota(numbers.begin(), numbers.end(), 0.0f);
+    try {
+      OrtRunner runner(
+          nullptr, {},
+          open(doors.write(graph, {}), session_options(1, ORT_DISABLE_ALL), Exit::kInput, graph.name), 0);
+      // The second place of the first channel follows the first place of a whole block.
+      const std::vector<ir::Tensor> x{ir::make_tensor(std::span<const float>(numbers), {1, kChannels, 1, 2})};
+      return static_cast<int64_t>(runner.run(x, 0)[0].as<float>()[1]);
+    } catch (const Error&) {
+      return 0;
+    }
+  }();
+  return block;
+}
+
+// The graph as the runtime would run it, layouts of this processor included; `tapped` with taps' ops.
+ir::Graph laid_out(const std::string& model, Ort::SessionOptions options, const Doors& doors) {
+  const TemporaryFile dump(".onnx");
+  options.SetOptimizedModelFilePath(dump.path().c_str());
+  open(model, options, Exit::kInput, "the tapped graph");
+  return doors.read(read_file(dump.path()), dump.path().parent_path());
+}
+
 }  // namespace
 
 std::unique_ptr<ModelRunner> OrtRunnerFactory::make(const ir::Graph& graph, std::vector<Tap> taps,
@@ -239,7 +284,8 @@ std::unique_ptr<ModelRunner> OrtRunnerFactory::make(const ir::Graph& graph, std:
   for (const ir::ValueId extra : options.extra_outputs) tapped.outputs.push_back(extra);
   const size_t returned = tapped.outputs.size();
   tapped = insert_taps(tapped, taps);
-  auto ops = std::make_unique<TapOps>(std::move(taps));
+  const bool blocks = options.optimize && pays_to_read_blocks(graph, taps, options);
+  auto ops = std::make_unique<TapOps>(taps);
   Ort::SessionOptions session =
       session_options(options.threads_per_run, options.optimize ? ORT_ENABLE_ALL : ORT_DISABLE_ALL);
   // Sessions come and go here, and several runs share one: an arena in each would hold on to the peak of
@@ -251,6 +297,13 @@ std::unique_ptr<ModelRunner> OrtRunnerFactory::make(const ir::Graph& graph, std:
   }
   ops->add_to(session);
   const std::vector<ir::ValueId> outside = constants_outside(tapped, one_part_);
+  if (blocks && outside.empty())
+    if (const int64_t block = block_of_channels(doors_); block > 0)
+      if (auto changed =
+              read_blocks(laid_out(doors_.write(tapped, outside), session.Clone(), doors_), taps, block)) {
+        tapped = std::move(*changed);
+        session.SetGraphOptimizationLevel(ORT_DISABLE_ALL);
+      }
   std::vector<ir::Tensor> kept = add_outside(session, tapped, outside);
   return std::make_unique<OrtRunner>(
       std::move(ops), std::move(kept),

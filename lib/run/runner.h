@@ -29,6 +29,9 @@ struct Tap {
   ir::ValueId value = ir::kNone;
   Observer observe;
   Transformer transform;
+  /// Whether the observer takes the values of the run that is going on in any order (`dims` are as always):
+  /// that spares the runtime to bring its own layout of channels into theirs. Empty: never.
+  std::function<bool(int64_t slot)> any_order = nullptr;
 };
 
 struct RunnerOptions {
@@ -38,6 +41,8 @@ struct RunnerOptions {
   /// Every run keeps its memory for the next one: faster, and for a runner that stands alone. Where many come
   /// and go, each would hold on to its own peak.
   bool keep_memory = false;
+  /// How many runs will follow one another, about: many are worth some time spent on the graph before them.
+  int64_t runs = 1;
 };
 
 class ModelRunner {

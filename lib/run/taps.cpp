@@ -5,12 +5,14 @@
 #include <exception>
 
 #include "base/text.h"
+#include "ir/edit.h"
 
 namespace qc::run {
 namespace {
 
 using Taps = std::vector<Tap>;
 
+constexpr const char* kObserve = "Observe";
 constexpr int64_t kNoTap = -1;  // an Observe node that looks at nothing
 
 const Tap& tap_of(const Taps& taps, const OrtKernelInfo* info) {
@@ -40,13 +42,36 @@ struct Kernel {
 };
 
 struct ObserveKernel : Kernel {
-  using Kernel::Kernel;
+  ObserveKernel(const Taps& taps, const OrtKernelInfo* info)
+      : Kernel(taps, info),
+        blocks{Ort::ConstKernelInfo(info).GetAttribute<int64_t>("channels"),
+               Ort::ConstKernelInfo(info).GetAttribute<int64_t>("block")} {}
+  Blocks blocks;
+
   void Compute(OrtKernelContext* raw) {
     guarded(raw,
             [&](Ort::KernelContext& context, std::span<const float> tensor, std::span<const int64_t> dims) {
               *context.GetOutput(0, std::vector<int64_t>{}).GetTensorMutableData<float>() = 0;
-              if (!current_failure()) tap.observe(current_slot(), tensor, dims);
+              if (current_failure()) return;
+              if (blocks.channels == 0)
+                tap.observe(current_slot(), tensor, dims);
+              else
+                observe_blocks(tensor, dims);
             });
+  }
+
+  void observe_blocks(std::span<const float> tensor, std::span<const int64_t> padded) const {
+    const std::vector<int64_t> dims{padded[0], blocks.channels, padded[2], padded[3]};
+    const int64_t slot = current_slot();
+    thread_local std::vector<float>
+        moved;  // one at a time: a tap that runs a model comes back before the next
+    if (!tap.any_order || !tap.any_order(slot))
+      in_order(tensor, padded, blocks, moved);
+    else if (padded[1] != blocks.channels)
+      without_padding(tensor, padded, blocks, moved);
+    else
+      return tap.observe(slot, tensor, dims);
+    tap.observe(slot, moved, dims);
   }
 };
 
@@ -74,7 +99,7 @@ struct TapOp : Ort::CustomOpBase<Op, KernelType> {
 
 struct ObserveOp : TapOp<ObserveOp, ObserveKernel> {
   using TapOp::TapOp;
-  const char* GetName() const { return "Observe"; }
+  const char* GetName() const { return kObserve; }
   static OrtStatusPtr InferOutputShape(Ort::ShapeInferContext& context) {
     return context.SetOutputShape(0, {}).release();
   }
@@ -116,7 +141,7 @@ std::vector<size_t> last_to_first(const ir::Graph& graph, const Taps& taps) {
   };
   std::vector<size_t> order;
   for (size_t i = 0; i < taps.size(); ++i)
-    if (taps[i].observe) order.push_back(i);
+    if (taps[i].observe && taps[i].value != ir::kNone) order.push_back(i);
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return position_of(a) > position_of(b); });
   return order;
@@ -167,10 +192,12 @@ void TapOps::add_to(Ort::SessionOptions& options) {
   options.Add(ops_->domain);
 }
 
-ir::Graph insert_taps(const ir::Graph& original, const Taps& taps) {
+ir::Graph insert_taps(const ir::Graph& original, const Taps& taps, const std::vector<Blocks>& blocks) {
   ir::Graph graph = original;
   if (taps.empty()) return graph;
-  graph.opset_imports.emplace_back(kTapDomain, 1);
+  const auto known = [](const auto& import) { return import.first == kTapDomain; };
+  if (std::none_of(graph.opset_imports.begin(), graph.opset_imports.end(), known))
+    graph.opset_imports.emplace_back(kTapDomain, 1);
   const auto add = [&](const char* op, int64_t index, const std::string& name, ir::ValueId from,
                        ir::ValueId to) {
     ir::Node node;
@@ -178,6 +205,11 @@ ir::Graph insert_taps(const ir::Graph& original, const Taps& taps) {
     node.op_type = op;
     node.domain = kTapDomain;
     node.attributes = {{"tap", index}};
+    if (std::string_view(op) == kObserve) {
+      const Blocks lies = index == kNoTap || blocks.empty() ? Blocks{} : blocks[static_cast<size_t>(index)];
+      node.attributes.push_back({"channels", lies.channels});
+      node.attributes.push_back({"block", lies.block});
+    }
     node.inputs = {from};
     node.outputs = {to};
     return ir::add_node(graph, std::move(node));
@@ -198,7 +230,7 @@ ir::Graph insert_taps(const ir::Graph& original, const Taps& taps) {
   const auto observe = [&](int64_t index, const std::string& name, ir::ValueId value) {
     const ir::ValueId result = ir::add_value(graph, "tap_" + name, ir::DType::kFloat);
     graph.values[static_cast<size_t>(result)].has_shape = true;
-    add("Observe", index, name, value, result);
+    add(kObserve, index, name, value, result);
     graph.outputs.push_back(result);
   };
   const std::vector<size_t> order = last_to_first(graph, taps);
@@ -207,6 +239,19 @@ ir::Graph insert_taps(const ir::Graph& original, const Taps& taps) {
   for (size_t i = 0; i < ends.size(); ++i) observe(kNoTap, format("end_{}", i), ends[i]);
   for (const size_t i : order) observe(static_cast<int64_t>(i), std::to_string(i), taps[i].value);
   return graph;
+}
+
+Taps take_observers_out(ir::Graph& graph, Taps taps) {
+  for (Tap& tap : taps) tap.value = ir::kNone;
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    const ir::Node& node = graph.nodes[n];
+    if (node.erased || node.domain != kTapDomain) continue;
+    const int64_t index = ir::int_attribute(node, "tap", kNoTap);
+    if (index != kNoTap) taps[static_cast<size_t>(index)].value = node.inputs[0];
+    std::erase(graph.outputs, node.outputs[0]);
+    ir::erase_node(graph, static_cast<ir::NodeId>(n));
+  }
+  return taps;
 }
 
 }  // namespace qc::run

@@ -1,13 +1,14 @@
 // Taps as custom operators. Private to this room (ort_runner.cpp): a tapped graph gets nodes
 // `qconvert.Observe` (tensor -> one float, so that nothing is copied) and `qconvert.Transform` (tensor ->
 // tensor, in place where ONNX Runtime allows), whose attribute `tap` says which function of the session is
-// called.
+// called, `channels` and `block` how its value lies (Blocks).
 #pragma once
 
 #include <onnxruntime_cxx_api.h>
 
 #include <vector>
 
+#include "run/blocked_layout.h"
 #include "run/runner.h"
 
 namespace qc::run {
@@ -35,7 +36,13 @@ class TapOps {
 };
 
 /// A copy of the graph with the tap nodes in place. Observe results become extra graph outputs, behind the
-/// others.
-ir::Graph insert_taps(const ir::Graph& graph, const std::vector<Tap>& taps);
+/// others. Taps of no value (kNone) get none. `blocks`: how the value of each observer lies; empty: all in
+/// order.
+ir::Graph insert_taps(const ir::Graph& graph, const std::vector<Tap>& taps,
+                      const std::vector<Blocks>& blocks = {});
+
+/// A tapped graph that has observers alone, without them, and what they look at: taps of other values than
+/// before where optimizations have replaced those. A tap whose Observe node is gone keeps no value (kNone).
+std::vector<Tap> take_observers_out(ir::Graph& graph, std::vector<Tap> taps);
 
 }  // namespace qc::run
