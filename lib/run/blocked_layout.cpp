@@ -14,6 +14,7 @@ namespace {
 // graph takes to be written, read, changed and loaded again.
 constexpr double kSavedPerValue = 0.2e-9;
 constexpr double kPerByteOfConstants = 6e-9, kPerGraph = 0.02;
+constexpr double kMostConstants = 256e6;  // bytes: it goes through a temporary file
 
 bool from_blocks(const ir::Graph& graph, ir::NodeId id) {
   if (id == ir::kNone) return false;
@@ -48,8 +49,8 @@ bool pays_to_read_blocks(const ir::Graph& graph, const std::vector<Tap>& taps, c
   for (const ir::Value& value : graph.values)
     if (value.constant && value.constant->bytes)
       constants += static_cast<double>(value.constant->bytes->size());
-  return values * kSavedPerValue * static_cast<double>(options.runs) >
-         constants * kPerByteOfConstants + kPerGraph;
+  return constants <= kMostConstants && values * kSavedPerValue * static_cast<double>(options.runs) >
+                                            constants * kPerByteOfConstants + kPerGraph;
 }
 
 std::optional<ir::Graph> read_blocks(ir::Graph tapped, std::vector<Tap> taps, int64_t block) {

@@ -268,12 +268,26 @@ int64_t block_of_channels(const Doors& doors) {
   return block;
 }
 
-// The graph as the runtime would run it, layouts of this processor included; `tapped` with taps' ops.
-ir::Graph laid_out(const std::string& model, Ort::SessionOptions options, const Doors& doors) {
-  const TemporaryFile dump(".onnx");
-  options.SetOptimizedModelFilePath(dump.path().c_str());
-  open(model, options, Exit::kInput, "the tapped graph");
-  return doors.read(read_file(dump.path()), dump.path().parent_path());
+// The graph as the runtime would run it, layouts of this processor included; the options know taps' ops.
+// nullopt where it cannot be had, for want of room for temporary files, say: then all goes on without.
+std::optional<ir::Graph> laid_out(const std::string& model, Ort::SessionOptions options, const Doors& doors) {
+  try {
+    const TemporaryFile dump(".onnx");
+    options.SetOptimizedModelFilePath(dump.path().c_str());
+    open(model, options, Exit::kInput, "the tapped graph");
+    return doors.read(read_file(dump.path()), dump.path().parent_path());
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+// Observers that read blocks instead, where they may; to be run as it stands.
+std::optional<ir::Graph> with_observers_of_blocks(const ir::Graph& tapped, const std::vector<Tap>& taps,
+                                                  const Ort::SessionOptions& options, const Doors& doors) {
+  const int64_t block = block_of_channels(doors);
+  if (block == 0) return std::nullopt;
+  std::optional<ir::Graph> graph = laid_out(doors.write(tapped, {}), options.Clone(), doors);
+  return graph ? read_blocks(std::move(*graph), taps, block) : std::nullopt;
 }
 
 }  // namespace
@@ -298,12 +312,10 @@ std::unique_ptr<ModelRunner> OrtRunnerFactory::make(const ir::Graph& graph, std:
   ops->add_to(session);
   const std::vector<ir::ValueId> outside = constants_outside(tapped, one_part_);
   if (blocks && outside.empty())
-    if (const int64_t block = block_of_channels(doors_); block > 0)
-      if (auto changed =
-              read_blocks(laid_out(doors_.write(tapped, outside), session.Clone(), doors_), taps, block)) {
-        tapped = std::move(*changed);
-        session.SetGraphOptimizationLevel(ORT_DISABLE_ALL);
-      }
+    if (auto changed = with_observers_of_blocks(tapped, taps, session, doors_)) {
+      tapped = std::move(*changed);
+      session.SetGraphOptimizationLevel(ORT_DISABLE_ALL);
+    }
   std::vector<ir::Tensor> kept = add_outside(session, tapped, outside);
   return std::make_unique<OrtRunner>(
       std::move(ops), std::move(kept),

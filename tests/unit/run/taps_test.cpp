@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <map>
 
 #include "prepare.h"
@@ -36,6 +37,8 @@ TEST_CASE("observers run in the order of the graph, whatever the order of the ta
 }
 
 namespace {
+
+constexpr int64_t kMany = 1'000'000'000;  // runs, which pay for anything
 
 // What an observer of each value was given, by the value's place in `values`.
 using Seen = std::map<size_t, std::pair<std::vector<float>, std::vector<int64_t>>>;
@@ -83,7 +86,6 @@ ir::Graph of_many_layouts(std::vector<ir::ValueId>& values) {
 TEST_CASE("observers that take any order see the same values, whatever layout the runtime has") {
   std::vector<ir::ValueId> values;
   const ir::Graph graph = of_many_layouts(values);
-  constexpr int64_t kMany = 1'000'000'000;
   const Seen plain = observed(graph, values, false, 1);
   REQUIRE(plain.size() == values.size());
   CHECK(observed(graph, values, true, 1) == plain);  // one run pays for nothing
@@ -103,6 +105,21 @@ TEST_CASE("observers that take any order see the same values, whatever layout th
 #ifdef __x86_64__
   if (__builtin_cpu_supports("avx2")) CHECK(moved >= 3);  // a, b, c: nobody else wants them in order
 #endif
+}
+
+TEST_CASE("without room for temporary files observers see values in order") {
+  std::vector<ir::ValueId> values;
+  const ir::Graph graph = of_many_layouts(values);
+  const Seen plain = observed(graph, values, false, 1);
+  const char* const before = std::getenv("TMPDIR");
+  const std::string folder = before ? before : "";
+  ::setenv("TMPDIR", "/nowhere/at/all", 1);
+  const Seen any = observed(graph, values, true, kMany);
+  if (before)
+    ::setenv("TMPDIR", folder.c_str(), 1);
+  else
+    ::unsetenv("TMPDIR");
+  CHECK(any == plain);
 }
 
 TEST_CASE("blocks of channels are brought into order, or lose their padding alone") {
