@@ -243,6 +243,7 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
          [&, r](int64_t slot) { return !requests[r].per_channel || !channels[static_cast<size_t>(slot)]; }});
   }
   run::RunnerOptions often;
+  often.keep_memory = true;
   often.runs = (runs + static_cast<int64_t>(workers) - 1) / static_cast<int64_t>(workers);
   const auto runner = runners.make(graph, std::move(taps), often);
   Progress progress("calibrating", static_cast<int64_t>(indices.size()), "images");
