@@ -13,7 +13,7 @@
 #include "blank_inputs.h"
 #include "calibrate/calibrate.h"
 #include "deliver/deliver.h"
-#include "deliver/write_tflite.h"
+#include "deliver/make_files.h"
 #include "describe/assemble_report.h"
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
@@ -36,7 +36,6 @@
 #include "spell/sums.h"
 #include "target_of.h"
 #include "threshold/candidates.h"
-#include "version.h"
 
 namespace qc {
 namespace {
@@ -280,29 +279,6 @@ void refuse_without_use(const ConvertOptions& options, const config::CoreConfig&
   problems.throw_if_errors(Exit::kUsage);
 }
 
-// Both files, and what the report says of them.
-ModelFiles written(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
-                   const config::CoreConfig& config, const target::TargetSpec& target,
-                   const OutputPaths& outputs, const run::Doors& doors, report::Report& report) {
-  ModelFiles files;
-  plan::QuantizedModel stored = model;
-  if (config::writes(config, "onnx")) spell_sums(stored);
-  describe_plan(report, stored.graph, stored.plan);
-  if (config::writes(config, "onnx")) {
-    const onnx_io::QdqOptions form = qdq_options(outputs, config);
-    files.onnx = onnx_io::write_qdq(stored, metadata_of(config), form);
-    describe_proof(report, stored, verdicts_of(stored, form, doors), {});
-    describe_file(report, outputs.onnx, "onnx", files.onnx);
-  }
-  if (config::writes(config, "tflite")) {
-    const tflite::Model lowered = tflite_graph(model, sample, doors, config, target);
-    files.tflite = tflite::serialise(lowered);
-    for (const std::string& note : tflite_notes(lowered, model, target)) report.notes.push_back(note);
-    describe_file(report, outputs.tflite, "tflite", files.tflite);
-  }
-  return files;
-}
-
 }  // namespace
 
 ConvertResult fix(const ConvertOptions& options, bool strip) {
@@ -334,7 +310,6 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   if (strip) {
     write_stripped(result, graph, found, unfolded, config, outputs, files);
     finish_report(result.report, {}, {}, config, {}, diagnostics, {});
-    if (options.dry_run) return result;
     deliver(result, files, options, config, outputs, graph);
     return result;
   }
@@ -376,10 +351,13 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
                made.floated));
 
   // From here the files exist, in memory.
-  files = written(made.model, sample, config, target, outputs, doors, result.report);
+  const FileScene files_scene{config, target, outputs, doors, sample};
+  plan::QuantizedModel stored = made.model;
+  if (config::writes(config, "onnx")) spell_sums(stored);
+  make_onnx(files_scene, {stored, stored}, files);
+  make_tflite(files_scene, made.model, stored.graph, files, result.report);
+  describe_files(files_scene, stored, files, {}, result.report);
   finish_report(result.report, applied, made.guards, config, split, diagnostics, {});
-  result.explained = explain(result.report, options.explain);
-  if (options.dry_run) return result;
   deliver(result, files, options, config, outputs, graph);
   return result;
 }

@@ -5,14 +5,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/files.h"
-#include "base/log.h"
 #include "base/parallel.h"
 #include "base/text.h"
 #include "blank_inputs.h"
 #include "calibrate/calibrate.h"
 #include "deliver/deliver.h"
-#include "deliver/lowered_verdicts.h"
+#include "deliver/make_files.h"
 #include "deliver/measured_gates.h"
 #include "deliver/prove_tflite.h"
 #include "deliver/resume.h"
@@ -29,7 +27,6 @@
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
 #include "prepare.h"
-#include "proof/verdict.h"
 #include "raise_opset.h"
 #include "run/ort_runner.h"
 #include "search/activation_memory.h"
@@ -38,16 +35,13 @@
 #include "search/places.h"
 #include "search/search_model.h"
 #include "search/spend_budget.h"
-#include "select/capability.h"
 #include "select/costs.h"
 #include "select/decide.h"
 #include "select/placement.h"
-#include "select/rules.h"
 #include "spell/forms.h"
 #include "stopwatch.h"
 #include "subject.h"
 #include "target_of.h"
-#include "version.h"
 
 namespace qc {
 namespace {
@@ -72,52 +66,10 @@ std::vector<std::vector<ir::Tensor>> first_two(const images::ImageSource& source
   return inputs;
 }
 
-// Activations stay float and no images were named: nothing was measured, so there is nothing to judge.
-ModelFiles unmeasured_files(ConvertResult& result, const plan::QuantizedModel& model,
-                            const plan::QuantizedModel& stored, const std::vector<ir::Tensor>& sample,
-                            const config::CoreConfig& config, const target::TargetSpec& target,
-                            const OutputPaths& outputs, bool show) {
-  ModelFiles files;
-  const bool onnx = config::writes(config, "onnx");
-  describe_plan(result.report, (onnx ? stored : model).graph, (onnx ? stored : model).plan);
-  if (onnx) {
-    const onnx_io::QdqOptions form = qdq_options(outputs, config);
-    const Spelled spelled = spelled_for(config.output.onnx_form, target, stored);
-    files.onnx = onnx_io::write_qdq(spelled.file, metadata_of(config), form);
-    describe_proof(result.report, stored, verdicts_of(spelled.runnable, form, onnx_doors()), {});
-    describe_file(result.report, outputs.onnx, "onnx", files.onnx);
-  }
-  if (config::writes(config, "tflite")) {
-    const tflite::Model lowered = tflite_graph(model, sample, onnx_doors(), config, target);
-    if (!onnx) describe_proof(result.report, model, verdicts_of(model.graph, lowered), {});
-    if (show) result.dumped += tflite::dump(lowered);
-    files.tflite = tflite::serialise(lowered);
-    append(result.report.notes, tflite_notes(lowered, model, target));
-    describe_file(result.report, outputs.tflite, "tflite", files.tflite);
-  }
-  return files;
-}
-
 std::string of_one_file_note(const OutputPaths& outputs) {
   return format(
       "SQNR and agreement, and gates of them, are those of {}; {} has a form of its own and was not measured",
       outputs.onnx.filename().string(), outputs.tflite.filename().string());
-}
-
-// The model as it would be written, in every format; `stored`: as the ONNX file has it.
-std::vector<plan::Written> files_in_memory(
-    const plan::QuantizedModel& model,
-    const std::function<plan::QuantizedModel(const plan::QuantizedModel&)>& stored,
-    const std::vector<ir::Tensor>& sample, const config::CoreConfig& config, const target::TargetSpec& target,
-    const OutputPaths& outputs) {
-  std::vector<plan::Written> files;
-  if (config::writes(config, "onnx")) {  // forms for converters are as large as floats and stand for this one
-    const Spelled spelled = spelled_for(config::OnnxForm::kQdq, target, stored(model));
-    files.push_back(onnx_io::write_qdq(spelled.file, metadata_of(config), qdq_options(outputs, config)));
-  }
-  if (config::writes(config, "tflite"))
-    files.push_back(tflite::serialise(tflite_graph(model, sample, onnx_doors(), config, target)));
-  return files;
 }
 
 // What is said of time goes by the runtime of the files. Costs with processors of their own are those of ONNX
@@ -193,6 +145,7 @@ ConvertResult convert(const ConvertOptions& options) {
                                                                outputs.tflite.filename().string());
   const std::vector<ir::Tensor>& sample = at_hand.inputs;
   const std::vector<ir::Tensor> to_run = at_hand.to_run();
+  const FileScene files_scene{config, target, outputs, doors, sample};
   run::infer_shapes(graph, doors);  // some rules of raising ask for ranks
   raise_opset_checked(graph, opset_wanted(config), runners, to_run, diagnostics);
   if (config::writes(config, "onnx") && config::rounds_activations(config))
@@ -225,30 +178,30 @@ ConvertResult convert(const ConvertOptions& options) {
   const bool full = is_full(config, target);
   if (rounds && !full)
     note(result.report.notes, select::describe_unpriced(graph, places.capabilities, target));
-  if (config::writes(config, "tflite")) check_tflite(graph, plan, sample, doors, config, target);
+  if (config::writes(config, "tflite")) check_tflite(files_scene, graph, plan);
   watch.lap("place");
   if (options.dry_run) {
     if (wants(options, "plan")) result.dumped += plan::dump(plan, graph);
     describe_plan(result.report, graph, plan);
     return result;
   }
+  // Nothing is measured without images, so there is nothing to search or to judge: the plan is written.
   if (!source) {
     const plan::QuantizedModel model =
         unmeasured_model(graph, plan, target, config, places.rules.nodes, threads);
-    std::vector<std::vector<ir::Tensor>> noise;
-    if (at_hand.runs)
-      noise.push_back(noise_like(sample));
-    else
-      result.report.notes.push_back(unmeasured_note());
+    if (!at_hand.runs) result.report.notes.push_back(unmeasured_note());
+    const std::vector<std::vector<ir::Tensor>> noise(at_hand.runs ? 1 : 0, noise_like(sample));
     const plan::QuantizedModel stored =
-        stored_by_mode(config, places.rules.nodes, places.at_run_time, noise,
-                       half_reach(config, places.rules.nodes, graph, runners, nullptr, {}, noise, threads),
-                       runners, threads, model, result.report.notes);
-    const ModelFiles files =
-        unmeasured_files(result, model, stored, sample, config, target, outputs, wants(options, "tflite"));
+        stored_by_mode({config, places.rules.nodes, places.at_run_time, runners, noise, nullptr, {}, threads},
+                       model, result.report.notes);
+    const plan::QuantizedModel& described = config::writes(config, "onnx") ? stored : model;
+    ModelFiles files;
+    make_onnx(files_scene, spelled_for(config.output.onnx_form, target, stored), files);
+    const tflite::Model lowered = make_tflite(files_scene, model, described.graph, files, result.report);
+    if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
+    describe_files(files_scene, described, files, {}, result.report);
     finish_report(result.report, applied, {}, config, split, diagnostics, watch.timings());
     warn_of_floats(result.report, config, target);
-    result.explained = explain(result.report, options.explain);
     deliver(result, files, options, config, outputs, graph);
     return result;
   }
@@ -298,16 +251,14 @@ ConvertResult convert(const ConvertOptions& options) {
   const auto as_stored = [&](const plan::QuantizedModel& model) {
     std::vector<std::string> notes;
     plan::QuantizedModel stored =
-        stored_by_mode(config, places.rules.nodes, places.at_run_time, first_two(*source, split.held_out),
-                       half_reach(config, places.rules.nodes, model.graph, runners, source.get(),
-                                  split.calibration, {}, threads),
-                       runners, threads, model, notes);
+        stored_by_mode({config, places.rules.nodes, places.at_run_time, runners,
+                        first_two(*source, split.held_out), source.get(), split.calibration, threads},
+                       model, notes);
     return std::pair(std::move(stored), std::move(notes));
   };
   const auto in_memory = [&](const plan::QuantizedModel& model) {
-    return files_in_memory(
-        model, [&](const plan::QuantizedModel& m) { return as_stored(m).first; }, sample, config, target,
-        outputs);
+    return files_in_memory(files_scene, model,
+                           [&](const plan::QuantizedModel& m) { return as_stored(m).first; });
   };
   if (options.frontier) {
     result.frontier = measured_frontier(budget_scene(scene, subject, start, in_memory), start.weights);
@@ -360,18 +311,10 @@ ConvertResult convert(const ConvertOptions& options) {
   const Spelled spelled = spelled_for(config.output.onnx_form, target, stored);
 
   // From here the files exist, in memory, and stock ONNX Runtime has had its say about the ONNX one.
-  const onnx_io::QdqOptions form = qdq_options(outputs, config);
   ModelFiles files;
-  files.onnx = onnx_io::write_qdq(spelled.file, metadata_of(config), form);
-  const std::vector<bool> at_run_time = rounded_at_run_time(best.model.plan, stored.plan);
-  const bool onnx = config::writes(config, "onnx");
-  std::vector<proof::Verdict> verdicts;
-  if (onnx) verdicts = verdicts_of(spelled.runnable, form, doors);
-  onnx_io::QdqOptions judged_form = form;
-  judged_form.float_softmax = true;
-  const simulate::Fidelity integer_kernels =
-      fidelity_of_file(onnx_io::write_qdq(spelled.runnable, {}, judged_form), runners, *source,
-                       answers.held_out, answers.judged, threads);
+  make_onnx(files_scene, spelled, files);
+  const simulate::Fidelity integer_kernels = fidelity_of_file(
+      judged_file(files_scene, spelled), runners, *source, answers.held_out, answers.judged, threads);
   watch.lap("prove");
   // Weights and biases that make up for the ONNX file's roundings are not for a .tflite without them.
   const bool apart = rounds && tflite_keeps_floats(config) && config::writes(config, "tflite");
@@ -379,38 +322,25 @@ ConvertResult convert(const ConvertOptions& options) {
       apart ? float_model(graph, target, config, places.rules.nodes, threads) : plan::QuantizedModel{};
   const plan::QuantizedModel& for_tflite = apart ? in_floats : best.model;
   // A lone .tflite has the plan's nodes; constants of 16 bits are the one thing that both files store alike.
+  const bool onnx = config::writes(config, "onnx");
   const plan::QuantizedModel& described = onnx || config.mode == config::Mode::kFloat16 ? stored : best.model;
-  if (config::writes(config, "tflite")) {
-    const tflite::Model lowered = tflite_graph(for_tflite, sample, doors, config, target);
-    if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
-    if (!onnx) verdicts = verdicts_of(described.graph, lowered);
-    files.tflite = tflite::serialise(lowered);
-    append(result.report.notes, tflite_notes(lowered, for_tflite, target));
-  }
+  const tflite::Model lowered = make_tflite(files_scene, for_tflite, described.graph, files, result.report);
+  if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
   watch.lap("tflite");
-  if (config::writes(config, "tflite")) {
-    const std::string name = outputs.tflite.filename().string();
-    if (const auto slow = slow_kernels(config, target, name)) diagnostics.warning(*slow);
-    const OfItsSizes sized = of_its_sizes(graph, *source, answers.held_out.images, at_hand, name);
-    if (sized.taken) diagnostics.warning(*sized.taken);
-    const auto unlike = unlike_its_plan(files.tflite.bytes, name, with_shapes_of(graph, sample, doors),
-                                        for_tflite, answers.judged, sized.inputs, runners);
-    if (unlike) diagnostics.warning(*unlike);
-  }
+  if (config::writes(config, "tflite"))
+    prove_tflite(scene, graph, at_hand, answers, for_tflite, files.tflite.bytes, outputs.tflite, diagnostics);
   watch.lap("prove tflite");
 
   // From here nothing is decided any more: numbers, then files. The simulation knows no rounding at run time,
   // so its errors by layer would name the wrong ones.
+  const std::vector<bool> at_run_time = rounded_at_run_time(best.model.plan, stored.plan);
   if (std::ranges::count(at_run_time, true) > 0) local_error.clear();
-  describe_plan(result.report, described.graph, described.plan);
   result.report.corrections = std::move(corrections);
   append(result.report.corrections, best.corrections);
-  describe_proof(result.report, described, verdicts, local_error);
-  describe_values(result.report, described, subject.stats);
   describe_calibration(result.report, *source, split, config.representative_dataset, options.html);
   describe_accuracy(result.report, graph, answers.judged, best.fidelity, integer_kernels);
-  if (onnx) describe_file(result.report, outputs.onnx, "onnx", files.onnx);
-  if (config::writes(config, "tflite")) describe_file(result.report, outputs.tflite, "tflite", files.tflite);
+  describe_files(files_scene, described, files, local_error, result.report);
+  describe_values(result.report, described, subject.stats);
   if (apart && onnx) result.report.notes.push_back(of_one_file_note(outputs));
   const PlacementScene placement = placement_scene(scene, subject, start);
   const PlanScene planning = plan_scene(scene, subject);
@@ -424,7 +354,6 @@ ConvertResult convert(const ConvertOptions& options) {
   warn_of_cut_off(result.report, graph, start.plan, subject.stats, target);
   warn_of_floats(result.report, config, target);
   judge_goals(result.report, placement, found.placed, best, {config, full && target.float_islands});
-  result.explained = explain(result.report, options.explain);
   deliver(result, files, options, config, outputs, graph);
   if (resume && result.gates_hold) resume->finished();
 

@@ -26,6 +26,8 @@ std::vector<FileToWrite> files_to_write(const ModelFiles& files, const config::C
 
 void deliver(ConvertResult& result, const ModelFiles& files, const ConvertOptions& options,
              const config::CoreConfig& config, const OutputPaths& outputs, const ir::Graph& graph) {
+  result.explained = explain(result.report, options.explain);
+  if (options.dry_run) return;
   const bool hold = gates_hold(config.gates, result.report);
   result.gates_hold = measured_gates_hold(options, config, files.onnx, files.tflite, result.report) && hold;
   const std::vector<ReportFile> reports = report_files(result.report, outputs);

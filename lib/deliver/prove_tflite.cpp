@@ -6,7 +6,9 @@
 
 #include "base/text.h"
 #include "compare/tflite_runner.h"
+#include "deliver/write_tflite.h"
 #include "ir/ops.h"
+#include "prepare.h"
 #include "simulate/fidelity.h"
 #include "simulate/simulate.h"
 
@@ -105,6 +107,18 @@ OfItsSizes of_its_sizes(const ir::Graph& graph, const images::ImageSource& sourc
     if (alike && (found.taken || source.picture())) break;
   }
   return found;
+}
+
+void prove_tflite(const Scene& scene, const ir::Graph& graph, const Sample& at_hand,
+                  const FloatAnswers& answers, const plan::QuantizedModel& planned, const std::string& tflite,
+                  const std::filesystem::path& path, Diagnostics& diagnostics) {
+  const std::string place = path.filename().string();
+  if (const auto slow = slow_kernels(scene.config, scene.target, place)) diagnostics.warning(*slow);
+  const OfItsSizes sized = of_its_sizes(graph, scene.source, answers.held_out.images, at_hand, place);
+  if (sized.taken) diagnostics.warning(*sized.taken);
+  if (const auto unlike = unlike_its_plan(tflite, place, with_shapes_of(graph, at_hand.inputs, scene.doors),
+                                          planned, answers.judged, sized.inputs, scene.runners))
+    diagnostics.warning(*unlike);
 }
 
 }  // namespace qc

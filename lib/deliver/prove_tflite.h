@@ -2,6 +2,7 @@
 // when a .tflite is made, but a model of its arithmetic is.
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,7 +14,9 @@
 #include "ir/graph.h"
 #include "plan/quantized_model.h"
 #include "run/runner.h"
+#include "search/attempt.h"
 #include "simulate/judged.h"
+#include "subject.h"
 
 namespace qc {
 
@@ -36,5 +39,12 @@ struct OfItsSizes {
 };
 OfItsSizes of_its_sizes(const ir::Graph& graph, const images::ImageSource& source,
                         std::span<const int64_t> held_out, const Sample& sample, const std::string& place);
+
+/// Warns of all that a user of the .tflite at `path` should know: kernels that are slow, sizes that were
+/// taken, outputs unlike the plan's. `graph`: the float model; `at_hand`: the sample that gave the file its
+/// sizes. Throws as unlike_its_plan() does.
+void prove_tflite(const Scene& scene, const ir::Graph& graph, const Sample& at_hand,
+                  const FloatAnswers& answers, const plan::QuantizedModel& planned, const std::string& tflite,
+                  const std::filesystem::path& path, Diagnostics& diagnostics);
 
 }  // namespace qc

@@ -276,9 +276,9 @@ Written written_as(const std::pair<Asked, Written> (&table)[size], Asked asked) 
 
 }  // namespace
 
-tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
-                           const run::Doors& doors, const config::CoreConfig& config,
-                           const target::TargetSpec& target) {
+tflite::Model tflite_graph(const FileScene& scene, const plan::QuantizedModel& model) {
+  const config::CoreConfig& config = scene.config;
+  const target::TargetSpec& target = scene.target;
   tflite::LowerOptions options;
   options.form = written_as(kForms, config.output.tflite_form);
   if (config.mode == config::Mode::kFloat16) options.form = tflite::Form::kFloat16;
@@ -296,20 +296,21 @@ tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<
     options.narrow_places = has_limit(runtime, "ARG_MAX", "int64");
     options.split_groups = has_limit(target.tflite, "CONV_2D", "groups");
   }
-  if (options.xnnpack) options.free_batch = free_batches(model.graph, sample);
+  if (options.xnnpack) options.free_batch = free_batches(model.graph, scene.sample);
   plan::QuantizedModel sized = model;
-  sized.graph = with_shapes_of(model.graph, sample, doors);
-  run::OrtRunnerFactory runners(doors);
-  normalize::settle_sizes(sized.graph, runners, [&](ir::Graph& graph) { run::infer_shapes(graph, doors); });
-  find_scalars(sized.graph, runners, sample);
+  sized.graph = with_shapes_of(model.graph, scene.sample, scene.doors);
+  run::OrtRunnerFactory runners(scene.doors);
+  normalize::settle_sizes(sized.graph, runners,
+                          [&](ir::Graph& graph) { run::infer_shapes(graph, scene.doors); });
+  find_scalars(sized.graph, runners, scene.sample);
   tflite::Model lowered = tflite::lower(sized, normalize::recognise(sized.graph), options);
   refuse_broken(judge(lowered, target).broken);
   return lowered;
 }
 
-void check_tflite(const ir::Graph& graph, const plan::QuantPlan& plan, const std::vector<ir::Tensor>& sample,
-                  const run::Doors& doors, const config::CoreConfig& config,
-                  const target::TargetSpec& target) {
+void check_tflite(const FileScene& scene, const ir::Graph& graph, const plan::QuantPlan& plan) {
+  const config::CoreConfig& config = scene.config;
+  const target::TargetSpec& target = scene.target;
   const bool of_weights = config.mode == config::Mode::kDynamic || config.mode == config::Mode::kWeightOnly;
   if (of_weights && has_limit(runtime_rules(target), "DEQUANTIZE", "scales"))
     throw Error(
@@ -319,7 +320,7 @@ void check_tflite(const ir::Graph& graph, const plan::QuantPlan& plan, const std
                 "the .tflite would have none",
                 target.name),
          "set /mode to \"static\", or write for target litert"});
-  tflite_graph(with_any_parameters(graph, plan, target, config), sample, doors, config, target);
+  tflite_graph(scene, with_any_parameters(graph, plan, target, config));
 }
 
 }  // namespace qc

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "config/core_config.h"
+#include "deliver/file_scene.h"
 #include "ir/graph.h"
 #include "plan/quantized_model.h"
-#include "run/ort_runner.h"
 #include "target/target.h"
 #include "tflite/tflite.h"
 
@@ -19,15 +19,11 @@ plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpe
                                  const config::CoreConfig& config,
                                  std::span<const config::NodeSettings> rules, int threads);
 
-/// The TFLite graph of a model, with the shapes that it has on `sample`. Throws Error(kUnsupported) naming
+/// The TFLite graph of a model, with the shapes that it has on the sample. Throws Error(kUnsupported) naming
 /// every node that TFLite cannot express, or every one that breaks the target's rules.
-tflite::Model tflite_graph(const plan::QuantizedModel& model, const std::vector<ir::Tensor>& sample,
-                           const run::Doors& doors, const config::CoreConfig& config,
-                           const target::TargetSpec& target);
+tflite::Model tflite_graph(const FileScene& scene, const plan::QuantizedModel& model);
 /// Throws what tflite_graph() would, before anything was calibrated, but for what depends on ranges alone.
-void check_tflite(const ir::Graph& graph, const plan::QuantPlan& plan, const std::vector<ir::Tensor>& sample,
-                  const run::Doors& doors, const config::CoreConfig& config,
-                  const target::TargetSpec& target);
+void check_tflite(const FileScene& scene, const ir::Graph& graph, const plan::QuantPlan& plan);
 
 /// What a program that feeds the .tflite must know: a sentence for every input and output that is not as in
 /// the ONNX model. And what narrow weights come to, and what the target leaves to the processor beside it.

@@ -383,19 +383,18 @@ std::vector<ir::Tensor> noise_like(const std::vector<ir::Tensor>& inputs) {
   return noise;
 }
 
-Reach half_reach(const config::CoreConfig& config, std::span<const config::NodeSettings> rules,
-                 const ir::Graph& graph, run::RunnerFactory& runners, const images::ImageSource* source,
-                 std::span<const int64_t> images, const std::vector<std::vector<ir::Tensor>>& noise,
-                 int threads) {
-  const std::vector<ir::NodeId> order = ir::topological_order(graph);
-  const bool any = std::any_of(order.begin(), order.end(),
-                               [&](ir::NodeId id) { return narrows(mode_of(config, rules, id)); });
-  if (!config.float16.activations || !any) return {};
-  if (source) return reach_on_images(graph, runners, *source, images, threads);
-  return noise.empty() ? Reach{} : reach_on_noise(graph, runners, noise[0]);
-}
-
 namespace {
+
+// How far float values go, for /float16/activations. Empty where no node wants to know or nothing can be run.
+Reach half_reach(const ModeScene& scene, const ir::Graph& graph) {
+  const std::vector<ir::NodeId> order = ir::topological_order(graph);
+  const bool any = std::any_of(order.begin(), order.end(), [&](ir::NodeId id) {
+    return narrows(mode_of(scene.config, scene.rules, id));
+  });
+  if (!scene.config.float16.activations || !any) return {};
+  if (scene.source) return reach_on_images(graph, scene.runners, *scene.source, scene.images, scene.threads);
+  return scene.inputs.empty() ? Reach{} : reach_on_noise(graph, scene.runners, scene.inputs[0]);
+}
 
 // Float nodes of a static file that no rule keeps the constants of.
 std::vector<ir::NodeId> nodes_with_tables(const config::CoreConfig& config,
@@ -414,22 +413,24 @@ std::vector<ir::NodeId> nodes_with_tables(const config::CoreConfig& config,
 
 }  // namespace
 
-plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
-                                    std::span<const config::NodeSettings> rules,
-                                    std::vector<select::DynamicChoice> choices, const Runs& inputs,
-                                    const Reach& reach, run::RunnerFactory& runners, int threads,
-                                    plan::QuantizedModel model, std::vector<std::string>& notes) {
+plan::QuantizedModel stored_by_mode(const ModeScene& scene, plan::QuantizedModel model,
+                                    std::vector<std::string>& notes) {
+  const config::CoreConfig& config = scene.config;
+  const std::span<const config::NodeSettings> rules = scene.rules;
+  const Runs& inputs = scene.inputs;
+  std::vector<select::DynamicChoice> choices = scene.choices;
+  const Reach reach = half_reach(scene, model.graph);
   const auto say = [&](const std::vector<std::string>& said) {
     notes.insert(notes.end(), said.begin(), said.end());
   };
   const double goal = config.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb);
   const bool bounded = config.saturation_guard.value_or(true);
-  if (bounded) say(bound_products(choices, threads, model));
-  settle_dynamic(model, inputs, runners, goal + kMarginDb, threads, choices);
+  if (bounded) say(bound_products(choices, scene.threads, model));
+  settle_dynamic(model, inputs, scene.runners, goal + kMarginDb, scene.threads, choices);
   apply_modes(model.graph, config, rules, choices, model.plan);
   say(dynamic_notes(config, choices, model.graph));
-  say(narrow_activations(config, rules, inputs, reach, runners, model));
-  say(narrow_constants(config, rules, inputs, runners, model));
+  say(narrow_activations(config, rules, inputs, reach, scene.runners, model));
+  say(narrow_constants(config, rules, inputs, scene.runners, model));
   std::vector<ir::NodeId> operands, weights;
   for (const ir::NodeId id : ir::topological_order(model.graph)) {
     const Mode mode = mode_of(config, rules, id);
@@ -441,10 +442,10 @@ plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
   if (config.weight_only.runtime == config::WeightRuntime::kPacked)
     if (const std::string said = spell_packed(weights, config.output.standard_ops_only, model); !said.empty())
       say({said});
-  store_operands(operands, model, threads);
-  say(store_tables(nodes_with_tables(config, rules, model), inputs, runners, threads, model));
+  store_operands(operands, model, scene.threads);
+  say(store_tables(nodes_with_tables(config, rules, model), inputs, scene.runners, scene.threads, model));
   if (is_for_runtime(config.output.onnx_form)) spell_tiles(model);
-  spell_dynamic(choices, bounded, threads, model);
+  spell_dynamic(choices, bounded, scene.threads, model);
   spell_shuffles(model);
   spell_groups(model);
   spell_channels(model);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/core_config.h"
+#include "images/image_source.h"
 #include "modes/half_activations.h"
 #include "plan/quantized_model.h"
 #include "run/runner.h"
@@ -55,14 +56,20 @@ plan::QuantizedModel unmeasured_model(const ir::Graph& graph, const plan::QuantP
 /// By NodeId: everything in float, and the mode as the reason.
 std::vector<plan::NodeDecision> reasons_of(config::Mode mode, size_t nodes);
 
-/// How far float values go, for /float16/activations: on the images of `source`, or on the run of `noise`
-/// where that is nullptr. Empty where no node wants to know or nothing can be run.
-Reach half_reach(const config::CoreConfig& config, std::span<const config::NodeSettings> rules,
-                 const ir::Graph& graph, run::RunnerFactory& runners, const images::ImageSource* source,
-                 std::span<const int64_t> images, const std::vector<std::vector<ir::Tensor>>& noise,
-                 int threads);
+/// What the modes of nodes are judged by. Borrowed.
+struct ModeScene {
+  const config::CoreConfig& config;
+  std::span<const config::NodeSettings> rules;        // by NodeId
+  const std::vector<select::DynamicChoice>& choices;  // by NodeId: that the plan was made with
+  run::RunnerFactory& runners;
+  const std::vector<std::vector<ir::Tensor>>& inputs;  // of a few runs; none: the model cannot be run
+  const images::ImageSource* source;  // tells how far float values go; null: the first of `inputs` does
+  std::span<const int64_t> images;    // of `source`, to calibrate with
+  int threads;
+};
 
-/// The model as it goes into the ONNX file, and sentences on what was done and why. Modes change it so:
+/// The model as it goes into the ONNX file; `notes` gets sentences on what was done and why. Modes change it
+/// so:
 /// - dynamic: weights bounded so that pairs cannot saturate, settle_dynamic() on `inputs`, spell_dynamic(),
 ///   and store_operands(), which weight_only has as well;
 /// - weight_only whose runtime is packed: spell_packed();
@@ -71,13 +78,9 @@ Reach half_reach(const config::CoreConfig& config, std::span<const config::NodeS
 ///   an output stays as well, and what exceeds float16's range. Where a float16 file ends up further than 60
 ///   dB below float on `inputs` (a few runs), weights of Conv, ConvTranspose, Gemm and MatMul become integers
 ///   of 16 bits with a scale for each output channel instead, which take as many bytes and are 10 to 25 dB
-///   finer; kept if measured to be better. Where `reach` is known, half_activations.h puts nodes on 16 bits
+///   finer; kept if measured to be better. With /float16/activations half_activations.h puts nodes on 16 bits
 ///   before that; undone if the file then yields anything but finite numbers on `inputs`.
-plan::QuantizedModel stored_by_mode(const config::CoreConfig& config,
-                                    std::span<const config::NodeSettings> rules,
-                                    std::vector<select::DynamicChoice> choices,
-                                    const std::vector<std::vector<ir::Tensor>>& inputs, const Reach& reach,
-                                    run::RunnerFactory& runners, int threads, plan::QuantizedModel model,
+plan::QuantizedModel stored_by_mode(const ModeScene& scene, plan::QuantizedModel model,
                                     std::vector<std::string>& notes);
 
 /// By NodeId of the plan that the model was `planned` with: rounds its activations at run time as `stored`.

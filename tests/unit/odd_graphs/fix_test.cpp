@@ -102,5 +102,21 @@ TEST_CASE("fix without images keeps products on integers whose results are float
   CHECK(sqnr_db(ort_try::run(file, inputs)[0], ort_try::run(fixed.onnx, inputs)[0]) > 60);
 }
 
+TEST_CASE("fix reports a lone .tflite by its own operators") {
+  ir::Graph g = tiny::graph();
+  output(g, conv(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 6)), 4), "y");
+  const std::string quantized = convert_graph(g, {"/placement=full"}).onnx;
+  const Files fixed = files_of(quantized, lone_tflite("int8"), {},
+                               [](const ConvertOptions& options) { return fix(options, false); });
+  const report::Coverage found = report::coverage(fixed.report);
+  CHECK(found.integer == found.nodes);
+  for (const report::NodeRow& row : fixed.report.nodes) {
+    CHECK(!row.verdict.empty());
+    if (row.op_type != "Conv") continue;
+    CHECK(row.verdict == "CONV_2D");
+    CHECK(row.bytes * 3 < row.float_bytes);
+  }
+}
+
 }  // namespace
 }  // namespace qc::odd
