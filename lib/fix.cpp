@@ -109,7 +109,7 @@ void write_stripped(ConvertResult& result, const ir::Graph& graph, const adopt::
 }
 
 // Everything that a plan of the file's scales depends on.
-struct Scene {
+struct AdoptedScene {
   ir::Graph& graph;
   const target::TargetSpec& target;
   const config::CoreConfig& config;
@@ -120,7 +120,7 @@ struct Scene {
   bool full = false;
 };
 
-plan::QuantPlan outlined(const Scene& scene) {
+plan::QuantPlan outlined(const AdoptedScene& scene) {
   const std::vector<bool> integer = scene.full ? wherever_possible(scene.capabilities)
                                                : select::place(scene.graph, scene.capabilities, scene.time);
   return select::outline(scene.graph, scene.target, scene.capabilities, integer,
@@ -141,7 +141,7 @@ struct Planned {
 };
 
 // A plan in which every rounded value has a grid: the file's, one from images, or none and floats around it.
-plan::QuantPlan complete_plan(Scene& scene, const Pictures* pictures, run::RunnerFactory& runners,
+plan::QuantPlan complete_plan(AdoptedScene& scene, const Pictures* pictures, run::RunnerFactory& runners,
                               int threads, Planned& made) {
   plan::QuantPlan plan = outlined(scene);
   plan::Candidates known = found_activations(scene.graph, plan, scene.found, scene.target);
@@ -178,7 +178,7 @@ plan::QuantPlan complete_plan(Scene& scene, const Pictures* pictures, run::Runne
 }
 
 // Weights are the file's integers again, and biases follow from the scales around them.
-void quantize_all(const Scene& scene, const plan::QuantPlan& plan, int threads, Planned& made) {
+void quantize_all(const AdoptedScene& scene, const plan::QuantPlan& plan, int threads, Planned& made) {
   plan::Candidates weights = threshold::weight_candidates(
       scene.graph, plan, scene.target, scene.config.quantization, scene.rules.nodes, threads);
   const bool onnx_alone = !config::writes(scene.config, "tflite");
@@ -190,7 +190,7 @@ void quantize_all(const Scene& scene, const plan::QuantPlan& plan, int threads, 
 }
 
 // `pictures`: where values get grids that the file has not; null: these stay in float.
-Planned planned(Scene scene, const Pictures* pictures, run::RunnerFactory& runners, int threads) {
+Planned planned(AdoptedScene scene, const Pictures* pictures, run::RunnerFactory& runners, int threads) {
   Planned made;
   const plan::QuantPlan plan = complete_plan(scene, pictures, runners, threads, made);
   quantize_all(scene, plan, threads, made);
@@ -219,8 +219,8 @@ double worst_db(const plan::QuantizedModel& model, const ir::Graph& graph, const
 
 // What the file has in float had a reason for it, perhaps: images put it on integers where that costs little,
 // or where the config asks for them.
-Planned planned_with(const Scene& scene, const Pictures& pictures, run::RunnerFactory& runners, int threads,
-                     Diagnostics& diagnostics, const std::string& place) {
+Planned planned_with(const AdoptedScene& scene, const Pictures& pictures, run::RunnerFactory& runners,
+                     int threads, Diagnostics& diagnostics, const std::string& place) {
   // An output at kGoodDb is fit for use (the goal of a conversion is 20); 3 dB are twice the noise.
   constexpr double kGoodDb = 25, kFurtherDb = 3;
   Planned all = planned(scene, &pictures, runners, threads);
@@ -340,7 +340,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
       select::capabilities(graph, target, config.keep_float, normalize::recognise(graph), rules.nodes);
   const select::PlacementCosts time =
       costs_by(config, target, with_shapes_of(graph, sample, doors), capabilities).time;
-  const Scene scene{graph, target, config, found, rules, std::move(capabilities), time, full};
+  const AdoptedScene scene{graph, target, config, found, rules, std::move(capabilities), time, full};
   const Planned made = source ? planned_with(scene, {*source, split}, runners, threads, diagnostics,
                                              options.model.filename().string())
                               : planned(scene, nullptr, runners, threads);

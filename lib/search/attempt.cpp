@@ -103,39 +103,38 @@ bool guards_pairs(const config::CoreConfig& config, const target::TargetSpec& ta
   return config::writes(config, "onnx") && target.pairs_in_16_bits && config.goals.processor != kAddsIn32Bits;
 }
 
-FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan,
-                             const plan::StatsTable& stats, run::RunnerFactory& runners,
-                             const images::ImageSource& source, const calibrate::Split& split,
-                             const config::CoreConfig& config, bool by_parts, int threads,
+FloatAnswers ask_float_model(const AttemptScene& scene, const plan::QuantPlan& plan,
+                             const plan::StatsTable& stats, const calibrate::Split& split, bool by_parts,
                              std::span<const int64_t> cut_off) {
   FloatAnswers answers;
-  answers.judged = simulate::judged_values(graph);
+  answers.judged = simulate::judged_values(scene.graph);
   for (simulate::Judged& one : answers.judged) one.by_parts = by_parts;
   answers.calibration = split.calibration;
   for (const auto& [value, seen] : stats)
     if (!seen.channel_max.empty()) answers.maxima[value] = seen.channel_max;
-  if (corrects_biases(config)) answers.layers = correct::correctable_layers(graph, plan);
+  if (corrects_biases(scene.config)) answers.layers = correct::correctable_layers(scene.graph, plan);
   std::vector<ir::ValueId> observed = simulate::rounded_values(plan);
   const std::vector<ir::ValueId> results = results_of(answers.layers);
   observed.insert(observed.end(), results.begin(), results.end());
   std::sort(observed.begin(), observed.end());
   observed.erase(std::unique(observed.begin(), observed.end()), observed.end());
-  const auto model = simulate::make_float_model(graph, runners, observed, answers.judged);
+  const auto model = simulate::make_float_model(scene.graph, scene.runners, observed, answers.judged);
   answers.samples = std::make_unique<simulate::Samples>();
   model->hook = [sample = simulate::sampling(*answers.samples)](
                     ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims) {
     if (slot < kErrorImages) sample(value, slot, tensor, dims);
   };
-  answers.held_out =
-      simulate::reference_of(*model->runner, source, split.held_out, answers.judged.size(), threads);
+  answers.held_out = simulate::reference_of(*model->runner, scene.source, split.held_out,
+                                            answers.judged.size(), scene.threads);
   if (!all_finite(answers.held_out))
-    throw calibrate::not_finite(graph, runners, source, answers.held_out.images);
+    throw calibrate::not_finite(scene.graph, scene.runners, scene.source, answers.held_out.images);
   model->hook = {};
-  answers.cut_off = simulate::reference_of(*model->runner, source, cut_off, answers.judged.size(), threads);
+  answers.cut_off =
+      simulate::reference_of(*model->runner, scene.source, cut_off, answers.judged.size(), scene.threads);
   if (!answers.layers.empty())
     answers.means = correct::float_means(
-        *model, answers.layers, source,
-        correct::spread(split.calibration, enough_images(source, kCorrectionImages)), threads);
+        *model, answers.layers, scene.source,
+        correct::spread(split.calibration, enough_images(scene.source, kCorrectionImages)), scene.threads);
   return answers;
 }
 
@@ -153,15 +152,15 @@ Compared compare_on(size_t images, bool few) {
   return compared;
 }
 
-void correct_biases(const FloatAnswers& answers, const images::ImageSource& source, int threads,
-                    const Compared& compared, Attempt& tried) {
+void correct_biases(const AttemptScene& scene, const FloatAnswers& answers, const Compared& compared,
+                    Attempt& tried) {
   if (answers.layers.empty()) return;
   const auto judge = [&](std::span<const size_t> places) {
-    return simulate::fidelity_on(places, *tried.simulator->runner, source, answers.held_out, answers.judged,
-                                 threads);
+    return simulate::fidelity_on(places, *tried.simulator->runner, scene.source, answers.held_out,
+                                 answers.judged, scene.threads);
   };
-  const auto deltas = correct::measure_bias_deltas(*tried.simulator, answers.layers, answers.means, source,
-                                                   kCorrectionMemory, threads);
+  const auto deltas = correct::measure_bias_deltas(*tried.simulator, answers.layers, answers.means,
+                                                   scene.source, kCorrectionMemory, scene.threads);
   tried.simulator->before = correct::adding(deltas, answers.layers);
   simulate::Fidelity corrected = judge(compared.some);
   const bool better = corrected.worst_db() > tried.fidelity.worst_db();
@@ -195,74 +194,71 @@ std::vector<ir::ValueId> inputs_of(const ir::Graph& graph, const std::vector<cor
   return inputs;
 }
 
-// Takes the changed model where the worst output comes closer to float.
-void take_if_better(plan::QuantizedModel changed, std::string name, const FloatAnswers& answers,
-                    run::RunnerFactory& runners, const images::ImageSource& source, int threads,
-                    Attempt& tried) {
-  auto simulator = simulate::make_simulator(changed, runners, results_of(answers.layers), answers.judged);
-  const simulate::Fidelity fidelity =
-      simulate::fidelity_of(*simulator->runner, source, answers.held_out, answers.judged, threads);
+// Takes the changed model where the worst output comes closer to float; whether it did.
+bool take_if_better(const AttemptScene& scene, const FloatAnswers& answers, plan::QuantizedModel changed,
+                    std::string name, Attempt& tried) {
+  auto simulator =
+      simulate::make_simulator(changed, scene.runners, results_of(answers.layers), answers.judged);
+  const simulate::Fidelity fidelity = simulate::fidelity_of(*simulator->runner, scene.source,
+                                                            answers.held_out, answers.judged, scene.threads);
   const bool better = fidelity.worst_db() > tried.fidelity.worst_db();
   tried.corrections.push_back({std::move(name), better, tried.fidelity.worst_db(), fidelity.worst_db(), {}});
-  if (!better) return;
+  if (!better) return false;
   tried.model = std::move(changed);
   tried.simulator = std::move(simulator);
   tried.fidelity = fidelity;
+  return true;
 }
 
-void correct_by_float_means(const ir::Graph& graph, const FloatAnswers& answers, run::RunnerFactory& runners,
-                            const images::ImageSource& source, int threads, Attempt& tried) {
+void correct_by_float_means(const AttemptScene& scene, const FloatAnswers& answers, Attempt& tried) {
   std::vector<correct::Layer> inputs;
   std::vector<ir::ValueId> values;
   for (const correct::Layer& layer : answers.layers) {
-    const auto linear = ir::linear_at(graph, layer.node);
-    const ir::ValueId x = graph.nodes[static_cast<size_t>(layer.node)].inputs[0];
+    const auto linear = ir::linear_at(scene.graph, layer.node);
+    const ir::ValueId x = scene.graph.nodes[static_cast<size_t>(layer.node)].inputs[0];
     if (!linear || std::find(values.begin(), values.end(), x) != values.end()) continue;
     values.push_back(x);
     inputs.push_back({layer.node, x, static_cast<int>(linear->channel_axis)});
   }
-  const auto model = simulate::make_float_model(graph, runners, values, answers.judged);
+  const auto model = simulate::make_float_model(scene.graph, scene.runners, values, answers.judged);
   const correct::FloatMeans means = correct::float_means(
-      *model, inputs, source, correct::spread(answers.calibration, kCorrectionImages), threads);
+      *model, inputs, scene.source, correct::spread(answers.calibration, kCorrectionImages), scene.threads);
   plan::QuantizedModel changed = tried.model;
-  quantize::add_to_biases(
-      changed, correct::deltas_by_float_means(graph, simulate::integer_valued_graph(changed), answers.layers,
-                                              inputs, means));
-  take_if_better(std::move(changed), "bias correction by float means", answers, runners, source, threads,
-                 tried);
+  quantize::add_to_biases(changed,
+                          correct::deltas_by_float_means(scene.graph, simulate::integer_valued_graph(changed),
+                                                         answers.layers, inputs, means));
+  take_if_better(scene, answers, std::move(changed), "bias correction by float means", tried);
 }
 
-void correct_input_shifts(const FloatAnswers& answers, run::RunnerFactory& runners,
-                          const images::ImageSource& source, const config::CoreConfig& config, int threads,
-                          Attempt& tried) {
-  const auto layers = layers_for(answers, tried.model, config.quantization.activation_bias_correction,
+void correct_input_shifts(const AttemptScene& scene, const FloatAnswers& answers, Attempt& tried) {
+  const auto layers = layers_for(answers, tried.model, scene.config.quantization.activation_bias_correction,
                                  &config::NodeSettings::activation_bias_correction);
   if (layers.empty()) return;
-  const auto probe =
-      simulate::make_simulator(tried.model, runners, inputs_of(tried.model.graph, layers), answers.judged);
+  const auto probe = simulate::make_simulator(tried.model, scene.runners,
+                                              inputs_of(tried.model.graph, layers), answers.judged);
   const auto deltas = correct::measure_input_shifts(
-      *probe, tried.model, layers, source, correct::spread(answers.calibration, kCorrectionImages),
-      config.quantization.activation_bias_correction_threshold, threads);
+      *probe, tried.model, layers, scene.source, correct::spread(answers.calibration, kCorrectionImages),
+      scene.config.quantization.activation_bias_correction_threshold, scene.threads);
   plan::QuantizedModel changed = tried.model;
   quantize::add_to_biases(changed, deltas);
-  take_if_better(std::move(changed), "activation bias correction", answers, runners, source, threads, tried);
+  take_if_better(scene, answers, std::move(changed), "activation bias correction", tried);
 }
 
-void correct_moments(const ir::Graph& graph, const FloatAnswers& answers, run::RunnerFactory& runners,
-                     const images::ImageSource& source, const config::CoreConfig& config, int threads,
-                     Attempt& tried) {
-  const auto layers = layers_for(answers, tried.model, config.quantization.weights_second_moment_correction,
-                                 &config::NodeSettings::weights_second_moment_correction);
+void correct_moments(const AttemptScene& scene, const FloatAnswers& answers, Attempt& tried) {
+  const auto layers =
+      layers_for(answers, tried.model, scene.config.quantization.weights_second_moment_correction,
+                 &config::NodeSettings::weights_second_moment_correction);
   if (layers.empty()) return;
-  const auto probe = simulate::make_simulator(tried.model, runners, results_of(layers), answers.judged);
-  const auto model = simulate::make_float_model(graph, runners, results_of(layers), answers.judged);
-  const auto rescales = correct::measure_rescales(*probe, *model, layers, source,
+  const auto probe = simulate::make_simulator(tried.model, scene.runners, results_of(layers), answers.judged);
+  const auto model =
+      simulate::make_float_model(scene.graph, scene.runners, results_of(layers), answers.judged);
+  const auto rescales = correct::measure_rescales(*probe, *model, layers, scene.source,
                                                   correct::spread(answers.calibration, kCorrectionImages),
-                                                  kCorrectionMemory, threads);
+                                                  kCorrectionMemory, scene.threads);
   plan::QuantizedModel changed = tried.model;
   for (const auto& [node, rescale] : rescales)
     quantize::rescale_results(changed, node, rescale.gain, rescale.shift);
-  take_if_better(std::move(changed), "second-moment correction", answers, runners, source, threads, tried);
+  take_if_better(scene, answers, std::move(changed), "second-moment correction", tried);
 }
 
 bool corrects_only_biases(const config::CoreConfig& config, const FloatAnswers& answers) {
@@ -274,90 +270,73 @@ bool corrects_only_biases(const config::CoreConfig& config, const FloatAnswers& 
          !quantization.weights_second_moment_correction && !quantization.bias_correction_by_float_means;
 }
 
-quantize::Options guard_options(const config::CoreConfig& config, const FloatAnswers& answers, int threads) {
+quantize::Options guard_options(const AttemptScene& scene, const FloatAnswers& answers) {
   using quantize::SaturationGuard;
   SaturationGuard guard = answers.bound_pairs ? SaturationGuard::kSeen : SaturationGuard::kOff;
-  if (config.saturation_guard)
-    guard = *config.saturation_guard ? SaturationGuard::kAlways : SaturationGuard::kOff;
-  return {guard, answers.maxima, threads};
+  if (scene.config.saturation_guard)
+    guard = *scene.config.saturation_guard ? SaturationGuard::kAlways : SaturationGuard::kOff;
+  return {guard, answers.maxima, scene.threads};
 }
 
 // `nearest`: the model before any correction.
-void correct_weights(plan::QuantizedModel nearest, const FloatAnswers& answers, run::RunnerFactory& runners,
-                     const images::ImageSource& source, const config::CoreConfig& config, int threads,
+void correct_weights(const AttemptScene& scene, const FloatAnswers& answers, plan::QuantizedModel nearest,
                      int64_t images, Attempt& tried) {
-  correct::SecondOrderOptions options = second_order_options(config, threads);
-  options.mirror = config.correction.mirror && has_weights_of(nearest, kMirroredBits);
-  options.most_runs = correct::images_that_fit(nearest, nearest.graph, memory_limit(config));
+  correct::SecondOrderOptions options = second_order_options(scene.config, scene.threads);
+  options.mirror = scene.config.correction.mirror && has_weights_of(nearest, kMirroredBits);
+  options.most_runs = correct::images_that_fit(nearest, nearest.graph, memory_limit(scene.config));
   options.kept = answers.kept;
   options.longest_patch = answers.longest_patch;
   const int64_t layers = correct::solvable_layers(nearest, options.only_narrow);
   if (layers == 0 || answers.calibration.empty()) return;
   Progress progress("correcting", layers, "layers");
-  const correct::SecondOrder solved =
-      correct::solve_second_order(nearest, runners, source, correct::spread(answers.calibration, images),
-                                  options, [&] { progress.advance(); });
+  const correct::SecondOrder solved = correct::solve_second_order(
+      nearest, scene.runners, scene.source, correct::spread(answers.calibration, images), options,
+      [&] { progress.advance(); });
   if (solved.layers == 0) return;
   for (const auto& [value, integers] : solved.weights) nearest.weights[value] = integers;
   quantize::Guards guards = tried.guards;
-  quantize::guard_again(nearest, guard_options(config, answers, threads), guards);
+  quantize::guard_again(nearest, guard_options(scene, answers), guards);
   quantize::add_to_biases(nearest, solved.deltas);
-  auto simulator = simulate::make_simulator(nearest, runners, results_of(answers.layers), answers.judged);
-  const simulate::Fidelity fidelity =
-      simulate::fidelity_of(*simulator->runner, source, answers.held_out, answers.judged, threads);
-  const bool better = fidelity.worst_db() > tried.fidelity.worst_db();
-  tried.corrections.push_back(
-      {format("{} of {} layers, {} images{}", kSecondOrder, solved.layers, solved.images,
-              solved.mirrored ? format(" and {} mirrored", solved.mirrored) : ""),
-       better,
-       tried.fidelity.worst_db(),
-       fidelity.worst_db(),
-       {}});
-  if (!better) return;
-  tried.model = std::move(nearest);
-  tried.guards = guards;
-  tried.simulator = std::move(simulator);
-  tried.fidelity = fidelity;
+  const std::string name = format("{} of {} layers, {} images{}", kSecondOrder, solved.layers, solved.images,
+                                  solved.mirrored ? format(" and {} mirrored", solved.mirrored) : "");
+  if (take_if_better(scene, answers, std::move(nearest), name, tried)) tried.guards = guards;
 }
 
 }  // namespace
 
-Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan::Candidates& weights,
-                const FloatAnswers& answers, run::RunnerFactory& runners, const images::ImageSource& source,
-                const config::CoreConfig& config, int threads, bool again) {
+Attempt attempt(const AttemptScene& scene, const FloatAnswers& answers, const plan::QuantPlan& plan,
+                const plan::Candidates& weights, bool again) {
   Attempt tried;
-  tried.model =
-      quantize::quantize(graph, plan, weights, guard_options(config, answers, threads), tried.guards);
+  tried.model = quantize::quantize(scene.graph, plan, weights, guard_options(scene, answers), tried.guards);
   tried.simulator =
-      simulate::make_simulator(tried.model, runners, results_of(answers.layers), answers.judged);
+      simulate::make_simulator(tried.model, scene.runners, results_of(answers.layers), answers.judged);
   const Compared compared =
-      compare_on(answers.held_out.images.size(), again && corrects_only_biases(config, answers));
-  tried.fidelity = simulate::fidelity_on(compared.some, *tried.simulator->runner, source, answers.held_out,
-                                         answers.judged, threads);
+      compare_on(answers.held_out.images.size(), again && corrects_only_biases(scene.config, answers));
+  tried.fidelity = simulate::fidelity_on(compared.some, *tried.simulator->runner, scene.source,
+                                         answers.held_out, answers.judged, scene.threads);
   tried.uncorrected_db = tried.fidelity.worst_db();
-  const bool second_order = wants_second_order(tried.model, config);
+  const bool second_order = wants_second_order(tried.model, scene.config);
   plan::QuantizedModel nearest;
   if (second_order) nearest = tried.model;
-  correct_input_shifts(answers, runners, source, config, threads, tried);
-  correct_moments(graph, answers, runners, source, config, threads, tried);
-  if (!config.quantization.bias_correction_by_float_means)
-    correct_biases(answers, source, threads, compared, tried);
+  correct_input_shifts(scene, answers, tried);
+  correct_moments(scene, answers, tried);
+  if (!scene.config.quantization.bias_correction_by_float_means)
+    correct_biases(scene, answers, compared, tried);
   else if (!answers.layers.empty())
-    correct_by_float_means(graph, answers, runners, source, threads, tried);
+    correct_by_float_means(scene, answers, tried);
   if (second_order) {
-    const int64_t images = correction_images(nearest, config, config.correction.images);
-    correct_weights(std::move(nearest), answers, runners, source, config, threads, images, tried);
+    const int64_t images = correction_images(nearest, scene.config, scene.config.correction.images);
+    correct_weights(scene, answers, std::move(nearest), images, tried);
   }
   return tried;
 }
 
-void round_anew(const ir::Graph& graph, const plan::Candidates& weights, const FloatAnswers& answers,
-                run::RunnerFactory& runners, const images::ImageSource& source,
-                const config::CoreConfig& config, int threads, int64_t images, Attempt& tried) {
+void round_anew(const AttemptScene& scene, const FloatAnswers& answers, const plan::Candidates& weights,
+                int64_t images, Attempt& tried) {
   quantize::Guards ignored;
   plan::QuantizedModel nearest =
-      quantize::quantize(graph, tried.model.plan, weights, guard_options(config, answers, threads), ignored);
-  correct_weights(std::move(nearest), answers, runners, source, config, threads, images, tried);
+      quantize::quantize(scene.graph, tried.model.plan, weights, guard_options(scene, answers), ignored);
+  correct_weights(scene, answers, std::move(nearest), images, tried);
 }
 
 std::vector<plan::NodeDecision> reasons_in_float(const std::vector<bool>& fastest,

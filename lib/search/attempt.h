@@ -20,9 +20,22 @@
 #include "simulate/fidelity.h"
 #include "simulate/local_error.h"
 #include "simulate/simulate.h"
+#include "subject.h"
 #include "target/target.h"
 
 namespace qc {
+
+/// What plans are tried with. Borrowed.
+struct AttemptScene {
+  const ir::Graph& graph;
+  run::RunnerFactory& runners;
+  const images::ImageSource& source;
+  const config::CoreConfig& config;
+  int threads = 1;
+};
+inline AttemptScene attempt_scene(const Scene& scene, const ir::Graph& graph) {
+  return {graph, scene.runners, scene.source, scene.config, scene.threads};
+}
 
 /// The float model's answers, taken once for all attempts.
 struct FloatAnswers {
@@ -67,11 +80,10 @@ bool parts_count(const config::CoreConfig& config, const target::TargetSpec& tar
 /// products in 16 bits: those of a .tflite's runtimes, of accelerators and of x86 with VNNI do not.
 bool guards_pairs(const config::CoreConfig& config, const target::TargetSpec& target);
 
-/// Runs the float model on the held-out and on some calibration images; `cut_off`: others to judge by.
-FloatAnswers ask_float_model(const ir::Graph& graph, const plan::QuantPlan& plan,
-                             const plan::StatsTable& stats, run::RunnerFactory& runners,
-                             const images::ImageSource& source, const calibrate::Split& split,
-                             const config::CoreConfig& config, bool by_parts, int threads,
+/// Runs the float model on the held-out and on some calibration images; `by_parts`: parts_count(); `cut_off`:
+/// other images to judge by. Throws Error(kInput) where an output is not finite.
+FloatAnswers ask_float_model(const AttemptScene& scene, const plan::QuantPlan& plan,
+                             const plan::StatsTable& stats, const calibrate::Split& split, bool by_parts,
                              std::span<const int64_t> cut_off = {});
 
 /// What the config says about second-order correction.
@@ -82,15 +94,13 @@ int64_t correction_images(const plan::QuantizedModel& model, const config::CoreC
 /// Corrections, the simplest first: biases, then weights by second-order statistics. One that does not bring
 /// the worst output closer on held-out images is left out. `again`: of a plan like one that was tried before,
 /// so that half of those images says enough of biases; the rest is judged on all.
-Attempt attempt(const ir::Graph& graph, const plan::QuantPlan& plan, const plan::Candidates& weights,
-                const FloatAnswers& answers, run::RunnerFactory& runners, const images::ImageSource& source,
-                const config::CoreConfig& config, int threads, bool again = false);
+Attempt attempt(const AttemptScene& scene, const FloatAnswers& answers, const plan::QuantPlan& plan,
+                const plan::Candidates& weights, bool again = false);
 
 /// Rounds the weights of an attempt anew, by second-order statistics of so many calibration images; kept
 /// where the worst output comes closer on held-out ones.
-void round_anew(const ir::Graph& graph, const plan::Candidates& weights, const FloatAnswers& answers,
-                run::RunnerFactory& runners, const images::ImageSource& source,
-                const config::CoreConfig& config, int threads, int64_t images, Attempt& tried);
+void round_anew(const AttemptScene& scene, const FloatAnswers& answers, const plan::Candidates& weights,
+                int64_t images, Attempt& tried);
 
 /// Is the worst output below the goal, or below the default of 20 dB where none is set?
 bool misses_goal(const Attempt& attempt, const config::CoreConfig& config);

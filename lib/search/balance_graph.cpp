@@ -108,16 +108,14 @@ double measured_db(const Scene& scene, const Variant& variant) {
   const std::vector<config::NodeSettings> rules = rules_of_trial(scene, variant);
   const plan::Candidates weights = threshold::weight_candidates(
       variant.graph, variant.plan, scene.target, scene.config.quantization, rules, scene.threads);
+  const AttemptScene trial = attempt_scene(scene, variant.graph);
   FloatAnswers answers =
-      ask_float_model(variant.graph, variant.plan, variant.stats, scene.runners, scene.source, few,
-                      scene.config, parts_count(scene.config, scene.target), scene.threads);
+      ask_float_model(trial, variant.plan, variant.stats, few, parts_count(scene.config, scene.target));
   answers.rules = rules;
   answers.kept = scene.kept;
   answers.bound_pairs = guards_pairs(scene.config, scene.target);
   answers.longest_patch = kTrialPatch;
-  return attempt(variant.graph, variant.plan, weights, answers, scene.runners, scene.source, scene.config,
-                 scene.threads)
-      .fidelity.worst_db();
+  return attempt(trial, answers, variant.plan, weights).fidelity.worst_db();
 }
 
 /// How far apart both graphs are in float on held-out images.

@@ -68,8 +68,7 @@ int64_t images_for_wide_weights(const Scene& scene, const Subject& subject, cons
 void correct_wide_weights(const Scene& scene, const Subject& subject, const Start& start, int64_t images,
                           Attempt& best) {
   if (images == 0) return;
-  round_anew(subject.graph, start.weights, start.answers, scene.runners, scene.source, scene.config,
-             scene.threads, images, best);
+  round_anew(attempt_scene(scene, subject.graph), start.answers, start.weights, images, best);
 }
 
 }  // namespace qc

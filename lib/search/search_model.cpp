@@ -83,8 +83,8 @@ Start start_of(const Scene& scene, const Subject& subject, std::vector<std::stri
   if (scene.split.held_out != scene.split.calibration)
     rare =
         images_cut_off(start.plan, subject.stats, subject.extremes, enough_images(scene.source, kRareImages));
-  start.answers = ask_float_model(subject.graph, start.plan, subject.stats, scene.runners, scene.source,
-                                  scene.split, config, parts_count(config, target), scene.threads, rare);
+  start.answers = ask_float_model(attempt_scene(scene, subject.graph), start.plan, subject.stats, scene.split,
+                                  parts_count(config, target), rare);
   start.answers.rules = subject.places.rules.nodes;
   start.answers.kept = scene.kept;
   start.answers.bound_pairs = guards_pairs(config, target);
@@ -140,8 +140,7 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   const PlanScene planning = plan_scene(scene, subject);
   const bool rounds = config::rounds_activations(config), bounded = config.budget.any();
   const auto attempt_at = [&](const plan::QuantPlan& plan, bool again = false) {
-    return attempt(subject.graph, plan, start.weights, answers, scene.runners, scene.source, config,
-                   scene.threads, again);
+    return attempt(attempt_scene(scene, subject.graph), answers, plan, start.weights, again);
   };
   const auto attempt_with = [&](const std::vector<bool>& integer, const RangeChoice& choice) {
     return attempt_at(complete_plan(planning, integer, choice));

@@ -92,8 +92,8 @@ budget::Limits limits_of(const BudgetScene& scene, const WidthStudy& study, cons
 
 Attempt build(const BudgetScene& scene, const WidthStudy& study, const std::vector<size_t>& picks,
               const config::CoreConfig& config) {
-  return attempt(scene.graph, scene.plan, picked(study, picks), scene.answers, scene.runners, scene.source,
-                 config, scene.threads);
+  return attempt({scene.graph, scene.runners, scene.source, config, scene.threads}, scene.answers, scene.plan,
+                 picked(study, picks));
 }
 
 // Enough to tell choices of widths apart: a third of the time, and the same order but for tenths of a dB.

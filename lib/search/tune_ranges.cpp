@@ -73,7 +73,7 @@ bool same_grid(const quant::QuantParams& a, const quant::QuantParams& b) {
 }
 
 // What is probed and where that gets to.
-struct Scene {
+struct RangeScene {
   const FloatAnswers& answers;
   const plan::Candidates& activations;
   const std::vector<Group>& groups;
@@ -85,7 +85,7 @@ struct Trial {
   size_t group = 0, candidate = 0;
 };
 
-std::vector<Trial> trials_of(const Scene& scene, std::span<const size_t> groups) {
+std::vector<Trial> trials_of(const RangeScene& scene, std::span<const size_t> groups) {
   std::vector<Trial> trials;
   for (const size_t g : groups) {
     const std::vector<plan::Candidate>& candidates = scene.activations.at(scene.groups[g].representative);
@@ -101,7 +101,7 @@ std::vector<Trial> trials_of(const Scene& scene, std::span<const size_t> groups)
 }
 
 // The candidates of these groups that clearly cost less than the first; added to `choice`, and told.
-std::vector<report::Correction::Layer> choose(const Scene& scene, std::span<const size_t> groups,
+std::vector<report::Correction::Layer> choose(const RangeScene& scene, std::span<const size_t> groups,
                                               simulate::Simulator& simulator, const ir::Graph& graph,
                                               RangeChoice& choice) {
   const std::vector<Trial> trials = trials_of(scene, groups);
@@ -188,7 +188,7 @@ TunedRanges tune_ranges(const FloatAnswers& answers, const images::ImageSource& 
     inputs.push_back(source.load(image));
   std::vector<std::vector<ir::ValueId>> members;
   for (const Group& group : groups) members.push_back(group.values);
-  const Scene scene{answers, activations, groups, inputs, threads};
+  const RangeScene scene{answers, activations, groups, inputs, threads};
   const std::vector<std::vector<ir::Tensor>> some(
       inputs.begin(), inputs.begin() + std::min<std::ptrdiff_t>(kOrderImages, std::ssize(inputs)));
   const std::vector<size_t> order =

@@ -300,10 +300,9 @@ void probe_layers(const BudgetScene& scene, WidthStudy& study) {
   };
   const std::vector<int64_t> images =
       correct::spread(scene.answers.calibration, scene.config.mixed_precision.images.value_or(kImages));
-  const auto found =
-      simulate::layer_sensitivities(scene.graph, weights, study.candidates.size(), rounded_weight,
-                                    measure_of(scene.config.mixed_precision.metric), scene.runners,
-                                    scene.source, images, scene.answers.judged, scene.threads);
+  const auto found = simulate::layer_sensitivities(
+      {scene.graph, scene.answers.judged, scene.runners, scene.source, images, scene.threads}, weights,
+      study.candidates.size(), rounded_weight, measure_of(scene.config.mixed_precision.metric));
   for (size_t i = 0; i < study.items.size(); ++i) study.items[i].costs = found[i];
 }
 

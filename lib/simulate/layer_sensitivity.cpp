@@ -151,16 +151,16 @@ Cut cut_before(const ir::Graph& graph, const ProbedWeight& weight, const std::ve
 // Inputs of all images, as many as fit kept in memory.
 class Images {
  public:
-  Images(const images::ImageSource& source, const std::vector<int64_t>& images, int threads)
-      : source_(source), images_(images), kept_(images.size()) {
+  explicit Images(const MeasuredModel& model)
+      : source_(model.source), images_(model.images), kept_(images_.size()) {
     constexpr size_t kKept = size_t{128} << 20;  // bytes
-    if (images.empty()) return;
-    kept_[0] = source.load(images[0]);
+    if (images_.empty()) return;
+    kept_[0] = source_.load(images_[0]);
     size_t bytes = 1;
     for (const ir::Tensor& tensor : kept_[0]) bytes += tensor.bytes->size();
-    const auto count = static_cast<int64_t>(std::min(images.size(), kKept / bytes));
-    parallel_for(std::max<int64_t>(count - 1, 0), threads, [&](int64_t i, int) {
-      kept_[static_cast<size_t>(i + 1)] = source.load(images[static_cast<size_t>(i + 1)]);
+    const auto count = static_cast<int64_t>(std::min(images_.size(), kKept / bytes));
+    parallel_for(std::max<int64_t>(count - 1, 0), model.threads, [&](int64_t i, int) {
+      kept_[static_cast<size_t>(i + 1)] = source_.load(images_[static_cast<size_t>(i + 1)]);
     });
   }
   Tensors operator[](size_t i) const { return kept_[i].empty() ? source_.load(images_[i]) : kept_[i]; }
@@ -322,12 +322,9 @@ std::vector<MeasuredPlace> output_places(const ir::Graph& graph, const std::vect
   return places;
 }
 
-std::vector<double> squared_slopes(const ir::Graph& graph, const std::vector<MeasuredPlace>& places,
-                                   const std::vector<Judged>& judged, run::RunnerFactory& runners,
-                                   const images::ImageSource& source, const std::vector<int64_t>& images,
-                                   int threads) {
+std::vector<double> squared_slopes(const MeasuredModel& model, const std::vector<MeasuredPlace>& places) {
   constexpr uint64_t kDraws = 4;  // an image; MCT draws 100, and images average as well
-  std::vector<Nudge> nudges(static_cast<size_t>(std::max(threads, 1)));
+  std::vector<Nudge> nudges(static_cast<size_t>(std::max(model.threads, 1)));
   std::vector<run::Tap> taps;
   for (const MeasuredPlace& place : places)
     taps.push_back({place.value,
@@ -341,17 +338,17 @@ std::vector<double> squared_slopes(const ir::Graph& graph, const std::vector<Mea
                         std::copy(in.begin(), in.end(), out.begin());
                     }});
   run::RunnerOptions options;
-  for (const Judged& one : judged) options.extra_outputs.push_back(one.value);
-  const auto runner = runners.make(graph, std::move(taps), options);
+  for (const Judged& one : model.judged) options.extra_outputs.push_back(one.value);
+  const auto runner = model.runners.make(model.graph, std::move(taps), options);
   const auto run = [&](const Tensors& image, int worker) {
     Tensors results = runner->run(image, worker);
-    results.erase(results.begin(), results.end() - static_cast<std::ptrdiff_t>(judged.size()));
+    results.erase(results.begin(), results.end() - static_cast<std::ptrdiff_t>(model.judged.size()));
     return results;
   };
-  const Images inputs(source, images, threads);
-  std::vector<std::vector<double>> by_image(images.size(), std::vector<double>(places.size()));
-  Progress progress("probing slopes", static_cast<int64_t>(images.size()), "images");
-  parallel_for(static_cast<int64_t>(images.size()), threads, [&](int64_t i, int worker) {
+  const Images inputs(model);
+  std::vector<std::vector<double>> by_image(model.images.size(), std::vector<double>(places.size()));
+  Progress progress("probing slopes", static_cast<int64_t>(model.images.size()), "images");
+  parallel_for(static_cast<int64_t>(model.images.size()), model.threads, [&](int64_t i, int worker) {
     const auto at = static_cast<size_t>(i);
     const Tensors image = inputs[at];
     Nudge& mine = nudges[static_cast<size_t>(worker)];
@@ -366,31 +363,29 @@ std::vector<double> squared_slopes(const ir::Graph& graph, const std::vector<Mea
   });
   std::vector<double> scores(places.size());
   for (const std::vector<double>& image : by_image)
-    for (size_t p = 0; p < places.size(); ++p) scores[p] += image[p] / static_cast<double>(images.size());
+    for (size_t p = 0; p < places.size(); ++p)
+      scores[p] += image[p] / static_cast<double>(model.images.size());
   return scores;
 }
 
 std::vector<std::vector<double>> layer_sensitivities(
-    const ir::Graph& graph, const std::vector<ProbedWeight>& weights, size_t widths,
-    const std::function<ir::Tensor(size_t weight, size_t width)>& rounded, const LayerMeasure& measure,
-    run::RunnerFactory& runners, const images::ImageSource& source, const std::vector<int64_t>& images,
-    const std::vector<Judged>& judged, int threads) {
-  const std::vector<MeasuredPlace> outputs = output_places(graph, judged, measure);
-  std::vector<MeasuredPlace> places = interest_points(graph, measure, outputs);
+    const MeasuredModel& model, const std::vector<ProbedWeight>& weights, size_t widths,
+    const std::function<ir::Tensor(size_t weight, size_t width)>& rounded, const LayerMeasure& measure) {
+  const std::vector<MeasuredPlace> outputs = output_places(model.graph, model.judged, measure);
+  std::vector<MeasuredPlace> places = interest_points(model.graph, measure, outputs);
   const size_t points = places.size();
   std::vector<double> scores;
-  if (measure.weighting == DistanceWeighting::kScores)
-    scores = squared_slopes(graph, places, judged, runners, source, images, threads);
+  if (measure.weighting == DistanceWeighting::kScores) scores = squared_slopes(model, places);
   places.insert(places.end(), outputs.begin(), outputs.end());
-  const Images inputs(source, images, threads);
+  const Images inputs(model);
   std::vector<std::vector<double>> figures;
   Progress progress("probing", static_cast<int64_t>(weights.size()), "layers");
   for (size_t l = 0; l < weights.size(); ++l) {
     Tensors narrow;
     for (size_t w = 0; w < widths; ++w) narrow.push_back(rounded(l, w));
-    WeightProbe probe(graph, weights[l], places, runners, threads);
+    WeightProbe probe(model.graph, weights[l], places, model.runners, model.threads);
     std::vector<std::vector<std::vector<double>>> by_image(inputs.size());
-    parallel_for(static_cast<int64_t>(inputs.size()), threads, [&](int64_t i, int worker) {
+    parallel_for(static_cast<int64_t>(inputs.size()), model.threads, [&](int64_t i, int worker) {
       const auto at = static_cast<size_t>(i);
       by_image[at] = probe.distances(inputs[at], narrow, worker);
     });

@@ -16,6 +16,16 @@
 
 namespace qc::simulate {
 
+/// What is measured, and on which pictures. Borrowed.
+struct MeasuredModel {
+  const ir::Graph& graph;
+  const std::vector<Judged>& judged;
+  run::RunnerFactory& runners;
+  const images::ImageSource& source;
+  const std::vector<int64_t>& images;  // of `source`
+  int threads = 1;
+};
+
 struct MeasuredPlace {
   ir::ValueId value = ir::kNone;  // float32
   Distance distance = Distance::kNormalisedMse;
@@ -44,10 +54,7 @@ std::vector<MeasuredPlace> output_places(const ir::Graph& graph, const std::vect
 /// MCT's Hessian scores without gradients: by place, the mean over images of |J u|^2, where J is what the
 /// judged values change by for a change of the place, and u are random signs: as |J^T v|^2 in MCT, its mean
 /// is the squared Frobenius norm of J. J u is a difference of two runs.
-std::vector<double> squared_slopes(const ir::Graph& graph, const std::vector<MeasuredPlace>& places,
-                                   const std::vector<Judged>& judged, run::RunnerFactory& runners,
-                                   const images::ImageSource& source, const std::vector<int64_t>& images,
-                                   int threads);
+std::vector<double> squared_slopes(const MeasuredModel& model, const std::vector<MeasuredPlace>& places);
 
 /// A weight that is probed: a float32 constant, and the nodes that read it.
 struct ProbedWeight {
@@ -59,9 +66,7 @@ struct ProbedWeight {
 /// points plus the mean distance at the outputs, scaled as `measure` says. `rounded`: the weight's values at
 /// that width, asked for once. A weight with no place behind it costs what the scaling makes of 0.
 std::vector<std::vector<double>> layer_sensitivities(
-    const ir::Graph& graph, const std::vector<ProbedWeight>& weights, size_t widths,
-    const std::function<ir::Tensor(size_t weight, size_t width)>& rounded, const LayerMeasure& measure,
-    run::RunnerFactory& runners, const images::ImageSource& source, const std::vector<int64_t>& images,
-    const std::vector<Judged>& judged, int threads);
+    const MeasuredModel& model, const std::vector<ProbedWeight>& weights, size_t widths,
+    const std::function<ir::Tensor(size_t weight, size_t width)>& rounded, const LayerMeasure& measure);
 
 }  // namespace qc::simulate

@@ -62,9 +62,9 @@ TEST_CASE("images that a range cuts off are known, and count for themselves") {
     const std::vector<int64_t> rare = images_cut_off(plan, stats, {{x, {2, kBright}}}, 4);
     CHECK(rare == (largest < 4 ? std::vector<int64_t>{kBright} : std::vector<int64_t>{}));
     const config::CoreConfig config;
-    const FloatAnswers answers =
-        ask_float_model(graph, plan, stats, runners, source, split, config, false, 2, rare);
-    const Attempt tried = attempt(graph, plan, weights, answers, runners, source, config, 2);
+    const AttemptScene scene{graph, runners, source, config, 2};
+    const FloatAnswers answers = ask_float_model(scene, plan, stats, split, false, rare);
+    const Attempt tried = attempt(scene, answers, plan, weights);
     return std::pair(tried.fidelity.worst_db(), calibration_db(answers, source, 2, tried));
   };
   const auto [narrow, narrow_all] = judged(1);

@@ -53,7 +53,7 @@ struct Bench {
     split.calibration.resize(static_cast<size_t>(pictures));
     std::iota(split.calibration.begin(), split.calibration.end(), 2);
     split.held_out = {0, 1};
-    answers = ask_float_model(graph, plan({true, true, true}), {}, runners, source, split, config, false, 2);
+    answers = ask_float_model(attempt_scene(), plan({true, true, true}), {}, split, false);
   }
 
   void narrow_weights() {
@@ -82,12 +82,13 @@ struct Bench {
     return made;
   }
 
+  AttemptScene attempt_scene() { return {graph, runners, source, config, 2}; }
   PlacementScene scene() {
     return {graph, capabilities, time, time_on, true, config.goals, answers, runners, source, split, 2};
   }
   Attempt attempt_at(const std::vector<bool>& integer) {
     ++retries;
-    return attempt(graph, plan(integer), weights, answers, runners, source, config, 2);
+    return attempt(attempt_scene(), answers, plan(integer), weights);
   }
 
   Placed search() {

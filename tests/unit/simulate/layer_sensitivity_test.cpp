@@ -55,9 +55,8 @@ std::vector<std::vector<double>> measured(const ir::Graph& graph, const simulate
   run::OrtRunnerFactory runners(onnx_doors());
   const auto weights = weights_of(graph);
   return simulate::layer_sensitivities(
-      graph, weights, bits.size(),
-      [&](size_t l, size_t w) { return at_bits(graph, weights[l].weight, bits[w]); }, measure, runners,
-      source, kImages, simulate::judged_values(graph), threads);
+      {graph, simulate::judged_values(graph), runners, source, kImages, threads}, weights, bits.size(),
+      [&](size_t l, size_t w) { return at_bits(graph, weights[l].weight, bits[w]); }, measure);
 }
 
 // Two branches of convolutions that meet, a bypass around one of them, and a head.
@@ -194,13 +193,13 @@ TEST_CASE("squared slopes of a linear network are its matrix's squared entries")
   const std::vector<simulate::MeasuredPlace> places{{a}, {b}};
   std::vector<int64_t> many;
   for (int i = 0; i < 300; ++i) many.push_back(i % 6);
-  const auto scores = simulate::squared_slopes(g, places, judged, runners, source, many, 2);
+  const auto scores = simulate::squared_slopes({g, judged, runners, source, many, 2}, places);
   double squares = 0;
   for (const float w : tiny::value(g, tiny::producer(g, b).inputs[1]).constant->as<float>())
     squares += static_cast<double>(w) * w;
   CHECK(scores[0] == Approx(squares).epsilon(0.1));
   CHECK(scores[1] == Approx(2).epsilon(1e-3));  // the output itself: as many as it has elements
-  CHECK(scores == simulate::squared_slopes(g, places, judged, runners, source, many, 1));
+  CHECK(scores == simulate::squared_slopes({g, judged, runners, source, many, 1}, places));
   simulate::LayerMeasure measure;
   measure.weighting = simulate::DistanceWeighting::kScores;
   CHECK(measured(g, measure, {2, 8}, {1, 4}).size() == 2);
