@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/decibels.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -70,9 +71,7 @@ int64_t beyond_sums(const report::WidthFrontier& frontier, const std::vector<bud
 // noise at the outputs (statistics alone, MCT's distances) are moved just so.
 double expected_db(const report::WidthFrontier& frontier, const std::vector<budget::Item>& items,
                    int64_t bytes, double cost) {
-  const auto db_of = [&](double added) {
-    return -10 * std::log10(std::max(frontier.wide_noise + added, 1e-20));
-  };
+  const auto db_of = [&](double added) { return -decibels(std::max(frontier.wide_noise + added, 1e-20)); };
   const report::WidthFrontier::Point *below = nullptr, *above = nullptr;
   for (const report::WidthFrontier::Point& point : frontier.points) {
     if (point.uniform || !std::isfinite(point.measured_db)) continue;

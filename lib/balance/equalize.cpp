@@ -8,6 +8,7 @@
 
 #include "balance/balance.h"
 #include "balance/chains.h"
+#include "base/decibels.h"
 #include "base/text.h"
 #include "ir/edit.h"
 
@@ -257,7 +258,7 @@ Done equalize_columns(Graph& graph, const Seen& seen) {
     done.sites.push_back(
         {node_at(graph, chain.before.node).name,
          format("weights of its channels in the next layers 1:{:.3g} -> alike", spread_of(scale)),
-         10 * std::log10(gain)});
+         decibels(gain)});
   }
   return done;
 }
@@ -297,7 +298,7 @@ Done equalize_results(Graph& graph, const Seen& seen) {
     done.sites.push_back(
         {node_at(graph, chain.before.node).name,
          format("ranges of its result's channels 1:{:.3g} -> 1:{:.3g}", spread_of(*ranges), spread_of(after)),
-         10 * std::log10(gain)});
+         decibels(gain)});
   }
   return done;
 }

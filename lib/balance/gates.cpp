@@ -6,6 +6,7 @@
 
 #include "balance/balance.h"
 #include "balance/chains.h"
+#include "base/decibels.h"
 #include "base/text.h"
 #include "ir/edit.h"
 
@@ -154,7 +155,7 @@ Done equalize_gates(Graph& graph, const Seen& seen) {
     done.sites.push_back(
         {node_at(graph, gate->before.node).name,
          format("ranges of its gated channels 1:{:.3g} -> 1:{:.3g}", spread_of(ranges), spread_of(after)),
-         10 * std::log10(noise / noise_after)});
+         decibels(noise / noise_after)});
   }
   return done;
 }

@@ -5,6 +5,7 @@
 
 #include "balance/balance.h"
 #include "balance/chains.h"
+#include "base/decibels.h"
 #include "base/text.h"
 #include "ir/edit.h"
 
@@ -155,7 +156,7 @@ Done equalize_norms(Graph& graph, const Seen& seen) {
     done.sites.push_back(
         {node_at(graph, id).name,
          format("ranges of its channels 1:{:.3g} -> 1:{:.3g}", spread_of(x), spread_of(after)),
-         10 * std::log10(gain)});
+         decibels(gain)});
   }
   return done;
 }

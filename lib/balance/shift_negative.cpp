@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "balance/balance.h"
+#include "base/decibels.h"
 #include "base/text.h"
 #include "ir/edit.h"
 #include "ir/linear.h"
@@ -247,7 +248,7 @@ Done shift_negative(Graph& graph, const Seen& seen) {
     }
     done.sites.push_back({node_at(graph, maker).name,
                           format("least value {:.3g}, shifted by {:.3g}", found->second.min, choice.shift),
-                          10 * std::log10(signed_error / std::max(choice.error, 1e-300))});
+                          decibels(signed_error / std::max(choice.error, 1e-300))});
   }
   if (no_add > 0)
     done.note = format(

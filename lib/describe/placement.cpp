@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "base/decibels.h"
 #include "base/text.h"
 #include "search/goal_in_floats.h"
 #include "search/probe_regions.h"
@@ -21,7 +22,7 @@ constexpr size_t kNamed = 3;   // nodes that a warning names
 constexpr size_t kRuled = 24;  // and that a rule for them lists at most
 
 double db_of(double ratio) {
-  return ratio > 0 ? std::min(200.0, -10 * std::log10(ratio)) : 200;
+  return ratio > 0 ? std::min(kExactDb, -decibels(ratio)) : kExactDb;
 }
 
 // What the worst output comes to with nodes on integers that are not now: their measured noise is added to

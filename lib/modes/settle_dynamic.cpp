@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 
+#include "base/decibels.h"
 #include "base/parallel.h"
 #include "base/text.h"
 #include "ir/ops.h"
@@ -107,7 +108,7 @@ void settle_dynamic(const plan::QuantizedModel& model, const Inputs& inputs, run
   std::vector<ir::ValueId> values;
   for (const Rounded& one : all) values.push_back(one.value);
   Trial trial(model, values, inputs, runners, threads);
-  const double goal = std::pow(10.0, -goal_db / 10);
+  const double goal = noise_of_db(goal_db);
   const std::vector<double> weights_alone = trial.noise();
   for (const ir::ValueId v : values) trial.active()[static_cast<size_t>(v)] = true;
   if (worst(trial.noise()) <= goal) return;

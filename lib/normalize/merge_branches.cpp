@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/decibels.h"
 #include "normalize/edit.h"
 #include "normalize/rewrites.h"
 
@@ -155,7 +156,7 @@ double db_in_8_bits(const std::vector<double>& kernel, size_t channels) {
     }
     noise += taps * largest * largest / (127.0 * 127.0 * 12.0);
   }
-  return 10 * std::log10(std::max(signal, 1e-300) / std::max(noise, 1e-300));
+  return decibels(std::max(signal, 1e-300) / std::max(noise, 1e-300));
 }
 
 std::optional<Match> match(const Graph& graph, NodeId id) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/decibels.h"
 #include "base/text.h"
 #include "report/json_values.h"
 #include "report/page.h"

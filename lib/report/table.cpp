@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "base/decibels.h"
 #include "base/text.h"
 
 namespace qc::report {

@@ -23,9 +23,7 @@ std::string shorten(std::string_view text, size_t width);
 /// Fixed decimals; what is not a number was not measured: "-".
 std::string figure(double value, int decimals);
 
-/// From here on no noise was measured at all: the cap of simulate::Power::sqnr_db.
-inline constexpr double kExactDb = 200;
-/// "24.3 dB"; "exact" from kExactDb on; "-" when not measured.
+/// "24.3 dB"; "exact" from kExactDb (base/decibels.h) on; "-" when not measured.
 std::string decibel(double value);
 
 /// The last part of a path: reports do not show where a machine keeps its files.

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/decibels.h"
 #include "base/text.h"
 #include "report/document.h"
 #include "report/json_values.h"

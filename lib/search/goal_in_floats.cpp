@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "base/decibels.h"
 #include "base/text.h"
 #include "describe/diagnose.h"
 #include "search/width_study.h"
@@ -17,10 +18,6 @@ constexpr size_t kRuled = 24;    // and that a rule lists at most
 constexpr double kMarginDb = 2;  // layers corrected together cost less than the sum of each alone
 constexpr int kWide = 8, kFloat = 16;
 
-double noise_of(double db) {
-  return std::pow(10, -db / 10);
-}
-
 std::string more_bits(const std::vector<std::string>& names, int bits) {
   std::vector<std::string> quoted;
   for (const std::string& name : names) quoted.push_back(json_quoted(name));
@@ -32,7 +29,7 @@ std::string more_bits(const std::vector<std::string>& names, int bits) {
 
 // As many bits for every layer as the goal takes, or where some have that many, for the others.
 std::string wider_all(const std::vector<report::AblationRow>& rows, double worst_db, double goal_db) {
-  const double added = (goal_db + kMarginDb - worst_db) / (10 * std::log10(kByBit));
+  const double added = (goal_db + kMarginDb - worst_db) / decibels(kByBit);
   const int most = rows.front().bits < kWide ? kWide : kFloat,
             bits = std::min(rows.front().bits + static_cast<int>(std::ceil(added)), most);
   std::vector<std::string> names;
@@ -46,13 +43,13 @@ std::string wider_all(const std::vector<report::AblationRow>& rows, double worst
 std::string wider(const std::vector<report::AblationRow>& rows, double sum, double worst_db, double goal_db) {
   // Together they may seem to cost less than alone, as corrections of one make up for others; those that stay
   // narrow do so no more.
-  const double most = std::max(sum, noise_of(worst_db)),
-               missing = 1 - noise_of(goal_db + kMarginDb) / most;  // share of the noise to lose
+  const double most = std::max(sum, noise_of_db(worst_db)),
+               missing = 1 - noise_of_db(goal_db + kMarginDb) / most;  // share of the noise to lose
   std::vector<std::string> names;
   double lost = 0;
   bool narrow = false;
   for (size_t r = 0; r < rows.size() && (names.empty() || lost < missing); ++r) {
-    lost += noise_of(rows[r].only_db) / sum;
+    lost += noise_of_db(rows[r].only_db) / sum;
     narrow |= rows[r].bits < kWide;
     names.push_back(rows[r].node);
   }
@@ -90,12 +87,12 @@ Miss miss_in_floats(const PlacementScene& scene, const Attempt& best, const conf
   const std::vector<report::AblationRow> rows =
       weights_alone(scene.graph, best, scene.answers, scene.runners, scene.source, scene.threads);
   double sum = 0;
-  for (const report::AblationRow& row : rows) sum += noise_of(row.only_db);
+  for (const report::AblationRow& row : rows) sum += noise_of_db(row.only_db);
   const bool by_form = config.mode != config::Mode::kWeightOnly && config::writes(config, "tflite");
   if (rows.empty() || sum <= 0 || by_form || best.fidelity.worst_db() >= goal_db) return other_cause(config);
   std::vector<std::string> words;
   for (size_t r = 0; r < std::min(kNamed, rows.size()); ++r)
-    words.push_back(format("'{}' ({:.0f} %)", rows[r].node, 100 * noise_of(rows[r].only_db) / sum));
+    words.push_back(format("'{}' ({:.0f} %)", rows[r].node, 100 * noise_of_db(rows[r].only_db) / sum));
   return {"most of its error comes from the weights of " + join(words, ", "),
           wider(rows, sum, worst_db, goal_db)};
 }

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/decibels.h"
 #include "base/progress.h"
 #include "base/text.h"
 #include "run/heap.h"
@@ -182,7 +183,7 @@ struct Tried {
 
 double predicted_db(const WidthStudy& study, double cost) {
   const double noise = study.wide_noise + study.result_noise + cost;
-  return study.wide_noise > 0 && noise > 0 ? -10 * std::log10(noise) : kNotPredicted;
+  return study.wide_noise > 0 && noise > 0 ? -decibels(noise) : kNotPredicted;
 }
 
 // What a mixture takes is not quite the sum of its parts: a file has one table for each width that occurs,

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/decibels.h"
 #include "base/text.h"
 #include "simulate/probe.h"
 #include "target_of.h"
@@ -127,7 +128,7 @@ std::vector<report::Correction::Layer> choose(const RangeScene& scene, std::span
     const ir::ValueId v = scene.groups[group].representative;
     choice[v] = best;
     chosen.push_back({graph.values[static_cast<size_t>(v)].name, scene.activations.at(v)[best].note,
-                      10 * std::log10(first / std::max(least, 1e-300))});
+                      decibels(first / std::max(least, 1e-300))});
   }
   return chosen;
 }

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <functional>
 
+#include "base/decibels.h"
+
 namespace qc::select {
 namespace {
 
@@ -37,7 +39,7 @@ std::vector<double> predicted_noise(const ir::Graph& graph, const MeasuredNoise&
 double predicted_db(const ir::Graph& graph, const MeasuredNoise& noise, const std::vector<bool>& integer) {
   const std::vector<double> total = predicted_noise(graph, noise, integer);
   const double worst = total.empty() ? 0 : *std::max_element(total.begin(), total.end());
-  return worst > 0 ? -10 * std::log10(worst) : 200;
+  return worst > 0 ? -decibels(worst) : kExactDb;
 }
 
 std::vector<Refined> frontier(const ir::Graph& graph, const std::vector<Capability>& capabilities,

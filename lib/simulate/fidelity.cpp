@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/decibels.h"
 #include "base/error.h"
 #include "base/parallel.h"
 
@@ -32,7 +33,7 @@ std::span<const ir::Tensor> last(const std::vector<ir::Tensor>& results, size_t 
 }  // namespace
 
 double Power::sqnr_db() const {
-  return noise <= signal * 1e-20 ? 200.0 : 10.0 * std::log10(std::max(signal, 1e-300) / noise);
+  return noise <= signal * 1e-20 ? kExactDb : decibels(std::max(signal, 1e-300) / noise);
 }
 double Power::noise_ratio() const {
   return noise / std::max(signal, 1e-300);

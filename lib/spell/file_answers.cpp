@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/decibels.h"
 #include "onnx_io/onnx_io.h"
 #include "prepare.h"
 #include "simulate/judged.h"
@@ -41,7 +42,7 @@ double sqnr_db(const Runs& exact, const Runs& rounded) {
         noise += std::pow(static_cast<double>(a[k]) - b[k], 2);
       }
     }
-    worst = std::min(worst, noise > 0 ? 10 * std::log10(signal / noise) : INFINITY);
+    worst = std::min(worst, noise > 0 ? decibels(signal / noise) : INFINITY);
   }
   return worst;
 }

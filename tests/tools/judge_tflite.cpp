@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/decibels.h"
 #include "base/files.h"
 #include "base/text.h"
 #include "compare/labels.h"
@@ -243,7 +244,7 @@ int judge(const std::string& reference, const std::string& file, const std::stri
   double error = 0, db = 1e3;
   for (const Figures& f : figures) {
     error = std::max(error, f.error / f.range());
-    db = std::min(db, 10 * std::log10(f.signal / std::max(f.noise, 1e-30)));
+    db = std::min(db, decibels(f.signal / std::max(f.noise, 1e-30)));
   }
   Decided decided;
   if (ties) decided = without_ties(graph, inputs, wanted, got, figures);

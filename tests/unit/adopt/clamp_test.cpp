@@ -7,6 +7,7 @@
 
 #include "adopt/adopt.h"
 #include "onnx_io/onnx_io.h"
+#include "support/sqnr.h"
 #include "support/tiny_models.h"
 #include "unit/onnx_io/ort_try.h"
 
@@ -22,7 +23,7 @@ struct Grid {
   bool is_signed = false;
 };
 
-using ort_try::sqnr_db;
+using test::sqnr_db;
 
 ValueId zero_of(Graph& g, const Grid& grid) {
   return tiny::constant(g, ir::make_tensor(grid.is_signed ? ir::DType::kInt8 : ir::DType::kUint8,

@@ -9,6 +9,7 @@
 #include "onnx_io/onnx_io.h"
 #include "prepare.h"
 #include "run/ort_runner.h"
+#include "support/sqnr.h"
 #include "support/tiny_models.h"
 #include "unit/onnx_io/ort_try.h"
 
@@ -17,6 +18,7 @@ namespace {
 
 using ir::DType;
 using ir::ValueId;
+using test::sqnr_db;
 
 plan::QuantizedModel in_float(ir::Graph graph) {
   plan::QuantizedModel model;
@@ -44,18 +46,6 @@ std::vector<ir::Tensor> answers(const plan::QuantizedModel& model, const ir::Ten
 
 ir::Tensor answer(const plan::QuantizedModel& model, const ir::Tensor& input) {
   return answers(model, input)[0];
-}
-
-double sqnr_db(const ir::Tensor& exact, const ir::Tensor& rounded) {
-  double signal = 0, noise = 0;
-  REQUIRE(exact.size() == rounded.size());
-  for (size_t i = 0; i < exact.as<float>().size(); ++i) {
-    const double a = exact.as<float>()[i], b = rounded.as<float>()[i];
-    REQUIRE(std::isfinite(b));
-    signal += a * a;
-    noise += (a - b) * (a - b);
-  }
-  return 10 * std::log10(signal / std::max(noise, 1e-30));
 }
 
 // Conv, x 1000, x 1000, x 1e-6, Conv: what lies between the factors exceeds 65504.

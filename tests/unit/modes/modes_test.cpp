@@ -10,20 +10,14 @@
 #include "base/files.h"
 #include "onnx_io/onnx_io.h"
 #include "pipeline.h"
+#include "support/sqnr.h"
 #include "support/tiny_models.h"
 #include "unit/onnx_io/ort_try.h"
 
 namespace qc {
 namespace {
 
-double sqnr_db(const ir::Tensor& exact, const ir::Tensor& rounded) {
-  double signal = 0, noise = 0;
-  for (size_t i = 0; i < exact.as<float>().size(); ++i) {
-    signal += std::pow(double{exact.as<float>()[i]}, 2);
-    noise += std::pow(double{exact.as<float>()[i]} - double{rounded.as<float>()[i]}, 2);
-  }
-  return 10 * std::log10(signal / std::max(noise, 1e-30));
-}
+using test::sqnr_db;
 
 TEST_CASE("recurrent layers and attention with int8 weights and with rounding at run time") {
   struct Case {

@@ -7,6 +7,7 @@
 #include "fix.h"
 #include "ir/edit.h"
 #include "onnx_io/onnx_io.h"
+#include "support/sqnr.h"
 #include "support/tiny_models.h"
 #include "unit/odd_graphs/odd_graphs.h"
 #include "unit/onnx_io/ort_try.h"
@@ -14,7 +15,7 @@
 namespace qc::odd {
 namespace {
 
-using ort_try::sqnr_db;
+using test::sqnr_db;
 using tiny::constant;
 using tiny::conv;
 using tiny::input;

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "onnx_io/onnx_io.h"
+#include "support/sqnr.h"
 #include "support/tiny_models.h"
 #include "tflite/read.h"
 #include "unit/odd_graphs/odd_graphs.h"
@@ -15,7 +16,7 @@
 namespace qc::odd {
 namespace {
 
-using ort_try::sqnr_db;
+using test::sqnr_db;
 using tiny::constant;
 using tiny::conv;
 using tiny::input;

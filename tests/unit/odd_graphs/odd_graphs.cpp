@@ -1,5 +1,6 @@
 // See odd_graphs.h.
 #include "unit/odd_graphs/odd_graphs.h"
+#include "support/sqnr.h"
 
 #include <unistd.h>
 #include <algorithm>
@@ -98,8 +99,7 @@ void check(const Case& one, const std::vector<int64_t>& dims) {
     const std::vector<ir::Tensor> expected = ort_try::run(model, inputs);
     if (!files.onnx.empty()) {
       const std::vector<ir::Tensor> found = ort_try::run(files.onnx, inputs, ort_try::Optimize::kExtended);
-      for (size_t i = 0; i < expected.size(); ++i)
-        CHECK(ort_try::sqnr_db(expected[i], found[i]) > one.least_db);
+      for (size_t i = 0; i < expected.size(); ++i) CHECK(test::sqnr_db(expected[i], found[i]) > one.least_db);
     }
     if (files.tflite.empty()) continue;
     for (const double db : litert_db(expected, files.tflite, inputs)) CHECK(db > one.least_db);
@@ -135,8 +135,8 @@ std::vector<double> litert_db(const std::vector<ir::Tensor>& expected, const std
   const litert::Result found = litert::run(tflite, inputs);
   std::vector<double> db;
   for (size_t i = 0; i < expected.size(); ++i)
-    db.push_back(ort_try::sqnr_db(expected[i],
-                                  ir::make_tensor(ir::DType::kFloat, found.outputs.at(i), expected[i].dims)));
+    db.push_back(test::sqnr_db(expected[i],
+                               ir::make_tensor(ir::DType::kFloat, found.outputs.at(i), expected[i].dims)));
   return db;
 }
 

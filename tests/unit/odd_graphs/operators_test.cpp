@@ -3,6 +3,7 @@
 
 #include "ir/edit.h"
 #include "onnx_io/onnx_io.h"
+#include "support/sqnr.h"
 #include "support/tiny_models.h"
 #include "unit/odd_graphs/odd_graphs.h"
 #include "unit/onnx_io/ort_try.h"
@@ -10,7 +11,7 @@
 namespace qc::odd {
 namespace {
 
-using ort_try::sqnr_db;
+using test::sqnr_db;
 using tiny::constant;
 using tiny::conv;
 using tiny::input;

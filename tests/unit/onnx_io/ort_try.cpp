@@ -101,17 +101,6 @@ double max_relative_error(const ir::Tensor& a, const ir::Tensor& b) {
   return difference == 0 ? 0 : difference / std::max(largest, 1e-30);
 }
 
-double sqnr_db(const ir::Tensor& expected, const ir::Tensor& found) {
-  if (expected.dims != found.dims) return -1000;
-  double signal = 0, noise = 0;
-  for (size_t i = 0; i < expected.as<float>().size(); ++i) {
-    const double e = expected.as<float>()[i], d = e - found.as<float>()[i];
-    signal += e * e;
-    noise += d * d;
-  }
-  return std::isfinite(noise) ? 10 * std::log10(signal / std::max(noise, 1e-30)) : -1000;
-}
-
 std::vector<std::string> real_models() {
   std::vector<std::string> paths;
   const char* folder = std::getenv("QCONVERT_TEST_DATA");

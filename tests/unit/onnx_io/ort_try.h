@@ -26,10 +26,6 @@ std::vector<ir::Tensor> run(std::string_view model, const std::vector<ir::Tensor
 /// differs in type or shape.
 double max_relative_error(const ir::Tensor& a, const ir::Tensor& b);
 
-/// 10 log10(sum expected^2 / sum (expected - found)^2) of float tensors; -1000 for other dims or anything
-/// that is not finite.
-double sqnr_db(const ir::Tensor& expected, const ir::Tensor& found);
-
 /// Files of $QCONVERT_TEST_DATA/models/*.onnx, sorted; empty when the variable is not set.
 std::vector<std::string> real_models();
 

@@ -8,12 +8,15 @@
 #include "quantize/quantize.h"
 #include "select/capability.h"
 #include "select/decide.h"
+#include "support/sqnr.h"
 #include "tflite/execute.h"
 #include "threshold/candidates.h"
 #include "unit/tflite/lowered.h"
 
 namespace qc::tflite {
 namespace {
+
+using test::sqnr_db;
 
 // Everything the target has on integers, its ranges as `inputs` make them.
 plan::QuantizedModel integer_model(ir::Graph g, const std::vector<ir::Tensor>& inputs,
@@ -59,16 +62,6 @@ plan::QuantizedModel integer_model(ir::Graph g, const std::vector<ir::Tensor>& i
   }
   quantize::Guards ignored;
   return quantize::quantize(g, plan, threshold::weight_candidates(g, plan, target, {}, {}, 1), {}, ignored);
-}
-
-double sqnr_db(const ir::Tensor& expected, const ir::Tensor& found) {
-  double signal = 0, noise = 1e-30;
-  for (size_t i = 0; i < expected.as<float>().size(); ++i) {
-    const double e = expected.as<float>()[i], d = e - found.as<float>()[i];
-    signal += e * e;
-    noise += d * d;
-  }
-  return 10 * std::log10(signal / noise);
 }
 
 // The model of the arithmetic makes of the file what LiteRT makes of it: every output's integers are at most

@@ -12,6 +12,7 @@
 #include "onnx_io/onnx_io.h"
 #include "pipeline.h"
 #include "support/litert.h"
+#include "support/sqnr.h"
 #include "tflite/layout.h"
 #include "tflite/read.h"
 #include "unit/onnx_io/ort_try.h"
@@ -126,14 +127,7 @@ double agreement_db(const std::vector<std::string>& settings) {
   const std::vector<ir::Tensor> inputs = ort_try::random_inputs(files.onnx, 5, -1, 1);
   const ir::Tensor expected = ort_try::run(files.onnx, inputs, ort_try::Optimize::kExtended)[0];
   const litert::Result found = litert::run(files.tflite, inputs);
-  const ir::Tensor result = ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), expected.dims);
-  double signal = 0, noise = 0;
-  for (size_t i = 0; i < expected.as<float>().size(); ++i) {
-    const double e = expected.as<float>()[i];
-    signal += e * e;
-    noise += (e - result.as<float>()[i]) * (e - result.as<float>()[i]);
-  }
-  return 10 * std::log10(signal / std::max(noise, 1e-30));
+  return test::sqnr_db(expected, ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), expected.dims));
 }
 
 TEST_CASE("LiteRT makes of the .tflite what ONNX Runtime makes of the ONNX file", "[litert]") {
@@ -170,19 +164,14 @@ TEST_CASE("a .tflite alone is integers wherever it can be, with inputs of every 
 
 double sqnr_of(const Files& files) {
   const std::string onnx = read_file(QCONVERT_TESTS "/data/sample/model.onnx");
-  double signal = 0, noise = 1e-30;
+  std::vector<ir::Tensor> expected, found;
   for (const unsigned seed : {5u, 6u, 7u}) {
     const std::vector<ir::Tensor> inputs = ort_try::random_inputs(onnx, seed, -1, 1);
-    const ir::Tensor expected = ort_try::run(onnx, inputs)[0];
-    const litert::Result found = litert::run(files.tflite, inputs);
-    const ir::Tensor result = ir::make_tensor(ir::DType::kFloat, found.outputs.at(0), expected.dims);
-    for (size_t i = 0; i < expected.as<float>().size(); ++i) {
-      const double e = expected.as<float>()[i], d = e - result.as<float>()[i];
-      signal += e * e;
-      noise += d * d;
-    }
+    expected.push_back(ort_try::run(onnx, inputs)[0]);
+    const litert::Result ran = litert::run(files.tflite, inputs);
+    found.push_back(ir::make_tensor(ir::DType::kFloat, ran.outputs.at(0), expected.back().dims));
   }
-  return 10 * std::log10(signal / noise);
+  return test::sqnr_db(expected, found);
 }
 
 TEST_CASE("int16 activations are clearly nearer to float than int8", "[litert]") {
