@@ -22,7 +22,7 @@ std::vector<float> matrix_of(int64_t rows, int64_t length, float lean, unsigned 
 double gain_db(const std::vector<float>& matrix, int64_t rows, int64_t length, BlockOptions options) {
   const Blocks found = in_blocks(matrix, rows, length, options, 2);
   options.search = false;
-  return decibels(in_blocks(matrix, rows, length, options, 1).error / found.error);
+  return qc::decibels(in_blocks(matrix, rows, length, options, 1).error / found.error);
 }
 
 }  // namespace
