@@ -96,6 +96,9 @@ constexpr Row kTable[] = {
     {{"sub_pixel", "ConvTranspose becomes a convolution and DepthToSpace where that is faster."},
      chosen,
      true},
+    {{"flush_subnormals", "Weights below 1.2e-38, which processors are slow with, become 0."},
+     plain<flush_subnormals>,
+     true},
 };
 constexpr size_t kRewrites = std::size(kTable);
 

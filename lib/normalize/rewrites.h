@@ -55,5 +55,6 @@ int plain_arithmetic(ir::Graph& graph);
 
 // --- what runs faster, once nothing else is left to do
 int sub_pixel(ir::Graph& graph, SubPixel which);
+int flush_subnormals(ir::Graph& graph);
 
 }  // namespace qc::normalize

@@ -1,5 +1,6 @@
 // Constants and shape arithmetic, settled before any image is seen.
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "base/error.h"
 #include "normalize/normalize.h"
@@ -196,4 +197,20 @@ TEST_CASE("what followed from a free batch is constant once the batch is fixed",
   CHECK(count_of(g, "ConstantOfShape") == 0);
   CHECK(count_of(g, "MatMul") == 0);
   CHECK(count_of(g, "Add") == 1);
+}
+
+TEST_CASE("weights below the smallest normal float become zero, and nothing else does") {
+  using limits = std::numeric_limits<float>;
+  ir::Graph g = graph();
+  const ir::ValueId x = input(g, "x", {1, 4});
+  const ir::ValueId weight = constant_f(
+      g, {1e-39f, -1e-40f, limits::denorm_min(), limits::min(), -limits::min(), -0.0f, 1.0f, -2.0f}, {4, 2});
+  const ir::ValueId guard = constant(g, 1e-40f);
+  output(g, add(g, matmul(g, x, weight), guard), "y");
+  CHECK(normalize::flush_subnormals(g) == 1);
+  const auto found = value(g, weight).constant->as<float>();
+  CHECK(std::vector<float>(found.begin(), found.end()) ==
+        std::vector<float>{0, 0, 0, limits::min(), -limits::min(), 0, 1, -2});
+  CHECK(value(g, guard).constant->as<float>()[0] == 1e-40f);
+  CHECK(normalize::flush_subnormals(g) == 0);
 }
