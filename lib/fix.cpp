@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "blank_inputs.h"
 #include "calibrate/calibrate.h"
+#include "config/open_widths.h"
 #include "deliver/deliver.h"
 #include "deliver/make_files.h"
 #include "describe/assemble_report.h"
@@ -272,10 +273,12 @@ void refuse_without_use(const ConvertOptions& options, const config::CoreConfig&
        "...'"},
   };
   Diagnostics problems;
+  constexpr const char* kWhy = "fix keeps the integers that the file has, and measures nothing";
+  for (const auto& [rule, at] : config::rules_with_widths(config))
+    if (at.starts_with("/debug_config"))
+      problems.error({"no-use", at, kWhy, "write one width, or convert the float model"});
   for (const auto& [key, asked, remedy] : kUnused)
-    if (asked)
-      problems.error(
-          {"no-use", key, "fix keeps the integers that the file has, and measures nothing", remedy});
+    if (asked) problems.error({"no-use", key, kWhy, remedy});
   problems.throw_if_errors(Exit::kUsage);
 }
 

@@ -105,6 +105,10 @@ struct MixedPrecision {
   Sensitivity sensitivity = Sensitivity::kCompensated;
   std::optional<int64_t> images;  // "num_of_images": that probes look at; nothing: as many as are affordable
   bool refine = true;  // "refine_mp_solution": build several allocations and keep the best measured
+  /// Of the activations' elements, those that may be wider where rules list widths; nothing: kWideShare, or
+  /// as many as a goal of accuracy asks for.
+  std::optional<double> max_wide_share;
+  static constexpr double kWideShare = 0.03;
   MetricConfig metric;
 };
 

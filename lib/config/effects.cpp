@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "config/keys.h"
+#include "config/open_widths.h"
 
 namespace qc::config {
 namespace {
@@ -22,7 +23,8 @@ enum class Where {
   kTflite,
   kOnnx,
   kMeasured,
-  kBudget
+  kBudget,
+  kWidthsListed
 };
 
 struct Row {
@@ -71,6 +73,7 @@ constexpr Row kRows[] = {
     {"/mixed_precision_config/sensitivity", Where::kBudget},
     {"/mixed_precision_config/num_of_images", Where::kBudget},
     {"/mixed_precision_config/refine_mp_solution", Where::kBudget},
+    {"/mixed_precision_config/max_wide_share", Where::kWidthsListed, nullptr, true},
 };
 
 // All that is written is a .tflite whose activations are floats, whatever the mode.
@@ -115,24 +118,30 @@ bool holds(const CoreConfig& c, Where where) {
       return writes(c, "onnx");
     case Where::kMeasured:
       return rounds_activations(c) || !c.representative_dataset.path.empty();
-    default:
+    case Where::kBudget:
       return c.budget.any();
+    default:
+      return rounds_activations(c) && lists_widths(c) && !bounds_activations(c);
   }
 }
 
 // What stands in the way, where holds() says no.
 std::string why_not(const CoreConfig& c, Where where) {
-  constexpr const char* kWords[] = {"activations stay float",
-                                    "no weight becomes an integer",
-                                    "weights and biases are not corrected",
-                                    "every layer is stored alike",
-                                    "activations stay float",
-                                    "no layer's mode is weight_only",
-                                    "no layer's mode is float16 or bfloat16",
-                                    "no .tflite is written",
-                                    "no ONNX file is written",
-                                    "no images are named to measure it by (/representative_dataset/path)",
-                                    "target_resource_utilization has no budget to search widths for"};
+  const char* const kWords[] = {"activations stay float",
+                                "no weight becomes an integer",
+                                "weights and biases are not corrected",
+                                "every layer is stored alike",
+                                "activations stay float",
+                                "no layer's mode is weight_only",
+                                "no layer's mode is float16 or bfloat16",
+                                "no .tflite is written",
+                                "no ONNX file is written",
+                                "no images are named to measure it by (/representative_dataset/path)",
+                                "target_resource_utilization has no budget to search widths for",
+                                bounds_activations(c)
+                                    ? "a budget says what activations may take"
+                                    : "no rule has a list of widths (\"activation_n_bits\": [8, 16]) for "
+                                      "results that are rounded"};
   const std::string words = kWords[static_cast<size_t>(where)];
   if (where >= Where::kWeightOnly) return words;
   const bool by_form = lone_float_tflite(c);
@@ -177,6 +186,9 @@ std::vector<Idle> keys_without_effect(const CoreConfig& config) {
   if (!holds(config, Where::kActivationsRounded))
     for (const PlacementRule& rule : config.placement_rules)
       idle.push_back({rule.place, why_not(config, Where::kActivationsRounded), rule.integer});
+  if (!holds(config, Where::kActivationsRounded))
+    for (const auto& [rule, at] : rules_with_widths(config))
+      idle.push_back({at, why_not(config, Where::kActivationsRounded), true});
   return idle;
 }
 

@@ -235,6 +235,25 @@ void add_budget_keys(std::vector<Key>& table) {
       "Build several choices of widths around the budget, uniform ones among them, and keep the one that is "
       "measured best. With sensitivity layer: its own choice and the uniform ones.",
       "MixedPrecisionQuantizationConfig.refine_mp_solution"));
+  Key wide = search(
+      "max_wide_share", Kind::kNumber, 0, 1,
+      {[](CoreConfig& c, const Json& v) {
+         c.mixed_precision.max_wide_share.reset();
+         if (v.is_number()) c.mixed_precision.max_wide_share = v.get<double>();
+       },
+       [](const CoreConfig& c) {
+         return c.mixed_precision.max_wide_share ? Json(*c.mixed_precision.max_wide_share) : Json();
+       }},
+      "Where rules list widths for results (\"activation_n_bits\": [8, 16]): the share of the rounded "
+      "activations, "
+      "by "
+      "elements, that may have the wider one: 16 bits, or float where the target has no such integers. Those "
+      "are chosen that cost the worst output most for their size, and kept where its measured error falls. "
+      "null: 0.03, or where /placement/min_sqnr_db is set as many as reach it. With a budget for activations "
+      "that budget is the limit.",
+      "");
+  wide.nullable = true;
+  table.push_back(std::move(wide));
   add_metrics(table);
   add_refused(table, "configuration_overwrite",
               "widths by hand stand in bit_width_config, by the layers' names",

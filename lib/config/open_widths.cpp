@@ -69,4 +69,24 @@ std::optional<Obstacle> budget_obstacle(const CoreConfig& config) {
   });
 }
 
+std::vector<std::pair<const Rule*, std::string>> rules_with_widths(const CoreConfig& config) {
+  std::vector<std::pair<const Rule*, std::string>> found;
+  const auto look = [&](const std::vector<Rule>& rules, const char* inside) {
+    for (const Rule& rule : rules)
+      if (!rule.settings.activation_widths.empty())
+        found.emplace_back(&rule, rule.place + inside + "/activation_n_bits");
+  };
+  look(config.bit_width_config, "");
+  look(config.network_editor, "/action");
+  return found;
+}
+
+bool lists_widths(const CoreConfig& config) {
+  return !rules_with_widths(config).empty();
+}
+
+bool bounds_activations(const CoreConfig& config) {
+  return config.budget.activation_memory || config.budget.total_memory || config.budget.bops;
+}
+
 }  // namespace qc::config

@@ -20,4 +20,11 @@ std::optional<Obstacle> widths_obstacle(const CoreConfig& config);
 /// is set.
 std::optional<Obstacle> budget_obstacle(const CoreConfig& config);
 
+/// Rules that list widths for results ("activation_n_bits": [8, 16]), and the JSON pointers of the lists.
+std::vector<std::pair<const Rule*, std::string>> rules_with_widths(const CoreConfig& config);
+bool lists_widths(const CoreConfig& config);
+
+/// Is there a budget that the widths of results count for?
+bool bounds_activations(const CoreConfig& config);
+
 }  // namespace qc::config

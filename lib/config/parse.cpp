@@ -195,10 +195,14 @@ void check_rules_for_tflite(const Walk& walk) {
     walk.problem(pointer, "refused", cause, format("{}, or leave \"tflite\" out of /output/formats", remedy));
   };
   const auto look = [&](const Rule& rule, const std::string& at) {
-    if (rule.settings.activation_n_bits.value_or(8) < 8)
+    const std::vector<int>& widths = rule.settings.activation_widths;
+    if (rule.settings.activation_n_bits.value_or(8) < 8 || (!widths.empty() && widths.front() < 8))
       refuse(at + "/activation_n_bits",
              "a .tflite's activations fill their type: its runtimes cannot hold one to fewer than 8 bits",
-             "write 8 or 16");
+             widths.empty() ? "write 8 or 16" : "write 8, 16 or [8, 16]");
+    else if (!widths.empty() && c.output.tflite_form == TfliteForm::kInt16x8)
+      refuse(at + "/activation_n_bits", "in the form int16x8 every activation has 16 bits",
+             "remove it, or set /output/tflite/form to \"int8\"");
     if (rule.settings.mode && *rule.settings.mode != c.mode)
       refuse(at + "/mode", "a .tflite has one form for all of its nodes", "remove it");
     if (rule.settings.weights_block_size.value_or(0) > 0)

@@ -72,13 +72,6 @@ const Member* find_member(const std::string& name) {
   return nullptr;
 }
 
-bool complain_unknown(const std::string& pointer, const std::vector<std::string>& known,
-                      const Complain& complain) {
-  const Problem problem = json::unknown_key({}, pointer, known, {});
-  complain(pointer, "unknown-key", problem.cause, problem.remedy);
-  return false;
-}
-
 bool check_rule(const Json& rule, const std::string& pointer, const Complain& complain) {
   const std::string remedy = format("write {}", kRuleExample);
   if (!rule.is_object()) {

@@ -1,11 +1,11 @@
-// Lists of rules: {"filter": {...}, settings}. Two tables, of what a filter may say and of what may be set,
-// which check, reading, schema and words walk.
+// Lists of rules: {"filter": {...}, settings}. A table of what may be set, which check, reading, schema and
+// words walk; filters have theirs in filters.cpp.
 #include "config/rules.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <tuple>
 
 #include "base/text.h"
@@ -29,168 +29,13 @@ const std::vector<Choice>& error_methods() {
 
 namespace {
 
-constexpr int kDeepestFilter = 16;
-
-// --- filters -------------------------------------------------------------------------------------
-enum class Shape { kTexts, kBool, kRegion, kFilters, kFilter };
-
-struct FilterPart {
-  const char* name;
-  Shape shape;
-  void (*set)(Filter&, const Json&);
-  const char* meaning;
-};
-
-std::vector<std::string> texts(const Json& value) {
-  return value.is_array() ? value.get<std::vector<std::string>>()
-                          : std::vector<std::string>{value.get<std::string>()};
-}
-
-std::vector<Filter> filters(const Json& value) {
-  std::vector<Filter> all;
-  for (const Json& one : value) all.push_back(filter_of(one));
-  return all;
-}
-
-constexpr std::array kFilterParts{
-    FilterPart{"name", Shape::kTexts, [](Filter& f, const Json& v) { f.names = texts(v); },
-               "node names, * and ? as in file names; of a list, one must fit"},
-    FilterPart{"name_contains", Shape::kTexts, [](Filter& f, const Json& v) { f.contains = texts(v); },
-               "a part of the name"},
-    FilterPart{"op_type", Shape::kTexts, [](Filter& f, const Json& v) { f.op_types = texts(v); },
-               "\"Conv\", \"Add\", ..."},
-    FilterPart{"first", Shape::kBool, [](Filter& f, const Json& v) { f.first = v.get<bool>(); },
-               "the first layer with weights"},
-    FilterPart{"last", Shape::kBool, [](Filter& f, const Json& v) { f.last = v.get<bool>(); },
-               "the last layer with weights"},
-    FilterPart{"depthwise", Shape::kBool, [](Filter& f, const Json& v) { f.depthwise = v.get<bool>(); },
-               "convolutions of each channel by itself"},
-    FilterPart{"region", Shape::kRegion,
-               [](Filter& f, const Json& v) {
-                 f.region = {v["from"].get<std::string>(), v["to"].get<std::string>()};
-               },
-               "{\"from\": NAME, \"to\": NAME}, everything on the paths between two nodes or values, both "
-               "included"},
-    FilterPart{"all_of", Shape::kFilters, [](Filter& f, const Json& v) { f.all_of = filters(v); },
-               "filters that must all fit"},
-    FilterPart{"any_of", Shape::kFilters, [](Filter& f, const Json& v) { f.any_of = filters(v); },
-               "filters of which one must fit"},
-    FilterPart{"not", Shape::kFilter, [](Filter& f, const Json& v) { f.none_of = {filter_of(v)}; },
-               "a filter that must not fit"}};
-
-const FilterPart* find_part(const std::string& name) {
-  const auto found = std::find_if(kFilterParts.begin(), kFilterParts.end(),
-                                  [&](const FilterPart& p) { return p.name == name; });
-  return found == kFilterParts.end() ? nullptr : found;
-}
-
-bool wrong_type(const Json& value, const std::string& pointer, const char* wanted, const char* remedy,
-                const Complain& complain) {
-  complain(pointer, "wrong-type", format("expected {}, found {}", wanted, json::found(value)), remedy);
-  return false;
-}
-
-bool unknown(const std::string& pointer, const std::vector<std::string>& known, const Complain& complain) {
-  const Problem problem = json::unknown_key({}, pointer, known, {});
-  complain(pointer, "unknown-key", problem.cause, problem.remedy);
-  return false;
-}
-
-bool check_region_part(const Json& value, const std::string& pointer, const Complain& complain) {
-  constexpr const char* kExample = "write {\"from\": \"conv1\", \"to\": \"head/*\"}";
-  if (!value.is_object()) return wrong_type(value, pointer, "an object with from and to", kExample, complain);
-  bool good = true;
-  for (const auto& [name, end] : value.items()) {
-    const std::string at = json::child(pointer, name);
-    if (name != "from" && name != "to")
-      good &= unknown(at, {"from", "to"}, complain);
-    else if (!end.is_string() || end.get_ref<const std::string&>().empty())
-      good = wrong_type(end, at, "the name of a node or a value", kExample, complain);
-  }
-  for (const char* name : {"from", "to"}) {
-    if (value.contains(name)) continue;
-    complain(pointer, "bad-value", format("it has no \"{}\"", name), kExample);
-    good = false;
-  }
-  return good;
-}
-
-bool check_texts_part(const Json& value, const std::string& pointer, const Complain& complain) {
-  const auto text = [](const Json& v) { return v.is_string() && !v.get_ref<const std::string&>().empty(); };
-  if (text(value)) return true;
-  if (value.is_array() && !value.empty() && value.size() <= kMaxRules &&
-      std::all_of(value.begin(), value.end(), text))
-    return true;
-  return wrong_type(value, pointer, "a string or a list of strings", "write \"conv*\", or [\"a\", \"b\"]",
-                    complain);
-}
-
-bool check_filters_part(const Json& value, const std::string& pointer, const Complain& complain, int depth) {
-  if (!value.is_array() || value.empty() || value.size() > kMaxRules)
-    return wrong_type(value, pointer, "a list of filters", "write [{\"name\": \"a\"}, {\"name\": \"b\"}]",
-                      complain);
-  bool good = true;
-  for (size_t i = 0; i < value.size(); ++i)
-    good &= check_filter(value[i], json::child(pointer, std::to_string(i)), complain, depth + 1);
-  return good;
-}
-
-bool check_part(const FilterPart& part, const Json& value, const std::string& pointer,
-                const Complain& complain, int depth) {
-  switch (part.shape) {
-    case Shape::kTexts:
-      return check_texts_part(value, pointer, complain);
-    case Shape::kBool:
-      return value.is_boolean() ||
-             wrong_type(value, pointer, "true or false", "write true or false", complain);
-    case Shape::kRegion:
-      return check_region_part(value, pointer, complain);
-    case Shape::kFilters:
-      return check_filters_part(value, pointer, complain, depth);
-    default:
-      return check_filter(value, pointer, complain, depth + 1);
-  }
-}
-
-}  // namespace
-
-Filter filter_of(const Json& value) {
-  Filter filter;
-  for (const auto& [name, part] : value.items()) find_part(name)->set(filter, part);
-  return filter;
-}
-
-bool check_filter(const Json& value, const std::string& pointer, const Complain& complain, int depth) {
-  static const std::vector<std::string> known = [] {
-    std::vector<std::string> names;
-    for (const FilterPart& part : kFilterParts) names.emplace_back(part.name);
-    return names;
-  }();
-  if (!value.is_object())
-    return wrong_type(value, pointer, "an object", "write {\"name\": \"conv*\"}", complain);
-  if (value.empty() || depth > kDeepestFilter) {
-    complain(pointer, "bad-value",
-             value.empty() ? "it says nothing about the nodes" : "it is nested too deep",
-             "write {\"name\": \"*\"} for all nodes");
-    return false;
-  }
-  bool good = true;
-  for (const auto& [name, part] : value.items()) {
-    const std::string at = json::child(pointer, name);
-    const FilterPart* row = find_part(name);
-    good &= row ? check_part(*row, part, at, complain, depth) : unknown(at, known, complain);
-  }
-  return good;
-}
-
-namespace {
-
 // --- settings ------------------------------------------------------------------------------------
 struct Setting {
   Key key;  // its pointer is the name alone
   std::function<void(NodeSettings&, const Json&)> set;
   bool width = false;     // a number of bits
   bool anywhere = false;  // bit_width_config may set it, as it may widths
+  bool list = false;      // a list of such numbers may stand there as well
 };
 
 Key named(const char* name, Kind kind, double low, double high, const char* meaning) {
@@ -260,7 +105,20 @@ std::vector<Setting> make_settings() {
                      "the node computes in float."));
   t.back().anywhere = true;
   t.push_back(width("weights_n_bits", &S::weights_n_bits, "Bits of the weights: 2 to 8, or 16."));
-  t.push_back(width("activation_n_bits", &S::activation_n_bits, "Bits of the results: 2 to 8, or 16."));
+  t.push_back(
+      width("activation_n_bits", &S::activation_n_bits,
+            "Bits of the results: 2 to 8, or 16. A list such as [8, 16] leaves the choice to a search: "
+            "results begin with the target's own width, and those that cost the worst output most get "
+            "the wider one, as many as /placement/min_sqnr_db asks for or "
+            "/mixed_precision_config/max_wide_share allows. Where the target has no integers of 16 bits "
+            "for a result, float is its wider one."));
+  t.back().list = true;
+  t.back().set = [](S& s, const Json& v) {
+    s.activation_n_bits.reset();
+    s.activation_widths = v.is_array() ? v.get<std::vector<int>>() : std::vector<int>();
+    std::sort(s.activation_widths.begin(), s.activation_widths.end());
+    if (!v.is_array()) s.activation_n_bits = static_cast<int>(v.get<double>());
+  };
   t.push_back(one_of("weights_quantization_method", methods(""), &S::weights_quantization_method,
                      "Which values weights may take. LUT_*: those of a codebook, of 4 bits where "
                      "weights_n_bits says nothing."));
@@ -320,7 +178,35 @@ const Setting* find_setting(const std::string& name) {
 }
 
 bool check_setting(const Setting& setting, const Json& value, const std::string& pointer,
+                   const Complain& complain);
+
+// Widths to choose from: two or more, each of them one that might stand there alone.
+bool check_choice(const Setting& setting, const Json& list, const std::string& pointer,
+                  const Complain& complain) {
+  Setting one = setting;
+  one.list = false;
+  bool good = true;
+  std::set<int> seen;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const std::string at = json::child(pointer, std::to_string(i));
+    if (!check_setting(one, list[i], at, complain)) {
+      good = false;
+    } else if (const int bits = static_cast<int>(list[i].get<double>()); !seen.insert(bits).second) {
+      complain(at, "bad-value", format("{} bits stand in the list already", bits), "write each width once");
+      good = false;
+    }
+  }
+  if (!good || seen.size() > 1) return good;
+  complain(
+      pointer, "bad-value",
+      list.empty() ? "an empty list has no width" : "one width leaves nothing to choose from",
+      list.empty() ? "write [8, 16], or one number" : format("write {} without brackets", *seen.begin()));
+  return false;
+}
+
+bool check_setting(const Setting& setting, const Json& value, const std::string& pointer,
                    const Complain& complain) {
+  if (setting.list && value.is_array()) return check_choice(setting, value, pointer, complain);
   if (!check(setting.key, value, pointer, complain)) return false;
   if (setting.width && value.get<double>() > 8 && value.get<double>() != 16) {
     complain(pointer, "bad-value", format("no integer type and no kernel has {} bits", value.get<double>()),
@@ -370,7 +256,7 @@ bool check_settings(const Key& key, const Json& object, const std::string& point
     const Setting* setting = find_setting(name);
     if (!editor && name == "filter") continue;
     if (!setting || !(setting->width || setting->anywhere || editor)) {
-      good &= unknown(at, known, complain);
+      good &= complain_unknown(at, known, complain);
       continue;
     }
     good &= check_setting(*setting, value, at, complain);
@@ -381,7 +267,7 @@ bool check_settings(const Key& key, const Json& object, const std::string& point
 
 bool check_rule(const Key& key, const Json& rule, const std::string& pointer, const Complain& complain) {
   const std::string remedy = format("write {}", example(key));
-  if (!rule.is_object()) return wrong_type(rule, pointer, "an object", remedy.c_str(), complain);
+  if (!rule.is_object()) return complain_of_type(rule, pointer, "an object", remedy.c_str(), complain);
   bool good = true, sets = false;
   if (rule.contains("filter"))
     good &= check_filter(rule["filter"], json::child(pointer, "filter"), complain, 0);
@@ -393,9 +279,9 @@ bool check_rule(const Key& key, const Json& rule, const std::string& pointer, co
       if (name == "action" && value.is_object())
         good &= check_settings(key, value, at, complain, sets);
       else if (name == "action")
-        good = wrong_type(value, at, "an object", "write {\"activation_n_bits\": 16}", complain);
+        good = complain_of_type(value, at, "an object", "write {\"activation_n_bits\": 16}", complain);
       else if (name != "filter")
-        good &= unknown(at, {"filter", "action"}, complain);
+        good &= complain_unknown(at, {"filter", "action"}, complain);
     }
   }
   if (good && (!rule.contains("filter") || !sets)) {
@@ -409,7 +295,10 @@ Json settings_schema(const Key& key) {
   Json properties = Json::object();
   for (const Setting& setting : settings()) {
     if (key.kind == Kind::kWidths && !setting.width && !setting.anywhere) continue;
-    Json one = setting.width ? Json{{"enum", {2, 3, 4, 5, 6, 7, 8, 16}}} : schema(setting.key);
+    const Json bits{{"enum", {2, 3, 4, 5, 6, 7, 8, 16}}};
+    Json one = setting.width ? bits : schema(setting.key);
+    if (setting.list)
+      one = {{"anyOf", {bits, {{"type", "array"}, {"items", bits}, {"minItems", 2}, {"uniqueItems", true}}}}};
     one["description"] = setting.key.meaning;
     properties[setting.key.pointer] = std::move(one);
   }
@@ -452,8 +341,8 @@ bool check_rules(const Key& key, const Json& value, const std::string& pointer, 
     return false;
   }
   if (!value.is_array() || value.size() > kMaxRules)
-    return wrong_type(value, pointer, "a list of rules", format("write [{}]", example(key)).c_str(),
-                      complain);
+    return complain_of_type(value, pointer, "a list of rules", format("write [{}]", example(key)).c_str(),
+                            complain);
   bool good = true;
   for (size_t i = 0; i < value.size(); ++i)
     good &= check_rule(key, value[i], json::child(pointer, std::to_string(i)), complain);
@@ -461,48 +350,14 @@ bool check_rules(const Key& key, const Json& value, const std::string& pointer, 
 }
 
 std::string allowed_rules(const Key& key) {
+  if (key.kind == Kind::kWidths)
+    return format("a list of {}; a filter has {}", kWidthsExample, join(words_of_filters(), ", "));
   std::vector<std::string> parts;
-  if (key.kind == Kind::kWidths) {
-    for (const FilterPart& part : kFilterParts) parts.push_back(format("{} ({})", part.name, part.meaning));
-    return format("a list of {}; a filter has {}", kWidthsExample, join(parts, ", "));
-  }
   for (const Setting& setting : settings())
-    parts.push_back(format("{} ({}: {})", setting.key.pointer, allowed(setting.key), setting.key.meaning));
+    parts.push_back(format("{} ({}{}: {})", setting.key.pointer, allowed(setting.key),
+                           setting.list ? ", or a list of two or more" : "", setting.key.meaning));
   return format("a list of {}; filters as in bit_width_config; an action has {}", kEditorExample,
                 join(parts, ", "));
-}
-
-Json schema_filter() {
-  const Json text{{"type", "string"}, {"minLength", 1}}, self{{"$ref", "#/$defs/filter"}};
-  Json properties = Json::object();
-  for (const FilterPart& part : kFilterParts) {
-    Json one;
-    switch (part.shape) {
-      case Shape::kTexts:
-        one["anyOf"] = {text, {{"type", "array"}, {"items", text}, {"minItems", 1}}};
-        break;
-      case Shape::kBool:
-        one["type"] = "boolean";
-        break;
-      case Shape::kRegion:
-        one = {{"type", "object"},
-               {"properties", {{"from", text}, {"to", text}}},
-               {"required", {"from", "to"}},
-               {"additionalProperties", false}};
-        break;
-      case Shape::kFilters:
-        one = {{"type", "array"}, {"items", self}, {"minItems", 1}};
-        break;
-      case Shape::kFilter:
-        one = self;
-    }
-    one["description"] = part.meaning;
-    properties[part.name] = std::move(one);
-  }
-  return {{"type", "object"},
-          {"minProperties", 1},
-          {"additionalProperties", false},
-          {"properties", std::move(properties)}};
 }
 
 Json schema_rules(const Key& key) {
@@ -530,16 +385,21 @@ void overlay(NodeSettings& settings, const NodeSettings& rule) {
     if (from) to = from;
   };
   const auto all = [](auto& s) {
-    return std::tie(s.mode, s.weights_block_size, s.weights_n_bits, s.activation_n_bits,
-                    s.weights_quantization_method, s.activation_quantization_method, s.weights_error_method,
-                    s.activation_error_method, s.enable_weights_quantization,
-                    s.enable_activation_quantization, s.weights_per_channel_threshold, s.lut_per_channel,
-                    s.weights_bias_correction, s.weights_second_moment_correction,
-                    s.activation_bias_correction, s.shift_negative_activation_correction,
-                    s.shift_negative_ratio, s.z_threshold, s.min_threshold, s.l_p_value, s.weights_threshold,
-                    s.activation_range, s.integer, s.part_of_reader, s.range_of_one_width);
+    return std::tie(s.mode, s.weights_block_size, s.weights_n_bits, s.weights_quantization_method,
+                    s.activation_quantization_method, s.weights_error_method, s.activation_error_method,
+                    s.enable_weights_quantization, s.enable_activation_quantization,
+                    s.weights_per_channel_threshold, s.lut_per_channel, s.weights_bias_correction,
+                    s.weights_second_moment_correction, s.activation_bias_correction,
+                    s.shift_negative_activation_correction, s.shift_negative_ratio, s.z_threshold,
+                    s.min_threshold, s.l_p_value, s.weights_threshold, s.activation_range, s.integer,
+                    s.part_of_reader, s.range_of_one_width);
   };
   if (rule.integer) settings.placed_by = rule.placed_by;
+  if (rule.activation_n_bits ||
+      !rule.activation_widths.empty()) {  // a number ends a choice, and a list a number
+    settings.activation_n_bits = rule.activation_n_bits;
+    settings.activation_widths = rule.activation_widths;
+  }
   std::apply([&](auto&... to) { std::apply([&](const auto&... from) { (take(to, from), ...); }, all(rule)); },
              all(settings));
 }
@@ -559,7 +419,9 @@ void add_rule_keys(std::vector<Key>& table) {
       "Widths of chosen layers, set by hand, and beside them mode (where it is not /mode) and "
       "weights_block_size; later rules win. Weights below 8 bits make the file smaller and "
       "run "
-      "on the same kernels; a width of 16 takes a layer to float, which has no integer kernel for it.");
+      "on the same kernels; a width of 16 takes a layer to float, which has no integer kernel for it. "
+      "\"activation_n_bits\": [8, 16] lets results be wider where the outputs gain most (as in "
+      "network_editor).");
   add("/debug_config/network_editor", Kind::kEditor, &CoreConfig::network_editor,
       "DebugConfig.network_editor",
       "Rules that change how chosen layers are quantized; later rules win, and all of them over "

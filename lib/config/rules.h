@@ -50,6 +50,9 @@ struct NodeSettings {
   std::optional<int> weights_n_bits;      // 2..8, 16
   std::optional<int> weights_block_size;  // 0: a scale for each channel; QuantParams::block_size
   std::optional<int> activation_n_bits;   // of the node's results: 2..8, 16
+  /// What the search chooses from, ascending, two or more; empty: nothing to choose. Is set together with
+  /// activation_n_bits, which then says where the search begins, where that is not the target's own width.
+  std::vector<int> activation_widths;
   std::optional<QuantizationMethod> weights_quantization_method, activation_quantization_method;
   std::optional<ErrorMethod> weights_error_method, activation_error_method;
   std::optional<bool> enable_weights_quantization, enable_activation_quantization;

@@ -50,7 +50,7 @@ inline constexpr size_t kMaxRules = 1000;  // of a list, and of the texts and fi
 /// MCT's error methods, by name and number.
 const std::vector<Choice>& error_methods();
 
-// rules.cpp: lists of {"filter": ..., settings}.
+// rules.cpp, filters.cpp: lists of {"filter": ..., settings}.
 bool check_rules(const Key& key, const Json& value, const std::string& pointer, const Complain& complain);
 std::string allowed_rules(const Key& key);
 Json schema_rules(const Key& key);
@@ -58,6 +58,12 @@ Json schema_filter();  // stands under $defs, because filters hold filters
 /// `depth`: of filters around this one.
 bool check_filter(const Json& value, const std::string& pointer, const Complain& complain, int depth);
 Filter filter_of(const Json& checked);
+std::vector<std::string> words_of_filters();  // "name (node names, ...)", one for each part
+/// Complaints of rules and filters; always false.
+bool complain_of_type(const Json& value, const std::string& pointer, const char* wanted, const char* remedy,
+                      const Complain& complain);
+bool complain_unknown(const std::string& pointer, const std::vector<std::string>& known,
+                      const Complain& complain);
 
 // placement.cpp: a mode by name, or an object of mode, goals and rules.
 bool check_placement(const Json& value, const std::string& pointer, const Complain& complain);

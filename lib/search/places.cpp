@@ -8,6 +8,7 @@
 #include "search/attempt.h"
 #include "select/costs.h"
 #include "select/decide.h"
+#include "select/result_widths.h"
 #include "target_of.h"
 
 namespace qc {
@@ -48,10 +49,12 @@ Places places_of(const ir::Graph& graph, const config::CoreConfig& config, const
   for (const auto& [node, own] : settings)
     config::overlay(places.rules.nodes.at(static_cast<size_t>(node)), own);
   places.rules.nodes = with_weight_only(graph, config, std::move(places.rules.nodes));
+  select::begin_lists(target, places.rules.nodes);
   places.idioms = normalize::recognise(graph);
   places.capabilities =
       select::capabilities(graph, target, config.keep_float, places.idioms, places.rules.nodes);
   select::check_placed(graph, target, places.capabilities, places.rules);
+  if (config::rounds_activations(config)) select::check_lists(graph, target, config, places.rules);
   PlacementTimes times = costs_by(config, target, with_shapes_of(graph, sample, doors), places.capabilities);
   places.time_on = std::move(times.on);
   places.time = std::move(times.time);

@@ -3,14 +3,15 @@
 
 #include <utility>
 
+#include "config/open_widths.h"
 #include "ir/edit.h"
 #include "prepare.h"
 #include "search/correct_wide.h"
 #include "search/cut_off.h"
+#include "search/settle_widths.h"
 #include "search/share_floats.h"
 #include "search/spend_budget.h"
 #include "search/tune_ranges.h"
-#include "search/widen_results.h"
 #include "select/unlike.h"
 #include "target_of.h"
 #include "threshold/candidates.h"
@@ -19,17 +20,6 @@ namespace qc {
 namespace {
 
 constexpr int64_t kRareImages = 4;
-
-// Of the values that a plan rounds; 0 for others.
-std::vector<int64_t> elements_of(const Scene& scene, const Subject& subject, const plan::QuantPlan& plan) {
-  const ir::Graph sized = with_shapes_of(subject.graph, scene.sample, scene.doors);
-  std::vector<int64_t> elements(plan.values.size());
-  for (const ir::ValueId v : simulate::rounded_values(plan)) {
-    const std::optional<ir::Dims> dims = ir::static_dims(sized, v);
-    elements[static_cast<size_t>(v)] = dims ? ir::element_count(*dims) : 1;
-  }
-  return elements;
-}
 
 // Those that clip nothing, or where these are no better, others for the groups that cost most. Adds what was
 // tried to `corrections`.
@@ -60,6 +50,16 @@ TunedRanges better_ranges(const Scene& scene, const PlanScene& planning, const F
 }
 
 }  // namespace
+
+std::vector<int64_t> elements_of(const Scene& scene, const Subject& subject, const plan::QuantPlan& plan) {
+  const ir::Graph sized = with_shapes_of(subject.graph, scene.sample, scene.doors);
+  std::vector<int64_t> elements(plan.values.size());
+  for (const ir::ValueId v : simulate::rounded_values(plan)) {
+    const std::optional<ir::Dims> dims = ir::static_dims(sized, v);
+    elements[static_cast<size_t>(v)] = dims ? ir::element_count(*dims) : 1;
+  }
+  return elements;
+}
 
 PlanScene plan_scene(const Scene& scene, const Subject& subject) {
   return {subject.graph, subject.places, scene.config, scene.target, subject.stats};
@@ -92,19 +92,32 @@ Start start_of(const Scene& scene, const Subject& subject, std::vector<std::stri
 }
 
 BudgetScene budget_scene(const Scene& scene, const Subject& subject, const Start& start, WriteAll write) {
-  const auto ranges_by = [&](const std::vector<config::NodeSettings>& rules) {
-    return threshold::activation_candidates(subject.graph, start.plan, subject.stats, scene.target,
-                                            scene.config.quantization, rules);
+  return budget_scene(scene, subject, start, {start.placed, start.plan, {}}, std::move(write));
+}
+
+BudgetScene budget_scene(const Scene& scene, const Subject& subject, const Start& start,
+                         const PlannedAs& planned, WriteAll write) {
+  const auto ranges_by = [&, planned](const std::vector<config::NodeSettings>& rules) {
+    plan::Candidates ranges =
+        threshold::activation_candidates(subject.graph, planned.plan, subject.stats, scene.target,
+                                         scene.config.quantization, rules, !planned.ranges.empty());
+    RangeChoice narrow = planned.ranges;  // what was searched for was so at the target's own width
+    std::erase_if(narrow, [&](const auto& one) {
+      const auto found = ranges.find(one.first);
+      return found == ranges.end() || found->second.front().params.bits > scene.target.activations.bits;
+    });
+    put_first(narrow, ranges);
+    return ranges;
   };
-  const auto plan_by = [&](const plan::Candidates& chosen) {
+  const auto plan_by = [&, placed = planned.placed](const plan::Candidates& chosen) {
     const PlanScene planning = plan_scene(scene, subject);
-    plan::QuantPlan other = outlined(planning, start.placed);
+    plan::QuantPlan other = outlined(planning, placed);
     decide(planning, chosen, other);
     return other;
   };
   return {subject.graph,
           with_shapes_of(subject.graph, scene.sample, scene.doors),
-          start.plan,
+          planned.plan,
           scene.target,
           subject.places.idioms,
           subject.places.capabilities,
@@ -142,6 +155,7 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   const auto attempt_at = [&](const plan::QuantPlan& plan, bool again = false) {
     return attempt(attempt_scene(scene, subject.graph), answers, plan, start.weights, again);
   };
+  const auto of_plan = [&](const plan::QuantPlan& plan) { return attempt_at(plan); };
   const auto attempt_with = [&](const std::vector<bool>& integer, const RangeChoice& choice) {
     return attempt_at(complete_plan(planning, integer, choice));
   };
@@ -150,6 +164,11 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   Found found;
   if (bounded) {
     BudgetScene widths = budget_scene(scene, subject, start, write);
+    if (rounds && config::lists_widths(config) && !config::bounds_activations(config)) {
+      found.placed.best = attempt_at(start.plan);  // lists of results come first, with weights at full width
+      settle_widths(scene, subject, start, {}, false, of_plan, write, found, report);
+      widths.plan = found.placed.best.model.plan;
+    }
     found.placed.best = within_budget(widths, start.weights, report);
   } else {
     found.placed.best = attempt_at(start.plan);
@@ -187,11 +206,9 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   }
   watch.lap("refine");
 
-  // From here results that keep the outputs from their goal have more bits, on targets that have them.
-  if (integer_nodes(found.placed.best.model.plan) == start.placed)
-    widen_results(
-        budget_scene(scene, subject, start, write),
-        [&](const plan::QuantPlan& plan) { return attempt_at(plan); }, found.placed.best, report);
+  // From here results are as wide as rules that list widths leave it to the search, and those that keep the
+  // outputs from their goal have more bits, on targets that have them.
+  settle_widths(scene, subject, start, ranges, searches, of_plan, write, found, report);
   watch.lap("widen");
 
   // From here weights of 8 bits make up for what rounding cost them, where a goal needs it or it is quick.

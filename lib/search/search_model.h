@@ -3,6 +3,7 @@
 // goes this way once more.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -34,6 +35,16 @@ Start start_of(const Scene& scene, const Subject& subject, std::vector<std::stri
 using WriteAll = std::function<std::vector<plan::Written>(const plan::QuantizedModel&)>;
 /// What widths are searched in. Borrows its arguments.
 BudgetScene budget_scene(const Scene& scene, const Subject& subject, const Start& start, WriteAll write);
+/// The same for a plan that a search has come to: where its nodes run, and its ranges.
+struct PlannedAs {
+  std::vector<bool> placed;  // by NodeId
+  plan::QuantPlan plan;
+  RangeChoice ranges;
+};
+BudgetScene budget_scene(const Scene& scene, const Subject& subject, const Start& start,
+                         const PlannedAs& planned, WriteAll write);
+/// By ValueId, of the values that a plan rounds; 0 for others.
+std::vector<int64_t> elements_of(const Scene& scene, const Subject& subject, const plan::QuantPlan& plan);
 /// What plans are made from. Borrows its arguments.
 PlanScene plan_scene(const Scene& scene, const Subject& subject);
 /// What placements are searched in. Borrows its arguments.

@@ -10,6 +10,7 @@
 #include "budget/widths.h"
 #include "ir/edit.h"
 #include "ir/ops.h"
+#include "select/result_widths.h"
 #include "simulate/probe.h"
 #include "simulate/simulate.h"
 
@@ -20,18 +21,9 @@ const plan::ValueDecision& decision_of(const BudgetScene& scene, ir::ValueId v) 
   return scene.plan.values[static_cast<size_t>(v)];
 }
 
-// The node whose rule says how wide a value may be: its maker, or what the maker is a part of.
-ir::NodeId speaker_of(const BudgetScene& scene, ir::ValueId v) {
-  const ir::NodeId maker = scene.graph.values[static_cast<size_t>(v)].producer;
-  if (maker == ir::kNone) return ir::kNone;
-  const ir::Node& node = ir::node_at(scene.graph, maker);
-  const target::OpRule& rule = target::rule_for(scene.target, ir::rule_name(scene.graph, node), node.domain);
-  return rule.kind == target::OpKind::kActivation ? speaker_of(scene, node.inputs[0]) : maker;
-}
-
 // A function spelled as several nodes is the op that it spells, where the target has a rule for that.
 const target::OpRule* rule_of(const BudgetScene& scene, ir::ValueId v) {
-  const ir::NodeId speaker = speaker_of(scene, v);
+  const ir::NodeId speaker = select::speaker_of(scene.graph, scene.target, v);
   if (speaker == ir::kNone) return nullptr;
   for (const plan::Idiom& idiom : scene.idioms)
     if (idiom.output == v && scene.target.ops.contains(plan::op_of(idiom.kind)))
@@ -52,14 +44,27 @@ bool set_by_hand(const BudgetScene& scene, ir::ValueId v) {
     const auto n = static_cast<size_t>(id);
     return id != ir::kNone && n < scene.rules.size() && scene.rules[n].activation_n_bits.has_value();
   };
-  return says(maker) || says(speaker_of(scene, v));
+  return says(maker) || says(select::speaker_of(scene.graph, scene.target, v));
+}
+
+std::vector<int> listed(const BudgetScene& scene, ir::ValueId v) {
+  return select::widths_listed(scene.graph, scene.target, scene.rules, v);
 }
 
 std::vector<int> offered(const BudgetScene& scene, const std::vector<ir::ValueId>& members) {
   std::optional<std::set<int>> widths;
+  bool made = false;  // by an op with widths of its own
   int most = target::kMostResultBits;
+  const auto keep = [&](const std::set<int>& own) {
+    if (widths)
+      std::erase_if(*widths, [&](int bits) { return !own.contains(bits); });
+    else
+      widths = own;
+  };
   for (const ir::ValueId v : members) {
-    if (set_by_hand(scene, v)) return {};
+    const std::vector<int> list = listed(scene, v);
+    if (list.empty() && set_by_hand(scene, v)) return {};
+    if (!list.empty()) keep({list.begin(), list.end()});
     for (const ir::NodeId reader : scene.graph.values[static_cast<size_t>(v)].consumers) {
       const ir::Node& node = ir::node_at(scene.graph, reader);
       const std::vector<int>& taken =
@@ -70,11 +75,10 @@ std::vector<int> offered(const BudgetScene& scene, const std::vector<ir::ValueId
     std::set<int> own;
     if (const target::OpRule* rule = rule_of(scene, v))
       for (const auto& [bits, grid] : rule->result_widths) own.insert(bits);
-    if (widths)
-      std::erase_if(*widths, [&](int bits) { return !own.contains(bits); });
-    else
-      widths = own;
+    keep(own);
+    made = true;
   }
+  if (!made) return {};
   std::vector<int> all;
   for (const int bits : widths.value_or(std::set<int>{}))
     if (bits <= most) all.push_back(bits);
@@ -93,6 +97,7 @@ std::vector<config::NodeSettings> rules_with(const BudgetScene& scene, const Res
     if (!decision.quantized || maker == ir::kNone || !groups.contains(decision.scale_group)) continue;
     config::NodeSettings& rule = rules[static_cast<size_t>(maker)];
     rule.activation_n_bits = bits;
+    rule.activation_widths.clear();
     if (rule.range_of_one_width.value_or(false)) rule.activation_range.reset();
   }
   return rules;
@@ -196,7 +201,9 @@ ResultChoice result_choice(const BudgetScene& scene) {
     if (bits.size() < 2 || at == bits.end()) continue;
     const ir::NodeId maker = scene.graph.values[static_cast<size_t>(members.front())].producer;
     choice.items.push_back({group, maker == ir::kNone ? std::string() : ir::node_at(scene.graph, maker).name,
-                            bits, static_cast<size_t>(at - bits.begin())});
+                            bits, static_cast<size_t>(at - bits.begin()),
+                            std::any_of(members.begin(), members.end(),
+                                        [&](ir::ValueId v) { return !listed(scene, v).empty(); })});
     all.insert(bits.begin(), bits.end());
   }
   if (choice.items.empty()) return choice;
@@ -223,6 +230,46 @@ plan::QuantPlan plan_with(const BudgetScene& scene, const ResultChoice& choice,
     activations[item.group] = choice.by_width.at(item.bits[picks[i]]).at(item.group);
   }
   return scene.plan_by(activations);
+}
+
+std::string width_reason(std::string_view now, const std::vector<int>& list, int narrow, double noise,
+                         double size) {
+  return format(
+      "{} for its result, of {} bits: {} make {:.1f} % of what rounding results costs the outputs, and it is "
+      "{:.1f} % of them",
+      now, fmt::join(list, " or "), narrow, 100 * noise, 100 * size);
+}
+
+int64_t elements_of(const BudgetScene& scene, std::optional<ir::ValueId> group) {
+  int64_t elements = 0;
+  for (const ir::ValueId v : simulate::rounded_values(scene.plan)) {
+    if (group && decision_of(scene, v).scale_group != *group) continue;
+    const std::optional<ir::Dims> dims = ir::static_dims(scene.sized, v);
+    elements += dims ? ir::element_count(*dims) : 1;
+  }
+  return elements;
+}
+
+void explain_widths(const BudgetScene& scene, const ResultChoice& choice,
+                    const std::vector<std::vector<double>>& noise, const std::vector<size_t>& picks,
+                    plan::QuantPlan& plan) {
+  double all = 0;
+  for (size_t i = 0; i < choice.items.size(); ++i) all += noise[i][choice.items[i].base];
+  const auto elements = static_cast<double>(elements_of(scene));
+  for (size_t i = 0; i < choice.items.size(); ++i) {
+    const ResultItem& item = choice.items[i];
+    if (!item.listed || all <= 0) continue;
+    const std::string why = width_reason(format("{} bits", item.bits[picks[i]]), item.bits,
+                                         item.bits[item.base], noise[i][item.base] / all,
+                                         static_cast<double>(elements_of(scene, item.group)) / elements);
+    for (const ir::ValueId v : simulate::rounded_values(scene.plan)) {
+      const ir::NodeId maker = scene.graph.values[static_cast<size_t>(v)].producer;
+      if (decision_of(scene, v).scale_group != item.group || maker == ir::kNone || listed(scene, v).empty())
+        continue;
+      for (const ir::NodeId id : {maker, select::speaker_of(scene.graph, scene.target, v)})
+        plan.nodes[static_cast<size_t>(id)].detail = why;
+    }
+  }
 }
 
 std::vector<std::vector<double>> result_noise(const BudgetScene& scene, const ResultChoice& choice,
@@ -301,6 +348,7 @@ void settle_results(BudgetScene& scene, const ResultChoice& choice, const plan::
   }
   const std::vector<size_t> picks = best ? best->groups : narrowest;
   scene.plan = plan_with(scene, choice, picks);
+  explain_widths(scene, choice, noise, picks, scene.plan);
   study.result_noise = 0;
   for (size_t i = 0; i < picks.size(); ++i)
     study.result_noise += noise[i][picks[i]] - noise[i][choice.items[i].base];

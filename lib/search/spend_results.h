@@ -4,7 +4,10 @@
 // widths are settled (spend_budget.h), which then know how many bytes are left.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "budget/resources.h"
@@ -18,7 +21,8 @@ struct ResultItem {
   ir::ValueId group = ir::kNone;
   std::string name;       // of the node that makes them, the first in the graph
   std::vector<int> bits;  // two or more, ascending
-  size_t base = 0;        // the target's own among them
+  size_t base = 0;        // where the plan has them
+  bool listed = false;    // a rule lists these widths
 };
 
 struct ResultChoice {
@@ -28,7 +32,8 @@ struct ResultChoice {
 };
 
 /// What there is to choose for the scene's plan: the widths that all makers of a value offer and all its
-/// readers take (as MCT's load_fqc.py filters candidates), but where a rule set one by hand. A target has one
+/// readers take (as MCT's load_fqc.py filters candidates), but where a rule set one by hand or lists fewer. A
+/// target has one
 /// width alone for a `.tflite`, whose activations fill their type.
 ResultChoice result_choice(const BudgetScene& scene);
 
@@ -40,6 +45,18 @@ plan::QuantPlan plan_with(const BudgetScene& scene, const ResultChoice& choice,
 /// width has less.
 std::vector<std::vector<double>> result_noise(const BudgetScene& scene, const ResultChoice& choice,
                                               const plan::QuantizedModel& model);
+
+/// Elements of the plan's rounded values: of one scale group, or of all.
+int64_t elements_of(const BudgetScene& scene, std::optional<ir::ValueId> group = {});
+/// Why a result of which a rule lists the widths has the one that it `now` has ("16 bits", "float"): `narrow`
+/// bits make a share of the `noise` that rounding results makes at the outputs, and it is one of their
+/// `size`.
+std::string width_reason(std::string_view now, const std::vector<int>& list, int narrow, double noise,
+                         double size);
+/// Puts that into the plan's words on the nodes whose results are listed. `noise`, `picks`: by item.
+void explain_widths(const BudgetScene& scene, const ResultChoice& choice,
+                    const std::vector<std::vector<double>>& noise, const std::vector<size_t>& picks,
+                    plan::QuantPlan& plan);
 
 /// Ops and the bytes of what is between them, by the scene's plan: results in whole bytes, but where the
 /// target has several widths for them, in their bits. Nothing: a size is unknown.

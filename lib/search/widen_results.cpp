@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "budget/frontier.h"
+#include "config/open_widths.h"
 #include "ir/edit.h"
 #include "search/spend_results.h"
 
@@ -23,16 +24,6 @@ ResultChoice no_narrower(ResultChoice choice) {
   }
   std::erase_if(choice.items, [](const ResultItem& item) { return item.bits.size() < 2; });
   return choice;
-}
-
-int64_t elements_of(const BudgetScene& scene, ir::ValueId group) {
-  int64_t elements = 0;
-  for (const ir::ValueId v : simulate::rounded_values(scene.plan)) {
-    if (scene.plan.values[static_cast<size_t>(v)].scale_group != group) continue;
-    const std::optional<ir::Dims> dims = ir::static_dims(scene.sized, v);
-    elements += dims ? ir::element_count(*dims) : 1;
-  }
-  return elements;
 }
 
 std::vector<budget::Item> items_of(const BudgetScene& scene, const ResultChoice& choice,
@@ -65,8 +56,8 @@ double ratio_at(double db) {
   return std::pow(10, -db / 10);
 }
 
-std::string told(const ResultChoice& choice, const std::vector<size_t>& picks, const Attempt& wide,
-                 double before) {
+// "'a' (16), 'b' (16) and 3 more"
+std::string named(const ResultChoice& choice, const std::vector<size_t>& picks) {
   std::vector<std::string> names;
   for (size_t i = 0; i < picks.size(); ++i)
     if (picks[i] > 0)
@@ -74,20 +65,36 @@ std::string told(const ResultChoice& choice, const std::vector<size_t>& picks, c
   constexpr size_t kNamed = 5;
   const size_t more = names.size() > kNamed ? names.size() - kNamed : 0;
   names.resize(std::min(names.size(), kNamed));
-  return format("results of more bits than the target's own, for the goal: {}{}: {:.1f} dB -> {:.1f} dB",
-                join(names, ", "), more > 0 ? format(" and {} more", more) : "", before,
-                wide.fidelity.worst_db());
+  return format("{}{}", join(names, ", "), more > 0 ? format(" and {} more", more) : "");
+}
+
+std::string told(const ResultChoice& choice, const std::vector<size_t>& picks, const Attempt& wide,
+                 double before) {
+  return format("results of more bits than the target's own, for the goal: {}: {:.1f} dB -> {:.1f} dB",
+                named(choice, picks), before, wide.fidelity.worst_db());
+}
+
+// Bytes of the items at their own width, and with a share of all activations beside: one more byte for each
+// element that is twice as wide.
+int64_t bytes_within(const BudgetScene& scene, const std::vector<budget::Item>& items, double share) {
+  int64_t bytes = 0;
+  for (const budget::Item& item : items) bytes += item.choices.front().bytes;
+  return bytes + static_cast<int64_t>(std::floor(share * static_cast<double>(elements_of(scene))));
 }
 
 }  // namespace
 
 void widen_results(const BudgetScene& scene, const std::function<Attempt(const plan::QuantPlan& plan)>& retry,
-                   Attempt& best, report::Report& report) {
+                   double own_db, Attempt& best, report::Report& report) {
   if (!misses_goal(best, scene.config) || has_narrow_weights(best.model)) return;
   const ResultChoice choice = no_narrower(result_choice(scene));
   if (choice.items.empty()) return;
   const std::vector<std::vector<double>> noise = result_noise(scene, choice, best.model);
-  const budget::Frontier frontier(items_of(scene, choice, noise));
+  const std::vector<budget::Item> items = items_of(scene, choice, noise);
+  const budget::Frontier frontier(items);
+  const std::optional<double>& share = scene.config.mixed_precision.max_wide_share;
+  const bool limited = share && config::lists_widths(scene.config);
+  const int64_t limit = limited ? bytes_within(scene, items, *share) : 0;
 
   // How much of the noise has to go, by what the outputs were measured to have; probes only say whose it is.
   const double goal = scene.config.goals.min_sqnr_db.value_or(config::PlacementGoals::kSqnrDb),
@@ -99,7 +106,8 @@ void widen_results(const BudgetScene& scene, const std::function<Attempt(const p
   std::vector<size_t> picks;
   size_t last = 0;
   for (int round = 0; round < kRounds; ++round) {
-    const size_t at = first_within(frontier, own * std::min(1.0, ratio_at(aim) / ratio_at(before)));
+    size_t at = first_within(frontier, own * std::min(1.0, ratio_at(aim) / ratio_at(own_db)));
+    while (limited && at > 0 && frontier.at(at).bytes > limit) --at;
     if (at == last) break;
     last = at;
     Attempt tried = retry(plan_with(scene, choice, frontier.at(at).picks));
@@ -113,7 +121,41 @@ void widen_results(const BudgetScene& scene, const std::function<Attempt(const p
   }
   if (!found || found->fidelity.worst_db() <= before) return;
   report.notes.push_back(told(choice, picks, *found, before));
+  explain_widths(scene, choice, noise, picks, found->model.plan);
   best = std::move(*found);
+}
+
+void widen_listed(const BudgetScene& scene, const std::function<Attempt(const plan::QuantPlan& plan)>& retry,
+                  double share, Attempt& best, std::vector<report::Correction>& corrections,
+                  report::Report& report) {
+  if (has_narrow_weights(best.model)) return;
+  ResultChoice choice = no_narrower(result_choice(scene));
+  std::erase_if(choice.items, [](const ResultItem& item) { return !item.listed; });
+  if (choice.items.empty()) return;
+  const std::vector<std::vector<double>> noise = result_noise(scene, choice, best.model);
+  const std::vector<budget::Item> items = items_of(scene, choice, noise);
+  std::vector<size_t> picks(items.size(), 0);
+  if (const auto sum = budget::Frontier(items).within(bytes_within(scene, items, share))) picks = sum->picks;
+  if (std::ranges::count(picks, size_t{0}) < static_cast<std::ptrdiff_t>(picks.size())) {
+    int64_t wide = 0;
+    for (size_t i = 0; i < picks.size(); ++i)
+      if (picks[i] > 0) wide += elements_of(scene, choice.items[i].group);
+    Attempt tried = retry(plan_with(scene, choice, picks));
+    const double before = best.fidelity.worst_db(), after = tried.fidelity.worst_db();
+    const double part = static_cast<double>(wide) / static_cast<double>(elements_of(scene));
+    corrections.push_back({format("{:.1f} % of the activations wider, by activation_n_bits", 100 * part),
+                           after > before,
+                           before,
+                           after,
+                           {}});
+    if (after > before)
+      report.notes.push_back("results of more bits, by activation_n_bits: " + named(choice, picks));
+    if (after > before)
+      best = std::move(tried);
+    else
+      std::ranges::fill(picks, size_t{0});
+  }
+  explain_widths(scene, choice, noise, picks, best.model.plan);
 }
 
 }  // namespace qc

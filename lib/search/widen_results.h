@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 #include "report/report.h"
 #include "search/attempt.h"
@@ -16,8 +17,18 @@ namespace qc {
 
 /// Where the worst output of `best` misses the goal (the default where none is set): an attempt whose results
 /// have as few bits more as reach it, or whichever came closest. `scene`: whose plan is that of `best`.
-/// `retry` makes an attempt of a plan. Nothing happens where the target has one width alone.
+/// `own_db`: its worst output with every result at the scene's widths. `retry` makes an attempt of a plan.
+/// Nothing happens where the target has one width alone. Where rules list widths,
+/// /mixed_precision_config/max_wide_share is a limit.
 void widen_results(const BudgetScene& scene, const std::function<Attempt(const plan::QuantPlan& plan)>& retry,
-                   Attempt& best, report::Report& report);
+                   double own_db, Attempt& best, report::Report& report);
+
+/// Where rules list widths for results: of those that have integers of more bits, as many as `share` (0..1)
+/// of the activations' elements allows, for the least noise at the outputs; kept where the worst output comes
+/// closer on held-out images. Adds what was tried to `corrections`, which they are to the report's notes, and
+/// to the words on each node that is listed how wide it is and why.
+void widen_listed(const BudgetScene& scene, const std::function<Attempt(const plan::QuantPlan& plan)>& retry,
+                  double share, Attempt& best, std::vector<report::Correction>& corrections,
+                  report::Report& report);
 
 }  // namespace qc

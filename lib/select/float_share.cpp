@@ -37,17 +37,19 @@ constexpr size_t kFirst = 8;
 class Filler {
  public:
   Filler(const ir::Graph& graph, const std::vector<Capability>& capabilities, const MeasuredNoise& noise,
-         const std::vector<int64_t>& elements, const std::vector<bool>& start, int64_t most)
+         const std::vector<int64_t>& elements, const std::vector<bool>& start, int64_t most,
+         const ShareLimits& limits)
       : graph_(graph),
         capabilities_(capabilities),
         noise_(noise),
         elements_(elements),
         start_(start),
-        most_(most) {}
+        most_(most),
+        limits_(limits) {}
 
   // Value by value, the one of most gain for its elements first, while any fits.
   std::vector<bool> fill(std::vector<bool> integer) const {
-    while (true) {
+    while (!is_enough(integer)) {
       const std::vector<double> total = predicted_noise(graph_, noise_, integer);
       const auto worst = static_cast<size_t>(std::max_element(total.begin(), total.end()) - total.begin());
       const int64_t spent = floating_elements(graph_, elements_, start_, integer);
@@ -55,7 +57,7 @@ class Filler {
       std::vector<bool> next;
       for (size_t g = 0; g < noise_.values.size(); ++g) {
         const double gain = noise_.ratios[g].empty() ? 0 : noise_.ratios[g][worst];
-        if (gain <= 0 || !is_rounded(graph_, noise_.values[g], integer)) continue;
+        if (gain <= 0 || !is_open(g) || !is_rounded(graph_, noise_.values[g], integer)) continue;
         std::vector<bool> without = integer;
         if (!take_to_float(noise_.values[g], without)) continue;
         const int64_t after = floating_elements(graph_, elements_, start_, without);
@@ -67,13 +69,20 @@ class Filler {
       if (next.empty()) return integer;
       integer = std::move(next);
     }
+    return integer;
   }
+
+  bool is_enough(const std::vector<bool>& integer) const {
+    return predicted_db(graph_, noise_, integer) >= limits_.enough_db;
+  }
+
+  bool is_open(size_t group) const { return limits_.open.empty() || limits_.open[group]; }
 
   // The values that cost most at any output, each in float by itself; those that fit.
   std::vector<std::vector<bool>> firsts() const {
     std::vector<std::pair<double, size_t>> order;
     for (size_t g = 0; g < noise_.values.size(); ++g)
-      if (!noise_.ratios[g].empty())
+      if (!noise_.ratios[g].empty() && is_open(g))
         order.emplace_back(-*std::max_element(noise_.ratios[g].begin(), noise_.ratios[g].end()), g);
     std::sort(order.begin(), order.end());
     std::vector<std::vector<bool>> found;
@@ -119,6 +128,7 @@ class Filler {
   const std::vector<int64_t>& elements_;
   const std::vector<bool>& start_;
   int64_t most_;
+  const ShareLimits& limits_;
 };
 
 }  // namespace
@@ -136,16 +146,25 @@ int64_t floating_elements(const ir::Graph& graph, const std::vector<int64_t>& el
 
 std::vector<bool> spend_float_share(const ir::Graph& graph, const std::vector<Capability>& capabilities,
                                     const MeasuredNoise& noise, const std::vector<int64_t>& elements,
-                                    const std::vector<bool>& start, int64_t most) {
-  const Filler filler(graph, capabilities, noise, elements, start, most);
+                                    const std::vector<bool>& start, int64_t most, const ShareLimits& limits) {
+  const Filler filler(graph, capabilities, noise, elements, start, most, limits);
+  const auto spent = [&](const std::vector<bool>& integer) {
+    return floating_elements(graph, elements, start, integer);
+  };
+  MeasuredNoise open = noise;  // what the cut may ask for
+  for (size_t g = 0; g < open.ratios.size(); ++g)
+    if (!filler.is_open(g)) std::ranges::fill(open.ratios[g], 0.0);
   std::vector<bool> best = filler.fill(start);
   std::vector<std::vector<bool>> tries = filler.firsts();
-  for (Refined& one : frontier(graph, capabilities, costs_in_elements(graph, elements), noise))
-    if (floating_elements(graph, elements, start, one.integer) <= most)
-      tries.push_back(std::move(one.integer));
+  for (Refined& one : frontier(graph, capabilities, costs_in_elements(graph, elements), open))
+    if (spent(one.integer) <= most) tries.push_back(std::move(one.integer));
   for (std::vector<bool>& one : tries) {
     std::vector<bool> filled = filler.fill(std::move(one));
-    if (predicted_db(graph, noise, filled) > predicted_db(graph, noise, best)) best = std::move(filled);
+    const bool enough = filler.is_enough(filled);
+    if (enough && filler.is_enough(best)
+            ? spent(filled) < spent(best)
+            : predicted_db(graph, noise, filled) > predicted_db(graph, noise, best))
+      best = std::move(filled);
   }
   return best;
 }

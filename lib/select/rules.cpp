@@ -185,10 +185,10 @@ Settings settings_of(const config::NodeSettings& s) {
                 s.weights_error_method || s.enable_weights_quantization || s.weights_per_channel_threshold ||
                 s.lut_per_channel || s.weights_bias_correction || s.weights_second_moment_correction ||
                 s.activation_bias_correction || s.weights_threshold;
-  set.results = s.mode || s.activation_n_bits || s.activation_quantization_method ||
-                s.activation_error_method || s.enable_activation_quantization || s.activation_range ||
-                s.z_threshold || s.min_threshold || s.l_p_value || s.shift_negative_activation_correction ||
-                s.shift_negative_ratio;
+  set.results = s.mode || s.activation_n_bits || !s.activation_widths.empty() ||
+                s.activation_quantization_method || s.activation_error_method ||
+                s.enable_activation_quantization || s.activation_range || s.z_threshold || s.min_threshold ||
+                s.l_p_value || s.shift_negative_activation_correction || s.shift_negative_ratio;
   return set;
 }
 

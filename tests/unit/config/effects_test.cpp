@@ -5,11 +5,11 @@
 namespace qc::config {
 namespace {
 
-CoreConfig parsed(const char* text, Diagnostics& diagnostics) {
+CoreConfig parsed(const std::string& text, Diagnostics& diagnostics) {
   return parse(text, {}, {}, diagnostics);
 }
 
-std::vector<std::string> idle_in(const char* text) {
+std::vector<std::string> idle_in(const std::string& text) {
   Diagnostics ignored;
   std::vector<std::string> pointers;
   for (const Idle& idle : keys_without_effect(parsed(text, ignored)))
@@ -53,6 +53,20 @@ TEST_CASE("a rule's mode counts as well") {
   CHECK(idle_in(R"({"mode": "weight_only", "quantization_config": {"z_threshold": 8},
                     "bit_width_config": [{"filter": {"name": "a"}, "mode": "static"}]})")
             .empty());
+}
+
+TEST_CASE(
+    "a share of wide results is for lists of widths, where activations are rounded and no budget bounds "
+    "them") {
+  const std::string share = R"({"mixed_precision_config": {"max_wide_share": 0.1})",
+                    list =
+                        R"(, "bit_width_config": [{"filter": {"name": "a"}, "activation_n_bits": [8, 16]}])";
+  const Pointers without{"/mixed_precision_config/max_wide_share!"};
+  CHECK(idle_in(share + list + "}").empty());
+  CHECK(idle_in(share + "}") == without);
+  CHECK(idle_in(share + list + R"(, "target_resource_utilization": {"weights_memory": "60%"}})").empty());
+  CHECK(idle_in(share + list + R"(, "target_resource_utilization": {"bops": "60%"}})") == without);
+  CHECK(idle_in(R"({"mode": "dynamic")" + list + "}") == Pointers{"/bit_width_config/0/activation_n_bits!"});
 }
 
 TEST_CASE("what is asked for by name and will not be done is a warning") {

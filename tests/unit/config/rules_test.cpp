@@ -1,7 +1,9 @@
 // Lists of rules: what is read, and what each mistake is told. One row a mistake.
 #include "config/rules.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <utility>
 
 #include "config/core_config.h"
 
@@ -180,6 +182,81 @@ TEST_CASE("activations below 8 bits and a .tflite exclude each other") {
   CHECK_THROWS_WITH(
       read(rules, ", \"output\": {\"formats\": [\"onnx\", \"tflite\"]}"),
       Catch::Contains("/bit_width_config/0/activation_n_bits") && Catch::Contains("fill their type"));
+}
+
+TEST_CASE("a list of widths for results is read in order, and a later rule's number ends it") {
+  const auto c = read(R"([{"filter": {"name": "*"}, "activation_n_bits": [16, 8]},
+                          {"filter": {"name": "a"}, "activation_n_bits": 16}])");
+  const config::NodeSettings &list = c.bit_width_config[0].settings, &number = c.bit_width_config[1].settings;
+  CHECK(list.activation_widths == std::vector<int>{8, 16});
+  CHECK_FALSE(list.activation_n_bits);
+  config::NodeSettings both = list;
+  config::overlay(both, number);
+  CHECK(both.activation_widths.empty());
+  CHECK(both.activation_n_bits == 16);
+  config::overlay(both, list);
+  CHECK(both.activation_widths == std::vector<int>{8, 16});
+  CHECK_FALSE(both.activation_n_bits);
+  config::overlay(both, c.network_editor.empty() ? config::NodeSettings() : c.network_editor[0].settings);
+  CHECK(both.activation_widths.size() == 2);  // a rule about something else leaves it
+  Diagnostics diagnostics;
+  const std::string text = config::to_json(c);
+  CHECK(config::to_json(config::parse(text, "/cfg/core.json", {}, diagnostics)) == text);
+}
+
+TEST_CASE("every list of widths that leaves nothing to choose is told, all at once") {
+  const auto rule = [](const char* list) {
+    return std::string(R"({"filter": {"name": "*"}, "activation_n_bits": )") + list + "}";
+  };
+  std::string rules;
+  for (const char* list :
+       {"[]", "[3]", "[8, 8]", "[8, 12]", "[\"8\", 16]", "[1, 8]", "[8.5, 16]", "[[8, 16], 8]"})
+    rules += (rules.empty() ? "" : ", ") + rule(list);
+  std::vector<std::string> told;
+  try {
+    read("[" + rules + "]", R"(, "debug_config": {"network_editor": [{"filter": {"name": "*"}, "action":
+      {"activation_n_bits": [16]}}]})");
+    FAIL("they were read");
+  } catch (const Error& error) {
+    for (const Problem& problem : error.problems) told.push_back(problem.place + ": " + problem.cause);
+  }
+  constexpr std::pair<const char*, const char*> kExpected[] = {
+      {"0/activation_n_bits:", "an empty list"},
+      {"1/activation_n_bits:", "nothing to choose from"},
+      {"2/activation_n_bits/1:", "8 bits stand in the list already"},
+      {"3/activation_n_bits/1:", "12 bits"},
+      {"4/activation_n_bits/0:", "expected a whole number"},
+      {"5/activation_n_bits/0:", "out of range"},
+      {"6/activation_n_bits/0:", "whole number"},
+      {"7/activation_n_bits/0:", "expected a whole number"},
+      {"action/activation_n_bits:", "nothing to choose from"}};
+  REQUIRE(told.size() == std::size(kExpected));
+  for (const auto& [place, cause] : kExpected) {
+    CAPTURE(place);
+    CHECK(std::any_of(told.begin(), told.end(), [&](const std::string& one) {
+      return one.find(place) != std::string::npos && one.find(cause) != std::string::npos;
+    }));
+  }
+}
+
+TEST_CASE("weights have one width by hand: a list is for results") {
+  CHECK_THROWS_AS(read(R"([{"filter": {"name": "*"}, "weights_n_bits": [4, 8]}])"), Error);
+}
+
+TEST_CASE("a .tflite takes lists of 8 and 16 bits, but where every activation has 16") {
+  const std::string tflite = R"(, "output": {"formats": ["tflite"], "tflite": {"form": ")";
+  const auto told = [&](const char* list, const char* form) -> std::string {
+    try {
+      read(std::string(R"([{"filter": {"name": "*"}, "activation_n_bits": )") + list + "}]",
+           tflite + form + "\"}}");
+    } catch (const Error& error) {
+      return error.problems.at(0).cause;
+    }
+    return "";
+  };
+  CHECK(told("[8, 16]", "int8").empty());
+  CHECK(told("[4, 8]", "int8").find("fill their type") != std::string::npos);
+  CHECK(told("[8, 16]", "int16x8").find("every activation has 16 bits") != std::string::npos);
 }
 
 }  // namespace

@@ -67,6 +67,21 @@ TEST_CASE("what a rule has on integers stays there, and a Relu stays with its co
   CHECK(chosen[2] == chosen[3]);
 }
 
+TEST_CASE("a share of float for some groups goes to these alone, and to no more of them than are enough") {
+  const Chain chain({0.001, 0.02, 0.001, 0.05, 0.001}, {10, 10, 10, 10, 10});
+  const auto spend = [&](select::ShareLimits limits) {
+    return select::spend_float_share(chain.graph, chain.capabilities, chain.noise, chain.elements,
+                                     chain.everything(), 1000, limits);
+  };
+  CHECK(spend({.open = {false, true, false, false, false}}) == std::vector<bool>{false, false, true, true});
+  CHECK(spend({.open = std::vector<bool>(5, false)}) == chain.everything());
+  const double both_db = chain.db({false, false, false, false}),
+               one_db = chain.db({true, true, false, false});
+  CHECK(spend({.enough_db = one_db - 0.1}) == std::vector<bool>{true, true, false, false});
+  CHECK(chain.db(spend({.enough_db = both_db - 0.1})) >= both_db - 0.1);
+  CHECK(spend({.enough_db = 5}) == chain.everything());
+}
+
 TEST_CASE("a share of float is never exceeded and never costs accuracy, and is near the best there is") {
   std::mt19937 random(7);
   std::uniform_real_distribution<double> exponent(-5, -1);
