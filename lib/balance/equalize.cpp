@@ -165,26 +165,47 @@ Channels column_scales(const Graph& graph, const std::vector<ir::Linear>& layers
   return scale;
 }
 
-/// By how much the noise of rounding falls that these layers add to their results. Steps are as large as the
-/// largest weight of an output channel, and what an input channel carries multiplies its share: `deviation`.
-double gain_of_columns(const Graph& graph, const std::vector<ir::Linear>& layers, const Channels& deviation,
-                       const Channels& scale) {
+/// The noise of rounding that these layers add to their results, by what an input channel carries: steps are
+/// as large as the largest weight of an output channel.
+struct ColumnNoise {
+  double before = 0;  // of a channel that carries 1
+  Channels after;     // the same behind its scale
+};
+
+ColumnNoise noise_of_columns(const Graph& graph, const std::vector<ir::Linear>& layers,
+                             const Channels& scale) {
   const Channels ones(scale.size(), 1.0);
-  double carried = 0, carried_after = 0, noise = 0, noise_after = 0;
-  for (size_t c = 0; c < scale.size(); ++c) {
-    carried += deviation[c] * deviation[c];
-    carried_after += deviation[c] * deviation[c] * scale[c] * scale[c];
-  }
+  ColumnNoise noise;
+  double finer = 0;
   for (const ir::Linear& layer : layers) {
     const Channels rows = output_ranges(graph, layer, ones),
                    rows_after = output_ranges(graph, layer, inverses(scale));
     for (size_t o = 0; o < rows.size(); ++o) {
       if (!(rows[o] > 0)) continue;
-      noise += carried;
-      noise_after += carried_after * (rows_after[o] / rows[o]) * (rows_after[o] / rows[o]);
+      noise.before += 1;
+      finer += (rows_after[o] / rows[o]) * (rows_after[o] / rows[o]);
     }
   }
-  return noise_after > 0 ? noise / noise_after : 1;
+  for (const double s : scale) noise.after.push_back(finer * s * s);
+  return noise;
+}
+
+/// By how much it falls.
+double gain_of_columns(const ColumnNoise& noise, const Channels& deviation) {
+  double before = 0, after = 0;
+  for (size_t c = 0; c < deviation.size(); ++c) {
+    before += noise.before * deviation[c] * deviation[c];
+    after += noise.after[c] * deviation[c] * deviation[c];
+  }
+  return after > 0 ? before / after : 1;
+}
+
+/// No deviations gain more: a mean of ratios is below the largest.
+double most_gain_of_columns(const ColumnNoise& noise) {
+  double most = 1;
+  for (const double after : noise.after)
+    if (after > 0) most = std::max(most, noise.before / after);
+  return most;
 }
 
 bool same_bounds(const Channels& bounds) {
@@ -230,8 +251,8 @@ Done equalize_columns(Graph& graph, const Seen& seen) {
   const bool asked = seen.config.cross_layer_equalization.value_or(false);
   struct Columns {
     Chain chain;
-    std::vector<ir::Linear> layers;
     Channels scale;
+    ColumnNoise noise;
   };
   std::vector<Columns> all;
   std::vector<ir::ValueId> results;
@@ -240,19 +261,18 @@ Done equalize_columns(Graph& graph, const Seen& seen) {
     std::vector<ir::Linear> layers = with_shared_scales(graph, seen, chain.behind);
     if (layers.empty()) continue;
     Channels scale = column_scales(graph, layers, limits_of(chain));
-    // No step gets finer by more than the largest scale over the smallest; so nothing need be run.
-    const double spread = spread_of(scale);
-    if (spread < kNoticed || (!asked && spread * spread < kWorthwhile)) continue;
+    if (spread_of(scale) < kNoticed) continue;
+    ColumnNoise noise = noise_of_columns(graph, layers, scale);
+    if (!asked && most_gain_of_columns(noise) < kWorthwhile) continue;  // so nothing need be run
     results.push_back(chain.result);
-    all.push_back({std::move(chain), std::move(layers), std::move(scale)});
+    all.push_back({std::move(chain), std::move(scale), std::move(noise)});
   }
   if (all.empty()) return {};
   const auto deviations = seen.deviations(results);
   Done done;
-  for (const auto& [chain, layers, scale] : all) {
+  for (const auto& [chain, scale, noise] : all) {
     const Channels& deviation = deviations.at(chain.result);
-    const double gain =
-        deviation.size() == scale.size() ? gain_of_columns(graph, layers, deviation, scale) : 1;
+    const double gain = deviation.size() == scale.size() ? gain_of_columns(noise, deviation) : 1;
     if (!asked && gain < kWorthwhile) continue;
     if (!scale_channels(graph, chain, scale)) continue;
     done.sites.push_back(

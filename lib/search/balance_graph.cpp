@@ -7,6 +7,7 @@
 
 #include "balance/balance.h"
 #include "base/log.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "modes/modes.h"
 #include "search/attempt.h"
@@ -133,31 +134,52 @@ double difference_db(const Scene& scene, const ir::Graph& before, const ir::Grap
       .worst_db();
 }
 
+struct Moments {
+  std::vector<double> sum, square;  // by channel
+  double count = 0;
+};
+
+Moments moments_of(std::span<const float> tensor, std::span<const int64_t> dims) {
+  const quant::ChannelLayout layout = quant::channel_layout(dims, 1);
+  Moments m;
+  m.sum.resize(static_cast<size_t>(layout.channels));
+  m.square.resize(static_cast<size_t>(layout.channels));
+  m.count = static_cast<double>(layout.outer * layout.inner);
+  size_t i = 0;
+  for (int64_t o = 0; o < layout.outer; ++o)
+    for (size_t c = 0; c < m.sum.size(); ++c)
+      for (int64_t k = 0; k < layout.inner; ++k, ++i) {
+        const auto x = static_cast<double>(tensor[i]);
+        m.sum[c] += x;
+        m.square[c] += x * x;
+      }
+  return m;
+}
+
+void add(Moments& all, const Moments& one) {
+  all.sum.resize(std::max(all.sum.size(), one.sum.size()));
+  all.square.resize(all.sum.size());
+  for (size_t c = 0; c < one.sum.size(); ++c) {
+    all.sum[c] += one.sum[c];
+    all.square[c] += one.square[c];
+  }
+  all.count += one.count;
+}
+
 std::map<ir::ValueId, std::vector<double>> deviations_of(const Scene& scene, const ir::Graph& graph,
                                                          const std::vector<ir::ValueId>& values) {
-  struct Moments {
-    std::vector<double> sum, square;
-    double count = 0;
-  };
-  std::map<ir::ValueId, Moments> moments;
+  const std::vector<int64_t> images = correct::spread(scene.split.calibration, kDeviationImages);
+  std::vector<std::map<ir::ValueId, Moments>> by_image(images.size());
   const auto model = simulate::make_float_model(graph, scene.runners, values, {});
-  model->hook = [&](ir::ValueId value, int64_t, std::span<float> tensor, std::span<const int64_t> dims) {
-    const quant::ChannelLayout layout = quant::channel_layout(dims, 1);
-    Moments& m = moments[value];
-    m.sum.resize(static_cast<size_t>(layout.channels));
-    m.square.resize(static_cast<size_t>(layout.channels));
-    m.count += static_cast<double>(layout.outer * layout.inner);
-    size_t i = 0;
-    for (int64_t o = 0; o < layout.outer; ++o)
-      for (size_t c = 0; c < m.sum.size(); ++c)
-        for (int64_t k = 0; k < layout.inner; ++k, ++i) {
-          const auto x = static_cast<double>(tensor[i]);
-          m.sum[c] += x;
-          m.square[c] += x * x;
-        }
+  model->hook = [&](ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims) {
+    by_image[static_cast<size_t>(slot)][value] = moments_of(tensor, dims);
   };
-  for (const int64_t image : correct::spread(scene.split.calibration, kDeviationImages))
-    model->runner->run(scene.source.load(image));
+  parallel_for(std::ssize(images), scene.threads, [&](int64_t i, int) {
+    model->runner->run(scene.source.load(images[static_cast<size_t>(i)]), i);
+  });
+  std::map<ir::ValueId, Moments> moments;
+  for (const auto& image : by_image)
+    for (const auto& [value, m] : image) add(moments[value], m);
   std::map<ir::ValueId, std::vector<double>> deviations;
   for (const auto& [value, m] : moments)
     for (size_t c = 0; c < m.sum.size(); ++c) {
