@@ -238,10 +238,7 @@ config::CoreConfig load_config(const CompareOptions& options, Diagnostics& diagn
   return config;
 }
 
-std::vector<report::Bound> checked_gates(const CompareOptions& options) {
-  if (options.per_class && options.labels.empty())
-    throw Error(Exit::kUsage, {"not-measured", "--per-class", "accuracy by class needs labelled images",
-                               "add --labels CSV, with the columns file and class_index"});
+std::vector<report::Bound> gates_of(const CompareOptions& options) {
   return report::parse_gates(options.gates, !options.labels.empty(), options.latency_rounds != 0);
 }
 
@@ -264,6 +261,24 @@ report::Comparison begin_comparison(const std::vector<ComparedFile>& models) {
 
 }  // namespace
 
+void check_asked(const CompareOptions& options) {
+  Diagnostics problems, ignored;
+  if (options.per_class && options.labels.empty())
+    problems.error({"not-measured", "--per-class", "accuracy by class needs labelled images",
+                    "add --labels CSV, with the columns file and class_index"});
+  const auto collect = [&](const auto& step) {
+    try {
+      step();
+    } catch (const Error& error) {
+      if (error.exit != Exit::kUsage) throw;
+      problems.errors.insert(problems.errors.end(), error.problems.begin(), error.problems.end());
+    }
+  };
+  collect([&] { gates_of(options); });
+  collect([&] { load_config(options, ignored); });
+  problems.throw_if_errors(Exit::kUsage);
+}
+
 void check_comparable(const CompareOptions& options) {
   Diagnostics ignored;
   std::vector<std::string> notes;
@@ -275,7 +290,8 @@ void check_comparable(const CompareOptions& options) {
 CompareResult compare(const CompareOptions& options) {
   const int threads = options.threads > 0 ? options.threads : available_threads();
   Diagnostics diagnostics;
-  const std::vector<report::Bound> gates = checked_gates(options);
+  check_asked(options);
+  const std::vector<report::Bound> gates = gates_of(options);
   const config::CoreConfig config = load_config(options, diagnostics);
   std::vector<ComparedFile> models = read_models(options.models, config, diagnostics);
   report::Comparison result = begin_comparison(models);

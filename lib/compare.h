@@ -31,6 +31,10 @@ struct CompareResult {
   bool gates_hold = true;  // false: exit 5
 };
 
+/// Throws Error(kUsage) with all that is wrong with what is asked for: gates that are none or have no figure,
+/// accuracy by class without labels, the config.
+void check_asked(const CompareOptions& options);
+
 /// Throws what compare() would of the first model, the images and the labels: for a look at them before the
 /// other models are made.
 void check_comparable(const CompareOptions& options);

@@ -15,30 +15,62 @@
 namespace qc::app {
 namespace {
 
-Error usage_error(const std::string& cause, const std::string& remedy) {
-  return {Exit::kUsage, {"usage", "command line", cause, remedy}};
+void add(Diagnostics& problems, const std::string& cause, const std::string& remedy) {
+  problems.error({"usage", "command line", cause, remedy});
 }
 
 std::string see_help(const CLI::App& app) {
   return format("'{} --help' lists the options", app.get_name());
 }
 
-// The first word that nobody took, options first: a mistyped option often leaves its value behind as a word
-// too many.
-void refuse_leftovers(const CLI::App& app) {
-  std::vector<std::string> left = app.remaining();
-  if (left.empty()) return;
-  const auto is_option = [](const std::string& word) { return word.size() > 1 && word[0] == '-'; };
-  std::stable_partition(left.begin(), left.end(), is_option);
-  const std::string word = left.front().substr(0, left.front().find('='));
-  if (!is_option(word)) throw usage_error(format("'{}' is one word too many", word), see_help(app));
+void refuse_option(const CLI::App& app, const std::string& word, Diagnostics& problems) {
   std::vector<std::string> known;
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
   }
   const std::string meant = nearest(word, known);
-  throw usage_error(format("there is no option {}", word),
-                    meant.empty() ? see_help(app) : format("did you mean {}?", meant));
+  add(problems, format("there is no option {}", word),
+      meant.empty() ? see_help(app) : format("did you mean {}?", meant));
+}
+
+// The words that nobody took. A mistyped option often leaves its value behind as a word too many: of words
+// nothing is said then.
+void refuse_leftovers(const CLI::App& app, Diagnostics& problems) {
+  std::vector<std::string> options, words;
+  for (const std::string& word : app.remaining()) {
+    const bool is_option = word.size() > 1 && word[0] == '-';
+    const std::string name = is_option ? word.substr(0, word.find('=')) : word;
+    std::vector<std::string>& list = is_option ? options : words;
+    if (std::find(list.begin(), list.end(), name) == list.end()) list.push_back(name);
+  }
+  for (const std::string& option : options) refuse_option(app, option, problems);
+  if (!options.empty()) return;
+  for (const std::string& word : words)
+    add(problems, format("'{}' is one word too many", word), see_help(app));
+}
+
+// CLI11 stops at the first value that is none: the other options have theirs as text by then.
+void refuse_values(CLI::App& app, const std::string& first, Diagnostics& problems) {
+  add(problems, first, see_help(app));
+  for (CLI::Option* option : app.get_options()) {
+    if (option == app.get_help_ptr() || option->count() == 0 || option->get_callback_run()) continue;
+    try {
+      option->run_callback();
+    } catch (const CLI::ParseError& error) {
+      if (error.what() != first) add(problems, error.what(), see_help(app));
+    }
+  }
+}
+
+void refuse_combinations(CLI::App& app, Diagnostics& problems) {
+  const std::vector<CLI::Option*> options = app.get_options();
+  for (auto one = options.begin(); one != options.end(); ++one) {
+    if ((*one)->get_required() && (*one)->count() == 0)
+      add(problems, CLI::RequiredError((*one)->get_name()).what(), see_help(app));
+    for (auto other = options.begin(); other != one; ++other)  // CLI11 has it on both sides
+      if ((*one)->count() > 0 && (*other)->count() > 0 && (*one)->get_excludes().contains(*other))
+        add(problems, CLI::ExcludesError((*one)->get_name(), (*other)->get_name()).what(), see_help(app));
+  }
 }
 
 // Of the command that is being run.
@@ -104,7 +136,7 @@ bool wants_json_log(const std::vector<std::string>& arguments) {
   return false;
 }
 
-bool parse(CLI::App& app, const std::vector<std::string>& arguments) {
+bool parse(CLI::App& app, const std::vector<std::string>& arguments, Diagnostics& problems) {
   if (asked) {
     *asked = page_of(app);
     return false;
@@ -116,14 +148,30 @@ bool parse(CLI::App& app, const std::vector<std::string>& arguments) {
   } catch (const CLI::CallForHelp&) {
     print_to_stdout(app.help());
     return false;
-  } catch (const CLI::RequiredError& error) {
-    refuse_leftovers(app);
-    throw usage_error(error.what(), see_help(app));
+  } catch (const CLI::RequiredError&) {  // found below, with the others
+  } catch (const CLI::ExcludesError&) {
   } catch (const CLI::ParseError& error) {
-    throw usage_error(error.what(), see_help(app));
+    refuse_values(app, error.what(), problems);
   }
-  refuse_leftovers(app);
+  refuse_leftovers(app, problems);
+  refuse_combinations(app, problems);
   return true;
+}
+
+bool parse(CLI::App& app, const std::vector<std::string>& arguments) {
+  Diagnostics problems;
+  const bool run = parse(app, arguments, problems);
+  problems.throw_if_errors(Exit::kUsage);
+  return run;
+}
+
+void collect(Diagnostics& problems, const std::function<void()>& step) {
+  try {
+    step();
+  } catch (const Error& error) {
+    if (error.exit != Exit::kUsage) return;
+    problems.errors.insert(problems.errors.end(), error.problems.begin(), error.problems.end());
+  }
 }
 
 void print_to_stdout(const std::string& text) {

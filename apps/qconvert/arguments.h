@@ -6,15 +6,24 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
+
 namespace CLI {
 class App;
 }
 
 namespace qc::app {
 
-/// Fills what the app's options point at. False: --help was asked for and has been printed to stdout. Throws
-/// Error(kUsage) for unknown options, missing values, words too many, and positionals left out.
+/// Fills what the app's options point at. False: --help was asked for and has been printed to stdout. Adds to
+/// `problems`, all at once: unknown options, values that are none, missing ones, words too many, positionals
+/// left out.
+bool parse(CLI::App& app, const std::vector<std::string>& arguments, Diagnostics& problems);
+/// The same for a command that has nothing else to look at: throws Error(kUsage) with them.
 bool parse(CLI::App& app, const std::vector<std::string>& arguments);
+
+/// A step of a look at all that the user asks for: what it throws as Error(kUsage) joins the other problems.
+/// What else is wrong is for the command itself to find.
+void collect(Diagnostics& problems, const std::function<void()>& step);
 
 /// One page: usage, the options with their sentences, and `ending`.
 void set_help_page(CLI::App& app, const std::string& usage, const std::string& ending);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/text.h"
+#include "checks.h"
 #include "compare.h"
 #include "config/core_config.h"
 #include "config_for.h"
@@ -122,7 +123,7 @@ void refuse_mistyped_command(const std::string& word) {
                              format("there is no model and no subcommand '{}' here", word), remedy});
 }
 
-ConvertOptions resolve(const ConvertLine& line) {
+ConvertOptions resolve(const ConvertLine& line, Diagnostics& problems) {
   ConvertOptions options = line.options;
   options.model = line.model;
   options.config = line.config;
@@ -130,36 +131,20 @@ ConvertOptions resolve(const ConvertLine& line) {
   options.markdown = line.talk.wants("markdown");
   options.html = line.talk.wants("html");
   options.time_written = !line.talk.quiet;
-  if (options.dry_run && (options.markdown || options.html))
-    throw Error(Exit::kUsage, {"no-such-report", options.html ? "--report html" : "--report markdown",
-                               "a dry run writes no files", "leave out --dry-run, or use --report json"});
-  if (options.dry_run && options.diagnose)
-    throw Error(Exit::kUsage, {"not-measured", "--diagnose",
-                               "a dry run reads no images, so nothing is measured", "leave out --dry-run"});
-  if (options.dry_run && options.resume)
-    throw Error(Exit::kUsage,
-                {"nothing-to-resume", "--resume", "a dry run corrects no layers", "leave out --dry-run"});
-  for (const std::string& set : line.sets) options.overrides.push_back(config::parse_override(set));
+  add_sets(line.sets, options.overrides, problems);
   if (!line.images.empty()) options.overrides.push_back(images_override(line.images));
   if (!line.target.empty()) {
     options.overrides.push_back(
         {"/target_platform_capabilities", json_quoted(target_from_here(line.target))});
   }
-  if (!line.formats.empty()) options.overrides.push_back(formats_override(line.formats));
+  if (!line.formats.empty()) options.overrides.push_back(formats_override(line.formats, problems));
   if (line.keep_rejected) options.overrides.push_back({"/gates/keep_rejected", "true"});
-  if (options.dry_run && (!options.depfile.empty() || !options.stamp.empty()))
-    throw Error(Exit::kUsage, {"no-files", options.depfile.empty() ? "--stamp" : "--depfile",
-                               "a dry run reads no images and writes no files", "leave out --dry-run"});
-  for (const std::string& stage : options.dump) {
-    if (options.dry_run && (stage == "stats" || stage == "candidates"))
-      throw Error(Exit::kUsage, {"no-such-dump", "--dump " + stage,
-                                 "a dry run reads no images, so it has none", "leave out --dry-run"});
-    if (std::find(dump_stages().begin(), dump_stages().end(), stage) != dump_stages().end()) continue;
-    const std::string meant = nearest(stage, dump_stages());
-    throw Error(Exit::kUsage, {"unknown-stage", "--dump " + stage, "there is no such stage",
-                               meant.empty() ? "use one of " + join(dump_stages(), ", ")
-                                             : format("did you mean {}?", meant)});
-  }
+  check_dry_run(options, problems);
+  check_stages(options, problems);
+  const size_t before = problems.errors.size();
+  check_config(options, problems);
+  if (problems.errors.size() > before && !line.target.empty())  // the config's may hide it
+    collect(problems, [&] { target::load(target_from_here(line.target)); });
   return options;
 }
 
@@ -202,18 +187,19 @@ int convert_command(const Command& self, const Arguments& arguments) {
                 command_list() + exit_code_lines());
   const std::string first = arguments.empty() ? "" : arguments.front();
   if (!first.empty() && first[0] != '-') refuse_mistyped_command(first);
-  if (!parse(app, arguments)) return 0;
-  if (line.version) {
+  Diagnostics problems;
+  if (!parse(app, arguments, problems)) return 0;
+  if (line.version && problems.errors.empty()) {
     print_to_stdout(format("qconvert {} (ONNX Runtime {})\n", qconvert_version(), run::runtime_version()));
     return 0;
   }
-  apply(line.talk);
-  if (line.model.empty()) {
-    throw Error(Exit::kUsage, {"usage", "command line", "no model was given",
-                               self.example + "; 'qconvert --help' has more"});
-  }
-  refuse_mistyped_command(line.model);
-  return print_result(convert(resolve(line)), line.talk);
+  if (!line.model.empty())
+    refuse_mistyped_command(line.model);  // what else there is was meant for another command
+  apply(line.talk, problems);
+  need_model(line.model, self.example + "; 'qconvert --help' has more", problems);
+  const ConvertOptions options = resolve(line, problems);
+  problems.throw_if_errors(Exit::kUsage);
+  return print_result(convert(options), line.talk);
 }
 
 int frontier_command(const Command& self, const Arguments& arguments) {
@@ -227,9 +213,11 @@ int frontier_command(const Command& self, const Arguments& arguments) {
   add_outputs(app, line);
   add_talk(app, line.talk);
   set_help_page(app, "usage: qconvert frontier MODEL.onnx --config CFG.json [--pick BOUND] [options]", "");
-  if (!parse(app, arguments)) return 0;
-  apply(line.talk);
-  options.convert = resolve(line);
+  Diagnostics problems;
+  if (!parse(app, arguments, problems)) return 0;
+  apply(line.talk, problems);
+  options.convert = resolve(line, problems);
+  problems.throw_if_errors(Exit::kUsage);
   const FrontierResult result = frontier(options);
   if (result.converted) return print_result(*result.converted, line.talk);
   if (line.talk.json()) {
@@ -252,11 +240,13 @@ int fix_command(const Command& self, const Arguments& arguments) {
   app.add_flag("--strip", strip, "the float model behind the file instead of a quantized one");
   set_help_page(app, "usage: qconvert fix MODEL.onnx [--config CFG.json] [--format LIST] [--strip] [options]",
                 "");
-  if (!parse(app, arguments)) return 0;
-  apply(line.talk);
-  if (line.model.empty())
-    throw Error(Exit::kUsage, {"usage", "command line", "no model was given", self.example});
-  return print_result(fix(resolve(line), strip), line.talk);
+  Diagnostics problems;
+  if (!parse(app, arguments, problems)) return 0;
+  apply(line.talk, problems);
+  need_model(line.model, self.example, problems);
+  const ConvertOptions options = resolve(line, problems);
+  problems.throw_if_errors(Exit::kUsage);
+  return print_result(fix(options, strip), line.talk);
 }
 
 int survey_command(const Command& self, const Arguments& arguments) {
@@ -291,9 +281,12 @@ int survey_command(const Command& self, const Arguments& arguments) {
   set_help_page(
       app, "usage: qconvert survey MODEL.onnx --config CFG.json [--labels CSV] [--best size|speed|accuracy]",
       "");
-  if (!parse(app, arguments)) return 0;
-  apply(talk);
-  for (const std::string& set : sets) options.convert.overrides.push_back(config::parse_override(set));
+  Diagnostics problems;
+  if (!parse(app, arguments, problems)) return 0;
+  apply(talk, problems);
+  add_sets(sets, options.convert.overrides, problems);
+  check_config(options.convert, problems);
+  problems.throw_if_errors(Exit::kUsage);
   options.best = best == "size"    ? report::Best::kSize
                  : best == "speed" ? report::Best::kSpeed
                                    : report::Best::kAccuracy;
@@ -336,9 +329,12 @@ int inspect_command(const Command& self, const Arguments& arguments) {
   set_help_page(
       app, "usage: qconvert inspect MODEL [--against MODEL] [--target NAME|FILE.json] [--report json|html]",
       "");
-  if (!parse(app, arguments)) return 0;
-  apply(talk);
+  Diagnostics problems;
+  if (!parse(app, arguments, problems)) return 0;
+  apply(talk, problems);
   const std::string platform = target_from_here(target);
+  collect(problems, [&] { target::load(platform); });
+  problems.throw_if_errors(Exit::kUsage);
   if (!against.empty()) {
     check_same_format(model, against);
     print_found(is_tflite(model) ? report::difference(inspect_tflite(model), inspect_tflite(against))
@@ -401,9 +397,12 @@ int compare_command(const Command& self, const Arguments& arguments) {
   add_talk(app, line.talk, {"text", "json", "html"}, "what goes to stdout: text (default), json or html");
   set_help_page(app, "usage: qconvert compare A B [C ...] --images DIR [--config CFG.json] [--labels CSV]",
                 metric_list());
-  if (!parse(app, arguments)) return 0;
-  apply(line.talk);
+  Diagnostics problems;
+  if (!parse(app, arguments, problems)) return 0;
+  apply(line.talk, problems);
   if (!line.images.empty()) line.options.overrides.push_back(images_override(line.images));
+  collect(problems, [&] { check_asked(line.options); });
+  problems.throw_if_errors(Exit::kUsage);
   line.options.models.emplace_back(line.a);
   line.options.models.insert(line.options.models.end(), line.others.begin(), line.others.end());
   const CompareResult result = compare(line.options);
@@ -431,8 +430,11 @@ int targets_command(const Command& self, const Arguments& arguments) {
                  "a target or a target file: print what it allows; without it list the targets");
   add_report(app, talk);
   set_help_page(app, "usage: qconvert targets [NAME|FILE.json] [--report json]", "");
-  if (!parse(app, arguments)) return 0;
-  apply(talk);
+  Diagnostics problems;
+  if (!parse(app, arguments, problems)) return 0;
+  apply(talk, problems);
+  if (!name.empty()) collect(problems, [&] { target::load(name); });
+  problems.throw_if_errors(Exit::kUsage);
   if (!name.empty()) {
     const target::TargetSpec spec = target::load(name);
     print_to_stdout(talk.json() ? target::to_json(spec) : target::describe(spec));
@@ -474,16 +476,24 @@ int config_command(const Command& self, const Arguments& arguments) {
       ->type_name("/POINTER=VALUE");
   set_help_page(app, "usage: qconvert config [--for MODEL.onnx | --config CFG.json] [--set /POINTER=VALUE]",
                 "");
-  if (!parse(app, arguments)) return 0;
+  Diagnostics problems;
+  if (!parse(app, arguments, problems)) return 0;
+  if (!model.empty() && (!file.empty() || !sets.empty()))
+    problems.error({"usage", "--for", "it writes a config of its own",
+                    "leave out --config and --set, and edit what it writes"});
+  std::vector<config::Override> overrides;
+  add_sets(sets, overrides, problems);
+  if (!problems.errors.empty()) {
+    ConvertOptions as_convert;
+    as_convert.config = file;
+    as_convert.overrides = overrides;
+    check_config(as_convert, problems);
+  }
+  problems.throw_if_errors(Exit::kUsage);
   if (!model.empty()) {
-    if (!file.empty() || !sets.empty())
-      throw Error(Exit::kUsage, {"usage", "--for", "it writes a config of its own",
-                                 "leave out --config and --set, and edit what it writes"});
     print_to_stdout(config_for(model));
     return 0;
   }
-  std::vector<config::Override> overrides;
-  for (const std::string& set : sets) overrides.push_back(config::parse_override(set));
   if (file.empty() && overrides.empty()) {
     print_to_stdout(config::default_json());
     return 0;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "arguments.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/progress.h"
@@ -12,8 +13,7 @@ namespace qc::app {
 namespace {
 
 // All wrong forms at once, each with what was meant.
-void check_forms(const Talk& talk) {
-  Diagnostics diagnostics;
+void check_forms(const Talk& talk, Diagnostics& diagnostics) {
   for (const std::string& form : talk.reports) {
     if (std::find(talk.forms.begin(), talk.forms.end(), form) != talk.forms.end()) continue;
     const std::string meant = nearest(form, talk.forms);
@@ -24,7 +24,6 @@ void check_forms(const Talk& talk) {
   if (talk.log_format != "text" && talk.log_format != "json")
     diagnostics.error({"unknown-log-format", "--log-format " + talk.log_format, "there is no such format",
                        "use --log-format text or --log-format json"});
-  diagnostics.throw_if_errors(Exit::kUsage);
 }
 
 std::string absolute_path(const std::string& path) {
@@ -49,8 +48,8 @@ void add_talk(CLI::App& app, Talk& talk, const Forms& forms, const char* sentenc
       ->type_name("STYLE");
 }
 
-void apply(const Talk& talk) {
-  check_forms(talk);
+void apply(const Talk& talk, Diagnostics& problems) {
+  check_forms(talk, problems);
   log::set_level(talk.quiet ? log::Level::kQuiet : talk.verbose ? log::Level::kVerbose : log::Level::kNormal);
   const ProgressStyle style = talk.log_format == "json" ? ProgressStyle::kPlain : default_progress_style();
   set_progress_style(talk.quiet || talk.no_progress ? ProgressStyle::kNone : style);
@@ -70,19 +69,25 @@ config::Override images_override(const std::string& folder) {
   return {"/representative_dataset/path", json_quoted(absolute_path(folder))};
 }
 
-config::Override formats_override(const std::string& list) {
+config::Override formats_override(const std::string& list, Diagnostics& problems) {
   std::vector<std::string> formats;
   for (size_t begin = 0; begin <= list.size();) {
     const size_t end = std::min(list.find(',', begin), list.size());
     const std::string name = list.substr(begin, end - begin);
     begin = end + 1;
-    if (name != "onnx" && name != "tflite") {
-      throw Error(Exit::kUsage, {"unknown-format", "--format " + list, format("'{}' is not a format", name),
-                                 "use --format onnx, --format tflite or --format onnx,tflite"});
-    }
-    formats.push_back(json_quoted(name));
+    if (name == "onnx" || name == "tflite")
+      formats.push_back(json_quoted(name));
+    else
+      problems.error({"unknown-format", "--format " + list, format("'{}' is not a format", name),
+                      "use --format onnx, --format tflite or --format onnx,tflite"});
   }
-  return {"/output/formats", "[" + join(formats, ",") + "]"};
+  return {"/output/formats", formats.empty() ? "[\"onnx\"]" : "[" + join(formats, ",") + "]"};
+}
+
+void add_sets(const std::vector<std::string>& sets, std::vector<config::Override>& overrides,
+              Diagnostics& problems) {
+  for (const std::string& set : sets)
+    collect(problems, [&] { overrides.push_back(config::parse_override(set)); });
 }
 
 }  // namespace qc::app

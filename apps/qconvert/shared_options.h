@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "config/core_config.h"
 
 namespace qc::app {
@@ -37,14 +38,17 @@ void add_report(CLI::App& app, Talk& talk, const Forms& forms = kPrinted,
 /// The report, and the options of every command that logs.
 void add_talk(CLI::App& app, Talk& talk, const Forms& forms = kPrinted,
               const char* sentence = kPrintedSentence);
-/// Sets up log and progress. Throws Error(kUsage) with all wrong forms at once, each with what was meant.
-void apply(const Talk& talk);
+/// Sets up log and progress. Adds all wrong forms to `problems`, each with what was meant.
+void apply(const Talk& talk, Diagnostics& problems);
 void add_threads(CLI::App& app, int& threads);
 
 /// A target file on the command line is meant from here, not from the config's folder.
 std::string target_from_here(const std::string& target);
 config::Override images_override(const std::string& folder);
-/// Throws Error(kUsage) for a format that does not exist.
-config::Override formats_override(const std::string& list);
+/// Adds formats that do not exist to `problems`.
+config::Override formats_override(const std::string& list, Diagnostics& problems);
+/// Adds those of --set to `overrides`, and those that are none to `problems`.
+void add_sets(const std::vector<std::string>& sets, std::vector<config::Override>& overrides,
+              Diagnostics& problems);
 
 }  // namespace qc::app
