@@ -94,6 +94,9 @@ void write_stripped(ConvertResult& result, const ir::Graph& graph, const adopt::
                     ModelFiles& files) {
   plan::QuantizedModel model;  // nothing in it is rounded
   model.graph = graph;
+  std::erase_if(model.graph.metadata, [](const auto& entry) {  // it is no conversion's any longer
+    return entry.first == onnx_io::kVersionKey || entry.first == onnx_io::kConfigKey;
+  });
   model.plan.nodes.resize(graph.nodes.size());
   model.plan.values.resize(graph.values.size());
   onnx_io::QdqOptions form = qdq_options(outputs, config);

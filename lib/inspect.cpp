@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/core_config.h"
 #include "ir/ops.h"
+#include "model_resources.h"
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
@@ -18,6 +21,7 @@
 #include "run/ort_runner.h"
 #include "select/capability.h"
 #include "target/target.h"
+#include "target_of.h"
 
 namespace qc {
 namespace {
@@ -45,79 +49,16 @@ int64_t bytes_of(int64_t elements, int64_t bits) {
 // --- activations
 // -------------------------------------------------------------------------------------------------
 
-// Elements with the batch counted as 1; nothing when another dimension is free or the shape is unknown.
-std::optional<int64_t> static_elements(const ir::Value& value) {
-  if (!value.has_shape || ir::bits_of(value.dtype) == 0) return std::nullopt;
-  int64_t count = 1;
-  for (size_t i = 0; i < value.dims.size(); ++i) {
-    if (value.dims[i] < 0 && i > 0) return std::nullopt;
-    count *= value.dims[i] < 0 ? 1 : value.dims[i];
-  }
-  return count;
-}
-
-struct Peak {
-  std::optional<int64_t> bytes;
-  ir::NodeId node = ir::kNone;
-};
-
-// The most bytes of activations alive at once when the nodes run in topological order: a value lives from its
-// producer to its last reader, graph outputs to the end. `float_bits`: what an element of a float32 value
-// takes.
-Peak peak_activations(const ir::Graph& graph, const std::vector<ir::NodeId>& order, int64_t float_bits) {
-  std::map<ir::ValueId, int64_t> sizes, readers;
-  int64_t alive = 0;
-  bool known = true;
-  const auto start = [&](ir::ValueId id) {
-    if (id == ir::kNone || value_of(graph, id).constant || sizes.contains(id)) return;
-    const ir::Value& value = value_of(graph, id);
-    const std::optional<int64_t> elements = static_elements(value);
-    known = known && elements.has_value();
-    sizes[id] = bytes_of(elements.value_or(0),
-                         value.dtype == ir::DType::kFloat ? float_bits : ir::bits_of(value.dtype));
-    readers[id] = static_cast<int64_t>(value.consumers.size()) + (ir::is_output(graph, id) ? 1 : 0);
-    alive += sizes[id];
-  };
-  const auto leave = [&](ir::ValueId id) {
-    if (id != ir::kNone && readers.contains(id) && --readers[id] == 0) alive -= sizes[id];
-  };
-  Peak peak{alive, ir::kNone};
-  for (const ir::ValueId id : graph.inputs) start(id);
-  for (const ir::NodeId id : order) {
-    const ir::Node& node = node_of(graph, id);
-    for (const ir::ValueId out : node.outputs) start(out);
-    if (alive > *peak.bytes) peak = {alive, id};
-    for (const ir::ValueId in : node.inputs) leave(in);
-    for (const ir::ValueId in : node.captures) leave(in);
-    for (const ir::ValueId out : node.outputs) {
-      if (out != ir::kNone && readers[out] == 0) alive -= sizes[out];
-    }
-  }
-  return known ? peak : Peak{};
-}
-
-// The values that take most room, the largest first.
-std::vector<report::Activation> largest_activations(const ir::Graph& graph,
-                                                    const std::vector<ir::NodeId>& order,
-                                                    int64_t quantized_bits) {
+// The values that take most room, the largest first. `quantized`: the same values on the target.
+std::vector<report::Activation> largest_activations(const Taken& stored, const Taken& quantized) {
   constexpr size_t kLargest = 5;
+  std::map<ir::ValueId, int64_t> bytes;
+  for (const TakenValue& value : quantized.values) bytes[value.value] = value.bytes;
   std::vector<report::Activation> values;
-  const auto add = [&](const std::string& node, ir::ValueId id) {
-    if (id == ir::kNone || value_of(graph, id).constant) return;
-    const ir::Value& value = value_of(graph, id);
-    const int64_t elements = static_elements(value).value_or(0), bits = ir::bits_of(value.dtype);
-    const bool rounds = value.dtype == ir::DType::kFloat;
-    if (elements > 0)
-      values.push_back({node, ir::shape_text(value), bytes_of(elements, bits),
-                        bytes_of(elements, rounds ? quantized_bits : bits)});
-  };
-  for (const ir::ValueId id : graph.inputs) add("", id);
-  for (const ir::NodeId id : order) {
-    const ir::Node& node = node_of(graph, id);
-    // Weights unpacked at load are none, and what stands between Quantize and Dequantize is its value once
-    // more.
-    if (unpacks_constants(graph, node) || ir::standard_op(node, "DequantizeLinear")) continue;
-    for (const ir::ValueId out : node.outputs) add(node.name, out);
+  for (const TakenValue& value : stored.values) {
+    const auto on_target = bytes.find(value.value);
+    values.push_back(
+        {value.node, value.shape, value.bytes, on_target == bytes.end() ? value.bytes : on_target->second});
   }
   std::stable_sort(values.begin(), values.end(),
                    [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
@@ -198,21 +139,23 @@ void add_kernels(const ir::Graph& graph, const run::Doors& doors, report::Inspec
 // --------------------------------------------------------------------------------------------------------
 
 // Constants that a node is the first to read, those that are unpacked on the way counted to it.
-void add_constants(const ir::Graph& graph, const ir::Node& node, std::set<ir::ValueId>& seen,
-                   report::InspectedNode& row) {
+void add_constants(const ir::Graph& graph, const std::vector<Stored>& stored, const ir::Node& node,
+                   std::set<ir::ValueId>& seen, report::InspectedNode& row) {
   for (const ir::ValueId id : node.inputs) {
     if (id == ir::kNone) continue;
     const ir::Value& value = value_of(graph, id);
+    if (!seen.insert(id).second) continue;
     if (value.constant) {
-      if (!seen.insert(id).second) continue;
       const int64_t bits = ir::bits_of(value.constant->dtype);
       row.constant_bytes += bytes_of(value.constant->size(), bits);
       const bool number =
           bits > 0 && value.constant->dtype != ir::DType::kInt64 && value.constant->dtype != ir::DType::kBool;
       row.parameters += number ? value.constant->size() : 0;
-    } else if (value.producer != ir::kNone) {
-      const ir::Node& before = node_of(graph, value.producer);
-      if (unpacks_constants(graph, before)) add_constants(graph, before, seen, row);
+    } else if (value.producer != ir::kNone && stored[static_cast<size_t>(id)].bits > 0) {
+      // Scales and tables are no parameters of the network, and words hold many of them.
+      const int64_t before = row.parameters;
+      add_constants(graph, stored, node_of(graph, value.producer), seen, row);
+      row.parameters = before + elements_of_one(value).value_or(row.parameters - before);
     }
   }
 }
@@ -233,11 +176,28 @@ int64_t quantized_bytes(const ir::Graph& graph, const ir::Node& node, const repo
   return std::max<int64_t>(0, row.constant_bytes - saved);
 }
 
+// What constants take on the target, by the name of the node: `rewritten` has those that a conversion writes.
+std::map<std::string, int64_t> constants_on(const ir::Graph& rewritten, const target::TargetSpec& target,
+                                            const std::map<std::string, Fate>& fates) {
+  std::map<std::string, int64_t> bytes;
+  std::set<ir::ValueId> seen;
+  const std::vector<Stored> nothing_unpacked(rewritten.values.size());
+  for (const ir::NodeId id : ir::topological_order(rewritten)) {
+    const ir::Node& node = node_of(rewritten, id);
+    report::InspectedNode row;
+    add_constants(rewritten, nothing_unpacked, node, seen, row);
+    row.could_be_integer = fates.at(node.name).integer;
+    bytes[node.name] = quantized_bytes(rewritten, node, row, target);
+  }
+  return bytes;
+}
+
 std::vector<report::InspectedNode> rows_of(const ir::Graph& graph, const std::vector<ir::NodeId>& order,
-                                           const target::TargetSpec& target,
-                                           const std::map<std::string, Fate>& fates, bool quantized) {
+                                           const std::map<std::string, Fate>& fates,
+                                           const std::map<std::string, int64_t>& on_target, bool quantized) {
   std::vector<report::InspectedNode> rows;
   std::set<ir::ValueId> seen;
+  const std::vector<Stored> stored = quantized ? stored_as(graph) : std::vector<Stored>(graph.values.size());
   for (const ir::NodeId id : order) {
     const ir::Node& node = node_of(graph, id);
     report::InspectedNode row;
@@ -246,23 +206,24 @@ std::vector<report::InspectedNode> rows_of(const ir::Graph& graph, const std::ve
     if (!node.outputs.empty() && node.outputs[0] != ir::kNone)
       row.output_shape = ir::shape_text(value_of(graph, node.outputs[0]));
     const bool fixed = !node.outputs.empty() && node.outputs[0] != ir::kNone &&
-                       static_elements(value_of(graph, node.outputs[0])).has_value();
+                       elements_of_one(value_of(graph, node.outputs[0])).has_value();
     if (const int64_t macs = macs_of(graph, node); macs > 0 && fixed) row.macs = macs;
     // What unpacks a weight belongs to the node that reads it.
-    row.unpacks = quantized && unpacks_constants(graph, node);
-    if (!row.unpacks) add_constants(graph, node, seen, row);
+    row.unpacks = quantized && unpacks_constants(stored, node);
+    if (!row.unpacks) add_constants(graph, stored, node, seen, row);
     // A scale and a zero point are no parameters of the network.
     if (ir::standard_op(node, "QuantizeLinear") || ir::standard_op(node, "DequantizeLinear"))
       row.parameters = 0;
     if (quantized) {
-      row.weight_params = weight_params(graph, node);
+      row.weight_params = weight_params(graph, stored, node);
       row.output_params = output_params(graph, node);
       row.quantized_bytes = row.constant_bytes;
     } else {
       const auto fate = fates.find(node.name);
       row.could_be_integer = fate != fates.end() && fate->second.integer;
       row.reason = fate == fates.end() ? "folded away before quantization" : fate->second.reason;
-      row.quantized_bytes = quantized_bytes(graph, node, row, target);
+      const auto bytes = on_target.find(node.name);
+      row.quantized_bytes = bytes == on_target.end() ? 0 : bytes->second;
     }
     rows.push_back(std::move(row));
   }
@@ -289,6 +250,19 @@ std::optional<int64_t> total_macs(const ir::Graph& graph, const std::vector<ir::
   return total;
 }
 
+int64_t sum_of(const std::map<std::string, int64_t>& bytes) {
+  return std::accumulate(bytes.begin(), bytes.end(), int64_t{0},
+                         [](int64_t sum, const auto& one) { return sum + one.second; });
+}
+
+// As a conversion with "placement": "full" uses the target: what shares in its budget are of.
+target::TargetSpec with_all_integers(const std::string& target) {
+  config::CoreConfig config;
+  config.target = target;
+  config.placement = config::Placement::kFull;
+  return target_of(config);
+}
+
 }  // namespace
 
 report::Inspection inspect(const std::filesystem::path& model, const std::string& target_name) {
@@ -310,7 +284,8 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
   found.opset = ir::opset(graph);
   found.ir_version = graph.ir_version;
   found.producer = graph.producer_name + (graph.producer_version.empty() ? "" : " " + graph.producer_version);
-  found.quantized = is_quantized(graph);
+  found.weights_alone = onnx_io::has_narrow_weights_of_ours(graph);
+  found.quantized = found.weights_alone || is_quantized(graph);
   for (const ir::ValueId id : graph.inputs) found.inputs.push_back(port(graph, id));
   for (const ir::ValueId id : graph.outputs) found.outputs.push_back(port(graph, id));
   const auto said = [](const Problem& warning) { return warning.code == "constant-inputs"; };
@@ -321,25 +296,31 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
   }
 
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
+  run::OrtRunnerFactory runners(doors);
+  Taken taken, on_target;
   std::map<std::string, Fate> by_name;
-  ir::Graph measured = graph;
-  if (!found.quantized) {
+  std::map<std::string, int64_t> constants;
+  if (found.quantized) {
+    taken = taken_as_stored(graph, target, runners);
+  } else {
     found.target = target.name;
     found.target_description = target.description;
-    measured = rewritten(graph, target, doors, found.notes);
+    const ir::Graph measured = rewritten(graph, target, doors, found.notes);
     by_name = fates(measured, target);
+    constants = constants_on(measured, target, by_name);
+    taken = taken_as_stored(measured, target, runners);
+    on_target = taken_on(measured, with_all_integers(target_name));
+    found.on_target = {sum_of(constants), on_target.activations, on_target.bops};
   }
-  found.nodes = rows_of(graph, order, target, by_name, found.quantized);
+  found.nodes = rows_of(graph, order, by_name, constants, found.quantized);
   found.ops = histogram(found.nodes);
   if (found.quantized) add_kernels(graph, doors, found);
   found.macs = total_macs(graph, order, found.nodes);
-  const std::vector<ir::NodeId> measured_order = ir::topological_order(measured);
-  const Peak peak = peak_activations(measured, measured_order, ir::bits_of(ir::DType::kFloat));
-  found.peak_activations = peak.bytes;
-  if (peak.node != ir::kNone) found.peak_node = node_of(measured, peak.node).name;
-  found.largest = largest_activations(measured, measured_order, target.activations.bits);
-  found.peak_activations_quantized =
-      peak_activations(measured, measured_order, target.activations.bits).bytes;
+  int64_t bytes = 0;
+  for (const report::InspectedNode& node : found.nodes) bytes += node.constant_bytes;
+  found.as_stored = {bytes, taken.activations, taken.bops};
+  found.peak_node = taken.fullest;
+  found.largest = largest_activations(taken, on_target);
   return found;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "tflite/read.h"
+#include "tflite_resources.h"
 
 namespace qc {
 namespace {
@@ -170,6 +171,10 @@ report::TfliteInspection inspect_tflite(const std::filesystem::path& path) {
   add_ports(graph, graph.outputs, found.outputs, found.output_params);
   add_operators(graph, found);
   add_tensors(model, found);
+  const TfliteResources resources = resources_of(model);
+  found.taken = resources.taken;
+  found.peak_node = resources.fullest;
+  found.macs = resources.macs;
   for (const tflite::file::Signature& signature : model.signatures) found.signatures.push_back(signature.key);
   for (const auto& [name, value] : model.metadata) found.metadata.emplace_back(name, metadata_text(value));
   if (model.graphs.size() > 1)

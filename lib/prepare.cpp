@@ -254,7 +254,7 @@ std::vector<proof::Verdict> verdicts_of(const plan::QuantizedModel& model, onnx_
 }
 
 std::vector<std::pair<std::string, std::string>> metadata_of(const config::CoreConfig& config) {
-  return {{"qconvert.version", qconvert_version()}, {"qconvert.config", config::hash(config)}};
+  return {{onnx_io::kVersionKey, qconvert_version()}, {onnx_io::kConfigKey, config::hash(config)}};
 }
 
 std::string dump(const plan::StatsTable& stats, const ir::Graph& graph) {

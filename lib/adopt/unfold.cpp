@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ir/edit.h"
+#include "ir/unfolded.h"
 
 namespace qc::adopt {
 namespace {
@@ -75,62 +76,10 @@ std::optional<ir::Tensor> weight_of(const Graph& graph, const Node& node) {
   return ir::make_tensor(std::span<const float>(weight), {b.columns, b.rows});
 }
 
-// By value.
-struct Made {
-  bool from_constants = false,
-       from_narrow = false;  // from constants alone; one of them of fewer than 32 bits
-};
-
-bool has_grid(const Node& node) {
-  return node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear" ||
-         node.op_type.starts_with("QLinear");
-}
-
-// Of what the node makes, by that of what it reads.
-Made made_by(const Node& node, const std::vector<Made>& made) {
-  Made all{node.captures.empty() && !has_grid(node)};
-  for (const ValueId in : node.inputs) {
-    if (in == ir::kNone) continue;
-    all.from_constants = all.from_constants && made[static_cast<size_t>(in)].from_constants;
-    all.from_narrow = all.from_narrow || made[static_cast<size_t>(in)].from_narrow;
-  }
-  return all;
-}
-
-std::vector<Made> made_of(const Graph& graph) {
-  std::vector<Made> made(graph.values.size());
-  for (size_t v = 0; v < made.size(); ++v)
-    if (const auto& constant = graph.values[v].constant) {
-      const int bits = ir::bits_of(constant->dtype);
-      made[v] = {true, bits > 0 && bits < 32 && constant->dtype != ir::DType::kBool};
-    }
-  for (const NodeId id : ir::topological_order(graph)) {
-    const Made all = made_by(ir::node_at(graph, id), made);
-    for (const ValueId out : ir::node_at(graph, id).outputs)
-      if (out != ir::kNone) made[static_cast<size_t>(out)] = all;
-  }
-  return made;
-}
-
-// What nodes in front of the network's own unfold.
-int64_t unfolded_by_nodes(const Graph& graph) {
-  const std::vector<Made> made = made_of(graph);
-  int64_t count = 0;
-  for (size_t v = 0; v < made.size(); ++v) {
-    const ir::Value& value = graph.values[v];
-    if (value.constant || !made[v].from_constants || !made[v].from_narrow) continue;
-    count += std::any_of(value.consumers.begin(), value.consumers.end(), [&](NodeId id) {
-      const Node& reader = ir::node_at(graph, id);
-      return !has_grid(reader) && !made_by(reader, made).from_constants;
-    });
-  }
-  return count;
-}
-
 }  // namespace
 
 int64_t unreadable_weights(const Graph& graph) {
-  return unfolded_by_nodes(graph) +
+  return ir::unfolded_weights(graph) +
          std::count_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
            if (node.erased) return false;
            if (node.op_type == "MatMulNBits") return true;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/text.h"
+#include "ir/unfolded.h"
 #include "onnx_io/onnx_io.h"
 
 namespace qc::onnx_io {
@@ -107,6 +108,17 @@ void check_numbers(const ir::Graph& graph, Diagnostics& diagnostics) {
   }
 }
 
+void check_ours(const ir::Graph& graph, const std::string& place, Diagnostics& diagnostics) {
+  if (!has_narrow_weights_of_ours(graph)) return;
+  const bool unfolds = ir::unfolded_weights(graph) > 0;
+  diagnostics.error(
+      {"already-quantized", place,
+       "it is quantized already: qconvert wrote it, with weights in fewer bits and activations in float",
+       unfolds ? "give the float32 model that this one was made from, or the one behind it: qconvert fix "
+                 "--strip MODEL"
+               : "give the float32 model that this one was made from"});
+}
+
 void check_float(const ir::Graph& graph, const std::string& place, Diagnostics& diagnostics) {
   std::vector<std::string> names;
   size_t count = 0;
@@ -117,7 +129,7 @@ void check_float(const ir::Graph& graph, const std::string& place, Diagnostics& 
     at_run_time = at_run_time || rounds_at_run_time(node);
     if (++count <= kNamed) names.push_back(node_place(node));
   }
-  if (count == 0) return;
+  if (count == 0) return check_ours(graph, place, diagnostics);
   diagnostics.error(
       {"already-quantized", place,
        format("it is quantized already: {}{}", join(names, ", "),
@@ -131,7 +143,7 @@ void check_float(const ir::Graph& graph, const std::string& place, Diagnostics& 
              "MODEL (its weights alone are integers, as \"mode\": \"weight_only\" makes them)"});
 }
 
-// Layers whose weights are of 16 bits, and none with others.
+// Layers whose weights are of 16 bits, and none with others. Of our own files all has been said.
 void check_width(const ir::Graph& graph, const std::string& place, Diagnostics& diagnostics) {
   constexpr std::string_view kLayers[] = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
   int64_t layers = 0, halves = 0;
@@ -143,7 +155,7 @@ void check_width(const ir::Graph& graph, const std::string& place, Diagnostics& 
     ++layers;
     halves += weight.constant && ir::is_half(weight.constant->dtype);
   }
-  if (halves > 0 && halves == layers)
+  if (halves > 0 && halves == layers && !has_narrow_weights_of_ours(graph))
     diagnostics.error(
         {"half-weights", place,
          format("all of its {} layers compute in floats of 16 bits, and what is quantized are those "
@@ -153,6 +165,18 @@ void check_width(const ir::Graph& graph, const std::string& place, Diagnostics& 
 }
 
 }  // namespace
+
+bool has_narrow_weights_of_ours(const ir::Graph& graph) {
+  const bool ours = std::any_of(graph.metadata.begin(), graph.metadata.end(),
+                                [](const auto& entry) { return entry.first == kVersionKey; });
+  const bool shows = std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                                 [](const ir::Node& node) { return !node.erased && is_quantized_op(node); });
+  if (!ours || shows) return false;
+  const bool halves = std::any_of(graph.values.begin(), graph.values.end(), [](const ir::Value& value) {
+    return value.constant && ir::is_half(value.constant->dtype) && !value.consumers.empty();
+  });
+  return halves || ir::unfolded_weights(graph) > 0;
+}
 
 void check_convertible(const ir::Graph& graph, const std::filesystem::path& path) {
   Diagnostics diagnostics;

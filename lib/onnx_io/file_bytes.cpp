@@ -251,7 +251,10 @@ std::string model_rest(const ir::Graph& graph,
     added->set_value(entry.second);
   };
   if (!lean) {
-    std::for_each(graph.metadata.begin(), graph.metadata.end(), add_entry);
+    for (const auto& entry : graph.metadata)  // each key once: a file of ours that is written anew has them
+      if (std::none_of(metadata.begin(), metadata.end(),
+                       [&](const auto& added) { return added.first == entry.first; }))
+        add_entry(entry);
     std::for_each(metadata.begin(), metadata.end(), add_entry);
   }
   return model.SerializePartialAsString();

@@ -22,9 +22,16 @@ ir::Graph read(const std::filesystem::path& path, Diagnostics& diagnostics);
 /// The same from bytes (fuzzing, tests); `folder` is where external data is looked for.
 ir::Graph parse(std::string_view bytes, const std::filesystem::path& folder, Diagnostics& diagnostics);
 
+/// metadata_props of files that a conversion wrote: by which version, for which config.
+inline constexpr const char *kVersionKey = "qconvert.version", *kConfigKey = "qconvert.config";
+
+/// A file of ours whose weights are stored in fewer bits, with no op by which one can see that it is
+/// quantized: activations are floats, and Cast and Mul or floats of 16 bits hold the weights.
+bool has_narrow_weights_of_ours(const ir::Graph& graph);
+
 /// Problems that must stop a conversion, all at once, as Error(kInput): weights with NaN or Inf (value and
-/// node named), a model that is already quantized (QuantizeLinear, QLinear*, ...; hint), no inputs or
-/// outputs.
+/// node named), a model that is already quantized (QuantizeLinear, QLinear*, ..., or narrow weights of ours;
+/// hint), no inputs or outputs.
 void check_convertible(const ir::Graph& graph, const std::filesystem::path& path);
 
 /// A file in memory with its external data, as write_qdq() returns it.

@@ -90,6 +90,10 @@ int64_t sum_of(const std::vector<InspectedNode>& nodes, const Sum& sum) {
   return total;
 }
 
+std::optional<int64_t> whole(const std::optional<double>& number) {
+  return number ? std::optional(static_cast<int64_t>(*number)) : std::nullopt;
+}
+
 std::string total_text(const Total& total, const std::optional<int64_t>& value) {
   if (!value) return "?";
   return total.bytes ? human_bytes(static_cast<double>(*value)) : format("{}", *value);
@@ -132,11 +136,12 @@ Difference difference(const Inspection& a, const Inspection& b) {
                        bool bytes) {
     found.totals.push_back({what, in_a, in_b, bytes});
   };
-  const auto constants = [](const InspectedNode& node) { return node.constant_bytes; };
   const auto parameters = [](const InspectedNode& node) { return node.parameters; };
   add("file", a.file_size, b.file_size, true);
-  add("constants", sum_of(a.nodes, constants), sum_of(b.nodes, constants), true);
-  add("activations alive at once", a.peak_activations, b.peak_activations, true);
+  add("weights", a.as_stored.constants, b.as_stored.constants, true);
+  add("activations alive at once", a.as_stored.activations, b.as_stored.activations, true);
+  add("both together", a.as_stored.total(), b.as_stored.total(), true);
+  add("bit operations", whole(a.as_stored.bops), whole(b.as_stored.bops), false);
   add("nodes", static_cast<int64_t>(a.nodes.size()), static_cast<int64_t>(b.nodes.size()), false);
   add("parameters", sum_of(a.nodes, parameters), sum_of(b.nodes, parameters), false);
   add("multiply-accumulates", a.macs, b.macs, false);
@@ -154,6 +159,9 @@ Difference difference(const TfliteInspection& a, const TfliteInspection& b) {
   for (const auto& [kind, bytes] : b.sizes)
     kinds.emplace(kind, Total{kind, 0, 0, true}).first->second.b = bytes;
   for (const auto& [kind, total] : kinds) found.totals.push_back(total);
+  found.totals.push_back({"activations alive at once", a.taken.activations, b.taken.activations, true});
+  found.totals.push_back({"multiply-accumulates", a.macs, b.macs, false});
+  found.totals.push_back({"bit operations", whole(a.taken.bops), whole(b.taken.bops), false});
   found.totals.push_back({"operators", static_cast<int64_t>(a.operators.size()),
                           static_cast<int64_t>(b.operators.size()), false});
   compare_layers(layers_of(a), layers_of(b), found);

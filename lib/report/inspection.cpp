@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "report/inspection_values.h"
 #include "report/json_values.h"
 #include "report/page.h"
 #include "report/table.h"
@@ -11,13 +12,16 @@
 namespace qc::report {
 namespace {
 
+using inspection::bytes_text;
+using inspection::count_text;
+using inspection::optional_value;
 using nlohmann::json;
 
 constexpr size_t kNameWidth = 44, kReasonWidth = 72, kOpTypes = 12;
 constexpr int64_t kReasons = 8;
 
 struct Sums {
-  int64_t parameters = 0, constant_bytes = 0, quantized_bytes = 0, could_be_integer = 0;
+  int64_t parameters = 0, could_be_integer = 0;
   int64_t working = 0, on_integer_kernels = 0;  // nodes but for Quantize, Dequantize and what unpacks weights
 };
 
@@ -25,8 +29,6 @@ Sums sums_of(const Inspection& inspection) {
   Sums sums;
   for (const InspectedNode& node : inspection.nodes) {
     sums.parameters += node.parameters;
-    sums.constant_bytes += node.constant_bytes;
-    sums.quantized_bytes += node.quantized_bytes;
     sums.could_be_integer += node.could_be_integer;
     if (node.unpacks || node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear") continue;
     ++sums.working;
@@ -35,26 +37,11 @@ Sums sums_of(const Inspection& inspection) {
   return sums;
 }
 
-std::string bytes_text(int64_t bytes) {
-  return human_bytes(static_cast<double>(bytes));
-}
-std::string bytes_text(const std::optional<int64_t>& bytes) {
-  return bytes ? bytes_text(*bytes) : "?";
-}
-
-// "302 M", as papers give it.
-std::string count_text(int64_t count) {
-  const double x = static_cast<double>(count);
-  if (count < 1000) return format("{}", count);
-  if (count < 1'000'000) return format("{:.1f} k", x / 1e3);
-  return count < 1'000'000'000 ? format("{:.2f} M", x / 1e6) : format("{:.2f} G", x / 1e9);
-}
-
 std::string head(const Inspection& found) {
   std::string text = format("{}   {}, opset {}, IR {}", file_name(found.model), bytes_text(found.file_size),
                             found.opset, found.ir_version);
   if (!found.producer.empty()) text += ", by " + found.producer;
-  text += found.quantized ? ", quantized\n" : "\n";
+  text += found.weights_alone ? ", weights in fewer bits\n" : found.quantized ? ", quantized\n" : "\n";
   std::vector<Row> rows;
   for (const Port& port : found.inputs) rows.push_back({"input", port.name, port.type, port.shape});
   for (const Port& port : found.outputs) rows.push_back({"output", port.name, port.type, port.shape});
@@ -72,16 +59,18 @@ std::string head(const Inspection& found) {
 
 std::string sizes(const Inspection& found) {
   const Sums sums = sums_of(found);
-  std::vector<Row> rows;
-  if (found.quantized) {
-    rows = {{"size", "as stored"},
-            {"  constants", bytes_text(sums.constant_bytes)},
-            {"  activations alive at once", bytes_text(found.peak_activations)}};
-  } else {
-    rows = {{"size", "float", found.target},
-            {"  constants", bytes_text(sums.constant_bytes), bytes_text(sums.quantized_bytes)},
-            {"  activations alive at once", bytes_text(found.peak_activations),
-             bytes_text(found.peak_activations_quantized)}};
+  const Resources& stored = found.as_stored;
+  std::vector<Row> rows{{"size", found.quantized ? "as stored" : "float"},
+                        {"  weights", bytes_text(stored.constants)},
+                        {"  activations alive at once", bytes_text(stored.activations)},
+                        {"  both together", bytes_text(stored.total())},
+                        {"bit operations", count_text(stored.bops)}};
+  if (!found.quantized) {
+    const Resources& quantized = found.on_target;
+    const std::string cells[] = {found.target, bytes_text(quantized.constants),
+                                 bytes_text(quantized.activations), bytes_text(quantized.total()),
+                                 count_text(quantized.bops)};
+    for (size_t i = 0; i < rows.size(); ++i) rows[i].push_back(cells[i]);
   }
   std::string text = "\n" + columns(rows, "lrr", 0);
   if (!found.peak_node.empty()) text += format("  (the peak is at {})\n", found.peak_node);
@@ -92,8 +81,8 @@ std::string sizes(const Inspection& found) {
                              value.shape, bytes_text(value.bytes)));
     text += format("  largest activations: {}\n", join(parts, ", "));
   }
-  text += format("  {} parameters", count_text(sums.parameters));
-  return text + format(", {} multiply-accumulates\n", found.macs ? count_text(*found.macs) : "?");
+  text += format("  {} parameters", count_text(static_cast<double>(sums.parameters)));
+  return text + format(", {} multiply-accumulates\n", count_text(found.macs));
 }
 
 bool kernels_known(const Inspection& found) {
@@ -144,8 +133,8 @@ std::string layers(const Inspection& found, bool verbose) {
     if (!verbose && node.parameters == 0 && !node.macs) continue;
     rows.push_back({"  " + shorten(node.node, kNameWidth), node.op_type,
                     node.output_shape.empty() ? "?" : node.output_shape,
-                    node.parameters ? count_text(node.parameters) : "",
-                    node.macs ? count_text(*node.macs) : "",
+                    node.parameters ? count_text(static_cast<double>(node.parameters)) : "",
+                    node.macs ? count_text(node.macs) : "",
                     node.constant_bytes ? bytes_text(node.constant_bytes) : ""});
     if (found.quantized) {
       rows.back().insert(rows.back().end(), {node.weight_params, node.output_params, node.kernel});
@@ -160,10 +149,6 @@ std::string layers(const Inspection& found, bool verbose) {
 
 json port_value(const Port& port) {
   return {{"name", port.name}, {"type", port.type}, {"shape", port.shape}};
-}
-
-json optional_value(const std::optional<int64_t>& value) {
-  return value ? json(*value) : json(nullptr);
 }
 
 json node_value(const InspectedNode& node, bool quantized) {
@@ -221,20 +206,25 @@ json to_document(const Inspection& found) {
                    {"ops", ops},
                    {"parameters", sums.parameters},
                    {"macs", optional_value(found.macs)},
-                   {"constant_bytes", sums.constant_bytes},
-                   {"peak_activation_bytes", optional_value(found.peak_activations)},
+                   {"constant_bytes", found.as_stored.constants},
+                   {"peak_activation_bytes", optional_value(found.as_stored.activations)},
+                   {"total_bytes", optional_value(found.as_stored.total())},
+                   {"bops", optional_value(found.as_stored.bops)},
                    {"peak_node", found.peak_node},
                    {"largest_activations", largest},
                    {"nodes", nodes},
                    {"notes", found.notes}};
   if (found.quantized) {
+    document["weights_alone"] = found.weights_alone;
     document["working_nodes"] = sums.working;
     document["on_integer_kernels"] = kernels_known(found) ? json(sums.on_integer_kernels) : json(nullptr);
   } else {
     document["target"] = found.target;
     document["could_be_integer"] = sums.could_be_integer;
-    document["quantized_constant_bytes"] = sums.quantized_bytes;
-    document["quantized_peak_activation_bytes"] = optional_value(found.peak_activations_quantized);
+    document["quantized_constant_bytes"] = found.on_target.constants;
+    document["quantized_peak_activation_bytes"] = optional_value(found.on_target.activations);
+    document["quantized_total_bytes"] = optional_value(found.on_target.total());
+    document["quantized_bops"] = optional_value(found.on_target.bops);
   }
   return document;
 }

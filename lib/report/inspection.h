@@ -36,18 +36,30 @@ struct Activation {
   int64_t bytes = 0, quantized_bytes = 0;  // as it is, and in the target's width
 };
 
+/// What a model takes when it runs; absent: a size of a layer is not fixed.
+struct Resources {
+  int64_t constants = 0;               // bytes
+  std::optional<int64_t> activations;  // bytes alive at once, batch 1, in the best order of the nodes
+  std::optional<double> bops;          // multiply-accumulates times the bits of both operands
+  std::optional<int64_t> total() const {
+    return activations ? std::optional(constants + *activations) : std::nullopt;
+  }
+};
+
 struct Inspection {
   std::string model, target, target_description;
   int64_t file_size = 0, opset = 0, ir_version = 0;
   std::string producer;
-  bool quantized = false;  // QDQ or QOperator nodes are in the file
+  bool quantized = false;      // QDQ or QOperator nodes are in the file, or weights_alone
+  bool weights_alone = false;  // a file of ours that stores weights in fewer bits and rounds no activation
   std::vector<Port> inputs, outputs;
-  std::vector<std::pair<std::string, int64_t>> ops;                     // by count, then name
-  std::vector<InspectedNode> nodes;                                     // topological order
-  std::optional<int64_t> peak_activations, peak_activations_quantized;  // bytes alive at once, batch 1
-  std::string peak_node;
-  std::vector<Activation> largest;  // a few, the largest first
-  std::optional<int64_t> macs;      // of one run with batch 1; none: a size of a layer is not fixed
+  std::vector<std::pair<std::string, int64_t>> ops;  // by count, then name
+  std::vector<InspectedNode> nodes;                  // topological order
+  Resources as_stored;                               // by the widths of the file
+  Resources on_target;                               // float files only: integers wherever it has kernels
+  std::string peak_node;                             // of as_stored
+  std::vector<Activation> largest;                   // a few, the largest first
+  std::optional<int64_t> macs;  // of one run with batch 1; none: a size of a layer is not fixed
   std::vector<std::string> notes;
 };
 

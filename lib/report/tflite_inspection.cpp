@@ -2,6 +2,7 @@
 #include "report/tflite_inspection.h"
 
 #include "base/text.h"
+#include "report/inspection_values.h"
 #include "report/json_values.h"
 #include "report/page.h"
 #include "report/table.h"
@@ -9,13 +10,12 @@
 namespace qc::report {
 namespace {
 
+using inspection::bytes_text;
+using inspection::count_text;
+using inspection::optional_value;
 using nlohmann::json;
 
 constexpr size_t kNameWidth = 44, kOptionsWidth = 60;
-
-std::string bytes_text(int64_t bytes) {
-  return human_bytes(static_cast<double>(bytes));
-}
 
 std::string counts_text(const std::vector<std::pair<std::string, int64_t>>& counts) {
   std::vector<std::string> parts;
@@ -53,6 +53,18 @@ std::string sizes(const TfliteInspection& found) {
   }
   rows.push_back({"  the file", format("{}", sum), ""});
   return "\n" + columns(rows, "lrr", 0);
+}
+
+std::string resources(const TfliteInspection& found) {
+  const std::vector<Row> rows{{"when it runs", ""},
+                              {"  weights", bytes_text(found.taken.constants)},
+                              {"  activations alive at once", bytes_text(found.taken.activations)},
+                              {"  both together", bytes_text(found.taken.total())},
+                              {"multiply-accumulates", count_text(found.macs)},
+                              {"bit operations", count_text(found.taken.bops)}};
+  std::string text = "\n" + columns(rows, "lr", 0);
+  if (!found.peak_node.empty()) text += format("  (the peak is at {})\n", found.peak_node);
+  return text;
 }
 
 std::string operators(const TfliteInspection& found) {
@@ -110,7 +122,7 @@ json tensor_value(const TfliteTensor& tensor) {
 }  // namespace
 
 std::string to_text(const TfliteInspection& found, bool verbose) {
-  std::string text = head(found) + sizes(found) + operators(found);
+  std::string text = head(found) + sizes(found) + resources(found) + operators(found);
   text += verbose ? tensors(found) : "  (tensors with their bytes: -v)\n";
   if (!found.notes.empty()) text += "\nnotes\n";
   for (const std::string& note : found.notes) text += format("  {}\n", note);
@@ -136,6 +148,12 @@ json to_document(const TfliteInspection& found) {
           {"types", pairs_value(found.types)},
           {"bytes", pairs_value(found.sizes)},
           {"bytes_of_no_tensor", found.unowned},
+          {"constant_bytes", found.taken.constants},
+          {"peak_activation_bytes", optional_value(found.taken.activations)},
+          {"peak_node", found.peak_node},
+          {"total_bytes", optional_value(found.taken.total())},
+          {"macs", optional_value(found.macs)},
+          {"bops", optional_value(found.taken.bops)},
           {"operators", ops},
           {"tensors", all},
           {"signatures", found.signatures},

@@ -38,8 +38,11 @@ struct TfliteInspection {
   std::vector<std::pair<std::string, int64_t>> ops;    // "CONV_2D v3" by count, then name
   std::vector<std::pair<std::string, int64_t>> types;  // element types of what operators compute, by count
   std::vector<std::pair<std::string, int64_t>> sizes;  // bytes by kind, the largest first
-  int64_t unowned = 0;                                 // bytes that belong to no tensor
-  std::vector<TfliteOperator> operators;               // of the first graph
+  Resources taken;                                     // in the order of the operators
+  std::string peak_node;
+  std::optional<int64_t> macs;
+  int64_t unowned = 0;                    // bytes that belong to no tensor
+  std::vector<TfliteOperator> operators;  // of the first graph
   std::vector<TfliteTensor> tensors;
   std::vector<std::string> signatures;
   std::vector<std::pair<std::string, std::string>> metadata;  // values that are text, else "12 bytes"

@@ -31,17 +31,19 @@ int64_t weight_bytes(const ir::Graph& graph) {
 
 }  // namespace
 
+bool is_inside(const ir::Graph& graph, const std::vector<select::Capability>& capabilities, ir::ValueId v) {
+  const std::vector<ir::NodeId>& readers = ir::value_at(graph, v).consumers;
+  return !readers.empty() && !ir::is_output(graph, v) &&
+         std::all_of(readers.begin(), readers.end(), [&](ir::NodeId reader) {
+           const std::vector<ir::ValueId>& joined = capabilities[static_cast<size_t>(reader)].joined;
+           return std::find(joined.begin(), joined.end(), v) != joined.end();
+         });
+}
+
 std::optional<budget::MemoryGraph> memory_of(const ir::Graph& graph, const ir::Graph& sized,
                                              const std::vector<select::Capability>& capabilities,
                                              const std::function<int(ir::ValueId)>& bits_of) {
-  const auto inside = [&](ir::ValueId v) {
-    const std::vector<ir::NodeId>& readers = ir::value_at(graph, v).consumers;
-    return !readers.empty() && !ir::is_output(graph, v) &&
-           std::all_of(readers.begin(), readers.end(), [&](ir::NodeId reader) {
-             const std::vector<ir::ValueId>& joined = capabilities[static_cast<size_t>(reader)].joined;
-             return std::find(joined.begin(), joined.end(), v) != joined.end();
-           });
-  };
+  const auto inside = [&](ir::ValueId v) { return is_inside(graph, capabilities, v); };
   const auto bytes_of = [&](ir::ValueId v) -> std::optional<int64_t> {
     const std::optional<ir::Dims> dims = ir::static_dims(sized, v);
     if (!dims) return std::nullopt;

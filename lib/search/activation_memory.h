@@ -16,9 +16,12 @@
 
 namespace qc {
 
+/// A value that exists nowhere: within what the target computes as one (Capability::joined).
+bool is_inside(const ir::Graph& graph, const std::vector<select::Capability>& capabilities, ir::ValueId v);
+
 /// Bytes and lifetimes of the values of a graph; nothing where a size is unknown. `sized`: the same graph
-/// with the shapes of a real run; `bits_of`: bits that an element takes. Values within what the target
-/// computes as one (Capability::joined) take nothing.
+/// with the shapes of a real run; `bits_of`: bits that an element takes. Values that are
+/// inside take nothing.
 std::optional<budget::MemoryGraph> memory_of(const ir::Graph& graph, const ir::Graph& sized,
                                              const std::vector<select::Capability>& capabilities,
                                              const std::function<int(ir::ValueId)>& bits_of);

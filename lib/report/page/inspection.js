@@ -28,11 +28,13 @@ views.inspection = (found) => {
   }
   entries.push(['activations alive at once', bytesText(found.peak_activation_bytes),
     [quantized ? '' : `${bytesText(found.quantized_peak_activation_bytes)} for ${found.target}`, found.peak_node && `at ${found.peak_node}`].filter(Boolean).join(', '), 'peak']);
+  entries.push(['weights and activations', bytesText(found.total_bytes), quantized ? 'as stored' : `${bytesText(found.quantized_total_bytes)} for ${found.target}`, 'total']);
   entries.push(['multiply-accumulates', countText(found.macs), `${countText(found.parameters)} parameters`, 'macs']);
+  entries.push(['bit operations', countText(found.bops), quantized ? 'products times the bits of both operands' : `${countText(found.quantized_bops)} for ${found.target}`, 'bops']);
   const leaves = found.nodes.map((node) => ({name: node.node, bytes: node.constant_bytes, group: node.op_type}));
   return [
     h('header', null, h('h1', null, found.model.file),
-      h('p', {class: 'verdict soft'}, quantized ? 'Quantized already.' : `Float; what ${found.target} would make of it, without looking at images.`), figures(entries), portsTable(found)),
+      h('p', {class: 'verdict soft'}, quantized ? (found.weights_alone ? 'Weights in fewer bits, activations in float.' : 'Quantized already.') : `Float; what ${found.target} would make of it, without looking at images.`), figures(entries), portsTable(found)),
     !quantized && whyNot(found),
     section('layers', 'Layers', inspectedLayers(found).element),
     leaves.some((leaf) => leaf.bytes > 0) && section('bytes', 'Constants by layer', treemap('Constants by layer', leaves)),
@@ -91,6 +93,8 @@ views.tflite = (found) => {
   return [
     h('header', null, h('h1', null, found.model.file), h('p', {class: 'verdict soft'}, `TFLite${found.quantized ? ', quantized' : ''}${found.description ? ` – ${found.description}` : ''}`),
       figures([['file', bytesText(found.model.size), counted(found.graphs, 'graph'), 'size'],
+        ['weights and activations', bytesText(found.total_bytes), `${bytesText(found.constant_bytes)} and ${bytesText(found.peak_activation_bytes)} alive at once`, 'total'],
+        ['bit operations', countText(found.bops), `${countText(found.macs)} multiply-accumulates`, 'bops'],
         ['operators', String(found.operators.length), `${Object.keys(found.ops).length} kinds`, 'operators'],
         ['tensors', String(found.tensors.length), Object.entries(found.types).map(([type, count]) => `${count} ${type}`).join(', '), 'tensors']]), portsTable(found)),
     section('layers', 'Operators', table({label: 'Operators', noun: 'operator', tall: true, rows: found.operators.map((op, i) => ({...op, i})), columns: [

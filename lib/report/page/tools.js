@@ -34,7 +34,8 @@ function countText(count) {
   if (count === null || count === undefined) return '?';
   if (count < 1e3) return String(count);
   if (count < 1e6) return `${(count / 1e3).toFixed(1)} k`;
-  return count < 1e9 ? `${(count / 1e6).toFixed(2)} M` : `${(count / 1e9).toFixed(2)} G`;
+  if (count < 1e9) return `${(count / 1e6).toFixed(2)} M`;
+  return count < 1e12 ? `${(count / 1e9).toFixed(2)} G` : `${(count / 1e12).toFixed(2)} T`;
 }
 function decibel(value) {
   if (value === null || value === undefined) return '–';

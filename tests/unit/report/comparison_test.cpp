@@ -81,8 +81,8 @@ Inspection sample_inspection() {
                  node("softmax", "Softmax", "[batch,1000]", 0, false, "rounds every probability to 1/255"),
                  node("wobble", "my.Wobble", "", 12, false, "op of domain 'my'")};
   found.nodes[0].macs = 10838016;
-  found.peak_activations = 6422528;
-  found.peak_activations_quantized = 1605632;
+  found.as_stored = {3504, 6422528, 10838016.0 * 32 * 32};
+  found.on_target = {1040, 1605632, 10838016.0 * 8 * 8};
   found.peak_node = "conv1";
   found.macs = 10838016;
   found.notes = {"3 initializers are inputs as well; a conversion makes them constants"};
@@ -121,7 +121,8 @@ TEST_CASE("an inspection prints as the golden text and JSON", "[report]") {
 TEST_CASE("an inspection of a quantized file shows bits and scales, and no target", "[report]") {
   Inspection found = sample_inspection();
   found.quantized = true;
-  found.peak_activations.reset();
+  found.as_stored.activations.reset();
+  found.as_stored.bops.reset();
   found.macs.reset();
   found.nodes[0].weight_params = "int8, 32 scales";
   found.nodes[0].output_params = "uint8 scale 0.0235294 zero_point 0";

@@ -24,6 +24,7 @@ Inspection first() {
   found.file_size = 5000;
   found.opset = 13;
   found.macs = 100;
+  found.as_stored = {4400, 600, 102400.0};
   found.nodes = {layer("fc1", "Gemm", 4000, ""), layer("relu", "Relu", 0, ""), layer("fc2", "Gemm", 400, "")};
   return found;
 }
@@ -33,6 +34,7 @@ Inspection second() {
   found.model = "b.onnx";
   found.file_size = 2000;
   found.macs.reset();
+  found.as_stored = {1400, {}, {}};
   found.nodes = {layer("fc1", "Gemm", 1000, "int8, 8 scales"), layer("fc2", "Gemm", 400, ""),
                  layer("softmax", "Softmax", 0, "")};
   return found;
@@ -56,8 +58,10 @@ TEST_CASE("what changed between two models is found layer by layer", "[inspect]"
   CHECK(to_text(found, false) ==
         "                             a.onnx  b.onnx\n"
         "  file                       5.0 kB  2.0 kB\n"
-        "  constants                  4.4 kB  1.4 kB\n"
-        "  activations alive at once       ?       ?\n"
+        "  weights                    4.4 kB  1.4 kB\n"
+        "  activations alive at once   600 B       ?\n"
+        "  both together              5.0 kB       ?\n"
+        "  bit operations             102400       ?\n"
         "  nodes                           3       3\n"
         "  parameters                      0       0\n"
         "  multiply-accumulates          100       ?\n"
@@ -70,7 +74,7 @@ TEST_CASE("what changed between two models is found layer by layer", "[inspect]"
   const nlohmann::json document = nlohmann::json::parse(to_json(found));
   CHECK(document["a"] == "a.onnx");
   CHECK(document["layers"][0]["a_bytes"] == 4000);
-  CHECK(document["totals"][5]["b"].is_null());
+  CHECK(document["totals"][7]["b"].is_null());
 }
 
 TEST_CASE("a model does not differ from itself", "[inspect]") {
@@ -98,7 +102,7 @@ TEST_CASE("operators of TFLite files are matched by what they make", "[inspect]"
   CHECK(found.layers[0].layer == "y");
   REQUIRE(found.layers[0].fields.size() == 1);
   CHECK(found.layers[0].fields[0].a == "float32");
-  REQUIRE(found.totals.size() == 5);  // file, graph, scales, weights, operators
+  REQUIRE(found.totals.size() == 8);  // file, three kinds, what they take, operators
   CHECK(found.totals[2].what == "scales");
   CHECK(found.totals[2].a == 0);
   CHECK(found.totals[2].b == 8);

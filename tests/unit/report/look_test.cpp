@@ -8,6 +8,7 @@
 #include "compare.h"
 #include "describe/assemble_report.h"
 #include "inspect.h"
+#include "ir/edit.h"
 #include "onnx_io/onnx_io.h"
 #include "quantized_nodes.h"
 #include "support/tiny_models.h"
@@ -71,12 +72,16 @@ TEST_CASE("inspect counts what is in the sample and what becomes of it", "[inspe
   const report::InspectedNode& conv = row(found, "stem/conv");
   CHECK(conv.parameters == 16 * 3 * 3 * 3);
   CHECK(conv.constant_bytes == conv.parameters * 4);
-  CHECK(conv.quantized_bytes == conv.parameters + 16 * 4);  // int8 and a float scale for each channel
+  // int8, a float scale for each channel, and the bias that the BatchNormalization becomes.
+  CHECK(conv.quantized_bytes == conv.parameters + 16 * 4 + 16 * 4);
   CHECK(conv.macs == int64_t{16 * 3 * 3 * 3} * 32 * 32);
   CHECK(conv.could_be_integer);
   CHECK(row(found, "stem/norm").reason == "becomes part of stem/conv");
   CHECK_FALSE(row(found, "block3/depthwise/hardsigmoid").could_be_integer);
-  CHECK(found.peak_activations == 4 * found.peak_activations_quantized.value());
+  CHECK(found.as_stored.activations == 4 * found.on_target.activations.value());
+  CHECK(found.as_stored.bops == static_cast<double>(found.macs.value()) * 32 * 32);
+  CHECK(found.on_target.bops == static_cast<double>(found.macs.value()) * 8 * 8);
+  CHECK(row(found, "stem/norm").quantized_bytes == 0);
 }
 
 TEST_CASE("inspect sees a ConvTranspose as what a conversion makes of it", "[inspect]") {
@@ -146,9 +151,12 @@ TEST_CASE("inspect finds the weights of float layers behind Cast and Mul", "[ins
     CHECK_FALSE(node.integer_kernel);
   }
   CHECK(working == 1);
-  REQUIRE(found.largest.size() == 3);  // y, x and x as integers; neither the weight nor x once more
+  REQUIRE(found.largest.size() == 2);  // y and x as integers; neither the weight nor x once more
   CHECK(found.largest[0].bytes == 4 * 8 * 8 * 4);
-  CHECK(found.largest[2].bytes == 3 * 8 * 8);
+  CHECK(found.largest[1].bytes == 3 * 8 * 8);
+  CHECK(found.as_stored.activations == 4 * 8 * 8 * 4 + 3 * 8 * 8);
+  CHECK(found.as_stored.constants == 12 + 16 + 4 + 1);  // and x's scale and zero point
+  CHECK(found.as_stored.bops == 3.0 * 4 * 64 * 8 * 8);
 }
 
 TEST_CASE("inspect knows the most bytes of activations alive at once", "[inspect]") {
@@ -159,8 +167,35 @@ TEST_CASE("inspect knows the most bytes of activations alive at once", "[inspect
   tiny::output(g, tiny::node(g, "Add", {x, b}), "y");
   const TemporaryFile file(".onnx");
   const report::Inspection found = inspect(write(g, file), "int8");
-  CHECK(found.peak_activations == 3 * 64 * 4);
-  CHECK(found.peak_activations_quantized == 3 * 64);
+  CHECK(found.as_stored.activations == 3 * 64 * 4);
+  CHECK(found.on_target.activations == 3 * 64);
+}
+
+TEST_CASE("inspect counts what a quantized file rounds with the bits of its integers", "[inspect]") {
+  const TemporaryFile file(".onnx");
+  const report::Inspection found = inspect(write(quantized_conv(), file), "int8");
+  CHECK(found.as_stored.activations ==
+        3 * 8 * 8 + 4 * 6 * 6);  // as uint8, of which the Conv reads and writes
+  CHECK(found.as_stored.bops == 4.0 * 27 * 36 * 8 * 8);
+  CHECK(found.as_stored.total() == found.as_stored.constants + 3 * 8 * 8 + 4 * 6 * 6);
+  CHECK(found.largest.at(0).bytes == 3 * 8 * 8);
+}
+
+TEST_CASE("inspect counts products that round at run time", "[inspect]") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {2, 16});
+  const ir::ValueId w = tiny::constant(g, ir::make_tensor(std::vector<int8_t>(16 * 8, 5), {16, 8}));
+  const ir::ValueId scale = tiny::constant_f(g, {0.1f});
+  const ir::ValueId product = tiny::node(g, "DynamicQuantizeMatMul", {x, w, scale}, {}, tiny::Dims{2, 8});
+  ir::node_at(g, ir::value_at(g, product).producer).domain = "com.microsoft";
+  g.opset_imports.emplace_back("com.microsoft", 1);
+  tiny::output(g, product, "y");
+  const TemporaryFile file(".onnx");
+  const report::Inspection found = inspect(write(g, file), "int8");
+  CHECK(found.quantized);
+  CHECK(found.macs == 2 * 16 * 8);
+  CHECK(found.as_stored.bops == 2.0 * 16 * 8 * 8 * 8);
+  CHECK(found.as_stored.activations == 4 * (2 * 16 + 2 * 8));
 }
 
 TEST_CASE("inspect shows bits and scales of a quantized file", "[inspect]") {
