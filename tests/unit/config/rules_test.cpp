@@ -231,10 +231,10 @@ TEST_CASE("every list of widths that leaves nothing to choose is told, all at on
       {"7/activation_n_bits/0:", "expected a whole number"},
       {"action/activation_n_bits:", "nothing to choose from"}};
   REQUIRE(told.size() == std::size(kExpected));
-  for (const auto& [place, cause] : kExpected) {
-    CAPTURE(place);
+  for (const auto& expected : kExpected) {
+    CAPTURE(expected.first);
     CHECK(std::any_of(told.begin(), told.end(), [&](const std::string& one) {
-      return one.find(place) != std::string::npos && one.find(cause) != std::string::npos;
+      return one.find(expected.first) != std::string::npos && one.find(expected.second) != std::string::npos;
     }));
   }
 }

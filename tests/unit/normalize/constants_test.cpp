@@ -200,17 +200,17 @@ TEST_CASE("what followed from a free batch is constant once the batch is fixed",
 }
 
 TEST_CASE("weights below the smallest normal float become zero, and nothing else does") {
-  using limits = std::numeric_limits<float>;
+  using Limits = std::numeric_limits<float>;
   ir::Graph g = graph();
   const ir::ValueId x = input(g, "x", {1, 4});
   const ir::ValueId weight = constant_f(
-      g, {1e-39f, -1e-40f, limits::denorm_min(), limits::min(), -limits::min(), -0.0f, 1.0f, -2.0f}, {4, 2});
+      g, {1e-39f, -1e-40f, Limits::denorm_min(), Limits::min(), -Limits::min(), -0.0f, 1.0f, -2.0f}, {4, 2});
   const ir::ValueId guard = constant(g, 1e-40f);
   output(g, add(g, matmul(g, x, weight), guard), "y");
   CHECK(normalize::flush_subnormals(g) == 1);
   const auto found = value(g, weight).constant->as<float>();
   CHECK(std::vector<float>(found.begin(), found.end()) ==
-        std::vector<float>{0, 0, 0, limits::min(), -limits::min(), 0, 1, -2});
+        std::vector<float>{0, 0, 0, Limits::min(), -Limits::min(), 0, 1, -2});
   CHECK(value(g, guard).constant->as<float>()[0] == 1e-40f);
   CHECK(normalize::flush_subnormals(g) == 0);
 }

@@ -223,7 +223,7 @@ TEST_CASE("a product of matrices of rank 3 has its bias in a .tflite that stands
   };
   ir::Graph g = tiny::graph();
   build(g, input(g, "x", {1, 3, 12, 10}));
-  const auto adds = [&](std::vector<std::string> settings) {
+  const auto adds = [&](const std::vector<std::string>& settings) {
     return operators_of(convert_graph(g, settings).tflite, "ADD");
   };
   for (const char* target : {"int8", "litert", "tflm", "ethos-u"}) {

@@ -138,7 +138,7 @@ TEST_CASE("larger images are made by convolutions where that is faster", "[liter
         tiny::conv_transpose(g, tiny::relu(g, conv(g, x, 8)), 6, {.kernel = 4, .stride = 2, .pad = 1});
     output(g, conv(g, tiny::relu(g, tiny::batch_norm(g, up)), 4), "y");
   };
-  const auto operators = [&](std::vector<std::string> settings, const char* op) {
+  const auto operators = [&](const std::vector<std::string>& settings, const char* op) {
     ir::Graph g = tiny::graph();
     build(g, input(g, "x", {1, 3, 12, 10}));
     return operators_of(convert_graph(g, settings).tflite, op);
@@ -170,7 +170,7 @@ TEST_CASE("longer signals are made by convolutions without a TRANSPOSE", "[liter
                       skip = node(g, "Conv", {first, constant(g, random_tensor({6, 6, 1}, 8, -0.5f, 0.5f))});
     output(g, up(g, tiny::add(g, first, skip), 6, 2, 0), "y");
   };
-  const auto operators = [&](std::vector<std::string> settings, const char* op) {
+  const auto operators = [&](const std::vector<std::string>& settings, const char* op) {
     ir::Graph g = tiny::graph();
     build(g, input(g, "x", {1, 3, 20}));
     return operators_of(convert_graph(g, settings).tflite, op);

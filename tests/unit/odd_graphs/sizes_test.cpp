@@ -125,7 +125,7 @@ TEST_CASE("shapes that the file states wrongly are not believed", "[litert]") {
 
 TEST_CASE("sizes are those of a run where shape inference finds others", "[litert]") {
   const std::vector<std::string> floats{"/output/formats=[\"tflite\"]", "/output/tflite/form=float32"};
-  const auto up = [](std::vector<int64_t> weight, tiny::Attributes attributes) {
+  const auto up = [](const std::vector<int64_t>& weight, const tiny::Attributes& attributes) {
     return [=](ir::Graph& g, ir::ValueId x) {
       const ir::ValueId w = constant(g, random_tensor(weight, 5));
       output(g, node(g, "ConvTranspose", {x, w}, attributes), "y");

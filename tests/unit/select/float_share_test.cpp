@@ -69,7 +69,7 @@ TEST_CASE("what a rule has on integers stays there, and a Relu stays with its co
 
 TEST_CASE("a share of float for some groups goes to these alone, and to no more of them than are enough") {
   const Chain chain({0.001, 0.02, 0.001, 0.05, 0.001}, {10, 10, 10, 10, 10});
-  const auto spend = [&](select::ShareLimits limits) {
+  const auto spend = [&](const select::ShareLimits& limits) {
     return select::spend_float_share(chain.graph, chain.capabilities, chain.noise, chain.elements,
                                      chain.everything(), 1000, limits);
   };
