@@ -333,10 +333,12 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   const std::vector<ir::Tensor> to_run = at_hand.to_run();
   if (!at_hand.runs) result.report.notes.push_back(unmeasured_note());
   run::infer_shapes(graph, doors);
-  raise_opset_checked(graph, 13, runners, to_run, diagnostics);
   normalize::Options rewriting = normalize_options(to_run, doors);
   rewriting.merge_branches = false;
-  const auto applied = normalize::normalize(graph, runners, rewriting, diagnostics);
+  const auto opened = normalize::take_branches(graph, runners, rewriting, diagnostics);
+  raise_opset_checked(graph, 13, runners, to_run, diagnostics);
+  const auto applied =
+      normalize::sum_of(opened, normalize::normalize(graph, runners, rewriting, diagnostics));
   run::infer_shapes(graph, doors);
   check_explained(result.report, graph, options.explain);
 

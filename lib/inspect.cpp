@@ -106,6 +106,7 @@ ir::Graph rewritten(const ir::Graph& graph, const target::TargetSpec& target, co
   Diagnostics diagnostics;
   try {
     normalize::Options options;
+    options.bodies = opened_bodies();
     options.sub_pixel = sub_pixel_of({}, target);
     normalize::normalize(copy, runners, options, diagnostics);
     run::infer_shapes(copy, doors);

@@ -147,14 +147,16 @@ ConvertResult convert(const ConvertOptions& options) {
   const std::vector<ir::Tensor> to_run = at_hand.to_run();
   const FileScene files_scene{config, target, outputs, doors, sample};
   run::infer_shapes(graph, doors);  // some rules of raising ask for ranks
+  normalize::Options rewriting = normalize_options(to_run, doors);
+  rewriting.sub_pixel = sub_pixel_of(config, target);
+  const auto opened = normalize::take_branches(graph, runners, rewriting, diagnostics);
   raise_opset_checked(graph, opset_wanted(config), runners, to_run, diagnostics);
   if (config::writes(config, "onnx") && config::rounds_activations(config))
     raise_for_gelu(graph, runners, to_run, result.report.notes);
 
   // From here the graph is in its plainest spelling and its topology is fixed.
-  normalize::Options rewriting = normalize_options(to_run, doors);
-  rewriting.sub_pixel = sub_pixel_of(config, target);
-  const auto applied = normalize::normalize(graph, runners, rewriting, diagnostics);
+  const auto applied =
+      normalize::sum_of(opened, normalize::normalize(graph, runners, rewriting, diagnostics));
   run::infer_shapes(graph, doors);
   check_explained(result.report, graph, options.explain);
   if (wants(options, "normalize")) result.dumped += ir::dump(graph);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "onnx_io/bodies.h"
 #include "onnx_io/onnx_io.h"
 #include "version.h"
 
@@ -118,10 +119,15 @@ void fix_batch(ir::Graph& graph) {
       }
 }
 
+normalize::Bodies opened_bodies() {
+  return {onnx_io::read_body, onnx_io::names_in_bodies};
+}
+
 normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, const run::Doors& doors) {
   normalize::Options options;
   options.check_inputs = sample;
   options.infer_shapes = [doors](ir::Graph& graph) { run::infer_shapes(graph, doors); };
+  options.bodies = opened_bodies();
   return options;
 }
 

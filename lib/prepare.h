@@ -48,6 +48,9 @@ bool leaves_batch_free(const ir::Value& input);
 /// that exporters compute from it are constants then.
 void fix_batch(ir::Graph& graph);
 
+/// How rewrites look into bodies.
+normalize::Bodies opened_bodies();
+
 /// Rewrites are checked on this sample; shapes are the runtime's.
 normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, const run::Doors& doors);
 

@@ -29,6 +29,9 @@ int plain(Graph& graph, run::RunnerFactory&, const Options&) {
 int computed(Graph& graph, run::RunnerFactory& runners, const Options&) {
   return fold_constants(graph, runners);
 }
+int branched(Graph& graph, run::RunnerFactory&, const Options& options) {
+  return inline_if(graph, options.bodies);
+}
 int merged(Graph& graph, run::RunnerFactory&, const Options& options) {
   return options.merge_branches ? merge_branches(graph) : 0;
 }
@@ -39,7 +42,8 @@ int chosen(Graph& graph, run::RunnerFactory&, const Options& options) {
 struct Row {
   RewriteInfo info;
   Rewrite apply;
-  bool settled = false;  // waits for a round in which nothing else changes
+  bool settled = false;         // waits for a round in which nothing else changes
+  bool fixes_branches = false;  // one of take_branches()
 };
 
 // Constants and shapes first, because everything else asks for them; then one spelling for each idea; then
@@ -47,8 +51,15 @@ struct Row {
 // one filter, which is harder to quantize). Sub and Div go last: until then they are what idioms are
 // recognised by. A ConvTranspose is one layer to all others, and becomes several when they are done with it.
 constexpr Row kTable[] = {
-    {{"fold_shapes", "Shape arithmetic with a fixed result becomes a constant."}, plain<fold_shapes>},
-    {{"fold_constants", "What depends on constants alone is computed once."}, computed},
+    {{"fold_shapes", "Shape arithmetic with a fixed result becomes a constant."},
+     plain<fold_shapes>,
+     false,
+     true},
+    {{"fold_constants", "What depends on constants alone is computed once."}, computed, false, true},
+    {{"inline_if", "An If whose condition is fixed becomes the branch that it takes."},
+     branched,
+     false,
+     true},
     {{"remove_no_ops", "Nodes that hand their input on unchanged are removed."}, plain<remove_no_ops>},
     {{"split_fused", "FusedConv and FusedGemm become the ops that ONNX Runtime had joined."},
      plain<split_fused>},
@@ -108,8 +119,11 @@ constexpr int kMostRounds = 64;
 /// Sees the graph after each rewrite that changed something and may put it back; false: it did.
 using Inspect = std::function<bool(size_t row, int count)>;
 
-void apply_all(Graph& graph, run::RunnerFactory& runners, const Options& options, const Inspect& inspect) {
-  std::array<bool, kRewrites> disabled{};
+using Rows = std::array<bool, kRewrites>;
+
+void apply_all(Graph& graph, run::RunnerFactory& runners, const Options& options, const Rows& left_out,
+               const Inspect& inspect) {
+  Rows disabled = left_out;
   for (int round = 0; round < kMostRounds; ++round) {
     if (options.infer_shapes) options.infer_shapes(graph);
     bool changed = false;
@@ -262,10 +276,10 @@ class Tally {
 
 /// One rewrite at a time, a check behind each; the guilty are undone and not tried again.
 std::vector<Applied> apply_checked(Graph& graph, run::RunnerFactory& runners, const Options& options,
-                                   const Checker& checker, Diagnostics& diagnostics) {
+                                   const Rows& left_out, const Checker& checker, Diagnostics& diagnostics) {
   Tally tally;
   Graph good = graph;
-  apply_all(graph, runners, options, [&](size_t row, int count) {
+  apply_all(graph, runners, options, left_out, [&](size_t row, int count) {
     const double change = checker.change(graph);
     Applied& entry = tally.at(row);
     if (change <= options.tolerance) {
@@ -284,6 +298,40 @@ std::vector<Applied> apply_checked(Graph& graph, run::RunnerFactory& runners, co
     return false;
   });
   return tally.result();
+}
+
+std::vector<Applied> apply(Graph& graph, run::RunnerFactory& runners, const Options& options,
+                           const Rows& left_out, Diagnostics& diagnostics) {
+  const Checker checker(graph, runners, options);
+  const Graph original = graph;
+  Tally tally;
+  bool sound = true;
+  try {
+    apply_all(graph, runners, options, left_out, [&](size_t row, int count) {
+      tally.add(row, count);
+      return true;
+    });
+  } catch (const Error&) {  // the runtime refused a rewritten graph
+    if (!checker.active()) throw;
+    sound = false;
+  }
+  std::vector<Applied> done = tally.result();
+  if (checker.active() && !done.empty()) {
+    const double change = sound ? checker.change(graph) : std::numeric_limits<double>::infinity();
+    for (Applied& entry : done) entry.change = change;
+    if (change > options.tolerance) {
+      graph = original;
+      done = apply_checked(graph, runners, options, left_out, checker, diagnostics);
+    }
+  }
+  ir::remove_dead(graph);
+  ir::verify(graph);
+  return done;
+}
+
+bool holds(const std::vector<Applied>& applied, std::string_view rewrite) {
+  return std::any_of(applied.begin(), applied.end(),
+                     [&](const Applied& one) { return one.rewrite == rewrite && !one.undone; });
 }
 
 }  // namespace
@@ -320,31 +368,38 @@ std::span<const RewriteInfo> rewrites() {
 std::vector<Applied> normalize(Graph& graph, run::RunnerFactory& runners, const Options& options,
                                Diagnostics& diagnostics) {
   check_arities(graph);
-  const Checker checker(graph, runners, options);
-  const Graph original = graph;
-  Tally tally;
-  bool sound = true;
-  try {
-    apply_all(graph, runners, options, [&](size_t row, int count) {
-      tally.add(row, count);
-      return true;
-    });
-  } catch (const Error&) {  // the runtime refused a rewritten graph
-    if (!checker.active()) throw;
-    sound = false;
-  }
-  std::vector<Applied> done = tally.result();
-  if (checker.active() && !done.empty()) {
-    const double change = sound ? checker.change(graph) : std::numeric_limits<double>::infinity();
-    for (Applied& entry : done) entry.change = change;
-    if (change > options.tolerance) {
-      graph = original;
-      done = apply_checked(graph, runners, options, checker, diagnostics);
-    }
-  }
-  ir::remove_dead(graph);
-  ir::verify(graph);
+  return apply(graph, runners, options, {}, diagnostics);
+}
+
+std::vector<Applied> take_branches(Graph& graph, run::RunnerFactory& runners, const Options& options,
+                                   Diagnostics& diagnostics) {
+  const bool any = std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                               [](const Node& node) { return !node.erased && ir::standard_op(node, "If"); });
+  if (!any) return {};
+  check_arities(graph);
+  Rows left_out{};
+  for (size_t row = 0; row < kRewrites; ++row) left_out[row] = !kTable[row].fixes_branches;
+  Graph opened = graph;
+  std::vector<Applied> done = apply(opened, runners, options, left_out, diagnostics);
+  if (!holds(done, "inline_if")) return {};
+  graph = std::move(opened);
   return done;
+}
+
+std::vector<Applied> sum_of(const std::vector<Applied>& first, const std::vector<Applied>& second) {
+  std::vector<Applied> both;
+  for (const RewriteInfo& info : rewrites())
+    for (const bool undone : {false, true}) {
+      Applied sum{std::string(info.name), 0, 0, undone};
+      for (const auto* part : {&first, &second})
+        for (const Applied& one : *part)
+          if (one.rewrite == sum.rewrite && one.undone == undone) {
+            sum.count += one.count;
+            sum.change = std::max(sum.change, one.change);
+          }
+      if (sum.count > 0) both.push_back(sum);
+    }
+  return both;
 }
 
 void settle_sizes(Graph& graph, run::RunnerFactory& runners,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,14 @@ enum class SubPixel {
   kAlways,       // wherever it can be written so: XNNPACK
 };
 
+/// The bodies of If, Loop and Scan are bytes to the graph; these open them. Empty: they stay closed.
+struct Bodies {
+  /// One body; the values that it reads from outside, by their names, are its inputs. May throw Error.
+  std::function<ir::Graph(const ir::OpaqueAttribute&)> read;
+  /// What all bodies of the graph define, but for those of one node.
+  std::function<std::set<std::string>(const ir::Graph&, ir::NodeId but_for)> names;
+};
+
 struct Options {
   std::vector<ir::Tensor>
       check_inputs;         // one calibration input per graph input; empty: rewrites are not checked
@@ -31,6 +40,7 @@ struct Options {
   /// because folded constants settle further shapes; empty: rewrites see the shapes that the graph comes
   /// with.
   std::function<void(ir::Graph&)> infer_shapes;
+  Bodies bodies = {};
   SubPixel sub_pixel = SubPixel::kNever;
   bool merge_branches = true;  // not where each branch has a grid of its own already
 };
@@ -59,6 +69,15 @@ void check_arities(const ir::Graph& graph);
 /// check_arities() does.
 std::vector<Applied> normalize(ir::Graph& graph, run::RunnerFactory& runners, const Options& options,
                                Diagnostics& diagnostics);
+
+/// The rewrites that take the branch of an If whose condition is fixed, and no others: to be called before
+/// the opset is raised, because bodies are not. Without such an If the graph stays as it is, and nothing is
+/// run. Returns and throws as normalize() does.
+std::vector<Applied> take_branches(ir::Graph& graph, run::RunnerFactory& runners, const Options& options,
+                                   Diagnostics& diagnostics);
+
+/// Both together, in table order.
+std::vector<Applied> sum_of(const std::vector<Applied>& first, const std::vector<Applied>& second);
 
 /// For a graph whose free sizes were fixed after its rewrites: what its nodes computed from sizes becomes
 /// constant, as far as it follows. Ids stay. `infer_shapes` as in Options.

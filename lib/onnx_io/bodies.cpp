@@ -84,10 +84,10 @@ std::vector<std::string> outer_names(const onnx::AttributeProto& attribute) {
   return outer.names;
 }
 
-std::set<std::string> names_in_bodies(const ir::Graph& graph) {
+std::set<std::string> names_in_bodies(const ir::Graph& graph, ir::NodeId but_for) {
   std::set<std::string> names;
   for (const ir::Node& node : graph.nodes)
-    if (!node.erased)
+    if (!node.erased && (but_for == ir::kNone || &node != &graph.nodes[static_cast<size_t>(but_for)]))
       walk_bodies(node, [&](const onnx::GraphProto& body) { names.merge(defined_names(body)); });
   return names;
 }

@@ -18,9 +18,9 @@ namespace qc::onnx_io {
 /// the order of reading.
 std::vector<std::string> outer_names(const onnx::AttributeProto& attribute);
 
-/// Every value name that any body of the graph defines: new names must keep clear of them (ONNX forbids
-/// shadowing).
-std::set<std::string> names_in_bodies(const ir::Graph& graph);
+/// Every value name that any body of the graph defines, but for those of one node: new names must keep clear
+/// of them (ONNX forbids shadowing).
+std::set<std::string> names_in_bodies(const ir::Graph& graph, ir::NodeId but_for = ir::kNone);
 
 /// The op types of the standard domain inside the bodies of this node, each once, sorted.
 std::set<std::string> ops_in_bodies(const ir::Node& node);

@@ -22,6 +22,10 @@ ir::Graph read(const std::filesystem::path& path, Diagnostics& diagnostics);
 /// The same from bytes (fuzzing, tests); `folder` is where external data is looked for.
 ir::Graph parse(std::string_view bytes, const std::filesystem::path& folder, Diagnostics& diagnostics);
 
+/// The body in such an attribute of an If. What it reads from outside, by name, are its inputs; it imports no
+/// opsets, which are those of the model. Throws Error(kInput) where it is no sound graph.
+ir::Graph read_body(const ir::OpaqueAttribute& attribute);
+
 /// metadata_props of files that a conversion wrote: by which version, for which config.
 inline constexpr const char *kVersionKey = "qconvert.version", *kConfigKey = "qconvert.config";
 

@@ -453,6 +453,20 @@ ir::Graph parse(std::string_view bytes, const std::filesystem::path& folder, Dia
                   diagnostics);
 }
 
+ir::Graph read_body(const ir::OpaqueAttribute& attribute) {
+  onnx::AttributeProto proto;
+  Diagnostics diagnostics;
+  const bool parsed = proto.ParsePartialFromString(attribute.bytes) && proto.has_g();
+  Reader reader{format("the body '{}'", proto.name()), ExternalFiles({}), diagnostics, {}, {}};
+  if (!parsed) reader.problem("damaged", reader.place, "it is not a graph");
+  for (const std::string& name : outer_names(proto))
+    reader.graph.inputs.push_back(reader.define(name, "the world outside"));
+  read_graph(reader, *proto.mutable_g());
+  diagnostics.throw_if_errors(Exit::kInput);
+  ir::topological_order(reader.graph);  // throws for a cycle
+  return std::move(reader.graph);
+}
+
 ir::Graph parse(const plan::Written& file, Diagnostics& diagnostics) {
   ExternalFiles files{std::filesystem::path()};
   if (!file.external_name.empty()) files.add(file.external_name, file.external_bytes);
