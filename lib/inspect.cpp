@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/core_config.h"
+#include "describe/bodies.h"
 #include "ir/ops.h"
 #include "model_resources.h"
 #include "normalize/idioms.h"
@@ -308,6 +309,8 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
     found.target_description = target.description;
     const ir::Graph measured = rewritten(graph, target, doors, found.notes);
     by_name = fates(measured, target);
+    if (std::string kept = weights_in_bodies(measured, found.file_size); !kept.empty())
+      found.notes.push_back(std::move(kept));
     constants = constants_on(measured, target, by_name);
     taken = taken_as_stored(measured, target, runners);
     on_target = taken_on(measured, with_all_integers(target_name));

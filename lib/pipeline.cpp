@@ -17,6 +17,7 @@
 #include "deliver/time_written.h"
 #include "deliver/write_tflite.h"
 #include "describe/assemble_report.h"
+#include "describe/bodies.h"
 #include "describe/diagnose.h"
 #include "describe/hints.h"
 #include "describe/placement.h"
@@ -158,6 +159,7 @@ ConvertResult convert(const ConvertOptions& options) {
   const auto applied =
       normalize::sum_of(opened, normalize::normalize(graph, runners, rewriting, diagnostics));
   run::infer_shapes(graph, doors);
+  note(result.report.notes, weights_in_bodies(graph, result.report.float_size));
   check_explained(result.report, graph, options.explain);
   if (wants(options, "normalize")) result.dumped += ir::dump(graph);
   watch.lap("normalize");

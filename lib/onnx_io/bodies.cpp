@@ -98,6 +98,35 @@ std::set<std::string> ops_in_bodies(const ir::Node& node) {
   return ops;
 }
 
+int64_t float_bytes_in_bodies(const ir::Node& node) {
+  size_t bytes = 0;
+  const auto add = [&](const onnx::TensorProto& tensor) {
+    switch (tensor.data_type()) {
+      case onnx::TensorProto::FLOAT:
+      case onnx::TensorProto::DOUBLE:
+        bytes += sizeof(float) * static_cast<size_t>(tensor.float_data_size()) +
+                 sizeof(double) * static_cast<size_t>(tensor.double_data_size());
+        break;
+      case onnx::TensorProto::FLOAT16:
+      case onnx::TensorProto::BFLOAT16:
+        bytes += sizeof(uint16_t) * static_cast<size_t>(tensor.int32_data_size());
+        break;
+      default:
+        return;
+    }
+    bytes += tensor.raw_data().size();
+  };
+  walk_bodies(node, [&](const onnx::GraphProto& body) {
+    for (const auto& tensor : body.initializer()) add(tensor);
+    for (const auto& inner : body.node())
+      for (const auto& attribute : inner.attribute()) {
+        if (attribute.has_t()) add(attribute.t());
+        bytes += sizeof(float) * static_cast<size_t>(attribute.floats_size());
+      }
+  });
+  return static_cast<int64_t>(bytes);
+}
+
 Function function_in(const std::string& serialized) {
   onnx::FunctionProto proto;
   proto.ParsePartialFromString(serialized);

@@ -1,6 +1,5 @@
 // If with a fixed condition: which branch comes in, under which names, and what stays closed. Graphs go
 // through a file first, so that what bodies read is linked as the reader does it.
-#include <onnx/onnx_pb.h>
 #include <catch2/catch.hpp>
 
 #include "ir/edit.h"
@@ -8,6 +7,7 @@
 #include "normalize/rewrites.h"
 #include "onnx_io/onnx_io.h"
 #include "prepare.h"
+#include "support/branches.h"
 #include "support/tiny_models.h"
 #include "unit/normalize/try_rewrite.h"
 
@@ -15,43 +15,6 @@ using namespace qc;
 using namespace qc::tiny;
 
 namespace {
-
-using Build = std::function<void(ir::Graph&)>;
-
-/// A body; what it reads from outside are the inputs that `build` declares.
-ir::Attribute body(const std::string& name, const Build& build) {
-  ir::Graph g = graph(13, name);
-  build(g);
-  onnx::ModelProto model;
-  model.ParseFromString(onnx_io::write(g));
-  model.mutable_graph()->clear_input();
-  onnx::AttributeProto attribute;
-  attribute.set_name(name);
-  attribute.set_type(onnx::AttributeProto::GRAPH);
-  *attribute.mutable_g() = model.graph();
-  return {name, ir::OpaqueAttribute{attribute.SerializeAsString()}};
-}
-
-ir::ValueId truth(ir::Graph& g, bool value) {
-  return constant(g, ir::make_tensor(ir::DType::kBool, std::string(1, value ? '\1' : '\0'), {}));
-}
-
-ir::ValueId if_node(ir::Graph& g, ir::ValueId condition, const Build& then_branch, const Build& else_branch,
-                    Dims dims = {1, 4}) {
-  const ir::ValueId y =
-      node(g, "If", {condition}, {body("then_branch", then_branch), body("else_branch", else_branch)}, dims);
-  ir::value_at(g, y).dtype = ir::DType::kFloat;
-  return y;
-}
-
-ir::Graph through_file(const ir::Graph& g) {
-  Diagnostics diagnostics;
-  return onnx_io::parse(onnx_io::write(g), {}, diagnostics);
-}
-
-Build unary(const std::string& op, const std::string& read, const std::string& result) {
-  return [=](ir::Graph& b) { output(b, node(b, op, {input(b, read, {1, 4})}, {}, Dims{1, 4}), result); };
-}
 
 /// In rounds, as normalize() does it: types inside a branch are known when it is no branch any more.
 int open(ir::Graph& g) {

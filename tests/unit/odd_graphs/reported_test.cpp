@@ -8,6 +8,7 @@
 #include "inspect.h"
 #include "ir/edit.h"
 #include "onnx_io/onnx_io.h"
+#include "support/branches.h"
 #include "support/sqnr.h"
 #include "support/tiny_models.h"
 #include "unit/odd_graphs/odd_graphs.h"
@@ -42,6 +43,30 @@ TEST_CASE("a lone .tflite is reported by its own operators") {
 
   settings.back() = "/output/tflite/form=float32";
   CHECK(report::coverage(convert_graph(g, settings).report).integer == 0);
+}
+
+TEST_CASE("an If with a fixed condition is quantized, of another the notes say what stays") {
+  const auto branch = [](const std::string& result, unsigned seed) -> tiny::Branch {
+    return [=](ir::Graph& b) {
+      output(b, conv(b, tiny::input(b, "x", {1, 3, 12, 10}), 32, {}, seed), result);
+    };
+  };
+  for (const bool fixed : {true, false}) {
+    ir::Graph g = tiny::graph();
+    const ir::ValueId x = input(g, "x", {1, 3, 12, 10});
+    const ir::ValueId largest = node(g, "ReduceMax", {x}, {{"keepdims", int64_t{0}}}, tiny::Dims{});
+    const ir::ValueId condition =
+        fixed ? tiny::truth(g, true) : node(g, "Greater", {largest, constant(g, 0.0f)}, {}, tiny::Dims{});
+    const ir::ValueId y = tiny::if_node(g, condition, branch("t", 1), branch("e", 2), {1, 32, 12, 10});
+    output(g, conv(g, tiny::relu(g, y), 4), "y");
+    const Files files = convert_graph(g, {"/placement=full"});
+    CHECK(count_of(read_graph(files.onnx), "If") == (fixed ? 0 : 1));
+    const auto& notes = files.report.notes;
+    CHECK(std::any_of(notes.begin(), notes.end(), [](const std::string& note) {
+            return note.starts_with("7.2 kB of weights stay as they are") &&
+                   note.find("input 'x'") != std::string::npos;
+          }) == !fixed);
+  }
 }
 
 TEST_CASE("inspect refuses a node without its inputs in the words of a conversion") {
