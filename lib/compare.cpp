@@ -309,7 +309,7 @@ CompareResult compare(const CompareOptions& options) {
   check_labels(models, sample, *source, options, labels);
   std::vector<AllSeen> all(models.size(), AllSeen(static_cast<size_t>(source->size())));
   {
-    Progress progress("comparing", source->size(), "images");
+    Progress progress("comparing", source->size(), images::unit_of(*source) + "s");
     const int64_t files = static_cast<int64_t>(models.size());
     // Files are packed beside, first, as one of them takes longer than an image.
     parallel_for(files + source->size(), threads, [&](int64_t task, int) {
@@ -331,7 +331,8 @@ CompareResult compare(const CompareOptions& options) {
   for (ComparedFile& model : models) model.runner.reset();
 
   result.images = source->size();
-  result.preprocessing = images::describe(config.representative_dataset.preprocess);
+  result.unit = images::unit_of(*source);
+  result.preprocessing = source->description();
   for (size_t m = 1; m < models.size(); ++m)
     describe_accuracy(result.models[m], models[0].graph, models[m], all[m], options);
   if (time) describe_speed(result, timed, 1, options.latency_rounds, &report::ComparedModel::one_thread);

@@ -205,6 +205,7 @@ report::Survey survey(const SurveyOptions& options) {
   report::Survey survey;
   survey.model = options.convert.model.filename().string();
   survey.images = compared.images;
+  survey.unit = compared.unit;
   survey.best = options.best;
   report::SurveyRow as_float;
   as_float.name = "float32, as given";

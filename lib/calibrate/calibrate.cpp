@@ -154,7 +154,7 @@ std::vector<ir::Tensor> load_batch(const images::ImageSource& source, std::span<
       if (!std::equal(next[i].dims.begin() + 1, next[i].dims.end(), joined[i].dims.begin() + 1,
                       joined[i].dims.end()))
         throw Error(Exit::kInput, {"batch-shape", source.name(indices[k]),
-                                   "its shape differs from the image before it in the batch",
+                                   "its shape differs from the one before it in the batch",
                                    "set /representative_dataset/batch_size to 1"});
       joined[i].dims[0] += next[i].dims[0];
       bytes[i] += *next[i].bytes;
@@ -196,11 +196,12 @@ Error not_finite(const ir::Graph& graph, run::RunnerFactory& runners, const imag
     image = images[i];
     runner->run(source.load(image));
   }
-  return {
-      Exit::kInput,
-      {"not-finite", blamed < values.size() ? place_of(graph, values[blamed]) : "the model",
-       format("it gives NaN or infinity on image '{}'", source.name(image)),
-       "check preprocess.mean and preprocess.std against what the model was trained with, and that image"}};
+  return {Exit::kInput,
+          {"not-finite", blamed < values.size() ? place_of(graph, values[blamed]) : "the model",
+           format("it gives NaN or infinity on {} '{}'", images::unit_of(source), source.name(image)),
+           source.picture() ? "check preprocess.mean and preprocess.std against what the model was trained "
+                              "with, and that image"
+                            : "check the numbers in that file against what the model was trained with"}};
 }
 
 plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
@@ -246,7 +247,7 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
   often.keep_memory = true;
   often.runs = (runs + static_cast<int64_t>(workers) - 1) / static_cast<int64_t>(workers);
   const auto runner = runners.make(graph, std::move(taps), often);
-  Progress progress("calibrating", static_cast<int64_t>(indices.size()), "images");
+  Progress progress("calibrating", static_cast<int64_t>(indices.size()), images::unit_of(source) + "s");
   parallel_for(runs, options.threads, [&](int64_t i, int worker) {
     const int64_t first = i * batch;
     const auto these = indices.subspan(

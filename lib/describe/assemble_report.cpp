@@ -293,7 +293,8 @@ void finish_report(report::Report& report, const std::vector<normalize::Applied>
     report.notes.push_back(
         format("{} channels got a larger weight scale so that their int32 bias fits", guards.biases_raised));
   report.calibration_images = static_cast<int64_t>(split.calibration.size());
-  report.preprocessing = images::describe(config.representative_dataset.preprocess);
+  if (report.preprocessing.empty())  // what was read may have had no need of it (describe_calibration)
+    report.preprocessing = images::describe(config.representative_dataset.preprocess);
   report.warnings = diagnostics.warnings;
   report.timings = timings;
 }

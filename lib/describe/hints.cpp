@@ -228,11 +228,12 @@ void few_images(const HintScene& scene, std::vector<Hint>& hints) {
   const bool cut = scene.source.size() == scene.config.representative_dataset.max_images;
   hints.push_back(
       {"few_images",
-       format("Only {} images were calibrated on; ranges that rare images need are not known. {} or more are "
+       format("Only {0} {1}s were calibrated on; ranges that rare {1}s need are not known. {2} or more are "
               "usual.",
-              used, 4 * kFewImages),
+              used, images::unit_of(scene.source), 4 * kFewImages),
        cut ? format(R"({{"representative_dataset": {{"max_images": {}}}}})", 4 * kFewImages)
-           : std::string(R"({"representative_dataset": {"path": "a folder with more images"}})"),
+           : format(R"({{"representative_dataset": {{"path": "a folder with more {}s"}}}})",
+                    images::unit_of(scene.source)),
        {},
        {},
        {}});
@@ -283,10 +284,11 @@ void uniform_images(const HintScene& scene, std::vector<Hint>& hints) {
   const double median = nearest[nearest.size() / 2];
   if (median < kAlike) return;
   hints.push_back({"uniform_images",
-                   format("The calibration images are almost the same picture (of {} looked at, half have "
-                          "another with a correlation of {:.3f}): they teach what one of them does.",
-                          some.size(), median),
-                   R"({"representative_dataset": {"path": "a folder with unlike images"}})",
+                   format("The calibration {0}s are almost the same {0} (of {1} looked at, half have "
+                          "another with a correlation of {2:.3f}): they teach what one of them does.",
+                          images::unit_of(scene.source), some.size(), median),
+                   format(R"({{"representative_dataset": {{"path": "a folder with unlike {}s"}}}})",
+                          images::unit_of(scene.source)),
                    {},
                    {},
                    {}});
@@ -313,9 +315,10 @@ void unlike_images(const HintScene& scene, std::vector<Hint>& hints) {
   if (worst < kBeyond) return;
   hints.push_back(
       {"unlike_images",
-       format("Images held out have {:.1f} % of the values of {} outside all that calibration saw: "
-              "the calibration images are unlike others.",
-              100 * worst, where->name),
+       format("{0}s held out have {1:.1f} % of the values of {2} outside all that calibration saw: "
+              "the calibration {3}s are unlike others.",
+              scene.source.picture() ? "Image" : "Sample", 100 * worst, where->name,
+              images::unit_of(scene.source)),
        format(R"({{"representative_dataset": {{"max_images": {}}}}})",
               2 * scene.config.representative_dataset.max_images),
        {},
@@ -344,9 +347,9 @@ void saturation(const HintScene& scene, std::vector<Hint>& hints) {
       !guards_pairs(scene.config, scene.target))
     return;
   hints.push_back({"saturation",
-                   format("{} layers have sums that overflow 16 bits on x86 without VNNI, with images like "
+                   format("{} layers have sums that overflow 16 bits on x86 without VNNI, with {}s like "
                           "these.",
-                          scene.best.guards.likely_nodes),
+                          scene.best.guards.likely_nodes, images::unit_of(scene.source)),
                    R"({"saturation_guard": true})",
                    {},
                    {},

@@ -214,6 +214,8 @@ void describe_calibration(report::Report& report, const images::ImageSource& sou
                           const calibrate::Split& split, const config::RepresentativeDataset& dataset,
                           bool drawn) {
   report::CalibrationSet& set = report.calibration;
+  set.unit = images::unit_of(source);
+  report.preprocessing = source.description();
   set.images = static_cast<int64_t>(split.calibration.size());
   set.held_out = split.held_out == split.calibration ? 0 : static_cast<int64_t>(split.held_out.size());
   std::vector<std::string> names;

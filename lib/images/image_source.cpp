@@ -37,9 +37,13 @@ using Check = std::function<Finding(const Item&)>;
 
 class FolderSource : public ImageSource {
  public:
-  FolderSource(std::vector<Item> items, Load load, std::optional<PictureAt> picture)
-      : items_(std::move(items)), load_(std::move(load)), picture_(picture) {}
+  FolderSource(std::vector<Item> items, Load load, std::optional<PictureAt> picture, std::string description)
+      : items_(std::move(items)),
+        load_(std::move(load)),
+        picture_(picture),
+        description_(std::move(description)) {}
   std::optional<PictureAt> picture() const override { return picture_; }
+  std::string description() const override { return description_; }
   int64_t size() const override { return std::ssize(items_); }
   std::string name(int64_t index) const override { return items_[static_cast<size_t>(index)].name; }
   std::vector<ir::Tensor> load(int64_t index) const override {
@@ -72,6 +76,7 @@ class FolderSource : public ImageSource {
   std::vector<Item> items_;
   Load load_;
   std::optional<PictureAt> picture_;
+  std::string description_;
   mutable std::mutex mutex_;
   mutable std::optional<Error> all_;
 };
@@ -212,6 +217,20 @@ Finding check_pb(const Item& item, const Inputs& inputs) {
 }
 
 // --- opening ---------------------------------------------------------------------------------------------
+std::string description_of(Kind kind, const Preprocess& preprocess) {
+  switch (kind) {
+    case Kind::kPictures:
+      return describe(preprocess);
+    case Kind::kNpy:
+      return ".npy files as they are";
+    case Kind::kNpz:
+      return ".npz files as they are";
+    case Kind::kPb:
+      return ".pb files as they are";
+  }
+  return "";
+}
+
 struct Steps {
   Load load;
   Check check;
@@ -387,7 +406,12 @@ std::unique_ptr<ImageSource> open_folder(const SourceOptions& options, const std
   std::optional<ImageSource::PictureAt> picture;
   if (steps.picture)
     picture = {steps.picture->index, steps.picture->layout == Layout::kNhwc ? size_t{2} : size_t{3}};
-  return std::make_unique<FolderSource>(std::move(good), std::move(steps.load), picture);
+  return std::make_unique<FolderSource>(std::move(good), std::move(steps.load), picture,
+                                        description_of(listing.kind, options.preprocess));
+}
+
+std::string unit_of(const ImageSource& source) {
+  return source.picture() ? "image" : "sample";
 }
 
 std::vector<ir::Tensor> load_mirrored(const ImageSource& source, int64_t index) {

@@ -61,7 +61,12 @@ class ImageSource {
   };
   /// Nothing where tensors are read from files: what they hold is not known.
   virtual std::optional<PictureAt> picture() const { return std::nullopt; }
+  /// What is read and what is done to it, in one line for the report.
+  virtual std::string description() const { return "tensors as they are"; }
 };
+
+/// What one of it is called: "image", or "sample" where tensors are read, which may be anything.
+std::string unit_of(const ImageSource& source);
 
 /// As load(), the picture turned left to right. For a source with a picture.
 std::vector<ir::Tensor> load_mirrored(const ImageSource& source, int64_t index);

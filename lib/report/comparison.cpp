@@ -71,9 +71,9 @@ std::string speed(const std::vector<ComparedModel>& models, std::optional<Latenc
   return "\n" + columns(rows, "lrrl", 0);
 }
 
-std::string outputs(const ComparedModel& model, int64_t images) {
-  std::vector<Row> rows{{format("{} against A, {}", model.letter, counted(images, "image")), "SQNR", "cosine",
-                         "largest error"}};
+std::string outputs(const ComparedModel& model, const std::string& images) {
+  std::vector<Row> rows{
+      {format("{} against A, {}", model.letter, images), "SQNR", "cosine", "largest error"}};
   for (const ComparedOutput& output : model.outputs) {
     std::string name = "  " + shorten(output.output, kNameWidth);
     if (output.own_name != output.output) name += " / " + shorten(output.own_name, kNameWidth);
@@ -201,8 +201,13 @@ json to_document(const Comparison& c) {
   for (const ComparedGate& gate : c.gates)
     judged.push_back(
         {{"gate", gate.text}, {"model", gate.letter}, {"figure", number(gate.figure)}, {"held", gate.held}});
-  return {{"schema_version", 2}, {"models", models}, {"images", c.images}, {"preprocessing", c.preprocessing},
-          {"gates", judged},     {"notes", c.notes}};
+  return {{"schema_version", 2},
+          {"models", models},
+          {"images", c.images},
+          {"unit", c.unit},
+          {"preprocessing", c.preprocessing},
+          {"gates", judged},
+          {"notes", c.notes}};
 }
 
 }  // namespace
@@ -222,9 +227,10 @@ std::string doubt_of(const LabelledAccuracy& labelled) {
 std::string to_text(const Comparison& c) {
   std::string text = files(c.models) + speed(c.models, &ComparedModel::one_thread) +
                      speed(c.models, &ComparedModel::all_threads);
-  for (size_t i = 1; i < c.models.size(); ++i) text += outputs(c.models[i], c.images);
+  for (size_t i = 1; i < c.models.size(); ++i) text += outputs(c.models[i], counted(c.images, c.unit));
   text += accuracy(c.models) + by_class(c.models) + gates(c.gates);
-  if (!c.preprocessing.empty()) text += format("\npreprocessing: {}\n", c.preprocessing);
+  if (!c.preprocessing.empty())
+    text += format("\n{}: {}\n", c.unit == "image" ? "preprocessing" : c.unit + "s", c.preprocessing);
   if (!c.notes.empty()) text += "\nnotes\n";
   for (const std::string& note : c.notes) text += format("  {}\n", note);
   return text;

@@ -69,6 +69,7 @@ struct Comparison {
   std::vector<ComparedModel> models;
   std::string preprocessing;
   int64_t images = 0;
+  std::string unit = "image";  // as CalibrationSet has it
   std::vector<ComparedGate> gates;
   std::vector<std::string> notes;
 };

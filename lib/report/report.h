@@ -142,6 +142,7 @@ struct Gate {
 /// What was calibrated on. Names are those of files in the folder.
 struct CalibrationSet {
   int64_t images = 0, held_out = 0;
+  std::string unit = "image";                    // what one is called; "sample": tensors were read
   std::vector<std::vector<std::string>> copies;  // groups of files with the same bytes
   struct Shown {
     std::string name;

@@ -69,7 +69,7 @@ Row cells(const Survey& survey, const SurveyRow& row) {
 std::string heading_line(const Survey& survey) {
   constexpr const char* kBest[] = {"smallest", "fastest", "most accurate"};
   return format("{}: {} ways on {}, {} first; * nothing else is as good in size, speed and accuracy at once",
-                survey.model, survey.rows.size() - 1, counted(survey.images, "image"),
+                survey.model, survey.rows.size() - 1, counted(survey.images, survey.unit),
                 kBest[static_cast<size_t>(survey.best)]);
 }
 
@@ -151,6 +151,7 @@ std::string to_json(const Survey& survey) {
   }
   return print({{"model", survey.model},
                 {"images", survey.images},
+                {"unit", survey.unit},
                 {"seconds", number(survey.seconds)},
                 {"rows", std::move(rows)}});
 }

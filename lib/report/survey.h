@@ -28,6 +28,7 @@ struct SurveyRow {
 struct Survey {
   std::string model;
   int64_t images = 0;
+  std::string unit = "image";  // as CalibrationSet has it
   double seconds = 0;
   Best best = Best::kSize;
   std::vector<SurveyRow> rows;  // the float model is the first

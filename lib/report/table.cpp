@@ -82,9 +82,9 @@ std::string counted(int64_t count, std::string_view noun) {
   return format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
-std::string judged_images(int64_t count, bool held_out) {
-  return held_out ? counted(count, "held-out image")
-                  : counted(count, "image") +
+std::string judged_images(int64_t count, bool held_out, const std::string& unit) {
+  return held_out ? counted(count, "held-out " + unit)
+                  : counted(count, unit) +
                         (count == 1 ? " that was calibrated on as well" : " that were calibrated on as well");
 }
 

@@ -34,6 +34,6 @@ std::string judged_place(bool before_softmax, const std::string& before_op);
 /// "1 node", "2 nodes".
 std::string counted(int64_t count, std::string_view noun);
 /// "16 held-out images"; "5 images that were calibrated on as well" where there were too few to hold any out.
-std::string judged_images(int64_t count, bool held_out);
+std::string judged_images(int64_t count, bool held_out, const std::string& unit);
 
 }  // namespace qc::report

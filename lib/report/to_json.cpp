@@ -138,7 +138,11 @@ json weights_value(const std::optional<WeightValues>& weights) {
 json calibration_value(const CalibrationSet& set) {
   json shown = json::array();
   for (const CalibrationSet::Shown& picture : set.shown) shown.push_back(picture.name);
-  return {{"images", set.images}, {"held_out", set.held_out}, {"copies", set.copies}, {"shown", shown}};
+  return {{"images", set.images},
+          {"held_out", set.held_out},
+          {"copies", set.copies},
+          {"shown", shown},
+          {"unit", set.unit}};
 }
 
 json stayed_float_value(const Report& report) {

@@ -77,7 +77,8 @@ std::string accuracy(const json& report) {
   const bool ran = !accuracy["integer"].empty();
   std::string text = format(
       "\n| output, {} | SQNR | cosine |\n|---|--:|--:|\n",
-      judged_images(accuracy["images"].get<int64_t>(), report["calibration"]["held_out"].get<int64_t>() > 0));
+      judged_images(accuracy["images"].get<int64_t>(), report["calibration"]["held_out"].get<int64_t>() > 0,
+                    report["calibration"]["unit"].get<std::string>()));
   for (const json& output : accuracy[ran ? "integer" : "simulated"]) {
     const json& before = output["before_op"];
     text += row({cell(text_of(output["output"])) +

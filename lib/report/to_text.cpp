@@ -32,7 +32,7 @@ std::string head(const Report& report, bool verbose) {
   std::string text = format("{} -> {}", file_name(report.model), report.target);
   text += format("   (qconvert {}, ONNX Runtime {})\n", report.qconvert_version, report.runtime_version);
   if (report.calibration_images > 0) {
-    text += format("calibrated on {}", counted(report.calibration_images, "image"));
+    text += format("calibrated on {}", counted(report.calibration_images, report.calibration.unit));
     text += report.preprocessing.empty() ? "\n" : format(": {}\n", report.preprocessing);
   }
   if (verbose && !report.config_hash.empty()) text += format("config {}\n", report.config_hash);
@@ -88,7 +88,8 @@ std::string accuracy(const Report& report, bool verbose) {
   const Cut shown = cut(outputs.size(), kOutputs, verbose, "output");
   if (!shown.rest.empty()) std::stable_sort(outputs.begin(), outputs.end(), worse);
 
-  std::vector<Row> rows{{"accuracy on " + judged_images(measured.images, report.calibration.held_out > 0),
+  std::vector<Row> rows{{"accuracy on " + judged_images(measured.images, report.calibration.held_out > 0,
+                                                        report.calibration.unit),
                          "SQNR, integers", "simulated", "cosine"}};
   for (size_t i = 0; i < shown.shown; ++i) {
     const OutputAccuracy& output = outputs[i];
@@ -172,7 +173,7 @@ std::string ablation(const Report& report, bool verbose) {
              "\nwhat each rounding costs: alone, and all others without it ({}; all together {}, weights "
              "alone {}, "
              "activations alone {})\n",
-             counted(report.ablation->images, "image"), decibel(report.ablation->all_db),
+             counted(report.ablation->images, report.calibration.unit), decibel(report.ablation->all_db),
              decibel(report.ablation->weights_db), decibel(report.ablation->activations_db)) +
          columns(rows, "rrrlll", 0) + shown.rest;
 }
@@ -236,10 +237,10 @@ std::string changes(const Report& report, bool verbose) {
     rows.push_back({correction.name, correction.kept ? "kept" : "left out",
                     format("{} -> {}", decibel(correction.before_db), decibel(correction.after_db))});
   }
-  std::string text =
-      rows.empty() ? ""
-                   : format("\ncorrections (worst output, {} images)\n{}",
-                            report.calibration.held_out > 0 ? "held-out" : "the same", columns(rows, "lll"));
+  std::string text = rows.empty() ? ""
+                                  : format("\ncorrections (worst output, {} {}s)\n{}",
+                                           report.calibration.held_out > 0 ? "held-out" : "the same",
+                                           report.calibration.unit, columns(rows, "lll"));
   for (const Correction& correction : report.corrections)
     if (correction.kept) text += layers_of(correction, verbose);
   std::vector<std::string> done, undone;

@@ -297,7 +297,8 @@ void correct_weights(const AttemptScene& scene, const FloatAnswers& answers, pla
   quantize::Guards guards = tried.guards;
   quantize::guard_again(nearest, guard_options(scene, answers), guards);
   quantize::add_to_biases(nearest, solved.deltas);
-  const std::string name = format("{} of {} layers, {} images{}", kSecondOrder, solved.layers, solved.images,
+  const std::string name = format("{} of {} layers, {} {}s{}", kSecondOrder, solved.layers, solved.images,
+                                  images::unit_of(scene.source),
                                   solved.mirrored ? format(" and {} mirrored", solved.mirrored) : "");
   if (take_if_better(scene, answers, std::move(nearest), name, tried)) tried.guards = guards;
 }

@@ -354,8 +354,8 @@ Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, repor
     Attempt made = build(scene, study, chosen.picks, scene.config);
     const int64_t bytes = written_bytes(scene, made.model);
     const bool better = fits(bytes) && made.fidelity.worst_db() >= measured[order[0]] - kFlattered;
-    report.frontier.push_back({chosen.name + ", all images", std::nan(""), bytes, chosen.predicted_db,
-                               made.fidelity.worst_db(), better});
+    report.frontier.push_back({chosen.name + format(", all {}s", images::unit_of(scene.source)), std::nan(""),
+                               bytes, chosen.predicted_db, made.fidelity.worst_db(), better});
     report.frontier[report.frontier.size() - 1 - (candidates.size() - order[0])].chosen = !better;
     if (better) best = std::move(made);
   }

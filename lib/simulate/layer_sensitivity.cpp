@@ -347,7 +347,7 @@ std::vector<double> squared_slopes(const MeasuredModel& model, const std::vector
   };
   const Images inputs(model);
   std::vector<std::vector<double>> by_image(model.images.size(), std::vector<double>(places.size()));
-  Progress progress("probing slopes", static_cast<int64_t>(model.images.size()), "images");
+  Progress progress("probing slopes", static_cast<int64_t>(model.images.size()), "samples");
   parallel_for(static_cast<int64_t>(model.images.size()), model.threads, [&](int64_t i, int worker) {
     const auto at = static_cast<size_t>(i);
     const Tensors image = inputs[at];

@@ -56,14 +56,14 @@ function outputsTable(others) {
   ]}).element;
 }
 
-function accuracySection(others) {
+function accuracySection(others, unit) {
   const rows = others.filter((model) => model.against_a.agreement !== null).map((model) => ({name: model.name, agreement: model.against_a.agreement, ...model.against_a.labelled}));
   if (rows.length === 0) return null;
   const labelled = rows.filter((row) => row.top1 !== undefined);
   const interval = (row) => `${points(row.top1_difference)} [${points(row.top1_difference_low)}, ${points(row.top1_difference_high)}]`;
   const words = (row) => `${row.name} minus A: ${interval(row)} points of top-1`;
   return section('accuracy', 'Classes', labelled.length > 0 && [
-    h('p', {class: 'soft'}, `Top-1 minus that of A on the same ${counted(labelled[0].images, 'image')} with labels; the bars are paired 95 % intervals.`),
+    h('p', {class: 'soft'}, `Top-1 minus that of A on the same ${counted(labelled[0].images, unit)} with labels; the bars are paired 95 % intervals.`),
     intervalPlot('Difference of top-1', labelled.map(words).join('; '), 'points', labelled.map((row) => ({label: row.name, low: 100 * row.top1_difference_low,
       middle: 100 * row.top1_difference, high: 100 * row.top1_difference_high, title: words(row)})), 0)],
     table({label: 'Classes', rows, columns: [
@@ -86,7 +86,7 @@ function classesSection(others) {
 
 views.comparison = (found) => {
   const others = found.models.slice(1), failed = found.gates.filter((gate) => !gate.held).length;
-  const verdict = found.gates.length === 0 ? `${counted(found.images, 'image')}, no gate was asked for.`
+  const verdict = found.gates.length === 0 ? `${counted(found.images, found.unit)}, no gate was asked for.`
     : failed > 0 ? `✗ ${failed} of ${counted(found.gates.length, 'gate')} not held.` : `✓ All ${counted(found.gates.length, 'gate')} hold.`;
   return [
     h('header', null, h('h1', null, `${found.models[0].file} and ${counted(others.length, 'other')}`),
@@ -96,10 +96,10 @@ views.comparison = (found) => {
       {title: '', value: (g) => (g.held ? 'holds' : 'not held')},
     ]}).element),
     section('outputs', 'Outputs against A', outputsTable(others)),
-    accuracySection(others),
+    accuracySection(others, found.unit),
     speedSection(found.models, 'one_thread', 'One inference, one thread'),
     speedSection(found.models, 'all_threads', 'One inference, all threads'),
     classesSection(others),
-    section('notes', 'Notes', list([`${counted(found.images, 'image')}${found.preprocessing ? `: ${found.preprocessing}` : ''}`].concat(found.notes))),
+    section('notes', 'Notes', list([`${counted(found.images, found.unit)}${found.preprocessing ? `: ${found.preprocessing}` : ''}`].concat(found.notes))),
   ];
 };

@@ -60,8 +60,9 @@ function gateVerdict(gates) {
 }
 
 function judgedImages(report, count) {
-  if (report.calibration.held_out) return counted(count, 'held-out image');
-  return `${counted(count, 'image')} that ${count === 1 ? 'was' : 'were'} calibrated on as well`;
+  const {held_out, unit} = report.calibration;
+  if (held_out) return counted(count, `held-out ${unit}`);
+  return `${counted(count, unit)} that ${count === 1 ? 'was' : 'were'} calibrated on as well`;
 }
 
 function conversionHead(report) {
@@ -182,7 +183,7 @@ function layerDetail(report, drawings, index) {
       ['made from', node.made_from.join(', ')],
     ]),
     h('div', {class: 'pair'},
-      histogram && h('div', null, h('h3', null, 'Output values over the calibration images'), histogramPlot(histogram, output),
+      histogram && h('div', null, h('h3', null, 'Output values over the calibration set'), histogramPlot(histogram, output),
         h('p', {class: 'soft small'}, 'Counts on a logarithmic scale; the lines are the ends of the integer range, what lies beyond (shaded) is clipped.')),
       ranges && h('div', null, h('h3', null, `Weight ranges by ${weights.channels > 1 ? 'output channel' : 'tensor'}`), rangesPlot(ranges),
         h('p', {class: 'soft small'}, weights.channels > 1 ? 'Each channel has a scale of its own, so a narrow one loses nothing beside a wide one.' : 'One scale for all of them.'))),
@@ -255,7 +256,7 @@ function calibrationSection(report, drawings) {
   if (!set.images) return null;
   const copies = set.copies.reduce((sum, group) => sum + group.length - 1, 0);
   return section('calibration', 'Calibration set', facts([
-    ['images', `${set.images} to calibrate on, ${set.held_out} held out to judge with${set.held_out ? '' : ': too few, the same ones judge'}`],
+    [`${set.unit}s`, `${set.images} to calibrate on, ${set.held_out} held out to judge with${set.held_out ? '' : ': too few, the same ones judge'}`],
     ['copies', copies ? `${counted(copies, 'file')} repeat another one: ${set.copies.slice(0, 5).map((group) => group.join(' = ')).join('; ')}${set.copies.length > 5 ? '; …' : ''}` : 'none'],
     ['preprocessing', report.preprocessing],
   ]), set.shown.length > 0 && [
