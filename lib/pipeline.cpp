@@ -32,7 +32,7 @@
 #include "run/ort_runner.h"
 #include "search/activation_memory.h"
 #include "search/attempt.h"
-#include "search/balance_graph.h"
+#include "search/balanced_search.h"
 #include "search/places.h"
 #include "search/search_model.h"
 #include "search/spend_budget.h"
@@ -73,15 +73,46 @@ std::string of_one_file_note(const OutputPaths& outputs) {
       outputs.onnx.filename().string(), outputs.tflite.filename().string());
 }
 
+// The files of a plan that nothing was measured for, and their part of the report and of the dump. `runs`:
+// the model does, on noise.
+ModelFiles unmeasured_files(const FileScene& scene, const Subject& subject, const plan::QuantPlan& plan,
+                            bool runs, run::RunnerFactory& runners, int threads,
+                            const ConvertOptions& options, ConvertResult& result) {
+  const config::CoreConfig& config = scene.config;
+  const std::vector<config::NodeSettings>& rules = subject.places.rules.nodes;
+  const plan::QuantizedModel model =
+      unmeasured_model(subject.graph, plan, scene.target, config, rules, threads);
+  if (!runs) result.report.notes.push_back(unmeasured_note());
+  const std::vector<std::vector<ir::Tensor>> noise(runs ? 1 : 0, noise_like(scene.sample));
+  const plan::QuantizedModel stored =
+      stored_by_mode({config, rules, subject.places.at_run_time, runners, noise, nullptr, {}, threads}, model,
+                     result.report.notes);
+  const plan::QuantizedModel& described = config::writes(config, "onnx") ? stored : model;
+  ModelFiles files;
+  make_onnx(scene, spelled_for(config.output.onnx_form, scene.target, stored), files);
+  const tflite::Model lowered = make_tflite(scene, model, described.graph, files, result.report);
+  if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
+  describe_files(scene, described, files, {}, result.report);
+  return files;
+}
+
+// The model of a .tflite that keeps floats beside an ONNX file of integers: weights and biases that make up
+// for that file's roundings are not for one without them. Nothing: both files are of one model.
+std::optional<plan::QuantizedModel> model_apart(const Scene& scene, const Subject& subject) {
+  const config::CoreConfig& config = scene.config;
+  if (!config::rounds_activations(config) || !config::tflite_keeps_floats(config) ||
+      !config::writes(config, "tflite"))
+    return std::nullopt;
+  return float_model(subject.graph, scene.target, config, subject.places.rules.nodes, scene.threads);
+}
+
 // What is said of time goes by the runtime of the files. Costs with processors of their own are those of ONNX
 // Runtime, by which a lone .tflite is placed as well; LiteRT's are those of its target. Empty: the
 // placement's.
-std::vector<select::ProcessorCosts> times_shown(const Subject& subject, const std::vector<ir::Tensor>& sample,
-                                                const config::CoreConfig& config,
-                                                const target::TargetSpec& target, const run::Doors& doors) {
-  if (config::writes(config, "onnx") || target.tflite || target.costs_on.empty()) return {};
-  return select::time_costs_on_each(with_shapes_of(subject.graph, sample, doors), subject.places.capabilities,
-                                    target::load("litert"));
+std::vector<select::ProcessorCosts> times_shown(const Scene& scene, const Subject& subject) {
+  if (config::writes(scene.config, "onnx") || scene.target.tflite || scene.target.costs_on.empty()) return {};
+  return select::time_costs_on_each(with_shapes_of(subject.graph, scene.sample, scene.doors),
+                                    subject.places.capabilities, target::load("litert"));
 }
 
 // The scene by other times; they outlive it.
@@ -89,6 +120,18 @@ PlacementScene with_times(const PlacementScene& scene, const std::vector<select:
   if (times.empty()) return scene;
   return {scene.graph,   scene.capabilities, times[0].time, times,       scene.priced, scene.goals,
           scene.answers, scene.runners,      scene.source,  scene.split, scene.threads};
+}
+
+// Predicted time of what was found, and what else could be had. `at_run_time`: by NodeId, layers that the
+// file rounds then.
+void describe_times(report::Report& report, const Scene& scene, const Subject& subject, const Start& start,
+                    const Found& found, const std::vector<bool>& at_run_time) {
+  const PlanScene planning = plan_scene(scene, subject);
+  const auto outline = [&](const std::vector<bool>& integer) { return outlined(planning, integer); };
+  const PlacementScene placement = placement_scene(scene, subject, start);
+  const std::vector<select::ProcessorCosts> times = times_shown(scene, subject);
+  describe_placement(report, with_times(placement, times), found.placed, found.placed.best, at_run_time,
+                     config::rounds_activations(scene.config) ? Outline(outline) : Outline());
 }
 
 }  // namespace
@@ -191,19 +234,8 @@ ConvertResult convert(const ConvertOptions& options) {
   }
   // Nothing is measured without images, so there is nothing to search or to judge: the plan is written.
   if (!source) {
-    const plan::QuantizedModel model =
-        unmeasured_model(graph, plan, target, config, places.rules.nodes, threads);
-    if (!at_hand.runs) result.report.notes.push_back(unmeasured_note());
-    const std::vector<std::vector<ir::Tensor>> noise(at_hand.runs ? 1 : 0, noise_like(sample));
-    const plan::QuantizedModel stored =
-        stored_by_mode({config, places.rules.nodes, places.at_run_time, runners, noise, nullptr, {}, threads},
-                       model, result.report.notes);
-    const plan::QuantizedModel& described = config::writes(config, "onnx") ? stored : model;
-    ModelFiles files;
-    make_onnx(files_scene, spelled_for(config.output.onnx_form, target, stored), files);
-    const tflite::Model lowered = make_tflite(files_scene, model, described.graph, files, result.report);
-    if (wants(options, "tflite")) result.dumped += tflite::dump(lowered);
-    describe_files(files_scene, described, files, {}, result.report);
+    const ModelFiles files =
+        unmeasured_files(files_scene, subject, plan, at_hand.runs, runners, threads, options, result);
     finish_report(result.report, applied, {}, config, split, diagnostics, watch.timings());
     warn_of_floats(result.report, config, target);
     deliver(result, files, options, config, outputs, graph);
@@ -218,33 +250,17 @@ ConvertResult convert(const ConvertOptions& options) {
                     split,  sample, threads, widths_open, resume ? &resume->kept() : nullptr};
 
   // From here every value that will be rounded has exact statistics.
-  const auto take_statistics = [&] {
-    if (rounds)
-      subject.stats =
-          calibrate::calibrate(graph, runners, *source, split.calibration, select::requests(plan, graph),
-                               {threads, batch_size(graph, config)}, &subject.extremes);
-  };
-  take_statistics();
+  take_statistics(scene, plan, subject);
   watch.lap("calibrate");
 
   // From here the float graph is the one that rounds best: channels rescaled, results shifted, layers merged,
-  // where that was measured to help.
+  // where that was measured to help. Where nodes may go back to float, that is the cheaper remedy, and tried
+  // before what nobody asked for.
   std::vector<report::Correction> corrections;
-  const auto balance = [&](Balancing which) {
-    Balanced balanced = balance_graph(scene, subject, which);
-    append(corrections, balanced.corrections);
-    append(result.report.notes, balanced.notes);
-    if (balanced.changed) {
-      subject = {std::move(balanced.graph), std::move(balanced.places), {}};
-      plan = outline_of_fastest(graph, places, config, target);
-      take_statistics();
-    }
-    watch.lap("balance");
-    return balanced.changed;
-  };
-  // Where nodes may go back to float, that is the cheaper remedy, and tried before.
-  const bool balanced_last = target.float_islands && !full && !config.budget.any();
-  if (rounds) balance(balanced_last ? Balancing::kAsked : Balancing::kAll);
+  const bool unasked_last = rounds && target.float_islands && !full && !config.budget.any();
+  if (rounds)
+    balance(scene, unasked_last ? Balancing::kAsked : Balancing::kAll, subject, corrections, result.report,
+            watch);
   if (wants(options, "stats")) result.dumped += dump(subject.stats, graph);
 
   // From here every rounded value and every weight has parameters; the plan is complete.
@@ -271,25 +287,8 @@ ConvertResult convert(const ConvertOptions& options) {
   }
 
   // From here the model is the best that was found: widths, ranges, placement, corrections.
-  Found found = search_model(scene, subject, start, in_memory, result.report, watch);
-  const auto search_balanced = [&](Balancing which) {
-    const Subject before = subject;
-    const size_t tried = corrections.size();
-    if (!balance(which)) return;
-    std::vector<std::string> known;  // notes that are there already
-    Start other = start_of(scene, subject, known);
-    Found balanced = search_model(scene, subject, other, in_memory, result.report, watch);
-    if (balanced.placed.best.fidelity.worst_db() > found.placed.best.fidelity.worst_db()) {
-      start = std::move(other);
-      found = std::move(balanced);
-    } else {
-      subject = before;
-      for (size_t c = tried; c < corrections.size(); ++c) corrections[c].kept = false;
-    }
-  };
-  if (wants_balanced_floats(scene, subject, found.placed.best)) search_balanced(Balancing::kFloats);
-  if (rounds && balanced_last && misses_goal(found.placed.best, config)) search_balanced(Balancing::kUnasked);
-  append(corrections, found.corrections);
+  Found found =
+      search_balanced(scene, unasked_last, in_memory, subject, start, corrections, result.report, watch);
   Attempt& best = found.placed.best;
   const FloatAnswers& answers = start.answers;
   if (wants(options, "plan")) result.dumped += plan::dump(best.model.plan, best.model.graph);
@@ -320,11 +319,8 @@ ConvertResult convert(const ConvertOptions& options) {
   const simulate::Fidelity integer_kernels = fidelity_of_file(
       judged_file(files_scene, spelled), runners, *source, answers.held_out, answers.judged, threads);
   watch.lap("prove");
-  // Weights and biases that make up for the ONNX file's roundings are not for a .tflite without them.
-  const bool apart = rounds && tflite_keeps_floats(config) && config::writes(config, "tflite");
-  const plan::QuantizedModel in_floats =
-      apart ? float_model(graph, target, config, places.rules.nodes, threads) : plan::QuantizedModel{};
-  const plan::QuantizedModel& for_tflite = apart ? in_floats : best.model;
+  const std::optional<plan::QuantizedModel> apart = model_apart(scene, subject);
+  const plan::QuantizedModel& for_tflite = apart ? *apart : best.model;
   // A lone .tflite has the plan's nodes; constants of 16 bits are the one thing that both files store alike.
   const bool onnx = config::writes(config, "onnx");
   const plan::QuantizedModel& described = onnx || config.mode == config::Mode::kFloat16 ? stored : best.model;
@@ -346,18 +342,14 @@ ConvertResult convert(const ConvertOptions& options) {
   describe_files(files_scene, described, files, local_error, result.report);
   describe_values(result.report, described, subject.stats);
   if (apart && onnx) result.report.notes.push_back(of_one_file_note(outputs));
-  const PlacementScene placement = placement_scene(scene, subject, start);
-  const PlanScene planning = plan_scene(scene, subject);
-  const auto outline = [&](const std::vector<bool>& integer) { return outlined(planning, integer); };
   watch.lap("describe");
-  const std::vector<select::ProcessorCosts> times = times_shown(subject, sample, config, target, doors);
-  describe_placement(result.report, with_times(placement, times), found.placed, best, at_run_time,
-                     rounds ? Outline(outline) : Outline());
+  describe_times(result.report, scene, subject, start, found, at_run_time);
   watch.lap("regions");
   finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
   warn_of_cut_off(result.report, graph, start.plan, subject.stats, target);
   warn_of_floats(result.report, config, target);
-  judge_goals(result.report, placement, found.placed, best, {config, full && target.float_islands});
+  judge_goals(result.report, placement_scene(scene, subject, start), found.placed, best,
+              {config, full && target.float_islands});
   deliver(result, files, options, config, outputs, graph);
   if (resume && result.gates_hold) resume->finished();
 
