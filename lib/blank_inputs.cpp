@@ -141,7 +141,7 @@ std::vector<ir::Tensor> with_noise(run::ModelRunner& runner, std::vector<ir::Ten
 }  // namespace
 
 Sample blank_inputs(const ir::Graph& graph, const config::CoreConfig& config, run::RunnerFactory& runners,
-                    const run::Doors& doors) {
+                    const run::ModelCodec& codec) {
   const auto picture = images::fixed_size(config.representative_dataset.preprocess);
   std::vector<std::vector<int64_t>> picture_dims = dims_of(graph, Assignment(graph, kSizes[0], picture));
   if (!are_small(picture_dims, kMostOfPicture))
@@ -157,7 +157,7 @@ Sample blank_inputs(const ir::Graph& graph, const config::CoreConfig& config, ru
   }
   usual.runs = false;
   try {
-    with_shapes_of(graph, usual.inputs, doors);
+    with_shapes_of(graph, usual.inputs, codec);
   } catch (const Error& error) {
     if (error.exit != Exit::kInput) throw;
     usual.inputs.clear();
@@ -210,7 +210,7 @@ Sample unmeasured_sample(const ir::Graph& graph, const config::CoreConfig& confi
                          run::RunnerFactory& runners, Diagnostics& diagnostics, int threads,
                          const std::string& place) {
   if (sizes_by_images(config, graph)) return sample_of_images(graph, config, diagnostics, threads, place);
-  Sample sample = blank_inputs(graph, config, runners, onnx_doors());
+  Sample sample = blank_inputs(graph, config, runners, onnx_codec());
   const ir::Value* free = config::writes(config, "tflite") ? free_input(graph) : nullptr;
   if (!free) return sample;
   const std::string remedy = format(

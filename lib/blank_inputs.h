@@ -26,7 +26,7 @@ struct Sample {
 /// runtime refuses to run these, other sizes, from text to sound. Throws Error(kInput) where it cannot even
 /// load the model.
 Sample blank_inputs(const ir::Graph& graph, const config::CoreConfig& config, run::RunnerFactory& runners,
-                    const run::Doors& doors);
+                    const run::ModelCodec& codec);
 
 /// The inputs of the first image; of one of the next few where a tensor of it is empty, as caches are in the
 /// first step: nothing is to be seen in such a run.

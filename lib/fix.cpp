@@ -291,19 +291,19 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   Diagnostics diagnostics;
   ConvertResult result;
   const int threads = options.threads > 0 ? options.threads : available_threads();
-  const run::Doors doors = onnx_doors();
+  const run::ModelCodec codec = onnx_codec();
   const config::CoreConfig config = load_config(options, diagnostics);
   refuse_without_use(options, config, strip);
   target::TargetSpec target = target_of(config);
   target.bias_in_products = false;  // the file says where it rounds
   // What the file has on integers stays there, whatever it costs, unless the config says otherwise.
   const bool full = config.placement == config::Placement::kUnset || is_full(config, target);
-  run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
+  run::OrtRunnerFactory runners(codec, config.output.external_data_above.value_or(run::kOnePart));
   const OutputPaths outputs = plan_outputs(options, config);
 
   // From here the model is float, and what the file says about rounding stands beside it.
   ir::Graph graph = onnx_io::read(options.model, diagnostics);
-  check_opset_known(graph, doors, options.model);
+  check_opset_known(graph, codec, options.model);
   check_inputs_stay(options, config, graph, outputs);
   const int64_t unfolded = strip ? unfold_weights(graph, runners) : 0;
   if (unfolded == 0) check_quantized(graph, options.model);
@@ -332,14 +332,14 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   const std::vector<ir::Tensor>& sample = at_hand.inputs;
   const std::vector<ir::Tensor> to_run = at_hand.to_run();
   if (!at_hand.runs) result.report.notes.push_back(unmeasured_note());
-  run::infer_shapes(graph, doors);
-  normalize::Options rewriting = normalize_options(to_run, doors);
+  run::infer_shapes(graph, codec);
+  normalize::Options rewriting = normalize_options(to_run, codec);
   rewriting.merge_branches = false;
   const auto opened = normalize::take_branches(graph, runners, rewriting, diagnostics);
   raise_opset_checked(graph, 13, runners, to_run, diagnostics);
   const auto applied =
       normalize::sum_of(opened, normalize::normalize(graph, runners, rewriting, diagnostics));
-  run::infer_shapes(graph, doors);
+  run::infer_shapes(graph, codec);
   check_explained(result.report, graph, options.explain);
 
   // From here every rounded value has a grid and the plan is complete.
@@ -347,7 +347,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   std::vector<select::Capability> capabilities =
       select::capabilities(graph, target, config.keep_float, normalize::recognise(graph), rules.nodes);
   const select::PlacementCosts time =
-      costs_by(config, target, with_shapes_of(graph, sample, doors), capabilities).time;
+      costs_by(config, target, with_shapes_of(graph, sample, codec), capabilities).time;
   const AdoptedScene scene{graph, target, config, found, rules, std::move(capabilities), time, full};
   const Planned made = source ? planned_with(scene, {*source, split}, runners, threads, diagnostics,
                                              options.model.filename().string())
@@ -359,7 +359,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
                made.floated));
 
   // From here the files exist, in memory.
-  const FileScene files_scene{config, target, outputs, doors, sample};
+  const FileScene files_scene{config, target, outputs, codec, sample};
   plan::QuantizedModel stored = made.model;
   if (config::writes(config, "onnx")) spell_sums(stored);
   make_onnx(files_scene, {stored, stored}, files);

@@ -100,17 +100,17 @@ std::map<std::string, Fate> fates(const ir::Graph& rewritten, const target::Targ
 }
 
 // As a conversion with a config that says nothing would.
-ir::Graph rewritten(const ir::Graph& graph, const target::TargetSpec& target, const run::Doors& doors,
+ir::Graph rewritten(const ir::Graph& graph, const target::TargetSpec& target, const run::ModelCodec& codec,
                     std::vector<std::string>& notes) {
   ir::Graph copy = graph;
-  run::OrtRunnerFactory runners(doors);
+  run::OrtRunnerFactory runners(codec);
   Diagnostics diagnostics;
   try {
     normalize::Options options;
     options.bodies = opened_bodies();
     options.sub_pixel = sub_pixel_of({}, target);
     normalize::normalize(copy, runners, options, diagnostics);
-    run::infer_shapes(copy, doors);
+    run::infer_shapes(copy, codec);
     return copy;
   } catch (const Error& error) {
     notes.push_back("the float rewrites were not tried: " + error.problems.front().cause);
@@ -119,10 +119,10 @@ ir::Graph rewritten(const ir::Graph& graph, const target::TargetSpec& target, co
 }
 
 // Which kernels the runtime has for the nodes of a quantized file, whoever wrote it.
-void add_kernels(const ir::Graph& graph, const run::Doors& doors, report::Inspection& found) {
+void add_kernels(const ir::Graph& graph, const run::ModelCodec& codec, report::Inspection& found) {
   try {
     const std::string bytes = onnx_io::write(graph, true);
-    const ir::Graph kernels = run::optimized_graph({bytes, "", ""}, doors);
+    const ir::Graph kernels = run::optimized_graph({bytes, "", ""}, codec);
     plan::QuantizedModel model;
     model.graph = graph;
     const std::vector<proof::Verdict> verdicts = proof::verdicts(model, graph, kernels);
@@ -275,9 +275,9 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
   report::Inspection found;
   for (const Problem& warning : diagnostics.warnings)
     found.notes.push_back(warning.place + ": " + warning.cause);
-  const run::Doors doors = onnx_doors();
+  const run::ModelCodec codec = onnx_codec();
   try {
-    run::infer_shapes(graph, doors);
+    run::infer_shapes(graph, codec);
   } catch (const Error& error) {
     found.notes.push_back("shapes are those of the file alone: " + error.problems.front().cause);
   }
@@ -298,7 +298,7 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
   }
 
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
-  run::OrtRunnerFactory runners(doors);
+  run::OrtRunnerFactory runners(codec);
   Taken taken, on_target;
   std::map<std::string, Fate> by_name;
   std::map<std::string, int64_t> constants;
@@ -307,7 +307,7 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
   } else {
     found.target = target.name;
     found.target_description = target.description;
-    const ir::Graph measured = rewritten(graph, target, doors, found.notes);
+    const ir::Graph measured = rewritten(graph, target, codec, found.notes);
     by_name = fates(measured, target);
     if (std::string kept = weights_in_bodies(measured, found.file_size); !kept.empty())
       found.notes.push_back(std::move(kept));
@@ -318,7 +318,7 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
   }
   found.nodes = rows_of(graph, order, by_name, constants, found.quantized);
   found.ops = histogram(found.nodes);
-  if (found.quantized) add_kernels(graph, doors, found);
+  if (found.quantized) add_kernels(graph, codec, found);
   found.macs = total_macs(graph, order, found.nodes);
   int64_t bytes = 0;
   for (const report::InspectedNode& node : found.nodes) bytes += node.constant_bytes;

@@ -111,7 +111,7 @@ std::optional<plan::QuantizedModel> model_apart(const Scene& scene, const Subjec
 // placement's.
 std::vector<select::ProcessorCosts> times_shown(const Scene& scene, const Subject& subject) {
   if (config::writes(scene.config, "onnx") || scene.target.tflite || scene.target.costs_on.empty()) return {};
-  return select::time_costs_on_each(with_shapes_of(subject.graph, scene.sample, scene.doors),
+  return select::time_costs_on_each(with_shapes_of(subject.graph, scene.sample, scene.codec),
                                     subject.places.capabilities, target::load("litert"));
 }
 
@@ -148,7 +148,7 @@ ConvertResult convert(const ConvertOptions& options) {
   Diagnostics diagnostics;
   ConvertResult result;
   const int threads = options.threads > 0 ? options.threads : available_threads();
-  const run::Doors doors = onnx_doors();
+  const run::ModelCodec codec = onnx_codec();
 
   // From here the config is complete and every key in it means something.
   config::CoreConfig config = load_config(options, diagnostics);
@@ -158,7 +158,7 @@ ConvertResult convert(const ConvertOptions& options) {
     throw Error(Exit::kUsage,
                 {"no-such-dump", "--dump tflite", "no .tflite is written", "add --format tflite"});
   const target::TargetSpec target = target_of(config);
-  run::OrtRunnerFactory runners(doors, config.output.external_data_above.value_or(run::kOnePart));
+  run::OrtRunnerFactory runners(codec, config.output.external_data_above.value_or(run::kOnePart));
   const OutputPaths outputs = plan_outputs(options, config);
 
   // From here the model is a graph of nodes and values, float, with known types and shapes, at an opset that
@@ -167,7 +167,7 @@ ConvertResult convert(const ConvertOptions& options) {
   ir::Graph& graph = subject.graph;
   Places& places = subject.places;
   onnx_io::check_convertible(graph, options.model);
-  check_opset_known(graph, doors, options.model);
+  check_opset_known(graph, codec, options.model);
   result.report = begin_report(options, config, target, graph);
   apply_input_shapes(graph, config);
   if (!config::writes(config, "onnx")) fix_batch(graph);
@@ -184,14 +184,14 @@ ConvertResult convert(const ConvertOptions& options) {
   const calibrate::Split split =
       source ? calibrate::split_images(source->size(), config.verify_images) : calibrate::Split{};
   const Sample at_hand = source            ? first_sample(*source)
-                         : options.dry_run ? blank_inputs(graph, config, runners, doors)
+                         : options.dry_run ? blank_inputs(graph, config, runners, codec)
                                            : unmeasured_sample(graph, config, runners, diagnostics, threads,
                                                                outputs.tflite.filename().string());
   const std::vector<ir::Tensor>& sample = at_hand.inputs;
   const std::vector<ir::Tensor> to_run = at_hand.to_run();
-  const FileScene files_scene{config, target, outputs, doors, sample};
-  run::infer_shapes(graph, doors);  // some rules of raising ask for ranks
-  normalize::Options rewriting = normalize_options(to_run, doors);
+  const FileScene files_scene{config, target, outputs, codec, sample};
+  run::infer_shapes(graph, codec);  // some rules of raising ask for ranks
+  normalize::Options rewriting = normalize_options(to_run, codec);
   rewriting.sub_pixel = sub_pixel_of(config, target);
   const auto opened = normalize::take_branches(graph, runners, rewriting, diagnostics);
   raise_opset_checked(graph, opset_wanted(config), runners, to_run, diagnostics);
@@ -201,7 +201,7 @@ ConvertResult convert(const ConvertOptions& options) {
   // From here the graph is in its plainest spelling and its topology is fixed.
   const auto applied =
       normalize::sum_of(opened, normalize::normalize(graph, runners, rewriting, diagnostics));
-  run::infer_shapes(graph, doors);
+  run::infer_shapes(graph, codec);
   note(result.report.notes, weights_in_bodies(graph, result.report.float_size));
   check_explained(result.report, graph, options.explain);
   if (wants(options, "normalize")) result.dumped += ir::dump(graph);
@@ -209,17 +209,17 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here the config's rules know their nodes, and every node has its place: integers where the target
   // has a kernel and they pay, or wherever it has one, or nowhere, as the mode says.
-  places = places_of(graph, config, target, sample, doors);
+  places = places_of(graph, config, target, sample, codec);
   describe_rules(result.report, graph, places.rules);
   describe_idioms(result.report, places.idioms);
   const bool rounds = config::rounds_activations(config);
   plan::QuantPlan plan = outline_of_fastest(graph, places, config, target);
   if (rounds &&
-      budget_needs_integers(graph, with_shapes_of(graph, sample, doors), places, plan, config, target)) {
+      budget_needs_integers(graph, with_shapes_of(graph, sample, codec), places, plan, config, target)) {
     note(result.report.notes,
          "results are integers wherever the target has them, for the budget of activations");
     config.placement = config::Placement::kFull;
-    places = places_of(graph, config, target, sample, doors);
+    places = places_of(graph, config, target, sample, codec);
     plan = outline_of_fastest(graph, places, config, target);
   }
   const bool full = is_full(config, target);
@@ -246,7 +246,7 @@ ConvertResult convert(const ConvertOptions& options) {
   const std::unique_ptr<Resume> resume = resume_of(options, config, graph);
   const bool widths_open =
       options.frontier || config.budget.weights_memory || config.budget.total_memory || config.budget.bops;
-  const Scene scene{config, target, runners, doors,       *source,
+  const Scene scene{config, target, runners, codec,       *source,
                     split,  sample, threads, widths_open, resume ? &resume->kept() : nullptr};
 
   // From here every value that will be rounded has exact statistics.

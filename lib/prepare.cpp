@@ -12,7 +12,7 @@
 #include "version.h"
 
 namespace qc {
-run::Doors onnx_doors() {
+run::ModelCodec onnx_codec() {
   return {[](const ir::Graph& graph, std::span<const ir::ValueId> outside) {
             return onnx_io::write(graph, true, outside);
           },
@@ -123,10 +123,10 @@ normalize::Bodies opened_bodies() {
   return {onnx_io::read_body, onnx_io::names_in_bodies};
 }
 
-normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, const run::Doors& doors) {
+normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, const run::ModelCodec& codec) {
   normalize::Options options;
   options.check_inputs = sample;
-  options.infer_shapes = [doors](ir::Graph& graph) { run::infer_shapes(graph, doors); };
+  options.infer_shapes = [codec](ir::Graph& graph) { run::infer_shapes(graph, codec); };
   options.bodies = opened_bodies();
   return options;
 }
@@ -173,11 +173,12 @@ int64_t batch_size(const ir::Graph& graph, const config::CoreConfig& config) {
   return free_batch ? config.representative_dataset.batch_size : 1;
 }
 
-void check_opset_known(const ir::Graph& graph, const run::Doors& doors, const std::filesystem::path& model) {
+void check_opset_known(const ir::Graph& graph, const run::ModelCodec& codec,
+                       const std::filesystem::path& model) {
   constexpr int64_t kSurelyKnown = 17;
   const int64_t opset = ir::opset(graph);
   if (opset <= kSurelyKnown) return;
-  const int64_t newest = run::newest_opset(doors);
+  const int64_t newest = run::newest_opset(codec);
   if (opset > newest)
     throw Error(Exit::kInput,
                 {"new-opset", model.string(),
@@ -187,7 +188,7 @@ void check_opset_known(const ir::Graph& graph, const run::Doors& doors, const st
 }
 
 ir::Graph with_shapes_of(const ir::Graph& graph, const std::vector<ir::Tensor>& sample,
-                         const run::Doors& doors) {
+                         const run::ModelCodec& codec) {
   ir::Graph sized = graph;
   bool known = true;
   for (size_t i = 0; i < sample.size(); ++i) {
@@ -205,14 +206,14 @@ ir::Graph with_shapes_of(const ir::Graph& graph, const std::vector<ir::Tensor>& 
     output.dims.clear();
     output.dim_params.clear();
   }
-  run::infer_shapes(sized, doors);
+  run::infer_shapes(sized, codec);
   return sized;
 }
 
 ir::Graph graph_of_file(const plan::Written& file) {
   Diagnostics ignored;
   ir::Graph graph = onnx_io::parse(file, ignored);
-  if (simulate::needs_types(graph)) run::infer_shapes(graph, onnx_doors());
+  if (simulate::needs_types(graph)) run::infer_shapes(graph, onnx_codec());
   return graph;
 }
 
@@ -250,11 +251,11 @@ onnx_io::QdqOptions qdq_options(const OutputPaths& outputs, const config::CoreCo
 }
 
 std::vector<proof::Verdict> verdicts_of(const plan::QuantizedModel& model, onnx_io::QdqOptions options,
-                                        const run::Doors& doors) {
+                                        const run::ModelCodec& codec) {
   options.name_all_nodes = true;
   const plan::Written named = onnx_io::write_qdq(model, {}, options);
   const ir::Graph kernels =
-      run::optimized_graph({named.bytes, named.external_name, named.external_bytes}, doors);
+      run::optimized_graph({named.bytes, named.external_name, named.external_bytes}, codec);
   Diagnostics ignored;
   return proof::verdicts(model, onnx_io::parse(named, ignored), kernels);
 }

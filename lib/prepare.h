@@ -1,6 +1,6 @@
-// Steps of the corridor that join two or three rooms and decide nothing: the config, the ONNX door for
-// the runtime, images for a graph, shapes of a real run. Beside pipeline.cpp because only the corridor sees
-// all rooms.
+// Steps of the corridor that join two or three rooms and decide nothing: the config, the ONNX codec
+// of the runtime, images for a graph, shapes of a real run. Beside pipeline.cpp because only the corridor
+// sees all rooms.
 #pragma once
 
 #include <filesystem>
@@ -28,7 +28,7 @@
 namespace qc {
 
 /// ONNX bytes in and out for the runtime's sessions.
-run::Doors onnx_doors();
+run::ModelCodec onnx_codec();
 
 /// The config file with the command line's overrides; with neither, the defaults.
 config::CoreConfig load_config(const ConvertOptions& options, Diagnostics& diagnostics);
@@ -52,7 +52,7 @@ void fix_batch(ir::Graph& graph);
 normalize::Bodies opened_bodies();
 
 /// Rewrites are checked on this sample; shapes are the runtime's.
-normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, const run::Doors& doors);
+normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, const run::ModelCodec& codec);
 
 /// Which ConvTranspose become a convolution and DepthToSpace, for ONNX Runtime or XNNPACK; none for a target
 /// that is neither, or where the config says something of that op type.
@@ -62,12 +62,13 @@ normalize::SubPixel sub_pixel_of(const config::CoreConfig& config, const target:
 int64_t batch_size(const ir::Graph& graph, const config::CoreConfig& config);
 
 /// Throws Error(kInput) for an opset newer than the runtime knows.
-void check_opset_known(const ir::Graph& graph, const run::Doors& doors, const std::filesystem::path& model);
+void check_opset_known(const ir::Graph& graph, const run::ModelCodec& codec,
+                       const std::filesystem::path& model);
 
 /// The graph with the shapes it has when it runs on `sample`: for costs, never for decisions about
 /// correctness.
 ir::Graph with_shapes_of(const ir::Graph& graph, const std::vector<ir::Tensor>& sample,
-                         const run::Doors& doors);
+                         const run::ModelCodec& codec);
 
 /// A written file as a graph again, with the types that simulate::judged_values() goes by.
 ir::Graph graph_of_file(const plan::Written& file);
@@ -84,7 +85,7 @@ onnx_io::QdqOptions qdq_options(const OutputPaths& outputs, const config::CoreCo
 /// What stock ONNX Runtime makes of each node of the written file. Judged on a twin in which every node has a
 /// name: names change nothing else, and nodes could not be told apart without.
 std::vector<proof::Verdict> verdicts_of(const plan::QuantizedModel& model, onnx_io::QdqOptions options,
-                                        const run::Doors& doors);
+                                        const run::ModelCodec& codec);
 
 /// What goes into the written model's metadata_props beside the model's own: version and config hash.
 std::vector<std::pair<std::string, std::string>> metadata_of(const config::CoreConfig& config);

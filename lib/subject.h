@@ -29,7 +29,7 @@ struct Scene {
   const config::CoreConfig& config;
   const target::TargetSpec& target;
   run::RunnerFactory& runners;
-  const run::Doors& doors;
+  const run::ModelCodec& codec;
   const images::ImageSource& source;
   const calibrate::Split& split;
   const std::vector<ir::Tensor>& sample;  // one image's inputs

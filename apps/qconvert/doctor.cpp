@@ -29,7 +29,7 @@ std::vector<Finding> findings() {
   for (const auto& [feature, there] : processor.features) (there ? has : lacks).push_back(feature);
   return {{"qconvert", "qconvert", qconvert_version()},
           {"ONNX Runtime", "onnxruntime", run::runtime_version()},
-          {"newest opset", "newest_opset", std::to_string(run::newest_opset(onnx_doors()))},
+          {"newest opset", "newest_opset", std::to_string(run::newest_opset(onnx_codec()))},
           {"processor", "processor", processor.architecture},
           {"  has", "processor_has", has.empty() ? "-" : join(has, ", ")},
           {"  has not", "processor_lacks", lacks.empty() ? "-" : join(lacks, ", ")},

@@ -167,7 +167,7 @@ ir::Graph order_of_dimensions(const std::vector<ComparedFile>& models) {
                                  [](const ComparedFile& model) { return !model.graph.outputs.empty(); });
   if (onnx == models.end()) return {};
   ir::Graph like = onnx->graph;
-  run::infer_shapes(like, onnx_doors());  // its outputs may be stated without shapes
+  run::infer_shapes(like, onnx_codec());  // its outputs may be stated without shapes
   return like;
 }
 
@@ -199,7 +199,7 @@ std::vector<ComparedFile> read_models(const std::vector<std::filesystem::path>& 
   for (ComparedFile& model : models) {
     if (model.graph.outputs.empty()) continue;
     apply_input_shapes(model.graph, config);
-    if (simulate::needs_types(model.graph)) run::infer_shapes(model.graph, onnx_doors());
+    if (simulate::needs_types(model.graph)) run::infer_shapes(model.graph, onnx_codec());
   }
   const ir::Graph like = order_of_dimensions(models);
   for (ComparedFile& model : models) {
@@ -230,7 +230,7 @@ void match_with_first(std::vector<ComparedFile>& models, std::vector<std::string
 }
 
 void open_runners(std::vector<ComparedFile>& models) {
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   std::vector<ir::ValueId> in_a;
   for (const ComparedFile& model : models)
     for (const OutputPair& pair : model.pairs) in_a.push_back(pair.a.value);

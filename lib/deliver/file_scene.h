@@ -18,7 +18,7 @@ struct FileScene {
   const config::CoreConfig& config;
   const target::TargetSpec& target;
   const OutputPaths& outputs;
-  const run::Doors& doors;
+  const run::ModelCodec& codec;
   const std::vector<ir::Tensor>& sample;  // one image's inputs: the sizes that a .tflite has
 };
 

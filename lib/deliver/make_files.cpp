@@ -14,7 +14,7 @@ void make_onnx(const FileScene& scene, const Spelled& model, ModelFiles& files) 
   if (!config::writes(scene.config, "onnx")) return;
   const onnx_io::QdqOptions form = qdq_options(scene.outputs, scene.config);
   files.onnx = onnx_io::write_qdq(model.file, metadata_of(scene.config), form);
-  files.verdicts = verdicts_of(model.runnable, form, scene.doors);
+  files.verdicts = verdicts_of(model.runnable, form, scene.codec);
 }
 
 tflite::Model make_tflite(const FileScene& scene, const plan::QuantizedModel& model,

@@ -116,7 +116,7 @@ void prove_tflite(const Scene& scene, const ir::Graph& graph, const Sample& at_h
   if (const auto slow = slow_kernels(scene.config, scene.target, place)) diagnostics.warning(*slow);
   const OfItsSizes sized = of_its_sizes(graph, scene.source, answers.held_out.images, at_hand, place);
   if (sized.taken) diagnostics.warning(*sized.taken);
-  if (const auto unlike = unlike_its_plan(tflite, place, with_shapes_of(graph, at_hand.inputs, scene.doors),
+  if (const auto unlike = unlike_its_plan(tflite, place, with_shapes_of(graph, at_hand.inputs, scene.codec),
                                           planned, answers.judged, sized.inputs, scene.runners))
     diagnostics.warning(*unlike);
 }

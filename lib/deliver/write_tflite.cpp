@@ -298,10 +298,10 @@ tflite::Model tflite_graph(const FileScene& scene, const plan::QuantizedModel& m
   }
   if (options.xnnpack) options.free_batch = free_batches(model.graph, scene.sample);
   plan::QuantizedModel sized = model;
-  sized.graph = with_shapes_of(model.graph, scene.sample, scene.doors);
-  run::OrtRunnerFactory runners(scene.doors);
+  sized.graph = with_shapes_of(model.graph, scene.sample, scene.codec);
+  run::OrtRunnerFactory runners(scene.codec);
   normalize::settle_sizes(sized.graph, runners,
-                          [&](ir::Graph& graph) { run::infer_shapes(graph, scene.doors); });
+                          [&](ir::Graph& graph) { run::infer_shapes(graph, scene.codec); });
   find_scalars(sized.graph, runners, scene.sample);
   tflite::Model lowered = tflite::lower(sized, normalize::recognise(sized.graph), options);
   refuse_broken(judge(lowered, target).broken);

@@ -235,7 +235,7 @@ void read_output_types(const Ort::Session& session, ir::Graph& graph,
 
 // How many channels the runtime's convolutions lay side by side on this processor; 0: they do not. Found
 // once, by having it bring numbered values into order.
-int64_t block_of_channels(const Doors& doors) {
+int64_t block_of_channels(const ModelCodec& codec) {
   static const int64_t block = [&]() -> int64_t {
     constexpr int64_t kChannels = 64;
     ir::Graph graph;
@@ -257,7 +257,7 @@ int64_t block_of_channels(const Doors& doors) {
     try {
       OrtRunner runner(
           nullptr, {},
-          open(doors.write(graph, {}), session_options(1, ORT_DISABLE_ALL), Exit::kInput, graph.name), 0);
+          open(codec.write(graph, {}), session_options(1, ORT_DISABLE_ALL), Exit::kInput, graph.name), 0);
       // The second place of the first channel follows the first place of a whole block.
       const std::vector<ir::Tensor> x{ir::make_tensor(std::span<const float>(numbers), {1, kChannels, 1, 2})};
       return static_cast<int64_t>(runner.run(x, 0)[0].as<float>()[1]);
@@ -270,12 +270,13 @@ int64_t block_of_channels(const Doors& doors) {
 
 // The graph as the runtime would run it, layouts of this processor included; the options know taps' ops.
 // nullopt where it cannot be had, for want of room for temporary files, say: then all goes on without.
-std::optional<ir::Graph> laid_out(const std::string& model, Ort::SessionOptions options, const Doors& doors) {
+std::optional<ir::Graph> laid_out(const std::string& model, Ort::SessionOptions options,
+                                  const ModelCodec& codec) {
   try {
     const TemporaryFile dump(".onnx");
     options.SetOptimizedModelFilePath(dump.path().c_str());
     open(model, options, Exit::kInput, "the tapped graph");
-    return doors.read(read_file(dump.path()), dump.path().parent_path());
+    return codec.read(read_file(dump.path()), dump.path().parent_path());
   } catch (const Error&) {
     return std::nullopt;
   }
@@ -283,10 +284,11 @@ std::optional<ir::Graph> laid_out(const std::string& model, Ort::SessionOptions 
 
 // Observers that read blocks instead, where they may; to be run as it stands.
 std::optional<ir::Graph> with_observers_of_blocks(const ir::Graph& tapped, const std::vector<Tap>& taps,
-                                                  const Ort::SessionOptions& options, const Doors& doors) {
-  const int64_t block = block_of_channels(doors);
+                                                  const Ort::SessionOptions& options,
+                                                  const ModelCodec& codec) {
+  const int64_t block = block_of_channels(codec);
   if (block == 0) return std::nullopt;
-  std::optional<ir::Graph> graph = laid_out(doors.write(tapped, {}), options.Clone(), doors);
+  std::optional<ir::Graph> graph = laid_out(codec.write(tapped, {}), options.Clone(), codec);
   return graph ? read_blocks(std::move(*graph), taps, block) : std::nullopt;
 }
 
@@ -312,14 +314,14 @@ std::unique_ptr<ModelRunner> OrtRunnerFactory::make(const ir::Graph& graph, std:
   ops->add_to(session);
   const std::vector<ir::ValueId> outside = constants_outside(tapped, one_part_);
   if (blocks && outside.empty())
-    if (auto changed = with_observers_of_blocks(tapped, taps, session, doors_)) {
+    if (auto changed = with_observers_of_blocks(tapped, taps, session, codec_)) {
       tapped = std::move(*changed);
       session.SetGraphOptimizationLevel(ORT_DISABLE_ALL);
     }
   std::vector<ir::Tensor> kept = add_outside(session, tapped, outside);
   return std::make_unique<OrtRunner>(
       std::move(ops), std::move(kept),
-      open(doors_.write(tapped, outside), session, Exit::kInput, "graph '" + graph.name + "'"), returned);
+      open(codec_.write(tapped, outside), session, Exit::kInput, "graph '" + graph.name + "'"), returned);
 }
 
 std::unique_ptr<ModelRunner> run_file(const std::string& path, int threads_per_run) {
@@ -343,7 +345,7 @@ bool has_room(const std::filesystem::path& path, const ModelBytes& file) {
 
 }  // namespace
 
-ir::Graph optimized_graph(const ModelBytes& file, const Doors& doors) {
+ir::Graph optimized_graph(const ModelBytes& file, const ModelCodec& codec) {
   // The levels below kernel selection for one CPU's memory layout: the names of the kernels are final here,
   // and the dump can be loaded again.
   const TemporaryFile dump(".onnx"), dumped_data(".onnx.data");
@@ -366,7 +368,7 @@ ir::Graph optimized_graph(const ModelBytes& file, const Doors& doors) {
                  "the folder for temporary files has no room for the model, or cannot be written to",
                  "make room and permissions there, or name another folder in TMPDIR"}};
   }
-  return doors.read(read_file(dump.path()), dump.path().parent_path());
+  return codec.read(read_file(dump.path()), dump.path().parent_path());
 }
 
 namespace {
@@ -418,7 +420,7 @@ bool correct_sizes(ir::Graph& graph, ir::Graph& skeleton) {
 
 }  // namespace
 
-void infer_shapes(ir::Graph& graph, const Doors& doors) {
+void infer_shapes(ir::Graph& graph, const ModelCodec& codec) {
   constexpr int64_t kSmall = 256;  // shapes, axes, scales: what shape inference may want to read
   ir::Graph skeleton = graph;
   for (size_t v = 0; v < skeleton.values.size(); ++v) {
@@ -444,7 +446,7 @@ void infer_shapes(ir::Graph& graph, const Doors& doors) {
     if (ir::standard_op(node, "LessOrEqual")) node.op_type = "Less";
   }
   do {
-    const std::string bytes = doors.write(skeleton, {});
+    const std::string bytes = codec.write(skeleton, {});
     const Ort::Session session =
         open(bytes, session_options(1, ORT_DISABLE_ALL), Exit::kInput, "graph '" + graph.name + "'");
     read_output_types(session, graph, skeleton.outputs);
@@ -455,7 +457,7 @@ std::string runtime_version() {
   return OrtGetApiBase()->GetVersionString();
 }
 
-int64_t newest_opset(const Doors& doors) {
+int64_t newest_opset(const ModelCodec& codec) {
   static const int64_t newest = [&] {
     int64_t version = 17;
     while (version < 99) {
@@ -473,7 +475,7 @@ int64_t newest_opset(const Doors& doors) {
       node.outputs = {out};
       ir::add_node(graph, std::move(node));
       try {
-        open(doors.write(graph, {}), session_options(1, ORT_DISABLE_ALL), Exit::kInput, "opset");
+        open(codec.write(graph, {}), session_options(1, ORT_DISABLE_ALL), Exit::kInput, "opset");
       } catch (const Error&) {
         break;
       }

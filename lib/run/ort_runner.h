@@ -16,9 +16,9 @@
 
 namespace qc::run {
 
-/// How graphs become model bytes and back; the pipeline hands over the ONNX door (run does not know
-/// protobuf).
-struct Doors {
+/// How graphs become the bytes of ONNX models and back. run does not know protobuf: corridors hand over what
+/// onnx_io has for it.
+struct ModelCodec {
   /// Constants listed in `outside` are named in the model as external data, without their bytes.
   std::function<std::string(const ir::Graph& graph, std::span<const ir::ValueId> outside)> write;
   /// `folder`: where external data lies.
@@ -30,13 +30,13 @@ inline constexpr int64_t kOnePart = 1'900'000'000;
 
 class OrtRunnerFactory : public RunnerFactory {
  public:
-  explicit OrtRunnerFactory(Doors doors, int64_t one_part = kOnePart)
-      : doors_(std::move(doors)), one_part_(one_part) {}
+  explicit OrtRunnerFactory(ModelCodec codec, int64_t one_part = kOnePart)
+      : codec_(std::move(codec)), one_part_(one_part) {}
   std::unique_ptr<ModelRunner> make(const ir::Graph& graph, std::vector<Tap> taps,
                                     const RunnerOptions& options) override;
 
  private:
-  Doors doors_;
+  ModelCodec codec_;
   int64_t one_part_;
 };
 
@@ -54,16 +54,16 @@ struct ModelBytes {
 /// The model after ONNX Runtime's own graph optimizations (all levels, the kernels that will really run),
 /// written by ONNX Runtime and read back. Throws Error(kBug) with the runtime's words when it refuses the
 /// model, Error(kOutput) where the folder for temporary files has no room for it.
-ir::Graph optimized_graph(const ModelBytes& file, const Doors& doors);
+ir::Graph optimized_graph(const ModelBytes& file, const ModelCodec& codec);
 
 /// Fills dtype and shape of every value from ONNX Runtime's shape inference (any opset it knows). Large
 /// constants are left out of the model that is asked, so this costs milliseconds. Throws Error(kInput) with
 /// the runtime's words when the runtime cannot load the model: then nothing else can be done with it either.
-void infer_shapes(ir::Graph& graph, const Doors& doors);
+void infer_shapes(ir::Graph& graph, const ModelCodec& codec);
 
 /// "1.30.0"
 std::string runtime_version();
 /// Newest opset of the standard domain that this runtime knows, found once by asking it.
-int64_t newest_opset(const Doors& doors);
+int64_t newest_opset(const ModelCodec& codec);
 
 }  // namespace qc::run

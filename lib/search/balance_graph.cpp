@@ -69,9 +69,9 @@ Variant variant_of(const Scene& scene, ir::Graph graph, std::map<ir::NodeId, con
   variant.floats = floats;
   variant.graph = std::move(graph);
   variant.settings = std::move(settings);
-  run::infer_shapes(variant.graph, scene.doors);
+  run::infer_shapes(variant.graph, scene.codec);
   variant.places =
-      places_of(variant.graph, scene.config, scene.target, scene.sample, scene.doors, variant.settings);
+      places_of(variant.graph, scene.config, scene.target, scene.sample, scene.codec, variant.settings);
   variant.stats = trial_stats(scene, variant);
   variant.plan = plan_of(scene, variant);
   return variant;

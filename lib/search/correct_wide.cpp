@@ -47,7 +47,7 @@ int64_t images_for_wide_weights(const Scene& scene, const Subject& subject, cons
   if (!only_biases || config.saturation_guard.value_or(false) || has_narrow_weights(best.model) ||
       layers == 0)
     return 0;
-  const ir::Graph sized = with_shapes_of(best.model.graph, scene.sample, scene.doors);
+  const ir::Graph sized = with_shapes_of(best.model.graph, scene.sample, scene.codec);
   const int64_t fit =
       config.memory_limit ? INT64_MAX : correct::images_that_fit(best.model, sized, kUnaskedMemory);
   const int64_t most = std::min(fit, correction_images(best.model, config, config.correction.images));

@@ -42,7 +42,7 @@ PlacementTimes costs_by(const config::CoreConfig& config, const target::TargetSp
 }
 
 Places places_of(const ir::Graph& graph, const config::CoreConfig& config, const target::TargetSpec& target,
-                 const std::vector<ir::Tensor>& sample, const run::Doors& doors,
+                 const std::vector<ir::Tensor>& sample, const run::ModelCodec& codec,
                  const std::map<ir::NodeId, config::NodeSettings>& settings) {
   Places places;
   places.rules = select::resolve_rules(graph, config);
@@ -55,7 +55,7 @@ Places places_of(const ir::Graph& graph, const config::CoreConfig& config, const
       select::capabilities(graph, target, config.keep_float, places.idioms, places.rules.nodes);
   select::check_placed(graph, target, places.capabilities, places.rules);
   if (config::rounds_activations(config)) select::check_lists(graph, target, config, places.rules);
-  PlacementTimes times = costs_by(config, target, with_shapes_of(graph, sample, doors), places.capabilities);
+  PlacementTimes times = costs_by(config, target, with_shapes_of(graph, sample, codec), places.capabilities);
   places.time_on = std::move(times.on);
   places.time = std::move(times.time);
   places.at_run_time = dynamic_choices(graph, config, places.rules.nodes, places.time);

@@ -45,7 +45,7 @@ PlacementTimes costs_by(const config::CoreConfig& config, const target::TargetSp
 /// `settings`: of nodes that were made since the model was read and their neighbours, over the config's
 /// rules. Throws Error(kUsage) for rules that match nothing or ask for the impossible.
 Places places_of(const ir::Graph& graph, const config::CoreConfig& config, const target::TargetSpec& target,
-                 const std::vector<ir::Tensor>& sample, const run::Doors& doors,
+                 const std::vector<ir::Tensor>& sample, const run::ModelCodec& codec,
                  const std::map<ir::NodeId, config::NodeSettings>& settings = {});
 
 /// A plan without parameters for nodes that run as `integer` says.

@@ -52,7 +52,7 @@ TunedRanges better_ranges(const Scene& scene, const PlanScene& planning, const F
 }  // namespace
 
 std::vector<int64_t> elements_of(const Scene& scene, const Subject& subject, const plan::QuantPlan& plan) {
-  const ir::Graph sized = with_shapes_of(subject.graph, scene.sample, scene.doors);
+  const ir::Graph sized = with_shapes_of(subject.graph, scene.sample, scene.codec);
   std::vector<int64_t> elements(plan.values.size());
   for (const ir::ValueId v : simulate::rounded_values(plan)) {
     const std::optional<ir::Dims> dims = ir::static_dims(sized, v);
@@ -116,7 +116,7 @@ BudgetScene budget_scene(const Scene& scene, const Subject& subject, const Start
     return other;
   };
   return {subject.graph,
-          with_shapes_of(subject.graph, scene.sample, scene.doors),
+          with_shapes_of(subject.graph, scene.sample, scene.codec),
           planned.plan,
           scene.target,
           subject.places.idioms,

@@ -96,7 +96,7 @@ ir::Graph with_unsigned_weights(ir::Graph graph) {
 
 std::vector<Answer> answers_of(const ir::Graph& graph, const std::vector<std::vector<ir::Tensor>>& pictures,
                                bool optimize = true) {
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   const auto runner = runners.make(with_unsigned_weights(graph), {}, {kThreads, optimize, {}});
   std::vector<Answer> answers;
   for (const std::vector<ir::Tensor>& inputs : pictures) {
@@ -231,7 +231,7 @@ int judge(const std::string& reference, const std::string& file, const std::stri
   if (file.ends_with(".onnx"))
     got = answers_of(onnx_io::read(file, ignored), inputs, file != reference);
   else
-    got = lite_answers(file, with_shapes_of(graph, inputs.at(0), onnx_doors()), inputs, shape);
+    got = lite_answers(file, with_shapes_of(graph, inputs.at(0), onnx_codec()), inputs, shape);
 
   std::vector<Figures> figures(got.at(0).size());
   int64_t agreeing = 0, right = 0;

@@ -25,8 +25,8 @@ ir::Graph of_one_size(int64_t channels) {
 
 TEST_CASE("sizes are tried as numbers before there is a tensor of them") {
   const ir::Graph g = of_one_size(512);  // 500 GB of zeros, with the largest sizes
-  run::OrtRunnerFactory runners(onnx_doors());
-  const Sample sample = blank_inputs(g, config::CoreConfig(), runners, onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
+  const Sample sample = blank_inputs(g, config::CoreConfig(), runners, onnx_codec());
   CHECK_FALSE(sample.runs);
   CHECK(sample.to_run().empty());
 }
@@ -34,8 +34,8 @@ TEST_CASE("sizes are tried as numbers before there is a tensor of them") {
 TEST_CASE("an input of many free sides is not as large as a picture along each") {
   ir::Graph g = tiny::graph();
   tiny::output(g, tiny::relu(g, tiny::input(g, "x", {-1, -1, -1, -1, -1, -1})), "y");  // 2 TB of 224 each
-  run::OrtRunnerFactory runners(onnx_doors());
-  const Sample sample = blank_inputs(g, config::CoreConfig(), runners, onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
+  const Sample sample = blank_inputs(g, config::CoreConfig(), runners, onnx_codec());
   CHECK(sample.runs);
   CHECK(sample.inputs.at(0).size() == 1);
 }
@@ -44,7 +44,7 @@ TEST_CASE("sizes that were made up for a .tflite are said, and those that do not
   config::CoreConfig config;
   config.output.formats = {"tflite"};
   config.output.tflite_form = config::TfliteForm::kFloat32;
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   Diagnostics said;
   CHECK_THROWS_WITH(unmeasured_sample(of_one_size(3), config, runners, said, 1, "m.tflite"),
                     Catch::Contains("input 'x'") && Catch::Contains("/input_shapes/x"));

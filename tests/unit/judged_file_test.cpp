@@ -41,7 +41,7 @@ TEST_CASE("what lies behind comparisons that are functions to the runtime has si
     g.values[static_cast<size_t>(test)].dtype = ir::DType::kBool;
     tiny::output(g, tiny::relu(g, chosen), op);
   }
-  run::infer_shapes(g, onnx_doors());
+  run::infer_shapes(g, onnx_codec());
   for (const ir::Node& node : g.nodes) {
     CAPTURE(node.op_type);
     CHECK(g.values[static_cast<size_t>(node.outputs[0])].dims == std::vector<int64_t>{1, 1, 6, 6});
@@ -50,13 +50,13 @@ TEST_CASE("what lies behind comparisons that are functions to the runtime has si
 
 TEST_CASE("a file without types is judged before the comparison, like the model it was made from") {
   ir::Graph g = peaks();
-  run::infer_shapes(g, onnx_doors());
+  run::infer_shapes(g, onnx_codec());
   CHECK_FALSE(simulate::needs_types(g));
   const std::vector<simulate::Judged> judged = simulate::judged_values(g);
   REQUIRE(judged.size() == 1);
   CHECK(judged[0].jump == "Equal");
 
-  run::OrtRunnerFactory runners(onnx_doors(), run::kOnePart);
+  run::OrtRunnerFactory runners(onnx_codec(), run::kOnePart);
   const OnePicture source;
   const std::vector<int64_t> images{0};
   run::RunnerOptions options;

@@ -49,8 +49,8 @@ report::Report converted(const Folder& folder, const std::filesystem::path& mode
 std::filesystem::path rescaled_sample(const Folder& folder) {
   Diagnostics diagnostics;
   ir::Graph graph = onnx_io::read(kSample / "model.onnx", diagnostics);
-  run::OrtRunnerFactory runners(onnx_doors());
-  normalize::normalize(graph, runners, normalize_options({}, onnx_doors()), diagnostics);
+  run::OrtRunnerFactory runners(onnx_codec());
+  normalize::normalize(graph, runners, normalize_options({}, onnx_codec()), diagnostics);
   unsigned state = 3;
   int64_t scaled = 0;
   for (balance::Chain& chain : balance::chains(graph)) {

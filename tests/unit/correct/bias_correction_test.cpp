@@ -47,7 +47,7 @@ TEST_CASE(
     "after correction every channel's mean error is gone, layer after layer, and the output is closer") {
   const Net net = two_convs();
   const tiny::RandomSource source;
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   quantize::Guards guards;
   plan::QuantizedModel model = quantize::quantize(net.graph, net.plan, net.weights, {}, guards);
   const auto layers = correct::correctable_layers(net.graph, net.plan);
@@ -94,7 +94,7 @@ TEST_CASE(
 TEST_CASE("deltas do not depend on the number of threads or on the run") {
   const Net net = two_convs();
   const tiny::RandomSource source;
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   quantize::Guards guards;
   const plan::QuantizedModel model = quantize::quantize(net.graph, net.plan, net.weights, {}, guards);
   const auto layers = correct::correctable_layers(net.graph, net.plan);

@@ -61,7 +61,7 @@ struct Bench {
   }
   Net net;
   tiny::RandomSource source;
-  run::OrtRunnerFactory runners{onnx_doors()};
+  run::OrtRunnerFactory runners{onnx_codec()};
   quantize::Guards guards;
   plan::QuantizedModel model;
   std::vector<correct::Layer> layers;

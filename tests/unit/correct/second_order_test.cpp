@@ -89,7 +89,7 @@ correct::SecondOrder solved(const Net& net, bool pictures, bool mirror, int thre
                             int64_t longest_patch = correct::kLongestPatch,
                             const correct::Besides& besides = {}, int64_t fitted = kFitted) {
   const SmoothSource source(pictures);
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   std::vector<int64_t> images;
   for (int64_t i = 0; i < fitted; ++i) images.push_back(i);
   correct::SecondOrderOptions options;
@@ -105,7 +105,7 @@ correct::SecondOrder solved(const Net& net, bool pictures, bool mirror, int thre
 // Of the output, on images that were not fitted on.
 double db_of(const Net& net, const correct::SecondOrder& found) {
   const SmoothSource source(true);
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   plan::QuantizedModel model = net.model;
   for (const auto& [value, integers] : found.weights) model.weights[value] = integers;
   quantize::add_to_biases(model, found.deltas);
@@ -161,7 +161,7 @@ TEST_CASE("scales that are powers of two stay such, others follow what is found"
   const auto scales_of = [&](Net& of, float scale) {
     for (auto& [v, weight] : of.model.weights)
       weight.params.scales.assign(weight.params.scales.size(), scale);
-    run::OrtRunnerFactory runners(onnx_doors());
+    run::OrtRunnerFactory runners(onnx_codec());
     std::vector<float> scales;
     for (const auto& [v, weight] : solved(of, true, false, 2, 100, true).weights)
       scales.insert(scales.end(), weight.params.scales.begin(), weight.params.scales.end());

@@ -29,7 +29,7 @@ plan::QuantizedModel in_float(ir::Graph graph) {
 }
 
 Reach seen(const ir::Graph& graph, float input) {
-  run::OrtRunnerFactory runners(onnx_doors(), run::kOnePart);
+  run::OrtRunnerFactory runners(onnx_codec(), run::kOnePart);
   return reach_on_noise(graph, runners, {tiny::filled({1, 2, 8, 8}, input)});
 }
 
@@ -39,7 +39,7 @@ std::vector<DType> all_of(const ir::Graph& graph, DType type) {
 
 // Runs the file in stock ONNX Runtime.
 std::vector<ir::Tensor> answers(const plan::QuantizedModel& model, const ir::Tensor& input) {
-  run::OrtRunnerFactory runners(onnx_doors(), run::kOnePart);
+  run::OrtRunnerFactory runners(onnx_codec(), run::kOnePart);
   const ir::Graph graph = graph_of_file(onnx_io::write_qdq(model, {}, {}));
   return runners.make(graph, {}, {})->run(std::vector<ir::Tensor>{input});
 }

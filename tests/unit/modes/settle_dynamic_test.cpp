@@ -66,7 +66,7 @@ TEST_CASE("a layer whose rounding at run time ruins an output stays in float, an
   const ir::Graph g = graph_with_an_outlier();
   const plan::QuantizedModel model = with_integer_weights(g);
   const std::vector<std::vector<ir::Tensor>> inputs{ort_try::random_inputs(onnx_io::write(g), 7, -1, 1)};
-  run::OrtRunnerFactory runners(onnx_doors(), run::kOnePart);
+  run::OrtRunnerFactory runners(onnx_codec(), run::kOnePart);
   std::vector<select::DynamicChoice> choices = all_products(g);
   settle_dynamic(model, inputs, runners, 20, 1, choices);
   CHECK(choice_of(g, choices, "plain").dynamic);

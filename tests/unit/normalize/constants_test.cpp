@@ -14,7 +14,7 @@ using namespace qc::tiny;
 namespace {
 
 int fold(ir::Graph& g) {
-  run::OrtRunnerFactory runners(try_rewrite::doors());
+  run::OrtRunnerFactory runners(try_rewrite::codec());
   return normalize::fold_constants(g, runners);
 }
 
@@ -188,8 +188,8 @@ TEST_CASE("what followed from a free batch is constant once the batch is fixed",
   const ir::ValueId state = node(g, "ConstantOfShape", {joined(g, {dimension(g, x, 0), constant_i(g, {4})})});
   g.values[static_cast<size_t>(state)].dtype = ir::DType::kFloat;
   output(g, add(g, matmul(g, state, constant(g, random_tensor({4, 4}, 1))), x));
-  run::OrtRunnerFactory runners(try_rewrite::doors());
-  const auto infer = [](ir::Graph& graph) { run::infer_shapes(graph, try_rewrite::doors()); };
+  run::OrtRunnerFactory runners(try_rewrite::codec());
+  const auto infer = [](ir::Graph& graph) { run::infer_shapes(graph, try_rewrite::codec()); };
   normalize::settle_sizes(g, runners, infer);
   CHECK(count_of(g, "ConstantOfShape") == 1);
   g.values[static_cast<size_t>(x)].dims = {2, 4};

@@ -70,17 +70,17 @@ std::vector<ir::Tensor> values_inside(const ir::Graph& graph, const std::vector<
   run::RunnerOptions options;
   options.optimize = false;
   for (const std::string& name : names) options.extra_outputs.push_back(ir::find_value(graph, name));
-  auto all = run::OrtRunnerFactory(onnx_doors()).make(graph, {}, options)->run(inputs);
+  auto all = run::OrtRunnerFactory(onnx_codec()).make(graph, {}, options)->run(inputs);
   return {all.begin() + static_cast<std::ptrdiff_t>(graph.outputs.size()), all.end()};
 }
 
 /// What must hold for a model as it was read, or raised to the opset that the pipeline works at.
 void check_model(const std::string& path, const ir::Graph& original) {
   const std::string file = read_file(path);
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   normalize::Options options;
   options.check_inputs = ort_try::random_inputs(file);
-  options.infer_shapes = [](ir::Graph& graph) { run::infer_shapes(graph, onnx_doors()); };
+  options.infer_shapes = [](ir::Graph& graph) { run::infer_shapes(graph, onnx_codec()); };
   Diagnostics diagnostics;
   ir::Graph graph = original;
   const auto applied = normalize::normalize(graph, runners, options, diagnostics);
@@ -130,7 +130,7 @@ TEST_CASE("real models keep their outputs through normalization", "[normalize][r
     ir::Graph graph = onnx_io::read(path, diagnostics);
     check_model(path, graph);
     if (ir::opset(graph) >= 13) continue;
-    run::infer_shapes(graph, onnx_doors());  // Softmax is raised without detours where its rank is known
+    run::infer_shapes(graph, onnx_codec());  // Softmax is raised without detours where its rank is known
     REQUIRE(onnx_io::raise_opset(graph, 13, diagnostics));
     check_model(path, graph);
   }

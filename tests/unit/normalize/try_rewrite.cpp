@@ -11,8 +11,8 @@
 
 namespace qc::try_rewrite {
 
-run::Doors doors() {
-  return onnx_doors();
+run::ModelCodec codec() {
+  return onnx_codec();
 }
 
 std::vector<ir::Tensor> random_inputs(const ir::Graph& graph) {
@@ -29,7 +29,7 @@ std::vector<ir::Tensor> random_inputs(const ir::Graph& graph) {
 std::vector<ir::Tensor> run(const ir::Graph& graph, const std::vector<ir::Tensor>& inputs) {
   run::RunnerOptions options;
   options.optimize = false;
-  return run::OrtRunnerFactory(doors()).make(graph, {}, options)->run(inputs);
+  return run::OrtRunnerFactory(codec()).make(graph, {}, options)->run(inputs);
 }
 
 double largest_change(const std::vector<ir::Tensor>& before, const std::vector<ir::Tensor>& after) {

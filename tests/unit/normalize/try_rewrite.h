@@ -37,7 +37,7 @@ struct Case {
 void check(const std::vector<Case>& cases, const std::function<int(ir::Graph&)>& rewrite,
            double tolerance = 1e-5);
 
-run::Doors doors();
+run::ModelCodec codec();
 std::vector<ir::Tensor> run(const ir::Graph& graph, const std::vector<ir::Tensor>& inputs);
 std::vector<ir::Tensor> random_inputs(const ir::Graph& graph);
 double largest_change(const std::vector<ir::Tensor>& before, const std::vector<ir::Tensor>& after);

@@ -287,7 +287,7 @@ TEST_CASE("a .tflite that does not compute its plan is told from one that does")
   output(g, conv(g, tiny::relu(g, conv(g, input(g, "x", {1, 3, 12, 10}), 8)), 4), "y");
   const std::string model = onnx_io::write(g);
   std::string tflite = convert_graph(g, {"/output/formats=[\"tflite\"]"}).tflite;
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   plan::QuantizedModel planned;  // nothing rounded: no plan is nearer to float
   planned.graph = g;
   planned.plan.nodes.resize(g.nodes.size());

@@ -15,7 +15,7 @@ TEST_CASE("constants that are handed over beside the model give the same, also w
   ir::add_constant(graph, "left_over", tiny::random_tensor({1000}, 2, 0, 1));
 
   const std::vector<ir::Tensor> inputs{tiny::random_tensor({1, 16, 10, 10}, 1, 0, 1)};
-  run::OrtRunnerFactory inside(onnx_doors()), beside(onnx_doors(), 1);
+  run::OrtRunnerFactory inside(onnx_codec()), beside(onnx_codec(), 1);
   const std::vector<ir::Tensor> wanted = inside.make(graph, {}, {})->run(inputs),
                                 got = beside.make(graph, {}, {})->run(inputs);
   REQUIRE(got.size() == 1);

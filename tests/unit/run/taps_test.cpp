@@ -28,7 +28,7 @@ TEST_CASE("observers run in the order of the graph, whatever the order of the ta
         {values[i],
          [&seen, i](int64_t, std::span<const float>, std::span<const int64_t>) { seen.push_back(i); },
          {}});
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   const std::vector<ir::Tensor> inputs{tiny::random_tensor({1, 3, 10, 10}, 1, 0, 1)};
   const auto results = runners.make(graph, taps, {})->run(inputs);
   CHECK(seen == std::vector<size_t>{0, 1, 2, 3, 4});
@@ -53,7 +53,7 @@ Seen observed(const ir::Graph& graph, const std::vector<ir::ValueId>& values, bo
                     },
                     {},
                     [any_order](int64_t) { return any_order; }});
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   run::RunnerOptions options;
   options.runs = runs;
   const auto runner = runners.make(graph, std::move(taps), options);

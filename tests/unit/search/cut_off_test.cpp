@@ -32,7 +32,7 @@ TEST_CASE("images that a range cuts off are known, and count for themselves") {
   const ir::ValueId y = tiny::conv(graph, x, 6);
   tiny::output(graph, y, "y");
   const OneBright source(20);
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   calibrate::Split split;
   split.calibration.resize(18);
   std::iota(split.calibration.begin(), split.calibration.end(), 2);

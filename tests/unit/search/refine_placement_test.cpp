@@ -26,7 +26,7 @@ struct Bench {
   std::vector<select::ProcessorCosts> time_on;
   config::CoreConfig config;
   tiny::RandomSource source{200};
-  run::OrtRunnerFactory runners{onnx_doors()};
+  run::OrtRunnerFactory runners{onnx_codec()};
   calibrate::Split split;
   FloatAnswers answers;
   int retries = 0;

@@ -16,8 +16,8 @@ TEST_CASE("the bias of a layer in float that correction moved counts with that l
   const ir::ValueId x = tiny::input(graph, "x", {1, 3, 6, 6});
   const ir::ValueId first = tiny::relu(graph, tiny::conv(graph, x, 4, {.bias = had_bias}));
   tiny::output(graph, tiny::conv(graph, first, 2), "y");
-  const run::Doors doors = onnx_doors();
-  run::OrtRunnerFactory runners(doors);
+  const run::ModelCodec codec = onnx_codec();
+  run::OrtRunnerFactory runners(codec);
   const auto judged = simulate::judged_values(graph);
   const std::vector<std::vector<ir::Tensor>> images{{tiny::random_tensor({1, 3, 6, 6}, 7)}};
   const std::vector<std::vector<ir::Tensor>> exact{runners.make(graph, {}, {})->run(images[0])};

@@ -52,7 +52,7 @@ std::vector<std::vector<double>> measured(const ir::Graph& graph, const simulate
                                           const std::vector<int>& bits, const tiny::Dims& dims,
                                           int threads = 2) {
   const RandomSource source(dims);
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   const auto weights = weights_of(graph);
   return simulate::layer_sensitivities(
       {graph, simulate::judged_values(graph), runners, source, kImages, threads}, weights, bits.size(),
@@ -156,7 +156,7 @@ TEST_CASE("what is cut before a weight changes no figure, and neither do threads
   }
   // By whole networks with the weight rounded: the mean over seven places and the output.
   const RandomSource source({1, 3, 6, 6});
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   simulate::LayerMeasure measure;
   const auto outputs = simulate::output_places(g, simulate::judged_values(g), measure);
   auto places = simulate::interest_points(g, measure, outputs);
@@ -188,7 +188,7 @@ TEST_CASE("squared slopes of a linear network are its matrix's squared entries")
   const ir::ValueId a = tiny::gemm(g, x, 3, 1), b = tiny::gemm(g, a, 2, 2);
   tiny::output(g, b, "y");
   const RandomSource source({1, 4});
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   const auto judged = simulate::judged_values(g);
   const std::vector<simulate::MeasuredPlace> places{{a}, {b}};
   std::vector<int64_t> many;

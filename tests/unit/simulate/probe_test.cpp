@@ -13,8 +13,8 @@ namespace {
 
 // x + x + ... + x, each partial sum rounded as a group of its own: most of them finely, two of them coarsely.
 struct Chain {
-  run::Doors doors = onnx_doors();
-  run::OrtRunnerFactory runners{doors};
+  run::ModelCodec codec = onnx_codec();
+  run::OrtRunnerFactory runners{codec};
   plan::QuantizedModel model;
   std::vector<std::vector<ir::ValueId>> groups;
   std::vector<simulate::Judged> judged;

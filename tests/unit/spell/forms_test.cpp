@@ -47,7 +47,7 @@ struct Made {
 };
 
 std::vector<float> answers(const ir::Graph& graph, const ir::Tensor& image, bool optimize = false) {
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   run::RunnerOptions options;
   options.optimize = optimize;
   const std::vector<ir::Tensor> outputs = runners.make(graph, {}, options)->run({&image, 1});

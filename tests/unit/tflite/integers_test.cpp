@@ -23,7 +23,7 @@ plan::QuantizedModel integer_model(ir::Graph g, const std::vector<ir::Tensor>& i
                                    target::TargetSpec target) {
   for (auto& [op_type, rule] : target.ops) rule.float_output = false;
   forget_shapes(g);
-  run::infer_shapes(g, onnx_doors());
+  run::infer_shapes(g, onnx_codec());
   ir::Graph watched = g;
   watched.outputs.clear();
   for (size_t v = 0; v < g.values.size(); ++v)

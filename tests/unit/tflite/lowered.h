@@ -32,7 +32,7 @@ inline ir::ValueId typed(ir::Graph& g, ir::ValueId value, ir::DType dtype) {
 
 inline plan::QuantizedModel float_model(ir::Graph g) {
   forget_shapes(g);
-  run::infer_shapes(g, onnx_doors());
+  run::infer_shapes(g, onnx_codec());
   plan::QuantizedModel model;
   model.plan.nodes.resize(g.nodes.size());
   model.plan.values.resize(g.values.size());

@@ -16,7 +16,7 @@ namespace {
 Model lowered(ir::Graph g) {
   for (ir::Value& value : g.values)
     if (value.producer != ir::kNone) value.has_shape = false, value.dims.clear(), value.dim_params.clear();
-  run::infer_shapes(g, onnx_doors());
+  run::infer_shapes(g, onnx_codec());
   plan::QuantizedModel model;
   model.plan.nodes.resize(g.nodes.size());
   model.plan.values.resize(g.values.size());
