@@ -16,7 +16,7 @@
 namespace qc::select {
 namespace {
 
-using target::kVector, target::Work, target::WorkTable;
+using target::kVector, target::CostTerm, target::CostTerms;
 
 const target::OpCost* find_entry(const target::TargetSpec& target, const std::string& key) {
   const auto found = target.costs.find(key);
@@ -116,73 +116,74 @@ double whole_vectors(double channels) {
   return std::ceil(channels / kVector) * kVector;
 }
 
-double& at(WorkTable& table, Work term) {
+double& at(CostTerms& table, CostTerm term) {
   return table[static_cast<size_t>(term)];
 }
 
 // In `groups`, as which it is written: the kernel has zeros between those that are one.
 void add_convolution(const ir::Graph& graph, const ir::Node& node, ir::Tensor kernel, int64_t groups,
-                     WorkTable& work) {
+                     CostTerms& work) {
   kernel.dims[1] *= ir::int_attribute(node, "group", 1) / groups;
   const bool depthwise = one_channel_each(graph, node, kernel);
   const double window = static_cast<double>(window_of(kernel)), outputs = static_cast<double>(kernel.dims[0]),
-               positions = at(work, Work::kOutput) / outputs;
+               positions = at(work, CostTerm::kOutput) / outputs;
   const int64_t per_group = kernel.dims[0] / groups,
                 beyond = (depthwise ? kernel.dims[0] : per_group) % kVector;
   const int64_t inputs = kernel.dims[1] * groups;
   const bool first = inputs < target::kBlock;  // images have a kernel of their own
-  at(work, Work::kWeight) = static_cast<double>(kernel.size());
+  at(work, CostTerm::kWeight) = static_cast<double>(kernel.size());
   if (kernel.dims[0] % target::kBlock != 0 || (!first && inputs % target::kBlock != 0))
-    at(work, Work::kLoose) = positions * static_cast<double>(kernel.size());
+    at(work, CostTerm::kLoose) = positions * static_cast<double>(kernel.size());
   if (window > 1)
-    at(work, Work::kPatch) = positions * window * (depthwise ? 1.0 : static_cast<double>(groups));
+    at(work, CostTerm::kPatch) = positions * window * (depthwise ? 1.0 : static_cast<double>(groups));
   if (depthwise) {
-    at(work, Work::kMac) = positions * window * (outputs - static_cast<double>(beyond));
-    at(work, Work::kTail) = positions * window * static_cast<double>(beyond);
+    at(work, CostTerm::kMac) = positions * window * (outputs - static_cast<double>(beyond));
+    at(work, CostTerm::kTail) = positions * window * static_cast<double>(beyond);
     return;
   }
   const double each = static_cast<double>(groups);
-  if (kernel.dims[1] < kVector) at(work, Work::kThin) = positions * static_cast<double>(kernel.size());
-  at(work, Work::kMac) = positions * window * static_cast<double>(kernel.dims[1]) *
-                         whole_vectors(static_cast<double>(per_group)) * each;
-  at(work, Work::kTail) = positions * static_cast<double>(beyond) * each;
-  at(work, Work::kStep) = positions * window * whole_vectors(static_cast<double>(per_group)) * each;
+  if (kernel.dims[1] < kVector) at(work, CostTerm::kThin) = positions * static_cast<double>(kernel.size());
+  at(work, CostTerm::kMac) = positions * window * static_cast<double>(kernel.dims[1]) *
+                             whole_vectors(static_cast<double>(per_group)) * each;
+  at(work, CostTerm::kTail) = positions * static_cast<double>(beyond) * each;
+  at(work, CostTerm::kStep) = positions * window * whole_vectors(static_cast<double>(per_group)) * each;
 }
 
-void add_transposed(const ir::Graph& graph, const ir::Node& node, WorkTable& work) {
+void add_transposed(const ir::Graph& graph, const ir::Node& node, CostTerms& work) {
   const ir::Tensor* kernel = ir::constant_input(graph, node, 1);
   if (!kernel || kernel->dims.size() < 3) return;
   const double inputs = static_cast<double>(kernel->dims[0]),
-               products = at(work, Work::kInput) * static_cast<double>(window_of(*kernel)) *
+               products = at(work, CostTerm::kInput) * static_cast<double>(window_of(*kernel)) *
                           whole_vectors(static_cast<double>(kernel->dims[1]));
-  at(work, Work::kWeight) = static_cast<double>(kernel->size());
-  at(work, Work::kMac) = products;
-  at(work, Work::kStep) = products / inputs * static_cast<double>(ir::int_attribute(node, "group", 1));
-  const double unrounded = at(work, Work::kInput) / inputs * static_cast<double>(kernel->size());
-  at(work, Work::kLoose) = unrounded;
-  at(work, Work::kPatch) = unrounded / inputs * static_cast<double>(ir::int_attribute(node, "group", 1));
+  at(work, CostTerm::kWeight) = static_cast<double>(kernel->size());
+  at(work, CostTerm::kMac) = products;
+  at(work, CostTerm::kStep) = products / inputs * static_cast<double>(ir::int_attribute(node, "group", 1));
+  const double unrounded = at(work, CostTerm::kInput) / inputs * static_cast<double>(kernel->size());
+  at(work, CostTerm::kLoose) = unrounded;
+  at(work, CostTerm::kPatch) = unrounded / inputs * static_cast<double>(ir::int_attribute(node, "group", 1));
 }
 
 // Gates of all steps at once for the inputs, then step by step for what was remembered.
-void add_recurrent(const ir::Graph& graph, const ir::Node& node, WorkTable& work) {
+void add_recurrent(const ir::Graph& graph, const ir::Node& node, CostTerms& work) {
   const ir::Tensor *inputs = ir::constant_input(graph, node, 1), *state = ir::constant_input(graph, node, 2);
   const std::vector<int64_t>& dims = graph.values[static_cast<size_t>(node.inputs[0])].dims;
   if (!inputs || !state || dims.size() != 3 || dims[2] <= 0) return;
   const int64_t steps = dims[ir::int_attribute(node, "layout", 0) == 0 ? 0 : 1];
-  at(work, Work::kMac) = at(work, Work::kInput) / static_cast<double>(dims[2]) *
-                         static_cast<double>(inputs->size() + state->size());
-  at(work, Work::kWeight) = static_cast<double>(std::max<int64_t>(0, steps) * state->size());
+  at(work, CostTerm::kMac) = at(work, CostTerm::kInput) / static_cast<double>(dims[2]) *
+                             static_cast<double>(inputs->size() + state->size());
+  at(work, CostTerm::kWeight) = static_cast<double>(std::max<int64_t>(0, steps) * state->size());
 }
 
-void add_product(const ir::Graph& graph, const ir::Node& node, WorkTable& work) {
+void add_product(const ir::Graph& graph, const ir::Node& node, CostTerms& work) {
   const ir::Value& out = graph.values[static_cast<size_t>(node.outputs[0])];
   const double macs = static_cast<double>(ir::macs(graph, node));
   if (out.dims.empty() || out.dims.back() <= 0) return;
   const double columns = static_cast<double>(out.dims.back());
-  at(work, Work::kMac) = macs / columns * whole_vectors(columns);
-  at(work, Work::kTail) = at(work, Work::kOutput) / columns * static_cast<double>(out.dims.back() % kVector);
+  at(work, CostTerm::kMac) = macs / columns * whole_vectors(columns);
+  at(work, CostTerm::kTail) =
+      at(work, CostTerm::kOutput) / columns * static_cast<double>(out.dims.back() % kVector);
   if (const ir::Tensor* weight = ir::constant_input(graph, node, 1))
-    at(work, Work::kWeight) = static_cast<double>(weight->size());
+    at(work, CostTerm::kWeight) = static_cast<double>(weight->size());
 }
 
 // Of the first output; 0 where it is no image.
@@ -192,36 +193,37 @@ double positions_of(const ir::Graph& graph, const ir::Node& node) {
   return static_cast<double>(ir::elements(graph, node.outputs[0])) / static_cast<double>(dims[1]);
 }
 
-void add_pooling(const ir::Graph& graph, const ir::Node& node, WorkTable& work) {
+void add_pooling(const ir::Graph& graph, const ir::Node& node, CostTerms& work) {
   double window = 1;
   for (const int64_t size : ir::ints_attribute(node, "kernel_shape")) window *= static_cast<double>(size);
-  at(work, Work::kMac) = at(work, Work::kOutput) * window;
-  at(work, Work::kPiece) = positions_of(graph, node) * window;
+  at(work, CostTerm::kMac) = at(work, CostTerm::kOutput) * window;
+  at(work, CostTerm::kPiece) = positions_of(graph, node) * window;
 }
 
 constexpr std::array kInPieces{"Concat", "DepthToSpace", "Pad", "Resize", "Slice", "SpaceToDepth", "Split"};
 
-void add_pieces(const ir::Graph& graph, const ir::Node& node, WorkTable& work) {
+void add_pieces(const ir::Graph& graph, const ir::Node& node, CostTerms& work) {
   const bool joins = ir::standard_op(node, "Concat");
-  at(work, Work::kPiece) = positions_of(graph, node) * (joins ? static_cast<double>(node.inputs.size()) : 1);
+  at(work, CostTerm::kPiece) =
+      positions_of(graph, node) * (joins ? static_cast<double>(node.inputs.size()) : 1);
 }
 
 // A constant that is not written repeated is read run by run.
-void add_runs(const ir::Graph& graph, const ir::Node& node, WorkTable& work) {
+void add_runs(const ir::Graph& graph, const ir::Node& node, CostTerms& work) {
   const std::optional<ir::ShortRuns> runs = ir::short_runs(graph, node);
   if (runs && runs->tiled.empty() && runs->length < target::kShort)
-    at(work, Work::kPiece) = static_cast<double>(runs->count);
+    at(work, CostTerm::kPiece) = static_cast<double>(runs->count);
 }
 
-double time_of(const WorkTable& each, const WorkTable& work) {
+double time_of(const CostTerms& each, const CostTerms& work) {
   return std::inner_product(each.begin(), each.end(), work.begin(), 0.0);
 }
 
-WorkTable conversion_of(int64_t elements) {
-  WorkTable work{};
-  at(work, Work::kNode) = 1;
-  at(work, Work::kInput) = at(work, Work::kOutput) = static_cast<double>(elements);
-  at(work, Work::kFar) = static_cast<double>(std::max<int64_t>(0, 2 * elements - target::kNear));
+CostTerms conversion_of(int64_t elements) {
+  CostTerms work{};
+  at(work, CostTerm::kNode) = 1;
+  at(work, CostTerm::kInput) = at(work, CostTerm::kOutput) = static_cast<double>(elements);
+  at(work, CostTerm::kFar) = static_cast<double>(std::max<int64_t>(0, 2 * elements - target::kNear));
   return work;
 }
 
@@ -242,7 +244,7 @@ ir::NodeId convolution_that_adds(const ir::Graph& graph, const ir::Node& node) {
 
 // Integer pooling is slow behind a convolution in float, as the layout that it is fast in does not reach it.
 void add_pooling_pair(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& target,
-                      const WorkTable& work, PlacementCosts& costs) {
+                      const CostTerms& work, PlacementCosts& costs) {
   const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
   const target::OpCost *planar = find_entry(target, "MaxPool:planar"), *own = find_entry(target, "MaxPool");
   const ir::NodeId before = ir::standard_op(node, "MaxPool") ? convolution_before(graph, node) : ir::kNone;
@@ -259,7 +261,7 @@ double of_pooling_rounded_before(const ir::Graph& graph, ir::ValueId v, const ta
   if (!planar || !own || value.producer == ir::kNone || ir::is_output(graph, v)) return 0;
   const ir::Node& node = graph.nodes[static_cast<size_t>(value.producer)];
   if (!ir::standard_op(node, "MaxPool")) return 0;
-  const WorkTable work = work_of(graph, node);
+  const CostTerms work = work_of(graph, node);
   return std::max(0.0, time_of(planar->integer, work) - time_of(own->floating, work));
 }
 
@@ -276,7 +278,7 @@ ir::NodeId gate_of(const ir::Graph& graph, const ir::Node& sigmoid) {
 
 // In float the runtime makes one kernel of both, unless x comes from integers, which each of them then has
 // turned to floats for itself.
-void add_gate(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& target, const WorkTable& work,
+void add_gate(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& target, const CostTerms& work,
               PlacementCosts& costs, double& floating) {
   const target::OpCost* joined = find_entry(target, "Mul:gate");
   const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
@@ -366,18 +368,18 @@ PlacementCosts weighted_mean(const ir::Graph& graph, const std::vector<Processor
 
 }  // namespace
 
-WorkTable work_of(const ir::Graph& sized, const ir::Node& node, std::optional<int64_t> groups) {
-  WorkTable work{};
+CostTerms work_of(const ir::Graph& sized, const ir::Node& node, std::optional<int64_t> groups) {
+  CostTerms work{};
   int64_t input = 0, output = 0;
   for (const ir::ValueId v : node.outputs)
     if (v != ir::kNone) output += ir::elements(sized, v);
   for (const ir::ValueId v : node.inputs)
     if (v != ir::kNone && !sized.values[static_cast<size_t>(v)].constant)
       input = std::max(input, ir::elements(sized, v));
-  at(work, Work::kNode) = 1;
-  at(work, Work::kInput) = static_cast<double>(input);
-  at(work, Work::kOutput) = static_cast<double>(output);
-  at(work, Work::kFar) = static_cast<double>(std::max<int64_t>(0, input + output - target::kNear));
+  at(work, CostTerm::kNode) = 1;
+  at(work, CostTerm::kInput) = static_cast<double>(input);
+  at(work, CostTerm::kOutput) = static_cast<double>(output);
+  at(work, CostTerm::kFar) = static_cast<double>(std::max<int64_t>(0, input + output - target::kNear));
   if (const ir::Tensor* kernel = image_kernel(sized, node))
     add_convolution(sized, node, *kernel, groups.value_or(ir::int_attribute(node, "group", 1)), work);
   else if (ir::standard_op(node, "Gemm") || ir::standard_op(node, "MatMul"))
@@ -409,7 +411,7 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
     const size_t n = static_cast<size_t>(id);
     const ir::Node& node = sized.nodes[n];
     if (capabilities[n].ability == Ability::kFollows) continue;  // they cost nothing on either side
-    const WorkTable work = work_of(sized, node);
+    const CostTerms work = work_of(sized, node);
     const target::OpCost& entry = cost_entry(target, cost_key(target, sized, node));
     double floating = time_of(entry.floating, work);
     const target::OpCost* on_the_way = find_entry(target, "Add:on_the_way");
@@ -437,7 +439,7 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
     const ir::Value& value = sized.values[v];
     if (value.constant || value.dtype != ir::DType::kFloat) continue;
     const std::string form = value.dims.size() == 4 ? ":4d" : "";
-    const WorkTable work = conversion_of(ir::elements(sized, static_cast<ir::ValueId>(v)));
+    const CostTerms work = conversion_of(ir::elements(sized, static_cast<ir::ValueId>(v)));
     costs.values[v] = {time_of(cost_entry(target, "QuantizeLinear" + form).floating, work) +
                            of_pooling_rounded_before(sized, static_cast<ir::ValueId>(v), target),
                        time_of(cost_entry(target, "DequantizeLinear" + form).floating, work)};

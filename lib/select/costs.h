@@ -15,7 +15,7 @@ namespace qc::select {
 
 /// How much of each kind of work a node of a graph with static shapes does; scripts/cost_terms.py has the
 /// same terms, in which times are fitted. `groups`: as which a convolution is written, if not in its own.
-target::WorkTable work_of(const ir::Graph& sized, const ir::Node& node, std::optional<int64_t> groups = {});
+target::CostTerms work_of(const ir::Graph& sized, const ir::Node& node, std::optional<int64_t> groups = {});
 
 /// Nanoseconds on one thread. `sized`: the graph with the shapes of a real run (see run::infer_shapes).
 PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>& capabilities,

@@ -172,12 +172,12 @@ void read_ops(const File& file, Members& root, TargetSpec& target) {
 }
 
 // {"node": ns, "mac": ns, ...}; terms that are not named cost nothing.
-bool read_cost(const Json& value, WorkTable& cost) {
+bool read_cost(const Json& value, CostTerms& cost) {
   if (!value.is_object()) return false;
   for (const auto& [name, ns] : value.items()) {
-    const auto term = std::find(kWorkNames.begin(), kWorkNames.end(), name);
-    if (term == kWorkNames.end() || !ns.is_number() || ns < 0) return false;
-    cost[static_cast<size_t>(term - kWorkNames.begin())] = ns.get<double>();
+    const auto term = std::find(kCostTermNames.begin(), kCostTermNames.end(), name);
+    if (term == kCostTermNames.end() || !ns.is_number() || ns < 0) return false;
+    cost[static_cast<size_t>(term - kCostTermNames.begin())] = ns.get<double>();
   }
   return true;
 }
@@ -196,10 +196,11 @@ void read_cost_entries(Members& root, const std::string& pointer, const Json& ob
     if (both)
       costs[key] = cost;
     else
-      root.problem(json::child(pointer, key), "bad-value", format("{} is no cost", json::found(value)),
-                   format("write {{\"integer\": {{...}}, \"float\": {{...}}}} with nanoseconds, none "
-                          "negative, for any of {}",
-                          join(std::vector<std::string>(kWorkNames.begin(), kWorkNames.end()), ", ")));
+      root.problem(
+          json::child(pointer, key), "bad-value", format("{} is no cost", json::found(value)),
+          format("write {{\"integer\": {{...}}, \"float\": {{...}}}} with nanoseconds, none "
+                 "negative, for any of {}",
+                 join(std::vector<std::string>(kCostTermNames.begin(), kCostTermNames.end()), ", ")));
   }
 }
 

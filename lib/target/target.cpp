@@ -289,10 +289,10 @@ TargetSpec on_processor(TargetSpec target, const std::string& name) {
 
 std::string to_json(const TargetSpec& target) {
   Json ops = Json::object(), ranges = Json::object();
-  const auto cost_json = [](const WorkTable& cost) {
+  const auto cost_json = [](const CostTerms& cost) {
     Json terms = Json::object();
     for (size_t t = 0; t < cost.size(); ++t)
-      if (cost[t] > 0) terms[std::string(kWorkNames[t])] = cost[t];
+      if (cost[t] > 0) terms[std::string(kCostTermNames[t])] = cost[t];
     return terms;
   };
   const auto table_json = [&](const std::map<std::string, OpCost>& table) {

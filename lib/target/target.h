@@ -73,7 +73,7 @@ struct Fusing {
 
 /// What a node's time is made of; the names are those of target files, the amounts those of
 /// select::work_of().
-enum class Work {
+enum class CostTerm {
   kNode,    // 1
   kMac,     // multiply-accumulates, channels rounded to whole vectors of kVector
   kTail,    // results in channels beyond whole vectors
@@ -91,14 +91,14 @@ enum class Work {
             // fewer than kShort elements along which a constant is read
   kStep,    // products of a convolution before its input channels: positions times window times whole vectors
 };
-inline constexpr std::array<std::string_view, 12> kWorkNames{
+inline constexpr std::array<std::string_view, 12> kCostTermNames{
     "node", "mac", "tail", "patch", "input", "output", "weight", "loose", "thin", "far", "piece", "step"};
 inline constexpr int64_t kVector = 16, kShort = 32, kBlock = 4, kNear = int64_t{1} << 19;
-/// By Work: how much of each a node does, or nanoseconds for one of each on one thread.
-using WorkTable = std::array<double, kWorkNames.size()>;
+/// By CostTerm: how much of each a node does, or nanoseconds for one of each on one thread.
+using CostTerms = std::array<double, kCostTermNames.size()>;
 /// The same node on integers and in float. Only differences steer the placement.
 struct OpCost {
-  WorkTable integer{}, floating{};
+  CostTerms integer{}, floating{};
 };
 
 /// Quantizer of one kind of tensor.

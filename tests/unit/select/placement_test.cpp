@@ -444,8 +444,8 @@ TEST_CASE("where the target's convolutions add nothing on their way, a sum costs
   const select::PlacementCosts costs = select::time_costs(g, select::capabilities(g, target, {}), target);
   CHECK(costs.pairs.empty());
   const auto& each = target.costs.at("Add").floating;
-  CHECK(costs.nodes[1].floating == Approx(each[static_cast<size_t>(target::Work::kNode)] +
-                                          each[static_cast<size_t>(target::Work::kInput)] * 16 * 8 * 8));
+  CHECK(costs.nodes[1].floating == Approx(each[static_cast<size_t>(target::CostTerm::kNode)] +
+                                          each[static_cast<size_t>(target::CostTerm::kInput)] * 16 * 8 * 8));
 }
 
 TEST_CASE("kernels that a cost table does not tell apart take the op's own entry") {

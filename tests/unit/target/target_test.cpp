@@ -155,8 +155,8 @@ TEST_CASE("costs are read and printed back") {
   const TargetSpec t = target::parse(
       R"({"based_on": "int8", "costs": {"Add": {"integer": {"node": 1, "output": 0.5}, "float": {"node": 2, "output": 0.25}}}})",
       "t.json", "t");
-  CHECK(t.costs.at("Add").integer[static_cast<size_t>(target::Work::kOutput)] == 0.5);
-  CHECK(t.costs.at("Add").floating[static_cast<size_t>(target::Work::kNode)] == 2);
+  CHECK(t.costs.at("Add").integer[static_cast<size_t>(target::CostTerm::kOutput)] == 0.5);
+  CHECK(t.costs.at("Add").floating[static_cast<size_t>(target::CostTerm::kNode)] == 2);
   CHECK(target::parse(target::to_json(t), "t.json", "t").costs.at("Add").floating ==
         t.costs.at("Add").floating);
   CHECK(target::parse(R"({"based_on": "int8", "costs": null})", "t.json", "t").costs.empty());
@@ -259,7 +259,7 @@ TEST_CASE("costs of one processor replace those of all, and a file's own word co
                                         "Mul": {"integer": {"node": 3}, "float": {"node": 4}}},
           "costs_on": {"slow": {"Add": {"integer": {"node": 8}, "float": {"node": 9}}}, "fast": {}}})",
       "t.json", "t");
-  const size_t node = static_cast<size_t>(target::Work::kNode);
+  const size_t node = static_cast<size_t>(target::CostTerm::kNode);
   CHECK(target::on_processor(t, "slow").costs.at("Add").integer[node] == 8);
   CHECK(target::on_processor(t, "slow").costs.at("Mul").integer[node] == 3);
   CHECK(target::on_processor(t, "fast").costs.at("Add").integer[node] == 1);
@@ -279,8 +279,8 @@ TEST_CASE("litert has costs of its own, measured in LiteRT, and none that were m
     INFO(key);
     const auto other = int8.costs.find(key);
     CHECK((other == int8.costs.end() || other->second.floating != cost.floating));
-    for (const target::WorkTable& side : {cost.integer, cost.floating})
-      for (const target::Work blocked : {target::Work::kLoose, target::Work::kThin})
+    for (const target::CostTerms& side : {cost.integer, cost.floating})
+      for (const target::CostTerm blocked : {target::CostTerm::kLoose, target::CostTerm::kThin})
         CHECK(side[static_cast<size_t>(blocked)] == 0);
   }
   // Their kernels are told apart by ONNX Runtime alone; TFLite's own by their times.
