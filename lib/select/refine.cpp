@@ -13,6 +13,8 @@ namespace {
 // From "a nanosecond is worth more than any noise" to "one percent of noise is worth a second", four steps a
 // decade; step -1 is no weight at all.
 constexpr int kSteps = 48;
+// More cuts beside the goal, at most.
+constexpr int kFinerCuts = 12;
 
 double lambda_of(int step) {
   return step < 0 ? 0 : std::pow(10.0, 1.0 + 10.0 * step / kSteps);
@@ -42,39 +44,73 @@ double predicted_db(const ir::Graph& graph, const MeasuredNoise& noise, const st
   return worst > 0 ? -decibels(worst) : kExactDb;
 }
 
+namespace {
+
+// One optimum of the sweep, with what its lambda weighs.
+struct Cut {
+  double lambda = 0, noise = 0;  // the sum of what its roundings cost the outputs they cost most
+  Refined refined;
+};
+
+// Steps of lambda are too wide apart where most nodes are worth the same: between the last placement that
+// misses the goal and the first that reaches it, the lambda at which both are as good as each other finds
+// whatever the sweep stepped over.
+template <typename Solve>
+void add_beside_goal(std::vector<Cut>& cuts, double goal_db, const Solve& at) {
+  for (int tries = 0; tries < kFinerCuts; ++tries) {
+    const auto reaches = [&](const Cut& cut) { return cut.refined.predicted_db >= goal_db; };
+    const auto above = std::find_if(cuts.begin(), cuts.end(), reaches);
+    if (above == cuts.begin() || above == cuts.end()) return;
+    const Cut &low = *(above - 1), &high = *above;
+    const double time = high.refined.time - low.refined.time, noise = low.noise - high.noise;
+    if (time <= 0 || noise <= 0) return;
+    Cut between = at(time / noise);
+    if (between.refined.integer == low.refined.integer || between.refined.integer == high.refined.integer)
+      return;
+    cuts.insert(above, std::move(between));
+  }
+}
+
+}  // namespace
+
 std::vector<Refined> frontier(const ir::Graph& graph, const std::vector<Capability>& capabilities,
                               const PlacementCosts& time, const MeasuredNoise& noise, const Goal& goal) {
-  const auto at = [&](int step) {
+  const auto most = [&](size_t group) {
+    const std::vector<double>& ratios = noise.ratios[group];
+    return ratios.empty() ? 0 : *std::max_element(ratios.begin(), ratios.end());
+  };
+  const auto at = [&](double lambda) {
     PlacementCosts costs = time;
-    for (size_t g = 0; g < noise.values.size(); ++g) {
-      const std::vector<double>& ratios = noise.ratios[g];
-      if (!ratios.empty())
-        costs.values[static_cast<size_t>(noise.values[g])].rounding +=
-            lambda_of(step) * *std::max_element(ratios.begin(), ratios.end());
-    }
-    Refined refined;
+    for (size_t g = 0; g < noise.values.size(); ++g)
+      costs.values[static_cast<size_t>(noise.values[g])].rounding += lambda * most(g);
+    Cut cut{lambda, 0, {}};
+    Refined& refined = cut.refined;
     refined.integer = place(graph, capabilities, costs);
     refined.time = cost_of(graph, refined.integer, time);
     refined.predicted_db = predicted_db(graph, noise, refined.integer);
     refined.reaches_goal = refined.predicted_db >= goal.sqnr_db;
-    return refined;
+    for (size_t g = 0; g < noise.values.size(); ++g)
+      if (is_rounded(graph, noise.values[g], refined.integer)) cut.noise += most(g);
+    return cut;
   };
   // The cuts are nested (only costs of being on integers grow with lambda): between two equal ones all are
   // equal.
-  std::vector<Refined> found;
+  std::vector<Cut> cuts{at(lambda_of(-1))};
+  const Cut finest = at(lambda_of(kSteps));
   const std::function<void(int, const Refined&, int, const Refined&)> between =
       [&](int low, const Refined& below, int high, const Refined& above) {
         if (high - low < 2 || below.integer == above.integer) return;
         const int middle = (low + high) / 2;
-        const Refined one = at(middle);
-        between(low, below, middle, one);
-        found.push_back(one);
-        between(middle, one, high, above);
+        const Cut one = at(lambda_of(middle));
+        between(low, below, middle, one.refined);
+        cuts.push_back(one);
+        between(middle, one.refined, high, above);
       };
-  const Refined fastest = at(-1), finest = at(kSteps);
-  found.push_back(fastest);
-  between(-1, fastest, kSteps, finest);
-  found.push_back(finest);
+  between(-1, Refined(cuts.front().refined), kSteps, finest.refined);
+  cuts.push_back(finest);
+  add_beside_goal(cuts, goal.sqnr_db, at);
+  std::vector<Refined> found;
+  for (Cut& cut : cuts) found.push_back(std::move(cut.refined));
   std::stable_sort(found.begin(), found.end(),
                    [](const Refined& a, const Refined& b) { return a.time < b.time; });
   std::vector<Refined> best;

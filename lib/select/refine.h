@@ -43,9 +43,9 @@ std::vector<double> predicted_noise(const ir::Graph& graph, const MeasuredNoise&
 /// The worst output's SQNR that the noise adds up to where the nodes marked are on integers.
 double predicted_db(const ir::Graph& graph, const MeasuredNoise& noise, const std::vector<bool>& integer);
 
-/// The placements that a sweep of lambda finds and no other one of them beats in both time and noise, the
-/// fastest first. Each is the exact optimum for its lambda; what lies above their convex hull is not found.
-/// `goal` only fills Refined::reaches_goal.
+/// The placements that a sweep of lambda finds, finer beside `goal`, and no other one of them beats in both
+/// time and noise, the fastest first. Each is the exact optimum for its lambda; what lies above their convex
+/// hull is not found.
 std::vector<Refined> frontier(const ir::Graph& graph, const std::vector<Capability>& capabilities,
                               const PlacementCosts& time, const MeasuredNoise& noise, const Goal& goal = {});
 

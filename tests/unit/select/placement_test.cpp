@@ -354,6 +354,35 @@ TEST_CASE("the frontier goes from the fastest placement to the least noisy one")
   CHECK(points[2].predicted_db == Approx(60));
 }
 
+TEST_CASE(
+    "between placements that are nearly worth the same the frontier has the one that just reaches the goal",
+    "[select]") {
+  // Eight branches that save as much each, and whose noise is within 20 %: less than a step of the sweep.
+  ir::Graph graph = tiny::graph();
+  const ir::ValueId x = tiny::input(graph, "x", {1, 3, 8, 8});
+  select::MeasuredNoise noise{{}, {}, {1e-6}};
+  for (int i = 0; i < 8; ++i) {
+    noise.values.push_back(tiny::conv(graph, x, 4));
+    noise.ratios.push_back({1e-3 * (1 + 0.025 * i)});
+    tiny::output(graph, noise.values.back(), std::string(1, static_cast<char>('a' + i)));
+  }
+  select::PlacementCosts time;
+  time.nodes.assign(8, {0, 1});
+  time.values.assign(graph.values.size(), {});
+  const std::vector<Capability> capabilities(8, {Ability::kInteger, {}, {}});
+  const auto floats_for = [&](double db) {
+    const select::Goal goal{db};
+    const select::Refined chosen =
+        select::choose(select::frontier(graph, capabilities, time, noise, goal), goal);
+    CHECK(chosen.reaches_goal);
+    return std::ranges::count(chosen.integer, false);
+  };
+  CHECK(floats_for(20) == 0);    // all of them: 20.6 dB
+  CHECK(floats_for(21) == 1);    // without the noisiest: 21.2
+  CHECK(floats_for(23.5) == 4);  // 23.8
+  CHECK(floats_for(40) == 8);
+}
+
 TEST_CASE("ops without an entry in the cost table are named") {
   ir::Graph g = tiny::graph();
   const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
