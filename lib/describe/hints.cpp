@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "ir/ops.h"
+#include "report/table.h"
 #include "select/unlike.h"
 #include "threshold/candidates.h"
 
@@ -346,14 +347,14 @@ void saturation(const HintScene& scene, std::vector<Hint>& hints) {
   if (scene.best.guards.likely_nodes == 0 || scene.config.saturation_guard.value_or(false) ||
       !guards_pairs(scene.config, scene.target))
     return;
-  hints.push_back({"saturation",
-                   format("{} layers have sums that overflow 16 bits on x86 without VNNI, with {}s like "
-                          "these.",
-                          scene.best.guards.likely_nodes, images::unit_of(scene.source)),
-                   R"({"saturation_guard": true})",
-                   {},
-                   {},
-                   {}});
+  hints.push_back(
+      {"saturation",
+       format("Sums of {} overflow 16 bits on x86 without VNNI, with {}s like these.",
+              report::counted(scene.best.guards.likely_nodes, "layer"), images::unit_of(scene.source)),
+       R"({"saturation_guard": true})",
+       {},
+       {},
+       {}});
 }
 
 void starved_last_layer(const HintScene& scene, std::vector<Hint>& hints) {

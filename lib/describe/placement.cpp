@@ -18,8 +18,9 @@ namespace {
 
 using select::Ability;
 
-constexpr size_t kNamed = 3;   // nodes that a warning names
-constexpr size_t kRuled = 24;  // and that a rule for them lists at most
+constexpr size_t kNamed = 3;           // nodes that a warning names
+constexpr double kWorthAWord = 0.005;  // of the error: what rounds to 0 % explains nothing
+constexpr size_t kRuled = 24;          // and that a rule for them lists at most
 
 double db_of(double ratio) {
   return ratio > 0 ? std::min(kExactDb, -decibels(ratio)) : kExactDb;
@@ -244,13 +245,17 @@ Behind behind_by_noise(const PlacementScene& scene, const Placed& placed, const 
   std::stable_sort(parts.begin(), parts.end(),
                    [](const Part& a, const Part& b) { return a.share > b.share; });
   parts.resize(std::min(parts.size(), kNamed));
+  while (parts.size() > 1 && parts.back().share < kWorthAWord) parts.pop_back();
   Behind behind;
   std::vector<std::string> words;
+  double sum = 0;
   for (const Part& part : parts) {
     words.push_back(format("{} ({:.0f} %)", part.words, 100 * std::min(part.share, 1.0)));
     if (!part.node.empty()) behind.nodes.push_back(part.node);
+    sum += part.share;
   }
-  behind.words = "most of its error comes from rounding " + join(words, ", ");
+  behind.words = format("{} comes from rounding {}", sum > 0.5 ? "most of its error" : "of its error most",
+                        join(words, ", "));
   behind.weights = parts[0].node.empty() && parts[0].words.starts_with("the weights");
   return behind;
 }
@@ -284,10 +289,25 @@ bool has_tflite(const report::Report& report) {
 // What to write into the config: tried on models whose weights, and on others whose results, cost the most.
 constexpr const char* kSearch = "let those that cost most be floats: \"placement\": \"auto\"";
 
-std::string remedy_for(const Behind& behind, const report::Report& report, const Attempt& best) {
+// For targets that compute nothing in float: what brings the outputs closer without that.
+constexpr const char* kElsewhere =
+    "name a target with float kernels beside its integers (qconvert targets lists them)";
+
+// The hint that reached the goal when it was tried, the best of them.
+const report::Hint* hint_that_does(const report::Report& report, double goal) {
+  const report::Hint* best = nullptr;
+  for (const report::Hint& hint : report.hints)
+    if (hint.after_db && *hint.after_db >= goal && (!best || *hint.after_db > *best->after_db)) best = &hint;
+  return best;
+}
+
+std::string remedy_for(const Behind& behind, const report::Report& report, const Attempt& best,
+                       bool may_float) {
   const bool weights_tried =
       std::any_of(best.corrections.begin(), best.corrections.end(),
                   [](const report::Correction& one) { return one.name.starts_with(kSecondOrder); });
+  const std::string correct = "correct the weights: \"gptq_config\": {\"method\": \"second_order\"}";
+  if (!may_float) return weights_tried ? kElsewhere : correct;
   if (behind.weights && weights_tried && (behind.weights_alone || !has_tflite(report)))
     return std::string(has_tflite(report) ? "write ONNX alone, and " : "") +
            "give the weights 16 bits: \"bit_width_config\": [{\"filter\": {\"name\": \"*\"}, "
@@ -299,7 +319,6 @@ std::string remedy_for(const Behind& behind, const report::Report& report, const
       "leave these in float: \"placement\": {{\"rules\": [{{\"filter\": {{\"name\": [{}]}}, "
       "\"placement\": \"float\"}}]}}",
       join(names, ", "));
-  const std::string correct = "correct the weights: \"gptq_config\": {\"method\": \"second_order\"}";
   if (names.empty()) return correct;
   return weights_tried ? leave : leave + ", or " + correct;
 }
@@ -404,7 +423,11 @@ void judge_goals(report::Report& report, const PlacementScene& scene, const Plac
     return;
   }
   const Behind behind = behind_miss(report, scene, placed, best);
-  missed(behind.words, intent.no_search ? kSearch : remedy_for(behind, report, best));
+  if (const report::Hint* hint = hint_that_does(report, goal))
+    missed(behind.words,
+           format("do what came to {:.1f} dB when it was tried: {}", *hint->after_db, hint->lines));
+  else
+    missed(behind.words, intent.no_search ? kSearch : remedy_for(behind, report, best, intent.may_float));
 }
 
 }  // namespace qc

@@ -26,6 +26,8 @@ struct Intent {
   /// The placement is "full" although the target lets nodes be floats: where a goal is missed the advice is
   /// to have some of them in float.
   bool no_search;
+  /// The target lets nodes be floats.
+  bool may_float;
 };
 
 /// The goal of accuracy in /placement against the written file's worst output: a gate where the user set one,

@@ -17,6 +17,7 @@
 #include "quant/narrow_floats.h"
 #include "quantize/pairs.h"
 #include "quantize/quantize.h"
+#include "report/table.h"
 #include "simulate/judged.h"
 #include "spell/channels.h"
 #include "spell/file_answers.h"
@@ -324,10 +325,11 @@ std::vector<std::string> dynamic_notes(const config::CoreConfig& config,
         format("{} ({})", node.name, node.op_type));
   }
   if (config.mode != Mode::kDynamic && dynamic == 0 && left.empty()) return {};
-  std::vector<std::string> notes{format("{} layers round their activations at run time", dynamic)};
+  std::vector<std::string> notes{
+      format("activations of {} are rounded at run time", report::counted(dynamic, "layer"))};
   for (const auto& [why, nodes] : left)
-    notes.push_back(format("{} layers compute in float with int8 weights, no slower than float: {}: {}",
-                           nodes.size(), why, some_of(nodes)));
+    notes.push_back(format("in float with int8 weights, no slower than float, {}: {}: {}",
+                           report::counted(std::ssize(nodes), "layer"), why, some_of(nodes)));
   return notes;
 }
 

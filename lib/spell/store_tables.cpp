@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "ir/edit.h"
+#include "report/table.h"
 #include "spell/modes.h"
 
 namespace qc {
@@ -156,7 +157,8 @@ std::vector<std::string> store_tables(const std::vector<ir::NodeId>& nodes, cons
   if (inputs.empty() || (operands.empty() && elementwise == 0)) return {};
   const auto note = [](int64_t tables, const char* what) {
     return std::vector<std::string>{
-        format("8 bits for constants of {} nodes in float that are no weights of products{}", tables, what)};
+        format("8 bits for constants of {} in float that are no weights of products{}",
+               report::counted(tables, "node"), what)};
   };
   const auto count = std::ssize(operands);
   const Runs exact = answers(model.graph, inputs, runners);

@@ -19,7 +19,7 @@ namespace {
 /// In rounds, as normalize() does it: types inside a branch are known when it is no branch any more.
 int open(ir::Graph& g) {
   for (int count = 0;;) {
-    run::infer_shapes(g, onnx_doors());
+    run::infer_shapes(g, onnx_codec());
     const int more = normalize::inline_if(g, opened_bodies());
     count += more;
     if (more == 0) return count;
@@ -135,9 +135,9 @@ TEST_CASE("a branch may have several results, a constant among them, and be read
   output(g, results[0]);
   ir::Graph read = through_file(g);
   const ir::Graph before = read;
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   Diagnostics diagnostics;
-  normalize::Options options = normalize_options({}, onnx_doors());
+  normalize::Options options = normalize_options({}, onnx_codec());
   const auto applied = normalize::normalize(read, runners, options, diagnostics);
   CHECK(ops(read).find("Identity") != std::string::npos);  // 'p' is read by name, and an output
   CHECK(ir::find_value(read, "p") != ir::kNone);
@@ -159,9 +159,9 @@ TEST_CASE("a condition that known sizes decide opens the If before the opset is 
   };
   output(g, node(g, "Neg", {if_node(g, is_four, squeeze, unary("Abs", "x", "e"), {4})}, {}, Dims{4}), "y");
   ir::Graph read = through_file(g);
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   Diagnostics diagnostics;
-  const auto options = normalize_options({filled({1, 4}, 2)}, onnx_doors());
+  const auto options = normalize_options({filled({1, 4}, 2)}, onnx_codec());
   ir::Graph closed = read;
   CHECK_FALSE(onnx_io::raise_opset(closed, 13, diagnostics));
   const auto applied = normalize::take_branches(read, runners, options, diagnostics);
@@ -181,8 +181,8 @@ TEST_CASE("without an If that opens nothing is done in front of the opset", "[no
   output(g, add(g, if_node(g, flag, unary("Neg", "x", "t"), unary("Abs", "x", "e")), three), "y");
   ir::Graph read = through_file(g);
   const std::string before = ir::dump(read);
-  run::OrtRunnerFactory runners(onnx_doors());
+  run::OrtRunnerFactory runners(onnx_codec());
   Diagnostics diagnostics;
-  CHECK(normalize::take_branches(read, runners, normalize_options({}, onnx_doors()), diagnostics).empty());
+  CHECK(normalize::take_branches(read, runners, normalize_options({}, onnx_codec()), diagnostics).empty());
   CHECK(ir::dump(read) == before);
 }
