@@ -335,7 +335,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   run::infer_shapes(graph, codec);
   normalize::Options rewriting = normalize_options(to_run, codec);
   rewriting.merge_branches = false;
-  const auto opened = normalize::take_branches(graph, runners, rewriting, diagnostics);
+  const auto opened = normalize::open_bodies(graph, runners, rewriting, diagnostics);
   raise_opset_checked(graph, 13, runners, to_run, diagnostics);
   const auto applied =
       normalize::sum_of(opened, normalize::normalize(graph, runners, rewriting, diagnostics));

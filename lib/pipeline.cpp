@@ -193,7 +193,7 @@ ConvertResult convert(const ConvertOptions& options) {
   run::infer_shapes(graph, codec);  // some rules of raising ask for ranks
   normalize::Options rewriting = normalize_options(to_run, codec);
   rewriting.sub_pixel = sub_pixel_of(config, target);
-  const auto opened = normalize::take_branches(graph, runners, rewriting, diagnostics);
+  const auto opened = normalize::open_bodies(graph, runners, rewriting, diagnostics);
   raise_opset_checked(graph, opset_wanted(config), runners, to_run, diagnostics);
   if (config::writes(config, "onnx") && config::rounds_activations(config))
     raise_for_gelu(graph, runners, to_run, result.report.notes);

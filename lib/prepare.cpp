@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "onnx_io/bodies.h"
+#include "onnx_io/functions.h"
 #include "onnx_io/onnx_io.h"
 #include "version.h"
 
@@ -120,7 +121,8 @@ void fix_batch(ir::Graph& graph) {
 }
 
 normalize::Bodies opened_bodies() {
-  return {onnx_io::read_body, onnx_io::names_in_bodies};
+  return {onnx_io::read_body, onnx_io::names_in_bodies, onnx_io::body_of_call,
+          onnx_io::drop_uncalled_functions};
 }
 
 normalize::Options normalize_options(const std::vector<ir::Tensor>& sample, const run::ModelCodec& codec) {

@@ -1,17 +1,17 @@
 // An If whose condition is fixed becomes the branch that it takes: exporters write one where they could not
-// tell a size, or for a switch that the file has set. Bodies are closed to every other rewrite and to the
-// plan, so that all weights in them would stay floats.
+// tell a size, or for a switch that the file has set.
 //
 // Names stay where that is possible: what the branch defines is known by its own name from here on, and
 // nested bodies read it by that. A name that is taken (two branches may use the same one) becomes another,
 // unless a nested body asks for it: then the If stays.
 #include <algorithm>
-#include <map>
+#include <set>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "normalize/edit.h"
+#include "normalize/move_in.h"
 #include "normalize/rewrites.h"
 
 namespace qc::normalize {
@@ -39,10 +39,8 @@ std::optional<Graph> taken_branch(const Graph& graph, const Node& node, bool con
   if (!body) return std::nullopt;
   try {
     Graph branch = bodies.read(*body);
-    const bool known = std::all_of(branch.inputs.begin(), branch.inputs.end(), [&](ValueId v) {
-      return ir::find_value(graph, value_at(branch, v).name) != kNone;
-    });
-    if (!known || branch.outputs.size() != node.outputs.size()) return std::nullopt;
+    if (!knows_inputs(graph, node, branch) || branch.outputs.size() != node.outputs.size())
+      return std::nullopt;
     return branch;
   } catch (const Error& error) {
     log::debug(format("the branch of '{}' stays closed: {}", node.name, error.what()));
@@ -50,76 +48,17 @@ std::optional<Graph> taken_branch(const Graph& graph, const Node& node, bool con
   }
 }
 
-/// Names for what the branch defines, by its ids; nothing where a nested body would not find its own.
-std::optional<std::vector<std::string>> names_for(const Graph& graph, const Graph& branch,
-                                                  const Bodies& bodies, NodeId id) {
-  std::set<std::string> taken = bodies.names(graph, id);
-  taken.merge(bodies.names(branch, kNone));
-  for (const ir::Value& value : graph.values) taken.insert(value.name);
-  std::vector<std::string> names(branch.values.size());
-  for (size_t v = 0; v < branch.values.size(); ++v) {
-    const auto value = static_cast<ValueId>(v);
-    const std::string& own = branch.values[v].name;
-    names[v] = own;
-    if (ir::is_input(branch, value)) continue;
-    for (int k = 1; !taken.insert(names[v]).second; ++k) names[v] = format("{}_{}", own, k);
-    if (names[v] != own && ir::captured(branch, value)) return std::nullopt;
-  }
-  return names;
-}
-
-/// The branch's nodes behind those of the graph. Returns where its outputs are.
-std::vector<ValueId> move_in(Graph& graph, const Graph& branch, const std::vector<std::string>& names) {
-  std::vector<ValueId> ids;
-  for (size_t v = 0; v < branch.values.size(); ++v) {
-    if (ir::is_input(branch, static_cast<ValueId>(v))) {
-      ids.push_back(ir::find_value(graph, names[v]));
-      continue;
-    }
-    ir::Value value = branch.values[v];
-    value.name = names[v];
-    value.producer = kNone;
-    value.consumers.clear();
-    value.dim_params.clear();  // symbols of another scope
-    ids.push_back(static_cast<ValueId>(graph.values.size()));
-    graph.values.push_back(std::move(value));
-  }
-  const auto moved = [&](std::vector<ValueId> list) {
-    for (ValueId& v : list)
-      if (v != kNone) v = ids[static_cast<size_t>(v)];
-    return list;
-  };
-  for (const Node& inner : branch.nodes) {
-    Node node = inner;
-    node.inputs = moved(inner.inputs);
-    node.outputs = moved(inner.outputs);
-    node.captures = moved(inner.captures);
-    ir::add_node(graph, std::move(node));
-  }
-  return moved(branch.outputs);
-}
-
 bool take_branch(Graph& graph, NodeId id, const Bodies& bodies) {
-  const Node node = node_at(graph, id);
+  const Node& node = node_at(graph, id);
   const auto condition = fixed_condition(graph, node);
   if (!condition || !gives_tensors(graph, node)) return false;
   const std::optional<Graph> branch = taken_branch(graph, node, *condition, bodies);
   if (!branch) return false;
-  const auto names = names_for(graph, *branch, bodies, id);
+  std::set<std::string> taken = bodies.names(graph, id);
+  for (const ir::Value& value : graph.values) taken.insert(value.name);
+  const auto names = names_for(*branch, taken, bodies);
   if (!names) return false;
-  ir::erase_node(graph, id);
-  const std::vector<ValueId> results = move_in(graph, *branch, *names);
-  // Whoever reads the If by name, and may see it from outside, keeps what remove_no_ops cannot join.
-  for (size_t slot = 0; slot < results.size(); ++slot) {
-    if (node.outputs[slot] == kNone) continue;
-    Node hand_on;
-    hand_on.name = results.size() == 1 ? node.name : format("{}_{}", node.name, slot);
-    hand_on.op_type = "Identity";
-    hand_on.origin = {node.name};
-    hand_on.inputs = {results[slot]};
-    hand_on.outputs = {node.outputs[slot]};
-    ir::add_node(graph, std::move(hand_on));
-  }
+  move_in(graph, id, *branch, *names);
   return true;
 }
 

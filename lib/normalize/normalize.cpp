@@ -29,8 +29,9 @@ int plain(Graph& graph, run::RunnerFactory&, const Options&) {
 int computed(Graph& graph, run::RunnerFactory& runners, const Options&) {
   return fold_constants(graph, runners);
 }
-int branched(Graph& graph, run::RunnerFactory&, const Options& options) {
-  return inline_if(graph, options.bodies);
+template <int (*kRewrite)(Graph&, const Bodies&)>
+int opened(Graph& graph, run::RunnerFactory&, const Options& options) {
+  return kRewrite(graph, options.bodies);
 }
 int merged(Graph& graph, run::RunnerFactory&, const Options& options) {
   return options.merge_branches ? merge_branches(graph) : 0;
@@ -42,8 +43,8 @@ int chosen(Graph& graph, run::RunnerFactory&, const Options& options) {
 struct Row {
   RewriteInfo info;
   Rewrite apply;
-  bool settled = false;         // waits for a round in which nothing else changes
-  bool fixes_branches = false;  // one of take_branches()
+  bool settled = false;       // waits for a round in which nothing else changes
+  bool opens_bodies = false;  // one of open_bodies()
 };
 
 // Constants and shapes first, because everything else asks for them; then one spelling for each idea; then
@@ -51,13 +52,17 @@ struct Row {
 // one filter, which is harder to quantize). Sub and Div go last: until then they are what idioms are
 // recognised by. A ConvTranspose is one layer to all others, and becomes several when they are done with it.
 constexpr Row kTable[] = {
+    {{"inline_functions", "A call of a model-local function becomes the function's nodes."},
+     opened<inline_functions>,
+     false,
+     true},
     {{"fold_shapes", "Shape arithmetic with a fixed result becomes a constant."},
      plain<fold_shapes>,
      false,
      true},
     {{"fold_constants", "What depends on constants alone is computed once."}, computed, false, true},
     {{"inline_if", "An If whose condition is fixed becomes the branch that it takes."},
-     branched,
+     opened<inline_if>,
      false,
      true},
     {{"remove_no_ops", "Nodes that hand their input on unchanged are removed."}, plain<remove_no_ops>},
@@ -373,18 +378,18 @@ std::vector<Applied> normalize(Graph& graph, run::RunnerFactory& runners, const 
   return apply(graph, runners, options, {}, false, diagnostics);
 }
 
-std::vector<Applied> take_branches(Graph& graph, run::RunnerFactory& runners, const Options& options,
-                                   Diagnostics& diagnostics) {
+std::vector<Applied> open_bodies(Graph& graph, run::RunnerFactory& runners, const Options& options,
+                                 Diagnostics& diagnostics) {
   const bool any = std::any_of(graph.nodes.begin(), graph.nodes.end(),
                                [](const Node& node) { return !node.erased && ir::standard_op(node, "If"); });
-  if (!any) return {};
+  if (!any && graph.functions.empty()) return {};
   check_arities(graph);
   Rows left_out{};
-  for (size_t row = 0; row < kRewrites; ++row) left_out[row] = !kTable[row].fixes_branches;
+  for (size_t row = 0; row < kRewrites; ++row) left_out[row] = !kTable[row].opens_bodies;
   Graph opened = graph;
   // ONNX Runtime 1.30 takes branches at load as well, and crashes over some of a Squeeze.
   std::vector<Applied> done = apply(opened, runners, options, left_out, true, diagnostics);
-  if (!holds(done, "inline_if")) return {};
+  if (!holds(done, "inline_if") && !holds(done, "inline_functions")) return {};
   graph = std::move(opened);
   return done;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -24,12 +25,18 @@ enum class SubPixel {
   kAlways,       // wherever it can be written so: XNNPACK
 };
 
-/// The bodies of If, Loop and Scan are bytes to the graph; these open them. Empty: they stay closed.
+/// The bodies of If, Loop and Scan and of functions are bytes to the graph; these open them. Empty: they stay
+/// closed.
 struct Bodies {
   /// One body; the values that it reads from outside, by their names, are its inputs. May throw Error.
   std::function<ir::Graph(const ir::OpaqueAttribute&)> read;
   /// What all bodies of the graph define, but for those of one node.
   std::function<std::set<std::string>(const ir::Graph&, ir::NodeId but_for)> names;
+  /// What the node computes, where it calls a function of the graph; in names of its own but for what it
+  /// reads. Imports the function's opsets. May throw Error.
+  std::function<std::optional<ir::Graph>(const ir::Graph&, const ir::Node&)> called;
+  /// Functions that nothing calls any more go.
+  std::function<void(ir::Graph&)> drop_uncalled;
 };
 
 struct Options {
@@ -70,11 +77,11 @@ void check_arities(const ir::Graph& graph);
 std::vector<Applied> normalize(ir::Graph& graph, run::RunnerFactory& runners, const Options& options,
                                Diagnostics& diagnostics);
 
-/// The rewrites that take the branch of an If whose condition is fixed, and no others: to be called before
-/// the opset is raised, because bodies are not. Without such an If the graph stays as it is, and nothing is
-/// run. Returns and throws as normalize() does.
-std::vector<Applied> take_branches(ir::Graph& graph, run::RunnerFactory& runners, const Options& options,
-                                   Diagnostics& diagnostics);
+/// The rewrites that take functions apart and the branch of an If whose condition is fixed, and no others: to
+/// be called before the opset is raised, because bodies are not. Without such nodes the graph stays as it is,
+/// and without an If or a function nothing is run. Returns and throws as normalize() does.
+std::vector<Applied> open_bodies(ir::Graph& graph, run::RunnerFactory& runners, const Options& options,
+                                 Diagnostics& diagnostics);
 
 /// Both together, in table order.
 std::vector<Applied> sum_of(const std::vector<Applied>& first, const std::vector<Applied>& second);

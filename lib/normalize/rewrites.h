@@ -16,6 +16,7 @@ namespace qc::normalize {
 int fold_shapes(ir::Graph& graph);
 /// But for what nodes of the op types `left` make, and what is made from that.
 int fold_constants(ir::Graph& graph, run::RunnerFactory& runners, const std::vector<std::string>& left = {});
+int inline_functions(ir::Graph& graph, const Bodies& bodies);
 int inline_if(ir::Graph& graph, const Bodies& bodies);
 int remove_no_ops(ir::Graph& graph);
 int merge_transposes(ir::Graph& graph);

@@ -164,7 +164,7 @@ TEST_CASE("a condition that known sizes decide opens the If before the opset is 
   const auto options = normalize_options({filled({1, 4}, 2)}, onnx_codec());
   ir::Graph closed = read;
   CHECK_FALSE(onnx_io::raise_opset(closed, 13, diagnostics));
-  const auto applied = normalize::take_branches(read, runners, options, diagnostics);
+  const auto applied = normalize::open_bodies(read, runners, options, diagnostics);
   CHECK(onnx_io::raise_opset(read, 13, diagnostics));
   CHECK(applied.back().rewrite == "inline_if");
   const auto all = normalize::sum_of(applied, normalize::normalize(read, runners, options, diagnostics));
@@ -183,6 +183,6 @@ TEST_CASE("without an If that opens nothing is done in front of the opset", "[no
   const std::string before = ir::dump(read);
   run::OrtRunnerFactory runners(onnx_codec());
   Diagnostics diagnostics;
-  CHECK(normalize::take_branches(read, runners, normalize_options({}, onnx_codec()), diagnostics).empty());
+  CHECK(normalize::open_bodies(read, runners, normalize_options({}, onnx_codec()), diagnostics).empty());
   CHECK(ir::dump(read) == before);
 }
