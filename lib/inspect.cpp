@@ -14,6 +14,7 @@
 #include "model_resources.h"
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
+#include "normalize/rewrites.h"
 #include "onnx_io/onnx_io.h"
 #include "plan/quant_plan.h"
 #include "prepare.h"
@@ -194,9 +195,27 @@ std::map<std::string, int64_t> constants_on(const ir::Graph& rewritten, const ta
   return bytes;
 }
 
+// What functions multiply and add, by the nodes that call them: known where they are taken apart.
+std::map<std::string, int64_t> macs_of_calls(const ir::Graph& graph, const run::ModelCodec& codec) {
+  std::map<std::string, int64_t> macs;
+  ir::Graph opened = graph;
+  if (normalize::inline_functions(opened, opened_bodies()) == 0) return macs;
+  try {
+    run::infer_shapes(opened, codec);
+  } catch (const Error&) {  // said of the graph itself
+  }
+  for (const ir::NodeId id : ir::topological_order(opened)) {
+    const ir::Node& node = node_of(opened, id);
+    if (node.origin.empty() || !elements_of_one(value_of(opened, node.outputs.at(0)))) continue;
+    if (const int64_t own = macs_of(opened, node); own > 0) macs[node.origin.front()] += own;
+  }
+  return macs;
+}
+
 std::vector<report::InspectedNode> rows_of(const ir::Graph& graph, const std::vector<ir::NodeId>& order,
                                            const std::map<std::string, Fate>& fates,
-                                           const std::map<std::string, int64_t>& on_target, bool quantized) {
+                                           const std::map<std::string, int64_t>& on_target,
+                                           const std::map<std::string, int64_t>& of_calls, bool quantized) {
   std::vector<report::InspectedNode> rows;
   std::set<ir::ValueId> seen;
   const std::vector<Stored> stored = quantized ? stored_as(graph) : std::vector<Stored>(graph.values.size());
@@ -210,6 +229,7 @@ std::vector<report::InspectedNode> rows_of(const ir::Graph& graph, const std::ve
     const bool fixed = !node.outputs.empty() && node.outputs[0] != ir::kNone &&
                        elements_of_one(value_of(graph, node.outputs[0])).has_value();
     if (const int64_t macs = macs_of(graph, node); macs > 0 && fixed) row.macs = macs;
+    if (const auto called = of_calls.find(node.name); called != of_calls.end()) row.macs = called->second;
     // What unpacks a weight belongs to the node that reads it.
     row.unpacks = quantized && unpacks_constants(stored, node);
     if (!row.unpacks) add_constants(graph, stored, node, seen, row);
@@ -316,7 +336,7 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
     on_target = taken_on(measured, with_all_integers(target_name));
     found.on_target = {sum_of(constants), on_target.activations, on_target.bops};
   }
-  found.nodes = rows_of(graph, order, by_name, constants, found.quantized);
+  found.nodes = rows_of(graph, order, by_name, constants, macs_of_calls(graph, codec), found.quantized);
   found.ops = histogram(found.nodes);
   if (found.quantized) add_kernels(graph, codec, found);
   found.macs = total_macs(graph, order, found.nodes);

@@ -30,12 +30,12 @@ def external(tensor, location):
 
 
 def write(name, nodes, constants, inputs=(("image", [1, 3, 8, 8]),), output=("out", [1, 4, 8, 8]), domains=(), opset=13,
-          outputs=(), kind=TensorProto.FLOAT):
+          outputs=(), kind=TensorProto.FLOAT, functions=(), ir_version=7):
     graph = helper.make_graph(
         nodes, name, [helper.make_tensor_value_info(n, kind, dims) for n, dims in inputs],
         [helper.make_tensor_value_info(output[0], TensorProto.FLOAT, output[1]), *outputs], constants)
     opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=7)
+    model = helper.make_model(graph, opset_imports=opsets, functions=functions, ir_version=ir_version)
     (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString())
 
 
@@ -135,6 +135,19 @@ def main():
            helper.make_node("Add", ["image", "whole"], ["x"], name="add"), conv("x")],
           [weight("first.weight", 4, 3, 3, 3), scalar("scales", [1, 1, 2, 2])],
           inputs=(("image", ["batch", 3, "height", "width"]),), output=("out", ["batch", 4, "height", "width"]))
+    # Every layer a function of the file, which calls another for what is behind it; strides are the call's.
+    own = [helper.make_opsetid("", 18), helper.make_opsetid("net", 1)]
+    act = helper.make_function("net", "Act", ["x"], ["y"],
+                               [helper.make_node("Sigmoid", ["x"], ["s"]), helper.make_node("Mul", ["x", "s"], ["y"])], own)
+    step = helper.make_node("Conv", ["x", "w"], ["c"], name="conv", pads=[1, 1, 1, 1])
+    step.attribute.add(name="strides", ref_attr_name="strides", type=onnx.AttributeProto.INTS)
+    layer = helper.make_function("net", "Layer", ["x", "w"], ["y"], [step, helper.make_node("Act", ["c"], ["y"], domain="net")],
+                                 own, attributes=["strides"])
+    write("layers_are_functions",
+          [helper.make_node("Layer", ["image", "first.weight"], ["a"], name="first", domain="net", strides=[2, 2]),
+           helper.make_node("Layer", ["a", "last.weight"], ["out"], name="last", domain="net", strides=[1, 1])],
+          [weight("first.weight", 16, 3, 3, 3), weight("last.weight", 8, 16, 3, 3)], inputs=(("image", [1, 3, 32, 32]),),
+          output=("out", [1, 8, 16, 16]), domains=("net",), opset=18, functions=[act, layer], ir_version=8)
     for path in sorted(FOLDER.glob("*.onnx")):
         onnx.load(path, load_external_data=False)
         print(path.name, path.stat().st_size)
