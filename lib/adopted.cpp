@@ -38,7 +38,8 @@ double bound(const ir::Graph& graph, const ir::Node& node, size_t slot, double f
 }
 
 // A Relu or Clip behind a value of the file: the range that it leaves.
-std::optional<QuantParams> behind_activation(const ir::Graph& graph, ir::ValueId v, const adopt::Found& found,
+std::optional<QuantParams> behind_activation(const ir::Graph& graph, ir::ValueId v,
+                                             const adopt::FileGrids& found,
                                              const target::TargetSpec& target) {
   const ir::NodeId maker = value_of(graph, v).producer;
   if (maker == ir::kNone) return std::nullopt;
@@ -162,7 +163,7 @@ std::optional<QuantParams> grid_by_steps(const ir::Tensor& weight, int axis) {
 }
 
 // By name first; a weight that was turned, renamed or scaled on the way is found by its numbers.
-std::optional<QuantParams> grid_of(const ir::Value& value, int axis, const adopt::Found& found,
+std::optional<QuantParams> grid_of(const ir::Value& value, int axis, const adopt::FileGrids& found,
                                    bool zero_points) {
   const ir::Tensor& weight = *value.constant;
   const auto fits = [&](QuantParams params) -> std::optional<QuantParams> {
@@ -185,7 +186,7 @@ std::optional<QuantParams> grid_of(const ir::Value& value, int axis, const adopt
 }  // namespace
 
 plan::Candidates found_activations(const ir::Graph& graph, const plan::QuantPlan& plan,
-                                   const adopt::Found& found, const target::TargetSpec& target) {
+                                   const adopt::FileGrids& found, const target::TargetSpec& target) {
   plan::Candidates known;
   const std::vector<bool> never = never_negative(graph, plan);
   std::map<ir::ValueId, bool> group_never;  // by scale group: of all its members
@@ -260,8 +261,8 @@ void keep_float_around(const ir::Graph& graph, const std::vector<ir::ValueId>& v
   }
 }
 
-int64_t use_found_weights(const ir::Graph& graph, const adopt::Found& found, const target::TargetSpec& target,
-                          bool zero_points, plan::Candidates& weights) {
+int64_t use_found_weights(const ir::Graph& graph, const adopt::FileGrids& found,
+                          const target::TargetSpec& target, bool zero_points, plan::Candidates& weights) {
   int64_t used = 0;
   for (auto& [v, candidates] : weights) {
     if (candidates.empty()) continue;
@@ -285,7 +286,7 @@ int64_t use_found_weights(const ir::Graph& graph, const adopt::Found& found, con
   return used;
 }
 
-int64_t store_found_tables(const adopt::Found& found, plan::QuantizedModel& model) {
+int64_t store_found_tables(const adopt::FileGrids& found, plan::QuantizedModel& model) {
   int64_t count = 0;
   for (size_t v = 0; v < model.graph.values.size(); ++v) {
     const ir::Value& value = model.graph.values[v];

@@ -19,7 +19,7 @@ namespace qc {
 /// range that the op has by itself (Sigmoid). Only
 /// what the target's kernels take; uint8 and int8 are the same grid, moved.
 plan::Candidates found_activations(const ir::Graph& graph, const plan::QuantPlan& plan,
-                                   const adopt::Found& found, const target::TargetSpec& target);
+                                   const adopt::FileGrids& found, const target::TargetSpec& target);
 
 /// Values that the plan rounds and nothing is known of.
 std::vector<ir::ValueId> unknown_values(const plan::QuantPlan& plan, const plan::Candidates& known);
@@ -33,11 +33,11 @@ void keep_float_around(const ir::Graph& graph, const std::vector<ir::ValueId>& v
 /// Replaces the grids of weights by the file's, where the constant lies on it exactly; grids with a
 /// zero point only if `zero_points` (a .tflite has none for weights). Those of constants beside activations
 /// come in the target's type. Returns how many.
-int64_t use_found_weights(const ir::Graph& graph, const adopt::Found& found, const target::TargetSpec& target,
-                          bool zero_points, plan::Candidates& weights);
+int64_t use_found_weights(const ir::Graph& graph, const adopt::FileGrids& found,
+                          const target::TargetSpec& target, bool zero_points, plan::Candidates& weights);
 
 /// Tables that nodes in float look up (Gather) are stored as the integers that the file has of them. Returns
 /// how many.
-int64_t store_found_tables(const adopt::Found& found, plan::QuantizedModel& model);
+int64_t store_found_tables(const adopt::FileGrids& found, plan::QuantizedModel& model);
 
 }  // namespace qc

@@ -58,7 +58,7 @@ void check_quantized(const ir::Graph& graph, const std::filesystem::path& model)
        "quantize it with: qconvert MODEL --config CFG.json"}};
 }
 
-void note_clamps(report::Report& report, const adopt::Found& found) {
+void note_clamps(report::Report& report, const adopt::FileGrids& found) {
   if (found.clamped > 0)
     report.notes.push_back(format(
         "{} values that the file bounds by its zero points alone have a Relu or Clip again", found.clamped));
@@ -89,7 +89,7 @@ int64_t unfold_weights(ir::Graph& graph, run::RunnerFactory& runners) {
 }
 
 // The float model under the name of the output, and a note of what was taken out.
-void write_stripped(ConvertResult& result, const ir::Graph& graph, const adopt::Found& found,
+void write_stripped(ConvertResult& result, const ir::Graph& graph, const adopt::FileGrids& found,
                     int64_t unfolded, const config::CoreConfig& config, const OutputPaths& outputs,
                     ModelFiles& files) {
   plan::QuantizedModel model;  // nothing in it is rounded
@@ -117,7 +117,7 @@ struct AdoptedScene {
   ir::Graph& graph;
   const target::TargetSpec& target;
   const config::CoreConfig& config;
-  const adopt::Found& found;
+  const adopt::FileGrids& found;
   const select::ResolvedRules& rules;
   std::vector<select::Capability> capabilities;
   select::PlacementCosts time;
@@ -310,7 +310,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   if (!strip) unpack_integers(graph, runners);
   result.report = begin_report(options, config, target, graph);
   apply_input_shapes(graph, config);
-  const adopt::Found found = adopt::strip(graph);
+  const adopt::FileGrids found = adopt::strip(graph);
   note_clamps(result.report, found);
   ModelFiles files;
   if (strip) {

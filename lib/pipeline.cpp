@@ -124,8 +124,9 @@ PlacementScene with_times(const PlacementScene& scene, const std::vector<select:
 
 // Predicted time of what was found, and what else could be had. `at_run_time`: by NodeId, layers that the
 // file rounds then.
-void describe_times(report::Report& report, const Scene& scene, const Subject& subject, const Start& start,
-                    const Found& found, const std::vector<bool>& at_run_time) {
+void describe_times(report::Report& report, const Scene& scene, const Subject& subject,
+                    const SearchStart& start, const SearchResult& found,
+                    const std::vector<bool>& at_run_time) {
   const PlanScene planning = plan_scene(scene, subject);
   const auto outline = [&](const std::vector<bool>& integer) { return outlined(planning, integer); };
   const PlacementScene placement = placement_scene(scene, subject, start);
@@ -264,7 +265,7 @@ ConvertResult convert(const ConvertOptions& options) {
   if (wants(options, "stats")) result.dumped += dump(subject.stats, graph);
 
   // From here every rounded value and every weight has parameters; the plan is complete.
-  Start start = start_of(scene, subject, result.report.notes);
+  SearchStart start = start_of(scene, subject, result.report.notes);
   if (wants(options, "candidates"))
     result.dumped += dump(start.activations, graph) + dump(start.weights, graph);
   watch.lap("thresholds");
@@ -287,7 +288,7 @@ ConvertResult convert(const ConvertOptions& options) {
   }
 
   // From here the model is the best that was found: widths, ranges, placement, corrections.
-  Found found =
+  SearchResult found =
       search_balanced(scene, unasked_last, in_memory, subject, start, corrections, result.report, watch);
   Attempt& best = found.placed.best;
   const FloatAnswers& answers = start.answers;

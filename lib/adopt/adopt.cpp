@@ -75,7 +75,7 @@ class Stripper {
  public:
   explicit Stripper(ir::Graph& graph) : graph_(graph), reach_(graph) {}
 
-  Found run() {
+  FileGrids run() {
     for (const NodeId id : ir::topological_order(graph_)) visit(id);
     diagnostics_.throw_if_errors(Exit::kInput);
     ir::remove_dead(graph_);
@@ -494,7 +494,7 @@ class Stripper {
 
   ir::Graph& graph_;
   Reach reach_;
-  Found found_;
+  FileGrids found_;
   Diagnostics diagnostics_;
   std::map<ValueId, Twin> twins_;           // integers -> floats
   std::map<ValueId, QuantParams> rounded_;  // floats that come from integers
@@ -510,7 +510,7 @@ bool carries_quantization(const ir::Graph& graph) {
   });
 }
 
-Found strip(ir::Graph& graph) {
+FileGrids strip(ir::Graph& graph) {
   return Stripper(graph).run();
 }
 

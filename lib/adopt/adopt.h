@@ -13,7 +13,7 @@
 namespace qc::adopt {
 
 /// By name of the value: what the file says about its rounding.
-struct Found {
+struct FileGrids {
   std::map<std::string, quant::QuantParams> activations;
   std::map<std::string, quant::QuantParams> weights;  // constants; each lies on this grid exactly
   int64_t covered = 0;  // of the activations: had a scale a channel, here one that covers them all
@@ -35,6 +35,6 @@ bool carries_quantization(const ir::Graph& graph);
 /// Throws Error(kInput) with all problems, each with its node: scales that are no constants, zero, negative,
 /// infinite or NaN; a value rounded twice, on two grids; integers that two nodes read with different scales;
 /// zero points of another type or outside it; ops on integers that are none of the known.
-Found strip(ir::Graph& graph);
+FileGrids strip(ir::Graph& graph);
 
 }  // namespace qc::adopt

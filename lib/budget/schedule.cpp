@@ -193,7 +193,8 @@ class Part {
   std::vector<Inside> tensors_;
 };
 
-struct Found {
+// An order of the ops, and the bytes that it has alive at once at most.
+struct PeakOrder {
   std::vector<size_t> order;
   int64_t peak = 0;
 };
@@ -208,7 +209,7 @@ std::vector<size_t> order_to(const std::vector<State>& states, int64_t last) {
 }
 
 // The few best sets of every size, by their peak, then by what is alive.
-Found beam_search(const Part& part, size_t width) {
+PeakOrder beam_search(const Part& part, size_t width) {
   std::vector<State> beam{part.start()};
   std::vector<std::vector<std::pair<size_t, size_t>>> trail;  // by size: op, place of the parent
   for (size_t step = 0; step < part.size(); ++step) {
@@ -238,7 +239,7 @@ Found beam_search(const Part& part, size_t width) {
     }
     beam = std::move(next);
   }
-  Found found{{}, beam[0].peak};
+  PeakOrder found{{}, beam[0].peak};
   size_t at = 0;
   for (size_t step = trail.size(); step-- > 0; at = trail[step][at].second)
     found.order.push_back(trail[step][at].first);
@@ -247,7 +248,7 @@ Found beam_search(const Part& part, size_t width) {
 }
 
 // Better than `best` if there is better, and the bound.
-int64_t search(const Part& part, int64_t effort, Found& best) {
+int64_t search(const Part& part, int64_t effort, PeakOrder& best) {
   const auto words = static_cast<int64_t>((part.size() + 63) / 64);
   effort = std::min(effort, kWordLimit / words);
   std::vector<State> states{part.start()};
@@ -346,7 +347,7 @@ Schedule schedule(const MemoryGraph& graph, int64_t effort) {
     if (graph.tensors[t].input && left[t] > 0) live += graph.tensors[t].bytes;
   for (std::vector<size_t>& ops : parts) {
     const Part part(graph, links, ops, live);
-    Found found = beam_search(part, kBeam);
+    PeakOrder found = beam_search(part, kBeam);
     // The order of the file is often good, and costs nothing to look at.
     State state = part.start();
     for (size_t i = 0; i < part.size(); ++i) state = part.after(state, i);

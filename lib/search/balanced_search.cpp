@@ -41,17 +41,17 @@ bool balance(const Scene& scene, Balancing which, Subject& subject,
   return balanced.changed;
 }
 
-Found search_balanced(const Scene& scene, bool unasked_last, const WriteAll& write, Subject& subject,
-                      Start& start, std::vector<report::Correction>& corrections, report::Report& report,
-                      Stopwatch& watch) {
-  Found found = search_model(scene, subject, start, write, report, watch);
+SearchResult search_balanced(const Scene& scene, bool unasked_last, const WriteAll& write, Subject& subject,
+                             SearchStart& start, std::vector<report::Correction>& corrections,
+                             report::Report& report, Stopwatch& watch) {
+  SearchResult found = search_model(scene, subject, start, write, report, watch);
   const auto go_on = [&](Balancing which) {
     const Subject before = subject;
     const size_t tried = corrections.size();
     if (!balance(scene, which, subject, corrections, report, watch)) return;
     std::vector<std::string> known;  // notes that are there already
-    Start other = start_of(scene, subject, known);
-    Found balanced = search_model(scene, subject, other, write, report, watch);
+    SearchStart other = start_of(scene, subject, known);
+    SearchResult balanced = search_model(scene, subject, other, write, report, watch);
     if (balanced.placed.best.fidelity.worst_db() > found.placed.best.fidelity.worst_db()) {
       start = std::move(other);
       found = std::move(balanced);

@@ -29,8 +29,8 @@ bool balance(const Scene& scene, Balancing which, Subject& subject,
 /// and, with `unasked_last`, by what nobody asked for where a goal is missed. `subject`, `start` and what was
 /// found belong together when it returns. `corrections` gets what was tried, none of it kept where the
 /// unbalanced model is better.
-Found search_balanced(const Scene& scene, bool unasked_last, const WriteAll& write, Subject& subject,
-                      Start& start, std::vector<report::Correction>& corrections, report::Report& report,
-                      Stopwatch& watch);
+SearchResult search_balanced(const Scene& scene, bool unasked_last, const WriteAll& write, Subject& subject,
+                             SearchStart& start, std::vector<report::Correction>& corrections,
+                             report::Report& report, Stopwatch& watch);
 
 }  // namespace qc

@@ -38,7 +38,7 @@ double inference_ns(const Subject& subject, const correct::PassWork& work) {
 
 }  // namespace
 
-int64_t images_for_wide_weights(const Scene& scene, const Subject& subject, const Start& start,
+int64_t images_for_wide_weights(const Scene& scene, const Subject& subject, const SearchStart& start,
                                 const Attempt& best) {
   const config::CoreConfig& config = scene.config;
   const int64_t layers = correct::solvable_layers(best.model, false);
@@ -65,8 +65,8 @@ int64_t images_for_wide_weights(const Scene& scene, const Subject& subject, cons
   return 0;
 }
 
-void correct_wide_weights(const Scene& scene, const Subject& subject, const Start& start, int64_t images,
-                          Attempt& best) {
+void correct_wide_weights(const Scene& scene, const Subject& subject, const SearchStart& start,
+                          int64_t images, Attempt& best) {
   if (images == 0) return;
   round_anew(attempt_scene(scene, subject.graph), start.answers, start.weights, images, best);
 }

@@ -16,11 +16,11 @@ namespace qc {
 /// method: all where the worst output misses its goal; else a few, where these are worked through in about
 /// twice the time of calibration or in a second, by the amount of work and the target's costs, never by a
 /// clock. 0: none.
-int64_t images_for_wide_weights(const Scene& scene, const Subject& subject, const Start& start,
+int64_t images_for_wide_weights(const Scene& scene, const Subject& subject, const SearchStart& start,
                                 const Attempt& best);
 
 /// Rounds the weights of `best` anew, with so many images; kept where the worst output comes closer.
-void correct_wide_weights(const Scene& scene, const Subject& subject, const Start& start, int64_t images,
-                          Attempt& best);
+void correct_wide_weights(const Scene& scene, const Subject& subject, const SearchStart& start,
+                          int64_t images, Attempt& best);
 
 }  // namespace qc

@@ -65,12 +65,12 @@ PlanScene plan_scene(const Scene& scene, const Subject& subject) {
   return {subject.graph, subject.places, scene.config, scene.target, subject.stats};
 }
 
-Start start_of(const Scene& scene, const Subject& subject, std::vector<std::string>& notes) {
+SearchStart start_of(const Scene& scene, const Subject& subject, std::vector<std::string>& notes) {
   const config::CoreConfig& config = scene.config;
   const target::TargetSpec& target = scene.target;
   const PlanScene planning = plan_scene(scene, subject);
   const bool may_float = is_full(config, target) && target.float_islands && target.activations.bits <= 8;
-  Start start;
+  SearchStart start;
   start.placed = select::without_unlike_concats(notes, subject.graph, target, subject.stats,
                                                 subject.places.fastest, may_float);
   start.plan = outlined(planning, start.placed);
@@ -91,11 +91,12 @@ Start start_of(const Scene& scene, const Subject& subject, std::vector<std::stri
   return start;
 }
 
-BudgetScene budget_scene(const Scene& scene, const Subject& subject, const Start& start, WriteAll write) {
+BudgetScene budget_scene(const Scene& scene, const Subject& subject, const SearchStart& start,
+                         WriteAll write) {
   return budget_scene(scene, subject, start, {start.placed, start.plan, {}}, std::move(write));
 }
 
-BudgetScene budget_scene(const Scene& scene, const Subject& subject, const Start& start,
+BudgetScene budget_scene(const Scene& scene, const Subject& subject, const SearchStart& start,
                          const PlannedAs& planned, WriteAll write) {
   const auto ranges_by = [&, planned](const std::vector<config::NodeSettings>& rules) {
     plan::Candidates ranges =
@@ -132,7 +133,7 @@ BudgetScene budget_scene(const Scene& scene, const Subject& subject, const Start
           plan_by};
 }
 
-PlacementScene placement_scene(const Scene& scene, const Subject& subject, const Start& start) {
+PlacementScene placement_scene(const Scene& scene, const Subject& subject, const SearchStart& start) {
   return {subject.graph,
           subject.places.capabilities,
           subject.places.time,
@@ -146,8 +147,8 @@ PlacementScene placement_scene(const Scene& scene, const Subject& subject, const
           scene.threads};
 }
 
-Found search_model(const Scene& scene, const Subject& subject, const Start& start, const WriteAll& write,
-                   report::Report& report, Stopwatch& watch) {
+SearchResult search_model(const Scene& scene, const Subject& subject, const SearchStart& start,
+                          const WriteAll& write, report::Report& report, Stopwatch& watch) {
   const config::CoreConfig& config = scene.config;
   const FloatAnswers& answers = start.answers;
   const PlanScene planning = plan_scene(scene, subject);
@@ -161,7 +162,7 @@ Found search_model(const Scene& scene, const Subject& subject, const Start& star
   };
 
   // From here weights are integers and biases make up for what rounding shifted, where that helped.
-  Found found;
+  SearchResult found;
   if (bounded) {
     BudgetScene widths = budget_scene(scene, subject, start, write);
     if (rounds && config::lists_widths(config) && !config::bounds_activations(config)) {

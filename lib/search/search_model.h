@@ -21,7 +21,7 @@
 namespace qc {
 
 /// What is known before anything is tried.
-struct Start {
+struct SearchStart {
   std::vector<bool> placed;  // by NodeId: on integers in the plan
   plan::QuantPlan plan;      // complete
   plan::Candidates activations, weights;
@@ -29,34 +29,35 @@ struct Start {
 };
 /// Every rounded value and every weight gets parameters, and the float model is asked. Notes name every
 /// Concat of unlike ranges.
-Start start_of(const Scene& scene, const Subject& subject, std::vector<std::string>& notes);
+SearchStart start_of(const Scene& scene, const Subject& subject, std::vector<std::string>& notes);
 
 /// A model in every format that is asked for, in memory.
 using WriteAll = std::function<std::vector<plan::Written>(const plan::QuantizedModel&)>;
 /// What widths are searched in. Borrows its arguments.
-BudgetScene budget_scene(const Scene& scene, const Subject& subject, const Start& start, WriteAll write);
+BudgetScene budget_scene(const Scene& scene, const Subject& subject, const SearchStart& start,
+                         WriteAll write);
 /// The same for a plan that a search has come to: where its nodes run, and its ranges.
 struct PlannedAs {
   std::vector<bool> placed;  // by NodeId
   plan::QuantPlan plan;
   RangeChoice ranges;
 };
-BudgetScene budget_scene(const Scene& scene, const Subject& subject, const Start& start,
+BudgetScene budget_scene(const Scene& scene, const Subject& subject, const SearchStart& start,
                          const PlannedAs& planned, WriteAll write);
 /// By ValueId, of the values that a plan rounds; 0 for others.
 std::vector<int64_t> elements_of(const Scene& scene, const Subject& subject, const plan::QuantPlan& plan);
 /// What plans are made from. Borrows its arguments.
 PlanScene plan_scene(const Scene& scene, const Subject& subject);
 /// What placements are searched in. Borrows its arguments.
-PlacementScene placement_scene(const Scene& scene, const Subject& subject, const Start& start);
+PlacementScene placement_scene(const Scene& scene, const Subject& subject, const SearchStart& start);
 
-struct Found {
+struct SearchResult {
   Placed placed;                                // the best attempt, and how its placement came about
   std::vector<report::Correction> corrections;  // of the plan that it was made from
 };
 /// The best attempt: one within the budgets where there are any; else the start's, with other ranges and
 /// other placements where these bring the outputs closer to float.
-Found search_model(const Scene& scene, const Subject& subject, const Start& start, const WriteAll& write,
-                   report::Report& report, Stopwatch& watch);
+SearchResult search_model(const Scene& scene, const Subject& subject, const SearchStart& start,
+                          const WriteAll& write, report::Report& report, Stopwatch& watch);
 
 }  // namespace qc

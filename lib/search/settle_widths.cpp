@@ -21,9 +21,10 @@ double share_of(const config::CoreConfig& config) {
 }
 
 // Results that are float where they are wider, as many as the rules list.
-void give_floats(const Scene& scene, const Subject& subject, const Start& start, const RangeChoice& ranges,
-                 bool searched, const std::function<Attempt(const plan::QuantPlan& plan)>& attempt_at,
-                 Found& found, report::Report& report) {
+void give_floats(const Scene& scene, const Subject& subject, const SearchStart& start,
+                 const RangeChoice& ranges, bool searched,
+                 const std::function<Attempt(const plan::QuantPlan& plan)>& attempt_at, SearchResult& found,
+                 report::Report& report) {
   const config::PlacementGoals& goals = scene.config.goals;
   if (searched && goals.min_sqnr_db) return;  // the search was for that, with floats wherever they help
   Attempt& best = found.placed.best;
@@ -54,9 +55,10 @@ void give_floats(const Scene& scene, const Subject& subject, const Start& start,
 
 }  // namespace
 
-void settle_widths(const Scene& scene, const Subject& subject, const Start& start, const RangeChoice& ranges,
-                   bool searched, const std::function<Attempt(const plan::QuantPlan& plan)>& attempt_at,
-                   const WriteAll& write, Found& found, report::Report& report) {
+void settle_widths(const Scene& scene, const Subject& subject, const SearchStart& start,
+                   const RangeChoice& ranges, bool searched,
+                   const std::function<Attempt(const plan::QuantPlan& plan)>& attempt_at,
+                   const WriteAll& write, SearchResult& found, report::Report& report) {
   const bool lists = config::lists_widths(scene.config);
   if (lists && scene.target.float_islands)
     give_floats(scene, subject, start, ranges, searched, attempt_at, found, report);

@@ -14,8 +14,9 @@ namespace qc {
 /// width or where its list begins. `attempt_at` makes an attempt of a plan; `searched`: a search for
 /// placements has had its say about a goal of accuracy. Lists without a goal are spent up to
 /// /mixed_precision_config/max_wide_share.
-void settle_widths(const Scene& scene, const Subject& subject, const Start& start, const RangeChoice& ranges,
-                   bool searched, const std::function<Attempt(const plan::QuantPlan& plan)>& attempt_at,
-                   const WriteAll& write, Found& found, report::Report& report);
+void settle_widths(const Scene& scene, const Subject& subject, const SearchStart& start,
+                   const RangeChoice& ranges, bool searched,
+                   const std::function<Attempt(const plan::QuantPlan& plan)>& attempt_at,
+                   const WriteAll& write, SearchResult& found, report::Report& report);
 
 }  // namespace qc

@@ -14,13 +14,14 @@ namespace {
 
 using config::Filter;
 
-struct Scene {
+// What filters are asked about: the graph, and what is looked up in it more than once.
+struct OrderedGraph {
   const ir::Graph& graph;
   std::vector<ir::NodeId> order;
   ir::NodeId first = ir::kNone, last = ir::kNone;                                    // with weights
   mutable std::map<std::pair<std::string, std::string>, std::vector<bool>> regions;  // found so far
 
-  explicit Scene(const ir::Graph& g) : graph(g), order(ir::topological_order(g)) {
+  explicit OrderedGraph(const ir::Graph& g) : graph(g), order(ir::topological_order(g)) {
     for (const ir::NodeId id : order) {
       if (!ir::weight_traits(graph, node(id))) continue;
       if (first == ir::kNone) first = id;
@@ -36,29 +37,29 @@ enum class End { kFrom, kTo };
 
 // The nodes that a glob names as an end of a region: those of that name, else those that read (from) or make
 // (to) a value of that name.
-std::vector<bool> end_of_region(const Scene& scene, const std::string& glob, End end);
+std::vector<bool> end_of_region(const OrderedGraph& ordered, const std::string& glob, End end);
 
 // What can be reached from `ends` along the graph's edges, or against them.
-std::vector<bool> reached(const Scene& scene, std::vector<bool> ends, End start) {
+std::vector<bool> reached(const OrderedGraph& ordered, std::vector<bool> ends, End start) {
   const auto spread = [&](ir::NodeId id) {
     if (!ends[static_cast<size_t>(id)]) return;
-    const ir::Node& node = scene.node(id);
+    const ir::Node& node = ordered.node(id);
     if (start == End::kFrom) {
       for (const ir::ValueId v : node.outputs)
         if (v != ir::kNone)
-          for (const ir::NodeId reader : scene.graph.values[static_cast<size_t>(v)].consumers)
+          for (const ir::NodeId reader : ordered.graph.values[static_cast<size_t>(v)].consumers)
             ends[static_cast<size_t>(reader)] = true;
       return;
     }
     for (const std::vector<ir::ValueId>* read : {&node.inputs, &node.captures})
       for (const ir::ValueId v : *read)
-        if (v != ir::kNone && scene.graph.values[static_cast<size_t>(v)].producer != ir::kNone)
-          ends[static_cast<size_t>(scene.graph.values[static_cast<size_t>(v)].producer)] = true;
+        if (v != ir::kNone && ordered.graph.values[static_cast<size_t>(v)].producer != ir::kNone)
+          ends[static_cast<size_t>(ordered.graph.values[static_cast<size_t>(v)].producer)] = true;
   };
   if (start == End::kFrom)
-    for (const ir::NodeId id : scene.order) spread(id);
+    for (const ir::NodeId id : ordered.order) spread(id);
   else
-    for (auto id = scene.order.rbegin(); id != scene.order.rend(); ++id) spread(*id);
+    for (auto id = ordered.order.rbegin(); id != ordered.order.rend(); ++id) spread(*id);
   return ends;
 }
 
@@ -67,11 +68,11 @@ std::vector<bool> both(std::vector<bool> a, const std::vector<bool>& b) {
   return a;
 }
 
-const std::vector<bool>& region_of(const Scene& scene, const config::Region& region) {
-  std::vector<bool>& nodes = scene.regions[{region.from, region.to}];
+const std::vector<bool>& region_of(const OrderedGraph& ordered, const config::Region& region) {
+  std::vector<bool>& nodes = ordered.regions[{region.from, region.to}];
   if (nodes.empty())
-    nodes = both(reached(scene, end_of_region(scene, region.from, End::kFrom), End::kFrom),
-                 reached(scene, end_of_region(scene, region.to, End::kTo), End::kTo));
+    nodes = both(reached(ordered, end_of_region(ordered, region.from, End::kFrom), End::kFrom),
+                 reached(ordered, end_of_region(ordered, region.to, End::kTo), End::kTo));
   return nodes;
 }
 
@@ -80,13 +81,13 @@ bool any_name(const ir::Node& node, const Test& test) {
   return test(node.name) || std::any_of(node.origin.begin(), node.origin.end(), test);
 }
 
-std::vector<bool> end_of_region(const Scene& scene, const std::string& glob, End end) {
-  std::vector<bool> ends(scene.graph.nodes.size());
-  for (const ir::NodeId id : scene.order)
+std::vector<bool> end_of_region(const OrderedGraph& ordered, const std::string& glob, End end) {
+  std::vector<bool> ends(ordered.graph.nodes.size());
+  for (const ir::NodeId id : ordered.order)
     ends[static_cast<size_t>(id)] =
-        any_name(scene.node(id), [&](const std::string& name) { return glob_match(glob, name); });
+        any_name(ordered.node(id), [&](const std::string& name) { return glob_match(glob, name); });
   if (std::find(ends.begin(), ends.end(), true) != ends.end()) return ends;
-  for (const ir::Value& value : scene.graph.values) {
+  for (const ir::Value& value : ordered.graph.values) {
     if (value.constant || !glob_match(glob, value.name)) continue;
     if (end == End::kTo && value.producer != ir::kNone) ends[static_cast<size_t>(value.producer)] = true;
     if (end == End::kFrom)
@@ -95,9 +96,9 @@ std::vector<bool> end_of_region(const Scene& scene, const std::string& glob, End
   return ends;
 }
 
-bool fits(const Scene& scene, const Filter& filter, ir::NodeId id) {
-  const ir::Node& node = scene.node(id);
-  const auto holds = [&](const Filter& part) { return fits(scene, part, id); };
+bool fits(const OrderedGraph& ordered, const Filter& filter, ir::NodeId id) {
+  const ir::Node& node = ordered.node(id);
+  const auto holds = [&](const Filter& part) { return fits(ordered, part, id); };
   const auto one_of = [](const std::vector<std::string>& texts, const auto& test) {
     return texts.empty() || std::any_of(texts.begin(), texts.end(), test);
   };
@@ -112,50 +113,51 @@ bool fits(const Scene& scene, const Filter& filter, ir::NodeId id) {
                       node, [&](const std::string& name) { return name.find(text) != std::string::npos; });
                 }) &&
          one_of(filter.op_types, [&](const std::string& type) { return node.op_type == type; }) &&
-         said(filter.first, id == scene.first) && said(filter.last, id == scene.last) &&
-         said(filter.depthwise, ir::is_depthwise(scene.graph, node)) &&
-         (!filter.region || region_of(scene, *filter.region)[static_cast<size_t>(id)]) &&
+         said(filter.first, id == ordered.first) && said(filter.last, id == ordered.last) &&
+         said(filter.depthwise, ir::is_depthwise(ordered.graph, node)) &&
+         (!filter.region || region_of(ordered, *filter.region)[static_cast<size_t>(id)]) &&
          std::all_of(filter.all_of.begin(), filter.all_of.end(), holds) &&
          (filter.any_of.empty() || std::any_of(filter.any_of.begin(), filter.any_of.end(), holds)) &&
          std::none_of(filter.none_of.begin(), filter.none_of.end(), holds);
 }
 
 // Why a region has no nodes.
-void explain_region(const Scene& scene, const config::Region& region, std::vector<std::string>& reasons) {
+void explain_region(const OrderedGraph& ordered, const config::Region& region,
+                    std::vector<std::string>& reasons) {
   const auto any = [](const std::vector<bool>& nodes) {
     return std::find(nodes.begin(), nodes.end(), true) != nodes.end();
   };
-  if (any(region_of(scene, region))) return;
+  if (any(region_of(ordered, region))) return;
   bool known = true;
   for (const auto& [name, end] : {std::pair(region.from, End::kFrom), std::pair(region.to, End::kTo)}) {
-    if (any(end_of_region(scene, name, end))) continue;
+    if (any(end_of_region(ordered, name, end))) continue;
     known = false;
     std::vector<std::string> names;
-    for (const ir::NodeId id : scene.order) names.push_back(scene.node(id).name);
-    for (const ir::Value& value : scene.graph.values)
+    for (const ir::NodeId id : ordered.order) names.push_back(ordered.node(id).name);
+    for (const ir::Value& value : ordered.graph.values)
       if (!value.constant) names.push_back(value.name);
     const std::string near = nearest(name, names);
     reasons.push_back(format("no node or value has the name '{}'{}", name,
                              near.empty() ? "" : format("; nearest: '{}'", near)));
   }
   if (!known) return;
-  const bool turned = any(region_of(scene, {region.to, region.from}));
+  const bool turned = any(region_of(ordered, {region.to, region.from}));
   reasons.push_back(format("no path leads from '{}' to '{}'{}", region.from, region.to,
                            turned ? format(", but one from '{}' to '{}'", region.to, region.from) : ""));
 }
 
 // Every text of the filter that by itself fits no node, with the nearest that would.
-void explain(const Scene& scene, const Filter& filter, std::vector<std::string>& reasons) {
+void explain(const OrderedGraph& ordered, const Filter& filter, std::vector<std::string>& reasons) {
   const auto look = [&](const std::vector<std::string>& texts, const char* what, const auto& part_of,
                         const auto& fill) {
     for (const std::string& text : texts) {
       Filter alone;
       fill(alone) = {text};
-      if (std::any_of(scene.order.begin(), scene.order.end(),
-                      [&](ir::NodeId id) { return fits(scene, alone, id); }))
+      if (std::any_of(ordered.order.begin(), ordered.order.end(),
+                      [&](ir::NodeId id) { return fits(ordered, alone, id); }))
         continue;
       std::vector<std::string> known;
-      for (const ir::NodeId id : scene.order) known.push_back(part_of(scene.node(id)));
+      for (const ir::NodeId id : ordered.order) known.push_back(part_of(ordered.node(id)));
       const std::string near = nearest(text, known);
       reasons.push_back(
           format("no node has {} '{}'{}", what, text, near.empty() ? "" : format("; nearest: '{}'", near)));
@@ -169,9 +171,9 @@ void explain(const Scene& scene, const Filter& filter, std::vector<std::string>&
       filter.contains, "in its name", name, [](Filter & f) -> auto& { return f.contains; });
   look(
       filter.op_types, "the op type", type, [](Filter & f) -> auto& { return f.op_types; });
-  if (filter.region) explain_region(scene, *filter.region, reasons);
+  if (filter.region) explain_region(ordered, *filter.region, reasons);
   for (const std::vector<Filter>* parts : {&filter.all_of, &filter.any_of, &filter.none_of})
-    for (const Filter& part : *parts) explain(scene, part, reasons);
+    for (const Filter& part : *parts) explain(ordered, part, reasons);
 }
 
 struct Settings {
@@ -192,18 +194,18 @@ Settings settings_of(const config::NodeSettings& s) {
   return set;
 }
 
-void apply_rule(const Scene& scene, const config::Rule& rule, ResolvedRules& resolved,
+void apply_rule(const OrderedGraph& ordered, const config::Rule& rule, ResolvedRules& resolved,
                 Diagnostics& diagnostics) {
   RuleMatch match{rule.place, rule.json, rule.settings, {}};
-  for (const ir::NodeId id : scene.order)
-    if (fits(scene, rule.filter, id)) match.nodes.push_back(id);
+  for (const ir::NodeId id : ordered.order)
+    if (fits(ordered, rule.filter, id)) match.nodes.push_back(id);
   const bool weighted = std::any_of(match.nodes.begin(), match.nodes.end(), [&](ir::NodeId id) {
-    return ir::weight_traits(scene.graph, scene.node(id)) != nullptr;
+    return ir::weight_traits(ordered.graph, ordered.node(id)) != nullptr;
   });
   const Settings set = settings_of(rule.settings);
   if (match.nodes.empty()) {
     std::vector<std::string> reasons;
-    explain(scene, rule.filter, reasons);
+    explain(ordered, rule.filter, reasons);
     diagnostics.error({"matches-nothing", rule.place + "/filter",
                        reasons.empty() ? "it fits no node" : "it fits no node: " + join(reasons, "; "),
                        "list the nodes with: qconvert inspect MODEL"});
@@ -219,12 +221,13 @@ void apply_rule(const Scene& scene, const config::Rule& rule, ResolvedRules& res
 }
 
 // An op declared by the config that no node is.
-void check_custom_ops(const Scene& scene, const config::CoreConfig& config, Diagnostics& diagnostics) {
+void check_custom_ops(const OrderedGraph& ordered, const config::CoreConfig& config,
+                      Diagnostics& diagnostics) {
   for (size_t i = 0; i < config.custom_ops.size(); ++i) {
     const config::CustomOp& op = config.custom_ops[i];
     std::vector<std::string> known;
-    const bool there = std::any_of(scene.order.begin(), scene.order.end(), [&](ir::NodeId id) {
-      const ir::Node& node = scene.node(id);
+    const bool there = std::any_of(ordered.order.begin(), ordered.order.end(), [&](ir::NodeId id) {
+      const ir::Node& node = ordered.node(id);
       if (!node.domain.empty()) known.push_back(node.domain + ":" + node.op_type);
       return node.domain == op.domain && node.op_type == op.op_type;
     });
@@ -261,19 +264,19 @@ void check_contradictions(const ir::Graph& graph, const config::CoreConfig& conf
 }  // namespace
 
 ResolvedRules resolve_rules(const ir::Graph& graph, const config::CoreConfig& config) {
-  const Scene scene(graph);
+  const OrderedGraph ordered(graph);
   ResolvedRules resolved;
   resolved.nodes.resize(graph.nodes.size());
   Diagnostics diagnostics;
-  check_custom_ops(scene, config, diagnostics);
+  check_custom_ops(ordered, config, diagnostics);
   for (const config::PlacementRule& rule : config.placement_rules) {
     config::NodeSettings placed;
     placed.integer = rule.integer;
     placed.placed_by = rule.place;
-    apply_rule(scene, {rule.place, rule.filter, placed, rule.json}, resolved, diagnostics);
+    apply_rule(ordered, {rule.place, rule.filter, placed, rule.json}, resolved, diagnostics);
   }
   for (const std::vector<config::Rule>* rules : {&config.bit_width_config, &config.network_editor})
-    for (const config::Rule& rule : *rules) apply_rule(scene, rule, resolved, diagnostics);
+    for (const config::Rule& rule : *rules) apply_rule(ordered, rule, resolved, diagnostics);
   check_contradictions(graph, config, resolved, diagnostics);
   diagnostics.throw_if_errors(Exit::kUsage);
   return resolved;

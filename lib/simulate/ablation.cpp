@@ -22,13 +22,13 @@ ir::Tensor value_of_integers(const plan::IntegerTensor& tensor, const std::vecto
 }
 
 // The model with its integers as inputs, behind those that it has.
-struct Scene {
+struct FedModel {
   ir::Graph graph;
   std::vector<Fed> fed;
   std::map<ir::ValueId, size_t> weights;  // place in `fed`
   std::map<ir::NodeId, size_t> biases;    // by the layer that they belong to
 
-  Scene(const ir::Graph& exact, const plan::QuantizedModel& model) : graph(model.graph) {
+  FedModel(const ir::Graph& exact, const plan::QuantizedModel& model) : graph(model.graph) {
     for (const auto& [v, tensor] : model.weights) {
       ir::Value& value = graph.values[static_cast<size_t>(v)];
       if (!value.constant || value.consumers.empty()) continue;
@@ -84,14 +84,14 @@ class Probe {
   Probe(const ir::Graph& graph, const plan::QuantizedModel& model, run::RunnerFactory& runners,
         const std::vector<std::vector<ir::Tensor>>& images, const std::vector<std::vector<ir::Tensor>>& exact,
         const std::vector<Judged>& judged, int threads)
-      : scene_(graph, model),
+      : fed_model_(graph, model),
         images_(images),
         exact_(exact),
         judged_(judged),
         threads_(threads),
         full_(table_of(model.plan)),
-        rounded_(scene_.fed.size()) {
-    plan::QuantizedModel bare{scene_.graph, model.plan, {}, {}, {}};
+        rounded_(fed_model_.fed.size()) {
+    plan::QuantizedModel bare{fed_model_.graph, model.plan, {}, {}, {}};
     bare.plan.nodes.resize(bare.graph.nodes.size());
     bare.plan.values.resize(bare.graph.values.size());
     simulator_ = make_simulator(bare, runners, {}, judged);
@@ -100,7 +100,7 @@ class Probe {
   // Everything rounded, or nothing.
   void set_all(bool rounded) {
     simulator_->table = rounded ? full_ : ActivationTable(full_.size());
-    simulator_->table.resize(scene_.graph.values.size());
+    simulator_->table.resize(fed_model_.graph.values.size());
     std::fill(rounded_.begin(), rounded_.end(), rounded);
   }
 
@@ -110,9 +110,11 @@ class Probe {
       if (rounded) simulator_->table[static_cast<size_t>(v)] = full_[static_cast<size_t>(v)];
     }
     for (const ir::ValueId v : part.weights)
-      if (const auto at = scene_.weights.find(v); at != scene_.weights.end()) rounded_[at->second] = rounded;
+      if (const auto at = fed_model_.weights.find(v); at != fed_model_.weights.end())
+        rounded_[at->second] = rounded;
     for (const ir::NodeId id : part.biases)
-      if (const auto at = scene_.biases.find(id); at != scene_.biases.end()) rounded_[at->second] = rounded;
+      if (const auto at = fed_model_.biases.find(id); at != fed_model_.biases.end())
+        rounded_[at->second] = rounded;
   }
 
   double worst_db() {
@@ -121,7 +123,7 @@ class Probe {
       const auto image = static_cast<size_t>(i);
       std::vector<ir::Tensor> inputs = images_[image];
       for (size_t f = 0; f < rounded_.size(); ++f)
-        inputs.push_back(rounded_[f] ? scene_.fed[f].rounded : scene_.fed[f].exact);
+        inputs.push_back(rounded_[f] ? fed_model_.fed[f].rounded : fed_model_.fed[f].exact);
       const std::vector<ir::Tensor> results = simulator_->runner->run(inputs, worker);
       const size_t first = results.size() - judged_.size();
       for (size_t j = 0; j < judged_.size(); ++j)
@@ -135,7 +137,7 @@ class Probe {
   }
 
  private:
-  Scene scene_;
+  FedModel fed_model_;
   const std::vector<std::vector<ir::Tensor>>& images_;
   const std::vector<std::vector<ir::Tensor>>& exact_;
   const std::vector<Judged>& judged_;

@@ -72,7 +72,8 @@ bool is_position(const ir::Node& node, size_t slot) {
   return slot == 1 && tells_position(node);
 }
 
-struct Scene {
+// The graph, and what is known of the way from its inputs to each value.
+struct TracedGraph {
   const ir::Graph& graph;
   std::vector<bool> data;         // by ValueId: depends on the contents of the inputs
   std::vector<bool> moves;        // by ValueId: so that rounding elsewhere may change it
@@ -99,12 +100,13 @@ bool is_discrete(const ir::Value& value) {
   return value.dtype != ir::DType::kUndefined && !judgeable(value.dtype) && value.dtype != ir::DType::kDouble;
 }
 
-Scene look(const ir::Graph& graph) {
+TracedGraph look(const ir::Graph& graph) {
   const size_t values = graph.values.size();
-  Scene scene{graph, std::vector<bool>(values), std::vector<bool>(values), std::vector<std::string>(values)};
+  TracedGraph traced{graph, std::vector<bool>(values), std::vector<bool>(values),
+                     std::vector<std::string>(values)};
   for (const ir::ValueId v : graph.inputs) {
-    scene.data[static_cast<size_t>(v)] = true;
-    scene.moves[static_cast<size_t>(v)] = !is_discrete(scene.value(v));
+    traced.data[static_cast<size_t>(v)] = true;
+    traced.moves[static_cast<size_t>(v)] = !is_discrete(traced.value(v));
   }
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
@@ -112,95 +114,95 @@ Scene look(const ir::Graph& graph) {
     bool data = false, moves = false;
     std::string jump;
     for (const ir::ValueId v : read_by(node)) {
-      data = data || scene.data[static_cast<size_t>(v)];
-      moves = moves || scene.moves[static_cast<size_t>(v)];
-      if (jump.empty()) jump = scene.jump[static_cast<size_t>(v)];
+      data = data || traced.data[static_cast<size_t>(v)];
+      moves = moves || traced.moves[static_cast<size_t>(v)];
+      if (jump.empty()) jump = traced.jump[static_cast<size_t>(v)];
     }
     if (moves && jump.empty() && jumps(graph, node)) jump = node.op_type;
     for (size_t slot = 0; slot < node.outputs.size(); ++slot) {
       if (node.outputs[slot] == ir::kNone) continue;
       const ir::ValueId result = node.outputs[slot];
-      scene.data[static_cast<size_t>(result)] = data;
-      scene.moves[static_cast<size_t>(result)] = data && (moves || !is_discrete(scene.value(result)));
-      scene.jump[static_cast<size_t>(result)] =
+      traced.data[static_cast<size_t>(result)] = data;
+      traced.moves[static_cast<size_t>(result)] = data && (moves || !is_discrete(traced.value(result)));
+      traced.jump[static_cast<size_t>(result)] =
           jump.empty() && moves && is_position(node, slot) ? node.op_type : jump;
     }
   }
-  return scene;
+  return traced;
 }
 
 // The value before a final Softmax, or the value itself.
-Judged before_softmax(const Scene& scene, ir::ValueId value) {
+Judged before_softmax(const TracedGraph& traced, ir::ValueId value) {
   Judged one;
   one.value = value;
-  for (ir::ValueId v = value; scene.producer(v);) {
-    const ir::Node& node = *scene.producer(v);
+  for (ir::ValueId v = value; traced.producer(v);) {
+    const ir::Node& node = *traced.producer(v);
     if (ir::standard_op(node, "Softmax") || ir::standard_op(node, "LogSoftmax")) {
       one.value = node.inputs[0];
       one.mean_free = true;
       break;
     }
-    if (!passes_through(scene.graph, node)) break;
+    if (!passes_through(traced.graph, node)) break;
     v = node.inputs[0];
   }
   return one;
 }
 
 // What a value is but for its shape and rounding.
-ir::ValueId root_of(const Scene& scene, ir::ValueId v) {
-  while (scene.producer(v) && passes_through(scene.graph, *scene.producer(v)))
-    v = scene.producer(v)->inputs[0];
+ir::ValueId root_of(const TracedGraph& traced, ir::ValueId v) {
+  while (traced.producer(v) && passes_through(traced.graph, *traced.producer(v)))
+    v = traced.producer(v)->inputs[0];
   return v;
 }
 
 // Float values on the way to `output` that no jump lies before and that something behind one reads; of
 // several spellings of one value the first.
-std::vector<ir::ValueId> border_of(const Scene& scene, ir::ValueId output) {
+std::vector<ir::ValueId> border_of(const TracedGraph& traced, ir::ValueId output) {
   std::vector<ir::ValueId> border, open{output};
   std::set<ir::ValueId> seen{output}, roots;
   while (!open.empty()) {
     const ir::ValueId v = open.back();
     open.pop_back();
-    const std::vector<ir::ValueId> reads = read_by(*scene.producer(v));
+    const std::vector<ir::ValueId> reads = read_by(*traced.producer(v));
     for (auto read = reads.rbegin(); read != reads.rend(); ++read) {
-      if (!scene.data[static_cast<size_t>(*read)] || !seen.insert(*read).second) continue;
-      if (scene.behind(*read)) {
+      if (!traced.data[static_cast<size_t>(*read)] || !seen.insert(*read).second) continue;
+      if (traced.behind(*read)) {
         open.push_back(*read);
         continue;
       }
-      const ir::ValueId root = root_of(scene, *read);
+      const ir::ValueId root = root_of(traced, *read);
       // What a written file hands on as integers is judged before they are rounded.
-      const ir::ValueId judged = judgeable(scene.value(*read).dtype) ? *read : root;
-      if (judgeable(scene.value(judged).dtype) && roots.insert(root).second) border.push_back(judged);
+      const ir::ValueId judged = judgeable(traced.value(*read).dtype) ? *read : root;
+      if (judgeable(traced.value(judged).dtype) && roots.insert(root).second) border.push_back(judged);
     }
   }
   return border;
 }
 
 // Is the value made from others of the border alone? (The pooled scores that peaks are compared with.)
-bool follows_from(const Scene& scene, ir::ValueId value, const std::set<ir::ValueId>& others) {
+bool follows_from(const TracedGraph& traced, ir::ValueId value, const std::set<ir::ValueId>& others) {
   std::vector<ir::ValueId> open{value};
   std::set<ir::ValueId> seen{value};
   while (!open.empty()) {
     const ir::ValueId v = open.back();
     open.pop_back();
     if (v != value && others.contains(v)) continue;
-    if (!scene.producer(v)) return false;  // an input of the model
-    for (const ir::ValueId read : read_by(*scene.producer(v)))
-      if (scene.data[static_cast<size_t>(read)] && seen.insert(read).second) open.push_back(read);
+    if (!traced.producer(v)) return false;  // an input of the model
+    for (const ir::ValueId read : read_by(*traced.producer(v)))
+      if (traced.data[static_cast<size_t>(read)] && seen.insert(read).second) open.push_back(read);
   }
   return true;
 }
 
-std::vector<ir::ValueId> last_continuous(const Scene& scene, ir::ValueId output) {
-  const std::vector<ir::ValueId> border = border_of(scene, output);
+std::vector<ir::ValueId> last_continuous(const TracedGraph& traced, ir::ValueId output) {
+  const std::vector<ir::ValueId> border = border_of(traced, output);
   std::vector<ir::ValueId> kept;
   for (const ir::ValueId v : border) {
     std::set<ir::ValueId> others;
     for (const ir::ValueId other : border)
-      if (other != v) others.insert({other, root_of(scene, other)});
-    others.erase(root_of(scene, v));
-    if (!follows_from(scene, v, others)) kept.push_back(v);
+      if (other != v) others.insert({other, root_of(traced, other)});
+    others.erase(root_of(traced, v));
+    if (!follows_from(traced, v, others)) kept.push_back(v);
   }
   return kept;
 }
@@ -208,22 +210,22 @@ std::vector<ir::ValueId> last_continuous(const Scene& scene, ir::ValueId output)
 }  // namespace
 
 std::vector<Judged> judged_values(const ir::Graph& graph) {
-  const Scene scene = look(graph);
+  const TracedGraph traced = look(graph);
   std::vector<Judged> judged;
   for (const ir::ValueId output : graph.outputs) {
-    const ir::Value& value = scene.value(output);
-    const std::string& jump = scene.jump[static_cast<size_t>(output)];
+    const ir::Value& value = traced.value(output);
+    const std::string& jump = traced.jump[static_cast<size_t>(output)];
     const std::vector<ir::ValueId> places =
-        jump.empty() ? std::vector<ir::ValueId>{} : last_continuous(scene, output);
+        jump.empty() ? std::vector<ir::ValueId>{} : last_continuous(traced, output);
     if (places.empty()) {
       if (!judgeable(value.dtype)) continue;
-      judged.push_back(before_softmax(scene, output));
+      judged.push_back(before_softmax(traced, output));
       judged.back().output = value.name;
     }
     for (const ir::ValueId place : places) {
-      Judged one = before_softmax(scene, place);
+      Judged one = before_softmax(traced, place);
       const auto known = std::find_if(judged.begin(), judged.end(), [&](const Judged& other) {
-        return root_of(scene, other.value) == root_of(scene, one.value) && other.mean_free == one.mean_free;
+        return root_of(traced, other.value) == root_of(traced, one.value) && other.mean_free == one.mean_free;
       });
       if (known != judged.end()) {
         if (known->output != value.name) known->also.push_back(value.name);

@@ -50,15 +50,15 @@ std::vector<Grid> power_of_two_grids(const Family& family, const Options& option
   return grids;
 }
 
-Found choose_divergence(const KlHistogram& histogram, const Family& family, const Options& options,
-                        double min, double max, double threshold, int halvings) {
+ScoredGrid choose_divergence(const KlHistogram& histogram, const Family& family, const Options& options,
+                             double min, double max, double threshold, int halvings) {
   const auto divergence = [&](const Grid& grid) { return kl_error(histogram, family, grid); };
-  Found best;
+  ScoredGrid best;
   if (options.quantizer == Quantizer::kPowerOfTwo) {
     best = choose(power_of_two_grids(family, options, threshold, halvings), family, -1, divergence);
   } else {
     const std::optional<Grid> grid = least_divergence(histogram, family, min, max);
-    best = grid ? Found{*grid, divergence(*grid)} : Found{{}, INFINITY};
+    best = grid ? ScoredGrid{*grid, divergence(*grid)} : ScoredGrid{{}, INFINITY};
   }
   best.error = std::max(best.error, 0.0);  // below by rounding only
   if (std::isfinite(best.error)) return best;

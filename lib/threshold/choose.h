@@ -40,11 +40,11 @@ std::vector<Grid> power_of_two_grids(const Family& family, const Options& option
 /// The candidate with the least error(grid); of equals the first. `resolution`: errors up to this are all the
 /// same.
 template <typename Error>
-Found choose(const std::vector<Grid>& candidates, const Family& family, double resolution,
-             const Error& error) {
-  Found best;
+ScoredGrid choose(const std::vector<Grid>& candidates, const Family& family, double resolution,
+                  const Error& error) {
+  ScoredGrid best;
   for (size_t i = 0; i < candidates.size(); ++i) {
-    Found next{candidates[i], 0};
+    ScoredGrid next{candidates[i], 0};
     next.grid.scale = static_cast<double>(storable_scale(family, next.grid.scale));
     next.error = error(next.grid);
     if (i == 0 || (next.error < best.error && best.error > resolution)) best = next;
@@ -53,7 +53,7 @@ Found choose(const std::vector<Grid>& candidates, const Family& family, double r
 }
 
 /// The same by divergence; where no candidate has a finite one, the grid that clips nothing with error 0.
-Found choose_divergence(const KlHistogram& histogram, const Family& family, const Options& options,
-                        double min, double max, double threshold, int halvings);
+ScoredGrid choose_divergence(const KlHistogram& histogram, const Family& family, const Options& options,
+                             double min, double max, double threshold, int halvings);
 
 }  // namespace qc::threshold

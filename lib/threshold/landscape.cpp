@@ -138,7 +138,7 @@ double Landscape::window_error(double scale, int64_t low) const {
   return below + (running(high) - running(low + 1)) + above;
 }
 
-Found Landscape::best_window(double scale) {
+ScoredGrid Landscape::best_window(double scale) {
   if (p_ > 2) return descend(scale);
   const int64_t bottom = level_of(samples_.min, scale), top = level_of(samples_.max, scale);
   const int64_t first = std::max(bottom, family_.low_min),
@@ -151,7 +151,7 @@ Found Landscape::best_window(double scale) {
   if (top - bottom <= family_.span) begin = end = begin + (end - begin) / 2;
   begin = std::clamp(begin, family_.low_min, family_.low_max);
   end = std::clamp(end, family_.low_min, family_.low_max);
-  Found best;
+  ScoredGrid best;
   for (int64_t low = begin; low <= end; ++low) {
     const double error = window_error(scale, low);
     if (low == begin || error < best.error) best = {{scale, low, low + family_.span}, error};
@@ -177,15 +177,15 @@ int64_t Landscape::nearest_low(double scale) const {
 }
 
 /// Downhill over windows of one scale: the clipping errors of both ends are convex in `low`.
-Found Landscape::descend(double scale) {
+ScoredGrid Landscape::descend(double scale) {
   const auto at = [&](int64_t low) {
     const Grid grid{scale, low, low + family_.span};
-    return Found{grid, direct_error(grid)};
+    return ScoredGrid{grid, direct_error(grid)};
   };
-  Found best = at(nearest_low(scale));
+  ScoredGrid best = at(nearest_low(scale));
   for (const int64_t step : {int64_t{8}, int64_t{-8}, int64_t{1}, int64_t{-1}})
     while (best.grid.low + step >= family_.low_min && best.grid.low + step <= family_.low_max) {
-      const Found next = at(best.grid.low + step);
+      const ScoredGrid next = at(best.grid.low + step);
       if (!(next.error < best.error)) break;
       best = next;
     }
@@ -196,7 +196,7 @@ Found Landscape::descend(double scale) {
 namespace {
 
 /// One scale of the coarse walk and its best window.
-using Walk = std::vector<Found>;
+using Walk = std::vector<ScoredGrid>;
 
 /// Downwards from the largest scale that can win, until clipping alone errs more than the best scale so far.
 Walk walk_scales(Landscape& landscape, const Samples& samples, const Family& family, int p, double step) {
@@ -251,19 +251,19 @@ std::vector<WindowValley> sweep_walk(const Series& series, const Walk& walk, con
   return valleys;
 }
 
-std::vector<Found> deepest_by_sweep(const Samples& samples, const Family& family, int p) {
+std::vector<ScoredGrid> deepest_by_sweep(const Samples& samples, const Family& family, int p) {
   Landscape landscape(samples, family, p);
   const Walk walk = walk_scales(landscape, samples, family, p, kStep);
   const std::vector<float> x(samples.x.begin(), samples.x.end());
   const Series series{x, samples.weight};
   double least = INFINITY;
-  for (const Found& found : walk) least = std::min(least, found.error);
-  std::vector<Found> found = {walk.back()};
+  for (const ScoredGrid& found : walk) least = std::min(least, found.error);
+  std::vector<ScoredGrid> found = {walk.back()};
   for (WindowValley& next : sweep_walk(series, walk, family, p, least * luck_of(samples))) {
     for (int turn = 0; turn < kMaxTurns; ++turn) {
       next.valley = sharpen(series, next.low, next.low + family.span, next.valley, p);
       next.valley.scale = std::max(next.valley.scale, family.scale_floor);
-      const Found here = landscape.best_window(next.valley.scale);
+      const ScoredGrid here = landscape.best_window(next.valley.scale);
       found.push_back({{next.valley.scale, next.low, next.low + family.span}, next.valley.error});
       if (here.grid.low == next.low || !(here.error < next.valley.error)) break;
       next = {here.grid.low, {next.valley.scale, here.error, kStep / 8}};
@@ -273,34 +273,34 @@ std::vector<Found> deepest_by_sweep(const Samples& samples, const Family& family
 }
 
 /// Other p: look around a scale in ever smaller circles.
-Found shrink(Landscape& landscape, const Family& family, Found best, double radius) {
+ScoredGrid shrink(Landscape& landscape, const Family& family, ScoredGrid best, double radius) {
   for (int round = 0; round < kShrinks; ++round, radius *= 2.0 / kShrinkPoints) {
     const double center = best.grid.scale;
     for (int i = -kShrinkPoints / 2; i <= kShrinkPoints / 2; ++i) {
       const double scale = center * (1.0 + radius * 2.0 * i / kShrinkPoints);
       if (i == 0 || scale < family.scale_floor) continue;
-      const Found next = landscape.best_window(scale);
+      const ScoredGrid next = landscape.best_window(scale);
       if (next.error < best.error) best = next;
     }
   }
   return best;
 }
 
-std::vector<Found> deepest_by_walk(const Samples& samples, const Family& family, int p) {
+std::vector<ScoredGrid> deepest_by_walk(const Samples& samples, const Family& family, int p) {
   const double step = samples.size() <= kFew ? kStep / 8 : kStep / 2;
   Landscape landscape(samples, family, p);
   Walk walk = walk_scales(landscape, samples, family, p, step);
   const size_t refined = std::min(kShrunk, walk.size());
   std::partial_sort(walk.begin(), walk.begin() + static_cast<std::ptrdiff_t>(refined), walk.end(),
-                    [](const Found& a, const Found& b) { return a.error < b.error; });
+                    [](const ScoredGrid& a, const ScoredGrid& b) { return a.error < b.error; });
   walk.resize(refined);
-  for (Found& found : walk) found = shrink(landscape, family, found, step);
+  for (ScoredGrid& found : walk) found = shrink(landscape, family, found, step);
   return walk;
 }
 
 }  // namespace
 
-std::vector<Found> deepest(const Samples& samples, const Family& family, int p) {
+std::vector<ScoredGrid> deepest(const Samples& samples, const Family& family, int p) {
   return p <= kSweptPower ? deepest_by_sweep(samples, family, p) : deepest_by_walk(samples, family, p);
 }
 

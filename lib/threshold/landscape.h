@@ -14,7 +14,7 @@
 
 namespace qc::threshold {
 
-struct Found {
+struct ScoredGrid {
   Grid grid;
   double error = 0;  // summed over the samples
 };
@@ -25,7 +25,7 @@ class Landscape {
   Landscape(const Samples& samples, const Family& family, int p);
 
   /// The best window of this scale.
-  Found best_window(double scale);
+  ScoredGrid best_window(double scale);
   /// The error of one grid, sample by sample.
   double direct_error(const Grid& grid) const;
 
@@ -35,7 +35,7 @@ class Landscape {
   size_t begin_of(int64_t k) const;
   size_t middle_of(int64_t k) const;
   double window_error(double scale, int64_t low) const;
-  Found descend(double scale);
+  ScoredGrid descend(double scale);
   int64_t nearest_low(double scale) const;
 
   const Samples& samples_;
@@ -51,6 +51,6 @@ class Landscape {
 
 /// The best grids found, each the bottom of a valley, in no order. Never empty for samples that are not all
 /// 0.
-std::vector<Found> deepest(const Samples& samples, const Family& family, int p);
+std::vector<ScoredGrid> deepest(const Samples& samples, const Family& family, int p);
 
 }  // namespace qc::threshold

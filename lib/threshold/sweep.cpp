@@ -33,7 +33,8 @@ struct Moment {
   double m[kMoments] = {};
 };
 
-struct Work {
+/// A bracket cut into cells, and the values whose steps are dropped into them.
+struct BracketCells {
   const float* x;
   const double* weight;
   int64_t count;
@@ -55,15 +56,15 @@ constexpr int kStride = p == 2 ? 2 : p + 1;
 /// Adds the steps from `h` to `end` of one value. With even p only steps to odd h count, where the level
 /// changes.
 template <int p>
-inline __attribute__((always_inline)) void drop_steps(const Work& work, double x, double weight, int h,
+inline __attribute__((always_inline)) void drop_steps(const BracketCells& cut, double x, double weight, int h,
                                                       int end) {
   constexpr int kStep = p % 2 == 0 ? 2 : 1;
-  double* const cells = work.cells;
-  const int64_t last_cell = work.last_cell;
+  double* const cells = cut.cells;
+  const int64_t last_cell = cut.last_cell;
   int next = h + 1;
   if (kStep == 2 && next % 2 == 0) ++next;
-  const double distance = work.cells_per_u / (2 * x);
-  double cell = std::max(0.0, next * distance - work.begin * work.cells_per_u);
+  const double distance = cut.cells_per_u / (2 * x);
+  double cell = std::max(0.0, next * distance - cut.begin * cut.cells_per_u);
   const auto here = [&] { return cells + std::min(static_cast<int64_t>(cell), last_cell) * kStride<p>; };
   if constexpr (p == 2) {
     const double cross = weight * x;
@@ -89,13 +90,13 @@ inline __attribute__((always_inline)) void drop_steps(const Work& work, double x
 
 /// kLanes values: their moments at the left edge, and their steps.
 template <int p, bool weighted>
-inline __attribute__((always_inline)) void drop_block(const Work& work, const float* value,
+inline __attribute__((always_inline)) void drop_block(const BracketCells& cut, const float* value,
                                                       const double* weight, double (&lanes)[p + 1][kLanes]) {
-  const auto begin = static_cast<float>(2 * work.begin), end = static_cast<float>(2 * work.end);
+  const auto begin = static_cast<float>(2 * cut.begin), end = static_cast<float>(2 * cut.end);
   float x[kLanes], h[kLanes], last[kLanes], above[kLanes];
   for (int l = 0; l < kLanes; ++l) {
     x[l] = value[l] < 0 ? -value[l] : value[l];
-    const float top = 2 * (value[l] < 0 ? work.negative : work.positive);
+    const float top = 2 * (value[l] < 0 ? cut.negative : cut.positive);
     const float a = x[l] * begin, b = x[l] * end;
     h[l] = floor_of(a < top ? a : top);
     last[l] = floor_of(b < top ? b : top);
@@ -123,52 +124,51 @@ inline __attribute__((always_inline)) void drop_block(const Work& work, const fl
   if (moved == 0) return;
   for (int l = 0; l < kLanes; ++l)
     if (last[l] > h[l])
-      drop_steps<p>(work, static_cast<double>(x[l]), weighted ? weight[l] : 1.0, static_cast<int>(h[l]),
+      drop_steps<p>(cut, static_cast<double>(x[l]), weighted ? weight[l] : 1.0, static_cast<int>(h[l]),
                     static_cast<int>(last[l]));
 }
 
 /// Drops the steps of all values into the cells; gives the moments at the left edge.
 template <int p, bool weighted>
-inline __attribute__((always_inline)) void drop_all(const Work& work, Moment* sums) {
+inline __attribute__((always_inline)) void drop_all(const BracketCells& cut, Moment* sums) {
   double lanes[p + 1][kLanes] = {};
   int64_t i = 0;
-  for (; i + kLanes <= work.count; i += kLanes)
-    drop_block<p, weighted>(work, work.x + i, work.weight + i, lanes);
+  for (; i + kLanes <= cut.count; i += kLanes) drop_block<p, weighted>(cut, cut.x + i, cut.weight + i, lanes);
   float value[kLanes] = {};
   double weight[kLanes] = {};
-  for (int64_t l = 0; i + l < work.count; ++l) {
-    value[l] = work.x[i + l];
-    if (weighted) weight[l] = work.weight[i + l];
+  for (int64_t l = 0; i + l < cut.count; ++l) {
+    value[l] = cut.x[i + l];
+    if (weighted) weight[l] = cut.weight[i + l];
   }
-  drop_block<p, weighted>(work, value, weight, lanes);
+  drop_block<p, weighted>(cut, value, weight, lanes);
   for (int j = 0; j <= p; ++j)
     for (int l = 0; l < kLanes; ++l) sums->m[j] += lanes[j][l];
 }
 
-using Drop = void (*)(const Work&, Moment*);
-QC_VECTOR_CLONES void drop_1(const Work& work, Moment* sums) {
-  drop_all<1, false>(work, sums);
+using Drop = void (*)(const BracketCells&, Moment*);
+QC_VECTOR_CLONES void drop_1(const BracketCells& cut, Moment* sums) {
+  drop_all<1, false>(cut, sums);
 }
-QC_VECTOR_CLONES void drop_2(const Work& work, Moment* sums) {
-  drop_all<2, false>(work, sums);
+QC_VECTOR_CLONES void drop_2(const BracketCells& cut, Moment* sums) {
+  drop_all<2, false>(cut, sums);
 }
-QC_VECTOR_CLONES void drop_3(const Work& work, Moment* sums) {
-  drop_all<3, false>(work, sums);
+QC_VECTOR_CLONES void drop_3(const BracketCells& cut, Moment* sums) {
+  drop_all<3, false>(cut, sums);
 }
-QC_VECTOR_CLONES void drop_4(const Work& work, Moment* sums) {
-  drop_all<4, false>(work, sums);
+QC_VECTOR_CLONES void drop_4(const BracketCells& cut, Moment* sums) {
+  drop_all<4, false>(cut, sums);
 }
-QC_VECTOR_CLONES void drop_weighted_1(const Work& work, Moment* sums) {
-  drop_all<1, true>(work, sums);
+QC_VECTOR_CLONES void drop_weighted_1(const BracketCells& cut, Moment* sums) {
+  drop_all<1, true>(cut, sums);
 }
-QC_VECTOR_CLONES void drop_weighted_2(const Work& work, Moment* sums) {
-  drop_all<2, true>(work, sums);
+QC_VECTOR_CLONES void drop_weighted_2(const BracketCells& cut, Moment* sums) {
+  drop_all<2, true>(cut, sums);
 }
-QC_VECTOR_CLONES void drop_weighted_3(const Work& work, Moment* sums) {
-  drop_all<3, true>(work, sums);
+QC_VECTOR_CLONES void drop_weighted_3(const BracketCells& cut, Moment* sums) {
+  drop_all<3, true>(cut, sums);
 }
-QC_VECTOR_CLONES void drop_weighted_4(const Work& work, Moment* sums) {
-  drop_all<4, true>(work, sums);
+QC_VECTOR_CLONES void drop_weighted_4(const BracketCells& cut, Moment* sums) {
+  drop_all<4, true>(cut, sums);
 }
 constexpr Drop kDrop[2][kSweptPower] = {{drop_1, drop_2, drop_3, drop_4},
                                         {drop_weighted_1, drop_weighted_2, drop_weighted_3, drop_weighted_4}};
@@ -194,25 +194,25 @@ QC_VECTOR_CLONES void best_squared(double squares, double edge, int64_t count,
   }
 }
 
-void find_squared_edges(const Work& work, const Moment& sums, Edges& edges) {
+void find_squared_edges(const BracketCells& cut, const Moment& sums, Edges& edges) {
   double cross = sums.m[1], levels = sums.m[2];
-  const double* change = work.cells;
+  const double* change = cut.cells;
   for (size_t i = 0; i < edges.error.size(); ++i, change += kStride<2>) {
     edges.error[i] = cross;
     edges.scale[i] = levels;
     cross += change[0];
     levels += change[1];
   }
-  best_squared(sums.m[0], 1 / work.begin, static_cast<int64_t>(edges.error.size()), edges.error.data(),
+  best_squared(sums.m[0], 1 / cut.begin, static_cast<int64_t>(edges.error.size()), edges.error.data(),
                edges.scale.data());
 }
 
-void find_edges(const Work& work, Moment sums, int p, Edges& edges) {
+void find_edges(const BracketCells& cut, Moment sums, int p, Edges& edges) {
   constexpr double kBinomial[kMoments][kMoments] = {{1}, {1, 1}, {1, 2, 1}, {1, 3, 3, 1}, {1, 4, 6, 4, 1}};
-  const double* change = work.cells;
+  const double* change = cut.cells;
   double* m = sums.m;
   for (size_t i = 0; i < edges.error.size(); ++i) {
-    const double scale = 1 / (work.begin + static_cast<double>(i) / work.cells_per_u);
+    const double scale = 1 / (cut.begin + static_cast<double>(i) / cut.cells_per_u);
     double error = 0;
     for (int j = p; j >= 0; --j) error = kBinomial[p][j] * m[j] - error * scale;
     edges.error[i] = error;
@@ -228,29 +228,29 @@ std::vector<Valley> sweep(const Series& series, int64_t low, int64_t high, const
   thread_local std::vector<double> storage;
   const auto stride = static_cast<size_t>(p == 2 ? kStride<2> : p + 1);
   storage.assign((static_cast<size_t>(cells) + 1) * stride, 0.0);
-  Work work{series.x.data(),
-            series.weight.data(),
-            static_cast<int64_t>(series.x.size()),
-            static_cast<float>(-low),
-            static_cast<float>(high),
-            1 / bracket.largest,
-            1 / bracket.smallest,
-            storage.data(),
-            0,
-            cells};
-  work.cells_per_u = cells / (work.end - work.begin);
+  BracketCells cut{series.x.data(),
+                   series.weight.data(),
+                   static_cast<int64_t>(series.x.size()),
+                   static_cast<float>(-low),
+                   static_cast<float>(high),
+                   1 / bracket.largest,
+                   1 / bracket.smallest,
+                   storage.data(),
+                   0,
+                   cells};
+  cut.cells_per_u = cells / (cut.end - cut.begin);
   Moment sums;
-  kDrop[series.weight.empty() ? 0 : 1][p - 1](work, &sums);
+  kDrop[series.weight.empty() ? 0 : 1][p - 1](cut, &sums);
 
   thread_local Edges edges;
   edges.resize(cells);
   if (p == 2)
-    find_squared_edges(work, sums, edges);
+    find_squared_edges(cut, sums, edges);
   else
-    find_edges(work, sums, p, edges);
+    find_edges(cut, sums, p, edges);
   std::vector<Valley> valleys;
   const std::vector<double>& error = edges.error;
-  const double radius = 1.5 * bracket.largest / work.cells_per_u;
+  const double radius = 1.5 * bracket.largest / cut.cells_per_u;
   for (size_t i = 0; i < error.size(); ++i)
     if ((i == 0 || error[i] < error[i - 1]) && (i + 1 == error.size() || error[i] <= error[i + 1]))
       valleys.push_back({edges.scale[i], error[i], radius});

@@ -21,11 +21,11 @@ std::vector<Grid> candidates_of(const Samples& samples, const Family& family, co
   if (options.quantizer == Quantizer::kPowerOfTwo)
     return power_of_two_grids(family, options, threshold, kHalvings);
   std::vector<Grid> grids = {covering_grid(family, samples.min, samples.max)};
-  for (const Found& found : deepest(samples, family, error_power(options))) grids.push_back(found.grid);
+  for (const ScoredGrid& found : deepest(samples, family, error_power(options))) grids.push_back(found.grid);
   return grids;
 }
 
-Found search_samples(const Samples& samples, const Family& family, const Options& options) {
+ScoredGrid search_samples(const Samples& samples, const Family& family, const Options& options) {
   const double threshold = std::max(-samples.min, samples.max);
   const int p = error_power(options);
   const Landscape landscape(samples, family, p);
@@ -67,7 +67,7 @@ Chosen search(const plan::TensorStats& stats, const Options& options) {
     append(chosen.params, storable_scale(family, grid.scale), grid.low);
     return chosen;
   }
-  const Found found = search_samples(samples, family, options);
+  const ScoredGrid found = search_samples(samples, family, options);
   append(chosen.params, storable_scale(family, found.grid.scale), found.grid.low);
   chosen.error =
       options.method == Method::kKl && searched(options) ? found.error : found.error / samples.total();

@@ -36,7 +36,7 @@ std::vector<Grid> candidates_of(std::span<const float> values, const Extent& ext
       grids.push_back({scale, family.low_min, family.low_min + family.span});
   } else {
     const Samples samples = value_samples(values);
-    for (const Found& found : deepest(samples, family, p)) grids.push_back(found.grid);
+    for (const ScoredGrid& found : deepest(samples, family, p)) grids.push_back(found.grid);
   }
   return grids;
 }
@@ -50,7 +50,7 @@ Channel search_channel(std::span<const float> values, const Options& options) {
   const double threshold = covering * family.threshold_steps;  // MCT's start value, which does not clip +max
   const int p = error_power(options);
   const auto error = [&](const Grid& grid) { return exact_error(values, grid, p); };
-  Found found;
+  ScoredGrid found;
   if (!searched(options)) {
     found.grid = unclipped_grid(family, options, min, max, threshold);
     found.error = error(found.grid);

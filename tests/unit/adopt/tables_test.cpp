@@ -22,7 +22,7 @@ TEST_CASE("an embedding keeps the file's integers, and what is read by others st
   const auto ids = tiny::input(g, "ids", {5}, ir::DType::kInt64);
   tiny::output(g, tiny::node(g, "Gather", {words, ids}, {}, tiny::Dims{5, 16}), "y");
   if (read_by_others) tiny::output(g, tiny::node(g, "Tanh", {words}, {}, tiny::Dims{64, 16}), "all");
-  const adopt::Found found = adopt::strip(g);
+  const adopt::FileGrids found = adopt::strip(g);
   plan::QuantizedModel model;
   model.graph = g;
   CHECK(store_found_tables(found, model) == (read_by_others ? 0 : 1));
@@ -57,7 +57,7 @@ TEST_CASE("a table that is looked up as integers has the grid of those who read 
     CHECK_THROWS_WITH(adopt::strip(g), Catch::Contains("how"));
     return;
   }
-  const adopt::Found found = adopt::strip(g);
+  const adopt::FileGrids found = adopt::strip(g);
   CHECK(tiny::ops(g) == "Gather Reshape");
   const ir::Tensor& floats =
       *g.values[static_cast<size_t>(g.nodes[static_cast<size_t>(tiny::only(g, "Gather"))].inputs[0])]
@@ -75,7 +75,7 @@ TEST_CASE("a constant beside activations comes in their type, on the file's grid
       tiny::node(g, "DequantizeLinear", {integers, tiny::constant(g, 0.02f), zero}, {}, tiny::Dims{4});
   g.values[static_cast<size_t>(shift)].dtype = ir::DType::kFloat;
   tiny::output(g, tiny::add(g, tiny::sigmoid(g, tiny::input(g, "x", {2, 4})), shift), "y");
-  const adopt::Found found = adopt::strip(g);
+  const adopt::FileGrids found = adopt::strip(g);
   const ir::ValueId operand = g.nodes[static_cast<size_t>(tiny::only(g, "Add"))].inputs[1];
   const target::TargetSpec target = target::load("int8");
   plan::Candidates weights;
@@ -146,7 +146,7 @@ TEST_CASE("of several grids in a file for what has one, that is taken which cuts
     return quant::asymmetric_params(low, high, 8, target.activations.is_signed);
   };
   const quant::QuantParams wide = grid(-2, 3), narrow = grid(-2, 1);
-  adopt::Found found;
+  adopt::FileGrids found;
   plan::QuantPlan plan;
   plan.values.resize(g.values.size());
   for (const ir::ValueId v : {a, b}) {
@@ -164,7 +164,7 @@ TEST_CASE("what a Cast makes of other types may be negative") {
   g.values[static_cast<size_t>(y)].dtype = ir::DType::kFloat;
   tiny::output(g, tiny::relu(g, y), "y");
   const target::TargetSpec target = target::load("int8");
-  adopt::Found found;
+  adopt::FileGrids found;
   const quant::QuantParams grid = quant::asymmetric_params(-2, 3, 8, target.activations.is_signed);
   found.activations[tiny::value(g, y).name] = grid;
   plan::QuantPlan plan;

@@ -349,7 +349,7 @@ TEST_CASE("the error of a window from prefix sums equals the sum over samples") 
         Landscape landscape(samples, family, p);
         const double covering = covering_scale(family, samples.min, samples.max);
         for (const double factor : {1.3, 1.0, 0.83, 0.5, 0.2}) {
-          const Found found = landscape.best_window(covering * factor);
+          const ScoredGrid found = landscape.best_window(covering * factor);
           CAPTURE(distribution.name, p, factor, found.grid.low);
           CHECK(found.error == Approx(landscape.direct_error(found.grid))
                                    .epsilon(1e-6)

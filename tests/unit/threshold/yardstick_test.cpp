@@ -140,9 +140,10 @@ yardstick::Histogram histogram_at(const Samples& samples) {
 Steps our_choice(const Samples& samples, const Options& options, bool is_signed) {
   const Family family = family_of(options, is_signed, samples.min, samples.max);
   std::vector<Grid> grids = {covering_grid(family, samples.min, samples.max)};
-  for (const Found& found : deepest(samples, family, error_power(options))) grids.push_back(found.grid);
+  for (const ScoredGrid& found : deepest(samples, family, error_power(options))) grids.push_back(found.grid);
   const Landscape landscape(samples, family, error_power(options));
-  const Found best = choose(grids, family, 0, [&](const Grid& grid) { return landscape.direct_error(grid); });
+  const ScoredGrid best =
+      choose(grids, family, 0, [&](const Grid& grid) { return landscape.direct_error(grid); });
   return {best.grid.scale, best.grid.low, best.grid.high};
 }
 
