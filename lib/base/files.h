@@ -14,7 +14,7 @@ std::string read_file(const std::filesystem::path& path);
 
 /// Writes beside `path` under a temporary name, flushes, renames. Throws Error(kOutput) naming the path and
 /// the reason (folder missing, no permission, disk full, ...) and leaves neither the file nor the temporary
-/// one.
+/// one. A file that holds these bytes already is left alone, and keeps its time.
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
 
 struct FileToWrite {
@@ -23,6 +23,7 @@ struct FileToWrite {
 };
 /// The same for files that belong together: all of them are on disk under temporary names before the first
 /// one gets its own, so that a full disk leaves none of them. Renamed in the order given.
+/// By file: true where it was written, false where it held these bytes already.
 std::vector<bool> write_files_atomically(const std::vector<FileToWrite>& files);
 
 /// A fresh file name in the system's temporary folder; the file is removed when this goes out of scope.

@@ -66,6 +66,7 @@ struct JointPicks {
   std::vector<size_t> groups, weights;
   double cost = 0;
 };
+/// Bit operations: count * bits of the results * bits of the weights, summed over the layers.
 double bops_of(const JointProblem& problem, const JointPicks& picks);
 /// The cheapest that is found within all limits; nothing where none was.
 std::optional<JointPicks> solve(const JointProblem& problem);

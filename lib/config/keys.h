@@ -84,6 +84,7 @@ Key row(const char* pointer, Kind kind, double low, double high, Binding field, 
 /// Rows of /gates that need labels or a clock: keys_gates.cpp.
 void add_measured_gates(std::vector<Key>& table);
 
+/// The table: every key. The functions below each add the rows of one file.
 const std::vector<Key>& keys();
 void add_rule_keys(std::vector<Key>& table);        // rules.cpp
 void add_placement_key(std::vector<Key>& table);    // placement.cpp
@@ -94,6 +95,7 @@ void add_balance_keys(std::vector<Key>& table);     // keys_balance.cpp
 void add_budget_keys(std::vector<Key>& table);      // keys_budget.cpp
 const std::vector<Group>& groups();                 // the order of configs/README.md
 
+/// nullptr for a pointer that is no key.
 const Key* find_key(const std::string& pointer);
 bool is_group(const std::string& pointer);
 /// Names of the members of a group, keys and groups, in the table's order.

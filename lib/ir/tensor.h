@@ -37,6 +37,7 @@ int bits_of(DType type);
 /// "float32", "int8", ...: the names used in reports and dumps.
 const char* name_of(DType type);
 
+/// The product of all dimensions, which are known: 1 for a scalar.
 int64_t element_count(std::span<const int64_t> dims);
 
 struct Tensor {

@@ -74,7 +74,8 @@ float range_max(const QuantParams& params);
 /// CPU. NaN becomes the low end of the range, here and in quantize().
 void fake_quantize(std::span<const float> in, std::span<float> out, const QuantParams& params);
 
-/// Per-channel layout of a row-major tensor along `axis`: outer x channels x inner.
+/// Per-channel layout of a row-major tensor along `axis`, counted from the front: outer x channels x inner.
+/// Below 0 the tensor is one channel, all of it `inner`.
 struct ChannelLayout {
   int64_t outer = 1, channels = 1, inner = 1;
 };
@@ -86,6 +87,7 @@ int64_t scales_in_channel(const ChannelLayout& layout, const QuantParams& params
 /// with a codebook the nearest of its values (the lower of two equally near).
 std::vector<int32_t> quantize(std::span<const float> values, std::span<const int64_t> dims,
                               const QuantParams& params);
+/// scale * (integer - zero point), in the same order.
 std::vector<float> dequantize(std::span<const int32_t> integers, std::span<const int64_t> dims,
                               const QuantParams& params);
 
@@ -106,6 +108,7 @@ std::vector<int32_t> codebook_indices(std::span<const int32_t> integers, std::sp
 /// byte, low nibble first, odd counts padded with 0), 5..8 as 8 bits, 9..16 as 16 bits, 32 as 32 bits.
 /// Little-endian.
 std::string pack(std::span<const int32_t> integers, const QuantParams& params);
+/// The `count` integers of such bytes.
 std::vector<int32_t> unpack(std::string_view bytes, int64_t count, const QuantParams& params);
 
 /// Values of 2..8 bits in little-endian words of 64 bits, from the lowest bits up, as many as fit whole into

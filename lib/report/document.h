@@ -8,6 +8,7 @@
 
 namespace qc::report {
 
+/// The JSON report; page/report.schema.json says what its keys are.
 nlohmann::json to_document(const Report& report);
 
 }  // namespace qc::report

@@ -10,6 +10,7 @@
 
 namespace qc::report::inspection {
 
+/// "1.23 MB"; "?" where nobody knows.
 inline std::string bytes_text(int64_t bytes) {
   return human_bytes(static_cast<double>(bytes));
 }

@@ -11,7 +11,9 @@
 
 namespace qc::report {
 
+/// Six significant digits; null for what is not finite, which JSON cannot say.
 nlohmann::json number(double value);
+/// A list of {"part", "sqnr_db" in dB, "cosine"}.
 nlohmann::json parts_value(const std::vector<PartAccuracy>& parts);
 /// Two-space indent, sorted keys, a newline at the end; bytes that are not UTF-8 are replaced, never thrown
 /// over.

@@ -60,6 +60,8 @@ class ModelRunner {
 class RunnerFactory {
  public:
   virtual ~RunnerFactory() = default;
+  /// A session of its own for the graph, which is copied; taps are kept until it goes. Throws Error(kInput)
+  /// with the runtime's own words for a graph that it does not load.
   virtual std::unique_ptr<ModelRunner> make(const ir::Graph& graph, std::vector<Tap> taps,
                                             const RunnerOptions& options) = 0;
 };

@@ -14,7 +14,7 @@
 
 namespace qc::simulate {
 
-/// Sums over images of signal and noise power; order of adding does not matter beyond the images' order.
+/// Sums over images of signal and noise power, added in the order of the images: the same sums always.
 struct Power {
   /// Squares of the reference's elements, squares of the differences, and the cosine of the angle between
   /// both tensors (-1 to 1 from each image).
@@ -56,6 +56,8 @@ struct Reference {
 Reference reference_of(run::ModelRunner& runner, const images::ImageSource& source,
                        std::span<const int64_t> indices, size_t judged, int threads,
                        int64_t byte_limit = int64_t{48} << 20);
+/// How far the runner's results are from the reference, on its images. The runner returns the judged values
+/// as there.
 Fidelity fidelity_of(run::ModelRunner& runner, const images::ImageSource& source, const Reference& reference,
                      const std::vector<Judged>& judged, int threads);
 /// The same on some of the images: `places` in Reference::images.

@@ -14,11 +14,13 @@
 
 namespace qc::threshold {
 
+/// A grid, and what rounding the samples to it costs.
 struct ScoredGrid {
   Grid grid;
-  double error = 0;  // summed over the samples
+  double error = 0;  // weight * |x - x'|^p, summed over the samples
 };
 
+/// The error of a family's grids over the same samples, scale by scale.
 class Landscape {
  public:
   /// p: 1 or 2 (prefix sums), or more (every sample is visited). Keeps references.
