@@ -13,14 +13,12 @@
 
 using namespace qc;
 using namespace qc::tiny;
+using try_rewrite::image;
 
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-ir::ValueId image(ir::Graph& g) {
-  return input(g, "x", {2, 4, 6, 5});
-}
 /// Apart from ValueId, which is an integer as well.
 struct Number {
   double v;

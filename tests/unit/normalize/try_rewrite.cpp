@@ -15,6 +15,19 @@ run::ModelCodec codec() {
   return onnx_codec();
 }
 
+ir::ValueId image(ir::Graph& g, int64_t channels) {
+  return tiny::input(g, "x", {2, channels, 6, 5});
+}
+
+ir::ValueId pad(ir::Graph& g, ir::ValueId x, std::vector<int64_t> pads, float with, const std::string& mode) {
+  tiny::Dims dims = tiny::value(g, x).dims;
+  for (size_t i = 0; i < dims.size(); ++i) dims[i] += pads[i] + pads[i + dims.size()];
+  if (ir::opset(g) < 11)
+    return tiny::node(g, "Pad", {x}, {{"mode", mode}, {"pads", pads}, {"value", with}}, dims);
+  return tiny::node(g, "Pad", {x, tiny::constant_i(g, pads), tiny::constant(g, with)}, {{"mode", mode}},
+                    dims);
+}
+
 std::vector<ir::Tensor> random_inputs(const ir::Graph& graph) {
   std::vector<ir::Tensor> inputs;
   unsigned seed = 50;

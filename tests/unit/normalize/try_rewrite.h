@@ -37,6 +37,12 @@ struct Case {
 void check(const std::vector<Case>& cases, const std::function<int(ir::Graph&)>& rewrite,
            double tolerance = 1e-5);
 
+/// The input "x" of most graphs here: two pictures of 6 x 5.
+ir::ValueId image(ir::Graph& g, int64_t channels = 4);
+/// Pad with constant pads (begins, then ends) in the spelling of the opset.
+ir::ValueId pad(ir::Graph& g, ir::ValueId x, std::vector<int64_t> pads, float with = 0,
+                const std::string& mode = "constant");
+
 run::ModelCodec codec();
 std::vector<ir::Tensor> run(const ir::Graph& graph, const std::vector<ir::Tensor>& inputs);
 std::vector<ir::Tensor> random_inputs(const ir::Graph& graph);
