@@ -27,7 +27,7 @@ TEST_CASE("the nearest name is offered only when it can be meant") {
   CHECK(nearest("somethingelse", names).empty());
 }
 
-TEST_CASE("bytes for people and hashes for machines") {
+TEST_CASE("sizes are printed for people, and hashes tell contents apart") {
   CHECK(human_bytes(999) == "999 B");
   CHECK(human_bytes(45600) == "45.6 kB");
   CHECK(human_bytes(1234567) == "1.23 MB");

@@ -88,7 +88,7 @@ TEST_CASE("nodes whose values may leave float16's range stay in float32") {
   CHECK(db < 90);  // something was rounded
 }
 
-TEST_CASE("without that choice the same model overflows") {
+TEST_CASE("without the choice of nodes for 16 bits the same model overflows") {
   Peak peak;
   // An output of 16 bits, because between nodes the runtime may keep 32.
   tiny::output(peak.graph, peak.higher, "higher");

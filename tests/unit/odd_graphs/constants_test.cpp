@@ -70,7 +70,7 @@ TEST_CASE("what a Gemm adds to every row is no bias", "[litert]") {
   }
 }
 
-TEST_CASE("one weight along rows and along columns", "[litert]") {
+TEST_CASE("a weight that two layers read along different axes is rounded right for both", "[litert]") {
   check({"tied matrices",
          [](ir::Graph& g, ir::ValueId x) {
            const ir::ValueId w = constant(g, random_tensor({120, 20}, 5));

@@ -23,7 +23,7 @@ using tiny::node;
 using tiny::output;
 using tiny::random_tensor;
 
-TEST_CASE("a Softmax on integers in integer ops") {
+TEST_CASE("a Softmax on integers is written in the runtime's integer ops") {
   const auto scores = [](ir::Graph& g, ir::ValueId x) {
     const ir::ValueId rows = tiny::reshape(g, conv(g, x, 4), {4, 120});
     output(g, tiny::softmax(g, tiny::gemm(g, rows, 5)), "y");
@@ -41,7 +41,7 @@ TEST_CASE("a Softmax over a single score is 1", "[litert]") {
          25});
 }
 
-TEST_CASE("choices of a Where with scales of their own", "[litert]") {
+TEST_CASE("the choices of a Where keep scales of their own", "[litert]") {
   const auto half_of_a_convolution = [](ir::Graph& g, ir::ValueId x) {
     std::string mask(12 * 10, '\0');
     for (size_t i = 0; i < mask.size(); i += 2) mask[i] = 1;
@@ -105,7 +105,7 @@ TEST_CASE("a layer of zeros hands on its bias", "[litert]") {
          kBoth, 40});
 }
 
-TEST_CASE("a Clip that lets next to nothing of a layer through", "[litert]") {
+TEST_CASE("a Clip that lets next to nothing of a layer through leaves files that are right", "[litert]") {
   check({"Conv",
          [](ir::Graph& g, ir::ValueId x) {
            output(

@@ -54,7 +54,8 @@ TEST_CASE("both roundings are within one step of the exact product", "[tflite]")
   CHECK(different < 2000);
 }
 
-TEST_CASE("XNNPACK's own formulas: halves to even, and eight bits behind the point", "[tflite]") {
+TEST_CASE("XNNPACK's formulas round halves to even, and multipliers to eight bits behind the point",
+          "[tflite]") {
   CHECK(multiply_float(5, 0.5f) == 2);
   CHECK(multiply_float(7, 0.5f) == 4);
   CHECK(multiply_float(-5, 0.5f) == -2);

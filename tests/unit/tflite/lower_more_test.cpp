@@ -52,7 +52,8 @@ TEST_CASE("what a runtime lacks is spelled out", "[litert]") {
   check_same(g, 2e-5f, -3, 3, options);
 }
 
-TEST_CASE("transposed convolutions in groups, dilated, with padding of any kind", "[litert]") {
+TEST_CASE("transposed convolutions in groups, dilated or padded in any way compute the same in LiteRT",
+          "[litert]") {
   ir::Graph g = tiny::graph();
   const ir::ValueId x = tiny::input(g, "x", {1, 4, 6, 5}), signal = tiny::input(g, "signal", {1, 4, 9});
   const auto up = [&](ir::ValueId in, tiny::Dims weight, Attributes attributes, const char* name) {
@@ -321,7 +322,7 @@ TEST_CASE("an operator that mixes rows or has their number holds the batch", "[l
         }) == "Transpose");
 }
 
-TEST_CASE("ops of the newest opsets", "[litert]") {
+TEST_CASE("ops of opset 24 are lowered to what computes the same", "[litert]") {
   ir::Graph g = tiny::graph(24);
   const ir::ValueId x = tiny::input(g, "x", {2, 5, 6});
   tiny::output(g, tiny::node(g, "RMSNormalization", {x, tiny::constant(g, tiny::random_tensor({6}, 3))}),

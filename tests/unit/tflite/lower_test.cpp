@@ -37,7 +37,8 @@ TEST_CASE("convolutions of any stride, padding, dilation and grouping are ONNX's
   check_same(g);
 }
 
-TEST_CASE("asymmetric padding and signals of rank 3", "[litert]") {
+TEST_CASE("convolutions with asymmetric padding or signals of rank 3 compute the same in LiteRT",
+          "[litert]") {
   ir::Graph g = tiny::graph();
   const ir::ValueId image = tiny::input(g, "image", {1, 3, 9, 11}),
                     signal = tiny::input(g, "signal", {2, 4, 17});
@@ -108,7 +109,7 @@ TEST_CASE("pools of any stride, padding, ceil_mode and counting are ONNX's", "[l
   check_same(g);
 }
 
-TEST_CASE("element by element: every op of the table", "[litert]") {
+TEST_CASE("every op of the table of pointwise ops computes the same in LiteRT", "[litert]") {
   ir::Graph g = tiny::graph(20);
   const ir::ValueId x = tiny::input(g, "x", {1, 4, 5, 6}), y = tiny::input(g, "y", {1, 4, 5, 6});
   const ir::ValueId c = tiny::constant(g, tiny::random_tensor({4, 1, 1}, 5, 0.5f, 1.5f), "c");

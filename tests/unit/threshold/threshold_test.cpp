@@ -52,7 +52,7 @@ void check_sane(const QuantParams& params) {
 
 }  // namespace
 
-TEST_CASE("weights without clipping, by hand") {
+TEST_CASE("without clipping the scale and zero point of weights are those worked out by hand") {
   struct Row {
     std::vector<float> values;
     Quantizer quantizer;
@@ -104,7 +104,7 @@ TEST_CASE("values that a grid can hold are found to have no error") {
     }
 }
 
-TEST_CASE("MSE on two levels, by hand") {
+TEST_CASE("the best scale of two levels is the one worked out by hand, for MSE and for MAE") {
   // 2 bits, narrow: -1, 0, 1 times the scale. {1, 1, 1, 2}: s = 5/4 with error (3 * 1/16 + 9/16) / 4.
   Options options = options_of(Method::kMse, Quantizer::kSymmetric, 2);
   options.narrow_range = true;
@@ -181,7 +181,7 @@ TEST_CASE("a channel of zeros takes the median scale of the others") {
   CHECK(search(values, dims, 0, options, 1).params.zero_points == std::vector<int32_t>(6, 0));
 }
 
-TEST_CASE("degenerate statistics") {
+TEST_CASE("statistics of nothing, of zeros or without a histogram give scales that are sane") {
   struct Row {
     const char* name;
     uint64_t count;
