@@ -99,72 +99,14 @@ std::string rules_of(const config::CoreConfig& config, const report::WidthFronti
   return "[" + join(rules, ", ") + "]";
 }
 
-// What bits_for() chooses, and where an error is asked for, what else was measured to hold, by size: a
-// mixture between two measured ones may turn out worse than predicted.
-std::vector<std::vector<int>> choices_for(const report::WidthFrontier& frontier, const Pick& pick) {
-  std::vector<std::vector<int>> choices{bits_for(frontier, pick)};
-  if (pick.sqnr_db)
-    for (const report::WidthFrontier::Point& point : frontier.points)
-      if (point.best && point.measured_db >= *pick.sqnr_db && point.bits != choices.front())
-        choices.push_back(point.bits);
-  return choices;
-}
+// What --pick asks for: one of the two.
+struct Pick {
+  std::optional<int64_t> bytes;
+  std::optional<double> sqnr_db;
+};
 
-ConvertResult convert_picked(const FrontierOptions& options, const config::CoreConfig& config,
-                             const report::WidthFrontier& frontier, const Pick& pick) {
-  ConvertOptions conversion = options.convert;
-  conversion.frontier = false;
-  for (const char* key : {"weights_memory", "activation_memory", "total_memory", "bops"})
-    conversion.overrides.push_back({std::string("/target_resource_utilization/") + key, "null"});
-  if (pick.sqnr_db) conversion.overrides.push_back({"/gates/min_sqnr_db", format("{}", *pick.sqnr_db)});
-  const std::vector<std::vector<int>> choices = choices_for(frontier, pick);
-  for (size_t c = 0;; ++c) {
-    ConvertOptions one = conversion;
-    one.overrides.push_back({"/bit_width_config", rules_of(config, frontier, choices[c])});
-    ConvertResult result = convert(one);
-    if (result.gates_hold || c + 1 == choices.size()) return result;
-  }
-}
-
-}  // namespace
-
-namespace {
-
-// As the config reads sizes.
-std::optional<int64_t> size_of(const std::string& text) {
-  Diagnostics ignored;
-  try {
-    return config::parse("{}", "", {{"/gates/max_file_size", json_quoted(text)}}, ignored)
-        .gates.max_file_size;
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
-
-}  // namespace
-
-Pick parse_pick(const std::string& text) {
-  std::string rest = text;
-  const auto take = [&](const char* word) {
-    while (rest.starts_with(' ')) rest.erase(0, 1);
-    if (!rest.starts_with(word)) return false;
-    rest.erase(0, std::string_view(word).size());
-    while (rest.starts_with(' ')) rest.erase(0, 1);
-    return true;
-  };
-  Pick pick;
-  if (take("<=")) pick.bytes = size_of(rest);
-  if (!pick.bytes && take("sqnr") && take(">=")) {
-    char* end = nullptr;
-    const double db = std::strtod(rest.c_str(), &end);
-    if (!rest.empty() && *end == '\0' && std::isfinite(db)) pick.sqnr_db = db;
-  }
-  if (!pick.bytes && !pick.sqnr_db)
-    throw Error(Exit::kUsage, {"bad-pick", "--pick '" + text + "'", "it is neither a size nor an error",
-                               "write --pick '<= 2 MB' or --pick 'sqnr >= 20' (dB)"});
-  return pick;
-}
-
+// Bits by layer: the best of the measured points and of those that the analysis predicts. Throws
+// Error(kBudget).
 std::vector<int> bits_for(const report::WidthFrontier& frontier, const Pick& pick) {
   const std::vector<budget::Item> items = items_of(frontier);
   const budget::Frontier all(items);
@@ -200,6 +142,68 @@ std::vector<int> bits_for(const report::WidthFrontier& frontier, const Pick& pic
                           : format("the best that was measured is {:.1f} dB", best->measured_db),
                "ask for what the table has"});
 }
+
+// What bits_for() chooses, and where an error is asked for, what else was measured to hold, by size: a
+// mixture between two measured ones may turn out worse than predicted.
+std::vector<std::vector<int>> choices_for(const report::WidthFrontier& frontier, const Pick& pick) {
+  std::vector<std::vector<int>> choices{bits_for(frontier, pick)};
+  if (pick.sqnr_db)
+    for (const report::WidthFrontier::Point& point : frontier.points)
+      if (point.best && point.measured_db >= *pick.sqnr_db && point.bits != choices.front())
+        choices.push_back(point.bits);
+  return choices;
+}
+
+ConvertResult convert_picked(const FrontierOptions& options, const config::CoreConfig& config,
+                             const report::WidthFrontier& frontier, const Pick& pick) {
+  ConvertOptions conversion = options.convert;
+  conversion.frontier = false;
+  for (const char* key : {"weights_memory", "activation_memory", "total_memory", "bops"})
+    conversion.overrides.push_back({std::string("/target_resource_utilization/") + key, "null"});
+  if (pick.sqnr_db) conversion.overrides.push_back({"/gates/min_sqnr_db", format("{}", *pick.sqnr_db)});
+  const std::vector<std::vector<int>> choices = choices_for(frontier, pick);
+  for (size_t c = 0;; ++c) {
+    ConvertOptions one = conversion;
+    one.overrides.push_back({"/bit_width_config", rules_of(config, frontier, choices[c])});
+    ConvertResult result = convert(one);
+    if (result.gates_hold || c + 1 == choices.size()) return result;
+  }
+}
+
+// As the config reads sizes.
+std::optional<int64_t> size_of(const std::string& text) {
+  Diagnostics ignored;
+  try {
+    return config::parse("{}", "", {{"/gates/max_file_size", json_quoted(text)}}, ignored)
+        .gates.max_file_size;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+Pick parse_pick(const std::string& text) {
+  std::string rest = text;
+  const auto take = [&](const char* word) {
+    while (rest.starts_with(' ')) rest.erase(0, 1);
+    if (!rest.starts_with(word)) return false;
+    rest.erase(0, std::string_view(word).size());
+    while (rest.starts_with(' ')) rest.erase(0, 1);
+    return true;
+  };
+  Pick pick;
+  if (take("<=")) pick.bytes = size_of(rest);
+  if (!pick.bytes && take("sqnr") && take(">=")) {
+    char* end = nullptr;
+    const double db = std::strtod(rest.c_str(), &end);
+    if (!rest.empty() && *end == '\0' && std::isfinite(db)) pick.sqnr_db = db;
+  }
+  if (!pick.bytes && !pick.sqnr_db)
+    throw Error(Exit::kUsage, {"bad-pick", "--pick '" + text + "'", "it is neither a size nor an error",
+                               "write --pick '<= 2 MB' or --pick 'sqnr >= 20' (dB)"});
+  return pick;
+}
+
+}  // namespace
 
 FrontierResult frontier(const FrontierOptions& options) {
   const std::optional<Pick> pick =

@@ -28,15 +28,4 @@ struct FrontierResult {
 /// good enough.
 FrontierResult frontier(const FrontierOptions& options);
 
-/// What `pick` asks for.
-struct Pick {
-  std::optional<int64_t> bytes;
-  std::optional<double> sqnr_db;
-};
-Pick parse_pick(const std::string& text);
-
-/// Bits by layer: the best of the measured points and of those that the analysis predicts. Throws
-/// Error(kBudget).
-std::vector<int> bits_for(const report::WidthFrontier& frontier, const Pick& pick);
-
 }  // namespace qc

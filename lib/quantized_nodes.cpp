@@ -104,11 +104,12 @@ const char* type_of(const ir::Graph& graph, ir::ValueId value, const char* fallb
   return type == ir::DType::kUndefined ? fallback : ir::name_of(type);
 }
 
-}  // namespace
-
+// QuantizeLinear, DequantizeLinear or one of the QLinear ops.
 bool is_quantization_op(const ir::Node& node) {
   return find(node) || std::find(kOtherOps.begin(), kOtherOps.end(), node.op_type) != kOtherOps.end();
 }
+
+}  // namespace
 
 bool is_quantized(const ir::Graph& graph) {
   return std::any_of(graph.nodes.begin(), graph.nodes.end(),

@@ -20,8 +20,6 @@ struct Stored {
 /// By ValueId; of constants their own type.
 std::vector<Stored> stored_as(const ir::Graph& graph);
 
-/// QuantizeLinear, DequantizeLinear or one of the QLinear ops.
-bool is_quantization_op(const ir::Node& node);
 bool is_quantized(const ir::Graph& graph);
 
 /// DequantizeLinear of constants, or what stands for it: makes nothing but what is stored.

@@ -53,6 +53,19 @@ std::vector<fs::path> files_named(const ConvertOptions& options, const config::C
   return files;
 }
 
+// Every file that the outputs depend on: model, config, target file, inputs given apart, labels, the model's
+// external data, and each image; last the folder of images, whose time changes when one comes or goes.
+// Sorted within each kind.
+std::vector<fs::path> files_read(const ConvertOptions& options, const config::CoreConfig& config,
+                                 const ir::Graph& graph) {
+  std::vector<fs::path> files = files_named(options, config);
+  for (const std::string& name : graph.external_files) files.push_back(options.model.parent_path() / name);
+  const std::vector<fs::path> images = image_files(config, graph);
+  files.insert(files.end(), images.begin(), images.end());
+  if (!images.empty()) files.push_back(config.representative_dataset.path);
+  return files;
+}
+
 }  // namespace
 
 std::vector<fs::path> image_files(const config::CoreConfig& config, const ir::Graph& graph) {
@@ -65,16 +78,6 @@ std::vector<fs::path> image_files(const config::CoreConfig& config, const ir::Gr
                           dataset.other_inputs, ignored);
   for (const images::Item& item : listing.items)
     files.insert(files.end(), item.files.begin(), item.files.end());
-  return files;
-}
-
-std::vector<fs::path> files_read(const ConvertOptions& options, const config::CoreConfig& config,
-                                 const ir::Graph& graph) {
-  std::vector<fs::path> files = files_named(options, config);
-  for (const std::string& name : graph.external_files) files.push_back(options.model.parent_path() / name);
-  const std::vector<fs::path> images = image_files(config, graph);
-  files.insert(files.end(), images.begin(), images.end());
-  if (!images.empty()) files.push_back(config.representative_dataset.path);
   return files;
 }
 

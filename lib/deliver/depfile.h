@@ -11,12 +11,6 @@
 
 namespace qc {
 
-/// Every file that the outputs depend on: model, config, target file, inputs given apart, labels, the model's
-/// external data, and each image; last the folder of images, whose time changes when one comes or goes.
-/// Sorted within each kind.
-std::vector<std::filesystem::path> files_read(const ConvertOptions& options, const config::CoreConfig& config,
-                                              const ir::Graph& graph);
-
 /// Of the calibration folder alone, as far as they are looked at; empty where no images are wanted.
 std::vector<std::filesystem::path> image_files(const config::CoreConfig& config, const ir::Graph& graph);
 

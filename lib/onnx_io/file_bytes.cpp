@@ -104,6 +104,37 @@ int64_t ir_version_for(int64_t opset) {
   return version;
 }
 
+// Size of the assembled file.
+int64_t assembled_size(const FileParts& parts) {
+  const int64_t graph = graph_size(parts);
+  return static_cast<int64_t>(parts.model_rest.size()) +
+         prefix_size(onnx::ModelProto::kGraphFieldNumber, graph) + graph;
+}
+
+onnx::ValueInfoProto value_info_message(const ir::Value& value) {
+  onnx::ValueInfoProto info;
+  if (!value.extra.empty()) info.ParsePartialFromString(value.extra);
+  info.set_name(value.name);
+  if (value.dtype == ir::DType::kUndefined) return info;
+  auto* type = info.mutable_type()->mutable_tensor_type();
+  type->set_elem_type(static_cast<int32_t>(value.dtype));
+  if (!value.has_shape) {
+    type->clear_shape();
+    return info;
+  }
+  if (type->shape().dim_size() != static_cast<int>(value.dims.size())) type->clear_shape();
+  auto* shape = type->mutable_shape();
+  for (size_t i = 0; i < value.dims.size(); ++i) {
+    auto* dim =
+        static_cast<int>(i) < shape->dim_size() ? shape->mutable_dim(static_cast<int>(i)) : shape->add_dim();
+    if (value.dims[i] >= 0)
+      dim->set_dim_value(value.dims[i]);
+    else if (i < value.dim_params.size() && !value.dim_params[i].empty())
+      dim->set_dim_param(value.dim_params[i]);
+  }
+  return info;
+}
+
 }  // namespace
 
 Entry node_entry(const onnx::NodeProto& node) {
@@ -136,12 +167,6 @@ Entry external_entry(const std::string& name, const ir::Tensor& tensor, const st
   }
   proto.set_data_location(onnx::TensorProto::EXTERNAL);
   return make_entry(onnx::GraphProto::kInitializerFieldNumber, proto.SerializePartialAsString(), nullptr);
-}
-
-int64_t assembled_size(const FileParts& parts) {
-  const int64_t graph = graph_size(parts);
-  return static_cast<int64_t>(parts.model_rest.size()) +
-         prefix_size(onnx::ModelProto::kGraphFieldNumber, graph) + graph;
 }
 
 std::string assemble(const FileParts& parts) {
@@ -189,30 +214,6 @@ std::vector<std::string> value_names(const ir::Graph& graph, const std::vector<i
   for (const ir::ValueId v : values)
     names.push_back(v == ir::kNone ? "" : graph.values[static_cast<size_t>(v)].name);
   return names;
-}
-
-onnx::ValueInfoProto value_info_message(const ir::Value& value) {
-  onnx::ValueInfoProto info;
-  if (!value.extra.empty()) info.ParsePartialFromString(value.extra);
-  info.set_name(value.name);
-  if (value.dtype == ir::DType::kUndefined) return info;
-  auto* type = info.mutable_type()->mutable_tensor_type();
-  type->set_elem_type(static_cast<int32_t>(value.dtype));
-  if (!value.has_shape) {
-    type->clear_shape();
-    return info;
-  }
-  if (type->shape().dim_size() != static_cast<int>(value.dims.size())) type->clear_shape();
-  auto* shape = type->mutable_shape();
-  for (size_t i = 0; i < value.dims.size(); ++i) {
-    auto* dim =
-        static_cast<int>(i) < shape->dim_size() ? shape->mutable_dim(static_cast<int>(i)) : shape->add_dim();
-    if (value.dims[i] >= 0)
-      dim->set_dim_value(value.dims[i]);
-    else if (i < value.dim_params.size() && !value.dim_params[i].empty())
-      dim->set_dim_param(value.dim_params[i]);
-  }
-  return info;
 }
 
 std::string graph_rest(const ir::Graph& graph, const std::vector<ir::ValueId>& described, bool lean) {

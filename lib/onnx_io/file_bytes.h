@@ -36,8 +36,6 @@ struct FileParts {
   std::string model_rest;  // serialized ModelProto without the graph
 };
 
-/// Size of the assembled file.
-int64_t assembled_size(const FileParts& parts);
 /// Throws Error(kOutput) beyond the 2 GiB that protobuf can hold.
 std::string assemble(const FileParts& parts);
 
@@ -48,7 +46,6 @@ std::string assemble(const FileParts& parts);
 onnx::NodeProto node_message(const ir::Node& node, const std::vector<std::string>& inputs,
                              const std::vector<std::string>& outputs, bool with_docs);
 std::vector<std::string> value_names(const ir::Graph& graph, const std::vector<ir::ValueId>& values);
-onnx::ValueInfoProto value_info_message(const ir::Value& value);
 /// Name, inputs, outputs, value_info of `described`; `lean`: no docs, no extras.
 std::string graph_rest(const ir::Graph& graph, const std::vector<ir::ValueId>& described, bool lean);
 /// Header, opsets, functions and metadata (the graph's own, then `metadata`); `lean`: no docs, metadata,

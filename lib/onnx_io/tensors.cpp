@@ -107,8 +107,7 @@ std::optional<std::string> external_bytes(const onnx::TensorProto& proto, int64_
   return files.read(location, offset, length, place, diagnostics);
 }
 
-}  // namespace
-
+// Bytes of `dims` elements of `bits` bits, packed; nullopt for negative dims and numbers beyond int64.
 std::optional<int64_t> packed_bytes(const std::vector<int64_t>& dims, int bits) {
   int64_t count = 1, total = 0;
   for (const int64_t d : dims)
@@ -116,6 +115,8 @@ std::optional<int64_t> packed_bytes(const std::vector<int64_t>& dims, int bits) 
   if (__builtin_mul_overflow(count, bits, &total)) return std::nullopt;
   return total / 8 + (total % 8 != 0);
 }
+
+}  // namespace
 
 ExternalFiles::~ExternalFiles() {
   for (const auto& [location, file] : files_)

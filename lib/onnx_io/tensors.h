@@ -74,7 +74,4 @@ std::optional<ir::Tensor> dense_tensor(const onnx::SparseTensorProto& proto, Ext
 void embed_external_data(onnx::GraphProto& body, ExternalFiles& files, const std::string& place,
                          Diagnostics& diagnostics);
 
-/// Bytes of `dims` elements of `bits` bits, packed; nullopt for negative dims and numbers beyond int64.
-std::optional<int64_t> packed_bytes(const std::vector<int64_t>& dims, int bits);
-
 }  // namespace qc::onnx_io

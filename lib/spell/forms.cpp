@@ -29,6 +29,24 @@ ir::Tensor on_grid(const plan::IntegerTensor& tensor, const std::vector<int64_t>
   return ir::make_tensor(std::span<const float>(values), dims);
 }
 
+// Biases as the floats that their integers stand for: some runtimes take no int32 bias (TensorRT), some
+// targets do not round it (IMX500).
+void spell_float_biases(plan::QuantizedModel& model) {
+  for (const auto& [id, bias] : model.biases) {
+    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+    if (node.op_type == "MatMul") continue;  // its bias is a float one already, in the Add behind it
+    const ir::Tensor* old = ir::constant_input(model.graph, node, 2);
+    const std::vector<int64_t> vector{static_cast<int64_t>(bias.integers.size())};
+    const std::string name =
+        old ? value_of(model, node.inputs[2]).name : node.name + "_b";  // made unique where others read it
+    const ValueId made = ir::add_constant(model.graph, name, on_grid(bias, vector));
+    ir::set_input(model.graph, id, 2, made);
+  }
+  model.biases.clear();
+  ir::remove_dead(model.graph);
+  resize_plan(model);
+}
+
 // Weights become the floats that their integers stand for, in their place.
 void put_weights_on_grid(plan::QuantizedModel& model) {
   for (const auto& [v, tensor] : model.weights) {
@@ -229,22 +247,6 @@ Spelled spelled_for(config::OnnxForm form, const target::TargetSpec& target, pla
   else if (target.bias_bits == 0)
     spell_float_biases(model);
   return {model, model};
-}
-
-void spell_float_biases(plan::QuantizedModel& model) {
-  for (const auto& [id, bias] : model.biases) {
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
-    if (node.op_type == "MatMul") continue;  // its bias is a float one already, in the Add behind it
-    const ir::Tensor* old = ir::constant_input(model.graph, node, 2);
-    const std::vector<int64_t> vector{static_cast<int64_t>(bias.integers.size())};
-    const std::string name =
-        old ? value_of(model, node.inputs[2]).name : node.name + "_b";  // made unique where others read it
-    const ValueId made = ir::add_constant(model.graph, name, on_grid(bias, vector));
-    ir::set_input(model.graph, id, 2, made);
-  }
-  model.biases.clear();
-  ir::remove_dead(model.graph);
-  resize_plan(model);
 }
 
 plan::QuantizedModel spell_fake_quant(plan::QuantizedModel model) {

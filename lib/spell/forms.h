@@ -14,10 +14,6 @@ struct Spelled {
 };
 Spelled spelled_for(config::OnnxForm form, const target::TargetSpec& target, plan::QuantizedModel model);
 
-/// Biases as the floats that their integers stand for: some runtimes take no int32 bias (TensorRT), some
-/// targets do not round it (IMX500).
-void spell_float_biases(plan::QuantizedModel& model);
-
 /// MCT's export format FAKELY_QUANT: weights and biases as floats on their grids, activations between
 /// QuantizeLinear and DequantizeLinear. As large as the float model.
 plan::QuantizedModel spell_fake_quant(plan::QuantizedModel model);
