@@ -16,7 +16,7 @@ namespace {
 using quant::QuantParams;
 
 const ir::Value& value_of(const ir::Graph& graph, ir::ValueId v) {
-  return graph.values[static_cast<size_t>(v)];
+  return ir::value_at(graph, v);
 }
 
 // The same grid in the target's type; nothing where its kernels have no such grid.
@@ -43,7 +43,7 @@ std::optional<QuantParams> behind_activation(const ir::Graph& graph, ir::ValueId
                                              const target::TargetSpec& target) {
   const ir::NodeId maker = value_of(graph, v).producer;
   if (maker == ir::kNone) return std::nullopt;
-  const ir::Node& node = graph.nodes[static_cast<size_t>(maker)];
+  const ir::Node& node = ir::node_at(graph, maker);
   const bool relu = ir::standard_op(node, "Relu");
   if (!relu && !ir::standard_op(node, "Clip")) return std::nullopt;
   const auto before = found.activations.find(value_of(graph, node.inputs[0]).name);
@@ -63,22 +63,20 @@ std::optional<QuantParams> behind_activation(const ir::Graph& graph, ir::ValueId
 std::vector<bool> never_negative(const ir::Graph& graph, const plan::QuantPlan& plan) {
   std::vector<bool> never(graph.values.size());
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     const bool bounded = ir::standard_op(node, "Relu") ||
                          (ir::standard_op(node, "Clip") && bound(graph, node, 1, -INFINITY) >= 0);
     for (const ir::ValueId out : node.outputs) {
       if (out == ir::kNone) continue;
       const auto passes = [&](ir::ValueId in) {
         return in == ir::kNone || value_of(graph, in).dtype != ir::DType::kFloat ||
-               (never[static_cast<size_t>(in)] && plan.values[static_cast<size_t>(in)].scale_group ==
-                                                      plan.values[static_cast<size_t>(out)].scale_group);
+               (never[in] && plan.values[in].scale_group == plan.values[out].scale_group);
       };
       // A Cast makes floats of anything.
       const bool from_floats = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId in) {
         return in != ir::kNone && value_of(graph, in).dtype == ir::DType::kFloat;
       });
-      never[static_cast<size_t>(out)] =
-          bounded || (from_floats && std::all_of(node.inputs.begin(), node.inputs.end(), passes));
+      never[out] = bounded || (from_floats && std::all_of(node.inputs.begin(), node.inputs.end(), passes));
     }
   }
   return never;
@@ -98,9 +96,8 @@ QuantParams from_zero_on(QuantParams params) {
 // What an op like Sigmoid makes, whatever it reads.
 std::optional<QuantParams> by_op(const ir::Graph& graph, ir::ValueId v, const target::TargetSpec& target) {
   const ir::NodeId maker = value_of(graph, v).producer;
-  const auto range = maker == ir::kNone
-                         ? target.known_ranges.end()
-                         : target.known_ranges.find(graph.nodes[static_cast<size_t>(maker)].op_type);
+  const auto range = maker == ir::kNone ? target.known_ranges.end()
+                                        : target.known_ranges.find(ir::node_at(graph, maker).op_type);
   if (range == target.known_ranges.end()) return std::nullopt;
   const auto [low, high] = range->second;
   return target.activations.symmetric
@@ -122,7 +119,7 @@ bool on_grid(const ir::Tensor& weight, const QuantParams& params) {
 }
 
 size_t scales_along(const ir::Tensor& weight, int axis) {
-  return axis < 0 ? 1 : static_cast<size_t>(weight.dims[static_cast<size_t>(axis)]);
+  return axis < 0 ? 1 : static_cast<size_t>(weight.dims[axis]);
 }
 
 // The step of one channel whose numbers are whole multiples of it, as they are after a BatchNorm has scaled a
@@ -226,11 +223,11 @@ std::vector<ir::ValueId> unknown_values(const plan::QuantPlan& plan, const plan:
 void keep_float_around(const ir::Graph& graph, const std::vector<ir::ValueId>& values,
                        const target::TargetSpec& target, std::vector<select::Capability>& capabilities) {
   const auto in_float = [&](ir::NodeId id) {
-    return capabilities[static_cast<size_t>(id)].ability == select::Ability::kFloatOnly;
+    return capabilities[id].ability == select::Ability::kFloatOnly;
   };
   const auto keep = [&](ir::NodeId id, ir::ValueId v) {
     if (in_float(id)) return;
-    select::Capability& c = capabilities[static_cast<size_t>(id)];
+    select::Capability& c = capabilities[id];
     c.ability = select::Ability::kFloatOnly;
     c.reason = plan::Reason::kUserKeepFloat;
     c.detail =
@@ -238,7 +235,7 @@ void keep_float_around(const ir::Graph& graph, const std::vector<ir::ValueId>& v
   };
   // Those whose readers leave for floats now may hand on floats.
   const auto waits = [&](ir::NodeId id, const std::vector<ir::NodeId>& readers) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     return target::rule_for(target, node.op_type, node.domain).float_output &&
            !std::all_of(readers.begin(), readers.end(), in_float);
   };
@@ -252,12 +249,10 @@ void keep_float_around(const ir::Graph& graph, const std::vector<ir::ValueId>& v
     for (const ir::NodeId reader : value_of(graph, v).consumers) keep(reader, v);
   for (const auto& [maker, v] : makers) keep(maker, v);
   for (const ir::NodeId id : ir::topological_order(graph)) {  // followers go where their producer is
-    select::Capability& c = capabilities[static_cast<size_t>(id)];
+    select::Capability& c = capabilities[id];
     if (c.ability != select::Ability::kFollows) continue;
-    const ir::ValueId in = graph.nodes[static_cast<size_t>(id)].inputs[0];
-    if (capabilities[static_cast<size_t>(value_of(graph, in).producer)].ability ==
-        select::Ability::kFloatOnly)
-      keep(id, in);
+    const ir::ValueId in = ir::node_at(graph, id).inputs[0];
+    if (capabilities[value_of(graph, in).producer].ability == select::Ability::kFloatOnly) keep(id, in);
   }
 }
 
@@ -269,12 +264,9 @@ int64_t use_found_weights(const ir::Graph& graph, const adopt::FileGrids& found,
     int axis = candidates[0].params.axis;
     bool weight = false;
     for (const ir::NodeId reader : value_of(graph, v).consumers)
-      if (const ir::WeightTraits* traits =
-              ir::weight_traits(graph, graph.nodes[static_cast<size_t>(reader)])) {
-        axis = ir::output_channel_axis(graph, graph.nodes[static_cast<size_t>(reader)]);
-        weight =
-            weight ||
-            graph.nodes[static_cast<size_t>(reader)].inputs[static_cast<size_t>(traits->weight_slot)] == v;
+      if (const ir::WeightTraits* traits = ir::weight_traits(graph, ir::node_at(graph, reader))) {
+        axis = ir::output_channel_axis(graph, ir::node_at(graph, reader));
+        weight = weight || ir::node_at(graph, reader).inputs[traits->weight_slot] == v;
       }
     auto params = grid_of(value_of(graph, v), axis, found, zero_points || !weight);
     // An operand beside activations is of their type, or no integer kernel takes the two.
@@ -298,7 +290,7 @@ int64_t store_found_tables(const adopt::FileGrids& found, plan::QuantizedModel& 
       continue;
     const bool looked_up =
         std::all_of(value.consumers.begin(), value.consumers.end(), [&](ir::NodeId reader) {
-          const ir::Node& node = model.graph.nodes[static_cast<size_t>(reader)];
+          const ir::Node& node = ir::node_at(model.graph, reader);
           return ir::standard_op(node, "Gather") && node.inputs[0] == id;
         });
     if (!looked_up) continue;

@@ -47,7 +47,7 @@ class Assignment {
   Assignment(const ir::Graph& graph, Sizes sizes, std::optional<std::array<int64_t, 2>> picture)
       : sizes_(sizes), picture_(picture) {
     for (const ir::ValueId v : graph.inputs) {
-      const ir::Value& value = graph.values[static_cast<size_t>(v)];
+      const ir::Value& value = ir::value_at(graph, v);
       if (!value.dims.empty() && value.dims[0] < 0) first_.insert(name_of(value, 0));
     }
   }
@@ -63,7 +63,7 @@ class Assignment {
  private:
   int64_t chosen(bool first) {
     if (first) return sizes_.first;
-    return picture_ ? (*picture_)[static_cast<size_t>(free_sides_++ % 2)] : sizes_.other;
+    return picture_ ? (*picture_)[free_sides_++ % 2] : sizes_.other;
   }
 
   int64_t size_of(std::string_view name, bool first) {
@@ -94,8 +94,7 @@ class Assignment {
 // The sizes of every input.
 std::vector<std::vector<int64_t>> dims_of(const ir::Graph& graph, Assignment assignment) {
   std::vector<std::vector<int64_t>> dims;
-  for (const ir::ValueId v : graph.inputs)
-    dims.push_back(assignment.dims_of(graph.values[static_cast<size_t>(v)]));
+  for (const ir::ValueId v : graph.inputs) dims.push_back(assignment.dims_of(ir::value_at(graph, v)));
   return dims;
 }
 
@@ -116,7 +115,7 @@ bool are_small(const std::vector<std::vector<int64_t>>& inputs, int64_t most) {
 std::vector<ir::Tensor> zeros_of(const ir::Graph& graph, const std::vector<std::vector<int64_t>>& dims) {
   std::vector<ir::Tensor> inputs;
   for (size_t i = 0; i < dims.size(); ++i)
-    inputs.push_back(ir::zeros(graph.values[static_cast<size_t>(graph.inputs[i])].dtype, dims[i]));
+    inputs.push_back(ir::zeros(ir::value_at(graph, graph.inputs[i]).dtype, dims[i]));
   return inputs;
 }
 
@@ -181,7 +180,7 @@ namespace {
 // The first input of which the model leaves more free than how many there are of it.
 const ir::Value* free_input(const ir::Graph& graph) {
   for (const ir::ValueId v : graph.inputs) {
-    const ir::Value& value = graph.values[static_cast<size_t>(v)];
+    const ir::Value& value = ir::value_at(graph, v);
     for (size_t d = 1; d < value.dims.size(); ++d)
       if (value.dims[d] < 0) return &value;
   }
@@ -223,7 +222,7 @@ Sample unmeasured_sample(const ir::Graph& graph, const config::CoreConfig& confi
                         free->name),
                  remedy});
   for (size_t i = 0; i < graph.inputs.size(); ++i)
-    if (&graph.values[static_cast<size_t>(graph.inputs[i])] == free)
+    if (&ir::value_at(graph, graph.inputs[i]) == free)
       diagnostics.warning({"sizes-taken", place,
                            format("its input '{}' is [{}], which was made up: the model leaves sizes free, "
                                   "and a .tflite has sizes of its own",

@@ -66,7 +66,7 @@ std::string preprocess_lines(const Picture& picture, ir::DType dtype) {
 }
 
 const ir::Value& input(const ir::Graph& graph, size_t index) {
-  return graph.values[static_cast<size_t>(graph.inputs[index])];
+  return ir::value_at(graph, graph.inputs[index]);
 }
 
 std::string dataset_lines(const ir::Graph& graph) {

@@ -60,7 +60,7 @@ std::vector<std::pair<std::string, int64_t>> by_count(const std::map<std::string
 }
 
 const Tensor& tensor_of(const Graph& graph, TensorId id) {
-  return graph.tensors[static_cast<size_t>(id)];
+  return graph.tensors[id];
 }
 
 std::vector<std::string> names_of(const Graph& graph, const std::vector<TensorId>& ids) {
@@ -132,7 +132,7 @@ void add_tensors(const tflite::file::Model& model, report::TfliteInspection& fou
       found.unowned += claim.bytes;
       continue;
     }
-    report::TfliteTensor& tensor = found.tensors[static_cast<size_t>(claim.tensor)];
+    report::TfliteTensor& tensor = found.tensors[claim.tensor];
     tensor.by_kind.emplace_back(claim.kind, claim.bytes);
     tensor.bytes += claim.bytes;
     if (std::find(std::begin(kData), std::end(kData), claim.kind) != std::end(kData))

@@ -174,10 +174,10 @@ Taken taken_on(const ir::Graph& graph, const target::TargetSpec& target) {
     return ir::bits_of(value.constant ? value.constant->dtype : value.dtype);
   };
   const Bits data_bits = [&](ir::ValueId v) {
-    return plan.values[static_cast<size_t>(v)].quantized ? target.activations.bits : own_bits(v);
+    return plan.values[v].quantized ? target.activations.bits : own_bits(v);
   };
   const WeightBits weight_bits = [&](ir::NodeId node, ir::ValueId v) {
-    const plan::NodeDecision& decision = plan.nodes[static_cast<size_t>(node)];
+    const plan::NodeDecision& decision = plan.nodes[node];
     return decision.compute == plan::Compute::kFloat ? own_bits(v) : target.weights.bits;
   };
   Taken taken;

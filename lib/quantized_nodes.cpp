@@ -53,8 +53,8 @@ const QuantizedOp* find(const ir::Node& node) {
 
 const ir::Node* producer(const ir::Graph& graph, ir::ValueId value) {
   if (value == ir::kNone) return nullptr;
-  const ir::NodeId node = graph.values[static_cast<size_t>(value)].producer;
-  return node == ir::kNone ? nullptr : &graph.nodes[static_cast<size_t>(node)];
+  const ir::NodeId node = ir::value_at(graph, value).producer;
+  return node == ir::kNone ? nullptr : &ir::node_at(graph, node);
 }
 
 ir::ValueId input(const ir::Node& node, size_t slot) {
@@ -64,7 +64,7 @@ ir::ValueId input(const ir::Node& node, size_t slot) {
 // The constant that a value is made of by way of first inputs; nullptr where it is not made of constants.
 const ir::Tensor* source(const ir::Graph& graph, ir::ValueId value) {
   while (value != ir::kNone) {
-    const ir::Value& v = graph.values[static_cast<size_t>(value)];
+    const ir::Value& v = ir::value_at(graph, value);
     if (v.constant) return &*v.constant;
     const ir::Node* before = producer(graph, value);
     value = before ? input(*before, 0) : static_cast<ir::ValueId>(ir::kNone);
@@ -82,7 +82,7 @@ int bits_of_remainder(const ir::Graph& graph, const ir::Node& node) {
 }
 
 std::optional<ir::Dims> dims_of(const ir::Graph& graph, ir::ValueId value) {
-  const auto& constant = graph.values[static_cast<size_t>(value)].constant;
+  const auto& constant = ir::value_at(graph, value).constant;
   return constant ? constant->dims : ir::static_dims(graph, value);
 }
 
@@ -99,7 +99,7 @@ std::string params_text(const ir::Graph& graph, const std::string& type, ir::Val
 
 const char* type_of(const ir::Graph& graph, ir::ValueId value, const char* fallback) {
   if (value == ir::kNone) return fallback;
-  const ir::Value& v = graph.values[static_cast<size_t>(value)];
+  const ir::Value& v = ir::value_at(graph, value);
   const ir::DType type = v.constant ? v.constant->dtype : v.dtype;
   return type == ir::DType::kUndefined ? fallback : ir::name_of(type);
 }
@@ -122,12 +122,12 @@ std::vector<Stored> stored_as(const ir::Graph& graph) {
     if (const auto& constant = graph.values[v].constant)
       stored[v] = {ir::bits_of(constant->dtype) > 0 ? ir::bits_of(constant->dtype) : 32, constant->dtype};
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     Stored narrowest;
     bool constants = node.captures.empty() && !node.inputs.empty();
     for (const ir::ValueId in : node.inputs) {
       if (in == ir::kNone) continue;
-      const Stored& read = stored[static_cast<size_t>(in)];
+      const Stored& read = stored[in];
       constants = constants && read.bits > 0;
       // Truth values choose among the others.
       if (read.type == ir::DType::kBool) continue;
@@ -136,14 +136,14 @@ std::vector<Stored> stored_as(const ir::Graph& graph) {
     if (!constants || narrowest.bits == 0) continue;
     if (const int bits = bits_of_remainder(graph, node); bits > 0) narrowest = {bits, ir::DType::kUndefined};
     for (const ir::ValueId out : node.outputs)
-      if (out != ir::kNone) stored[static_cast<size_t>(out)] = narrowest;
+      if (out != ir::kNone) stored[out] = narrowest;
   }
   return stored;
 }
 
 bool unpacks_constants(const std::vector<Stored>& stored, const ir::Node& node) {
   return !node.inputs.empty() && std::all_of(node.outputs.begin(), node.outputs.end(), [&](ir::ValueId out) {
-    return out == ir::kNone || stored[static_cast<size_t>(out)].bits > 0;
+    return out == ir::kNone || stored[out].bits > 0;
   });
 }
 
@@ -193,13 +193,13 @@ std::string weight_params(const ir::Graph& graph, const std::vector<Stored>& sto
   ir::ValueId weight = ir::kNone;
   int64_t most = 0;
   for (const ir::ValueId in : node.inputs) {
-    if (in == ir::kNone || stored[static_cast<size_t>(in)].bits == 0) continue;
+    if (in == ir::kNone || stored[in].bits == 0) continue;
     const std::optional<ir::Dims> dims = dims_of(graph, in);
     const int64_t elements = dims ? ir::element_count(*dims) : 0;
     if (elements > most) weight = in, most = elements;
   }
   if (weight == ir::kNone) return "";
-  const Stored& as = stored[static_cast<size_t>(weight)];
+  const Stored& as = stored[weight];
   if (as.bits >= 32) return "";
   const std::string type =
       as.type == ir::DType::kUndefined ? format("{} bits", as.bits) : std::string(ir::name_of(as.type));
@@ -221,8 +221,8 @@ std::string output_params(const ir::Graph& graph, const ir::Node& node) {
                        input(node, scale + 1));
   }
   if (is_quantization_op(node) || node.outputs.empty() || node.outputs[0] == ir::kNone) return "";
-  for (const ir::NodeId reader : graph.values[static_cast<size_t>(node.outputs[0])].consumers) {
-    const ir::Node& next = graph.nodes[static_cast<size_t>(reader)];
+  for (const ir::NodeId reader : ir::value_at(graph, node.outputs[0]).consumers) {
+    const ir::Node& next = ir::node_at(graph, reader);
     if (ir::standard_op(next, "QuantizeLinear"))
       return params_text(graph, type_of(graph, input(next, 2), "uint8"), input(next, 1), input(next, 2));
   }

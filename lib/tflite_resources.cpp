@@ -19,7 +19,7 @@ using tflite::file::Tensor;
 using tflite::file::TensorId;
 
 const Tensor& tensor_of(const Graph& graph, TensorId id) {
-  return graph.tensors[static_cast<size_t>(id)];
+  return graph.tensors[id];
 }
 
 int64_t elements_of(const Tensor& tensor) {
@@ -37,10 +37,10 @@ std::vector<bool> constants_of(const Graph& graph) {
   for (size_t i = 0; i < constant.size(); ++i) constant[i] = !graph.tensors[i].data.empty();
   for (const Operator& op : graph.operators) {
     const bool all = !op.inputs.empty() && std::all_of(op.inputs.begin(), op.inputs.end(), [&](TensorId id) {
-      return id == kAbsent || constant[static_cast<size_t>(id)];
+      return id == kAbsent || constant[id];
     });
     if (!all) continue;
-    for (const TensorId out : op.outputs) constant[static_cast<size_t>(out)] = true;
+    for (const TensorId out : op.outputs) constant[out] = true;
   }
   return constant;
 }
@@ -53,30 +53,29 @@ budget::MemoryGraph memory_of(const Graph& graph, const std::vector<bool>& const
     const Tensor& tensor = tensor_of(graph, id);
     const int64_t bytes = (elements_of(tensor) * ir::bits_of(tensor.dtype) + 7) / 8;
     memory.tensors.push_back({tensor.name, bytes, false, false, id});
-    place[static_cast<size_t>(id)] = memory.tensors.size() - 1;
+    place[id] = memory.tensors.size() - 1;
     return memory.tensors.size() - 1;
   };
   for (const TensorId id : graph.inputs) memory.tensors[add(id)].input = true;
   for (const Operator& op : graph.operators) {
-    if (op.outputs.empty() || constant[static_cast<size_t>(op.outputs[0])]) continue;
-    const size_t first =
-        op.inputs.empty() || op.inputs[0] == kAbsent ? kNothing : place[static_cast<size_t>(op.inputs[0])];
+    if (op.outputs.empty() || constant[op.outputs[0]]) continue;
+    const size_t first = op.inputs.empty() || op.inputs[0] == kAbsent ? kNothing : place[op.inputs[0]];
     if (std::find(kViews.begin(), kViews.end(), op.op) != kViews.end() && first != kNothing) {
-      place[static_cast<size_t>(op.outputs[0])] = first;
+      place[op.outputs[0]] = first;
       continue;
     }
     budget::MemoryGraph::Op step{tensor_of(graph, op.outputs[0]).name, {}, {}};
     for (const TensorId id : op.inputs) {
-      const size_t at = id == kAbsent ? kNothing : place[static_cast<size_t>(id)];
+      const size_t at = id == kAbsent ? kNothing : place[id];
       if (at != kNothing && std::find(step.reads.begin(), step.reads.end(), at) == step.reads.end())
         step.reads.push_back(at);
     }
     for (const TensorId id : op.outputs)
-      if (place[static_cast<size_t>(id)] == kNothing) step.writes.push_back(add(id));
+      if (place[id] == kNothing) step.writes.push_back(add(id));
     memory.ops.push_back(std::move(step));
   }
   for (const TensorId id : graph.outputs)
-    if (const size_t at = place[static_cast<size_t>(id)]; at != kNothing) memory.tensors[at].output = true;
+    if (const size_t at = place[id]; at != kNothing) memory.tensors[at].output = true;
   return memory;
 }
 
@@ -125,7 +124,7 @@ void add_operations(const Graph& graph, const std::vector<bool>& constant, Tflit
         std::find_if(kLayers.begin(), kLayers.end(), [&](const Layer& row) { return op.op == row.op; });
     if (layer == kLayers.end() || op.inputs.size() <= std::max(layer->data, layer->weight)) continue;
     const TensorId data = op.inputs[layer->data], weight = op.inputs[layer->weight];
-    if (data == kAbsent || weight == kAbsent || !constant[static_cast<size_t>(weight)]) continue;
+    if (data == kAbsent || weight == kAbsent || !constant[weight]) continue;
     std::vector<int64_t> dims = tensor_of(graph, weight).shape;
     if (dims.size() < 2) continue;
     if (op.op == "BATCH_MATMUL" && tflite::file::int_option(op, "adj_y") != 0)

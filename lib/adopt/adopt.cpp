@@ -84,8 +84,8 @@ class Stripper {
   }
 
  private:
-  ir::Node& node(NodeId id) { return graph_.nodes[static_cast<size_t>(id)]; }
-  ir::Value& value(ValueId v) { return graph_.values[static_cast<size_t>(v)]; }
+  ir::Node& node(NodeId id) { return ir::node_at(graph_, id); }
+  ir::Value& value(ValueId v) { return ir::value_at(graph_, v); }
 
   // Some files round in front of an activation function as well.
   void remove_repeated_clamps() {
@@ -199,7 +199,7 @@ class Stripper {
     const auto rank = static_cast<int>(tensor.dims.size());
     bool fits = params.axis < rank;
     if (fits) {
-      const int64_t length = tensor.dims[static_cast<size_t>(params.axis)];
+      const int64_t length = tensor.dims[params.axis];
       fits = length == static_cast<int64_t>(params.scales.size());
     }
     if (!fits)

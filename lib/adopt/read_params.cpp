@@ -55,7 +55,7 @@ std::string place_of(const ir::Node& node) {
 DType integer_type(const ir::Graph& graph, const ir::Node& node) {
   const auto type_of = [&](size_t slot) {
     if (slot >= node.inputs.size() || node.inputs[slot] == ir::kNone) return DType::kUndefined;
-    const ir::Value& value = graph.values[static_cast<size_t>(node.inputs[slot])];
+    const ir::Value& value = ir::value_at(graph, node.inputs[slot]);
     return value.constant ? value.constant->dtype : value.dtype;
   };
   if (const DType zero = type_of(2); zero != DType::kUndefined) return zero;

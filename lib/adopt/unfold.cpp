@@ -24,7 +24,7 @@ class Packed {
 
   int at(int64_t row, int64_t column) const {
     const int64_t bit = column * bits_;
-    const auto byte = static_cast<unsigned char>(bytes_[static_cast<size_t>(row * row_ + bit / 8)]);
+    const auto byte = static_cast<unsigned char>(bytes_[row * row_ + bit / 8]);
     return byte >> (bit % 8) & ((1 << bits_) - 1);
   }
   bool holds(int64_t rows) const { return static_cast<int64_t>(bytes_.size()) == rows * row_; }
@@ -69,9 +69,8 @@ std::optional<ir::Tensor> weight_of(const Graph& graph, const Node& node) {
     for (int64_t column = 0; column < b.columns; ++column) {
       const int64_t block = column / b.block;
       const int zero = zeros ? points.at(row, block) : 1 << (b.bits - 1);
-      weight[static_cast<size_t>(column * b.rows + row)] =
-          static_cast<float>(integers.at(row, column) - zero) *
-          scales->as<float>()[static_cast<size_t>(row * b.in_row() + block)];
+      weight[column * b.rows + row] = static_cast<float>(integers.at(row, column) - zero) *
+                                      scales->as<float>()[static_cast<size_t>(row * b.in_row() + block)];
     }
   return ir::make_tensor(std::span<const float>(weight), {b.columns, b.rows});
 }

@@ -70,10 +70,9 @@ bool collapse(Graph& graph, NodeId first, NodeId second) {
   for (int64_t o = 0; o < out; ++o) {
     std::fill(row.begin(), row.end(), 0.0);
     for (int64_t m = 0; m < middle; ++m) {
-      const double factor = b[static_cast<size_t>(o * middle + m)];
-      bias[static_cast<size_t>(o)] += factor * bias1[static_cast<size_t>(m)];
-      for (int64_t k = 0; k < inner; ++k)
-        row[static_cast<size_t>(k)] += factor * static_cast<double>(a[static_cast<size_t>(m * inner + k)]);
+      const double factor = b[o * middle + m];
+      bias[o] += factor * bias1[m];
+      for (int64_t k = 0; k < inner; ++k) row[k] += factor * static_cast<double>(a[m * inner + k]);
     }
     weights.insert(weights.end(), row.begin(), row.end());
   }
@@ -112,7 +111,7 @@ bool collapse_skip(Graph& graph, NodeId conv, NodeId add) {
   const int64_t window = weight.size() / (weight.dims[0] * per_group);
   for (int64_t o = 0; o < weight.dims[0]; ++o) {
     const int64_t in = o - o / (weight.dims[0] / groups) * per_group;
-    weights[static_cast<size_t>((o * per_group + in) * window + window / 2)] += 1;
+    weights[(o * per_group + in) * window + window / 2] += 1;
   }
   store(graph, conv, weights, weight.dims, bias_of(graph, conv, linear->out_channels));
   take_over(graph, conv, add);

@@ -14,8 +14,7 @@ Done check_concats(ir::Graph& graph, const Seen& seen) {
   Done done;
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const ir::Node& node = node_at(graph, id);
-    if (!ir::standard_op(node, "Concat") || !seen.plan.values[static_cast<size_t>(node.outputs[0])].quantized)
-      continue;
+    if (!ir::standard_op(node, "Concat") || !seen.plan.values[node.outputs[0]].quantized) continue;
     double least = INFINITY, most = 0;
     std::string name;
     for (const ir::ValueId input : node.inputs) {

@@ -133,7 +133,7 @@ std::vector<ir::Linear> with_shared_scales(const Graph& graph, const Seen& seen,
   std::vector<ir::Linear> found;
   for (const ir::Linear& layer : layers) {
     const bool depthwise = ir::int_attribute(node_at(graph, layer.node), "group", 1) == layer.in_channels;
-    const plan::Compute compute = seen.plan.nodes[static_cast<size_t>(layer.node)].compute;
+    const plan::Compute compute = seen.plan.nodes[layer.node].compute;
     if (!depthwise && compute == plan::Compute::kFloatIntegerWeights) found.push_back(layer);
   }
   return found;

@@ -87,7 +87,7 @@ Done scale_input(Graph& graph, const Seen& seen) {
     if (consumers.size() != 1 || captured(graph, input)) continue;
     const NodeId reader = consumers[0];
     const auto linear = linear_at(graph, reader);
-    const plan::ValueDecision& decision = seen.plan.values[static_cast<size_t>(input)];
+    const plan::ValueDecision& decision = seen.plan.values[input];
     if (!linear || node_at(graph, reader).inputs[0] != input || !decision.quantized ||
         decision.params.scales.empty())
       continue;

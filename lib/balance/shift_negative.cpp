@@ -214,10 +214,9 @@ Done shift_negative(Graph& graph, const Seen& seen) {
     return done;  // one type, no zero point: no grid without a sign to shift to
   for (const Curve& curve : curves(graph, seen)) {
     const NodeId maker = value_at(graph, curve.result).producer;
-    const config::NodeSettings rule =
-        seen.rules.empty() ? config::NodeSettings() : seen.rules[static_cast<size_t>(maker)];
+    const config::NodeSettings rule = seen.rules.empty() ? config::NodeSettings() : seen.rules[maker];
     const auto found = seen.stats.find(curve.result);
-    const plan::ValueDecision& decision = seen.plan.values[static_cast<size_t>(curve.result)];
+    const plan::ValueDecision& decision = seen.plan.values[curve.result];
     if (!rule.shift_negative_activation_correction.value_or(true) || found == seen.stats.end() ||
         !decision.quantized || decision.params.scales.size() != 1 || !(found->second.min < 0))
       continue;

@@ -19,7 +19,7 @@ bool is_one_of(const ir::Node& node, const std::array<const char*, N>& ops) {
 }
 
 const ir::Value& value_of(const ir::Graph& graph, ir::ValueId v) {
-  return graph.values[static_cast<size_t>(v)];
+  return ir::value_at(graph, v);
 }
 
 // The one reader that the node before it computes along with its own result.
@@ -35,18 +35,18 @@ bool is_joined(const ir::Graph& graph, const ir::Node& node) {
 std::vector<ir::NodeId> last_of_op(const ir::Graph& graph, const std::function<bool(ir::ValueId)>& inside) {
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
   std::vector<ir::NodeId> last(graph.nodes.size());
-  for (const ir::NodeId id : order) last[static_cast<size_t>(id)] = id;
+  for (const ir::NodeId id : order) last[id] = id;
   if (!inside) return last;
   for (auto id = order.rbegin(); id != order.rend(); ++id) {
-    const std::vector<ir::ValueId>& outputs = graph.nodes[static_cast<size_t>(*id)].outputs;
+    const std::vector<ir::ValueId>& outputs = ir::node_at(graph, *id).outputs;
     if (outputs.size() != 1 || outputs[0] == ir::kNone || !inside(outputs[0])) continue;
     size_t latest = 0;  // of its readers' ops, by place in the order
     for (const ir::NodeId reader : value_of(graph, outputs[0]).consumers) {
-      const ir::NodeId end = last[static_cast<size_t>(reader)];
+      const ir::NodeId end = last[reader];
       const auto place = static_cast<size_t>(std::find(order.begin(), order.end(), end) - order.begin());
       if (place < latest) continue;
       latest = place;
-      last[static_cast<size_t>(*id)] = end;
+      last[*id] = end;
     }
   }
   return last;
@@ -65,7 +65,7 @@ std::optional<MemoryGraph> memory_graph(const ir::Graph& graph,
     const std::optional<int64_t> bytes = bytes_of(v);
     known = known && bytes.has_value();
     memory.tensors.push_back({value_of(graph, v).name, bytes.value_or(0), false, ir::is_output(graph, v), v});
-    tensor_of[static_cast<size_t>(v)] = memory.tensors.size() - 1;
+    tensor_of[v] = memory.tensors.size() - 1;
     return memory.tensors.size() - 1;
   };
   for (const ir::ValueId v : graph.inputs) memory.tensors[tensor(v)].input = true;
@@ -75,52 +75,49 @@ std::optional<MemoryGraph> memory_graph(const ir::Graph& graph,
   const std::vector<ir::NodeId> last = last_of_op(graph, inside);
   std::map<ir::NodeId, std::vector<size_t>> earlier_reads;  // by the last node of an op
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-    if (const ir::NodeId end = last[static_cast<size_t>(id)]; end != id || earlier_reads.contains(id)) {
+    const ir::Node& node = ir::node_at(graph, id);
+    if (const ir::NodeId end = last[id]; end != id || earlier_reads.contains(id)) {
       std::vector<size_t>& reads = earlier_reads[end];
       for (const std::vector<ir::ValueId>* list : {&node.inputs, &node.captures})
         for (const ir::ValueId v : *list)
-          if (v != ir::kNone && tensor_of[static_cast<size_t>(v)] != kNothing)
-            add_once(reads, tensor_of[static_cast<size_t>(v)]);
+          if (v != ir::kNone && tensor_of[v] != kNothing) add_once(reads, tensor_of[v]);
       if (end != id) continue;
       MemoryGraph::Op op{node.name, reads, {}};
       for (const ir::ValueId v : node.outputs)
         if (v != ir::kNone) op.writes.push_back(tensor(v));
-      op_of[static_cast<size_t>(id)] = memory.ops.size();
+      op_of[id] = memory.ops.size();
       memory.ops.push_back(std::move(op));
       continue;
     }
-    const size_t first = node.inputs.empty() || node.inputs[0] == ir::kNone
-                             ? kNothing
-                             : tensor_of[static_cast<size_t>(node.inputs[0])];
+    const size_t first =
+        node.inputs.empty() || node.inputs[0] == ir::kNone ? kNothing : tensor_of[node.inputs[0]];
     if (is_one_of(node, kViews) && first != kNothing && node.outputs.size() == 1) {
-      tensor_of[static_cast<size_t>(node.outputs[0])] = first;
+      tensor_of[node.outputs[0]] = first;
       memory.tensors[first].output = memory.tensors[first].output || ir::is_output(graph, node.outputs[0]);
       continue;
     }
     if (is_joined(graph, node) && first != kNothing) {
       // The result takes the place of what would have been between the two.
-      const size_t op = op_of[static_cast<size_t>(value_of(graph, node.inputs[0]).producer)];
+      const size_t op = op_of[value_of(graph, node.inputs[0]).producer];
       if (op != kNothing) {
         const std::optional<int64_t> bytes = bytes_of(node.outputs[0]);
         known = known && bytes.has_value();
         memory.tensors[first].name = value_of(graph, node.outputs[0]).name;
         memory.tensors[first].value = node.outputs[0];
         memory.tensors[first].bytes = bytes.value_or(0);
-        tensor_of[static_cast<size_t>(node.outputs[0])] = first;
-        op_of[static_cast<size_t>(id)] = op;
+        tensor_of[node.outputs[0]] = first;
+        op_of[id] = op;
         continue;
       }
     }
     MemoryGraph::Op op{node.name, {}, {}};
     for (const std::vector<ir::ValueId>* list : {&node.inputs, &node.captures})
       for (const ir::ValueId v : *list)
-        if (v != ir::kNone && tensor_of[static_cast<size_t>(v)] != kNothing)
-          add_once(op.reads, tensor_of[static_cast<size_t>(v)]);
+        if (v != ir::kNone && tensor_of[v] != kNothing) add_once(op.reads, tensor_of[v]);
     for (const ir::ValueId v : node.outputs)
       if (v != ir::kNone) op.writes.push_back(tensor(v));
     if (op.reads.empty() && op.writes.empty()) continue;
-    op_of[static_cast<size_t>(id)] = memory.ops.size();
+    op_of[id] = memory.ops.size();
     memory.ops.push_back(std::move(op));
   }
   if (!known) return std::nullopt;

@@ -201,9 +201,7 @@ struct PeakOrder {
 
 std::vector<size_t> order_to(const std::vector<State>& states, int64_t last) {
   std::vector<size_t> order;
-  for (int64_t at = last; states[static_cast<size_t>(at)].parent >= 0;
-       at = states[static_cast<size_t>(at)].parent)
-    order.push_back(states[static_cast<size_t>(at)].op);
+  for (int64_t at = last; states[at].parent >= 0; at = states[at].parent) order.push_back(states[at].op);
   std::reverse(order.begin(), order.end());
   return order;
 }
@@ -265,7 +263,7 @@ int64_t search(const Part& part, int64_t effort, PeakOrder& best) {
       best = {order_to(states, at), peak};
       return peak;
     }
-    const State state = states[static_cast<size_t>(at)];
+    const State state = states[at];
     for (const size_t op : part.choices(state)) {
       State next = part.after(state, op);
       next.parent = at;

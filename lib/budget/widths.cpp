@@ -65,7 +65,7 @@ Alone alone(const std::vector<WidthGroup>& groups, const Moment& moment, const s
         one.items.back().choices.push_back({0, groups[group].widths[w].cost, 0});
       at = one.groups.end() - 1;
     }
-    Item& item = one.items[static_cast<size_t>(at - one.groups.begin())];
+    Item& item = one.items[at - one.groups.begin()];
     for (size_t w = 0; w < item.choices.size(); ++w)
       item.choices[w].bytes += bytes_of(elements, groups[group].widths[w].bits);
   }

@@ -59,7 +59,7 @@ ChannelSums channel_sums(std::span<const float> tensor, std::span<const int64_t>
   const float* x = tensor.data();
   for (int64_t o = 0; o < layout.outer; ++o)
     for (int64_t c = 0; c < layout.channels; ++c) {
-      float low = sums.min[static_cast<size_t>(c)], high = sums.max[static_cast<size_t>(c)];
+      float low = sums.min[c], high = sums.max[c];
       // Lane by lane, which compilers turn into vectors; the lanes are added in a fixed order.
       std::array<double, kLanes> lanes{};
       std::array<float, kLanes> lows, highs;
@@ -80,9 +80,9 @@ ChannelSums channel_sums(std::span<const float> tensor, std::span<const int64_t>
         low = std::min(low, *x);
         high = std::max(high, *x);
       }
-      sums.sum[static_cast<size_t>(c)] += sum;
-      sums.min[static_cast<size_t>(c)] = low;
-      sums.max[static_cast<size_t>(c)] = high;
+      sums.sum[c] += sum;
+      sums.min[c] = low;
+      sums.max[c] = high;
     }
   return sums;
 }
@@ -124,9 +124,9 @@ class OrderedSums {
 };
 
 std::string place_of(const ir::Graph& graph, ir::ValueId value) {
-  const ir::Value& v = graph.values[static_cast<size_t>(value)];
+  const ir::Value& v = ir::value_at(graph, value);
   if (v.producer == ir::kNone) return "input '" + v.name + "'";
-  const ir::Node& node = graph.nodes[static_cast<size_t>(v.producer)];
+  const ir::Node& node = ir::node_at(graph, v.producer);
   return format("node '{}' ({})", node.name, node.op_type);
 }
 
@@ -177,11 +177,10 @@ Error not_finite(const ir::Graph& graph, run::RunnerFactory& runners, const imag
                  std::span<const int64_t> images) {
   std::vector<ir::ValueId> values = graph.inputs;
   for (const ir::NodeId node : ir::topological_order(graph))
-    for (const ir::ValueId value : graph.nodes[static_cast<size_t>(node)].outputs)
+    for (const ir::ValueId value : ir::node_at(graph, node).outputs)
       if (value != ir::kNone) values.push_back(value);
-  std::erase_if(values, [&](ir::ValueId value) {
-    return graph.values[static_cast<size_t>(value)].dtype != ir::DType::kFloat;
-  });
+  std::erase_if(values,
+                [&](ir::ValueId value) { return ir::value_at(graph, value).dtype != ir::DType::kFloat; });
   size_t blamed = values.size();  // position in graph order; the runtime's own order is another one
   std::vector<run::Tap> taps;
   for (size_t i = 0; i < values.size(); ++i)
@@ -224,24 +223,23 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
   std::vector<run::Tap> taps;
   for (size_t r = 0; r < requests.size(); ++r) {
     const plan::StatRequest& request = requests[r];
-    taps.push_back(
-        {request.value,
-         [&, r](int64_t slot, std::span<const float> tensor, std::span<const int64_t> dims) {
-           if (tensor.empty()) return;
-           const size_t worker = static_cast<size_t>(slot);
-           Seen& s = seen[worker][r];
-           const Range range = requests[r].histogram ? s.histogram.add(tensor) : range_of(tensor);
-           if (!range.finite) {
-             broken[worker] = true;
-             return;
-           }
-           s.count += tensor.size();
-           join(s, range.min, range.max, {image[worker], image[worker]});
-           if (requests[r].per_channel && channels[worker])
-             sums[worker][r] = channel_sums(tensor, dims, requests[r].channel_axis);
-         },
-         {},
-         [&, r](int64_t slot) { return !requests[r].per_channel || !channels[static_cast<size_t>(slot)]; }});
+    taps.push_back({request.value,
+                    [&, r](int64_t slot, std::span<const float> tensor, std::span<const int64_t> dims) {
+                      if (tensor.empty()) return;
+                      const size_t worker = static_cast<size_t>(slot);
+                      Seen& s = seen[worker][r];
+                      const Range range = requests[r].histogram ? s.histogram.add(tensor) : range_of(tensor);
+                      if (!range.finite) {
+                        broken[worker] = true;
+                        return;
+                      }
+                      s.count += tensor.size();
+                      join(s, range.min, range.max, {image[worker], image[worker]});
+                      if (requests[r].per_channel && channels[worker])
+                        sums[worker][r] = channel_sums(tensor, dims, requests[r].channel_axis);
+                    },
+                    {},
+                    [&, r](int64_t slot) { return !requests[r].per_channel || !channels[slot]; }});
   }
   run::RunnerOptions often;
   often.keep_memory = true;
@@ -254,14 +252,14 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
         static_cast<size_t>(first),
         static_cast<size_t>(std::min<int64_t>(batch, static_cast<int64_t>(indices.size()) - first)));
     const bool looked_at = any_channels && i % channel_step == 0;
-    channels[static_cast<size_t>(worker)] = looked_at;
-    image[static_cast<size_t>(worker)] = these.front();
-    sums[static_cast<size_t>(worker)].assign(requests.size(), {});
+    channels[worker] = looked_at;
+    image[worker] = these.front();
+    sums[worker].assign(requests.size(), {});
     const std::vector<ir::Tensor> inputs = load_batch(source, these);
     const std::vector<ir::Tensor> outputs = runner->run(inputs, worker);
-    if (broken[static_cast<size_t>(worker)] || std::any_of(outputs.begin(), outputs.end(), has_nan))
+    if (broken[worker] || std::any_of(outputs.begin(), outputs.end(), has_nan))
       throw not_finite(graph, runners, source, these);
-    if (looked_at) ordered.add(i / channel_step, std::move(sums[static_cast<size_t>(worker)]));
+    if (looked_at) ordered.add(i / channel_step, std::move(sums[worker]));
     progress.advance(static_cast<int64_t>(these.size()));
   });
 

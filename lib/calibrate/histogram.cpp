@@ -192,8 +192,7 @@ void StreamingHistogram::make_room(float min, float max) {
   std::vector<uint64_t> counts(kBins, 0);
   const int halvings = std::min(exponent - exponent_, 62);  // more leave 0 or -1 as well, and are undefined
   for (int64_t i = 0; i < static_cast<int64_t>(counts_.size()); ++i)
-    if (counts_[static_cast<size_t>(i)] != 0)
-      counts[static_cast<size_t>(((first_ + i) >> halvings) - first)] += counts_[static_cast<size_t>(i)];
+    if (counts_[i] != 0) counts[((first_ + i) >> halvings) - first] += counts_[i];
   counts_ = std::move(counts);
   exponent_ = exponent;
   first_ = first;
@@ -204,7 +203,7 @@ void StreamingHistogram::add_few(std::span<const float> values) {
   while (!values.empty()) {
     const int n = static_cast<int>(std::min<size_t>(kPiece, values.size()));
     bin_loop(values.data(), n, std::ldexp(1.0f, -exponent_), static_cast<int32_t>(first_), bins.data());
-    for (int i = 0; i < n; ++i) ++counts_[bins[static_cast<size_t>(i)]];
+    for (int i = 0; i < n; ++i) ++counts_[bins[i]];
     values = values.subspan(static_cast<size_t>(n));
   }
 }
@@ -246,7 +245,7 @@ Range StreamingHistogram::number_bins(std::span<const float> piece, uint16_t* bi
         number_but_zero(piece.data(), n, std::ldexp(1.0f, -exponent_), static_cast<int32_t>(first_),
                         static_cast<int32_t>(zero), bins, count);
     if (fits(range) && range.finite) {
-      counts_[static_cast<size_t>(zero)] += static_cast<uint64_t>(n - count);
+      counts_[zero] += static_cast<uint64_t>(n - count);
       return range;
     }
   }
@@ -266,9 +265,8 @@ void StreamingHistogram::merge(const StreamingHistogram& other) {
   make_room(other.min_, other.max_);
   // make_room's exponent is at least the other's: its grid is the one of a wider range.
   for (int64_t i = 0; i < kBins; ++i)
-    if (other.counts_[static_cast<size_t>(i)] != 0)
-      counts_[static_cast<size_t>(((other.first_ + i) >> (exponent_ - other.exponent_)) - first_)] +=
-          other.counts_[static_cast<size_t>(i)];
+    if (other.counts_[i] != 0)
+      counts_[((other.first_ + i) >> (exponent_ - other.exponent_)) - first_] += other.counts_[i];
 }
 
 uint64_t StreamingHistogram::count() const {

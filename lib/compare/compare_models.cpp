@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kMostModels = 26;
 
 const ir::Value& value_of(const ir::Graph& graph, ir::ValueId id) {
-  return graph.values[static_cast<size_t>(id)];
+  return ir::value_at(graph, id);
 }
 
 bool shapes_may_be_equal(const ir::Value& a, const ir::Value& b) {

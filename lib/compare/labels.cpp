@@ -154,7 +154,7 @@ void check_classes(const std::vector<std::optional<int64_t>>& labels, const std:
 }
 
 int64_t rank_of(std::span<const float> scores, int64_t label) {
-  const float own = scores[static_cast<size_t>(label)];
+  const float own = scores[label];
   if (std::isnan(own)) return static_cast<int64_t>(scores.size());
   int64_t rank = 0;
   for (size_t i = 0; i < scores.size(); ++i) {

@@ -18,7 +18,7 @@ using tflite::file::TensorId;
 constexpr size_t kPictureRank = 4;
 
 const tflite::file::Tensor& tensor_of(const TfliteModel& model, TensorId id) {
-  return model.file.graphs[0].tensors[static_cast<size_t>(id)];
+  return model.file.graphs[0].tensors[id];
 }
 
 // The signature's name of a tensor, which a converter keeps when it renames the tensors themselves.
@@ -52,10 +52,10 @@ bool may_be_equal(const ir::Value& value, const std::vector<int64_t>& dims) {
 const ir::Value* counterpart(const ir::Graph& like, const std::vector<ir::ValueId>& values,
                              const std::string& name, size_t index) {
   for (const ir::ValueId id : values) {
-    const ir::Value& value = like.values[static_cast<size_t>(id)];
+    const ir::Value& value = like.values[id];
     if (value.name == name) return &value;
   }
-  return index < values.size() ? &like.values[static_cast<size_t>(values[index])] : nullptr;
+  return index < values.size() ? &like.values[values[index]] : nullptr;
 }
 
 enum class Side { kInput, kOutput };
@@ -98,7 +98,7 @@ ir::ValueId add_port(TfliteModel& model, TensorId id, bool channels_last, const 
   const tflite::file::Tensor& tensor = tensor_of(model, id);
   const bool real = tflite::is_quantized_port(tensor.dtype) && !tensor.scales.empty();
   const ir::ValueId added = ir::add_value(model.graph, name, real ? ir::DType::kFloat : tensor.dtype);
-  ir::Value& value = model.graph.values[static_cast<size_t>(added)];
+  ir::Value& value = ir::value_at(model.graph, added);
   value.has_shape = true;
   value.dims = channels_last ? channels_first(tensor.shape) : tensor.shape;
   model.ports.push_back({id, channels_last});
@@ -203,7 +203,7 @@ class TfliteRunner : public run::ModelRunner {
   }
 
  private:
-  const TfliteModel::Port& port(ir::ValueId id) const { return model_.ports[static_cast<size_t>(id)]; }
+  const TfliteModel::Port& port(ir::ValueId id) const { return model_.ports[id]; }
 
   const TfliteModel& model_;
   std::vector<ir::ValueId> wanted_;

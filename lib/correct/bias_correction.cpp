@@ -36,8 +36,7 @@ std::vector<double> channel_means(std::span<const float> tensor, const quant::Ch
         for (int j = 0; j < 8; ++j) part[j] += x[i + j];
       for (; i < layout.inner; ++i) part[0] += x[i];
       x += layout.inner;
-      means[static_cast<size_t>(c)] +=
-          ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+      means[c] += ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
     }
   for (double& mean : means) mean /= static_cast<double>(layout.outer * layout.inner);
   return means;
@@ -68,7 +67,7 @@ void add_to_channels(std::span<float> tensor, const quant::ChannelLayout& layout
   for (int64_t o = 0; o < layout.outer; ++o)
     for (int64_t c = 0; c < layout.channels; ++c, x += layout.inner) {
       // Read once: it might lie in the tensor, for all the compiler knows.
-      const float shift = delta[static_cast<size_t>(c)];
+      const float shift = delta[c];
       for (int64_t i = 0; i < layout.inner; ++i) x[i] += shift;
     }
 }
@@ -85,15 +84,15 @@ std::vector<int64_t> spread(std::span<const int64_t> indices, int64_t count) {
   const int64_t size = static_cast<int64_t>(indices.size());
   count = std::min(count, size);
   std::vector<int64_t> some;
-  for (int64_t i = 0; i < count; ++i) some.push_back(indices[static_cast<size_t>(i * size / count)]);
+  for (int64_t i = 0; i < count; ++i) some.push_back(indices[i * size / count]);
   return some;
 }
 
 std::vector<Layer> correctable_layers(const ir::Graph& graph, const plan::QuantPlan& plan) {
   std::vector<Layer> layers;
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-    const plan::NodeDecision& decision = plan.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
+    const plan::NodeDecision& decision = plan.nodes[id];
     if (decision.compute == plan::Compute::kFloat || !decision.correct_bias ||
         !ir::weight_traits(graph, node))
       continue;
@@ -113,13 +112,12 @@ FloatMeans float_means(simulate::FloatModel& model, const std::vector<Layer>& la
   model.hook = [&](ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims) {
     const auto at = layer_at.find(value);
     if (at == layer_at.end()) return;
-    means.by_layer[at->second][static_cast<size_t>(slot)] =
-        channel_means(tensor, layout_of(dims, layers[at->second].axis));
+    means.by_layer[at->second][slot] = channel_means(tensor, layout_of(dims, layers[at->second].axis));
     const std::lock_guard<std::mutex> lock(mutex);
     means.largest = std::max(means.largest, static_cast<int64_t>(tensor.size()));
   };
   parallel_for(static_cast<int64_t>(indices.size()), threads,
-               [&](int64_t i, int) { model.runner->run(source.load(indices[static_cast<size_t>(i)]), i); });
+               [&](int64_t i, int) { model.runner->run(source.load(indices[i]), i); });
   model.hook = {};
   return means;
 }
@@ -135,7 +133,7 @@ BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector
   rows = spread(rows, std::clamp<int64_t>(fits, 1, static_cast<int64_t>(rows.size())));
   std::vector<Means> means(layers.size());
   for (size_t l = 0; l < layers.size(); ++l)
-    for (const int64_t row : rows) means[l].push_back(expected.by_layer[l][static_cast<size_t>(row)]);
+    for (const int64_t row : rows) means[l].push_back(expected.by_layer[l][row]);
 
   BiasDeltas deltas;
   LockStep steps(std::ssize(rows), threads);
@@ -147,14 +145,14 @@ BiasDeltas measure_bias_deltas(simulate::Simulator& simulator, const std::vector
     if (at == layer_at.end()) return;
     const Layer& layer = layers[at->second];
     const quant::ChannelLayout layout = layout_of(dims, layer.axis);
-    here[static_cast<size_t>(slot)] = channel_means(tensor, layout);
+    here[slot] = channel_means(tensor, layout);
     steps.meet(
         value, [] {}, [&] { deltas[layer.node] = mean_difference(here, means[at->second]); });
     add_to_channels(tensor, layout, deltas.at(layer.node));
   };
   steps.go([&](int64_t run) {
-    const int64_t row = rows[static_cast<size_t>(run)];
-    simulator.runner->run(source.load(expected.images[static_cast<size_t>(row)]), run);
+    const int64_t row = rows[run];
+    simulator.runner->run(source.load(expected.images[row]), run);
   });
   simulator.before = {};
   return deltas;
@@ -166,13 +164,13 @@ BiasDeltas deltas_by_float_means(const ir::Graph& graph, const ir::Graph& rounde
   BiasDeltas deltas;
   for (const Layer& layer : layers) {
     const auto before = ir::linear_at(graph, layer.node), after = ir::linear_at(rounded, layer.node);
-    const ir::ValueId x = graph.nodes[static_cast<size_t>(layer.node)].inputs[0];
+    const ir::ValueId x = ir::node_at(graph, layer.node).inputs[0];
     const auto input =
         std::find_if(inputs.begin(), inputs.end(), [&](const Layer& one) { return one.result == x; });
     if (!before || !after || input == inputs.end()) continue;
     ir::Channels mean(static_cast<size_t>(before->in_channels), 0.0);
     bool known = true;
-    for (const std::vector<double>& image : means.by_layer[static_cast<size_t>(input - inputs.begin())]) {
+    for (const std::vector<double>& image : means.by_layer[input - inputs.begin()]) {
       known = known && image.size() == mean.size();
       for (size_t c = 0; known && c < mean.size(); ++c)
         mean[c] += image[c] / static_cast<double>(means.images.size());

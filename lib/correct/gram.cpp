@@ -99,7 +99,7 @@ void add_panel(const Lines& left, const Lines& right, int64_t patches, int64_t f
       multiply(left.element(i), right.element(j), patches, sums);
       for (int64_t r = 0; r < std::min<int64_t>(kTall, left.count - i); ++r)
         for (int64_t c = 0; c < std::min<int64_t>(kWide, right.count - j); ++c)
-          sum[static_cast<size_t>((i + r) * right.count + j + c)] += static_cast<double>(sums[r * kWide + c]);
+          sum[(i + r) * right.count + j + c] += static_cast<double>(sums[r * kWide + c]);
     }
 }
 
@@ -116,7 +116,7 @@ void add_chunk(Chunk& chunk, int threads, Gram& gram) {
   add_sums(chunk.quantized, chunk.filled, gram.sum_quantized);
   add_sums(chunk.skip, chunk.filled, gram.sum_skip);
   for (int64_t i = 0; i < chunk.filled * chunk.lost.stride; ++i)
-    chunk.lost.patches[static_cast<size_t>(i)] -= chunk.quantized.patches[static_cast<size_t>(i)];
+    chunk.lost.patches[i] -= chunk.quantized.patches[i];
   const int64_t tiles = chunk.quantized.stride / kWide, of_skip = chunk.skip.stride / kWide;
   parallel_for(std::max(tiles, of_skip), threads, [&](int64_t tile, int) {
     if (tile < tiles) chunk.lost.stack(tile, chunk.filled);
@@ -222,9 +222,8 @@ std::vector<Gram> gather(const Windows& windows, std::span<const Pair> images, c
     grams[0] = gather_group(windows, images, samples, 0, options.threads);
     return grams;
   }
-  parallel_for(windows.groups, options.threads, [&](int64_t g, int) {
-    grams[static_cast<size_t>(g)] = gather_group(windows, images, samples, g, 1);
-  });
+  parallel_for(windows.groups, options.threads,
+               [&](int64_t g, int) { grams[g] = gather_group(windows, images, samples, g, 1); });
   return grams;
 }
 

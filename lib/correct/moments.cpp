@@ -72,7 +72,7 @@ void apply(std::span<float> tensor, const quant::ChannelLayout& layout, const Re
   float* x = tensor.data();
   for (int64_t o = 0; o < layout.outer; ++o)
     for (int64_t c = 0; c < layout.channels; ++c, x += layout.inner) {
-      const float gain = rescale.gain[static_cast<size_t>(c)], shift = rescale.shift[static_cast<size_t>(c)];
+      const float gain = rescale.gain[c], shift = rescale.shift[c];
       for (int64_t i = 0; i < layout.inner; ++i) x[i] = gain * x[i] + shift;
     }
 }
@@ -96,13 +96,12 @@ Rescales measure_rescales(simulate::Simulator& simulator, simulate::FloatModel& 
   model.hook = [&](ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims) {
     const auto at = layer_at.find(value);
     if (at == layer_at.end()) return;
-    wanted[at->second][static_cast<size_t>(slot)] = sums_of(tensor, layout_of(dims, layers[at->second].axis));
+    wanted[at->second][slot] = sums_of(tensor, layout_of(dims, layers[at->second].axis));
     const std::lock_guard<std::mutex> lock(mutex);
     largest = std::max(largest, static_cast<int64_t>(tensor.size()));
   };
   const auto images = static_cast<int64_t>(indices.size());
-  parallel_for(images, threads,
-               [&](int64_t i, int) { model.runner->run(source.load(indices[static_cast<size_t>(i)]), i); });
+  parallel_for(images, threads, [&](int64_t i, int) { model.runner->run(source.load(indices[i]), i); });
   model.hook = {};
 
   // About three tensors of the largest size are alive in a run.
@@ -118,7 +117,7 @@ Rescales measure_rescales(simulate::Simulator& simulator, simulate::FloatModel& 
     const quant::ChannelLayout layout = layout_of(dims, layer.axis);
     Sums own = sums_of(tensor, layout);
     step.meet(
-        static_cast<int64_t>(at->second), [&] { seen[static_cast<size_t>(slot)] = std::move(own); },
+        static_cast<int64_t>(at->second), [&] { seen[slot] = std::move(own); },
         [&] {
           std::vector<Sums> expected = wanted[at->second];
           expected.resize(static_cast<size_t>(runs));
@@ -126,7 +125,7 @@ Rescales measure_rescales(simulate::Simulator& simulator, simulate::FloatModel& 
         });
     apply(tensor, layout, rescales.at(layer.node));
   };
-  step.go([&](int64_t run) { simulator.runner->run(source.load(indices[static_cast<size_t>(run)]), run); });
+  step.go([&](int64_t run) { simulator.runner->run(source.load(indices[run]), run); });
   simulator.before = {};
   return rescales;
 }
@@ -136,7 +135,7 @@ BiasDeltas measure_input_shifts(simulate::Simulator& simulator, const plan::Quan
                                 std::span<const int64_t> indices, double threshold, int threads) {
   std::map<ir::ValueId, int> axis_of;  // of the layers' inputs
   for (const Layer& layer : layers) {
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(layer.node)];
+    const ir::Node& node = ir::node_at(model.graph, layer.node);
     axis_of[node.inputs[0]] = layer.axis;
   }
   using ByImage = std::map<ir::ValueId, std::vector<Sums>>;
@@ -148,20 +147,18 @@ BiasDeltas measure_input_shifts(simulate::Simulator& simulator, const plan::Quan
   const auto collect = [&](ByImage& sums) {
     return [&](ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims) {
       const auto at = axis_of.find(value);
-      if (at != axis_of.end())
-        sums.at(value)[static_cast<size_t>(slot)] = sums_of(tensor, layout_of(dims, at->second));
+      if (at != axis_of.end()) sums.at(value)[slot] = sums_of(tensor, layout_of(dims, at->second));
     };
   };
   simulator.before = collect(before);
   simulator.after = collect(after);
-  parallel_for(static_cast<int64_t>(indices.size()), threads, [&](int64_t i, int) {
-    simulator.runner->run(source.load(indices[static_cast<size_t>(i)]), i);
-  });
+  parallel_for(static_cast<int64_t>(indices.size()), threads,
+               [&](int64_t i, int) { simulator.runner->run(source.load(indices[i]), i); });
   simulator.before = simulator.after = {};
 
   BiasDeltas deltas;
   for (const Layer& layer : layers) {
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(layer.node)];
+    const ir::Node& node = ir::node_at(model.graph, layer.node);
     const auto linear = ir::linear_at(model.graph, layer.node);
     const ir::ValueId x = node.inputs[0];
     if (!linear || before.at(x).at(0).sum.size() != static_cast<size_t>(linear->in_channels) ||

@@ -61,7 +61,7 @@ void add(Key& key, const ir::Graph& graph) {
   key.add(graph.outputs);
   for (const std::string& function : graph.functions) key.add_bytes(function);
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     key.add_integers(id);
     key.add_bytes(node.op_type);
     key.add_bytes(node.domain);

@@ -16,7 +16,7 @@ std::vector<Layer> layers_of(const plan::QuantizedModel& model, const BiasDeltas
   std::vector<Layer> layers;
   for (const auto& [node, delta] : deltas) {
     const auto bias = ir::bias_place(model.graph, node);
-    layers.push_back({node, bias->result, ir::output_axis(model.graph.nodes[static_cast<size_t>(node)])});
+    layers.push_back({node, bias->result, ir::output_axis(ir::node_at(model.graph, node))});
   }
   return layers;
 }

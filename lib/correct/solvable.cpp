@@ -20,24 +20,23 @@ int64_t most_alive(const ir::Graph& graph) {
   int64_t alive = 0, most = 0;
   for (const ir::ValueId v : graph.inputs) alive += ir::elements(graph, v);
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     for (const ir::ValueId v : node.outputs) alive += ir::elements(graph, v);
     most = std::max(most, alive);
     for (const ir::ValueId v : node.inputs)
-      if (v != ir::kNone && !graph.values[static_cast<size_t>(v)].constant &&
-          --readers[static_cast<size_t>(v)] == 0)
+      if (v != ir::kNone && !ir::value_at(graph, v).constant && --readers[v] == 0)
         alive -= ir::elements(graph, v);
   }
   return most;
 }
 
 ir::ValueId skip_of(const ir::Graph& graph, ir::ValueId result) {
-  const ir::Value& value = graph.values[static_cast<size_t>(result)];
+  const ir::Value& value = ir::value_at(graph, result);
   if (value.consumers.size() != 1 || ir::is_output(graph, result)) return ir::kNone;
-  const ir::Node& node = graph.nodes[static_cast<size_t>(value.consumers[0])];
+  const ir::Node& node = ir::node_at(graph, value.consumers[0]);
   if (node.op_type != "Add" || node.inputs.size() != 2) return ir::kNone;
   const ir::ValueId other = node.inputs[node.inputs[0] == result ? 1 : 0];
-  return graph.values[static_cast<size_t>(other)].constant ? ir::kNone : other;
+  return ir::value_at(graph, other).constant ? ir::kNone : other;
 }
 
 // Of the integers that a kernel multiplies: values of a codebook have 8 bits, however few they are.
@@ -54,14 +53,14 @@ bool is_narrow(const quant::QuantParams& params) {
 std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narrow) {
   std::vector<Solvable> layers;
   for (const ir::NodeId id : ir::topological_order(model.graph)) {
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(model.graph, id);
     const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
-    const plan::NodeDecision& decision = model.plan.nodes[static_cast<size_t>(id)];
+    const plan::NodeDecision& decision = model.plan.nodes[id];
     if (!traits || decision.compute == plan::Compute::kFloat || !decision.correct_bias) continue;
     Solvable layer{id,
-                   node.inputs[static_cast<size_t>(traits->data_slot)],
+                   node.inputs[traits->data_slot],
                    node.outputs[0],
-                   node.inputs[static_cast<size_t>(traits->weight_slot)],
+                   node.inputs[traits->weight_slot],
                    ir::bias_place(model.graph, id),
                    {},
                    ir::output_channel_axis(model.graph, node),
@@ -72,7 +71,7 @@ std::vector<Solvable> solvable(const plan::QuantizedModel& model, bool only_narr
     if (weight == model.weights.end() || !windows || dynamic_bias ||
         (only_narrow && !is_narrow(weight->second.params)) ||
         (weight->second.params.block_size != 0 && windows->size > kLongestPatch) ||
-        model.graph.values[static_cast<size_t>(layer.weight)].consumers.size() != 1 ||
+        ir::value_at(model.graph, layer.weight).consumers.size() != 1 ||
         (weight->second.params.per_channel() && weight->second.params.axis != layer.axis))
       continue;
     layer.windows = *windows;
@@ -99,7 +98,7 @@ PassWork work_of_pass(const plan::QuantizedModel& model, const ir::Graph& sized)
   constexpr double kSweeps = 4;   // of size^2, by row
   PassWork work;
   for (const Solvable& layer : solvable(model, false)) {
-    const std::vector<int64_t>& dims = sized.values[static_cast<size_t>(layer.input)].dims;
+    const std::vector<int64_t>& dims = ir::value_at(sized, layer.input).dims;
     if (dims.empty() || *std::min_element(dims.begin(), dims.end()) <= 0) {
       work.products = std::numeric_limits<double>::infinity();
       continue;

@@ -32,12 +32,11 @@ struct Kernel {
 bool computes_in_integers(const tflite::Model& model, const Operator& op) {
   const auto is_float = [&](tflite::TensorId id) {
     if (id == tflite::kAbsent) return false;
-    const tflite::Type type = model.tensors[static_cast<size_t>(id)].type;
+    const tflite::Type type = model.tensors[id].type;
     return type == tflite::Type::kFloat32 || type == tflite::Type::kFloat16;
   };
   const bool rounds_at_run_time = std::ranges::any_of(op.inputs, [&](tflite::TensorId id) {
-    return id != tflite::kAbsent && model.tensors[static_cast<size_t>(id)].data &&
-           !model.tensors[static_cast<size_t>(id)].quantization.scales.empty();
+    return id != tflite::kAbsent && model.tensors[id].data && !model.tensors[id].quantization.scales.empty();
   });
   if (rounds_at_run_time && weight_of(op.op) == Weight::kWork) return true;
   return std::ranges::none_of(op.inputs, is_float) && std::ranges::none_of(op.outputs, is_float);
@@ -47,8 +46,7 @@ class Kernels {
  public:
   explicit Kernels(const tflite::Model& model) : model_(model) {
     for (const Operator& op : model.operators) {
-      for (const tflite::TensorId made : op.outputs)
-        makers_.emplace(model.tensors[static_cast<size_t>(made)].name, &op);
+      for (const tflite::TensorId made : op.outputs) makers_.emplace(model.tensors[made].name, &op);
       const Kernel kernel{op.node, op.op, weight_of(op.op), computes_in_integers(model, op)};
       const auto [place, first] = by_node_.try_emplace(op.node, kernel);
       if (first || kernel.weight < place->second.weight) continue;
@@ -62,7 +60,7 @@ class Kernels {
   const Kernel* of(const ir::Graph& graph, const ir::Node& node) const {
     if (const auto own = by_node_.find(node.name); own != by_node_.end()) return &own->second;
     for (const ir::ValueId v : node.outputs)
-      if (const Operator* op = v == ir::kNone ? nullptr : maker_of(graph.values[static_cast<size_t>(v)].name))
+      if (const Operator* op = v == ir::kNone ? nullptr : maker_of(ir::value_at(graph, v).name))
         return &by_node_.at(op->node);
     return nullptr;
   }
@@ -73,7 +71,7 @@ class Kernels {
     const auto found = makers_.find(value);
     const Operator* op = found == makers_.end() ? nullptr : found->second;
     while (op && weight_of(op->op) == Weight::kConversion) {
-      const auto before = makers_.find(model_.tensors[static_cast<size_t>(op->inputs[0])].name);
+      const auto before = makers_.find(model_.tensors[op->inputs[0]].name);
       if (before == makers_.end()) break;
       op = before->second;
     }
@@ -89,8 +87,8 @@ const Kernel* kernel_behind(const ir::Graph& graph, const ir::Node& node,
                             const std::vector<const Kernel*>& kernels) {
   for (const ir::ValueId v : node.outputs) {
     if (v == ir::kNone) continue;
-    for (const ir::NodeId reader : graph.values[static_cast<size_t>(v)].consumers)
-      if (const Kernel* kernel = kernels[static_cast<size_t>(reader)]) return kernel;
+    for (const ir::NodeId reader : ir::value_at(graph, v).consumers)
+      if (const Kernel* kernel = kernels[reader]) return kernel;
   }
   return nullptr;
 }
@@ -103,11 +101,11 @@ std::vector<proof::Verdict> verdicts_of(const ir::Graph& graph, const tflite::Mo
   std::vector<proof::Verdict> all(graph.nodes.size());
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
   for (auto id = order.rbegin(); id != order.rend(); ++id) {  // readers first: see kernel_behind()
-    const ir::Node& node = graph.nodes[static_cast<size_t>(*id)];
-    const Kernel*& kernel = kernels[static_cast<size_t>(*id)];
+    const ir::Node& node = ir::node_at(graph, *id);
+    const Kernel*& kernel = kernels[*id];
     kernel = found.of(graph, node);
     if (!kernel) kernel = kernel_behind(graph, node, kernels);
-    proof::Verdict& verdict = all[static_cast<size_t>(*id)];
+    proof::Verdict& verdict = all[*id];
     if (!kernel) {
       verdict = {true, true, "no operator of its own"};
       continue;

@@ -32,7 +32,7 @@ int64_t macs_of(const ir::Graph& graph) {
 size_t place_of(const ir::Graph& graph, const std::string& output) {
   return static_cast<size_t>(
       std::find_if(graph.outputs.begin(), graph.outputs.end(),
-                   [&](ir::ValueId v) { return graph.values[static_cast<size_t>(v)].name == output; }) -
+                   [&](ir::ValueId v) { return ir::value_at(graph, v).name == output; }) -
       graph.outputs.begin());
 }
 
@@ -93,8 +93,7 @@ OfItsSizes of_its_sizes(const ir::Graph& graph, const images::ImageSource& sourc
       if (!alike) found.inputs = std::move(inputs);
       alike = true;
     } else if (!found.taken) {
-      const ir::Value& input =
-          graph.values[static_cast<size_t>(graph.inputs[static_cast<size_t>(other.first - inputs.begin())])];
+      const ir::Value& input = ir::value_at(graph, graph.inputs[other.first - inputs.begin()]);
       found.taken = Problem{
           "sizes-taken", place,
           format(

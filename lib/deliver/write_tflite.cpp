@@ -51,8 +51,8 @@ std::vector<std::string> port_notes(const tflite::Model& model, const ir::Graph&
   const auto note = [&](const char* what, const std::vector<tflite::TensorId>& ports,
                         const std::vector<ir::ValueId>& values) {
     for (size_t i = 0; i < ports.size(); ++i) {
-      const tflite::Tensor& port = model.tensors[static_cast<size_t>(ports[i])];
-      const ir::Value& value = graph.values[static_cast<size_t>(values[i])];
+      const tflite::Tensor& port = model.tensors[ports[i]];
+      const ir::Value& value = ir::value_at(graph, values[i]);
       const std::vector<int64_t> shape(port.shape.begin(), port.shape.end());
       const auto differs = [](int64_t made, int64_t stated) { return stated >= 0 && made != stated; };
       const bool moved = shape.size() == 4 && value.dims.size() == 4 &&
@@ -137,7 +137,7 @@ plan::QuantizedModel with_any_parameters(const ir::Graph& graph, const plan::Qua
   std::set<ir::ValueId> sums;  // scale groups
   for (size_t v = 0; v < plan.values.size(); ++v) {
     const ir::NodeId maker = graph.values[v].producer;
-    if (maker != ir::kNone && ir::weight_traits(graph, graph.nodes[static_cast<size_t>(maker)]))
+    if (maker != ir::kNone && ir::weight_traits(graph, ir::node_at(graph, maker)))
       sums.insert(plan.values[v].scale_group);
   }
   for (plan::ValueDecision& value : model.plan.values)
@@ -161,7 +161,7 @@ namespace {
 std::string unpacked_note(const tflite::Model& model) {
   const auto unpacked = std::ranges::count_if(model.operators, [&](const tflite::Operator& op) {
     const bool convolution = op.op == tflite::Op::kConv2d || op.op == tflite::Op::kDepthwiseConv2d;
-    return convolution && model.tensors[static_cast<size_t>(op.inputs[1])].type == tflite::Type::kInt4;
+    return convolution && model.tensors[op.inputs[1]].type == tflite::Type::kInt4;
   });
   return unpacked == 0 ? ""
                        : format(
@@ -187,16 +187,15 @@ std::string padded_note(const plan::QuantizedModel& model, const tflite::Model& 
 void find_scalars(ir::Graph& graph, run::RunnerFactory& runners, const std::vector<ir::Tensor>& sample) {
   run::RunnerOptions options;
   for (const ir::NodeId id : ir::topological_order(graph))
-    for (const ir::ValueId v : graph.nodes[static_cast<size_t>(id)].outputs)
-      if (v != ir::kNone && !graph.values[static_cast<size_t>(v)].has_shape)
-        options.extra_outputs.push_back(v);
+    for (const ir::ValueId v : ir::node_at(graph, id).outputs)
+      if (v != ir::kNone && !ir::value_at(graph, v).has_shape) options.extra_outputs.push_back(v);
   if (options.extra_outputs.empty() || sample.size() != graph.inputs.size()) return;
   try {
     const std::vector<ir::Tensor> results = runners.make(graph, {}, options)->run(sample);
     for (size_t i = 0; i < options.extra_outputs.size(); ++i) {
       const ir::Tensor& one = results.at(graph.outputs.size() + i);
       if (one.dtype != ir::DType::kUndefined && one.dims.empty())
-        graph.values[static_cast<size_t>(options.extra_outputs[i])].has_shape = true;
+        ir::value_at(graph, options.extra_outputs[i]).has_shape = true;
     }
   } catch (const Error& error) {
     if (error.exit != Exit::kInput) throw;  // a made-up sample need not run: they stay unknown
@@ -207,7 +206,7 @@ void find_scalars(ir::Graph& graph, run::RunnerFactory& runners, const std::vect
 std::vector<bool> free_batches(const ir::Graph& graph, const std::vector<ir::Tensor>& sample) {
   std::vector<bool> free;
   for (size_t i = 0; i < graph.inputs.size() && i < sample.size(); ++i) {
-    free.push_back(leaves_batch_free(graph.values[static_cast<size_t>(graph.inputs[i])]));
+    free.push_back(leaves_batch_free(ir::value_at(graph, graph.inputs[i])));
     if (free.back() && (sample[i].dims.empty() || sample[i].dims[0] != 1)) return {};
   }
   return free;
@@ -216,9 +215,9 @@ std::vector<bool> free_batches(const ir::Graph& graph, const std::vector<ir::Ten
 // What batches the file takes, where the model leaves them free.
 std::vector<std::string> batch_notes(const tflite::Model& lowered, const ir::Graph& graph) {
   for (size_t i = 0; i < graph.inputs.size() && i < lowered.inputs.size(); ++i) {
-    const ir::Value& input = graph.values[static_cast<size_t>(graph.inputs[i])];
+    const ir::Value& input = ir::value_at(graph, graph.inputs[i]);
     if (!leaves_batch_free(input)) continue;
-    if (lowered.tensors[static_cast<size_t>(lowered.inputs[i])].batched)
+    if (lowered.tensors[lowered.inputs[i]].batched)
       return {"the .tflite begins with a batch of 1 and takes any other: resize_tensor_input() in LiteRT"};
     const std::string why =
         lowered.holds_batch.empty() ? "" : format(" ({} cannot follow another)", lowered.holds_batch);

@@ -21,7 +21,7 @@ struct Parts {
 void add_weights(const plan::QuantizedModel& model, Parts& all) {
   std::map<ir::ValueId, bool> seen;
   for (const ir::NodeId id : ir::topological_order(model.graph)) {
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(model.graph, id);
     simulate::Part part;
     int bits = 0;
     for (const ir::ValueId v : node.inputs) {
@@ -41,12 +41,12 @@ void add_weights(const plan::QuantizedModel& model, Parts& all) {
 void add_activations(const plan::QuantizedModel& model, Parts& all) {
   std::map<ir::ValueId, simulate::Part> groups;
   for (const ir::ValueId v : simulate::rounded_values(model.plan))
-    groups[model.plan.values[static_cast<size_t>(v)].scale_group].activations.push_back(v);
+    groups[model.plan.values[v].scale_group].activations.push_back(v);
   for (auto& [group, part] : groups) {
-    const ir::Value& first = model.graph.values[static_cast<size_t>(part.activations.front())];
+    const ir::Value& first = ir::value_at(model.graph, part.activations.front());
     const bool made = first.producer != ir::kNone;
-    const ir::Node* maker = made ? &model.graph.nodes[static_cast<size_t>(first.producer)] : nullptr;
-    const int bits = model.plan.values[static_cast<size_t>(part.activations.front())].params.bits;
+    const ir::Node* maker = made ? &ir::node_at(model.graph, first.producer) : nullptr;
+    const int bits = model.plan.values[part.activations.front()].params.bits;
     all.rows.push_back(
         {made ? maker->name : first.name, made ? maker->op_type : "Input", "activation", bits, 0, 0});
     all.parts.push_back(std::move(part));

@@ -44,15 +44,14 @@ std::string edit(const std::vector<std::string>& names, const std::string& actio
 }
 
 const ir::Node* maker_of(const ir::Graph& graph, ir::ValueId v) {
-  const ir::NodeId id = graph.values[static_cast<size_t>(v)].producer;
-  return id == ir::kNone ? nullptr : &graph.nodes[static_cast<size_t>(id)];
+  const ir::NodeId id = ir::value_at(graph, v).producer;
+  return id == ir::kNone ? nullptr : &ir::node_at(graph, id);
 }
 
 // Rounded values by scale group.
 std::map<ir::ValueId, std::vector<ir::ValueId>> groups_of(const plan::QuantPlan& plan) {
   std::map<ir::ValueId, std::vector<ir::ValueId>> groups;
-  for (const ir::ValueId v : simulate::rounded_values(plan))
-    groups[plan.values[static_cast<size_t>(v)].scale_group].push_back(v);
+  for (const ir::ValueId v : simulate::rounded_values(plan)) groups[plan.values[v].scale_group].push_back(v);
   return groups;
 }
 
@@ -78,7 +77,7 @@ double db_with(const HintScene& scene, const Change& change) {
 
 void put(Table& table, const std::vector<ir::ValueId>& values,
          const std::optional<quant::QuantParams>& params) {
-  for (const ir::ValueId v : values) table[static_cast<size_t>(v)] = params;
+  for (const ir::ValueId v : values) table[v] = params;
 }
 
 // --- outliers ------------------------------------------------------------------------------------
@@ -168,8 +167,7 @@ void negative_lobes(const HintScene& scene, std::vector<Hint>& hints) {
   for (const auto& [group, members] : groups_of(scene.best.model.plan)) {
     const auto seen = scene.stats.find(members.front());
     const ir::Node* node = node_of(scene.graph, members);
-    const quant::QuantParams& params =
-        scene.best.model.plan.values[static_cast<size_t>(members.front())].params;
+    const quant::QuantParams& params = scene.best.model.plan.values[members.front()].params;
     if (seen == scene.stats.end() || !node || members.size() > 1) continue;
     const double low = seen->second.min, high = quant::range_max(params);
     const bool lobe = low < 0 && -low <= kSmallLobe * high;
@@ -199,16 +197,15 @@ void unbalanced_concats(const HintScene& scene, std::vector<Hint>& hints) {
   integer.resize(scene.graph.nodes.size());
   for (const select::UnlikeConcat& concat :
        select::unlike_concats(scene.graph, scene.target, scene.stats, integer)) {
-    const ir::Node& node = scene.graph.nodes[static_cast<size_t>(concat.node)];
+    const ir::Node& node = ir::node_at(scene.graph, concat.node);
     std::vector<std::string> names;
-    for (const ir::NodeId id : concat.may_float)
-      names.push_back(scene.graph.nodes[static_cast<size_t>(id)].name);
+    for (const ir::NodeId id : concat.may_float) names.push_back(ir::node_at(scene.graph, id).name);
     if (names.empty()) continue;
     const double before = scene.best.fidelity.worst_db();
     const double db = db_with(scene, [&](Table& table) {
       for (const ir::NodeId id : concat.may_float)
-        for (const ir::ValueId v : scene.graph.nodes[static_cast<size_t>(id)].outputs)
-          if (v != ir::kNone) table[static_cast<size_t>(v)].reset();
+        for (const ir::ValueId v : ir::node_at(scene.graph, id).outputs)
+          if (v != ir::kNone) table[v].reset();
     });
     if (db < before + kWorthTelling) continue;
     hints.push_back(
@@ -248,8 +245,7 @@ std::vector<double> sketch(const images::ImageSource& source, int64_t image) {
   if (inputs.empty() || inputs[0].dtype != ir::DType::kFloat) return values;
   const std::span<const float> x = inputs[0].as<float>();
   for (int64_t i = 0; i < kPlaces && !x.empty(); ++i)
-    values.push_back(
-        static_cast<double>(x[static_cast<size_t>(i * static_cast<int64_t>(x.size()) / kPlaces)]));
+    values.push_back(static_cast<double>(x[i * static_cast<int64_t>(x.size()) / kPlaces]));
   return values;
 }
 
@@ -362,10 +358,10 @@ void starved_last_layer(const HintScene& scene, std::vector<Hint>& hints) {
   const ir::Node* last = nullptr;
   ir::ValueId weight = ir::kNone;
   for (const ir::NodeId id : ir::topological_order(model.graph)) {
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(model.graph, id);
     if (const ir::WeightTraits* traits = ir::weight_traits(model.graph, node)) {
       last = &node;
-      weight = node.inputs[static_cast<size_t>(traits->weight_slot)];
+      weight = node.inputs[traits->weight_slot];
     }
   }
   const auto stored = model.weights.find(weight);
@@ -382,7 +378,7 @@ void starved_last_layer(const HintScene& scene, std::vector<Hint>& hints) {
   std::vector<std::string> names;
   for (const simulate::Judged& judged : scene.answers.judged) {
     const ir::Node* maker = maker_of(scene.graph, judged.value);
-    if (!maker || !scene.best.simulator->table[static_cast<size_t>(judged.value)]) continue;
+    if (!maker || !scene.best.simulator->table[judged.value]) continue;
     outputs.push_back(judged.value);
     if (std::find(names.begin(), names.end(), maker->name) == names.end()) names.push_back(maker->name);
   }

@@ -66,23 +66,22 @@ std::vector<int> regions_of(const PlacementScene& scene, const std::vector<bool>
   };
   int count = 0;
   for (const ir::NodeId first : ir::topological_order(scene.graph)) {
-    if (!may(static_cast<size_t>(first)) || region[static_cast<size_t>(first)] >= 0) continue;
+    if (!may(static_cast<size_t>(first)) || region[first] >= 0) continue;
     std::vector<ir::NodeId> open{first};
-    region[static_cast<size_t>(first)] = count;
+    region[first] = count;
     const auto visit = [&](ir::NodeId other) {
-      if (other == ir::kNone || !may(static_cast<size_t>(other)) || region[static_cast<size_t>(other)] >= 0)
-        return;
-      region[static_cast<size_t>(other)] = count;
+      if (other == ir::kNone || !may(static_cast<size_t>(other)) || region[other] >= 0) return;
+      region[other] = count;
       open.push_back(other);
     };
     while (!open.empty()) {
-      const ir::Node& node = scene.graph.nodes[static_cast<size_t>(open.back())];
+      const ir::Node& node = ir::node_at(scene.graph, open.back());
       open.pop_back();
       for (const ir::ValueId v : node.inputs)
-        if (v != ir::kNone) visit(scene.graph.values[static_cast<size_t>(v)].producer);
+        if (v != ir::kNone) visit(ir::value_at(scene.graph, v).producer);
       for (const ir::ValueId v : node.outputs)
         if (v != ir::kNone)
-          for (const ir::NodeId reader : scene.graph.values[static_cast<size_t>(v)].consumers) visit(reader);
+          for (const ir::NodeId reader : ir::value_at(scene.graph, v).consumers) visit(reader);
     }
     ++count;
   }
@@ -95,10 +94,10 @@ std::vector<std::vector<ir::NodeId>> members_of_regions(const PlacementScene& sc
   const std::vector<int> region = regions_of(scene, now, on);
   std::vector<std::vector<ir::NodeId>> members;
   for (const ir::NodeId id : ir::topological_order(scene.graph)) {
-    const int number = region[static_cast<size_t>(id)];
+    const int number = region[id];
     if (number < 0) continue;
     if (static_cast<size_t>(number) >= members.size()) members.resize(static_cast<size_t>(number) + 1);
-    members[static_cast<size_t>(number)].push_back(id);
+    members[number].push_back(id);
   }
   return members;
 }
@@ -112,9 +111,9 @@ std::string least_gain(const PlacementScene& scene, const std::vector<bool>& now
     std::vector<bool> without = now;
     std::vector<std::string> ruled;
     for (const ir::NodeId id : nodes) {
-      without[static_cast<size_t>(id)] = false;
-      if (scene.capabilities[static_cast<size_t>(id)].ability == Ability::kInteger)
-        ruled.push_back(scene.graph.nodes[static_cast<size_t>(id)].name);
+      without[id] = false;
+      if (scene.capabilities[id].ability == Ability::kInteger)
+        ruled.push_back(ir::node_at(scene.graph, id).name);
     }
     const double gain = time_ratio(scene, without).value_or(0) - time;
     if (ruled.empty() || gain >= least) continue;
@@ -133,12 +132,12 @@ std::string least_gain(const PlacementScene& scene, const std::vector<bool>& now
 
 // Where the search for a placement had all of the nodes on integers once.
 bool were_probed(const Placed& placed, const std::vector<ir::NodeId>& nodes) {
-  return placed.noise && std::all_of(nodes.begin(), nodes.end(),
-                                     [&](ir::NodeId id) { return placed.probed[static_cast<size_t>(id)]; });
+  return placed.noise &&
+         std::all_of(nodes.begin(), nodes.end(), [&](ir::NodeId id) { return placed.probed[id]; });
 }
 
 std::vector<bool> with_nodes(std::vector<bool> integer, const std::vector<ir::NodeId>& nodes) {
-  for (const ir::NodeId id : nodes) integer[static_cast<size_t>(id)] = true;
+  for (const ir::NodeId id : nodes) integer[id] = true;
   return integer;
 }
 
@@ -150,12 +149,10 @@ std::vector<std::vector<ir::ValueId>> rounded_in(const ir::Graph& graph, const p
   for (size_t r = 0; r < regions.size(); ++r) {
     std::set<ir::ValueId> found;
     for (const ir::NodeId id : regions[r]) {
-      const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+      const ir::Node& node = ir::node_at(graph, id);
       for (const auto* list : {&node.inputs, &node.outputs})
         for (const ir::ValueId v : *list)
-          if (v != ir::kNone && then.values[static_cast<size_t>(v)].quantized &&
-              !now.values[static_cast<size_t>(v)].quantized)
-            found.insert(v);
+          if (v != ir::kNone && then.values[v].quantized && !now.values[v].quantized) found.insert(v);
     }
     rounded[r].assign(found.begin(), found.end());
   }
@@ -236,9 +233,8 @@ Behind behind_by_noise(const PlacementScene& scene, const Placed& placed, const 
   for (size_t g = 0; g < placed.noise->values.size(); ++g) {
     const ir::ValueId v = placed.noise->values[g];
     if (!select::is_rounded(scene.graph, v, now)) continue;
-    const ir::Value& value = scene.graph.values[static_cast<size_t>(v)];
-    const std::string node =
-        value.producer == ir::kNone ? "" : scene.graph.nodes[static_cast<size_t>(value.producer)].name;
+    const ir::Value& value = ir::value_at(scene.graph, v);
+    const std::string node = value.producer == ir::kNone ? "" : ir::node_at(scene.graph, value.producer).name;
     parts.push_back({placed.noise->ratios[g][worst] / total,
                      node.empty() ? format("the input '{}'", value.name) : format("'{}'", node), node});
   }

@@ -39,8 +39,7 @@ void draw(const plan::Histogram& histogram, report::OutputValues& values) {
   values.first = static_cast<double>(start) * values.width;
   values.bars.assign(static_cast<size_t>(bar_of(last, joined) - start + 1), 0);
   for (int64_t bin = first; bin <= last; ++bin)
-    values.bars[static_cast<size_t>(bar_of(bin, joined) - start)] +=
-        histogram.counts[static_cast<size_t>(bin - first)];
+    values.bars[bar_of(bin, joined) - start] += histogram.counts[bin - first];
 }
 
 report::OutputValues output_values(const quant::QuantParams& params, const plan::TensorStats* stats) {
@@ -88,7 +87,7 @@ std::optional<report::WeightValues> weights_of(const plan::QuantizedModel& model
   for (const ir::ValueId v : node.inputs) {
     const auto weight = v == ir::kNone ? model.weights.end() : model.weights.find(v);
     if (weight == model.weights.end()) continue;
-    const ir::Tensor& constant = *model.graph.values[static_cast<size_t>(v)].constant;
+    const ir::Tensor& constant = *ir::value_at(model.graph, v).constant;
     if (constant.dtype != ir::DType::kFloat || constant.size() == 0) continue;
     if (largest && constant.size() <= largest->size()) continue;
     largest = &constant;
@@ -118,13 +117,13 @@ void describe_values(report::Report& report, const plan::QuantizedModel& model,
   std::map<std::string, report::NodeRow*> rows;
   for (report::NodeRow& row : report.nodes) rows[row.node] = &row;
   for (const ir::NodeId id : ir::topological_order(model.graph)) {
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(model.graph, id);
     const auto row = rows.find(node.name);
     if (row == rows.end()) continue;
     row->second->weights = weights_of(model, node);
     for (const ir::ValueId v : node.outputs) {
       if (v == ir::kNone || row->second->values) continue;
-      const plan::ValueDecision& decision = model.plan.values[static_cast<size_t>(v)];
+      const plan::ValueDecision& decision = model.plan.values[v];
       if (!decision.quantized || decision.params.scales.empty()) continue;
       const auto found = stats.find(v);
       row->second->values = output_values(decision.params, found == stats.end() ? nullptr : &found->second);
@@ -144,7 +143,7 @@ void warn_of_cut_off(report::Report& report, const ir::Graph& graph, const plan:
     const plan::ValueDecision& decision = plan.values[value];
     if (seen.count == 0 || !decision.quantized || decision.params.scales.size() != 1) continue;
     const ir::NodeId maker = graph.values[value].producer;
-    const ir::Node* node = maker == ir::kNone ? nullptr : &graph.nodes[static_cast<size_t>(maker)];
+    const ir::Node* node = maker == ir::kNone ? nullptr : &ir::node_at(graph, maker);
     const target::OpRule rule =
         node ? target::rule_for(target, ir::rule_name(graph, *node), node->domain) : target::OpRule();
     if (rule.kind == target::OpKind::kMove) continue;  // told of what it moves

@@ -117,7 +117,7 @@ std::string fill(const Picture& part, const Preprocess& p, Layout layout, const 
   std::string bytes(static_cast<size_t>(g.width * g.height * count) * sizeof(T), '\0');
   T* const out = reinterpret_cast<T*>(bytes.data());
   for (int64_t c = 0; c < count; ++c) {
-    const Channel& channel = channels[static_cast<size_t>(c)];
+    const Channel& channel = channels[c];
     std::array<T, 256> values;
     std::transform(channel.values.begin(), channel.values.end(), values.begin(), cast<T>);
     T* const plane = out + (planar ? c * g.width * g.height : c);

@@ -18,8 +18,7 @@ class Bytes {
   uint32_t number(int64_t at, int count) const {
     if (at < 0 || at + count > std::ssize(bytes_)) throw BadPicture("the file is truncated");
     uint32_t value = 0;
-    for (int i = 0; i < count; ++i)
-      value |= uint32_t{static_cast<unsigned char>(bytes_[static_cast<size_t>(at + i)])} << (8 * i);
+    for (int i = 0; i < count; ++i) value |= uint32_t{static_cast<unsigned char>(bytes_[at + i])} << (8 * i);
     return value;
   }
   const uint8_t* run(int64_t at, int64_t count) const {
@@ -111,7 +110,7 @@ void read_masked(const Header& header, const Bytes& bytes, int64_t at, int64_t c
   const int size = static_cast<int>(header.bits / 8);
   for (int64_t x = 0; x < header.width; ++x, out += channels) {
     const uint32_t pixel = bytes.number(at + x * size, size);
-    for (int64_t c = 0; c < channels; ++c) out[c] = field(pixel, header.masks[static_cast<size_t>(c)]);
+    for (int64_t c = 0; c < channels; ++c) out[c] = field(pixel, header.masks[c]);
   }
 }
 

@@ -90,7 +90,7 @@ Picture decode_pnm(std::string_view bytes) {
                                         : data[2 * i] * 256 + data[2 * i + 1];
     if (header.plain && value > header.largest)
       throw BadPicture(format("value {} is above the largest, {}", value, header.largest));
-    picture.pixels[static_cast<size_t>(i)] = stretched[static_cast<size_t>(std::min(value, header.largest))];
+    picture.pixels[i] = stretched[std::min(value, header.largest)];
   }
   return picture;
 }

@@ -45,10 +45,10 @@ class FolderSource : public ImageSource {
   std::optional<PictureAt> picture() const override { return picture_; }
   std::string description() const override { return description_; }
   int64_t size() const override { return std::ssize(items_); }
-  std::string name(int64_t index) const override { return items_[static_cast<size_t>(index)].name; }
+  std::string name(int64_t index) const override { return items_[index].name; }
   std::vector<ir::Tensor> load(int64_t index) const override {
     try {
-      return load_(items_[static_cast<size_t>(index)]);
+      return load_(items_[index]);
     } catch (const Error& error) {
       if (error.exit != Exit::kInput) throw;
       throw_all(error);
@@ -315,8 +315,8 @@ struct Checked {
 std::vector<Checked> check_all(const Listing& listing, const Steps& steps, const SourceOptions& options) {
   std::vector<Checked> checked(listing.items.size());
   parallel_for(std::ssize(listing.items), std::max(1, options.threads), [&](int64_t index, int) {
-    const Item& item = listing.items[static_cast<size_t>(index)];
-    Checked& result = checked[static_cast<size_t>(index)];
+    const Item& item = listing.items[index];
+    Checked& result = checked[index];
     try {
       result.finding = steps.check(item);
       if (options.skip_bad && result.finding.wrong_size.empty()) steps.load(item);

@@ -21,8 +21,7 @@ void KeptPictures::offer(const std::string& name, const Fitted& fitted) {
   const Picture& picture = fitted.pixels;
   const auto size = std::ssize(picture.pixels);
   if (bytes_ + size > most_) return;
-  if (!block_)
-    block_.reset(new uint8_t[static_cast<size_t>(most_)]);  // left as it is: no page of it is touched
+  if (!block_) block_.reset(new uint8_t[most_]);  // left as it is: no page of it is touched
   std::copy(picture.pixels.begin(), picture.pixels.end(), block_.get() + bytes_);
   kept_[name] = {{{picture.width, picture.height, picture.channels, {}}, fitted.geometry}, bytes_, size};
   bytes_ += size;

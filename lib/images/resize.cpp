@@ -61,12 +61,12 @@ Taps pillow_taps(int64_t in, int64_t out, int64_t from, int64_t count, Interpola
     for (int64_t k = first; k < end; ++k) {
       const double x = (static_cast<double>(k) - center + 0.5) * shrink;
       const double weight = is_cubic ? cubic(x, -0.5) : triangle(x);
-      exact[static_cast<size_t>(k - first)] = weight;
+      exact[k - first] = weight;
       sum += weight;
     }
     int32_t* weights = taps.weights.data() + i * taps.stride;
     for (int64_t k = 0; k < end - first; ++k) {
-      const double weight = exact[static_cast<size_t>(k)];
+      const double weight = exact[k];
       weights[k] = fixed_point(sum != 0 ? weight / sum : weight, kPillowBits);
     }
     taps.first.push_back(first);
@@ -115,9 +115,9 @@ void across(const uint8_t* in, int64_t stride, int64_t rows, const Taps& taps, M
   for (int64_t y = 0; y < rows; ++y, in += stride) {
     for (int64_t x = 0; x < width; ++x, out += Channels) {
       const int32_t* weights = taps.of(x);
-      const uint8_t* pixel = in + taps.first[static_cast<size_t>(x)] * Channels;
+      const uint8_t* pixel = in + taps.first[x] * Channels;
       int32_t sums[Channels] = {};
-      for (int64_t k = 0; k < taps.count[static_cast<size_t>(x)]; ++k, pixel += Channels) {
+      for (int64_t k = 0; k < taps.count[x]; ++k, pixel += Channels) {
         for (int64_t c = 0; c < Channels; ++c) sums[c] += pixel[c] * weights[k];
       }
       for (int64_t c = 0; c < Channels; ++c) {
@@ -144,12 +144,12 @@ void down(const Middle* in, int64_t stride, int64_t length, const Taps& taps, ui
   for (int64_t y = 0; y < std::ssize(taps.first); ++y, out += length) {
     std::fill(sums.begin(), sums.end(), 0);
     const int32_t* weights = taps.of(y);
-    const Middle* row = in + taps.first[static_cast<size_t>(y)] * stride;
-    for (int64_t k = 0; k < taps.count[static_cast<size_t>(y)]; ++k, row += stride) {
+    const Middle* row = in + taps.first[y] * stride;
+    for (int64_t k = 0; k < taps.count[y]; ++k, row += stride) {
       const int32_t weight = weights[k];
-      for (int64_t i = 0; i < length; ++i) sums[static_cast<size_t>(i)] += row[i] * weight;
+      for (int64_t i = 0; i < length; ++i) sums[i] += row[i] * weight;
     }
-    for (int64_t i = 0; i < length; ++i) out[i] = round_off(sums[static_cast<size_t>(i)]);
+    for (int64_t i = 0; i < length; ++i) out[i] = round_off(sums[i]);
   }
 }
 
@@ -209,7 +209,7 @@ std::vector<int64_t> nearest_positions(int64_t in, int64_t out, bool as_pillow) 
   double walked = scale * 0.5;
   for (int64_t i = 0; i < out; ++i, walked += scale) {
     const double at = as_pillow ? walked : static_cast<double>(i) * scale;
-    positions[static_cast<size_t>(i)] = std::min(static_cast<int64_t>(at), in - 1);
+    positions[i] = std::min(static_cast<int64_t>(at), in - 1);
   }
   return positions;
 }
@@ -220,10 +220,10 @@ Picture resize_nearest(const Picture& in, int64_t width, int64_t height, const W
   const std::vector<int64_t> rows = nearest_positions(in.height, height, as_pillow);
   Picture out = make_picture(window.width, window.height, in.channels);
   for (int64_t y = 0; y < window.height; ++y) {
-    const uint8_t* from = in.row(rows[static_cast<size_t>(window.top + y)]);
+    const uint8_t* from = in.row(rows[window.top + y]);
     uint8_t* to = out.row(y);
     for (int64_t x = 0; x < window.width; ++x, to += in.channels) {
-      std::copy_n(from + columns[static_cast<size_t>(window.left + x)] * in.channels, in.channels, to);
+      std::copy_n(from + columns[window.left + x] * in.channels, in.channels, to);
     }
   }
   return out;

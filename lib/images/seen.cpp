@@ -44,7 +44,7 @@ std::optional<Picture> as_seen(const ir::Tensor& tensor, const Preprocess& prepr
       const size_t from = static_cast<size_t>(planes ? c * pixels + i : i * channels + c);
       const float value = tensor.dtype == ir::DType::kUint8 ? static_cast<float>(tensor.as<uint8_t>()[from])
                                                             : tensor.as<float>()[from];
-      picture.pixels[static_cast<size_t>(i * channels + to)] = to_pixel(value * std + mean);
+      picture.pixels[i * channels + to] = to_pixel(value * std + mean);
     }
   }
   return shrink(picture, largest_side);

@@ -108,7 +108,7 @@ std::optional<Dims> full_pads(const Graph& graph, const Node& pad, size_t rank) 
   for (size_t i = 0; i < axes->size(); ++i) {
     const int64_t axis = axes->at(i) < 0 ? axes->at(i) + static_cast<int64_t>(rank) : axes->at(i);
     if (axis < 0 || axis >= static_cast<int64_t>(rank)) return std::nullopt;
-    pads[static_cast<size_t>(axis)] = listed->at(i);
+    pads[axis] = listed->at(i);
     pads[static_cast<size_t>(axis) + rank] = listed->at(i + axes->size());
   }
   return pads;

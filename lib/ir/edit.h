@@ -14,19 +14,6 @@ namespace qc::ir {
 
 using Dims = std::vector<int64_t>;
 
-inline const Value& value_at(const Graph& graph, ValueId id) {
-  return graph.values[static_cast<size_t>(id)];
-}
-inline Value& value_at(Graph& graph, ValueId id) {
-  return graph.values[static_cast<size_t>(id)];
-}
-inline const Node& node_at(const Graph& graph, NodeId id) {
-  return graph.nodes[static_cast<size_t>(id)];
-}
-inline Node& node_at(Graph& graph, NodeId id) {
-  return graph.nodes[static_cast<size_t>(id)];
-}
-
 // --- looking
 // ---------------------------------------------------------------------------------------------------
 /// Read by name inside an opaque body.

@@ -17,12 +17,12 @@ namespace {
 }
 
 void link_consumer(Graph& graph, ValueId value, NodeId node) {
-  if (value != kNone) graph.values[static_cast<size_t>(value)].consumers.push_back(node);
+  if (value != kNone) value_at(graph, value).consumers.push_back(node);
 }
 
 void unlink_consumer(Graph& graph, ValueId value, NodeId node) {
   if (value == kNone) return;
-  auto& consumers = graph.values[static_cast<size_t>(value)].consumers;
+  auto& consumers = value_at(graph, value).consumers;
   const auto it = std::find(consumers.begin(), consumers.end(), node);
   if (it != consumers.end()) consumers.erase(it);
 }
@@ -97,16 +97,14 @@ std::vector<NodeId> topological_order(const Graph& graph) {
   std::vector<int> waiting(graph.nodes.size(), 0);
   std::priority_queue<NodeId, std::vector<NodeId>, std::greater<>> ready;
   size_t live = 0;
-  const auto produced = [&](ValueId v) {
-    return v != kNone && graph.values[static_cast<size_t>(v)].producer != kNone;
-  };
+  const auto produced = [&](ValueId v) { return v != kNone && value_at(graph, v).producer != kNone; };
   for (NodeId id = 0; id < static_cast<NodeId>(graph.nodes.size()); ++id) {
-    const Node& node = graph.nodes[static_cast<size_t>(id)];
+    const Node& node = node_at(graph, id);
     if (node.erased) continue;
     ++live;
-    for (const ValueId v : node.inputs) waiting[static_cast<size_t>(id)] += produced(v);
-    for (const ValueId v : node.captures) waiting[static_cast<size_t>(id)] += produced(v);
-    if (waiting[static_cast<size_t>(id)] == 0) ready.push(id);
+    for (const ValueId v : node.inputs) waiting[id] += produced(v);
+    for (const ValueId v : node.captures) waiting[id] += produced(v);
+    if (waiting[id] == 0) ready.push(id);
   }
   std::vector<NodeId> order;
   order.reserve(live);
@@ -114,10 +112,10 @@ std::vector<NodeId> topological_order(const Graph& graph) {
     const NodeId id = ready.top();
     ready.pop();
     order.push_back(id);
-    for (const ValueId out : graph.nodes[static_cast<size_t>(id)].outputs) {
+    for (const ValueId out : node_at(graph, id).outputs) {
       if (out == kNone) continue;
-      for (const NodeId consumer : graph.values[static_cast<size_t>(out)].consumers)
-        if (--waiting[static_cast<size_t>(consumer)] == 0) ready.push(consumer);
+      for (const NodeId consumer : value_at(graph, out).consumers)
+        if (--waiting[consumer] == 0) ready.push(consumer);
     }
   }
   if (order.size() != live)
@@ -146,13 +144,13 @@ std::vector<int64_t> ints_attribute(const Node& node, std::string_view name, std
 
 const Tensor* constant_input(const Graph& graph, const Node& node, size_t slot) {
   if (slot >= node.inputs.size() || node.inputs[slot] == kNone) return nullptr;
-  const auto& constant = graph.values[static_cast<size_t>(node.inputs[slot])].constant;
+  const auto& constant = value_at(graph, node.inputs[slot]).constant;
   return constant ? &*constant : nullptr;
 }
 
 std::optional<double> scalar_constant(const Graph& graph, ValueId value) {
   if (value == kNone) return std::nullopt;
-  const auto& constant = graph.values[static_cast<size_t>(value)].constant;
+  const auto& constant = value_at(graph, value).constant;
   if (!constant || constant->size() != 1 || !constant->bytes) return std::nullopt;
   switch (constant->dtype) {
     case DType::kFloat:
@@ -206,7 +204,7 @@ ValueId add_value(Graph& graph, std::string_view wanted_name, DType dtype) {
 
 ValueId add_constant(Graph& graph, std::string_view wanted_name, Tensor tensor) {
   const ValueId id = add_value(graph, wanted_name, tensor.dtype);
-  Value& value = graph.values[static_cast<size_t>(id)];
+  Value& value = value_at(graph, id);
   value.has_shape = true;
   value.dims = tensor.dims;
   value.constant = std::move(tensor);
@@ -219,13 +217,13 @@ NodeId add_node(Graph& graph, Node node) {
   for (const ValueId v : node.inputs) link_consumer(graph, v, id);
   for (const ValueId v : node.captures) link_consumer(graph, v, id);
   for (const ValueId v : node.outputs)
-    if (v != kNone) graph.values[static_cast<size_t>(v)].producer = id;
+    if (v != kNone) value_at(graph, v).producer = id;
   graph.nodes.push_back(std::move(node));
   return id;
 }
 
 void set_input(Graph& graph, NodeId id, size_t slot, ValueId value) {
-  Node& node = graph.nodes[static_cast<size_t>(id)];
+  Node& node = node_at(graph, id);
   if (slot >= node.inputs.size()) node.inputs.resize(slot + 1, kNone);
   unlink_consumer(graph, node.inputs[slot], id);
   node.inputs[slot] = value;
@@ -233,18 +231,18 @@ void set_input(Graph& graph, NodeId id, size_t slot, ValueId value) {
 }
 
 void set_output(Graph& graph, NodeId id, size_t slot, ValueId value) {
-  Node& node = graph.nodes[static_cast<size_t>(id)];
+  Node& node = node_at(graph, id);
   if (slot >= node.outputs.size()) node.outputs.resize(slot + 1, kNone);
-  if (node.outputs[slot] != kNone) graph.values[static_cast<size_t>(node.outputs[slot])].producer = kNone;
+  if (node.outputs[slot] != kNone) value_at(graph, node.outputs[slot]).producer = kNone;
   node.outputs[slot] = value;
-  if (value != kNone) graph.values[static_cast<size_t>(value)].producer = id;
+  if (value != kNone) value_at(graph, value).producer = id;
 }
 
 bool replace_uses(Graph& graph, ValueId from, ValueId to, bool outputs) {
   bool all = true;
-  const std::vector<NodeId> consumers = graph.values[static_cast<size_t>(from)].consumers;
+  const std::vector<NodeId> consumers = value_at(graph, from).consumers;
   for (const NodeId id : consumers) {
-    const Node& node = graph.nodes[static_cast<size_t>(id)];
+    const Node& node = node_at(graph, id);
     for (size_t slot = 0; slot < node.inputs.size(); ++slot)
       if (node.inputs[slot] == from) set_input(graph, id, slot, to);
     all = all && std::find(node.captures.begin(), node.captures.end(), from) == node.captures.end();
@@ -254,12 +252,11 @@ bool replace_uses(Graph& graph, ValueId from, ValueId to, bool outputs) {
 }
 
 void erase_node(Graph& graph, NodeId id) {
-  Node& node = graph.nodes[static_cast<size_t>(id)];
+  Node& node = node_at(graph, id);
   for (const ValueId v : node.inputs) unlink_consumer(graph, v, id);
   for (const ValueId v : node.captures) unlink_consumer(graph, v, id);
   for (const ValueId v : node.outputs)
-    if (v != kNone && graph.values[static_cast<size_t>(v)].producer == id)
-      graph.values[static_cast<size_t>(v)].producer = kNone;
+    if (v != kNone && value_at(graph, v).producer == id) value_at(graph, v).producer = kNone;
   node.erased = true;
 }
 
@@ -279,9 +276,9 @@ void remove_attribute(Node& node, std::string_view name) {
 void remove_dead(Graph& graph) {
   std::vector<NodeId> order = topological_order(graph);
   for (auto it = order.rbegin(); it != order.rend(); ++it) {
-    const Node& node = graph.nodes[static_cast<size_t>(*it)];
+    const Node& node = node_at(graph, *it);
     const bool read = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId v) {
-      return v != kNone && (!graph.values[static_cast<size_t>(v)].consumers.empty() || is_output(graph, v));
+      return v != kNone && (!value_at(graph, v).consumers.empty() || is_output(graph, v));
     });
     if (!read) erase_node(graph, *it);
   }
@@ -296,21 +293,20 @@ void verify(const Graph& graph) {
   std::vector<std::vector<NodeId>> consumers(graph.values.size());
   std::unordered_set<std::string> names;
   for (NodeId id = 0; id < static_cast<NodeId>(graph.nodes.size()); ++id) {
-    const Node& node = graph.nodes[static_cast<size_t>(id)];
+    const Node& node = node_at(graph, id);
     if (node.erased) continue;
     if (!names.insert(node.name).second) broken("node '" + node.name + "'", "two nodes have this name");
     for (const auto* list : {&node.inputs, &node.captures})
       for (const ValueId v : *list) {
         if (v == kNone) continue;
         if (!valid(v)) broken("node '" + node.name + "'", "an input id is out of range");
-        consumers[static_cast<size_t>(v)].push_back(id);
+        consumers[v].push_back(id);
       }
     for (const ValueId v : node.outputs) {
       if (v == kNone) continue;
       if (!valid(v)) broken("node '" + node.name + "'", "an output id is out of range");
-      if (graph.values[static_cast<size_t>(v)].producer != id)
-        broken("value '" + graph.values[static_cast<size_t>(v)].name + "'",
-               "its producer is not the node that lists it");
+      if (value_at(graph, v).producer != id)
+        broken("value '" + value_at(graph, v).name + "'", "its producer is not the node that lists it");
     }
   }
   names.clear();
@@ -321,7 +317,7 @@ void verify(const Graph& graph) {
     std::sort(listed.begin(), listed.end());
     if (listed != consumers[v])
       broken("value '" + value.name + "'", "its consumer list does not match the nodes");
-    if (value.producer != kNone && graph.nodes[static_cast<size_t>(value.producer)].erased)
+    if (value.producer != kNone && node_at(graph, value.producer).erased)
       broken("value '" + value.name + "'", "its producer is erased");
     if (value.producer != kNone && value.constant)
       broken("value '" + value.name + "'", "it is a constant and has a producer");
@@ -331,7 +327,7 @@ void verify(const Graph& graph) {
   }
   for (const ValueId v : graph.outputs) {
     if (!valid(v)) broken("graph outputs", "an id is out of range");
-    const Value& value = graph.values[static_cast<size_t>(v)];
+    const Value& value = value_at(graph, v);
     if (value.producer == kNone && !value.constant && !is_input(graph, v))
       broken("output '" + value.name + "'", "nothing produces it");
   }
@@ -352,13 +348,13 @@ std::string dump(const Graph& graph) {
   std::string text = format("graph {} opset {}\n", graph.name, opset(graph));
   const auto show = [&](ValueId v) -> std::string {
     if (v == kNone) return "-";
-    const Value& value = graph.values[static_cast<size_t>(v)];
+    const Value& value = value_at(graph, v);
     return format("{}:{}{}{}", value.name, value.constant ? "const " : "", name_of(value.dtype),
                   show_dims(value));
   };
   for (const ValueId v : graph.inputs) text += "input  " + show(v) + "\n";
   for (const NodeId id : topological_order(graph)) {
-    const Node& node = graph.nodes[static_cast<size_t>(id)];
+    const Node& node = node_at(graph, id);
     std::vector<std::string> ins, outs, attributes;
     for (const ValueId v : node.inputs) ins.push_back(show(v));
     for (const ValueId v : node.outputs) outs.push_back(show(v));

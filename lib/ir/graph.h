@@ -83,6 +83,20 @@ struct Graph {
       extra;  // serialized ModelProto of fields we have no place for (training, annotations, newer ONNX)
 };
 
+/// What an id stands for. kNone stands for nothing and must not be asked for.
+inline const Value& value_at(const Graph& graph, ValueId id) {
+  return graph.values[id];
+}
+inline Value& value_at(Graph& graph, ValueId id) {
+  return graph.values[id];
+}
+inline const Node& node_at(const Graph& graph, NodeId id) {
+  return graph.nodes[id];
+}
+inline Node& node_at(Graph& graph, NodeId id) {
+  return graph.nodes[id];
+}
+
 /// Version of the standard domain (0 if the graph imports none).
 int64_t opset(const Graph& graph);
 void set_opset(Graph& graph, int64_t version);

@@ -73,8 +73,8 @@ Channels ranges_by(const Graph& graph, const Linear& linear, int64_t channels, i
   const auto numbers = weight.as<float>();
   Channels ranges(static_cast<size_t>(channels), 0.0);
   for_each_weight(node, weight, [&](size_t i, Position at) {
-    double& range = ranges[static_cast<size_t>(at.*own)];
-    range = std::max(range, std::abs(numbers[i] * scale[static_cast<size_t>(at.*other)]));
+    double& range = ranges[at.*own];
+    range = std::max(range, std::abs(numbers[i] * scale[at.*other]));
   });
   return ranges;
 }
@@ -135,7 +135,7 @@ std::optional<Channels> channel_constant(const Graph& graph, ValueId value, int6
   if (rank < 0 ? own_rank > 1 : own_rank > rank) return std::nullopt;
   const int64_t from_end = axis < 0 ? -axis : rank - axis;  // 1: the last axis
   for (int64_t i = 0; i < own_rank; ++i)
-    if (constant->dims[static_cast<size_t>(i)] != 1 && own_rank - i != from_end) return std::nullopt;
+    if (constant->dims[i] != 1 && own_rank - i != from_end) return std::nullopt;
   const auto numbers = constant->as<float>();
   if (size == 1) return Channels(static_cast<size_t>(channels), numbers[0]);
   return Channels(numbers.begin(), numbers.end());
@@ -161,9 +161,8 @@ bool fold_behind(Graph& graph, const Linear& linear, const Channels& scale, cons
   const Tensor& weight = *constant_input(graph, node, 1);
   const auto old = weight.as<float>();
   std::vector<float> weights(old.size());
-  for_each_weight(node, weight, [&](size_t i, Position at) {
-    weights[i] = static_cast<float>(old[i] * scale[static_cast<size_t>(at.out)]);
-  });
+  for_each_weight(node, weight,
+                  [&](size_t i, Position at) { weights[i] = static_cast<float>(old[i] * scale[at.out]); });
   Channels bias = bias_of(graph, linear);
   for (size_t c = 0; c < bias.size(); ++c) bias[c] = bias[c] * scale[c] + shift[c];
   return store(graph, linear, weights, bias);
@@ -176,8 +175,8 @@ bool fold_before(Graph& graph, const Linear& linear, const Channels& scale, cons
   std::vector<float> weights(old.size());
   Channels bias = bias_of(graph, linear);
   for_each_weight(node, weight, [&](size_t i, Position at) {
-    weights[i] = static_cast<float>(old[i] * scale[static_cast<size_t>(at.in)]);
-    bias[static_cast<size_t>(at.out)] += old[i] * shift[static_cast<size_t>(at.in)];
+    weights[i] = static_cast<float>(old[i] * scale[at.in]);
+    bias[at.out] += old[i] * shift[at.in];
   });
   return store(graph, linear, weights, bias);
 }
@@ -196,7 +195,7 @@ Channels input_powers(const Graph& graph, const Linear& linear) {
   const auto numbers = weight.as<float>();
   Channels powers(static_cast<size_t>(linear.in_channels), 0.0);
   for_each_weight(node, weight, [&](size_t i, Position at) {
-    powers[static_cast<size_t>(at.in)] += static_cast<double>(numbers[i]) * static_cast<double>(numbers[i]);
+    powers[at.in] += static_cast<double>(numbers[i]) * static_cast<double>(numbers[i]);
   });
   return powers;
 }
@@ -207,7 +206,7 @@ Channels weighted_sums(const Graph& graph, const Linear& linear, const Channels&
   const auto numbers = weight.as<float>();
   Channels sums(static_cast<size_t>(linear.out_channels), 0.0);
   for_each_weight(node, weight, [&](size_t i, Position at) {
-    sums[static_cast<size_t>(at.out)] += static_cast<double>(numbers[i]) * input[static_cast<size_t>(at.in)];
+    sums[at.out] += static_cast<double>(numbers[i]) * input[at.in];
   });
   return sums;
 }

@@ -41,7 +41,7 @@ int output_axis(const Node& node) {
 }
 
 std::optional<BiasPlace> bias_place(const Graph& graph, NodeId id) {
-  const Node& node = graph.nodes[static_cast<size_t>(id)];
+  const Node& node = node_at(graph, id);
   const ValueId out = node.outputs[0];
   if (node.op_type != "MatMul") {
     const bool has = node.inputs.size() > 2 && node.inputs[2] != kNone;
@@ -49,10 +49,10 @@ std::optional<BiasPlace> bias_place(const Graph& graph, NodeId id) {
     if (has && (!bias || bias->dims.size() != 1)) return std::nullopt;
     return BiasPlace{id, has ? 2 : kNone, out};
   }
-  const Value& value = graph.values[static_cast<size_t>(out)];
+  const Value& value = value_at(graph, out);
   if (value.consumers.size() != 1 || is_output(graph, out)) return std::nullopt;
   const NodeId reader = value.consumers[0];
-  const Node& add = graph.nodes[static_cast<size_t>(reader)];
+  const Node& add = node_at(graph, reader);
   if (!standard_op(add, "Add")) return std::nullopt;
   const Tensor* weight = constant_input(graph, node, 1);
   for (const int slot : {0, 1}) {
@@ -65,7 +65,7 @@ std::optional<BiasPlace> bias_place(const Graph& graph, NodeId id) {
 }
 
 NodeId bias_add(const Graph& graph, NodeId id) {
-  const Node& node = graph.nodes[static_cast<size_t>(id)];
+  const Node& node = node_at(graph, id);
   if (node.erased || !standard_op(node, "MatMul") || !weight_traits(graph, node) ||
       constant_input(graph, node, 1)->dims.size() != 2)
     return kNone;
@@ -76,18 +76,18 @@ NodeId bias_add(const Graph& graph, NodeId id) {
 bool is_narrow_softmax(const Graph& graph, const Node& node) {
   constexpr int64_t kMostClasses = 8, kManyPlaces = 256;
   if (!standard_op(node, "Softmax")) return false;
-  const std::vector<int64_t>& dims = graph.values[static_cast<size_t>(node.inputs[0])].dims;
+  const std::vector<int64_t>& dims = value_at(graph, node.inputs[0]).dims;
   const auto rank = std::ssize(dims);
   int64_t axis = int_attribute(node, "axis", -1);
   if (axis < 0) axis += rank;
   if (axis < 0 || axis >= rank) return false;
-  const int64_t classes = dims[static_cast<size_t>(axis)];
+  const int64_t classes = dims[axis];
   return classes > 1 && classes <= kMostClasses && elements(graph, node.inputs[0]) / classes >= kManyPlaces;
 }
 
 int64_t elements(const Graph& graph, ValueId id) {
   if (id == kNone) return 0;
-  const Value& value = graph.values[static_cast<size_t>(id)];
+  const Value& value = value_at(graph, id);
   if (value.constant) return value.constant->size();
   if (!value.has_shape) return 0;
   int64_t count = 1;
@@ -108,7 +108,7 @@ int64_t macs(const Graph& graph, const Node& node) {
   const WeightTraits* traits = weight_traits(graph, node);
   if (!traits) {
     if (!standard_op(node, "MatMul") || node.inputs.size() < 2) return 0;
-    const Value& a = graph.values[static_cast<size_t>(node.inputs[0])];
+    const Value& a = value_at(graph, node.inputs[0]);
     return a.has_shape && !a.dims.empty()
                ? elements(graph, node.outputs[0]) * std::max<int64_t>(1, a.dims.back())
                : 0;
@@ -116,7 +116,7 @@ int64_t macs(const Graph& graph, const Node& node) {
   const Tensor& weight = *constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
   if (node.op_type == "ConvTranspose")  // every input element meets the weights of its channel
     return elements(graph, node.inputs[0]) * (weight.size() / std::max<int64_t>(1, weight.dims[0]));
-  const int64_t channels = weight.dims[static_cast<size_t>(output_channel_axis(graph, node))];
+  const int64_t channels = weight.dims[output_channel_axis(graph, node)];
   return elements(graph, node.outputs[0]) * (weight.size() / std::max<int64_t>(1, channels));
 }
 

@@ -25,8 +25,8 @@ Made made_by(const Node& node, const std::vector<Made>& made) {
   Made all{node.captures.empty() && !has_grid(node)};
   for (const ValueId in : node.inputs) {
     if (in == kNone) continue;
-    all.from_constants = all.from_constants && made[static_cast<size_t>(in)].from_constants;
-    all.from_narrow = all.from_narrow || made[static_cast<size_t>(in)].from_narrow;
+    all.from_constants = all.from_constants && made[in].from_constants;
+    all.from_narrow = all.from_narrow || made[in].from_narrow;
   }
   return all;
 }
@@ -41,7 +41,7 @@ std::vector<Made> made_of(const Graph& graph) {
   for (const NodeId id : topological_order(graph)) {
     const Made all = made_by(node_at(graph, id), made);
     for (const ValueId out : node_at(graph, id).outputs)
-      if (out != kNone) made[static_cast<size_t>(out)] = all;
+      if (out != kNone) made[out] = all;
   }
   return made;
 }

@@ -123,10 +123,10 @@ Reach looked_at(const ir::Graph& graph, run::RunnerFactory& runners, int64_t run
   Reach reach{std::vector<float>(count, kInfinite), margin};
   const auto look = [&](ValueId v) {
     if (!is_float32(graph, v) || ir::value_at(graph, v).constant) return;
-    reach.largest[static_cast<size_t>(v)] = 0;
+    reach.largest[v] = 0;
     taps.push_back({v,
                     [&seen, v](int64_t slot, std::span<const float> tensor, std::span<const int64_t>) {
-                      float& most = seen[static_cast<size_t>(slot)][static_cast<size_t>(v)];
+                      float& most = seen[slot][v];
                       for (const float x : tensor)
                         most = std::isnan(x) ? kInfinite : std::max(most, std::fabs(x));
                     },
@@ -134,7 +134,7 @@ Reach looked_at(const ir::Graph& graph, run::RunnerFactory& runners, int64_t run
   };
   for (const ValueId v : graph.inputs) look(v);
   for (const NodeId id : ir::topological_order(graph))
-    for (const ValueId v : graph.nodes[static_cast<size_t>(id)].outputs) look(v);
+    for (const ValueId v : ir::node_at(graph, id).outputs) look(v);
   const auto runner = runners.make(graph, std::move(taps), {});
   parallel_for(runs, threads, [&](int64_t i, int worker) { runner->run(load(i), worker); });
   for (const std::vector<float>& one : seen)
@@ -164,7 +164,7 @@ class Chooser {
 
   /// Called in topological order, since what an op can yield bounds what is moved on from it.
   HalfChoice choose(NodeId id, DType type) {
-    const Node& node = graph_.nodes[static_cast<size_t>(id)];
+    const Node& node = ir::node_at(graph_, id);
     const HalfOp* op = op_of(node);
     if (op) bound_results(node, *op);
     const bool floats = std::any_of(node.outputs.begin(), node.outputs.end(),
@@ -173,8 +173,7 @@ class Chooser {
     const bool divides = node.op_type == "Div" && !ir::constant_input(graph_, node, 1);
     if (!op || divides || !node.captures.empty())
       return {false, "its results turn on small differences or large sums"};
-    if (model_.plan.nodes[static_cast<size_t>(id)].compute != Compute::kFloat)
-      return {false, "its weights are integers"};
+    if (model_.plan.nodes[id].compute != Compute::kFloat) return {false, "its weights are integers"};
     for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
       const std::string why = why_not(node, slot, type);
       if (!why.empty()) return {false, why};
@@ -190,7 +189,7 @@ class Chooser {
   }
 
  private:
-  float& far(ValueId v) { return far_[static_cast<size_t>(v)]; }
+  float& far(ValueId v) { return far_[v]; }
 
   std::string too_far(ValueId v) {
     return std::isinf(far(v)) ? format("'{}' has infinite values", ir::value_at(graph_, v).name)
@@ -251,7 +250,7 @@ bool has_constants(const ir::Graph& graph, const Node& node) {
 
 // Is a node that makes or reads one of the node's values on 16 bits?
 bool touches_half(const ir::Graph& graph, const Node& node, const std::vector<HalfChoice>& choices) {
-  const auto half = [&](NodeId id) { return id != kNone && choices[static_cast<size_t>(id)].half; };
+  const auto half = [&](NodeId id) { return id != kNone && choices[id].half; };
   for (const ValueId v : node.inputs)
     if (is_float32(graph, v) && half(ir::value_at(graph, v).producer)) return true;
   for (const ValueId v : node.outputs) {
@@ -283,24 +282,22 @@ class Speller {
       if (chosen(id) && !of_type(id)) round_results(id);
     for (const NodeId id : order)
       if (of_type(id))
-        for (const ValueId v : graph_.nodes[static_cast<size_t>(id)].outputs)
-          if (is_float32(graph_, v)) made_[static_cast<size_t>(v)] = type_of(id);
+        for (const ValueId v : ir::node_at(graph_, id).outputs)
+          if (is_float32(graph_, v)) made_[v] = type_of(id);
     const size_t count = graph_.values.size();
     for (size_t v = 0; v < count; ++v) settle(static_cast<ValueId>(v));
   }
 
  private:
-  bool chosen(NodeId id) const {
-    return static_cast<size_t>(id) < choices_.size() && choices_[static_cast<size_t>(id)].half;
-  }
-  DType type_of(NodeId id) const { return types_[static_cast<size_t>(id)]; }
+  bool chosen(NodeId id) const { return static_cast<size_t>(id) < choices_.size() && choices_[id].half; }
+  DType type_of(NodeId id) const { return types_[id]; }
   // The node itself is of the type; otherwise it computes in float32.
   bool of_type(NodeId id) const {
     if (!chosen(id)) return false;
-    const HalfOp* op = op_of(graph_.nodes[static_cast<size_t>(id)]);
+    const HalfOp* op = op_of(ir::node_at(graph_, id));
     return type_of(id) == DType::kFloat16 || op->kind == Kind::kMoves;
   }
-  DType& made(ValueId v) { return made_[static_cast<size_t>(v)]; }
+  DType& made(ValueId v) { return made_[v]; }
 
   ValueId add_value(const std::string& name, DType type, ValueId like) {
     const ValueId v = ir::add_value(graph_, name, type);
@@ -319,13 +316,13 @@ class Speller {
     const NodeId id = ir::add_node(graph_, std::move(node));
     ir::set_output(graph_, id, 0, to);
     model_.plan.nodes.resize(graph_.nodes.size());
-    model_.plan.nodes[static_cast<size_t>(id)].reason = plan::Reason::kNotFloat;
+    model_.plan.nodes[id].reason = plan::Reason::kNotFloat;
   }
 
   // The producer of `v` makes a new value instead, of which `v` is the Cast.
   ValueId make_aside(ValueId v, DType type) {
     const NodeId producer = ir::value_at(graph_, v).producer;
-    const std::vector<ValueId>& outputs = graph_.nodes[static_cast<size_t>(producer)].outputs;
+    const std::vector<ValueId>& outputs = ir::node_at(graph_, producer).outputs;
     const auto slot = static_cast<size_t>(std::find(outputs.begin(), outputs.end(), v) - outputs.begin());
     const ValueId aside = add_value(ir::value_at(graph_, v).name + suffix(type), type, v);
     ir::set_output(graph_, producer, slot, aside);
@@ -338,7 +335,7 @@ class Speller {
 
   // What a node computes in float32 is seen rounded by all that read it.
   void round_results(NodeId id) {
-    const std::vector<ValueId> outputs = graph_.nodes[static_cast<size_t>(id)].outputs;
+    const std::vector<ValueId> outputs = ir::node_at(graph_, id).outputs;
     for (const ValueId v : outputs) {
       if (!is_float32(graph_, v)) continue;
       add_cast(make_aside(v, DType::kFloat), v, type_of(id));
@@ -355,7 +352,7 @@ class Speller {
     std::vector<NodeId> readers = ir::value_at(graph_, v).consumers;
     readers.erase(std::unique(readers.begin(), readers.end()), readers.end());
     for (const NodeId id : readers) {
-      const Node& node = graph_.nodes[static_cast<size_t>(id)];
+      const Node& node = ir::node_at(graph_, id);
       captured = captured || std::find(node.captures.begin(), node.captures.end(), v) != node.captures.end();
       for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
         if (node.inputs[slot] != v) continue;
@@ -376,7 +373,7 @@ class Speller {
       twin = make_aside(v, made(v));
       add_cast(twin, v, stated);
     }
-    graph_.values[static_cast<size_t>(v)].dtype = stated;
+    ir::value_at(graph_, v).dtype = stated;
     if (others.empty()) return;
     if (twin == kNone) {
       twin = add_value(ir::value_at(graph_, v).name + suffix(other), other, v);
@@ -387,7 +384,7 @@ class Speller {
 
   // The type of the value that keeps the name.
   DType type_stated(ValueId v, DType type, bool read_as_float) {
-    const bool rounded = model_.plan.values[static_cast<size_t>(v)].quantized;
+    const bool rounded = model_.plan.values[v].quantized;
     const bool input = ir::is_input(graph_, v);
     if (input || ir::is_output(graph_, v)) {
       const DType stated = rounded ? DType::kFloat : ends_;
@@ -404,8 +401,8 @@ class Speller {
     const ir::Tensor half = ir::make_tensor(
         type, quant::narrow_bytes(constant.as<float>(), type == DType::kBfloat16), constant.dims);
     if (!others && !ir::is_output(graph_, v)) {
-      graph_.values[static_cast<size_t>(v)].constant = half;
-      graph_.values[static_cast<size_t>(v)].dtype = type;
+      ir::value_at(graph_, v).constant = half;
+      ir::value_at(graph_, v).dtype = type;
       return;
     }
     const ValueId twin = ir::add_constant(graph_, ir::value_at(graph_, v).name + suffix(type), half);
@@ -427,7 +424,7 @@ class Speller {
 
 Reach reach_on_images(const ir::Graph& graph, run::RunnerFactory& runners, const images::ImageSource& source,
                       std::span<const int64_t> images, int threads) {
-  const auto load = [&](int64_t i) { return source.load(images[static_cast<size_t>(i)]); };
+  const auto load = [&](int64_t i) { return source.load(images[i]); };
   return looked_at(graph, runners, static_cast<int64_t>(images.size()), load, threads, kImageMargin);
 }
 
@@ -443,13 +440,12 @@ std::vector<HalfChoice> half_choices(const plan::QuantizedModel& model, std::spa
   std::vector<HalfChoice> choices(graph.nodes.size());
   Chooser chooser(model, reach);
   const std::vector<NodeId> order = ir::topological_order(graph);
-  for (const NodeId id : order)
-    choices[static_cast<size_t>(id)] = chooser.choose(id, types[static_cast<size_t>(id)]);
+  for (const NodeId id : order) choices[id] = chooser.choose(id, types[id]);
   for (bool changed = true; changed;) {
     changed = false;
     for (const NodeId id : order) {
-      HalfChoice& choice = choices[static_cast<size_t>(id)];
-      const Node& node = graph.nodes[static_cast<size_t>(id)];
+      HalfChoice& choice = choices[id];
+      const Node& node = ir::node_at(graph, id);
       if (!choice.half || has_constants(graph, node) || touches_half(graph, node, choices)) continue;
       choice = {false, "it stands between nodes in float32"};
       changed = true;

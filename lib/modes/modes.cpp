@@ -68,7 +68,7 @@ bool integer_weights(Mode mode) {
 }
 
 const ir::Value& value_of(const ir::Graph& graph, ir::ValueId v) {
-  return graph.values[static_cast<size_t>(v)];
+  return ir::value_at(graph, v);
 }
 
 // --- constants of 16 bits -------------------------------------------------------------------------
@@ -81,7 +81,7 @@ bool fits_float16(const ir::Tensor& tensor) {
 bool read_by_name(const ir::Graph& graph, ir::ValueId v) {
   const std::vector<ir::NodeId>& readers = value_of(graph, v).consumers;
   return ir::is_output(graph, v) || std::any_of(readers.begin(), readers.end(), [&](ir::NodeId id) {
-           const auto& captures = graph.nodes[static_cast<size_t>(id)].captures;
+           const auto& captures = ir::node_at(graph, id).captures;
            return std::find(captures.begin(), captures.end(), v) != captures.end();
          });
 }
@@ -105,10 +105,10 @@ std::optional<ir::DType> narrow_type(const config::CoreConfig& config,
 // The same bytes as integers with a scale for each output channel.
 plan::QuantizedModel in_fixed_point(plan::QuantizedModel model) {
   for (const ir::NodeId id : ir::topological_order(model.graph)) {
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(model.graph, id);
     const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
     if (!traits) continue;
-    const ir::ValueId v = node.inputs[static_cast<size_t>(traits->weight_slot)];
+    const ir::ValueId v = node.inputs[traits->weight_slot];
     const auto narrow = model.narrow.find(v);
     if (narrow == model.narrow.end() || narrow->second != ir::DType::kFloat16) continue;
     model.weights[v] =
@@ -142,13 +142,13 @@ std::vector<config::NodeSettings> with_weight_only(const ir::Graph& graph, const
   constexpr int kBlockBits = 4;
   const config::WeightOnly& wanted = config.weight_only;
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     const ir::WeightTraits* traits = ir::weight_traits(graph, node);
     if (!traits || mode_of(config, rules, id) != Mode::kWeightOnly) continue;
     const ir::Tensor& weight = *ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
     const quant::ChannelLayout layout =
         quant::channel_layout(weight.dims, ir::output_channel_axis(graph, node));
-    config::NodeSettings& settings = rules[static_cast<size_t>(id)];
+    config::NodeSettings& settings = rules[id];
     const int64_t length = layout.outer * layout.inner;
     if (!settings.weights_block_size && length > wanted.block_size)
       settings.weights_block_size = static_cast<int>(wanted.block_size);
@@ -167,11 +167,10 @@ void keep_out_of_plan(const ir::Graph& graph, const config::CoreConfig& config,
   using select::Ability;
   for (const ir::NodeId id : ir::topological_order(graph)) {
     Mode mode = mode_of(config, rules, id);
-    select::Capability& c = capabilities[static_cast<size_t>(id)];
+    select::Capability& c = capabilities[id];
     if (c.ability == Ability::kFollows) {
-      const ir::NodeId producer = value_of(graph, graph.nodes[static_cast<size_t>(id)].inputs[0]).producer;
-      if (capabilities[static_cast<size_t>(producer)].ability == Ability::kFloatOnly)
-        mode = mode_of(config, rules, producer);
+      const ir::NodeId producer = value_of(graph, ir::node_at(graph, id).inputs[0]).producer;
+      if (capabilities[producer].ability == Ability::kFloatOnly) mode = mode_of(config, rules, producer);
     }
     if (mode == Mode::kStatic || c.ability == Ability::kFloatOnly) continue;
     c.ability = Ability::kFloatOnly;
@@ -239,8 +238,7 @@ std::vector<std::string> narrow_activations(const config::CoreConfig& config,
   if (reach.largest.empty()) return {};
   const ir::Graph& graph = model.graph;
   std::vector<ir::DType> types(graph.nodes.size(), ir::DType::kUndefined);
-  for (const ir::NodeId id : ir::topological_order(graph))
-    types[static_cast<size_t>(id)] = type_of(mode_of(config, rules, id));
+  for (const ir::NodeId id : ir::topological_order(graph)) types[id] = type_of(mode_of(config, rules, id));
   const std::vector<HalfChoice> choices = half_choices(model, types, reach);
   plan::QuantizedModel half = model;
   spell_half(choices, types, config.float16.keep_io_types, half);
@@ -249,13 +247,12 @@ std::vector<std::string> narrow_activations(const config::CoreConfig& config,
   int64_t chosen = 0;
   std::map<std::string, std::vector<std::string>> left;  // reason -> nodes
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const HalfChoice& choice = choices[static_cast<size_t>(id)];
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const HalfChoice& choice = choices[id];
+    const ir::Node& node = ir::node_at(graph, id);
     chosen += choice.half;
     if (!choice.why.empty()) left[choice.why].push_back(format("{} ({})", node.name, node.op_type));
-    if (choice.half) half.plan.nodes[static_cast<size_t>(id)].detail += ", with activations of 16 bits";
-    if (!choice.why.empty())
-      half.plan.nodes[static_cast<size_t>(id)].detail += format(", activations in float32: {}", choice.why);
+    if (choice.half) half.plan.nodes[id].detail += ", with activations of 16 bits";
+    if (!choice.why.empty()) half.plan.nodes[id].detail += format(", activations in float32: {}", choice.why);
   }
   std::vector<std::string> notes{format(
       "{} nodes compute on activations of 16 bits ({:.1f} dB), for processors with arithmetic for them. "
@@ -316,8 +313,8 @@ std::vector<std::string> dynamic_notes(const config::CoreConfig& config,
   std::map<std::string, std::vector<std::string>> left;  // reason -> nodes
   for (const ir::NodeId id : ir::topological_order(graph)) {
     if (static_cast<size_t>(id) >= choices.size()) continue;
-    const select::DynamicChoice& choice = choices[static_cast<size_t>(id)];
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const select::DynamicChoice& choice = choices[id];
+    const ir::Node& node = ir::node_at(graph, id);
     dynamic += choice.dynamic;
     if (choice.dynamic || choice.why.empty()) continue;
     const bool by_cost = choice.why.starts_with("by the target's costs");
@@ -342,7 +339,7 @@ std::vector<std::string> bound_products(const std::vector<select::DynamicChoice>
     const ir::Node& node = model.graph.nodes[n];
     const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
     if (n >= choices.size() || !choices[n].dynamic || !traits) continue;
-    const ir::ValueId v = node.inputs[static_cast<size_t>(traits->weight_slot)];
+    const ir::ValueId v = node.inputs[traits->weight_slot];
     const auto stored = model.weights.find(v);
     if (stored == model.weights.end()) continue;
     const ir::Tensor& weight = *value_of(model.graph, v).constant;
@@ -436,8 +433,7 @@ plan::QuantizedModel stored_by_mode(const ModeScene& scene, plan::QuantizedModel
   std::vector<ir::NodeId> operands, weights;
   for (const ir::NodeId id : ir::topological_order(model.graph)) {
     const Mode mode = mode_of(config, rules, id);
-    const bool at_run_time =
-        static_cast<size_t>(id) < choices.size() && choices[static_cast<size_t>(id)].dynamic;
+    const bool at_run_time = static_cast<size_t>(id) < choices.size() && choices[id].dynamic;
     if (integer_weights(mode) && !at_run_time) operands.push_back(id);
     if (mode == Mode::kWeightOnly) weights.push_back(id);
   }

@@ -60,7 +60,7 @@ class Trial {
         simulator_(simulate::make_simulator(model, runners, values, judged_)) {
     simulator_->before = [this](ir::ValueId value, int64_t, std::span<float> tensor,
                                 std::span<const int64_t>) {
-      if (active_[static_cast<size_t>(value)]) round_in_place(tensor);
+      if (active_[value]) round_in_place(tensor);
     };
     exact_ = answers(*simulate::make_float_model(model.graph, runners, {}, judged_)->runner);
   }
@@ -80,9 +80,8 @@ class Trial {
   Answers answers(run::ModelRunner& runner) const {
     Answers all(inputs_.size());
     parallel_for(static_cast<int64_t>(inputs_.size()), threads_, [&](int64_t i, int worker) {
-      const std::vector<ir::Tensor> results = runner.run(inputs_[static_cast<size_t>(i)], worker);
-      all[static_cast<size_t>(i)].assign(results.end() - static_cast<std::ptrdiff_t>(judged_.size()),
-                                         results.end());
+      const std::vector<ir::Tensor> results = runner.run(inputs_[i], worker);
+      all[i].assign(results.end() - static_cast<std::ptrdiff_t>(judged_.size()), results.end());
     });
     return all;
   }
@@ -110,27 +109,27 @@ void settle_dynamic(const plan::QuantizedModel& model, const Inputs& inputs, run
   Trial trial(model, values, inputs, runners, threads);
   const double goal = noise_of_db(goal_db);
   const std::vector<double> weights_alone = trial.noise();
-  for (const ir::ValueId v : values) trial.active()[static_cast<size_t>(v)] = true;
+  for (const ir::ValueId v : values) trial.active()[v] = true;
   if (worst(trial.noise()) <= goal) return;
 
   std::fill(trial.active().begin(), trial.active().end(), false);
   for (Rounded& one : all) {
-    trial.active()[static_cast<size_t>(one.value)] = true;
+    trial.active()[one.value] = true;
     one.noise = trial.noise();
     for (size_t j = 0; j < one.noise.size(); ++j)
       one.noise[j] = std::max(0.0, one.noise[j] - weights_alone[j]);
-    trial.active()[static_cast<size_t>(one.value)] = false;
+    trial.active()[one.value] = false;
   }
   std::stable_sort(all.begin(), all.end(),
                    [](const Rounded& a, const Rounded& b) { return worst(a.noise) < worst(b.noise); });
   // As many of the cheapest as reach the goal; each is kept or not for good, so the search ends after one
   // walk.
   for (const Rounded& one : all) {
-    trial.active()[static_cast<size_t>(one.value)] = true;
+    trial.active()[one.value] = true;
     if (worst(trial.noise()) <= goal) continue;
-    trial.active()[static_cast<size_t>(one.value)] = false;
+    trial.active()[one.value] = false;
     for (const ir::NodeId id : one.readers) {
-      select::DynamicChoice& choice = choices[static_cast<size_t>(id)];
+      select::DynamicChoice& choice = choices[id];
       choice.dynamic = false;
       choice.why = format("rounding at run time would take the worst output below {:.3g} dB", goal_db);
     }

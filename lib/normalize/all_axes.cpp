@@ -46,7 +46,7 @@ bool list_all_of_resize(Graph& graph, NodeId id) {
   if (const ir::Tensor* scales = ir::float_constant(graph, node, 2); scales && scales->size() > 0) {
     if (scales->size() != std::ssize(*axes)) return false;
     std::vector<float> all(rank, 1.0f);
-    for (size_t i = 0; i < axes->size(); ++i) all[static_cast<size_t>(axes->at(i))] = scales->as<float>()[i];
+    for (size_t i = 0; i < axes->size(); ++i) all[axes->at(i)] = scales->as<float>()[i];
     const auto count = static_cast<int64_t>(rank);
     ir::set_input(
         graph, id, 2,

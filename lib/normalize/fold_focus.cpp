@@ -92,8 +92,7 @@ bool transform(Graph& graph, const Match& m) {
         for (int64_t u = 0; u < height; ++u)
           for (int64_t v = 0; v < width; ++v, ++at) {
             const int64_t row = kStep * u + part.first[2], column = kStep * v + part.first[3];
-            kernel[static_cast<size_t>(((o * channels + c) * kStep * height + row) * kStep * width +
-                                       column)] = old[at];
+            kernel[((o * channels + c) * kStep * height + row) * kStep * width + column] = old[at];
           }
   const Dims twice{kStep * height, kStep * width};
   ir::set_constant(graph, m.conv, 1, ir::float_tensor(kernel, {results, channels, twice[0], twice[1]}),

@@ -77,7 +77,7 @@ std::optional<Vector> shape_of(const Graph& graph, const Known&, const Node& nod
   Vector result;
   for (int64_t i = clamp(ir::int_attribute(node, "start", 0));
        i < clamp(ir::int_attribute(node, "end", rank)); ++i) {
-    const int64_t dim = x.dims[static_cast<size_t>(i)];
+    const int64_t dim = x.dims[i];
     result.elements.push_back(dim >= 0 ? number(dim) : Element{Element::Kind::kDimension, i, node.inputs[0]});
   }
   return result;
@@ -92,7 +92,7 @@ std::optional<Vector> gathered(const Graph& graph, const Known& known, const Nod
   for (const Element& e : indices->elements) {
     const int64_t index = e.number < 0 ? e.number + size : e.number;
     if (!is_number(e) || index < 0 || index >= size) return std::nullopt;
-    result.elements.push_back(data->elements[static_cast<size_t>(index)]);
+    result.elements.push_back(data->elements[index]);
   }
   return result;
 }
@@ -109,7 +109,7 @@ std::optional<Vector> sliced(const Graph& graph, const Known& known, const Node&
   const auto clamp = [&](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + size : i, 0, size); };
   Vector result{{}, false, data->dtype};
   for (int64_t i = clamp(starts->at(0)); i < clamp(ends->at(0)); ++i)
-    result.elements.push_back(data->elements[static_cast<size_t>(i)]);
+    result.elements.push_back(data->elements[i]);
   return result;
 }
 

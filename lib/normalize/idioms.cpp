@@ -115,7 +115,7 @@ int64_t normalized_axes(const Graph& graph, NodeId mean) {
     if (axis >= 0 && rank < 0) return 0;
     const int64_t from_end = axis >= 0 ? rank - axis : -axis;
     if (from_end < 1 || from_end > count) return 0;
-    seen[static_cast<size_t>(from_end - 1)] = true;
+    seen[from_end - 1] = true;
   }
   return std::find(seen.begin(), seen.end(), false) == seen.end() ? count : 0;
 }
@@ -187,8 +187,8 @@ bool is_by_position(const Graph& graph, ValueId parameter, int64_t axes, ValueId
   const Dims& dims = value_at(graph, x).dims;
   for (int64_t from_end = 1; from_end <= own; ++from_end) {
     const bool normalized = axes == kChannels ? from_end == farthest : from_end <= farthest;
-    const int64_t wanted = normalized ? dims[static_cast<size_t>(rank - from_end)] : 1;
-    if (p.dims[static_cast<size_t>(own - from_end)] != wanted) return false;
+    const int64_t wanted = normalized ? dims[rank - from_end] : 1;
+    if (p.dims[own - from_end] != wanted) return false;
   }
   return true;
 }
@@ -392,10 +392,8 @@ std::vector<Idiom> recognise(const Graph& graph) {
   std::vector<Idiom> found;
   std::vector<bool> taken(graph.nodes.size(), false);
   const auto keep = [&](const Idiom& idiom) {
-    if (std::any_of(idiom.nodes.begin(), idiom.nodes.end(),
-                    [&](NodeId n) { return taken[static_cast<size_t>(n)]; }))
-      return;
-    for (const NodeId n : idiom.nodes) taken[static_cast<size_t>(n)] = true;
+    if (std::any_of(idiom.nodes.begin(), idiom.nodes.end(), [&](NodeId n) { return taken[n]; })) return;
+    for (const NodeId n : idiom.nodes) taken[n] = true;
     found.push_back(idiom);
   };
   for (const NodeId id : ir::topological_order(graph)) {

@@ -13,7 +13,7 @@ namespace {
 // The axis of the output channels where the node reads the value as its weight, else nothing.
 std::optional<int> axis_along(const Graph& graph, const Node& node, ValueId value) {
   const ir::WeightTraits* traits = ir::weight_traits(graph, node);
-  if (!traits || node.inputs[static_cast<size_t>(traits->weight_slot)] != value) return std::nullopt;
+  if (!traits || node.inputs[traits->weight_slot] != value) return std::nullopt;
   return ir::output_channel_axis(graph, node);
 }
 

@@ -27,7 +27,7 @@ bool is_spatial_mean(const Graph& graph, const Node& node) {
   for (const int64_t axis : *axes) {
     const int64_t index = axis < 0 ? axis + rank : axis;
     if (index < 0 || index >= rank) return false;
-    seen[static_cast<size_t>(index)] = true;
+    seen[index] = true;
   }
   return !seen[0] && !seen[1] && std::all_of(seen.begin() + 2, seen.end(), [](bool s) { return s; });
 }

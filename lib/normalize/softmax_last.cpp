@@ -31,13 +31,13 @@ bool is_in_order(const Dims& order) {
 
 Dims chosen(const Dims& from, const Dims& order) {
   Dims result;
-  for (const int64_t axis : order) result.push_back(from[static_cast<size_t>(axis)]);
+  for (const int64_t axis : order) result.push_back(from[axis]);
   return result;
 }
 
 Dims inverse(const Dims& order) {
   Dims result(order.size());
-  for (size_t i = 0; i < order.size(); ++i) result[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
+  for (size_t i = 0; i < order.size(); ++i) result[order[i]] = static_cast<int64_t>(i);
   return result;
 }
 

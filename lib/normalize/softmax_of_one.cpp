@@ -20,7 +20,7 @@ std::optional<Match> match(const Graph& graph, NodeId id) {
   if (x.constant || !x.has_shape || x.dtype != ir::DType::kFloat) return std::nullopt;
   const auto rank = static_cast<int64_t>(x.dims.size());
   const int64_t stated = ir::int_attribute(node, "axis", -1), axis = stated < 0 ? stated + rank : stated;
-  if (axis < 0 || axis >= rank || x.dims[static_cast<size_t>(axis)] != 1) return std::nullopt;
+  if (axis < 0 || axis >= rank || x.dims[axis] != 1) return std::nullopt;
   int64_t elements = 1;
   for (const int64_t d : x.dims) {
     if (d < 1 || d > kMostElements / elements) return std::nullopt;

@@ -36,7 +36,7 @@ void normalize_channels(Graph& graph, NodeId last, std::vector<ValueId> inputs,
   Dims there(rank), back(rank);
   for (size_t d = 0; d < rank; ++d) {
     there[d] = static_cast<int64_t>(d == 0 ? 0 : d + 1 < rank ? d + 1 : 1);
-    back[static_cast<size_t>(there[d])] = static_cast<int64_t>(d);
+    back[there[d]] = static_cast<int64_t>(d);
   }
   const std::string name = node_at(graph, last).name;
   inputs[0] = insert_node(graph, "Transpose", {inputs[0]}, {{"perm", there}}, name + "/channels_last", last);

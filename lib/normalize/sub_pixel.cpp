@@ -184,7 +184,7 @@ ir::Tensor phases_of(const ir::Tensor& weight, const Match& m) {
                       x = tap_at(across, column, place % across.taps);
         const bool there = y >= 0 && y < down.kernel && x >= 0 && x < across.kernel;
         const int64_t from = ((i * out + cell % out) * down.kernel + y) * across.kernel + x;
-        phases.push_back(there ? numbers[static_cast<size_t>(from)] : 0.0f);
+        phases.push_back(there ? numbers[from] : 0.0f);
       }
   return m.signal() ? float_tensor(phases, {cells, in, across.taps})
                     : float_tensor(phases, {cells, in, down.taps, across.taps});

@@ -97,10 +97,10 @@ void check_numbers(const ir::Graph& graph, Diagnostics& diagnostics) {
     const Unusable found = count_unusable(*value.constant);
     if (found.nan + found.infinite == 0) continue;
     const auto reader = std::find_if(value.consumers.begin(), value.consumers.end(), [&](ir::NodeId id) {
-      return found.nan > 0 || needs_finite(graph.nodes[static_cast<size_t>(id)]);
+      return found.nan > 0 || needs_finite(ir::node_at(graph, id));
     });
     if (reader == value.consumers.end()) continue;
-    const ir::Node& node = graph.nodes[static_cast<size_t>(*reader)];
+    const ir::Node& node = ir::node_at(graph, *reader);
     diagnostics.error({"bad-weights", node_place(node),
                        format("its constant '{}' holds {} NaN and {} infinite of {} numbers", value.name,
                               found.nan, found.infinite, value.constant->size()),
@@ -151,7 +151,7 @@ void check_width(const ir::Graph& graph, const std::string& place, Diagnostics& 
     const bool layer = std::any_of(std::begin(kLayers), std::end(kLayers),
                                    [&](std::string_view op) { return ir::standard_op(node, op); });
     if (node.erased || !layer || node.inputs.size() < 2 || node.inputs[1] == ir::kNone) continue;
-    const ir::Value& weight = graph.values[static_cast<size_t>(node.inputs[1])];
+    const ir::Value& weight = ir::value_at(graph, node.inputs[1]);
     ++layers;
     halves += weight.constant && ir::is_half(weight.constant->dtype);
   }

@@ -211,8 +211,7 @@ onnx::NodeProto node_message(const ir::Node& node, const std::vector<std::string
 
 std::vector<std::string> value_names(const ir::Graph& graph, const std::vector<ir::ValueId>& values) {
   std::vector<std::string> names;
-  for (const ir::ValueId v : values)
-    names.push_back(v == ir::kNone ? "" : graph.values[static_cast<size_t>(v)].name);
+  for (const ir::ValueId v : values) names.push_back(v == ir::kNone ? "" : ir::value_at(graph, v).name);
   return names;
 }
 
@@ -222,7 +221,7 @@ std::string graph_rest(const ir::Graph& graph, const std::vector<ir::ValueId>& d
   onnx::GraphProto& proto = *model.mutable_graph();
   proto.set_name(graph.name);
   if (!lean && !graph.doc.empty()) proto.set_doc_string(graph.doc);
-  const auto info = [&](ir::ValueId v) { return value_info_message(graph.values[static_cast<size_t>(v)]); };
+  const auto info = [&](ir::ValueId v) { return value_info_message(ir::value_at(graph, v)); };
   for (const ir::ValueId v : graph.inputs) *proto.add_input() = info(v);
   for (const ir::ValueId v : graph.outputs) *proto.add_output() = info(v);
   for (const ir::ValueId v : described) *proto.add_value_info() = info(v);
@@ -267,9 +266,9 @@ std::vector<ir::ValueId> values_to_describe(const ir::Graph& graph) {
     if (node.erased) continue;
     const bool foreign = !node.domain.empty() && node.domain != "ai.onnx";
     for (const ir::ValueId v : node.outputs)
-      if (v != ir::kNone && foreign) wanted[static_cast<size_t>(v)] = true;
+      if (v != ir::kNone && foreign) wanted[v] = true;
     for (const ir::ValueId v : node.captures)
-      if (v != ir::kNone) wanted[static_cast<size_t>(v)] = true;
+      if (v != ir::kNone) wanted[v] = true;
   }
   std::vector<ir::ValueId> described;
   for (size_t v = 0; v < wanted.size(); ++v) {

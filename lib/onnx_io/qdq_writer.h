@@ -43,13 +43,11 @@ struct Writer {
 
   Writer(const plan::QuantizedModel& m, const QdqOptions& o)
       : model(m), options(o), opset(ir::opset(m.graph)) {}
-  const ir::Value& value(ir::ValueId v) const { return model.graph.values[static_cast<size_t>(v)]; }
-  const std::string& name(ir::ValueId v) const { return value_names[static_cast<size_t>(v)]; }
-  const ir::Node& node(ir::NodeId id) const { return model.graph.nodes[static_cast<size_t>(id)]; }
-  plan::Compute compute(ir::NodeId id) const { return model.plan.nodes[static_cast<size_t>(id)].compute; }
-  const plan::ValueDecision& decision(ir::ValueId v) const {
-    return model.plan.values[static_cast<size_t>(v)];
-  }
+  const ir::Value& value(ir::ValueId v) const { return ir::value_at(model.graph, v); }
+  const std::string& name(ir::ValueId v) const { return value_names[v]; }
+  const ir::Node& node(ir::NodeId id) const { return ir::node_at(model.graph, id); }
+  plan::Compute compute(ir::NodeId id) const { return model.plan.nodes[id].compute; }
+  const plan::ValueDecision& decision(ir::ValueId v) const { return model.plan.values[v]; }
 };
 
 [[noreturn]] void bug(const std::string& place, const std::string& cause);

@@ -41,14 +41,13 @@ std::optional<Refusal> raise(ir::Graph& graph, int64_t from, int64_t to) {
   const auto original =
       static_cast<ir::NodeId>(graph.nodes.size());  // nodes added by rules are already right
   for (ir::NodeId id = 0; id < original; ++id) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     if (node.erased || !(node.domain.empty() || node.domain == "ai.onnx")) continue;
     const std::string place = format("node '{}' ({})", node.name, node.op_type);
     std::string why = blocked(node, from, to);
     for (const RaiseStep& step : raise_steps()) {
       const bool due = step.version > from && step.version <= to;
-      if (why.empty() && due && step.op_type == graph.nodes[static_cast<size_t>(id)].op_type)
-        why = step.rule(graph, id);
+      if (why.empty() && due && step.op_type == ir::node_at(graph, id).op_type) why = step.rule(graph, id);
     }
     if (!why.empty()) return Refusal{place, why};
   }

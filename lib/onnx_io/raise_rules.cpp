@@ -19,14 +19,14 @@ using ir::ValueId;
 constexpr const char* kDone = "";
 
 ir::Node& at(Graph& g, NodeId id) {
-  return g.nodes[static_cast<size_t>(id)];
+  return ir::node_at(g, id);
 }
 ir::Value& value(Graph& g, ValueId v) {
-  return g.values[static_cast<size_t>(v)];
+  return ir::value_at(g, v);
 }
 
 ValueId input(const Graph& g, NodeId id, size_t slot) {
-  const auto& inputs = g.nodes[static_cast<size_t>(id)].inputs;
+  const auto& inputs = ir::node_at(g, id).inputs;
   return slot < inputs.size() ? inputs[slot] : kNone;
 }
 
@@ -64,7 +64,7 @@ std::string ints_to_input(Graph& g, NodeId id, const char* name, size_t slot) {
 
 // Element type of a value; where the file says nothing, float32 unless the model works with other floats too.
 DType element_type(const Graph& g, ValueId v) {
-  const DType stated = v == kNone ? DType::kUndefined : g.values[static_cast<size_t>(v)].dtype;
+  const DType stated = v == kNone ? DType::kUndefined : ir::value_at(g, v).dtype;
   if (stated != DType::kUndefined) return stated;
   const bool mixed = std::any_of(g.values.begin(), g.values.end(), [](const ir::Value& other) {
     return other.dtype == DType::kFloat16 || other.dtype == DType::kDouble || other.dtype == DType::kBfloat16;
@@ -229,7 +229,7 @@ std::string softmax_13(Graph& g, NodeId id) {
     const int64_t axis = std::min(stated < 0 ? stated + rank : stated, rank - 1);
     int64_t wide = 0, where = rank - 1;
     for (int64_t d = axis; d < rank; ++d)
-      if (dims[static_cast<size_t>(d)] != 1) ++wide, where = d;
+      if (dims[d] != 1) ++wide, where = d;
     if (wide <= 1 && stated != rank) {
       ir::set_attribute(at(g, id), "axis", where);
       return kDone;

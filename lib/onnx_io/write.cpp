@@ -9,14 +9,14 @@ namespace qc::onnx_io {
 std::string write(const ir::Graph& graph, bool for_runtime, std::span<const ir::ValueId> outside) {
   FileParts parts;
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     onnx::NodeProto proto =
         node_message(node, value_names(graph, node.inputs), value_names(graph, node.outputs), !for_runtime);
     if (for_runtime) proto.set_name(node.name);  // the runtime's messages then name the node as ours do
     parts.nodes.push_back(node_entry(proto));
   }
   std::vector<bool> named_only(graph.values.size(), false);
-  for (const ir::ValueId v : outside) named_only[static_cast<size_t>(v)] = true;
+  for (const ir::ValueId v : outside) named_only[v] = true;
   for (size_t v = 0; v < graph.values.size(); ++v) {
     const ir::Value& value = graph.values[v];
     if (!value.constant) continue;

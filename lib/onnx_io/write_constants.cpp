@@ -308,7 +308,7 @@ std::string spread_blocks(Writer& w, const std::string& flat, const std::vector<
   v = step(w, "Expand", {v, whole_numbers(w, shape(blocks, params.block_size), label)}, label);
   if (padded != length) {
     std::vector<int64_t> rows{layout.channels, layout.channels};
-    rows[static_cast<size_t>(at)] = padded;
+    rows[at] = padded;
     v = step(w, "Reshape", {v, whole_numbers(w, rows, label)}, label);
     v = step(
         w, "Slice",

@@ -195,7 +195,7 @@ const std::string& read_by_channel(Writer& w, ValueId v, const std::string& labe
   name = fresh_name(w, 'd');
   QuantParams params = in_kernels(w.decision(v).params);
   params.axis = static_cast<int>(axis_of_equal_scales(w.value(v)));
-  const auto places = static_cast<size_t>(w.value(v).dims[static_cast<size_t>(params.axis)]);
+  const auto places = static_cast<size_t>(w.value(v).dims[params.axis]);
   params.scales.assign(places, params.scales[0]);
   params.zero_points.assign(places, params.zero_points[0]);
   add_node(w, linear_node(w, "DequantizeLinear", params),

@@ -48,21 +48,21 @@ const char* reason_text(Reason reason) {
 }
 
 ir::ValueId rounded_result(const QuantPlan& plan, const ir::Graph& graph, ir::ValueId v) {
-  if (plan.values[static_cast<size_t>(v)].quantized) return v;
-  const std::vector<ir::NodeId>& readers = graph.values[static_cast<size_t>(v)].consumers;
+  if (plan.values[v].quantized) return v;
+  const std::vector<ir::NodeId>& readers = ir::value_at(graph, v).consumers;
   if (readers.size() != 1) return ir::kNone;
-  const ir::Node& reader = graph.nodes[static_cast<size_t>(readers[0])];
-  if (plan.nodes[static_cast<size_t>(readers[0])].bias) return rounded_result(plan, graph, reader.outputs[0]);
+  const ir::Node& reader = ir::node_at(graph, readers[0]);
+  if (plan.nodes[readers[0]].bias) return rounded_result(plan, graph, reader.outputs[0]);
   if (!ir::standard_op(reader, "Relu") && !ir::standard_op(reader, "Clip")) return ir::kNone;
   const ir::ValueId limited = reader.outputs[0];
-  return plan.values[static_cast<size_t>(limited)].quantized ? limited : ir::kNone;
+  return plan.values[limited].quantized ? limited : ir::kNone;
 }
 
 std::string dump(const QuantPlan& plan, const ir::Graph& graph) {
   std::string text;
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-    const NodeDecision& decision = plan.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
+    const NodeDecision& decision = plan.nodes[id];
     text += format("node  {} ({}): {}{} [{}]{}\n", node.name, node.op_type, name_of(decision.compute),
                    decision.float_output ? ", float output"
                    : decision.bias       ? ", a bias"

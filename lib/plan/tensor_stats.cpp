@@ -28,8 +28,7 @@ Histogram coarsened(const Histogram& from, int exponent) {
   const int64_t last = (from.first_bin + static_cast<int64_t>(from.counts.size()) - 1) >> shift;
   to.counts.assign(static_cast<size_t>(last - to.first_bin + 1), 0);
   for (size_t i = 0; i < from.counts.size(); ++i)
-    to.counts[static_cast<size_t>(((from.first_bin + static_cast<int64_t>(i)) >> shift) - to.first_bin)] +=
-        from.counts[i];
+    to.counts[((from.first_bin + static_cast<int64_t>(i)) >> shift) - to.first_bin] += from.counts[i];
   return to;
 }
 

@@ -36,7 +36,7 @@ std::vector<bool> integer_values(const ir::Graph& graph) {
     integer[v] = integer_type(value.constant ? value.constant->dtype : value.dtype);
   }
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     if (node.outputs.empty() || node.outputs[0] == ir::kNone) continue;
     const size_t out = static_cast<size_t>(node.outputs[0]);
     if (graph.values[out].dtype != ir::DType::kUndefined) continue;
@@ -46,7 +46,7 @@ std::vector<bool> integer_values(const ir::Graph& graph) {
     } else if (node.op_type == "Cast") {
       integer[out] = integer_type(static_cast<ir::DType>(ir::int_attribute(node, "to", 0)));
     } else if (node.op_type != "DequantizeLinear" && in != ir::kNone) {
-      integer[out] = integer[static_cast<size_t>(in)];
+      integer[out] = integer[in];
     }
   }
   return integer;
@@ -56,14 +56,12 @@ std::vector<bool> integer_values(const ir::Graph& graph) {
 bool integer_kernel(const ir::Node& node, const std::vector<bool>& integer) {
   if (named_integer(node)) return true;
   if (node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear") return false;
-  return !node.outputs.empty() && node.outputs[0] != ir::kNone &&
-         integer[static_cast<size_t>(node.outputs[0])];
+  return !node.outputs.empty() && node.outputs[0] != ir::kNone && integer[node.outputs[0]];
 }
 
 std::map<std::string, ir::NodeId> nodes_by_name(const ir::Graph& graph) {
   std::map<std::string, ir::NodeId> by_name;
-  for (const ir::NodeId id : ir::topological_order(graph))
-    by_name.emplace(graph.nodes[static_cast<size_t>(id)].name, id);
+  for (const ir::NodeId id : ir::topological_order(graph)) by_name.emplace(ir::node_at(graph, id).name, id);
   return by_name;
 }
 
@@ -84,7 +82,7 @@ class Kernels {
     if (const auto found = by_name_.find(name); found != by_name_.end()) return found->second;
     const auto node = written_by_name_.find(name);
     if (node == written_by_name_.end()) return ir::kNone;
-    for (const ir::ValueId out : written_.nodes[static_cast<size_t>(node->second)].outputs)
+    for (const ir::ValueId out : ir::node_at(written_, node->second).outputs)
       if (const ir::NodeId kernel = out == ir::kNone ? ir::kNone : making(out); kernel != ir::kNone)
         return kernel;
     return ir::kNone;
@@ -93,16 +91,15 @@ class Kernels {
  private:
   // The kernel that makes this value of the written file, or the integers that it is rounded to.
   ir::NodeId making(ir::ValueId v) const {
-    const ir::Value& value = written_.values[static_cast<size_t>(v)];
+    const ir::Value& value = ir::value_at(written_, v);
     if (const auto found = by_value_.find(value.name); found != by_value_.end()) return found->second;
     for (const ir::NodeId reader : value.consumers) {
-      const ir::Node& node = written_.nodes[static_cast<size_t>(reader)];
+      const ir::Node& node = ir::node_at(written_, reader);
       if (node.op_type != "QuantizeLinear") continue;
-      const auto integers = by_value_.find(written_.values[static_cast<size_t>(node.outputs[0])].name);
+      const auto integers = by_value_.find(ir::value_at(written_, node.outputs[0]).name);
       if (integers == by_value_.end()) continue;
       // A QuantizeLinear that is still there only rounds what another kernel made.
-      if (optimized_.nodes[static_cast<size_t>(integers->second)].op_type != "QuantizeLinear")
-        return integers->second;
+      if (optimized_.nodes[integers->second].op_type != "QuantizeLinear") return integers->second;
     }
     return ir::kNone;
   }
@@ -117,8 +114,8 @@ ir::NodeId kernel_behind(const ir::Graph& graph, const ir::Node& node,
                          const std::vector<ir::NodeId>& kernels) {
   for (const ir::ValueId out : node.outputs) {
     if (out == ir::kNone) continue;
-    for (const ir::NodeId reader : graph.values[static_cast<size_t>(out)].consumers)
-      if (kernels[static_cast<size_t>(reader)] != ir::kNone) return kernels[static_cast<size_t>(reader)];
+    for (const ir::NodeId reader : ir::value_at(graph, out).consumers)
+      if (kernels[reader] != ir::kNone) return kernels[reader];
   }
   return ir::kNone;
 }
@@ -133,16 +130,16 @@ std::vector<Verdict> verdicts(const plan::QuantizedModel& model, const ir::Graph
   std::vector<Verdict> all(model.graph.nodes.size());
   const std::vector<ir::NodeId> order = ir::topological_order(model.graph);
   for (auto id = order.rbegin(); id != order.rend(); ++id) {  // readers first: see kernel_behind()
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(*id)];
-    Verdict& verdict = all[static_cast<size_t>(*id)];
-    ir::NodeId& kernel_id = kernels[static_cast<size_t>(*id)];
+    const ir::Node& node = ir::node_at(model.graph, *id);
+    Verdict& verdict = all[*id];
+    ir::NodeId& kernel_id = kernels[*id];
     kernel_id = found.of(node.name);
     if (kernel_id == ir::kNone) kernel_id = kernel_behind(model.graph, node, kernels);
     if (kernel_id == ir::kNone) {
       verdict = {true, true, "folded at load"};
       continue;
     }
-    const ir::Node& kernel = optimized.nodes[static_cast<size_t>(kernel_id)];
+    const ir::Node& kernel = ir::node_at(optimized, kernel_id);
     verdict.gone = kernel.name != node.name;
     verdict.integer = integer_kernel(kernel, integer);
     const bool made_up = ir::find_node(model.graph, kernel.name) == ir::kNone;

@@ -189,7 +189,7 @@ ChannelLayout channel_layout(std::span<const int64_t> dims, int axis) {
   ChannelLayout layout;
   for (int d = 0; d < static_cast<int>(dims.size()); ++d) {
     int64_t& part = axis < 0 || d > axis ? layout.inner : d < axis ? layout.outer : layout.channels;
-    part *= dims[static_cast<size_t>(d)];
+    part *= dims[d];
   }
   return layout;
 }
@@ -239,7 +239,7 @@ class Lookup {
   int32_t place(int32_t integer) const {
     if (at_.empty() || integer < book_.front() || integer > book_.back())
       return static_cast<int32_t>(std::lower_bound(book_.begin(), book_.end(), integer) - book_.begin());
-    return place_[static_cast<size_t>(2 * integer - base_)];
+    return place_[2 * integer - base_];
   }
 
  private:

@@ -211,7 +211,7 @@ std::vector<int64_t> largest_pairs(const plan::IntegerTensor& tensor, const Pair
       const int32_t q[] = {tensor.integers[terms.places[i]], tensor.integers[terms.places[i + 1]]};
       most = std::max(most, sum_of(q, &terms.inputs[i]));
     }
-    largest[static_cast<size_t>(c)] = most;
+    largest[c] = most;
   });
   return largest;
 }
@@ -223,11 +223,11 @@ int64_t bound_pairs(const ir::Tensor& weight, const PairWalk& walk, bool keep_sc
   std::vector<float> scales = tensor.params.scales;
   std::vector<char> rewritten(largest.size());
   parallel_for(static_cast<int64_t>(largest.size()), threads, [&](int64_t c, int) {
-    const int64_t most = largest[static_cast<size_t>(c)];
+    const int64_t most = largest[c];
     if (most <= kPairLimit) return;
     const auto chosen = bound_channel(weight, terms_of(walk, c), c, most, keep_scale, most_growth, tensor);
-    rewritten[static_cast<size_t>(c)] = chosen.has_value();
-    if (!keep_scale && chosen) scales[static_cast<size_t>(c)] = *chosen;
+    rewritten[c] = chosen.has_value();
+    if (!keep_scale && chosen) scales[c] = *chosen;
   });
   tensor.params.scales = scales;
   return std::count(rewritten.begin(), rewritten.end(), 1);

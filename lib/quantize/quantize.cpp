@@ -20,7 +20,7 @@ using quant::QuantParams;
 constexpr double kMostGrowth = 16;
 
 QuantParams input_params(const plan::QuantPlan& plan, const ir::Node& node) {
-  return plan.values[static_cast<size_t>(node.inputs[0])].params;
+  return plan.values[node.inputs[0]].params;
 }
 
 const ir::Tensor* bias_of(const ir::Graph& graph, const ir::Node& node) {
@@ -30,8 +30,8 @@ const ir::Tensor* bias_of(const ir::Graph& graph, const ir::Node& node) {
 // Of a MatMul, where it happens to be one.
 const ir::Tensor* bias_behind(const ir::Graph& graph, const plan::QuantPlan& plan, ir::NodeId id) {
   const ir::NodeId add = ir::bias_add(graph, id);
-  if (add == ir::kNone || !plan.nodes[static_cast<size_t>(add)].bias) return nullptr;
-  return ir::constant_input(graph, graph.nodes[static_cast<size_t>(add)],
+  if (add == ir::kNone || !plan.nodes[add].bias) return nullptr;
+  return ir::constant_input(graph, ir::node_at(graph, add),
                             static_cast<size_t>(ir::bias_place(graph, id)->slot));
 }
 
@@ -107,13 +107,13 @@ plan::IntegerTensor quantize_bias(const ir::Tensor& bias, double input_scale, co
 
 // Some reader wants the constant's integers: an integer node, or a float node whose weight it is.
 bool stored_as_integers(const ir::Graph& graph, const plan::QuantPlan& plan, ir::ValueId value) {
-  const std::vector<ir::NodeId>& readers = graph.values[static_cast<size_t>(value)].consumers;
+  const std::vector<ir::NodeId>& readers = ir::value_at(graph, value).consumers;
   return std::any_of(readers.begin(), readers.end(), [&](ir::NodeId id) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-    const Compute compute = plan.nodes[static_cast<size_t>(id)].compute;
+    const ir::Node& node = ir::node_at(graph, id);
+    const Compute compute = plan.nodes[id].compute;
     const ir::WeightTraits* traits = ir::weight_traits(graph, node);
-    return compute == Compute::kInteger || (compute == Compute::kFloatIntegerWeights && traits &&
-                                            node.inputs[static_cast<size_t>(traits->weight_slot)] == value);
+    return compute == Compute::kInteger ||
+           (compute == Compute::kFloatIntegerWeights && traits && node.inputs[traits->weight_slot] == value);
   });
 }
 
@@ -121,10 +121,9 @@ const plan::Candidate& candidate_for(const plan::Candidates& candidates, const i
                                      ir::ValueId value) {
   const auto found = candidates.find(value);
   if (found == candidates.end() || found->second.empty())
-    throw Error(
-        Exit::kBug,
-        {"no-candidate", "constant '" + graph.values[static_cast<size_t>(value)].name + "'",
-         "it is to be stored as integers and has no parameters", "please report this with the model"});
+    throw Error(Exit::kBug, {"no-candidate", "constant '" + ir::value_at(graph, value).name + "'",
+                             "it is to be stored as integers and has no parameters",
+                             "please report this with the model"});
   return found->second.front();
 }
 
@@ -137,17 +136,17 @@ plan::QuantizedModel quantize(const ir::Graph& graph, const plan::QuantPlan& pla
   model.plan = plan;
   for (const auto& [value, candidates] : weights) {
     if (!stored_as_integers(graph, plan, value)) continue;
-    const ir::Tensor& constant = *graph.values[static_cast<size_t>(value)].constant;
+    const ir::Tensor& constant = *ir::value_at(graph, value).constant;
     model.weights[value] = {candidate_for(weights, graph, value).params,
                             quant::quantize(constant.as<float>(), constant.dims, candidates.front().params)};
   }
   // A weight with several readers must suit all of their biases before any bias is rounded.
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     const ir::WeightTraits* traits = ir::weight_traits(graph, node);
-    if (!traits || plan.nodes[static_cast<size_t>(id)].compute != Compute::kInteger) continue;
-    const ir::ValueId value = node.inputs[static_cast<size_t>(traits->weight_slot)];
-    const ir::Tensor& constant = *graph.values[static_cast<size_t>(value)].constant;
+    if (!traits || plan.nodes[id].compute != Compute::kInteger) continue;
+    const ir::ValueId value = node.inputs[traits->weight_slot];
+    const ir::Tensor& constant = *ir::value_at(graph, value).constant;
     candidate_for(weights, graph, value);
     plan::IntegerTensor& weight = model.weights[value];
     const ir::Tensor* own = bias_of(graph, node);
@@ -160,13 +159,12 @@ plan::QuantizedModel quantize(const ir::Graph& graph, const plan::QuantPlan& pla
     guard_pairs(graph, plan, node, constant, options, false, weight, guards);
   }
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     const ir::WeightTraits* traits = ir::weight_traits(graph, node);
-    if (!traits || plan.nodes[static_cast<size_t>(id)].compute != Compute::kInteger) continue;
+    if (!traits || plan.nodes[id].compute != Compute::kInteger) continue;
     if (const ir::Tensor* bias = bias_of(graph, node))
-      model.biases[id] =
-          quantize_bias(*bias, input_params(plan, node).scales.at(0),
-                        model.weights[node.inputs[static_cast<size_t>(traits->weight_slot)]].params);
+      model.biases[id] = quantize_bias(*bias, input_params(plan, node).scales.at(0),
+                                       model.weights[node.inputs[traits->weight_slot]].params);
   }
   return model;
 }
@@ -175,12 +173,12 @@ void guard_again(plan::QuantizedModel& model, const Options& options, Guards& gu
   guards.pairs_bounded = guards.risky_nodes = guards.risky_channels = 0;
   guards.likely_nodes = guards.likely_channels = 0;
   for (const ir::NodeId id : ir::topological_order(model.graph)) {
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(model.graph, id);
     const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
-    if (!traits || model.plan.nodes[static_cast<size_t>(id)].compute != Compute::kInteger) continue;
-    const ir::ValueId value = node.inputs[static_cast<size_t>(traits->weight_slot)];
+    if (!traits || model.plan.nodes[id].compute != Compute::kInteger) continue;
+    const ir::ValueId value = node.inputs[traits->weight_slot];
     plan::IntegerTensor& tensor = model.weights.at(value);
-    const std::vector<int64_t>& dims = model.graph.values[static_cast<size_t>(value)].constant->dims;
+    const std::vector<int64_t>& dims = ir::value_at(model.graph, value).constant->dims;
     const std::vector<float> rounded = quant::dequantize(tensor.integers, dims, tensor.params);
     guard_pairs(model.graph, model.plan, node, ir::make_tensor(std::span<const float>(rounded), dims),
                 options, true, tensor, guards);
@@ -213,7 +211,7 @@ void add_to_biases(plan::QuantizedModel& model, const std::map<ir::NodeId, std::
   for (const auto& [id, delta] : deltas) {
     const auto place = ir::bias_place(model.graph, id);
     if (!place) continue;
-    const ir::Node& holder = model.graph.nodes[static_cast<size_t>(place->node)];
+    const ir::Node& holder = ir::node_at(model.graph, place->node);
     std::vector<float> bias(delta.begin(), delta.end());
     if (place->slot != ir::kNone) {
       const std::span<const float> old =
@@ -229,36 +227,34 @@ void add_to_biases(plan::QuantizedModel& model, const std::map<ir::NodeId, std::
     model.plan.values.resize(model.graph.values.size());
     if (const auto stored = model.weights.find(replaced); stored != model.weights.end()) {
       if (stored->second.params.scales.size() == 1)
-        model.weights[value] =
-            on_own_range(stored->second, *model.graph.values[static_cast<size_t>(value)].constant);
-      model.plan.values[static_cast<size_t>(value)] = model.plan.values[static_cast<size_t>(replaced)];
-      if (model.graph.values[static_cast<size_t>(replaced)].consumers.empty()) model.weights.erase(replaced);
+        model.weights[value] = on_own_range(stored->second, *ir::value_at(model.graph, value).constant);
+      model.plan.values[value] = model.plan.values[replaced];
+      if (ir::value_at(model.graph, replaced).consumers.empty()) model.weights.erase(replaced);
     }
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
-    if (node.op_type == "MatMul" || model.plan.nodes[static_cast<size_t>(id)].compute != Compute::kInteger)
-      continue;
+    const ir::Node& node = ir::node_at(model.graph, id);
+    if (node.op_type == "MatMul" || model.plan.nodes[id].compute != Compute::kInteger) continue;
     const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
-    model.biases[id] = quantize_bias(
-        *model.graph.values[static_cast<size_t>(value)].constant, input_params(model.plan, node).scales.at(0),
-        model.weights[node.inputs[static_cast<size_t>(traits->weight_slot)]].params);
+    model.biases[id] =
+        quantize_bias(*ir::value_at(model.graph, value).constant, input_params(model.plan, node).scales.at(0),
+                      model.weights[node.inputs[traits->weight_slot]].params);
   }
   ir::remove_dead(model.graph);
 }
 
 void rescale_results(plan::QuantizedModel& model, ir::NodeId id, const std::vector<float>& gain,
                      const std::vector<float>& shift) {
-  const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+  const ir::Node& node = ir::node_at(model.graph, id);
   const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
   const auto place = ir::bias_place(model.graph, id);
-  const ir::ValueId weight = node.inputs[static_cast<size_t>(traits->weight_slot)];
+  const ir::ValueId weight = node.inputs[traits->weight_slot];
   const auto found = model.weights.find(weight);
   if (!place || found == model.weights.end()) return;
   quant::QuantParams& params = found->second.params;
-  const bool own = model.graph.values[static_cast<size_t>(weight)].consumers.size() == 1;
+  const bool own = ir::value_at(model.graph, weight).consumers.size() == 1;
   const bool scales = own && params.scales.size() == gain.size();
   std::vector<float> delta = shift;
   if (scales) {
-    const ir::Node& holder = model.graph.nodes[static_cast<size_t>(place->node)];
+    const ir::Node& holder = ir::node_at(model.graph, place->node);
     const ir::Tensor* bias = place->slot == ir::kNone
                                  ? nullptr
                                  : ir::constant_input(model.graph, holder, static_cast<size_t>(place->slot));

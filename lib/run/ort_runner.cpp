@@ -196,7 +196,7 @@ std::vector<ir::Tensor> add_outside(Ort::SessionOptions& options, const ir::Grap
   std::vector<std::string> names;
   std::vector<Ort::Value> values;
   for (const ir::ValueId v : outside) {
-    const ir::Value& value = graph.values[static_cast<size_t>(v)];
+    const ir::Value& value = ir::value_at(graph, v);
     kept.push_back(*value.constant);
     names.push_back(value.name);
     values.push_back(wrap(kept.back(), memory));
@@ -212,7 +212,7 @@ void read_output_types(const Ort::Session& session, ir::Graph& graph,
     const Ort::TypeInfo type = session.GetOutputTypeInfo(i);
     if (type.GetONNXType() != ONNX_TYPE_TENSOR) continue;
     const auto info = type.GetTensorTypeAndShapeInfo();
-    ir::Value& value = graph.values[static_cast<size_t>(values[i])];
+    ir::Value& value = ir::value_at(graph, values[i]);
     value.dtype = from_ort(info.GetElementType());
     // Rank 0 and rank unknown look alike through this API; neither has dimensions that a rewrite could use.
     if (info.GetDimensionsCount() == 0) continue;
@@ -381,8 +381,8 @@ std::optional<std::vector<int64_t>> resized(const ir::Graph& graph, const ir::No
       ir::string_attribute(node, "coordinate_transformation_mode", "") == "tf_crop_and_resize")
     return std::nullopt;
   const ir::Tensor* scales = ir::constant_input(graph, node, resize && node.inputs.size() > 2 ? 2 : 1);
-  const ir::Value& x = graph.values[static_cast<size_t>(node.inputs[0])];
-  const ir::Value& y = graph.values[static_cast<size_t>(node.outputs[0])];
+  const ir::Value& x = ir::value_at(graph, node.inputs[0]);
+  const ir::Value& y = ir::value_at(graph, node.outputs[0]);
   if (!scales || scales->dtype != ir::DType::kFloat || !y.has_shape || y.dims.size() != x.dims.size() ||
       scales->size() != static_cast<int64_t>(x.dims.size()))
     return std::nullopt;
@@ -397,16 +397,16 @@ std::optional<std::vector<int64_t>> resized(const ir::Graph& graph, const ir::No
 // further input, from which what follows is inferred again. False: there is none.
 bool correct_sizes(ir::Graph& graph, ir::Graph& skeleton) {
   for (const ir::NodeId id : ir::topological_order(skeleton)) {
-    const auto dims = resized(graph, graph.nodes[static_cast<size_t>(id)]);
+    const auto dims = resized(graph, ir::node_at(graph, id));
     if (!dims) continue;
-    const ir::ValueId v = graph.nodes[static_cast<size_t>(id)].outputs[0];
-    ir::Value& value = graph.values[static_cast<size_t>(v)];
+    const ir::ValueId v = ir::node_at(graph, id).outputs[0];
+    ir::Value& value = ir::value_at(graph, v);
     value.dim_params.resize(dims->size());
     for (size_t d = 0; d < dims->size(); ++d)
       if ((*dims)[d] != value.dims[d]) value.dim_params[d].clear();
     value.dims = *dims;
     ir::erase_node(skeleton, id);
-    ir::Value& given = skeleton.values[static_cast<size_t>(v)];
+    ir::Value& given = ir::value_at(skeleton, v);
     given.dtype = value.dtype;
     given.has_shape = true;
     given.dims = value.dims;
@@ -432,13 +432,13 @@ void infer_shapes(ir::Graph& graph, const ModelCodec& codec) {
     skeleton.inputs.push_back(static_cast<ir::ValueId>(v));
   }
   for (const ir::NodeId id : ir::topological_order(skeleton))
-    for (const ir::ValueId v : skeleton.nodes[static_cast<size_t>(id)].outputs)
+    for (const ir::ValueId v : ir::node_at(skeleton, id).outputs)
       if (v != ir::kNone) {
         if (!ir::is_output(graph, v)) skeleton.outputs.push_back(v);
         // The runtime would believe what the file says, and that may be of an earlier version of the model.
-        skeleton.values[static_cast<size_t>(v)].has_shape = false;
-        skeleton.values[static_cast<size_t>(v)].dims.clear();
-        skeleton.values[static_cast<size_t>(v)].dim_params.clear();
+        ir::value_at(skeleton, v).has_shape = false;
+        ir::value_at(skeleton, v).dims.clear();
+        ir::value_at(skeleton, v).dim_params.clear();
       }
   // Before opset 16 these are functions, whose results have no sizes to the runtime.
   for (ir::Node& node : skeleton.nodes) {

@@ -134,10 +134,10 @@ struct TransformOp : TapOp<TransformOp, TransformKernel> {
 std::vector<size_t> last_to_first(const ir::Graph& graph, const Taps& taps) {
   std::vector<int64_t> position(graph.nodes.size(), 0);
   int64_t next = 0;
-  for (const ir::NodeId id : ir::topological_order(graph)) position[static_cast<size_t>(id)] = next++;
+  for (const ir::NodeId id : ir::topological_order(graph)) position[id] = next++;
   const auto position_of = [&](size_t tap) {
-    const ir::NodeId producer = graph.values[static_cast<size_t>(taps[tap].value)].producer;
-    return producer == ir::kNone ? -1 : position[static_cast<size_t>(producer)];
+    const ir::NodeId producer = ir::value_at(graph, taps[tap].value).producer;
+    return producer == ir::kNone ? -1 : position[producer];
   };
   std::vector<size_t> order;
   for (size_t i = 0; i < taps.size(); ++i)
@@ -152,7 +152,7 @@ std::vector<size_t> last_to_first(const ir::Graph& graph, const Taps& taps) {
 std::vector<ir::ValueId> unread_outputs(const ir::Graph& graph, const Taps& taps) {
   std::vector<ir::ValueId> unread;
   for (const ir::ValueId output : graph.outputs) {
-    const ir::Value& value = graph.values[static_cast<size_t>(output)];
+    const ir::Value& value = ir::value_at(graph, output);
     const bool read = !value.consumers.empty() || std::any_of(taps.begin(), taps.end(), [&](const Tap& tap) {
       return tap.observe && tap.value == output;
     });
@@ -206,7 +206,7 @@ ir::Graph insert_taps(const ir::Graph& original, const Taps& taps, const std::ve
     node.domain = kTapDomain;
     node.attributes = {{"tap", index}};
     if (std::string_view(op) == kObserve) {
-      const Blocks lies = index == kNoTap || blocks.empty() ? Blocks{} : blocks[static_cast<size_t>(index)];
+      const Blocks lies = index == kNoTap || blocks.empty() ? Blocks{} : blocks[index];
       node.attributes.push_back({"channels", lies.channels});
       node.attributes.push_back({"block", lies.block});
     }
@@ -222,14 +222,12 @@ ir::Graph insert_taps(const ir::Graph& original, const Taps& taps, const std::ve
     const ir::ValueId changed = ir::add_value(graph, format("tap_{}", i), ir::DType::kFloat);
     const bool output = ir::is_output(graph, value);
     ir::replace_uses(graph, value, changed, true);
-    if (output)
-      std::swap(graph.values[static_cast<size_t>(value)].name,
-                graph.values[static_cast<size_t>(changed)].name);
+    if (output) std::swap(ir::value_at(graph, value).name, ir::value_at(graph, changed).name);
     add("Transform", static_cast<int64_t>(i), std::to_string(i), value, changed);
   }
   const auto observe = [&](int64_t index, const std::string& name, ir::ValueId value) {
     const ir::ValueId result = ir::add_value(graph, "tap_" + name, ir::DType::kFloat);
-    graph.values[static_cast<size_t>(result)].has_shape = true;
+    ir::value_at(graph, result).has_shape = true;
     add(kObserve, index, name, value, result);
     graph.outputs.push_back(result);
   };
@@ -247,7 +245,7 @@ Taps take_observers_out(ir::Graph& graph, Taps taps) {
     const ir::Node& node = graph.nodes[n];
     if (node.erased || node.domain != kTapDomain) continue;
     const int64_t index = ir::int_attribute(node, "tap", kNoTap);
-    if (index != kNoTap) taps[static_cast<size_t>(index)].value = node.inputs[0];
+    if (index != kNoTap) taps[index].value = node.inputs[0];
     std::erase(graph.outputs, node.outputs[0]);
     ir::erase_node(graph, static_cast<ir::NodeId>(n));
   }

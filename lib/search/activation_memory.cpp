@@ -23,7 +23,7 @@ int64_t weight_bytes(const ir::Graph& graph) {
     const ir::Node& node = ir::node_at(graph, id);
     const ir::WeightTraits* traits = ir::weight_traits(graph, node);
     if (!traits) continue;
-    const auto dims = ir::static_dims(graph, node.inputs[static_cast<size_t>(traits->weight_slot)]);
+    const auto dims = ir::static_dims(graph, node.inputs[traits->weight_slot]);
     if (dims) bytes += ir::element_count(*dims);
   }
   return bytes;
@@ -35,7 +35,7 @@ bool is_inside(const ir::Graph& graph, const std::vector<select::Capability>& ca
   const std::vector<ir::NodeId>& readers = ir::value_at(graph, v).consumers;
   return !readers.empty() && !ir::is_output(graph, v) &&
          std::all_of(readers.begin(), readers.end(), [&](ir::NodeId reader) {
-           const std::vector<ir::ValueId>& joined = capabilities[static_cast<size_t>(reader)].joined;
+           const std::vector<ir::ValueId>& joined = capabilities[reader].joined;
            return std::find(joined.begin(), joined.end(), v) != joined.end();
          });
 }
@@ -61,8 +61,7 @@ bool budget_needs_integers(const ir::Graph& graph, const ir::Graph& sized, const
   if ((activations && activations->share) || (total && total->share)) return true;
   const auto peak_of = [&](const plan::QuantPlan& placed) {
     return least_peak(memory_of(graph, sized, places.capabilities, [&](ir::ValueId v) {
-      return placed.values[static_cast<size_t>(v)].quantized ? target.activations.bits
-                                                             : ir::bits_of(ir::value_at(sized, v).dtype);
+      return placed.values[v].quantized ? target.activations.bits : ir::bits_of(ir::value_at(sized, v).dtype);
     }));
   };
   const std::optional<int64_t> peak = peak_of(plan);

@@ -189,8 +189,7 @@ std::vector<correct::Layer> layers_for(const FloatAnswers& answers, const plan::
 
 std::vector<ir::ValueId> inputs_of(const ir::Graph& graph, const std::vector<correct::Layer>& layers) {
   std::vector<ir::ValueId> inputs;
-  for (const correct::Layer& layer : layers)
-    inputs.push_back(graph.nodes[static_cast<size_t>(layer.node)].inputs[0]);
+  for (const correct::Layer& layer : layers) inputs.push_back(ir::node_at(graph, layer.node).inputs[0]);
   return inputs;
 }
 
@@ -215,7 +214,7 @@ void correct_by_float_means(const AttemptScene& scene, const FloatAnswers& answe
   std::vector<ir::ValueId> values;
   for (const correct::Layer& layer : answers.layers) {
     const auto linear = ir::linear_at(scene.graph, layer.node);
-    const ir::ValueId x = scene.graph.nodes[static_cast<size_t>(layer.node)].inputs[0];
+    const ir::ValueId x = ir::node_at(scene.graph, layer.node).inputs[0];
     if (!linear || std::find(values.begin(), values.end(), x) != values.end()) continue;
     values.push_back(x);
     inputs.push_back({layer.node, x, static_cast<int>(linear->channel_axis)});
@@ -357,7 +356,7 @@ std::map<ir::ValueId, double> error_by_value(const FloatAnswers& answers, Attemp
   attempt.simulator->after = simulate::sampling(rounded);
   for (int64_t i = 0;
        i < std::min<int64_t>(kErrorImages, static_cast<int64_t>(answers.held_out.images.size())); ++i) {
-    attempt.simulator->runner->run(source.load(answers.held_out.images[static_cast<size_t>(i)]), i);
+    attempt.simulator->runner->run(source.load(answers.held_out.images[i]), i);
   }
   attempt.simulator->after = {};
   return simulate::local_sqnr_db(*answers.samples, rounded);

@@ -172,11 +172,10 @@ std::map<ir::ValueId, std::vector<double>> deviations_of(const Scene& scene, con
   std::vector<std::map<ir::ValueId, Moments>> by_image(images.size());
   const auto model = simulate::make_float_model(graph, scene.runners, values, {});
   model->hook = [&](ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims) {
-    by_image[static_cast<size_t>(slot)][value] = moments_of(tensor, dims);
+    by_image[slot][value] = moments_of(tensor, dims);
   };
-  parallel_for(std::ssize(images), scene.threads, [&](int64_t i, int) {
-    model->runner->run(scene.source.load(images[static_cast<size_t>(i)]), i);
-  });
+  parallel_for(std::ssize(images), scene.threads,
+               [&](int64_t i, int) { model->runner->run(scene.source.load(images[i]), i); });
   std::map<ir::ValueId, Moments> moments;
   for (const auto& image : by_image)
     for (const auto& [value, m] : image) add(moments[value], m);

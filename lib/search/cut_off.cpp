@@ -27,7 +27,7 @@ std::vector<int64_t> images_cut_off(const plan::QuantPlan& plan, const plan::Sta
     const auto seen = stats.find(v);
     const auto at = extremes.find(v);
     if (seen == stats.end() || at == extremes.end()) continue;
-    const quant::QuantParams& params = plan.values[static_cast<size_t>(v)].params;
+    const quant::QuantParams& params = plan.values[v].params;
     const auto low = static_cast<double>(quant::range_min(params)),
                high = static_cast<double>(quant::range_max(params));
     const auto beyond = [&](int64_t image, double distance) {

@@ -62,8 +62,7 @@ select::MeasuredNoise measured_noise(Attempt& attempt, const simulate::Fidelity&
   const FloatAnswers& answers = scene.answers;
   const plan::QuantPlan& plan = attempt.model.plan;
   std::map<ir::ValueId, std::vector<ir::ValueId>> groups;
-  for (const ir::ValueId v : simulate::rounded_values(plan))
-    groups[plan.values[static_cast<size_t>(v)].scale_group].push_back(v);
+  for (const ir::ValueId v : simulate::rounded_values(plan)) groups[plan.values[v].scale_group].push_back(v);
   select::MeasuredNoise noise;
   std::vector<std::vector<ir::ValueId>> members;
   for (const auto& [representative, values] : groups) {

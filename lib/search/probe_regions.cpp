@@ -28,7 +28,7 @@ class Ranges {
     if (tensor.empty()) return;
     const auto [least, greatest] = std::minmax_element(tensor.begin(), tensor.end());
     const std::lock_guard<std::mutex> lock(mutex_);
-    std::optional<Range>& range = ranges_[static_cast<size_t>(value)];
+    std::optional<Range>& range = ranges_[value];
     if (!range) range = Range{*least, *greatest};
     range = Range{std::min(range->least, *least), std::max(range->greatest, *greatest)};
   }

@@ -57,8 +57,7 @@ size_t held_out_apart(const calibrate::Split& split) {
 size_t inferences_of_search(const Attempt& first, const FloatAnswers& answers) {
   const plan::QuantPlan& plan = first.model.plan;
   std::set<ir::ValueId> groups;
-  for (const ir::ValueId v : simulate::rounded_values(plan))
-    groups.insert(plan.values[static_cast<size_t>(v)].scale_group);
+  for (const ir::ValueId v : simulate::rounded_values(plan)) groups.insert(plan.values[v].scale_group);
   return 3 * answers.held_out.images.size() + 2 * answers.means.images.size() + groups.size();
 }
 
@@ -247,7 +246,7 @@ std::vector<bool> only_pinned(const ir::Graph& graph, const std::vector<select::
     integer[n] = capabilities[n].pinned;
     if (capabilities[n].ability != select::Ability::kFollows) continue;
     const ir::ValueId in = graph.nodes[n].inputs[0];
-    integer[n] = integer[static_cast<size_t>(graph.values[static_cast<size_t>(in)].producer)];
+    integer[n] = integer[ir::value_at(graph, in).producer];
   }
   return integer;
 }

@@ -56,7 +56,7 @@ std::vector<int64_t> elements_of(const Scene& scene, const Subject& subject, con
   std::vector<int64_t> elements(plan.values.size());
   for (const ir::ValueId v : simulate::rounded_values(plan)) {
     const std::optional<ir::Dims> dims = ir::static_dims(sized, v);
-    elements[static_cast<size_t>(v)] = dims ? ir::element_count(*dims) : 1;
+    elements[v] = dims ? ir::element_count(*dims) : 1;
   }
   return elements;
 }

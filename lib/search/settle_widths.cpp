@@ -31,10 +31,9 @@ void give_floats(const Scene& scene, const Subject& subject, const SearchStart& 
   ListedFloats listed;
   listed.lists.resize(subject.graph.values.size());
   for (const ir::ValueId v : simulate::rounded_values(best.model.plan)) {
-    const ir::ValueId group = best.model.plan.values[static_cast<size_t>(v)].scale_group;
+    const ir::ValueId group = best.model.plan.values[v].scale_group;
     if (select::float_is_wider(subject.graph, scene.target, subject.places.rules.nodes, v))
-      listed.lists[static_cast<size_t>(group)] =
-          select::widths_listed(subject.graph, scene.target, subject.places.rules.nodes, v);
+      listed.lists[group] = select::widths_listed(subject.graph, scene.target, subject.places.rules.nodes, v);
   }
   if (std::ranges::all_of(listed.lists, [](const std::vector<int>& list) { return list.empty(); })) return;
   listed.elements = elements_of(scene, subject, best.model.plan);

@@ -69,10 +69,10 @@ std::vector<std::string> explain(const PlacementScene& scene, const ListedFloats
     if (maker == ir::kNone || listed.lists[id].empty() || !select::is_rounded(scene.graph, v, start))
       continue;
     const bool rounded = select::is_rounded(scene.graph, v, integer);
-    plan.nodes[static_cast<size_t>(maker)].detail =
+    plan.nodes[maker].detail =
         width_reason(rounded ? format("{} bits", listed.bits) : "float", listed.lists[id], listed.bits,
                      worst_share(noise, g), static_cast<double>(listed.elements[id]) / all);
-    if (!rounded) names.push_back("'" + scene.graph.nodes[static_cast<size_t>(maker)].name + "'");
+    if (!rounded) names.push_back("'" + ir::node_at(scene.graph, maker).name + "'");
   }
   return names;
 }
@@ -87,8 +87,7 @@ void float_listed(const PlacementScene& scene, const ListedFloats& listed, Attem
   const simulate::Fidelity weights_only = of_weights(best, scene, {});
   const select::MeasuredNoise noise = measured_noise(best, weights_only, scene);
   select::ShareLimits limits;
-  for (const ir::ValueId v : noise.values)
-    limits.open.push_back(!listed.lists[static_cast<size_t>(v)].empty());
+  for (const ir::ValueId v : noise.values) limits.open.push_back(!listed.lists[v].empty());
   if (std::ranges::count(limits.open, true) == 0) return;
   const auto all =
       static_cast<double>(std::accumulate(listed.elements.begin(), listed.elements.end(), int64_t{0}));

@@ -18,7 +18,7 @@ namespace qc {
 namespace {
 
 const plan::ValueDecision& decision_of(const BudgetScene& scene, ir::ValueId v) {
-  return scene.plan.values[static_cast<size_t>(v)];
+  return scene.plan.values[v];
 }
 
 // A function spelled as several nodes is the op that it spells, where the target has a rule for that.
@@ -39,7 +39,7 @@ bool hands_on(const BudgetScene& scene, ir::ValueId v) {
 }
 
 bool set_by_hand(const BudgetScene& scene, ir::ValueId v) {
-  const ir::NodeId maker = scene.graph.values[static_cast<size_t>(v)].producer;
+  const ir::NodeId maker = ir::value_at(scene.graph, v).producer;
   const auto says = [&](ir::NodeId id) {
     const auto n = static_cast<size_t>(id);
     return id != ir::kNone && n < scene.rules.size() && scene.rules[n].activation_n_bits.has_value();
@@ -65,7 +65,7 @@ std::vector<int> offered(const BudgetScene& scene, const std::vector<ir::ValueId
     const std::vector<int> list = listed(scene, v);
     if (list.empty() && set_by_hand(scene, v)) return {};
     if (!list.empty()) keep({list.begin(), list.end()});
-    for (const ir::NodeId reader : scene.graph.values[static_cast<size_t>(v)].consumers) {
+    for (const ir::NodeId reader : ir::value_at(scene.graph, v).consumers) {
       const ir::Node& node = ir::node_at(scene.graph, reader);
       const std::vector<int>& taken =
           target::rule_for(scene.target, ir::rule_name(scene.graph, node), node.domain).input_bits;
@@ -95,7 +95,7 @@ std::vector<config::NodeSettings> rules_with(const BudgetScene& scene, const Res
     const plan::ValueDecision& decision = scene.plan.values[v];
     const ir::NodeId maker = scene.graph.values[v].producer;
     if (!decision.quantized || maker == ir::kNone || !groups.contains(decision.scale_group)) continue;
-    config::NodeSettings& rule = rules[static_cast<size_t>(maker)];
+    config::NodeSettings& rule = rules[maker];
     rule.activation_n_bits = bits;
     rule.activation_widths.clear();
     if (rule.range_of_one_width.value_or(false)) rule.activation_range.reset();
@@ -137,13 +137,12 @@ std::vector<budget::Products> products_of(const BudgetScene& scene, const Result
     budget::Products layer{budget::products_of(scene.sized, node), {}, {}, 32, 32};
     if (layer.count <= 0) continue;
     const ir::WeightTraits* traits = ir::weight_traits(scene.graph, node);
-    const plan::ValueDecision& input =
-        decision_of(scene, node.inputs[static_cast<size_t>(traits->data_slot)]);
+    const plan::ValueDecision& input = decision_of(scene, node.inputs[traits->data_slot]);
     if (input.quantized) layer.group_bits = input.params.bits;
     for (size_t i = 0; i < choice.items.size(); ++i)
       if (input.quantized && choice.items[i].group == input.scale_group) layer.group = i;
     const auto item = weight_of.find(static_cast<ir::NodeId>(n));
-    const auto weight = weights.find(node.inputs[static_cast<size_t>(traits->weight_slot)]);
+    const auto weight = weights.find(node.inputs[traits->weight_slot]);
     if (item != weight_of.end())
       layer.weight = item->second;
     else if (weight != weights.end())
@@ -199,7 +198,7 @@ ResultChoice result_choice(const BudgetScene& scene) {
     const int base = decision_of(scene, members.front()).params.bits;
     const auto at = std::find(bits.begin(), bits.end(), base);
     if (bits.size() < 2 || at == bits.end()) continue;
-    const ir::NodeId maker = scene.graph.values[static_cast<size_t>(members.front())].producer;
+    const ir::NodeId maker = ir::value_at(scene.graph, members.front()).producer;
     choice.items.push_back({group, maker == ir::kNone ? std::string() : ir::node_at(scene.graph, maker).name,
                             bits, static_cast<size_t>(at - bits.begin()),
                             std::any_of(members.begin(), members.end(),
@@ -263,11 +262,11 @@ void explain_widths(const BudgetScene& scene, const ResultChoice& choice,
                                          item.bits[item.base], noise[i][item.base] / all,
                                          static_cast<double>(elements_of(scene, item.group)) / elements);
     for (const ir::ValueId v : simulate::rounded_values(scene.plan)) {
-      const ir::NodeId maker = scene.graph.values[static_cast<size_t>(v)].producer;
+      const ir::NodeId maker = ir::value_at(scene.graph, v).producer;
       if (decision_of(scene, v).scale_group != item.group || maker == ir::kNone || listed(scene, v).empty())
         continue;
       for (const ir::NodeId id : {maker, select::speaker_of(scene.graph, scene.target, v)})
-        plan.nodes[static_cast<size_t>(id)].detail = why;
+        plan.nodes[id].detail = why;
     }
   }
 }

@@ -35,7 +35,7 @@ struct Group {
 std::vector<Group> groups_of(const plan::QuantPlan& plan, const plan::Candidates& activations) {
   std::map<ir::ValueId, Group> groups;
   for (const ir::ValueId v : simulate::rounded_values(plan)) {
-    const plan::ValueDecision& decision = plan.values[static_cast<size_t>(v)];
+    const plan::ValueDecision& decision = plan.values[v];
     const auto candidates = activations.find(decision.scale_group);
     if (candidates == activations.end() || candidates->second.size() < 2) continue;
     const double own = static_cast<double>(candidates->second[0].params.scales[0]);
@@ -127,7 +127,7 @@ std::vector<report::Correction::Layer> choose(const RangeScene& scene, std::span
     if (best == 0) continue;
     const ir::ValueId v = scene.groups[group].representative;
     choice[v] = best;
-    chosen.push_back({graph.values[static_cast<size_t>(v)].name, scene.activations.at(v)[best].note,
+    chosen.push_back({ir::value_at(graph, v).name, scene.activations.at(v)[best].note,
                       decibels(first / std::max(least, 1e-300))});
   }
   return chosen;

@@ -51,16 +51,16 @@ std::vector<WidthItem> items_of(const BudgetScene& scene, const plan::Candidates
   std::vector<WidthItem> items;
   std::set<ir::ValueId> seen;
   for (const ir::NodeId id : ir::topological_order(scene.graph)) {
-    const ir::Node& node = scene.graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(scene.graph, id);
     const ir::WeightTraits* traits = ir::weight_traits(scene.graph, node);
     if (!traits) continue;
-    const ir::ValueId weight = node.inputs[static_cast<size_t>(traits->weight_slot)];
+    const ir::ValueId weight = node.inputs[traits->weight_slot];
     const auto candidate = weights.find(weight);
     if (candidate == weights.end() || !seen.insert(weight).second) continue;
-    const std::vector<ir::NodeId>& readers = scene.graph.values[static_cast<size_t>(weight)].consumers;
+    const std::vector<ir::NodeId>& readers = ir::value_at(scene.graph, weight).consumers;
     const bool by_hand = std::any_of(readers.begin(), readers.end(), [&](ir::NodeId reader) {
-      return !ir::weight_traits(scene.graph, scene.graph.nodes[static_cast<size_t>(reader)]) ||
-             (!scene.rules.empty() && fixed_by_hand(scene.rules[static_cast<size_t>(reader)]));
+      return !ir::weight_traits(scene.graph, ir::node_at(scene.graph, reader)) ||
+             (!scene.rules.empty() && fixed_by_hand(scene.rules[reader]));
     });
     if (!by_hand) items.push_back({weight, readers, node.name, {}, 0, {}, {}});
   }
@@ -69,8 +69,7 @@ std::vector<WidthItem> items_of(const BudgetScene& scene, const plan::Candidates
 
 double bits_of_input(const BudgetScene& scene, const ir::Node& node) {
   const ir::WeightTraits* traits = ir::weight_traits(scene.graph, node);
-  const plan::ValueDecision& input =
-      scene.plan.values[static_cast<size_t>(node.inputs[static_cast<size_t>(traits->data_slot)])];
+  const plan::ValueDecision& input = scene.plan.values[node.inputs[traits->data_slot]];
   return input.quantized ? input.params.bits : 32;
 }
 
@@ -104,7 +103,7 @@ void count_operations(const BudgetScene& scene, const plan::Candidates& weights,
       continue;
     }
     const ir::WeightTraits* traits = ir::weight_traits(scene.graph, node);
-    const auto weight = weights.find(node.inputs[static_cast<size_t>(traits->weight_slot)]);
+    const auto weight = weights.find(node.inputs[traits->weight_slot]);
     study.other_bops += bits * (weight == weights.end() ? 32 : weight->second.front().params.bits);
   }
 }
@@ -156,7 +155,7 @@ void count_bytes(const BudgetScene& scene, WidthStudy& study) {
     std::vector<config::NodeSettings> rules = scene.rules;
     rules.resize(scene.graph.nodes.size());
     for (const WidthItem& item : study.items)
-      for (const ir::NodeId node : item.nodes) rules[static_cast<size_t>(node)].weights_n_bits = all[w];
+      for (const ir::NodeId node : item.nodes) rules[node].weights_n_bits = all[w];
     study.candidates.push_back(threshold::weight_candidates(scene.graph, scene.plan, scene.target,
                                                             scene.config.quantization, rules, scene.threads));
     const BytesByNode bytes = constant_bytes(scene.write(as_large(scene, study.candidates.back())));
@@ -164,7 +163,7 @@ void count_bytes(const BudgetScene& scene, WidthStudy& study) {
     for (WidthItem& item : study.items) {
       int64_t sum = 0;
       for (const ir::NodeId node : item.nodes) {
-        const auto found = bytes.find(scene.graph.nodes[static_cast<size_t>(node)].name);
+        const auto found = bytes.find(ir::node_at(scene.graph, node).name);
         if (found != bytes.end()) sum += found->second;
       }
       item.bytes.push_back(sum);
@@ -292,7 +291,7 @@ void probe_layers(const BudgetScene& scene, WidthStudy& study) {
   for (const WidthItem& item : study.items) weights.push_back({item.weight, item.nodes});
   const auto rounded_weight = [&](size_t item, size_t width) {
     const ir::ValueId weight = study.items[item].weight;
-    const ir::Tensor& exact = *scene.graph.values[static_cast<size_t>(weight)].constant;
+    const ir::Tensor& exact = *ir::value_at(scene.graph, weight).constant;
     const quant::QuantParams& params = study.candidates[width].at(weight).front().params;
     const std::vector<int32_t> integers = quant::quantize(exact.as<float>(), exact.dims, params);
     return ir::make_tensor(std::span<const float>(quant::dequantize(integers, exact.dims, params)),
@@ -370,12 +369,12 @@ WidthStudy sizes_of(const BudgetScene& scene, const plan::Candidates& weights) {
 std::string why_closed(const BudgetScene& scene, const WidthStudy& study) {
   std::set<ir::ValueId> by_hand, others;
   for (const ir::NodeId id : ir::topological_order(scene.graph)) {
-    const ir::Node& node = scene.graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(scene.graph, id);
     const ir::WeightTraits* traits = ir::weight_traits(scene.graph, node);
     if (!traits) continue;
-    const ir::ValueId weight = node.inputs[static_cast<size_t>(traits->weight_slot)];
-    const bool ruled = study.candidates.back().contains(weight) && !scene.rules.empty() &&
-                       fixed_by_hand(scene.rules[static_cast<size_t>(id)]);
+    const ir::ValueId weight = node.inputs[traits->weight_slot];
+    const bool ruled =
+        study.candidates.back().contains(weight) && !scene.rules.empty() && fixed_by_hand(scene.rules[id]);
     (ruled ? by_hand : others).insert(weight);
   }
   return format(

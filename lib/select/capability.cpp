@@ -17,7 +17,7 @@ using plan::Reason;
 using target::OpKind;
 
 const ir::Value& value_of(const ir::Graph& graph, ir::ValueId v) {
-  return graph.values[static_cast<size_t>(v)];
+  return ir::value_at(graph, v);
 }
 
 Capability no(Reason reason, std::string detail = {}) {
@@ -91,7 +91,7 @@ Capability activation(const ir::Graph& graph, const ir::Node& node, const std::v
   const ir::Value& value = value_of(graph, in);
   if (value.producer == ir::kNone || value.consumers.size() != 1 || ir::is_output(graph, in))
     return no(Reason::kNoIntegerKernel, "it does not directly follow the one node it could disappear into");
-  const Capability& producer = so_far[static_cast<size_t>(value.producer)];
+  const Capability& producer = so_far[value.producer];
   if (producer.ability != Ability::kInteger)
     return no(Reason::kNoIntegerKernel, "the node before it is in float");
   for (const size_t slot : {size_t{1}, size_t{2}})
@@ -100,18 +100,18 @@ Capability activation(const ir::Graph& graph, const ir::Node& node, const std::v
       return no(Reason::kNoIntegerKernel, "its bounds are not constants");
   if (leaves_zero_out(graph, node))
     return no(Reason::kNoIntegerKernel, "its bounds leave out zero, which every range of integers holds");
-  if (symmetric && !clamps_itself(graph, graph.nodes[static_cast<size_t>(value.producer)], node))
+  if (symmetric && !clamps_itself(graph, ir::node_at(graph, value.producer), node))
     return no(Reason::kNoIntegerKernel, "the node before it cannot cut off what is below zero");
   return {Ability::kFollows, Reason::kTarget, {}};
 }
 
 // Does a rule of /placement ask for it?
 bool on_integers(std::span<const config::NodeSettings> rules, ir::NodeId id) {
-  return !rules.empty() && rules[static_cast<size_t>(id)].integer.value_or(false);
+  return !rules.empty() && rules[id].integer.value_or(false);
 }
 
 bool missing(const std::vector<ir::ValueId>& slots, int slot) {
-  return static_cast<size_t>(slot) >= slots.size() || slots[static_cast<size_t>(slot)] == ir::kNone;
+  return static_cast<size_t>(slot) >= slots.size() || slots[slot] == ir::kNone;
 }
 
 Capability capability(const ir::Graph& graph, const ir::Node& node, const target::TargetSpec& target,
@@ -161,17 +161,16 @@ void keep_whole(const ir::Graph& graph, const std::vector<plan::Idiom>& idioms,
     // What stands inside a HardSwish is rounded in no file: TFLite has one kernel for the whole.
     if (idiom.kind == plan::IdiomKind::kHardSwish && idiom.nodes.size() > 1)
       for (const ir::NodeId id : idiom.nodes)
-        if (graph.nodes[static_cast<size_t>(id)].op_type == "HardSigmoid")
-          all[static_cast<size_t>(id)] = no(Reason::kOneFloatKernel, "inside a HardSwish");
+        if (ir::node_at(graph, id).op_type == "HardSigmoid")
+          all[id] = no(Reason::kOneFloatKernel, "inside a HardSwish");
     const bool joined = idiom.kind == plan::IdiomKind::kGelu || idiom.kind == plan::IdiomKind::kGeluTanh ||
                         idiom.kind == plan::IdiomKind::kLayerNorm;
     const bool asked = std::any_of(idiom.nodes.begin(), idiom.nodes.end(),
                                    [&](ir::NodeId id) { return on_integers(rules, id); });
     if (!joined || idiom.nodes.size() == 1 || asked) continue;
     for (const ir::NodeId id : idiom.nodes)
-      all[static_cast<size_t>(id)] =
-          no(Reason::kOneFloatKernel,
-             format("{}, whose nodes the runtime joins at load", plan::name_of(idiom.kind)));
+      all[id] = no(Reason::kOneFloatKernel,
+                   format("{}, whose nodes the runtime joins at load", plan::name_of(idiom.kind)));
   }
 }
 
@@ -179,12 +178,12 @@ void apply_keep_float(const ir::Graph& graph, const config::KeepFloat& keep, std
   Diagnostics diagnostics;
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
   const auto keep_node = [&](ir::NodeId id, const std::string& why) {
-    all[static_cast<size_t>(id)] = no(Reason::kUserKeepFloat, why);
+    all[id] = no(Reason::kUserKeepFloat, why);
   };
   const auto check = [&](bool matched, const std::string& key, const std::string& what, auto text_of) {
     if (matched) return;
     std::vector<std::string> names;
-    for (const ir::NodeId id : order) names.push_back(text_of(graph.nodes[static_cast<size_t>(id)]));
+    for (const ir::NodeId id : order) names.push_back(text_of(ir::node_at(graph, id)));
     const std::string near = nearest(what, names);
     diagnostics.error({"matches-nothing", "/keep_float/" + key,
                        "'" + what + "' matches no node" + (near.empty() ? "" : "; nearest: '" + near + "'"),
@@ -193,7 +192,7 @@ void apply_keep_float(const ir::Graph& graph, const config::KeepFloat& keep, std
   for (const std::string& glob : keep.names) {
     bool matched = false;
     for (const ir::NodeId id : order) {
-      const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+      const ir::Node& node = ir::node_at(graph, id);
       const bool hit = glob_match(glob, node.name) ||
                        std::any_of(node.origin.begin(), node.origin.end(),
                                    [&](const std::string& o) { return glob_match(glob, o); });
@@ -204,13 +203,13 @@ void apply_keep_float(const ir::Graph& graph, const config::KeepFloat& keep, std
   for (const std::string& type : keep.op_types) {
     bool matched = false;
     for (const ir::NodeId id : order)
-      if (graph.nodes[static_cast<size_t>(id)].op_type == type)
+      if (ir::node_at(graph, id).op_type == type)
         keep_node(id, "keep_float lists op type " + type), matched = true;
     check(matched, "op_types", type, [](const ir::Node& n) { return n.op_type; });
   }
   std::vector<ir::NodeId> weighted_nodes;
   for (const ir::NodeId id : order)
-    if (ir::weight_traits(graph, graph.nodes[static_cast<size_t>(id)])) weighted_nodes.push_back(id);
+    if (ir::weight_traits(graph, ir::node_at(graph, id))) weighted_nodes.push_back(id);
   if (keep.first && !weighted_nodes.empty()) keep_node(weighted_nodes.front(), "keep_float.first");
   if (keep.last && !weighted_nodes.empty()) keep_node(weighted_nodes.back(), "keep_float.last");
   diagnostics.throw_if_errors(Exit::kUsage);
@@ -219,10 +218,10 @@ void apply_keep_float(const ir::Graph& graph, const config::KeepFloat& keep, std
 // What followed a node that is float now has nothing to disappear into.
 void release_followers(const ir::Graph& graph, std::vector<Capability>& all) {
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    Capability& c = all[static_cast<size_t>(id)];
+    Capability& c = all[id];
     if (c.ability != Ability::kFollows) continue;
-    const ir::NodeId producer = value_of(graph, graph.nodes[static_cast<size_t>(id)].inputs[0]).producer;
-    if (all[static_cast<size_t>(producer)].ability == Ability::kFloatOnly)
+    const ir::NodeId producer = value_of(graph, ir::node_at(graph, id).inputs[0]).producer;
+    if (all[producer].ability == Ability::kFloatOnly)
       c = no(Reason::kNoIntegerKernel, "the node before it is in float");
   }
 }
@@ -240,13 +239,13 @@ void keep_node_float(Capability& c, const std::string& why) {
 // integer reader. What follows the node in its kernel (Relu) would have been rounded in its place.
 void keep_results_float(const ir::Graph& graph, ir::NodeId id, const std::string& why,
                         std::vector<Capability>& all) {
-  const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-  keep_node_float(all[static_cast<size_t>(id)], why);
+  const ir::Node& node = ir::node_at(graph, id);
+  keep_node_float(all[id], why);
   for (const ir::ValueId out : node.outputs) {
     if (out == ir::kNone) continue;
     for (const ir::NodeId reader : value_of(graph, out).consumers) {
-      const bool follows = all[static_cast<size_t>(reader)].ability == Ability::kFollows;
-      keep_node_float(all[static_cast<size_t>(reader)], why);
+      const bool follows = all[reader].ability == Ability::kFollows;
+      keep_node_float(all[reader], why);
       if (follows) keep_results_float(graph, reader, why, all);
     }
   }
@@ -307,29 +306,26 @@ void apply_rules(const ir::Graph& graph, const target::TargetSpec& target,
 // as the small probabilities of a Softmax do.
 void leave_moves_between_floats(const ir::Graph& graph, const target::TargetSpec& target,
                                 std::vector<Capability>& all) {
-  const auto in_float = [&](ir::NodeId id) {
-    return all[static_cast<size_t>(id)].ability == Ability::kFloatOnly;
-  };
+  const auto in_float = [&](ir::NodeId id) { return all[id].ability == Ability::kFloatOnly; };
   std::vector<bool> idle(graph.nodes.size());  // moves that no integers reach, from before or from behind
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
   for (const ir::NodeId id : order) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-    const Capability& own = all[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
+    const Capability& own = all[id];
     const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, node), node.domain);
     if (rule.kind != target::OpKind::kMove || own.ability != Ability::kInteger || own.pinned) continue;
     const ir::NodeId maker = value_of(graph, node.inputs[0]).producer;
-    idle[static_cast<size_t>(id)] =
-        maker != ir::kNone && (in_float(maker) || idle[static_cast<size_t>(maker)]);
+    idle[id] = maker != ir::kNone && (in_float(maker) || idle[maker]);
   }
   for (auto id = order.rbegin(); id != order.rend(); ++id)
-    for (const ir::ValueId out : graph.nodes[static_cast<size_t>(*id)].outputs)
-      if (out != ir::kNone && idle[static_cast<size_t>(*id)])
+    for (const ir::ValueId out : ir::node_at(graph, *id).outputs)
+      if (out != ir::kNone && idle[*id])
         for (const ir::NodeId reader : value_of(graph, out).consumers)
-          if (!in_float(reader) && !idle[static_cast<size_t>(reader)]) idle[static_cast<size_t>(*id)] = false;
+          if (!in_float(reader) && !idle[reader]) idle[*id] = false;
   for (const ir::NodeId id : order)  // a chain is idle from its first node on
-    if (idle[static_cast<size_t>(id)]) {
-      const ir::NodeId maker = value_of(graph, graph.nodes[static_cast<size_t>(id)].inputs[0]).producer;
-      if (in_float(maker)) all[static_cast<size_t>(id)] = no(Reason::kIsland, {});
+    if (idle[id]) {
+      const ir::NodeId maker = value_of(graph, ir::node_at(graph, id).inputs[0]).producer;
+      if (in_float(maker)) all[id] = no(Reason::kIsland, {});
     }
 }
 
@@ -354,25 +350,25 @@ void leave_masks(const ir::Graph& graph, std::span<const config::NodeSettings> r
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
   std::vector<bool> masked(graph.values.size()), hidden(graph.nodes.size());
   for (const ir::NodeId id : order) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     if (!passes(node)) continue;
     const bool reads = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId v) {
-      return v != ir::kNone && (masked[static_cast<size_t>(v)] || hides(value_of(graph, v)));
+      return v != ir::kNone && (masked[v] || hides(value_of(graph, v)));
     });
-    if (reads) masked[static_cast<size_t>(node.outputs[0])] = true;
+    if (reads) masked[node.outputs[0]] = true;
   }
   for (auto id = order.rbegin(); id != order.rend(); ++id) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(*id)];
-    const bool softmax = ir::standard_op(node, "Softmax") && masked[static_cast<size_t>(node.inputs[0])];
+    const ir::Node& node = ir::node_at(graph, *id);
+    const bool softmax = ir::standard_op(node, "Softmax") && masked[node.inputs[0]];
     const ir::ValueId out = node.outputs.empty() ? ir::kNone : node.outputs[0];
     const bool before =
-        out != ir::kNone && masked[static_cast<size_t>(out)] &&
+        out != ir::kNone && masked[out] &&
         std::any_of(value_of(graph, out).consumers.begin(), value_of(graph, out).consumers.end(),
-                    [&](ir::NodeId reader) { return hidden[static_cast<size_t>(reader)]; });
+                    [&](ir::NodeId reader) { return hidden[reader]; });
     if (!softmax && !before) continue;
-    hidden[static_cast<size_t>(*id)] = true;
+    hidden[*id] = true;
     if (!on_integers(rules, *id))
-      all[static_cast<size_t>(*id)] =
+      all[*id] =
           no(Reason::kAccuracy, "a mask in front of a Softmax: beside it all scores would be one integer");
   }
 }
@@ -397,8 +393,7 @@ std::vector<Capability> capabilities(const ir::Graph& graph, const target::Targe
                                      std::span<const config::NodeSettings> rules) {
   std::vector<Capability> all(graph.nodes.size());
   for (const ir::NodeId id : ir::topological_order(graph))
-    all[static_cast<size_t>(id)] =
-        capability(graph, graph.nodes[static_cast<size_t>(id)], target, all, on_integers(rules, id));
+    all[id] = capability(graph, ir::node_at(graph, id), target, all, on_integers(rules, id));
   keep_whole(graph, idioms, rules, all);
   if (target.float_islands) leave_masks(graph, rules, all);
   apply_keep_float(graph, keep_float, all);

@@ -58,10 +58,9 @@ constexpr std::array kPassesLayout{"Add",       "Clip",    "Concat",  "Elu", "Ha
 ir::NodeId convolution_before(const ir::Graph& graph, const ir::Node& node) {
   std::vector<ir::ValueId> open(node.inputs.begin(), node.inputs.end());
   for (size_t i = 0; i < open.size() && i < graph.values.size(); ++i) {
-    const ir::NodeId maker =
-        open[i] == ir::kNone ? ir::kNone : graph.values[static_cast<size_t>(open[i])].producer;
+    const ir::NodeId maker = open[i] == ir::kNone ? ir::kNone : ir::value_at(graph, open[i]).producer;
     if (maker == ir::kNone) continue;
-    const ir::Node& before = graph.nodes[static_cast<size_t>(maker)];
+    const ir::Node& before = ir::node_at(graph, maker);
     if (ir::standard_op(before, "Conv")) return maker;
     if (std::any_of(kPassesLayout.begin(), kPassesLayout.end(),
                     [&](const char* op) { return ir::standard_op(before, op); }))
@@ -81,7 +80,7 @@ bool one_channel_each(const ir::Graph& graph, const ir::Node& node, const ir::Te
 }
 
 bool along_last_axis(const ir::Graph& graph, const ir::Node& node) {
-  const int64_t rank = std::ssize(graph.values[static_cast<size_t>(node.outputs[0])].dims);
+  const int64_t rank = std::ssize(ir::value_at(graph, node.outputs[0]).dims);
   const int64_t axis = ir::int_attribute(node, "axis", -1);
   return rank == 0 || axis == -1 || axis == rank - 1;
 }
@@ -104,7 +103,7 @@ std::string cost_key(const target::TargetSpec& target, const ir::Graph& graph, c
     return "Softmax:inner";
   if (ir::standard_op(node, "MatMul") && !ir::constant_input(graph, node, 1)) return "MatMul:activations";
   if (find_entry(target, "DepthToSpace:pixels") &&
-      ir::pixel_shuffle_at(graph, graph.values[static_cast<size_t>(node.outputs[0])].producer))
+      ir::pixel_shuffle_at(graph, ir::value_at(graph, node.outputs[0]).producer))
     return "DepthToSpace:pixels";
   const ir::Tensor* kernel = image_kernel(graph, node);
   if (!kernel) return node.op_type;
@@ -166,7 +165,7 @@ void add_transposed(const ir::Graph& graph, const ir::Node& node, CostTerms& wor
 // Gates of all steps at once for the inputs, then step by step for what was remembered.
 void add_recurrent(const ir::Graph& graph, const ir::Node& node, CostTerms& work) {
   const ir::Tensor *inputs = ir::constant_input(graph, node, 1), *state = ir::constant_input(graph, node, 2);
-  const std::vector<int64_t>& dims = graph.values[static_cast<size_t>(node.inputs[0])].dims;
+  const std::vector<int64_t>& dims = ir::value_at(graph, node.inputs[0]).dims;
   if (!inputs || !state || dims.size() != 3 || dims[2] <= 0) return;
   const int64_t steps = dims[ir::int_attribute(node, "layout", 0) == 0 ? 0 : 1];
   at(work, CostTerm::kMac) = at(work, CostTerm::kInput) / static_cast<double>(dims[2]) *
@@ -175,7 +174,7 @@ void add_recurrent(const ir::Graph& graph, const ir::Node& node, CostTerms& work
 }
 
 void add_product(const ir::Graph& graph, const ir::Node& node, CostTerms& work) {
-  const ir::Value& out = graph.values[static_cast<size_t>(node.outputs[0])];
+  const ir::Value& out = ir::value_at(graph, node.outputs[0]);
   const double macs = static_cast<double>(ir::macs(graph, node));
   if (out.dims.empty() || out.dims.back() <= 0) return;
   const double columns = static_cast<double>(out.dims.back());
@@ -188,7 +187,7 @@ void add_product(const ir::Graph& graph, const ir::Node& node, CostTerms& work) 
 
 // Of the first output; 0 where it is no image.
 double positions_of(const ir::Graph& graph, const ir::Node& node) {
-  const std::vector<int64_t>& dims = graph.values[static_cast<size_t>(node.outputs[0])].dims;
+  const std::vector<int64_t>& dims = ir::value_at(graph, node.outputs[0]).dims;
   if (dims.size() != 4 || dims[1] <= 0) return 0;
   return static_cast<double>(ir::elements(graph, node.outputs[0])) / static_cast<double>(dims[1]);
 }
@@ -231,13 +230,13 @@ CostTerms conversion_of(int64_t elements) {
 // channels, and only the Add reads them. kNone where there is none.
 ir::NodeId convolution_that_adds(const ir::Graph& graph, const ir::Node& node) {
   if (!ir::standard_op(node, "Add")) return ir::kNone;
-  const std::vector<int64_t>& dims = graph.values[static_cast<size_t>(node.outputs[0])].dims;
+  const std::vector<int64_t>& dims = ir::value_at(graph, node.outputs[0]).dims;
   for (auto v = node.inputs.rbegin(); v != node.inputs.rend(); ++v) {
-    const ir::Value& value = graph.values[static_cast<size_t>(*v)];
+    const ir::Value& value = ir::value_at(graph, *v);
     if (value.producer == ir::kNone || value.consumers.size() != 1 || value.dims != dims ||
         dims.size() != 4 || dims[1] % target::kBlock != 0 || ir::is_output(graph, *v))
       continue;
-    if (ir::standard_op(graph.nodes[static_cast<size_t>(value.producer)], "Conv")) return value.producer;
+    if (ir::standard_op(ir::node_at(graph, value.producer), "Conv")) return value.producer;
   }
   return ir::kNone;
 }
@@ -245,7 +244,7 @@ ir::NodeId convolution_that_adds(const ir::Graph& graph, const ir::Node& node) {
 // Integer pooling is slow behind a convolution in float, as the layout that it is fast in does not reach it.
 void add_pooling_pair(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& target,
                       const CostTerms& work, PlacementCosts& costs) {
-  const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+  const ir::Node& node = ir::node_at(graph, id);
   const target::OpCost *planar = find_entry(target, "MaxPool:planar"), *own = find_entry(target, "MaxPool");
   const ir::NodeId before = ir::standard_op(node, "MaxPool") ? convolution_before(graph, node) : ir::kNone;
   if (!planar || !own || before == ir::kNone) return;
@@ -256,10 +255,10 @@ void add_pooling_pair(const ir::Graph& graph, ir::NodeId id, const target::Targe
 // And pooling in float before integer readers is integer pooling: the runtime rounds before it, where there
 // are more elements but no values that were not there.
 double of_pooling_rounded_before(const ir::Graph& graph, ir::ValueId v, const target::TargetSpec& target) {
-  const ir::Value& value = graph.values[static_cast<size_t>(v)];
+  const ir::Value& value = ir::value_at(graph, v);
   const target::OpCost *planar = find_entry(target, "MaxPool:planar"), *own = find_entry(target, "MaxPool");
   if (!planar || !own || value.producer == ir::kNone || ir::is_output(graph, v)) return 0;
-  const ir::Node& node = graph.nodes[static_cast<size_t>(value.producer)];
+  const ir::Node& node = ir::node_at(graph, value.producer);
   if (!ir::standard_op(node, "MaxPool")) return 0;
   const CostTerms work = work_of(graph, node);
   return std::max(0.0, time_of(planar->integer, work) - time_of(own->floating, work));
@@ -268,9 +267,9 @@ double of_pooling_rounded_before(const ir::Graph& graph, ir::ValueId v, const ta
 // The Mul of x * Sigmoid(x) that reads this Sigmoid and nobody else does; kNone for others.
 ir::NodeId gate_of(const ir::Graph& graph, const ir::Node& sigmoid) {
   if (!ir::standard_op(sigmoid, "Sigmoid")) return ir::kNone;
-  const ir::Value& value = graph.values[static_cast<size_t>(sigmoid.outputs[0])];
+  const ir::Value& value = ir::value_at(graph, sigmoid.outputs[0]);
   if (value.consumers.size() != 1 || ir::is_output(graph, sigmoid.outputs[0])) return ir::kNone;
-  const ir::Node& node = graph.nodes[static_cast<size_t>(value.consumers[0])];
+  const ir::Node& node = ir::node_at(graph, value.consumers[0]);
   const bool gates = ir::standard_op(node, "Mul") && std::find(node.inputs.begin(), node.inputs.end(),
                                                                sigmoid.inputs[0]) != node.inputs.end();
   return gates ? value.consumers[0] : ir::kNone;
@@ -281,7 +280,7 @@ ir::NodeId gate_of(const ir::Graph& graph, const ir::Node& sigmoid) {
 void add_gate(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& target, const CostTerms& work,
               PlacementCosts& costs, double& floating) {
   const target::OpCost* joined = find_entry(target, "Mul:gate");
-  const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+  const ir::Node& node = ir::node_at(graph, id);
   if (!joined) return;
   if (const ir::NodeId gate = gate_of(graph, node); gate != ir::kNone) {
     costs.pairs.push_back({id, gate, floating});
@@ -289,12 +288,12 @@ void add_gate(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& t
     return;
   }
   for (const ir::ValueId v : node.inputs) {
-    const ir::NodeId maker = v == ir::kNone ? ir::kNone : graph.values[static_cast<size_t>(v)].producer;
-    if (maker == ir::kNone || gate_of(graph, graph.nodes[static_cast<size_t>(maker)]) != id) continue;
-    const ir::Node& sigmoid = graph.nodes[static_cast<size_t>(maker)];
+    const ir::NodeId maker = v == ir::kNone ? ir::kNone : ir::value_at(graph, v).producer;
+    if (maker == ir::kNone || gate_of(graph, ir::node_at(graph, maker)) != id) continue;
+    const ir::Node& sigmoid = ir::node_at(graph, maker);
     const double apart = floating + time_of(cost_entry(target, "Sigmoid").floating, work),
                  together = std::min(apart, time_of(joined->floating, work));
-    const ir::NodeId before = graph.values[static_cast<size_t>(sigmoid.inputs[0])].producer;
+    const ir::NodeId before = ir::value_at(graph, sigmoid.inputs[0]).producer;
     if (before != ir::kNone) costs.pairs.push_back({id, before, apart - together});
     floating = together;
     return;
@@ -308,17 +307,14 @@ constexpr double kNeverApart = 1e15;
 // put one of them into another.
 bool is_bias(const ir::Graph& graph, ir::NodeId id, const target::TargetSpec& target,
              const std::vector<Capability>& capabilities, const NodeCost& own, PlacementCosts& costs) {
-  const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+  const ir::Node& node = ir::node_at(graph, id);
   if (!target.bias_in_products || !ir::standard_op(node, "Add")) return false;
   for (const ir::ValueId v : node.inputs) {
-    const ir::NodeId maker = v == ir::kNone ? ir::kNone : graph.values[static_cast<size_t>(v)].producer;
+    const ir::NodeId maker = v == ir::kNone ? ir::kNone : ir::value_at(graph, v).producer;
     if (maker == ir::kNone || ir::bias_add(graph, maker) != id) continue;
-    const auto free = [&](ir::NodeId n) {
-      return capabilities[static_cast<size_t>(n)].ability != Ability::kFloatOnly;
-    };
+    const auto free = [&](ir::NodeId n) { return capabilities[n].ability != Ability::kFloatOnly; };
     if (free(id) != free(maker)) return false;
-    const bool ruled =
-        capabilities[static_cast<size_t>(id)].pinned || capabilities[static_cast<size_t>(maker)].pinned;
+    const bool ruled = capabilities[id].pinned || capabilities[maker].pinned;
     if (free(id)) {
       costs.pairs.push_back({id, maker, ruled ? own.floating : kNeverApart});
       costs.pairs.push_back({maker, id, ruled ? own.integer : kNeverApart});
@@ -374,8 +370,7 @@ CostTerms work_of(const ir::Graph& sized, const ir::Node& node, std::optional<in
   for (const ir::ValueId v : node.outputs)
     if (v != ir::kNone) output += ir::elements(sized, v);
   for (const ir::ValueId v : node.inputs)
-    if (v != ir::kNone && !sized.values[static_cast<size_t>(v)].constant)
-      input = std::max(input, ir::elements(sized, v));
+    if (v != ir::kNone && !ir::value_at(sized, v).constant) input = std::max(input, ir::elements(sized, v));
   at(work, CostTerm::kNode) = 1;
   at(work, CostTerm::kInput) = static_cast<double>(input);
   at(work, CostTerm::kOutput) = static_cast<double>(output);
@@ -444,10 +439,9 @@ PlacementCosts time_costs(const ir::Graph& sized, const std::vector<Capability>&
                            of_pooling_rounded_before(sized, static_cast<ir::ValueId>(v), target),
                        time_of(cost_entry(target, "DequantizeLinear" + form).floating, work)};
     // An integer kernel that can hand out floats needs no conversion behind it.
-    if (value.producer != ir::kNone &&
-        target::rule_for(target, sized.nodes[static_cast<size_t>(value.producer)].op_type,
-                         sized.nodes[static_cast<size_t>(value.producer)].domain)
-            .float_output)
+    if (value.producer != ir::kNone && target::rule_for(target, ir::node_at(sized, value.producer).op_type,
+                                                        ir::node_at(sized, value.producer).domain)
+                                           .float_output)
       costs.values[v].dequantize = 0;
   }
   return costs;
@@ -503,8 +497,8 @@ std::string describe_unpriced(const ir::Graph& graph, const std::vector<Capabili
                   target.name);
   std::map<std::string, int> counts;
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-    if (capabilities[static_cast<size_t>(id)].ability != Ability::kInteger) continue;
+    const ir::Node& node = ir::node_at(graph, id);
+    if (capabilities[id].ability != Ability::kInteger) continue;
     if (!own_entry(target, cost_key(target, graph, node))) ++counts[node.op_type];
   }
   std::vector<std::string> parts;

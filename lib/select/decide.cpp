@@ -20,14 +20,13 @@ class Groups {
  public:
   explicit Groups(size_t count) : parent_(count) { std::iota(parent_.begin(), parent_.end(), 0); }
   ir::ValueId find(ir::ValueId v) {
-    while (parent_[static_cast<size_t>(v)] != v)
-      v = parent_[static_cast<size_t>(v)] = parent_[static_cast<size_t>(parent_[static_cast<size_t>(v)])];
+    while (parent_[v] != v) v = parent_[v] = parent_[parent_[v]];
     return v;
   }
   void join(ir::ValueId a, ir::ValueId b) {
     a = find(a);
     b = find(b);
-    parent_[static_cast<size_t>(std::max(a, b))] = std::min(a, b);
+    parent_[std::max(a, b)] = std::min(a, b);
   }
 
  private:
@@ -40,19 +39,18 @@ bool float_activation(const ir::Value& value) {
 
 // True when every reader of the node's result is in float, so that an integer node may hand out floats.
 bool only_float_readers(const ir::Graph& graph, const ir::Node& node, const std::vector<bool>& integer) {
-  const ir::Value& out = graph.values[static_cast<size_t>(node.outputs[0])];
+  const ir::Value& out = ir::value_at(graph, node.outputs[0]);
   return std::none_of(out.consumers.begin(), out.consumers.end(),
-                      [&](ir::NodeId reader) { return integer[static_cast<size_t>(reader)]; });
+                      [&](ir::NodeId reader) { return integer[reader]; });
 }
 
 // ONNX Runtime joins a product of matrices and the Add of any other matrix to a float Gemm at load, before it
 // looks for integer kernels (a Gemm of an LSTM then ran with weights that were unfolded at every inference:
 // 4.6 times float's time). Not where the product is rounded.
 bool becomes_gemm(const ir::Graph& graph, const ir::Node& node) {
-  const ir::Value& out = graph.values[static_cast<size_t>(node.outputs[0])];
+  const ir::Value& out = ir::value_at(graph, node.outputs[0]);
   return ir::standard_op(node, "MatMul") && out.has_shape && out.dims.size() <= 2 &&
-         out.consumers.size() == 1 &&
-         ir::standard_op(graph.nodes[static_cast<size_t>(out.consumers[0])], "Add");
+         out.consumers.size() == 1 && ir::standard_op(ir::node_at(graph, out.consumers[0]), "Add");
 }
 
 plan::NodeDecision decision_for(const ir::Graph& graph, const ir::Node& node, const target::OpRule& rule,
@@ -84,19 +82,19 @@ plan::NodeDecision decision_for(const ir::Graph& graph, const ir::Node& node, co
 void mark_rounded(const ir::Graph& graph, const target::TargetSpec& target,
                   const std::vector<Capability>& capabilities, plan::QuantPlan& plan) {
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const plan::NodeDecision& decision = plan.nodes[static_cast<size_t>(id)];
+    const plan::NodeDecision& decision = plan.nodes[id];
     if (decision.compute != Compute::kInteger) continue;
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-    const bool follows = capabilities[static_cast<size_t>(id)].ability == Ability::kFollows;
+    const ir::Node& node = ir::node_at(graph, id);
+    const bool follows = capabilities[id].ability == Ability::kFollows;
     const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, node), node.domain);
     for (const size_t slot : target::data_slots(rule, node.inputs.size())) {
       if (follows || slot >= node.inputs.size() || node.inputs[slot] == ir::kNone) continue;
-      if (float_activation(graph.values[static_cast<size_t>(node.inputs[slot])]))
-        plan.values[static_cast<size_t>(node.inputs[slot])].quantized = true;
+      if (float_activation(ir::value_at(graph, node.inputs[slot])))
+        plan.values[node.inputs[slot]].quantized = true;
     }
     for (const ir::ValueId out : node.outputs)
-      if (out != ir::kNone && !decision.float_output) plan.values[static_cast<size_t>(out)].quantized = true;
-    if (follows) plan.values[static_cast<size_t>(node.inputs[0])].quantized = false;
+      if (out != ir::kNone && !decision.float_output) plan.values[out].quantized = true;
+    if (follows) plan.values[node.inputs[0]].quantized = false;
   }
 }
 
@@ -107,8 +105,7 @@ void unmark_joined(const ir::Graph& graph, const std::vector<Capability>& capabi
     const ir::Value& value = graph.values[v];
     const bool joined = !value.consumers.empty() &&
                         std::all_of(value.consumers.begin(), value.consumers.end(), [&](ir::NodeId reader) {
-                          const std::vector<ir::ValueId>& of_reader =
-                              capabilities[static_cast<size_t>(reader)].joined;
+                          const std::vector<ir::ValueId>& of_reader = capabilities[reader].joined;
                           return std::find(of_reader.begin(), of_reader.end(), static_cast<ir::ValueId>(v)) !=
                                  of_reader.end();
                         });
@@ -120,14 +117,14 @@ void unmark_joined(const ir::Graph& graph, const std::vector<Capability>& capabi
 void join_biases(const ir::Graph& graph, const target::TargetSpec& target, plan::QuantPlan& plan) {
   if (!target.bias_in_products) return;
   const auto on_integers = [&](ir::NodeId id) {
-    const plan::NodeDecision& decision = plan.nodes[static_cast<size_t>(id)];
+    const plan::NodeDecision& decision = plan.nodes[id];
     return decision.compute == Compute::kInteger && !decision.float_output;
   };
   for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(graph.nodes.size()); ++id) {
     const ir::NodeId add = ir::bias_add(graph, id);
     if (add == ir::kNone || !on_integers(id) || !on_integers(add)) continue;
-    plan.nodes[static_cast<size_t>(add)].bias = true;
-    plan.values[static_cast<size_t>(graph.nodes[static_cast<size_t>(id)].outputs[0])].quantized = false;
+    plan.nodes[add].bias = true;
+    plan.values[ir::node_at(graph, id).outputs[0]].quantized = false;
   }
 }
 
@@ -135,13 +132,12 @@ void join_biases(const ir::Graph& graph, const target::TargetSpec& target, plan:
 // once.
 void share_output_grid(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target,
                        const ir::Node& node, const std::vector<int>& group_sizes) {
-  const plan::ValueDecision& output = plan.values[static_cast<size_t>(node.outputs[0])];
+  const plan::ValueDecision& output = plan.values[node.outputs[0]];
   for (const ir::ValueId v : node.inputs) {
-    plan::ValueDecision& input = plan.values[static_cast<size_t>(v)];
-    const ir::Value& value = graph.values[static_cast<size_t>(v)];
+    plan::ValueDecision& input = plan.values[v];
+    const ir::Value& value = ir::value_at(graph, v);
     const bool alone = value.consumers.size() == 1 && value.producer != ir::kNone &&
-                       !ir::is_output(graph, v) && input.quantized &&
-                       group_sizes[static_cast<size_t>(input.scale_group)] == 1;
+                       !ir::is_output(graph, v) && input.quantized && group_sizes[input.scale_group] == 1;
     if (alone && output.quantized && input.params.bits == output.params.bits &&
         keeps_bounds(graph, target, value, input.params, output.params))
       input.params = output.params;
@@ -169,16 +165,15 @@ plan::QuantPlan outline(const ir::Graph& graph, const target::TargetSpec& target
 
   Groups groups(graph.values.size());
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-    if (plan.nodes[static_cast<size_t>(id)].compute != Compute::kInteger) continue;
+    const ir::Node& node = ir::node_at(graph, id);
+    if (plan.nodes[id].compute != Compute::kInteger) continue;
     const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, node), node.domain);
     for (const auto& [in, out] : rule.same_scale)
-      if (plan.values[static_cast<size_t>(node.inputs[static_cast<size_t>(in)])].quantized)
-        groups.join(node.inputs[static_cast<size_t>(in)], node.outputs[static_cast<size_t>(out)]);
+      if (plan.values[node.inputs[in]].quantized) groups.join(node.inputs[in], node.outputs[out]);
     if (rule.kind != target::OpKind::kMove && !rule.same_input_scale) continue;
     for (const size_t slot : target::data_slots(rule, node.inputs.size())) {
       if (slot >= node.inputs.size() || node.inputs[slot] == ir::kNone ||
-          graph.values[static_cast<size_t>(node.inputs[slot])].constant)
+          ir::value_at(graph, node.inputs[slot]).constant)
         continue;
       for (const ir::ValueId out : node.outputs)
         if (out != ir::kNone) groups.join(node.inputs[slot], out);
@@ -199,7 +194,7 @@ std::vector<plan::StatRequest> requests(const plan::QuantPlan& plan, const ir::G
     const ir::Node& node = graph.nodes[n];
     const ir::WeightTraits* traits = ir::weight_traits(graph, node);
     if (!traits || plan.nodes[n].compute != Compute::kInteger) continue;
-    const size_t data = static_cast<size_t>(node.inputs[static_cast<size_t>(traits->data_slot)]);
+    const size_t data = static_cast<size_t>(node.inputs[traits->data_slot]);
     channel_axes[data] = node.op_type == "MatMul" ? static_cast<int>(graph.values[data].dims.size()) - 1 : 1;
   }
   std::vector<plan::StatRequest> wanted;
@@ -225,11 +220,11 @@ void decide(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetS
   }
   std::vector<int> group_sizes(plan.values.size());
   for (const plan::ValueDecision& value : plan.values)
-    if (value.quantized) ++group_sizes[static_cast<size_t>(value.scale_group)];
+    if (value.quantized) ++group_sizes[value.scale_group];
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
   for (auto id = order.rbegin(); id != order.rend(); ++id) {  // from the last on: a Concat may feed another
-    const ir::Node& node = graph.nodes[static_cast<size_t>(*id)];
-    if (plan.nodes[static_cast<size_t>(*id)].compute == Compute::kInteger &&
+    const ir::Node& node = ir::node_at(graph, *id);
+    if (plan.nodes[*id].compute == Compute::kInteger &&
         target::rule_for(target, ir::rule_name(graph, node), node.domain).copies_equal)
       share_output_grid(plan, graph, target, node, group_sizes);
   }

@@ -27,9 +27,9 @@ DynamicChoice product(const ir::Graph& graph, const ir::Node& node, ir::NodeId i
                        ir::int_attribute(node, "transA", 0) == 0;
     if (!plain) return {false, "alpha, beta or transA are not the plain ones"};
   }
-  const NodeCost& cost = time.nodes[static_cast<size_t>(id)];
+  const NodeCost& cost = time.nodes[id];
   if (cost.integer == 0 && cost.floating == 0) return {false, "the target or keep_float has it in float"};
-  const double dynamic = cost.integer + kPasses * time.values[static_cast<size_t>(node.inputs[0])].quantize;
+  const double dynamic = cost.integer + kPasses * time.values[node.inputs[0]].quantize;
   const std::string figures =
       format("by the target's costs {:.3g} us rounded at run time, {:.3g} us in float", dynamic / 1000,
              cost.floating / 1000);
@@ -40,7 +40,7 @@ DynamicChoice product(const ir::Graph& graph, const ir::Node& node, ir::NodeId i
 
 DynamicChoice dynamic_choice(const ir::Graph& graph, ir::NodeId id, const PlacementCosts& time,
                              bool standard_ops_only) {
-  const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+  const ir::Node& node = ir::node_at(graph, id);
   if (ir::standard_op(node, "MatMul") || ir::standard_op(node, "Gemm")) return product(graph, node, id, time);
   if (ir::standard_op(node, "Conv") || ir::standard_op(node, "ConvTranspose"))
     return {false,
@@ -71,8 +71,7 @@ double saved_at_run_time(const ir::Graph& graph, const std::vector<bool>& at_run
     const NodeCost& cost = (recurrent ? time.without_choice : time.nodes)[n];
     saved += cost.floating - cost.integer;
     const ir::ValueId input = graph.nodes[n].inputs[0];
-    if (!recurrent && rounded.insert(input).second)
-      saved -= kPasses * time.values[static_cast<size_t>(input)].quantize;
+    if (!recurrent && rounded.insert(input).second) saved -= kPasses * time.values[input].quantize;
   }
   const double in_float = time.elsewhere + cost_of(graph, std::vector<bool>(graph.nodes.size()), time);
   return in_float > 0 ? saved / in_float : 0;

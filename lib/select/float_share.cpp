@@ -11,7 +11,7 @@ template <typename Visit>
 void each_value(const ir::Graph& graph, const ir::Node& node, const Visit& visit) {
   for (const auto* list : {&node.inputs, &node.outputs})
     for (const ir::ValueId v : *list)
-      if (v != ir::kNone && !graph.values[static_cast<size_t>(v)].constant) visit(v);
+      if (v != ir::kNone && !ir::value_at(graph, v).constant) visit(v);
 }
 
 // A value is unrounded when its producer and all of its readers are in float: each of them pays its part.
@@ -21,11 +21,10 @@ PlacementCosts costs_in_elements(const ir::Graph& graph, const std::vector<int64
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     if (graph.nodes[n].erased) continue;
     each_value(graph, graph.nodes[n], [&](ir::ValueId v) {
-      const ir::Value& value = graph.values[static_cast<size_t>(v)];
+      const ir::Value& value = ir::value_at(graph, v);
       const bool writes = value.producer == static_cast<ir::NodeId>(n);
       const double readers = static_cast<double>(std::max<size_t>(1, value.consumers.size()));
-      costs.nodes[n].floating +=
-          static_cast<double>(elements[static_cast<size_t>(v)]) / (writes ? 2 : 2 * readers);
+      costs.nodes[n].floating += static_cast<double>(elements[v]) / (writes ? 2 : 2 * readers);
     });
   }
   return costs;
@@ -97,7 +96,7 @@ class Filler {
 
  private:
   bool take_to_float(ir::ValueId v, std::vector<bool>& integer) const {
-    const ir::Value& value = graph_.values[static_cast<size_t>(v)];
+    const ir::Value& value = ir::value_at(graph_, v);
     bool free = value.producer == ir::kNone || take_node(value.producer, integer);
     for (const ir::NodeId reader : value.consumers) free = free && take_node(reader, integer);
     return free;
@@ -111,14 +110,12 @@ class Filler {
     integer[n] = false;
     const ir::Node& node = graph_.nodes[n];
     if (capabilities_[n].ability == Ability::kFollows &&
-        !take_node(graph_.values[static_cast<size_t>(node.inputs[0])].producer, integer))
+        !take_node(ir::value_at(graph_, node.inputs[0]).producer, integer))
       return false;
     for (const ir::ValueId v : node.outputs)
       if (v != ir::kNone)
-        for (const ir::NodeId reader : graph_.values[static_cast<size_t>(v)].consumers)
-          if (capabilities_[static_cast<size_t>(reader)].ability == Ability::kFollows &&
-              !take_node(reader, integer))
-            return false;
+        for (const ir::NodeId reader : ir::value_at(graph_, v).consumers)
+          if (capabilities_[reader].ability == Ability::kFollows && !take_node(reader, integer)) return false;
     return true;
   }
 

@@ -19,7 +19,7 @@ double largest(const ir::Tensor& weight) {
 void raise(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSpec& target, ir::ValueId v,
            float scale) {
   std::vector<size_t> members;
-  const ir::ValueId group = plan.values[static_cast<size_t>(v)].scale_group;
+  const ir::ValueId group = plan.values[v].scale_group;
   for (size_t other = 0; other < plan.values.size(); ++other) {
     const plan::ValueDecision& decision = plan.values[other];
     if (!decision.quantized ||
@@ -29,7 +29,7 @@ void raise(plan::QuantPlan& plan, const ir::Graph& graph, const target::TargetSp
     after.scales = {scale};
     const ir::Value& value = graph.values[other];
     if (value.producer != ir::kNone &&
-        (target.known_ranges.contains(graph.nodes[static_cast<size_t>(value.producer)].op_type) ||
+        (target.known_ranges.contains(ir::node_at(graph, value.producer).op_type) ||
          !keeps_bounds(graph, target, value, decision.params, after)))
       return;
     members.push_back(other);
@@ -45,11 +45,10 @@ void bound_multipliers(plan::QuantPlan& plan, const ir::Graph& graph, const targ
     const ir::Node& node = graph.nodes[n];
     const ir::WeightTraits* traits = node.erased ? nullptr : ir::weight_traits(graph, node);
     if (!traits || plan.nodes[n].compute != plan::Compute::kInteger) continue;
-    const ir::ValueId in = node.inputs[static_cast<size_t>(traits->data_slot)],
+    const ir::ValueId in = node.inputs[traits->data_slot],
                       out = plan::rounded_result(plan, graph, node.outputs[0]);
-    if (out == ir::kNone || in == ir::kNone || !plan.values[static_cast<size_t>(in)].quantized) continue;
-    const quant::QuantParams &x = plan.values[static_cast<size_t>(in)].params,
-                             &y = plan.values[static_cast<size_t>(out)].params;
+    if (out == ir::kNone || in == ir::kNone || !plan.values[in].quantized) continue;
+    const quant::QuantParams &x = plan.values[in].params, &y = plan.values[out].params;
     const ir::Tensor* weight = ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
     if (x.scales.size() != 1 || y.scales.size() != 1 || !weight) continue;
     const double unit = static_cast<double>(x.scales[0]) * std::max(largest(*weight), least_threshold) / 127;

@@ -37,7 +37,7 @@ Grids gather(plan::QuantPlan& plan, const ir::Graph& graph, const target::Target
     grids.group[v] = d.scale_group == ir::kNone ? static_cast<ir::ValueId>(v) : d.scale_group;
     grids.steps[v] = d.params.scales[0];
     const ir::NodeId maker = graph.values[v].producer;
-    if (maker == ir::kNone || target.known_ranges.contains(graph.nodes[static_cast<size_t>(maker)].op_type))
+    if (maker == ir::kNone || target.known_ranges.contains(ir::node_at(graph, maker).op_type))
       grids.fixed.insert(grids.group[v]);
   }
   return grids;
@@ -45,12 +45,11 @@ Grids gather(plan::QuantPlan& plan, const ir::Graph& graph, const target::Target
 
 void share(Grids& grids, const ir::Graph& graph, const target::TargetSpec& target, ir::ValueId in,
            ir::ValueId out) {
-  const ir::ValueId from = grids.group[static_cast<size_t>(in)], to = grids.group[static_cast<size_t>(out)];
+  const ir::ValueId from = grids.group[in], to = grids.group[out];
   if (from == ir::kNone || to == ir::kNone || from == to || grids.fixed.contains(from) ||
       grids.fixed.contains(to))
     return;
-  const quant::QuantParams &a = grids.plan.values[static_cast<size_t>(in)].params,
-                           &b = grids.plan.values[static_cast<size_t>(out)].params;
+  const quant::QuantParams &a = grids.plan.values[in].params, &b = grids.plan.values[out].params;
   if (a.bits != b.bits || a.is_signed != b.is_signed) return;
   const quant::QuantParams both =
       a == b
@@ -59,14 +58,14 @@ void share(Grids& grids, const ir::Graph& graph, const target::TargetSpec& targe
                                      std::max(quant::range_max(a), quant::range_max(b)), a.bits, a.is_signed);
   const std::vector<ir::ValueId> members = grids.members(from, to);
   const bool fits = std::all_of(members.begin(), members.end(), [&](ir::ValueId v) {
-    const plan::ValueDecision& d = grids.plan.values[static_cast<size_t>(v)];
-    return both.scales[0] <= kNearGrids * grids.steps[static_cast<size_t>(v)] &&
-           keeps_bounds(graph, target, graph.values[static_cast<size_t>(v)], d.params, both);
+    const plan::ValueDecision& d = grids.plan.values[v];
+    return both.scales[0] <= kNearGrids * grids.steps[v] &&
+           keeps_bounds(graph, target, ir::value_at(graph, v), d.params, both);
   });
   if (!fits) return;
   for (const ir::ValueId v : members) {
-    grids.plan.values[static_cast<size_t>(v)].params = both;
-    grids.group[static_cast<size_t>(v)] = to;
+    grids.plan.values[v].params = both;
+    grids.group[v] = to;
   }
 }
 
@@ -74,7 +73,7 @@ void share(Grids& grids, const ir::Graph& graph, const target::TargetSpec& targe
 
 bool keeps_bounds(const ir::Graph& graph, const target::TargetSpec& target, const ir::Value& value,
                   const quant::QuantParams& before, const quant::QuantParams& after) {
-  const ir::Node& producer = graph.nodes[static_cast<size_t>(value.producer)];
+  const ir::Node& producer = ir::node_at(graph, value.producer);
   if (target::rule_for(target, ir::rule_name(graph, producer), producer.domain).kind !=
       target::OpKind::kActivation)
     return true;
@@ -88,13 +87,12 @@ void share_near_grids(plan::QuantPlan& plan, const ir::Graph& graph, const targe
   Grids grids = gather(plan, graph, target);
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
   for (auto id = order.rbegin(); id != order.rend(); ++id) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(*id)];
-    if (plan.nodes[static_cast<size_t>(*id)].compute != plan::Compute::kInteger ||
+    const ir::Node& node = ir::node_at(graph, *id);
+    if (plan.nodes[*id].compute != plan::Compute::kInteger ||
         !target::rule_for(target, ir::rule_name(graph, node), node.domain).copies_equal)
       continue;
     for (const ir::ValueId v : node.inputs)
-      if (v != ir::kNone && !graph.values[static_cast<size_t>(v)].constant)
-        share(grids, graph, target, v, node.outputs[0]);
+      if (v != ir::kNone && !ir::value_at(graph, v).constant) share(grids, graph, target, v, node.outputs[0]);
   }
 }
 

@@ -50,8 +50,7 @@ std::vector<bool> place(const ir::Graph& graph, const std::vector<Capability>& c
     cut.add_ends(n, capabilities[n].ability == Ability::kFloatOnly ? kForbidden : costs.nodes[n].integer,
                  capabilities[n].pinned ? kForbidden : costs.nodes[n].floating);
     if (capabilities[n].ability == Ability::kFollows) {
-      const size_t producer =
-          static_cast<size_t>(graph.values[static_cast<size_t>(graph.nodes[n].inputs[0])].producer);
+      const size_t producer = static_cast<size_t>(ir::value_at(graph, graph.nodes[n].inputs[0]).producer);
       cut.add_arrow(n, producer, kForbidden);
       cut.add_arrow(producer, n, kForbidden);
     }
@@ -99,17 +98,15 @@ double cost_of(const ir::Graph& graph, const std::vector<bool>& integer, const P
   for (size_t v = 0; v < graph.values.size(); ++v) {
     const ir::Value& value = graph.values[v];
     if (value.constant || value.dtype != ir::DType::kFloat) continue;
-    const bool from_integer = value.producer != ir::kNone && integer[static_cast<size_t>(value.producer)];
+    const bool from_integer = value.producer != ir::kNone && integer[value.producer];
     bool to_integer = false, to_float = ir::is_output(graph, static_cast<ir::ValueId>(v));
-    for (const ir::NodeId reader : value.consumers)
-      (integer[static_cast<size_t>(reader)] ? to_integer : to_float) = true;
+    for (const ir::NodeId reader : value.consumers) (integer[reader] ? to_integer : to_float) = true;
     if (from_integer && to_float) total += costs.values[v].dequantize;
     if (!from_integer && to_integer) total += costs.values[v].quantize;
     if (from_integer || to_integer) total += costs.values[v].rounding;
   }
   for (const PairCost& pair : costs.pairs)
-    if (integer[static_cast<size_t>(pair.integer)] && !integer[static_cast<size_t>(pair.floating)])
-      total += pair.apart;
+    if (integer[pair.integer] && !integer[pair.floating]) total += pair.apart;
   return total;
 }
 

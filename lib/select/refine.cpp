@@ -23,8 +23,8 @@ double lambda_of(int step) {
 }  // namespace
 
 bool is_rounded(const ir::Graph& graph, ir::ValueId v, const std::vector<bool>& integer) {
-  const ir::Value& value = graph.values[static_cast<size_t>(v)];
-  const auto is_integer = [&](ir::NodeId n) { return n != ir::kNone && integer[static_cast<size_t>(n)]; };
+  const ir::Value& value = ir::value_at(graph, v);
+  const auto is_integer = [&](ir::NodeId n) { return n != ir::kNone && integer[n]; };
   return is_integer(value.producer) ||
          std::any_of(value.consumers.begin(), value.consumers.end(), is_integer);
 }
@@ -82,7 +82,7 @@ std::vector<Refined> frontier(const ir::Graph& graph, const std::vector<Capabili
   const auto at = [&](double lambda) {
     PlacementCosts costs = time;
     for (size_t g = 0; g < noise.values.size(); ++g)
-      costs.values[static_cast<size_t>(noise.values[g])].rounding += lambda * most(g);
+      costs.values[noise.values[g]].rounding += lambda * most(g);
     Cut cut{lambda, 0, {}};
     Refined& refined = cut.refined;
     refined.integer = place(graph, capabilities, costs);

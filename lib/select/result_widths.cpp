@@ -42,14 +42,14 @@ std::set<int> possible(const ir::Graph& graph, const target::TargetSpec& target,
 }  // namespace
 
 ir::NodeId speaker_of(const ir::Graph& graph, const target::TargetSpec& target, ir::ValueId v) {
-  const ir::NodeId maker = graph.values[static_cast<size_t>(v)].producer;
+  const ir::NodeId maker = ir::value_at(graph, v).producer;
   if (maker == ir::kNone || rule_of(graph, target, maker).kind != target::OpKind::kActivation) return maker;
   return speaker_of(graph, target, ir::node_at(graph, maker).inputs[0]);
 }
 
 std::vector<int> widths_listed(const ir::Graph& graph, const target::TargetSpec& target,
                                std::span<const config::NodeSettings> rules, ir::ValueId v) {
-  const ir::NodeId maker = graph.values[static_cast<size_t>(v)].producer;
+  const ir::NodeId maker = ir::value_at(graph, v).producer;
   const auto n = static_cast<size_t>(maker);
   if (maker == ir::kNone || n >= rules.size()) return {};
   const bool own = !rules[n].activation_widths.empty() || rules[n].activation_n_bits;

@@ -28,7 +28,7 @@ struct OrderedGraph {
       last = id;
     }
   }
-  const ir::Node& node(ir::NodeId id) const { return graph.nodes[static_cast<size_t>(id)]; }
+  const ir::Node& node(ir::NodeId id) const { return ir::node_at(graph, id); }
 };
 
 // --- regions
@@ -42,19 +42,18 @@ std::vector<bool> end_of_region(const OrderedGraph& ordered, const std::string& 
 // What can be reached from `ends` along the graph's edges, or against them.
 std::vector<bool> reached(const OrderedGraph& ordered, std::vector<bool> ends, End start) {
   const auto spread = [&](ir::NodeId id) {
-    if (!ends[static_cast<size_t>(id)]) return;
+    if (!ends[id]) return;
     const ir::Node& node = ordered.node(id);
     if (start == End::kFrom) {
       for (const ir::ValueId v : node.outputs)
         if (v != ir::kNone)
-          for (const ir::NodeId reader : ordered.graph.values[static_cast<size_t>(v)].consumers)
-            ends[static_cast<size_t>(reader)] = true;
+          for (const ir::NodeId reader : ir::value_at(ordered.graph, v).consumers) ends[reader] = true;
       return;
     }
     for (const std::vector<ir::ValueId>* read : {&node.inputs, &node.captures})
       for (const ir::ValueId v : *read)
-        if (v != ir::kNone && ordered.graph.values[static_cast<size_t>(v)].producer != ir::kNone)
-          ends[static_cast<size_t>(ordered.graph.values[static_cast<size_t>(v)].producer)] = true;
+        if (v != ir::kNone && ir::value_at(ordered.graph, v).producer != ir::kNone)
+          ends[ir::value_at(ordered.graph, v).producer] = true;
   };
   if (start == End::kFrom)
     for (const ir::NodeId id : ordered.order) spread(id);
@@ -84,14 +83,13 @@ bool any_name(const ir::Node& node, const Test& test) {
 std::vector<bool> end_of_region(const OrderedGraph& ordered, const std::string& glob, End end) {
   std::vector<bool> ends(ordered.graph.nodes.size());
   for (const ir::NodeId id : ordered.order)
-    ends[static_cast<size_t>(id)] =
-        any_name(ordered.node(id), [&](const std::string& name) { return glob_match(glob, name); });
+    ends[id] = any_name(ordered.node(id), [&](const std::string& name) { return glob_match(glob, name); });
   if (std::find(ends.begin(), ends.end(), true) != ends.end()) return ends;
   for (const ir::Value& value : ordered.graph.values) {
     if (value.constant || !glob_match(glob, value.name)) continue;
-    if (end == End::kTo && value.producer != ir::kNone) ends[static_cast<size_t>(value.producer)] = true;
+    if (end == End::kTo && value.producer != ir::kNone) ends[value.producer] = true;
     if (end == End::kFrom)
-      for (const ir::NodeId reader : value.consumers) ends[static_cast<size_t>(reader)] = true;
+      for (const ir::NodeId reader : value.consumers) ends[reader] = true;
   }
   return ends;
 }
@@ -115,7 +113,7 @@ bool fits(const OrderedGraph& ordered, const Filter& filter, ir::NodeId id) {
          one_of(filter.op_types, [&](const std::string& type) { return node.op_type == type; }) &&
          said(filter.first, id == ordered.first) && said(filter.last, id == ordered.last) &&
          said(filter.depthwise, ir::is_depthwise(ordered.graph, node)) &&
-         (!filter.region || region_of(ordered, *filter.region)[static_cast<size_t>(id)]) &&
+         (!filter.region || region_of(ordered, *filter.region)[id]) &&
          std::all_of(filter.all_of.begin(), filter.all_of.end(), holds) &&
          (filter.any_of.empty() || std::any_of(filter.any_of.begin(), filter.any_of.end(), holds)) &&
          std::none_of(filter.none_of.begin(), filter.none_of.end(), holds);
@@ -215,8 +213,7 @@ void apply_rule(const OrderedGraph& ordered, const config::Rule& rule, ResolvedR
          format("it is about weights, and none of the {} nodes it fits has weights", match.nodes.size()),
          "name a Conv, ConvTranspose, Gemm or MatMul with constant weights"});
   }
-  for (const ir::NodeId id : match.nodes)
-    config::overlay(resolved.nodes[static_cast<size_t>(id)], rule.settings);
+  for (const ir::NodeId id : match.nodes) config::overlay(resolved.nodes[id], rule.settings);
   resolved.matches.push_back(std::move(match));
 }
 
@@ -288,16 +285,15 @@ namespace {
 void check_width(const ir::Graph& graph, const target::TargetSpec& target, const RuleMatch& match,
                  const ResolvedRules& rules, Diagnostics& diagnostics) {
   for (const ir::NodeId id : match.nodes) {
-    const std::optional<int>& bits = rules.nodes[static_cast<size_t>(id)].weights_n_bits;
+    const std::optional<int>& bits = rules.nodes[id].weights_n_bits;
     const bool asks = bits && match.asked.weights_n_bits;
-    if (!asks || target.weight_widths.contains(*bits) ||
-        !ir::weight_traits(graph, graph.nodes[static_cast<size_t>(id)]))
+    if (!asks || target.weight_widths.contains(*bits) || !ir::weight_traits(graph, ir::node_at(graph, id)))
       continue;
     std::vector<std::string> known;
     for (const auto& [width, codebook] : target.weight_widths) known.push_back(std::to_string(width));
     diagnostics.error({"target-cannot", match.place,
                        format("{} has no weights of {} bits, which it asks for {}", target.name, *bits,
-                              graph.nodes[static_cast<size_t>(id)].name),
+                              ir::node_at(graph, id).name),
                        "write one of " + join(known, ", ")});
     return;
   }
@@ -308,8 +304,8 @@ void check_result_width(const ir::Graph& graph, const target::TargetSpec& target
                         const ResolvedRules& rules, Diagnostics& diagnostics) {
   if (!match.asked.activation_n_bits) return;
   for (const ir::NodeId id : match.nodes) {
-    const std::optional<int>& bits = rules.nodes[static_cast<size_t>(id)].activation_n_bits;
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const std::optional<int>& bits = rules.nodes[id].activation_n_bits;
+    const ir::Node& node = ir::node_at(graph, id);
     const std::map<int, target::Grid>& widths =
         target::rule_for(target, ir::rule_name(graph, node), node.domain).result_widths;
     if (!bits || widths.empty() || widths.contains(*bits)) continue;
@@ -333,13 +329,12 @@ void check_placed(const ir::Graph& graph, const target::TargetSpec& target,
     check_result_width(graph, target, match, rules, diagnostics);
     std::string reasons;
     const bool heard = std::any_of(match.nodes.begin(), match.nodes.end(), [&](ir::NodeId id) {
-      const config::NodeSettings& settings = rules.nodes[static_cast<size_t>(id)];
-      const Capability& able = capabilities[static_cast<size_t>(id)];
+      const config::NodeSettings& settings = rules.nodes[id];
+      const Capability& able = capabilities[id];
       const bool asks = settings.placed_by == match.place && settings.integer.value_or(false);
       if (asks && able.ability == Ability::kFloatOnly && reasons.empty())
-        reasons = format("{} ({}): {}{}", graph.nodes[static_cast<size_t>(id)].name,
-                         graph.nodes[static_cast<size_t>(id)].op_type, plan::reason_text(able.reason),
-                         able.detail.empty() ? "" : ": " + able.detail);
+        reasons = format("{} ({}): {}{}", ir::node_at(graph, id).name, ir::node_at(graph, id).op_type,
+                         plan::reason_text(able.reason), able.detail.empty() ? "" : ": " + able.detail);
       return !asks || able.ability != Ability::kFloatOnly;
     });
     if (heard || match.nodes.empty()) continue;

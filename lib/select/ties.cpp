@@ -29,7 +29,7 @@ constexpr int kMostSteps = 256;     // results further out are limited
 
 // The range lies inside what the value's Clip lets through by itself.
 bool within_clip(const ir::Graph& graph, const ir::Value& value, const quant::QuantParams& params) {
-  const ir::Node& node = graph.nodes[static_cast<size_t>(value.producer)];
+  const ir::Node& node = ir::node_at(graph, value.producer);
   const ir::Tensor *low = ir::constant_input(graph, node, 1), *high = ir::constant_input(graph, node, 2);
   return ir::standard_op(node, "Clip") && low && high && low->size() == 1 && high->size() == 1 &&
          low->dtype == ir::DType::kFloat && quant::range_min(params) >= low->as<float>()[0] &&
@@ -41,9 +41,9 @@ struct Scales {
   std::vector<ir::ValueId> group;  // by ValueId: one name for all that must stay equal
   std::set<ir::ValueId> fixed;     // groups
 
-  const plan::ValueDecision& decision(ir::ValueId v) const { return plan.values[static_cast<size_t>(v)]; }
+  const plan::ValueDecision& decision(ir::ValueId v) const { return plan.values[v]; }
   float scale(ir::ValueId v) const { return decision(v).params.scales[0]; }
-  ir::ValueId group_of(ir::ValueId v) const { return group[static_cast<size_t>(v)]; }
+  ir::ValueId group_of(ir::ValueId v) const { return group[v]; }
   void join(ir::ValueId a, ir::ValueId b) {
     const ir::ValueId from = group_of(a), to = group_of(b);
     std::replace(group.begin(), group.end(), from, to);
@@ -71,7 +71,7 @@ struct Scales {
 };
 
 bool rounded_to_8_bits(const Scales& scales, const ir::Graph& graph, ir::ValueId v) {
-  if (v == ir::kNone || graph.values[static_cast<size_t>(v)].constant) return false;
+  if (v == ir::kNone || ir::value_at(graph, v).constant) return false;
   const plan::ValueDecision& d = scales.decision(v);
   return d.quantized && d.params.bits == 8 && d.params.scales.size() == 1;
 }
@@ -84,7 +84,7 @@ Scales gather(plan::QuantPlan& plan, const ir::Graph& graph, const target::Targe
     if (plan.values[v].quantized && plan.values[v].scale_group != ir::kNone)
       scales.group[v] = plan.values[v].scale_group;
   for (const ir::NodeId id : order) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     if (ir::standard_op(node, "Concat"))  // what is rounded on its grid already stays there
       for (const ir::ValueId v : node.inputs)
         if (scales.decision(v).quantized && scales.decision(node.outputs[0]).quantized &&
@@ -92,7 +92,7 @@ Scales gather(plan::QuantPlan& plan, const ir::Graph& graph, const target::Targe
           scales.join(v, node.outputs[0]);
   }
   for (const ir::NodeId id : order) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     if (target.known_ranges.contains(node.op_type))
       for (const ir::ValueId v : node.outputs) scales.fixed.insert(scales.group_of(v));
   }
@@ -124,7 +124,7 @@ bool meets_tie(std::span<const int> integers, double ratio, double error) {
 bool has_tie(const Scales& scales, const ir::Graph& graph, const ir::Node& node, ir::ValueId out,
              const target::TargetSpec& target) {
   const auto step = [&](ir::ValueId v) {
-    const std::optional<ir::Tensor>& constant = graph.values[static_cast<size_t>(v)].constant;
+    const std::optional<ir::Tensor>& constant = ir::value_at(graph, v).constant;
     if (!constant) return static_cast<double>(scales.scale(v));
     return static_cast<double>(quant::operand_params(constant->as<float>(), target.activations.bits,
                                                      target.activations.is_signed,
@@ -159,13 +159,13 @@ void nudge(Scales& scales, ir::ValueId v, const ir::Graph& graph, const target::
 void avoid_ties_of_products(Scales& scales, const ir::Graph& graph, const target::TargetSpec& target,
                             const std::vector<ir::NodeId>& order) {
   for (auto id = order.rbegin(); id != order.rend(); ++id) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(*id)];
-    if (scales.plan.nodes[static_cast<size_t>(*id)].compute != plan::Compute::kInteger ||
+    const ir::Node& node = ir::node_at(graph, *id);
+    if (scales.plan.nodes[*id].compute != plan::Compute::kInteger ||
         !(ir::standard_op(node, "Mul") || ir::standard_op(node, "LeakyRelu")))
       continue;
     const ir::ValueId out = plan::rounded_result(scales.plan, graph, node.outputs[0]);
     const auto takes_part = [&](ir::ValueId v) {
-      const std::optional<ir::Tensor>& constant = graph.values[static_cast<size_t>(v)].constant;
+      const std::optional<ir::Tensor>& constant = ir::value_at(graph, v).constant;
       return constant ? constant->dtype == ir::DType::kFloat && constant->size() > 0
                       : rounded_to_8_bits(scales, graph, v);
     };
@@ -210,9 +210,9 @@ void avoid_ties(plan::QuantPlan& plan, const ir::Graph& graph, const target::Tar
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
   Scales scales = gather(plan, graph, target, order);
   for (auto id = order.rbegin(); id != order.rend(); ++id) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(*id)];
+    const ir::Node& node = ir::node_at(graph, *id);
     if (!ir::standard_op(node, "Add") || node.inputs.size() != 2 ||
-        plan.nodes[static_cast<size_t>(*id)].compute != plan::Compute::kInteger)
+        plan.nodes[*id].compute != plan::Compute::kInteger)
       continue;
     const ir::ValueId out = plan::rounded_result(scales.plan, graph, node.outputs[0]);
     if (!rounded_to_8_bits(scales, graph, out)) continue;

@@ -31,11 +31,11 @@ std::vector<ir::NodeId> moved_behind(const ir::Graph& graph, const target::Targe
   while (!open.empty()) {
     const ir::NodeId id = open.back();
     open.pop_back();
-    for (const ir::ValueId v : graph.nodes[static_cast<size_t>(id)].outputs) {
+    for (const ir::ValueId v : ir::node_at(graph, id).outputs) {
       if (v == ir::kNone) continue;
-      for (const ir::NodeId reader : graph.values[static_cast<size_t>(v)].consumers) {
-        if (!integer[static_cast<size_t>(reader)]) continue;
-        if (!only_moves(target, graph.nodes[static_cast<size_t>(reader)])) return {};
+      for (const ir::NodeId reader : ir::value_at(graph, v).consumers) {
+        if (!integer[reader]) continue;
+        if (!only_moves(target, ir::node_at(graph, reader))) return {};
         if (seen.insert(reader).second) open.push_back(reader);
       }
     }
@@ -49,8 +49,8 @@ std::vector<UnlikeConcat> unlike_concats(const ir::Graph& graph, const target::T
                                          const plan::StatsTable& stats, const std::vector<bool>& integer) {
   std::vector<UnlikeConcat> found;
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-    if (!integer[static_cast<size_t>(id)] || !ir::standard_op(node, "Concat")) continue;
+    const ir::Node& node = ir::node_at(graph, id);
+    if (!integer[id] || !ir::standard_op(node, "Concat")) continue;
     UnlikeConcat concat{id, ir::kNone, ir::kNone, 0, {}};
     double low = 0, high = 0;
     for (const ir::ValueId v : node.inputs) {
@@ -68,7 +68,7 @@ std::vector<UnlikeConcat> unlike_concats(const ir::Graph& graph, const target::T
 }
 
 std::string describe(const UnlikeConcat& concat, const ir::Graph& graph, bool in_float) {
-  const auto name = [&](ir::ValueId v) { return graph.values[static_cast<size_t>(v)].name; };
+  const auto name = [&](ir::ValueId v) { return ir::value_at(graph, v).name; };
   const char* what =
       in_float ? "it stays in float, so that each keeps a scale of its own"
       : concat.may_float.empty()
@@ -76,8 +76,8 @@ std::string describe(const UnlikeConcat& concat, const ir::Graph& graph, bool in
             "or name the node in keep_float"
           : "they share one scale; name the node in keep_float to give each its own";
   return format("Concat '{}' joins '{}' with '{}', whose range is {:.3g} times as wide: {}",
-                graph.nodes[static_cast<size_t>(concat.node)].name, name(concat.narrowest),
-                name(concat.widest), concat.ratio, what);
+                ir::node_at(graph, concat.node).name, name(concat.narrowest), name(concat.widest),
+                concat.ratio, what);
 }
 
 std::vector<bool> without_unlike_concats(std::vector<std::string>& notes, const ir::Graph& graph,
@@ -87,7 +87,7 @@ std::vector<bool> without_unlike_concats(std::vector<std::string>& notes, const 
     const bool in_float = float_them && !concat.may_float.empty();
     notes.push_back(describe(concat, graph, in_float));
     if (!in_float) continue;
-    for (const ir::NodeId id : concat.may_float) integer[static_cast<size_t>(id)] = false;
+    for (const ir::NodeId id : concat.may_float) integer[id] = false;
   }
   return integer;
 }

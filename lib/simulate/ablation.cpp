@@ -30,7 +30,7 @@ struct FedModel {
 
   FedModel(const ir::Graph& exact, const plan::QuantizedModel& model) : graph(model.graph) {
     for (const auto& [v, tensor] : model.weights) {
-      ir::Value& value = graph.values[static_cast<size_t>(v)];
+      ir::Value& value = ir::value_at(graph, v);
       if (!value.constant || value.consumers.empty()) continue;
       weights[v] = fed.size();
       fed.push_back({*value.constant, value_of_integers(tensor, value.constant->dims)});
@@ -43,8 +43,7 @@ struct FedModel {
     }
     // Of a layer in float, or of an Add behind one: a constant that correction has moved.
     for (const ir::NodeId id : ir::topological_order(model.graph)) {
-      if (model.biases.contains(id) ||
-          !ir::weight_traits(model.graph, model.graph.nodes[static_cast<size_t>(id)]))
+      if (model.biases.contains(id) || !ir::weight_traits(model.graph, ir::node_at(model.graph, id)))
         continue;
       const auto place = ir::bias_place(model.graph, id), before = ir::bias_place(exact, id);
       if (!place || place->slot == ir::kNone) continue;
@@ -58,7 +57,7 @@ struct FedModel {
  private:
   static const ir::Tensor* bias_at(const ir::Graph& in, const ir::BiasPlace& place) {
     if (place.slot == ir::kNone) return nullptr;
-    return ir::constant_input(in, in.nodes[static_cast<size_t>(place.node)], static_cast<size_t>(place.slot));
+    return ir::constant_input(in, in.nodes[place.node], static_cast<size_t>(place.slot));
   }
 
   // `place`: where the layer's bias stands in `graph`; where the float model had none, it was zero.
@@ -68,10 +67,10 @@ struct FedModel {
     if (const auto before = ir::bias_place(exact, layer))
       if (const ir::Tensor* bias = bias_at(exact, *before)) was = *bias;
     const ir::ValueId v =
-        ir::add_value(graph, graph.nodes[static_cast<size_t>(place.node)].name + "_bias", ir::DType::kFloat);
-    graph.values[static_cast<size_t>(v)].has_shape = true;
-    graph.values[static_cast<size_t>(v)].dims = rounded.dims;
-    graph.values[static_cast<size_t>(v)].dim_params = {""};
+        ir::add_value(graph, ir::node_at(graph, place.node).name + "_bias", ir::DType::kFloat);
+    ir::value_at(graph, v).has_shape = true;
+    ir::value_at(graph, v).dims = rounded.dims;
+    ir::value_at(graph, v).dim_params = {""};
     ir::set_input(graph, place.node, static_cast<size_t>(place.slot), v);
     biases[layer] = fed.size();
     fed.push_back({std::move(was), std::move(rounded)});
@@ -106,8 +105,8 @@ class Probe {
 
   void set(const Part& part, bool rounded) {
     for (const ir::ValueId v : part.activations) {
-      simulator_->table[static_cast<size_t>(v)].reset();
-      if (rounded) simulator_->table[static_cast<size_t>(v)] = full_[static_cast<size_t>(v)];
+      simulator_->table[v].reset();
+      if (rounded) simulator_->table[v] = full_[v];
     }
     for (const ir::ValueId v : part.weights)
       if (const auto at = fed_model_.weights.find(v); at != fed_model_.weights.end())

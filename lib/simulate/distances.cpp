@@ -46,7 +46,7 @@ double cosine(std::span<const float> x, std::span<const float> y) {
 double kl(std::span<const float> x, std::span<const float> y, std::span<const int64_t> dims, int64_t axis) {
   const auto rank = static_cast<int64_t>(dims.size());
   const int64_t place = axis < 0 ? axis + rank : axis;
-  const int64_t along = place >= 0 && place < rank ? dims[static_cast<size_t>(place)] : 1;
+  const int64_t along = place >= 0 && place < rank ? dims[place] : 1;
   double sum = 0;
   for (size_t i = 0; i < x.size(); ++i)
     if (x[i] != 0) sum += x[i] * std::log(x[i] / (y[i] == 0 ? kTiny : static_cast<double>(y[i])));

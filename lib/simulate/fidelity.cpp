@@ -170,12 +170,10 @@ Reference reference_of(run::ModelRunner& runner, const images::ImageSource& sour
   const int64_t count = std::min<int64_t>(affordable, static_cast<int64_t>(indices.size()));
   // Evenly spread over the indices, the first one always among them.
   for (int64_t i = 0; i < count; ++i)
-    reference.images.push_back(
-        indices[static_cast<size_t>(i * static_cast<int64_t>(indices.size()) / count)]);
+    reference.images.push_back(indices[i * static_cast<int64_t>(indices.size()) / count]);
   reference.judged.resize(static_cast<size_t>(count));
-  parallel_for(count - 1, threads, [&](int64_t i, int) {
-    reference.judged[static_cast<size_t>(i + 1)] = judge(reference.images[static_cast<size_t>(i + 1)], i + 1);
-  });
+  parallel_for(count - 1, threads,
+               [&](int64_t i, int) { reference.judged[i + 1] = judge(reference.images[i + 1], i + 1); });
   return reference;
 }
 
@@ -184,11 +182,11 @@ Fidelity fidelity_on(std::span<const size_t> places, run::ModelRunner& runner,
                      const std::vector<Judged>& judged, int threads) {
   std::vector<Fidelity> by_image(places.size());
   parallel_for(std::ssize(places), threads, [&](int64_t i, int worker) {
-    const size_t place = places[static_cast<size_t>(i)];
+    const size_t place = places[i];
     const std::vector<ir::Tensor> results = runner.run(source.load(reference.images[place]), worker);
     const auto tensors = last(results, judged.size());
     const std::vector<ir::Tensor>& expected = reference.judged[place];
-    Fidelity& image = by_image[static_cast<size_t>(i)];
+    Fidelity& image = by_image[i];
     for (size_t j = 0; j < judged.size(); ++j)
       image.outputs.push_back(compare(expected[j], tensors[j], judged[j]));
     image.agreeing = !judged.empty() && same_classes(expected[0], tensors[0]);

@@ -28,8 +28,8 @@ bool passes_through(const ir::Graph& graph, const ir::Node& node) {
   constexpr const char* kOps[] = {"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast"};
   if (one_of(node, kOps) || is_rounding(node)) return true;
   if (!ir::standard_op(node, "Clip") || node.inputs[0] == ir::kNone) return false;
-  const ir::NodeId maker = graph.values[static_cast<size_t>(node.inputs[0])].producer;
-  return maker != ir::kNone && graph.nodes[static_cast<size_t>(maker)].op_type == "QuantizeLinear";
+  const ir::NodeId maker = ir::value_at(graph, node.inputs[0]).producer;
+  return maker != ir::kNone && ir::node_at(graph, maker).op_type == "QuantizeLinear";
 }
 
 // Their results do not depend on what is in their inputs, only on its shape.
@@ -54,11 +54,11 @@ bool jumps(const ir::Graph& graph, const ir::Node& node) {
   if (ir::standard_op(node, "TopK")) {  // the largest values are continuous, their places are not
     const ir::ValueId places = node.outputs.size() > 1 ? node.outputs[1] : ir::kNone;
     return places != ir::kNone &&
-           (!graph.values[static_cast<size_t>(places)].consumers.empty() || ir::is_output(graph, places));
+           (!ir::value_at(graph, places).consumers.empty() || ir::is_output(graph, places));
   }
   if (!ir::standard_op(node, "Cast") || node.inputs.empty() || node.inputs[0] == ir::kNone) return false;
   const auto is_float = [&](ir::ValueId v) {
-    const ir::DType type = graph.values[static_cast<size_t>(v)].dtype;
+    const ir::DType type = ir::value_at(graph, v).dtype;
     return judgeable(type) || type == ir::DType::kDouble;
   };
   return is_float(node.inputs[0]) && !is_float(node.outputs[0]);
@@ -79,11 +79,11 @@ struct TracedGraph {
   std::vector<bool> moves;        // by ValueId: so that rounding elsewhere may change it
   std::vector<std::string> jump;  // by ValueId: op type of the first jump before it; "" none
 
-  const ir::Value& value(ir::ValueId v) const { return graph.values[static_cast<size_t>(v)]; }
+  const ir::Value& value(ir::ValueId v) const { return ir::value_at(graph, v); }
   const ir::Node* producer(ir::ValueId v) const {
-    return value(v).producer == ir::kNone ? nullptr : &graph.nodes[static_cast<size_t>(value(v).producer)];
+    return value(v).producer == ir::kNone ? nullptr : &ir::node_at(graph, value(v).producer);
   }
-  bool behind(ir::ValueId v) const { return !jump[static_cast<size_t>(v)].empty(); }
+  bool behind(ir::ValueId v) const { return !jump[v].empty(); }
 };
 
 std::vector<ir::ValueId> read_by(const ir::Node& node) {
@@ -105,27 +105,26 @@ TracedGraph look(const ir::Graph& graph) {
   TracedGraph traced{graph, std::vector<bool>(values), std::vector<bool>(values),
                      std::vector<std::string>(values)};
   for (const ir::ValueId v : graph.inputs) {
-    traced.data[static_cast<size_t>(v)] = true;
-    traced.moves[static_cast<size_t>(v)] = !is_discrete(traced.value(v));
+    traced.data[v] = true;
+    traced.moves[v] = !is_discrete(traced.value(v));
   }
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     if (asks_for_shape(node)) continue;
     bool data = false, moves = false;
     std::string jump;
     for (const ir::ValueId v : read_by(node)) {
-      data = data || traced.data[static_cast<size_t>(v)];
-      moves = moves || traced.moves[static_cast<size_t>(v)];
-      if (jump.empty()) jump = traced.jump[static_cast<size_t>(v)];
+      data = data || traced.data[v];
+      moves = moves || traced.moves[v];
+      if (jump.empty()) jump = traced.jump[v];
     }
     if (moves && jump.empty() && jumps(graph, node)) jump = node.op_type;
     for (size_t slot = 0; slot < node.outputs.size(); ++slot) {
       if (node.outputs[slot] == ir::kNone) continue;
       const ir::ValueId result = node.outputs[slot];
-      traced.data[static_cast<size_t>(result)] = data;
-      traced.moves[static_cast<size_t>(result)] = data && (moves || !is_discrete(traced.value(result)));
-      traced.jump[static_cast<size_t>(result)] =
-          jump.empty() && moves && is_position(node, slot) ? node.op_type : jump;
+      traced.data[result] = data;
+      traced.moves[result] = data && (moves || !is_discrete(traced.value(result)));
+      traced.jump[result] = jump.empty() && moves && is_position(node, slot) ? node.op_type : jump;
     }
   }
   return traced;
@@ -165,7 +164,7 @@ std::vector<ir::ValueId> border_of(const TracedGraph& traced, ir::ValueId output
     open.pop_back();
     const std::vector<ir::ValueId> reads = read_by(*traced.producer(v));
     for (auto read = reads.rbegin(); read != reads.rend(); ++read) {
-      if (!traced.data[static_cast<size_t>(*read)] || !seen.insert(*read).second) continue;
+      if (!traced.data[*read] || !seen.insert(*read).second) continue;
       if (traced.behind(*read)) {
         open.push_back(*read);
         continue;
@@ -189,7 +188,7 @@ bool follows_from(const TracedGraph& traced, ir::ValueId value, const std::set<i
     if (v != value && others.contains(v)) continue;
     if (!traced.producer(v)) return false;  // an input of the model
     for (const ir::ValueId read : read_by(*traced.producer(v)))
-      if (traced.data[static_cast<size_t>(read)] && seen.insert(read).second) open.push_back(read);
+      if (traced.data[read] && seen.insert(read).second) open.push_back(read);
   }
   return true;
 }
@@ -214,7 +213,7 @@ std::vector<Judged> judged_values(const ir::Graph& graph) {
   std::vector<Judged> judged;
   for (const ir::ValueId output : graph.outputs) {
     const ir::Value& value = traced.value(output);
-    const std::string& jump = traced.jump[static_cast<size_t>(output)];
+    const std::string& jump = traced.jump[output];
     const std::vector<ir::ValueId> places =
         jump.empty() ? std::vector<ir::ValueId>{} : last_continuous(traced, output);
     if (places.empty()) {
@@ -250,7 +249,7 @@ bool scores_classes(std::span<const int64_t> dims) {
 
 bool needs_types(const ir::Graph& graph) {
   const auto unknown = [&](ir::ValueId v) {
-    return v != ir::kNone && graph.values[static_cast<size_t>(v)].dtype == ir::DType::kUndefined;
+    return v != ir::kNone && ir::value_at(graph, v).dtype == ir::DType::kUndefined;
   };
   bool may_jump = false, types_missing = false;
   for (const ir::Node& node : graph.nodes) {
@@ -271,7 +270,7 @@ std::string describe(const std::vector<Judged>& judged, const ir::Graph& graph, 
   std::vector<std::string> outputs{first.output}, places;
   for (const Judged& one : judged) {
     if (!same(one)) continue;
-    places.push_back("'" + graph.values[static_cast<size_t>(one.value)].name + "'");
+    places.push_back("'" + ir::value_at(graph, one.value).name + "'");
     for (const std::string& name : one.also)
       if (std::find(outputs.begin(), outputs.end(), name) == outputs.end()) outputs.push_back(name);
   }

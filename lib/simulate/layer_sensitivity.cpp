@@ -90,16 +90,16 @@ struct Cut {
 
 std::vector<bool> behind_weight(const ir::Graph& graph, const ProbedWeight& weight) {
   std::vector<bool> behind(graph.nodes.size());
-  for (const ir::NodeId reader : weight.readers) behind[static_cast<size_t>(reader)] = true;
+  for (const ir::NodeId reader : weight.readers) behind[reader] = true;
   const auto follows = [&](ir::ValueId v) {
     const ir::NodeId maker = v == ir::kNone ? ir::kNone : ir::value_at(graph, v).producer;
-    return maker != ir::kNone && behind[static_cast<size_t>(maker)];
+    return maker != ir::kNone && behind[maker];
   };
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const ir::Node& node = ir::node_at(graph, id);
     if (std::any_of(node.inputs.begin(), node.inputs.end(), follows) ||
         std::any_of(node.captures.begin(), node.captures.end(), follows))
-      behind[static_cast<size_t>(id)] = true;
+      behind[id] = true;
   }
   return behind;
 }
@@ -108,7 +108,7 @@ Cut cut_before(const ir::Graph& graph, const ProbedWeight& weight, const std::ve
   const std::vector<bool> behind = behind_weight(graph, weight);
   const auto made_behind = [&](ir::ValueId v) {
     const ir::NodeId maker = ir::value_at(graph, v).producer;
-    return maker != ir::kNone && behind[static_cast<size_t>(maker)];
+    return maker != ir::kNone && behind[maker];
   };
   Cut cut{graph, graph, {}, {}, {}};
   std::vector<ir::ValueId> ends;
@@ -120,7 +120,7 @@ Cut cut_before(const ir::Graph& graph, const ProbedWeight& weight, const std::ve
   // Only what leads to a place counts.
   const std::vector<ir::NodeId> order = ir::topological_order(graph);
   for (auto id = order.rbegin(); id != order.rend(); ++id)
-    if (!behind[static_cast<size_t>(*id)]) ir::erase_node(cut.behind, *id);
+    if (!behind[*id]) ir::erase_node(cut.behind, *id);
   cut.behind.outputs = ends;
   ir::remove_dead(cut.behind);
   std::set<ir::ValueId> edge;
@@ -159,9 +159,8 @@ class Images {
     size_t bytes = 1;
     for (const ir::Tensor& tensor : kept_[0]) bytes += tensor.bytes->size();
     const auto count = static_cast<int64_t>(std::min(images_.size(), kKept / bytes));
-    parallel_for(std::max<int64_t>(count - 1, 0), model.threads, [&](int64_t i, int) {
-      kept_[static_cast<size_t>(i + 1)] = source_.load(images_[static_cast<size_t>(i + 1)]);
-    });
+    parallel_for(std::max<int64_t>(count - 1, 0), model.threads,
+                 [&](int64_t i, int) { kept_[i + 1] = source_.load(images_[i + 1]); });
   }
   Tensors operator[](size_t i) const { return kept_[i].empty() ? source_.load(images_[i]) : kept_[i]; }
   size_t size() const { return images_.size(); }
@@ -195,7 +194,7 @@ class WeightProbe {
       taps.push_back({places[p].value,
                       [this, p, place = places[p]](int64_t slot, std::span<const float> tensor,
                                                    std::span<const int64_t> dims) {
-                        Seen& seen = seen_[static_cast<size_t>(slot)];
+                        Seen& seen = seen_[slot];
                         if (seen.exact)
                           seen.values[p].assign(tensor.begin(), tensor.end());
                         else
@@ -212,7 +211,7 @@ class WeightProbe {
     std::vector<std::vector<double>> found(rounded.size(), std::vector<double>(all_places_));
     if (cut_.places.empty()) return found;
     Tensors inputs = edge_values(image, worker);
-    Seen& seen = seen_[static_cast<size_t>(worker)];
+    Seen& seen = seen_[worker];
     seen.values.resize(all_places_);
     const auto run = [&](const ir::Tensor& weight, bool exact) {
       inputs.push_back(weight);
@@ -236,8 +235,7 @@ class WeightProbe {
     size_t next = 0;
     for (size_t e = 0; e < cut_.edge.size(); ++e) {
       const auto input = std::find(graph_.inputs.begin(), graph_.inputs.end(), cut_.edge[e]);
-      values.push_back(cut_.computed_before[e] ? made[next++]
-                                               : image[static_cast<size_t>(input - graph_.inputs.begin())]);
+      values.push_back(cut_.computed_before[e] ? made[next++] : image[input - graph_.inputs.begin()]);
     }
     return values;
   }
@@ -331,7 +329,7 @@ std::vector<double> squared_slopes(const MeasuredModel& model, const std::vector
                     {},
                     [&nudges, value = place.value](int64_t slot, std::span<const float> in,
                                                    std::span<float> out, std::span<const int64_t>) {
-                      Nudge& mine = nudges[static_cast<size_t>(slot)];
+                      Nudge& mine = nudges[slot];
                       if (mine.value == value)
                         nudge(mine, in, out);
                       else if (in.data() != out.data())
@@ -351,7 +349,7 @@ std::vector<double> squared_slopes(const MeasuredModel& model, const std::vector
   parallel_for(static_cast<int64_t>(model.images.size()), model.threads, [&](int64_t i, int worker) {
     const auto at = static_cast<size_t>(i);
     const Tensors image = inputs[at];
-    Nudge& mine = nudges[static_cast<size_t>(worker)];
+    Nudge& mine = nudges[worker];
     mine.value = ir::kNone;
     const Tensors exact = run(image, worker);
     for (size_t p = 0; p < places.size(); ++p)

@@ -37,9 +37,8 @@ class Prober {
         full_(simulator.table),
         base_(inputs.size()) {
     std::fill(simulator_.table.begin(), simulator_.table.end(), std::nullopt);
-    parallel_for(static_cast<int64_t>(inputs_.size()), threads_, [&](int64_t i, int worker) {
-      base_[static_cast<size_t>(i)] = outputs_of(inputs_[static_cast<size_t>(i)], worker);
-    });
+    parallel_for(static_cast<int64_t>(inputs_.size()), threads_,
+                 [&](int64_t i, int worker) { base_[i] = outputs_of(inputs_[i], worker); });
     if (settle) {
       settle();
       full_ = std::exchange(simulator_.table, ActivationTable(full_.size()));
@@ -57,13 +56,13 @@ class Prober {
   Powers powers_of(const std::vector<Group>& groups, size_t first, size_t last) {
     return powers_of(groups.size(), first, last, [&](size_t g, Rounded& rounded) {
       for (const ir::ValueId v : groups[g])
-        if (const auto& params = full_[static_cast<size_t>(v)]) rounded[static_cast<size_t>(v)] = &*params;
+        if (const auto& params = full_[v]) rounded[v] = &*params;
     });
   }
 
   Powers powers_of(const std::vector<RangeProbe>& probes) {
     return powers_of(probes.size(), 0, inputs_.size(), [&](size_t p, Rounded& rounded) {
-      for (const ir::ValueId v : probes[p].values) rounded[static_cast<size_t>(v)] = &probes[p].params;
+      for (const ir::ValueId v : probes[p].values) rounded[v] = &probes[p].params;
     });
   }
 
@@ -81,18 +80,18 @@ class Prober {
     simulator_.before = [&](ir::ValueId value, int64_t slot, std::span<float> tensor,
                             std::span<const int64_t> dims) {
       if (before_) before_(value, slot, tensor, dims);
-      const quant::QuantParams* params = rounded[static_cast<size_t>(slot)][static_cast<size_t>(value)];
+      const quant::QuantParams* params = rounded[slot][value];
       if (params) quant::fake_quantize(tensor, tensor, *params);
     };
     std::vector<std::vector<Power>> powers(count * images);
     parallel_for(static_cast<int64_t>(powers.size()), threads_, [&](int64_t job, int worker) {
       const size_t g = static_cast<size_t>(job) / images, image = first + static_cast<size_t>(job) % images;
-      Rounded& mine = rounded[static_cast<size_t>(worker)];
+      Rounded& mine = rounded[worker];
       mine.assign(full_.size(), nullptr);
       choose(g, mine);
       const Outputs outputs = outputs_of(inputs_[image], worker);
       for (size_t j = 0; j < judged_.size(); ++j)
-        powers[static_cast<size_t>(job)].push_back(compare(base_[image][j], outputs[j], judged_[j]));
+        powers[job].push_back(compare(base_[image][j], outputs[j], judged_[j]));
       if (image == first) progress.advance();
     });
     simulator_.before = before_;

@@ -16,8 +16,7 @@ run::RunnerOptions with_judged(const std::vector<Judged>& judged) {
 
 ActivationTable table_of(const plan::QuantPlan& plan) {
   ActivationTable table(plan.values.size());
-  for (const ir::ValueId v : rounded_values(plan))
-    table[static_cast<size_t>(v)] = plan.values[static_cast<size_t>(v)].params;
+  for (const ir::ValueId v : rounded_values(plan)) table[v] = plan.values[v].params;
   return table;
 }
 
@@ -31,14 +30,14 @@ std::vector<ir::ValueId> rounded_values(const plan::QuantPlan& plan) {
 ir::Graph integer_valued_graph(const plan::QuantizedModel& model) {
   ir::Graph graph = model.graph;
   for (const auto& [value, tensor] : model.weights) {
-    ir::Value& v = graph.values[static_cast<size_t>(value)];
+    ir::Value& v = ir::value_at(graph, value);
     v.constant = ir::make_tensor(
         std::span<const float>(quant::dequantize(tensor.integers, v.dims, tensor.params)), v.dims);
   }
   for (const auto& [id, tensor] : model.biases) {
     const std::vector<int64_t> dims{static_cast<int64_t>(tensor.integers.size())};
     const std::vector<float> bias = quant::dequantize(tensor.integers, dims, tensor.params);
-    const std::string name = graph.nodes[static_cast<size_t>(id)].name + "_bias";
+    const std::string name = ir::node_at(graph, id).name + "_bias";
     ir::set_input(graph, id, 2,
                   ir::add_constant(graph, name, ir::make_tensor(std::span<const float>(bias), dims)));
   }
@@ -60,7 +59,7 @@ std::unique_ptr<Simulator> make_simulator(const plan::QuantizedModel& model, run
                     {},
                     [value, s = simulator.get()](int64_t slot, std::span<const float> in,
                                                  std::span<float> out, std::span<const int64_t> dims) {
-                      const auto& params = s->table[static_cast<size_t>(value)];
+                      const auto& params = s->table[value];
                       if (in.data() != out.data() && (s->before || !params))
                         std::copy(in.begin(), in.end(), out.begin());
                       if (s->before) {

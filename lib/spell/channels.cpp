@@ -43,8 +43,7 @@ bool is_own_constant(const ir::Graph& graph, ir::ValueId v) {
 std::optional<Layer> layer_at(const plan::QuantizedModel& model, ir::NodeId id) {
   const ir::Graph& graph = model.graph;
   const ir::Node& node = ir::node_at(graph, id);
-  if (!ir::standard_op(node, "Conv") ||
-      model.plan.nodes[static_cast<size_t>(id)].compute != plan::Compute::kInteger)
+  if (!ir::standard_op(node, "Conv") || model.plan.nodes[id].compute != plan::Compute::kInteger)
     return std::nullopt;
   const auto weight = model.weights.find(node.inputs[1]);
   const bool biased = node.inputs.size() > 2 && node.inputs[2] != ir::kNone;
@@ -56,9 +55,7 @@ std::optional<Layer> layer_at(const plan::QuantizedModel& model, ir::NodeId id) 
   const int64_t groups = ir::int_attribute(node, "group", 1);
   if (result == ir::kNone || dims.size() != 4 || (groups != 1 && (groups != dims[0] || dims[1] != 1)))
     return std::nullopt;
-  const auto narrow = [&](ir::ValueId v) {
-    return model.plan.values[static_cast<size_t>(v)].params.bits != 8;
-  };
+  const auto narrow = [&](ir::ValueId v) { return model.plan.values[v].params.bits != 8; };
   if (narrow(node.inputs[0]) || narrow(result) || !quant::takes_zeros(weight->second.params))
     return std::nullopt;
   return Layer{id, node.inputs[0], node.inputs[1], result, dims[0], dims[1], dims[2] * dims[3], groups > 1};
@@ -116,8 +113,8 @@ ir::ValueId add_rounded(plan::QuantizedModel& model, ir::ValueId like, int64_t c
   ir::copy_shape(model.graph, like, made);
   if (ir::value_at(model.graph, made).dims.size() == 4) ir::value_at(model.graph, made).dims[1] = channels;
   plan::resize_plan(model);
-  plan::ValueDecision decision = model.plan.values[static_cast<size_t>(like)];
-  model.plan.values[static_cast<size_t>(made)] = std::move(decision);
+  plan::ValueDecision decision = model.plan.values[like];
+  model.plan.values[made] = std::move(decision);
   return made;
 }
 
@@ -125,7 +122,7 @@ ir::ValueId add_rounded(plan::QuantizedModel& model, ir::ValueId like, int64_t c
 void add_move(plan::QuantizedModel& model, ir::Node node) {
   const ir::NodeId id = ir::add_node(model.graph, std::move(node));
   plan::resize_plan(model);
-  plan::NodeDecision& decision = model.plan.nodes[static_cast<size_t>(id)];
+  plan::NodeDecision& decision = model.plan.nodes[id];
   decision.compute = plan::Compute::kInteger;
   decision.reason = plan::Reason::kTarget;
 }
@@ -181,8 +178,7 @@ std::optional<Layer> maker_of(const plan::QuantizedModel& model, const Layer& la
 
 bool rounded_from_float(const plan::QuantizedModel& model, ir::ValueId v) {
   const ir::NodeId producer = ir::value_at(model.graph, v).producer;
-  return producer == ir::kNone ||
-         model.plan.nodes[static_cast<size_t>(producer)].compute != plan::Compute::kInteger;
+  return producer == ir::kNone || model.plan.nodes[producer].compute != plan::Compute::kInteger;
 }
 
 int64_t fours(int64_t channels) {

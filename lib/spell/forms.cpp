@@ -21,7 +21,7 @@ constexpr const char* kMctDomain = "mct_quantizers";
 constexpr float kMctEps = 1e-8f;  // what MCT's codebooks add to a threshold before they divide by it
 
 ir::Value& value_of(plan::QuantizedModel& model, ValueId v) {
-  return model.graph.values[static_cast<size_t>(v)];
+  return ir::value_at(model.graph, v);
 }
 
 ir::Tensor on_grid(const plan::IntegerTensor& tensor, const std::vector<int64_t>& dims) {
@@ -33,7 +33,7 @@ ir::Tensor on_grid(const plan::IntegerTensor& tensor, const std::vector<int64_t>
 // targets do not round it (IMX500).
 void spell_float_biases(plan::QuantizedModel& model) {
   for (const auto& [id, bias] : model.biases) {
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(model.graph, id);
     if (node.op_type == "MatMul") continue;  // its bias is a float one already, in the Add behind it
     const ir::Tensor* old = ir::constant_input(model.graph, node, 2);
     const std::vector<int64_t> vector{static_cast<int64_t>(bias.integers.size())};
@@ -135,7 +135,7 @@ void add_activation_quantizers(plan::QuantizedModel& model) {
       node.outputs = {rounded};
     } else {
       const ValueId exact = new_float(model, name + "_f", v);
-      const std::vector<ValueId>& made = model.graph.nodes[static_cast<size_t>(producer)].outputs;
+      const std::vector<ValueId>& made = ir::node_at(model.graph, producer).outputs;
       const auto slot = static_cast<size_t>(std::find(made.begin(), made.end(), v) - made.begin());
       ir::set_output(model.graph, producer, slot, exact);
       node.inputs = {exact};
@@ -199,9 +199,9 @@ void add_weight_quantizers(plan::QuantizedModel& model,
     const ValueId v = value;
     const std::vector<ir::NodeId> readers = value_of(model, v).consumers;
     const bool weight = std::all_of(readers.begin(), readers.end(), [&](ir::NodeId id) {
-      const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+      const ir::Node& node = ir::node_at(model.graph, id);
       const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
-      return traits && node.inputs[static_cast<size_t>(traits->weight_slot)] == v;
+      return traits && node.inputs[traits->weight_slot] == v;
     });
     if (!weight || readers.empty() || !has_quantizer(tensor.params)) continue;
     ir::Node node = weight_quantizer(model, v, tensor.params);
@@ -220,11 +220,9 @@ void add_weight_quantizers(plan::QuantizedModel& model,
 // reports nothing. A Max of one value behind it, which hands that on, is what its fusion does not know.
 void keep_averages_in_float(plan::QuantizedModel& model) {
   for (const ir::NodeId id : ir::topological_order(model.graph)) {
-    const ir::Node& pool = model.graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& pool = ir::node_at(model.graph, id);
     const ValueId result = pool.outputs.empty() ? kNone : pool.outputs[0];
-    if (select::averages_unlike_float(pool).empty() ||
-        !model.plan.values[static_cast<size_t>(result)].quantized)
-      continue;
+    if (select::averages_unlike_float(pool).empty() || !model.plan.values[result].quantized) continue;
     ir::Node apart;
     apart.name = pool.name + "/float";
     apart.op_type = "Max";

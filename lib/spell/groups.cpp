@@ -15,9 +15,8 @@ namespace {
 bool can_merge(const plan::QuantizedModel& model, ir::NodeId id) {
   const ir::ValueId v = ir::node_at(model.graph, id).inputs[1];
   const auto stored = model.weights.find(v);
-  return model.plan.nodes[static_cast<size_t>(id)].compute == plan::Compute::kInteger &&
-         stored != model.weights.end() && ir::sole_consumer(model.graph, v) == id &&
-         quant::takes_zeros(stored->second.params);
+  return model.plan.nodes[id].compute == plan::Compute::kInteger && stored != model.weights.end() &&
+         ir::sole_consumer(model.graph, v) == id && quant::takes_zeros(stored->second.params);
 }
 
 // [outputs, width, window] becomes [outputs, width * together, window]: the weights of each output stand at

@@ -25,10 +25,10 @@ constexpr const char* kContrib = "com.microsoft";
 constexpr int64_t kWorthIntegers = 128;  // elements
 
 const ir::Value& value_of(const plan::QuantizedModel& model, ValueId v) {
-  return model.graph.values[static_cast<size_t>(v)];
+  return ir::value_at(model.graph, v);
 }
 ir::Node& node_of(plan::QuantizedModel& model, NodeId id) {
-  return model.graph.nodes[static_cast<size_t>(id)];
+  return ir::node_at(model.graph, id);
 }
 
 void import_contrib(ir::Graph& graph) {
@@ -49,7 +49,7 @@ ValueId add_step(plan::QuantizedModel& model, const std::string& name, const cha
   node.attributes = std::move(attributes);
   const NodeId id = ir::add_node(model.graph, std::move(node));
   resize_plan(model);
-  model.plan.nodes[static_cast<size_t>(id)].reason = plan::Reason::kNotFloat;
+  model.plan.nodes[id].reason = plan::Reason::kNotFloat;
   return out;
 }
 
@@ -65,8 +65,7 @@ std::vector<T> turned(std::span<const T> values, int64_t matrices, int64_t rows,
   for (int64_t m = 0; m < matrices; ++m)
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t c = 0; c < columns; ++c)
-        result[static_cast<size_t>((m * columns + c) * rows + r)] =
-            values[static_cast<size_t>((m * rows + r) * columns + c)];
+        result[(m * columns + c) * rows + r] = values[(m * rows + r) * columns + c];
   return result;
 }
 
@@ -153,7 +152,7 @@ void spell_product(plan::QuantizedModel& model, NodeId id, Shared& all) {
                                    bytes_tensor(weight.params.zero_points, is_signed, zero_dims)));
   }
   ir::set_output(model.graph, id, 0, sums);
-  model.plan.nodes[static_cast<size_t>(id)].compute = Compute::kInteger;
+  model.plan.nodes[id].compute = Compute::kInteger;
   const ValueId scale = add_step(model, name + "_ss", "Mul", {x[1], all.scales.at(v)}, DType::kFloat);
   const ValueId floats = add_step(model, name + "_f", "Cast", {sums}, DType::kFloat, {{"to", int64_t{1}}});
   ValueId last = add_step(model, name + "_y", "Mul", {floats, scale}, DType::kFloat);
@@ -203,7 +202,7 @@ void spell_lstm(plan::QuantizedModel& model, NodeId id, bool bounded, int thread
   node_of(model, id).domain = kContrib;
   import_contrib(model.graph);
   resize_plan(model);
-  model.plan.nodes[static_cast<size_t>(id)].compute = Compute::kInteger;
+  model.plan.nodes[id].compute = Compute::kInteger;
 }
 
 // --- blocks ----------------------------------------------------------------------------------------
@@ -281,7 +280,7 @@ std::string packed(const std::vector<int32_t>& numbers, size_t count, int bits, 
 
 // Why a node's weights are unfolded at load, or "".
 std::string why_unfolded(const plan::QuantizedModel& model, NodeId id) {
-  const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+  const ir::Node& node = ir::node_at(model.graph, id);
   const bool product = ir::standard_op(node, "MatMul") || ir::standard_op(node, "Gemm");
   if (!product) return "there is such an op for MatMul and Gemm alone";
   const auto weight = model.weights.find(node.inputs[1]);
@@ -307,10 +306,10 @@ struct Stored {
     blocks = (length + tensor.params.block_size - 1) / tensor.params.block_size;
   }
   int32_t at(int64_t row, int64_t k) const {
-    return tensor.integers[static_cast<size_t>(columns ? k * rows + row : row * length + k)];
+    return tensor.integers[columns ? k * rows + row : row * length + k];
   }
   int32_t zero_point(int64_t row, int64_t block) const {
-    return tensor.params.zero_points[static_cast<size_t>(row * blocks + block)];
+    return tensor.params.zero_points[row * blocks + block];
   }
 };
 
@@ -367,7 +366,7 @@ void spell_blocked_dequantize(plan::QuantizedModel& model, NodeId id) {
   for (int64_t b = 0; b < stored.blocks; ++b)
     for (int64_t r = 0; r < stored.rows; ++r) {
       zeros.push_back(stored.zero_point(r, b));
-      scales.push_back(tensor.params.scales[static_cast<size_t>(r * stored.blocks + b)]);
+      scales.push_back(tensor.params.scales[r * stored.blocks + b]);
     }
   const bool is_signed = tensor.params.is_signed, half = tensor.params.bits == 4;
   const DType type =
@@ -417,7 +416,7 @@ void spell_dynamic(const std::vector<select::DynamicChoice>& choices, bool bound
                    plan::QuantizedModel& model) {
   Shared all;
   for (const NodeId id : ir::topological_order(model.graph)) {
-    if (static_cast<size_t>(id) >= choices.size() || !choices[static_cast<size_t>(id)].dynamic) continue;
+    if (static_cast<size_t>(id) >= choices.size() || !choices[id].dynamic) continue;
     if (node_of(model, id).op_type == "LSTM")
       spell_lstm(model, id, bounded, threads);
     else if (model.weights.contains(node_of(model, id).inputs.at(1)))  // else too small to be worth it

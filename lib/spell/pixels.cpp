@@ -15,13 +15,13 @@ namespace qc {
 namespace {
 
 bool on_integers(const plan::QuantizedModel& model, ir::NodeId id) {
-  return model.plan.nodes[static_cast<size_t>(id)].compute == plan::Compute::kInteger;
+  return model.plan.nodes[id].compute == plan::Compute::kInteger;
 }
 
 bool between_integers(const plan::QuantizedModel& model, ir::NodeId id, ir::NodeId maker) {
   const ir::Node& node = ir::node_at(model.graph, id);
-  const plan::ValueDecision &from = model.plan.values[static_cast<size_t>(node.inputs[0])],
-                            &to = model.plan.values[static_cast<size_t>(node.outputs[0])];
+  const plan::ValueDecision &from = model.plan.values[node.inputs[0]],
+                            &to = model.plan.values[node.outputs[0]];
   const std::vector<ir::NodeId>& readers = ir::value_at(model.graph, node.outputs[0]).consumers;
   return on_integers(model, maker) && on_integers(model, id) && from.quantized && to.quantized &&
          from.params == to.params && from.params.bits == 8 &&
@@ -94,10 +94,10 @@ ir::ValueId add_move(plan::QuantizedModel& model, ir::Node node, ir::ValueId lik
   node.outputs = {made};
   const ir::NodeId id = ir::add_node(model.graph, std::move(node));
   plan::resize_plan(model);
-  plan::ValueDecision decision = model.plan.values[static_cast<size_t>(like)];
-  model.plan.values[static_cast<size_t>(made)] = std::move(decision);
-  model.plan.nodes[static_cast<size_t>(id)].compute = plan::Compute::kInteger;
-  model.plan.nodes[static_cast<size_t>(id)].reason = plan::Reason::kTarget;
+  plan::ValueDecision decision = model.plan.values[like];
+  model.plan.values[made] = std::move(decision);
+  model.plan.nodes[id].compute = plan::Compute::kInteger;
+  model.plan.nodes[id].reason = plan::Reason::kTarget;
   return made;
 }
 

@@ -43,8 +43,7 @@ void spell_reductions(plan::QuantizedModel& model) {
     ir::copy_shape(graph, ir::node_at(graph, id).outputs[0], sum);
     ir::become(graph, id, "Sqrt", {sum}, {});
     plan::resize_plan(model);
-    model.plan.nodes[static_cast<size_t>(ir::value_at(graph, square).producer)].reason =
-        plan::Reason::kIsland;
+    model.plan.nodes[ir::value_at(graph, square).producer].reason = plan::Reason::kIsland;
   }
   ir::remove_dead(graph);
 }

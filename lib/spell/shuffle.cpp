@@ -13,8 +13,8 @@ namespace qc {
 namespace {
 
 bool on_integers(const plan::QuantizedModel& model, const ir::ChannelShuffle& shuffle) {
-  return model.plan.nodes[static_cast<size_t>(shuffle.last)].compute == plan::Compute::kInteger &&
-         model.plan.values[static_cast<size_t>(shuffle.input)].quantized;
+  return model.plan.nodes[shuffle.last].compute == plan::Compute::kInteger &&
+         model.plan.values[shuffle.input].quantized;
 }
 
 // Of the input's channels, in the order of the result.

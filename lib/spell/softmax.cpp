@@ -20,12 +20,11 @@ bool is_one_of(const ir::Node& node, const std::array<const char*, N>& ops) {
 }
 
 bool on_integers(const plan::QuantizedModel& model, ir::NodeId id) {
-  return model.plan.nodes[static_cast<size_t>(id)].compute == plan::Compute::kInteger;
+  return model.plan.nodes[id].compute == plan::Compute::kInteger;
 }
 
 bool rounded(const plan::QuantizedModel& model, ir::ValueId v) {
-  return v != ir::kNone && model.plan.values[static_cast<size_t>(v)].quantized &&
-         !ir::value_at(model.graph, v).constant;
+  return v != ir::kNone && model.plan.values[v].quantized && !ir::value_at(model.graph, v).constant;
 }
 
 // The runtime joins a product of matrices in floats and an Add to a float Gemm, before it looks for integers.
@@ -50,7 +49,7 @@ bool release(plan::QuantizedModel& model, ir::ValueId v) {
   const ir::NodeId maker = ir::value_at(model.graph, v).producer, reader = ir::sole_consumer(model.graph, v);
   if (maker == ir::kNone || reader == ir::kNone || !on_integers(model, maker)) return false;
   const ir::Node& node = ir::node_at(model.graph, maker);
-  plan::NodeDecision& decision = model.plan.nodes[static_cast<size_t>(maker)];
+  plan::NodeDecision& decision = model.plan.nodes[maker];
   if (is_one_of(node, kProducts)) {
     if (would_be_gemm(model.graph, v, reader)) return false;
     decision.float_output = true;
@@ -64,7 +63,7 @@ bool release(plan::QuantizedModel& model, ir::ValueId v) {
     decision.compute = plan::Compute::kFloat;
     decision.reason = plan::Reason::kIsland;
   }
-  model.plan.values[static_cast<size_t>(v)].quantized = false;
+  model.plan.values[v].quantized = false;
   return true;
 }
 

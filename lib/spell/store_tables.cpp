@@ -77,7 +77,7 @@ bool is_worth_storing(const plan::QuantizedModel& model, ir::ValueId v, const st
   const std::span<const float> all = value.constant->as<float>();
   return std::all_of(all.begin(), all.end(), [](float x) { return std::fabs(x) < kLargest; }) &&
          std::all_of(value.consumers.begin(), value.consumers.end(), [&](ir::NodeId id) {
-           return static_cast<size_t>(id) < may.size() && may[static_cast<size_t>(id)] &&
+           return static_cast<size_t>(id) < may.size() && may[id] &&
                   calculates_by_element(ir::node_at(model.graph, id)) &&
                   !is_bias(model.graph, ir::node_at(model.graph, id));
          });
@@ -105,7 +105,7 @@ double stored_bytes(const plan::QuantizedModel& model) {
 
 int64_t store_elementwise(const std::vector<ir::NodeId>& nodes, plan::QuantizedModel& model) {
   std::vector<bool> may(model.graph.nodes.size(), false);
-  for (const ir::NodeId id : nodes) may[static_cast<size_t>(id)] = true;
+  for (const ir::NodeId id : nodes) may[id] = true;
   int64_t count = 0;
   for (size_t v = 0; v < model.graph.values.size(); ++v) {
     const auto id = static_cast<ir::ValueId>(v);

@@ -24,9 +24,8 @@ ir::NodeId skip_of(const plan::QuantizedModel& model, const plan::Idiom& norm) {
   const ir::NodeId add = ir::producer_if(model.graph, sum, "Add");
   if (add == ir::kNone || !only_read_by(model.graph, sum, norm.nodes)) return ir::kNone;
   const ir::Node& node = ir::node_at(model.graph, add);
-  const bool in_float = model.plan.nodes[static_cast<size_t>(add)].compute != plan::Compute::kInteger &&
-                        !model.plan.values[static_cast<size_t>(sum)].quantized &&
-                        ir::is_float(model.graph, sum);
+  const bool in_float = model.plan.nodes[add].compute != plan::Compute::kInteger &&
+                        !model.plan.values[sum].quantized && ir::is_float(model.graph, sum);
   const bool joined = ir::rank_of(model.graph, node.inputs[0]) == kFusedRank &&
                       ir::same_dims(model.graph, node.inputs[0], node.inputs[1]);
   return in_float && joined ? add : ir::kNone;

@@ -23,8 +23,8 @@ constexpr int64_t kAlwaysElements = 4096;  // what small models may take
 bool joins_layer(const plan::QuantizedModel& model, ir::ValueId v) {
   constexpr std::array kLayers{"Conv", "ConvTranspose", "Gemm", "MatMul"};
   const ir::NodeId maker = ir::value_at(model.graph, v).producer;
-  return maker != ir::kNone && !model.plan.values[static_cast<size_t>(v)].quantized &&
-         model.plan.nodes[static_cast<size_t>(maker)].compute != plan::Compute::kInteger &&
+  return maker != ir::kNone && !model.plan.values[v].quantized &&
+         model.plan.nodes[maker].compute != plan::Compute::kInteger &&
          std::ranges::any_of(
              kLayers, [&](const char* op) { return ir::standard_op(ir::node_at(model.graph, maker), op); });
 }
@@ -34,7 +34,7 @@ std::vector<bool> parts_of_norms(const ir::Graph& graph) {
   std::vector<bool> parts(graph.nodes.size(), false);
   for (const plan::Idiom& idiom : normalize::recognise(graph))
     if (idiom.kind == plan::IdiomKind::kLayerNorm)
-      for (const ir::NodeId id : idiom.nodes) parts[static_cast<size_t>(id)] = true;
+      for (const ir::NodeId id : idiom.nodes) parts[id] = true;
   return parts;
 }
 
@@ -77,7 +77,7 @@ void spell_tiles(plan::QuantizedModel& model) {
   std::map<std::pair<ir::ValueId, ir::Dims>, ir::ValueId> made;
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const std::optional<ir::ShortRuns> runs = ir::short_runs(graph, ir::node_at(graph, id));
-    if (!runs || runs->tiled.empty() || norms[static_cast<size_t>(id)]) continue;
+    if (!runs || runs->tiled.empty() || norms[id]) continue;
     const ir::ValueId v = ir::node_at(graph, id).inputs[runs->slot];
     if (joins_layer(model, ir::node_at(graph, id).inputs[1 - runs->slot]) || !one_grid(model, v)) continue;
     const auto known = made.find({v, runs->tiled});

@@ -177,7 +177,7 @@ bool read_cost(const Json& value, CostTerms& cost) {
   for (const auto& [name, ns] : value.items()) {
     const auto term = std::find(kCostTermNames.begin(), kCostTermNames.end(), name);
     if (term == kCostTermNames.end() || !ns.is_number() || ns < 0) return false;
-    cost[static_cast<size_t>(term - kCostTermNames.begin())] = ns.get<double>();
+    cost[term - kCostTermNames.begin()] = ns.get<double>();
   }
   return true;
 }

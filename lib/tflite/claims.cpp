@@ -150,13 +150,12 @@ std::map<uint32_t, std::pair<std::string_view, TensorId>> owners(const Graph& gr
   for (auto op = graph.operators.rbegin(); op != graph.operators.rend(); ++op) {
     if (op->op == "DEQUANTIZE" && op->inputs.size() == 1 && op->outputs.size() == 1 &&
         op->inputs[0] != kAbsent)
-      kinds[static_cast<size_t>(op->inputs[0])] = kinds[static_cast<size_t>(op->outputs[0])];
+      kinds[op->inputs[0]] = kinds[op->outputs[0]];
     const auto row = std::find_if(std::begin(kWeighted), std::end(kWeighted),
                                   [&](const Slots& s) { return s.op == op->op; });
     if (row == std::end(kWeighted)) continue;
     const auto mark = [&](size_t slot, std::string_view kind) {
-      if (slot < op->inputs.size() && op->inputs[slot] != kAbsent)
-        kinds[static_cast<size_t>(op->inputs[slot])] = kind;
+      if (slot < op->inputs.size() && op->inputs[slot] != kAbsent) kinds[op->inputs[slot]] = kind;
     };
     mark(row->weights, "weights");
     mark(row->bias, "bias");

@@ -24,7 +24,7 @@ TensorId temporary_float(Lowering& l, std::vector<int32_t> shape) {
 
 TensorId typed(Lowering& l, Type type, std::vector<int32_t> shape) {
   const TensorId made = temporary_float(l, std::move(shape));
-  l.model.tensors[static_cast<size_t>(made)].type = type;
+  l.model.tensors[made].type = type;
   return made;
 }
 
@@ -87,19 +87,19 @@ void emit(Lowering& l, Op op, std::vector<TensorId> inputs, std::vector<TensorId
 }
 
 TensorId declare(Lowering& l, ir::NodeId id, size_t slot) {
-  const ir::ValueId v = slot == 0 ? l.fused[static_cast<size_t>(id)].result : node_at(l, id).outputs[slot];
-  const bool last = l.layouts.node_out[static_cast<size_t>(id)] && dims_of(l, v).size() >= 3;
+  const ir::ValueId v = slot == 0 ? l.fused[id].result : node_at(l, id).outputs[slot];
+  const bool last = l.layouts.node_out[id] && dims_of(l, v).size() >= 3;
   Tensor tensor;
   tensor.name = value_at(l, v).name;
   tensor.type = type_of(value_at(l, v).dtype);
   tensor.shape = shape_in(l, v, last);
   const bool integers = runs_on_integers(l, id) && is_quantized(l, v);
   if (integers) {
-    const quant::QuantParams& params = l.source.plan.values[static_cast<size_t>(v)].params;
+    const quant::QuantParams& params = l.source.plan.values[v].params;
     tensor.type = integer_type(params);
     tensor.quantization = quantization_of(params);
   }
-  Fused& fused = l.fused[static_cast<size_t>(id)];
+  Fused& fused = l.fused[id];
   const TensorId made = add_tensor(l, tensor);
   l.made[{v, last, integers ? Stage::kQuantized : Stage::kRaw}] = made;
   if (slot != 0 || (!fused.low && !fused.high)) return made;
@@ -110,7 +110,7 @@ TensorId declare(Lowering& l, ir::NodeId id, size_t slot) {
 void emit_result(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> inputs, Options options,
                  const OutputRule& rule, const std::vector<int32_t>& shape) {
   const auto fields = info_of(op).fields;
-  const Activation activation = l.fused[static_cast<size_t>(id)].activation;
+  const Activation activation = l.fused[id].activation;
   const bool fuses = std::any_of(fields.begin(), fields.end(),
                                  [](const OptionField& f) { return f.name == "fused_activation_function"; });
   if (fuses && activation != Activation::kNone)
@@ -127,7 +127,7 @@ void emit_result(Lowering& l, ir::NodeId id, Op op, std::vector<TensorId> inputs
   const TensorId rescaled = next;
   if (rescale) {
     next = temporary(l, tensor_at(l, rescaled).shape, result);
-    l.model.tensors[static_cast<size_t>(next)].quantization = made;
+    l.model.tensors[next].quantization = made;
   }
   emit(l, op, std::move(inputs), {next}, std::move(options));
   if (rescale) emit(l, Op::kQuantize, {next}, {rescaled});

@@ -61,7 +61,7 @@ struct Run {
   std::vector<int64_t> readers;  // how many operators still want a value
   std::string place;
 
-  Value& value(TensorId id) { return values[static_cast<size_t>(id)]; }
+  Value& value(TensorId id) { return values[id]; }
 };
 
 // Constants whose bytes stand where their type may not are copied to where it may.
@@ -81,11 +81,11 @@ void count_readers(Run& run, std::span<const TensorId> also) {
   run.readers.assign(run.values.size(), 0);
   for (const file::Operator& op : run.graph.operators) {
     for (const TensorId id : op.inputs) {
-      if (id != kAbsent) ++run.readers[static_cast<size_t>(id)];
+      if (id != kAbsent) ++run.readers[id];
     }
   }
-  for (const TensorId id : run.graph.outputs) ++run.readers[static_cast<size_t>(id)];
-  for (const TensorId id : also) ++run.readers[static_cast<size_t>(id)];
+  for (const TensorId id : run.graph.outputs) ++run.readers[id];
+  for (const TensorId id : also) ++run.readers[id];
 }
 
 void run_operator(Run& run, size_t index, kernels::Rounding rounding) {
@@ -94,8 +94,7 @@ void run_operator(Run& run, size_t index, kernels::Rounding rounding) {
   for (const TensorId id : op.inputs) {
     call.in.push_back(id == kAbsent ? nullptr : &run.value(id));
     if (id != kAbsent)
-      kernels::require(call,
-                       run.value(id).bytes.size() == bytes_of(run.graph.tensors[static_cast<size_t>(id)]),
+      kernels::require(call, run.value(id).bytes.size() == bytes_of(run.graph.tensors[id]),
                        "an input is used before it is computed");
   }
   for (const TensorId id : op.outputs) {
@@ -111,8 +110,7 @@ void run_operator(Run& run, size_t index, kernels::Rounding rounding) {
     kernel_of(op.op)(call);
   for (Value* out : call.out) out->bytes = out->own;
   for (const TensorId id : op.inputs) {  // what nobody wants any more leaves
-    if (id == kAbsent || --run.readers[static_cast<size_t>(id)] > 0 || !run.value(id).about->data.empty())
-      continue;
+    if (id == kAbsent || --run.readers[id] > 0 || !run.value(id).about->data.empty()) continue;
     run.value(id).own = std::string();
     run.value(id).bytes = {};
   }

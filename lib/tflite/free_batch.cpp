@@ -16,8 +16,8 @@ struct BatchTrace {
   Model& model;
   std::vector<bool> batched;  // by tensor: dimension 0 grows with the batch
 
-  const Tensor& at(TensorId t) const { return model.tensors[static_cast<size_t>(t)]; }
-  bool is_batched(TensorId t) const { return t != kAbsent && batched[static_cast<size_t>(t)]; }
+  const Tensor& at(TensorId t) const { return model.tensors[t]; }
+  bool is_batched(TensorId t) const { return t != kAbsent && batched[t]; }
 };
 
 std::vector<int32_t> numbers_of(const Tensor& tensor) {
@@ -186,7 +186,7 @@ void leave_open(BatchTrace& trace, Operator& op, size_t slot, std::map<TensorId,
 }
 
 void open_sizes(BatchTrace& trace, Operator& op, std::map<TensorId, TensorId>& made) {
-  const auto mark = [&](TensorId t) { trace.model.tensors[static_cast<size_t>(t)].batched = true; };
+  const auto mark = [&](TensorId t) { trace.model.tensors[t].batched = true; };
   switch (op.op) {
     case Op::kReshape:
       leave_open(trace, op, 1, made);
@@ -212,20 +212,20 @@ void open_sizes(BatchTrace& trace, Operator& op, std::map<TensorId, TensorId>& m
 std::string free_batch(Model& model, const std::vector<bool>& inputs) {
   BatchTrace trace{model, std::vector<bool>(model.tensors.size())};
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (inputs[i]) trace.batched[static_cast<size_t>(model.inputs[i])] = true;
+    if (inputs[i]) trace.batched[model.inputs[i]] = true;
   std::vector<Operator*> moving;
   for (Operator& op : model.operators) {
     if (std::ranges::none_of(op.inputs, [&](TensorId t) { return trace.is_batched(t); })) continue;
     if (!follows(trace, op))
       return format("{}{}", info_of(op.op).name, op.node.empty() ? "" : format(" of node '{}'", op.node));
-    for (const TensorId t : op.outputs) trace.batched[static_cast<size_t>(t)] = true;
+    for (const TensorId t : op.outputs) trace.batched[t] = true;
     moving.push_back(&op);
   }
   std::map<TensorId, TensorId> made;
   for (Operator* op : moving) open_sizes(trace, *op, made);
   for (const std::vector<TensorId>* ports : {&model.inputs, &model.outputs})
     for (const TensorId t : *ports)
-      if (trace.is_batched(t)) model.tensors[static_cast<size_t>(t)].batched = true;
+      if (trace.is_batched(t)) model.tensors[t].batched = true;
   return "";
 }
 

@@ -19,7 +19,7 @@ void widen(const Value& value, std::vector<int64_t>& to) {
 // Two a byte, the first in the low half.
 void widen_4_bits(const Value& value, std::vector<int64_t>& to) {
   for (int64_t i = 0; i < value.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(value.bytes[static_cast<size_t>(i / 2)]);
+    const auto byte = static_cast<unsigned char>(value.bytes[i / 2]);
     const int half = i % 2 == 0 ? byte & 0xf : byte >> 4;
     to.push_back(half < 8 ? half : half - 16);
   }

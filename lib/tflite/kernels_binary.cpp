@@ -17,8 +17,7 @@ void run_integers(const Call& call, Apply apply) {
   const Bounds bounds = integer_bounds(call);
   const int32_t zero = call.out[0]->zero_point();
   std::vector<int32_t> out(at_a.size());
-  for (size_t i = 0; i < out.size(); ++i)
-    out[i] = within(apply(a[static_cast<size_t>(at_a[i])], b[static_cast<size_t>(at_b[i])]), zero, bounds);
+  for (size_t i = 0; i < out.size(); ++i) out[i] = within(apply(a[at_a[i]], b[at_b[i]]), zero, bounds);
   store(*call.out[0], out);
 }
 
@@ -32,8 +31,7 @@ void run_floats(const Call& call, Apply apply) {
   const FloatBounds bounds = float_bounds(call);
   const std::span<float> out = call.out[0]->out<float>();
   for (size_t i = 0; i < out.size(); ++i)
-    out[i] = std::clamp(apply(a[static_cast<size_t>(at_a[i])], b[static_cast<size_t>(at_b[i])]), bounds.low,
-                        bounds.high);
+    out[i] = std::clamp(apply(a[at_a[i]], b[at_b[i]]), bounds.low, bounds.high);
 }
 
 // Both inputs on a common scale with 20 bits to spare, then to the output's.

@@ -27,8 +27,7 @@ void compare(const Call& call, Holds holds) {
   const std::vector<double> x = numbers(call, a), y = numbers(call, b);
   const std::vector<int64_t> at_x = broadcast_index(call, a), at_y = broadcast_index(call, b);
   const std::span<uint8_t> out = call.out[0]->out<uint8_t>();
-  for (size_t i = 0; i < out.size(); ++i)
-    out[i] = holds(x[static_cast<size_t>(at_x[i])], y[static_cast<size_t>(at_y[i])]) ? 1 : 0;
+  for (size_t i = 0; i < out.size(); ++i) out[i] = holds(x[at_x[i]], y[at_y[i]]) ? 1 : 0;
 }
 
 void equal(const Call& call) {
@@ -82,7 +81,7 @@ void select(const Call& call) {
                              at_no = broadcast_index(call, no);
   const auto chosen = call.in[0]->as<uint8_t>();
   for (size_t i = 0; i < at_if.size(); ++i) {
-    const bool take = chosen[static_cast<size_t>(at_if[i])] != 0;
+    const bool take = chosen[at_if[i]] != 0;
     const char* from = take ? yes.bytes.data() + at_yes[i] * width : no.bytes.data() + at_no[i] * width;
     std::copy_n(from, width, out.own.data() + static_cast<int64_t>(i) * width);
   }

@@ -32,10 +32,9 @@ void fully_connected(const Call& call) {
     const Requantizer requantize = weighted_requantizer(call, x, weights, bias, columns);
     const std::vector<int16_t> in = centered(x), w = centered(weights);
     std::vector<int32_t> out(static_cast<size_t>(rows * columns));
-    multiply_rows<int32_t>(in.data(), w.data(), rows, depth, columns,
-                           [&](int64_t at, int64_t channel, int32_t sum) {
-                             out[static_cast<size_t>(at)] = requantize(sum, channel);
-                           });
+    multiply_rows<int32_t>(
+        in.data(), w.data(), rows, depth, columns,
+        [&](int64_t at, int64_t channel, int32_t sum) { out[at] = requantize(sum, channel); });
     return store(*call.out[0], out);
   }
   if (!is_float(x) || !is_float(weights) || !is_float(*call.out[0]) || (bias && !is_float(*bias)))
@@ -46,9 +45,8 @@ void fully_connected(const Call& call) {
   const std::span<float> out = call.out[0]->out<float>();
   multiply_rows<double>(x.as<float>().data(), weights.as<float>().data(), rows, depth, columns,
                         [&](int64_t at, int64_t channel, double sum) {
-                          const float offset = offsets.empty() ? 0.0f : offsets[static_cast<size_t>(channel)];
-                          out[static_cast<size_t>(at)] =
-                              std::clamp(static_cast<float>(sum) + offset, bounds.low, bounds.high);
+                          const float offset = offsets.empty() ? 0.0f : offsets[channel];
+                          out[at] = std::clamp(static_cast<float>(sum) + offset, bounds.low, bounds.high);
                         });
 }
 
@@ -73,7 +71,7 @@ std::vector<T> rows_along_depth(const T* from, const Side& side, int64_t matrice
     const int64_t base = m * side.outer * side.depth;
     for (int64_t o = 0; o < side.outer; ++o) {
       for (int64_t d = 0; d < side.depth; ++d)
-        rows[static_cast<size_t>(base + o * side.depth + d)] = from[base + d * side.outer + o];
+        rows[base + o * side.depth + d] = from[base + d * side.outer + o];
     }
   }
   return rows;

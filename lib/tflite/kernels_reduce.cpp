@@ -50,7 +50,7 @@ template <typename T, typename From, typename Fold>
 std::vector<T> folded(const Reduction& reduction, const From& values, size_t outputs, T start, Fold fold) {
   std::vector<T> results(outputs, start);
   for (size_t i = 0; i < reduction.to.size(); ++i) {
-    T& result = results[static_cast<size_t>(reduction.to[i])];
+    T& result = results[reduction.to[i]];
     result = fold(result, static_cast<T>(values[i]));
   }
   return results;
@@ -157,10 +157,10 @@ void softmax_integers(const Call& call, int64_t depth, float beta) {
     int64_t largest = q[row];
     for (size_t i = row; i < end; ++i) largest = std::max(largest, q[i]);
     float total = 0;
-    for (size_t i = row; i < end; ++i) total += table[static_cast<size_t>(largest - q[i])];
+    for (size_t i = row; i < end; ++i) total += table[largest - q[i]];
     const float inverse = 1.0f / (total * out.scale());
     for (size_t i = row; i < end; ++i) {
-      const int64_t share = whole(table[static_cast<size_t>(largest - q[i])] * inverse);
+      const int64_t share = whole(table[largest - q[i]] * inverse);
       results[i] = static_cast<int32_t>(std::clamp(share + out.zero_point(), lowest(out), highest(out)));
     }
   }
@@ -211,7 +211,7 @@ void arg_extreme(const Call& call) {
   for (int64_t outer = 0; outer < call.in[0]->size(); outer += size * inner) {
     for (int64_t i = 0; i < inner; ++i) {
       int64_t best = 0;
-      const auto at = [&](int64_t k) { return values[static_cast<size_t>(outer + k * inner + i)]; };
+      const auto at = [&](int64_t k) { return values[outer + k * inner + i]; };
       for (int64_t k = 1; k < size; ++k) {
         if (kLargest ? at(k) > at(best) : at(k) < at(best)) best = k;
       }

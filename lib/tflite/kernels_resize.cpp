@@ -93,8 +93,7 @@ void blend(const Shape& s, const In& in, const std::vector<Between<T>>& ys, cons
       for (const Between<T>& x : xs) {
         for (int64_t c = 0; c < s.channels; ++c) {
           const auto corner = [&](int64_t row, int64_t column) {
-            return static_cast<T>(
-                in[static_cast<size_t>(((n * s.in_y + row) * s.in_x + column) * s.channels + c)]);
+            return static_cast<T>(in[((n * s.in_y + row) * s.in_x + column) * s.channels + c]);
           };
           sink(at++, corner(y.low, x.low) * (one - y.past) * (one - x.past) +
                          corner(y.high, x.low) * y.past * (one - x.past) +

@@ -21,10 +21,9 @@ void run_table(const Call& call, const std::function<int32_t(int32_t)>& entry) {
   std::array<int32_t, kEntries> table{};
   const auto first = static_cast<int32_t>(lowest(in));
   for (int32_t i = 0; i < kEntries; ++i)
-    table[static_cast<size_t>(i)] =
-        within(entry(first + i - in.zero_point()), call.out[0]->zero_point(), bounds);
+    table[i] = within(entry(first + i - in.zero_point()), call.out[0]->zero_point(), bounds);
   std::vector<int32_t> out;
-  for (const int64_t q : integers(in)) out.push_back(table[static_cast<size_t>(q - first)]);
+  for (const int64_t q : integers(in)) out.push_back(table[q - first]);
   store(*call.out[0], out);
 }
 

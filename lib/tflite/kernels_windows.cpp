@@ -113,9 +113,9 @@ void sum_depthwise(const Windows& w, const T* x, const T* weights, Sink sink) {
       for (int64_t tap = 0; tap < taps; ++tap) {
         const T *values = patch.data() + tap * w.in_channels, *row = weights + tap * w.out_channels;
         for (int64_t o = 0; o < w.out_channels; ++o)
-          sums[static_cast<size_t>(o)] += static_cast<Sum>(values[o / multiple] * row[o]);
+          sums[o] += static_cast<Sum>(values[o / multiple] * row[o]);
       }
-      for (int64_t o = 0; o < w.out_channels; ++o) sink(at++, o, sums[static_cast<size_t>(o)]);
+      for (int64_t o = 0; o < w.out_channels; ++o) sink(at++, o, sums[o]);
     }
   }
 }
@@ -129,9 +129,8 @@ void run_weighted(const Call& call, const Value& x, const Value& weights, const 
     const Requantizer requantize = weighted_requantizer(call, x, weights, bias, channels);
     const std::vector<int16_t> in = centered(x), w = centered(weights);
     std::vector<int32_t> results(static_cast<size_t>(call.out[0]->size()));
-    sum_int(in.data(), w.data(), [&](int64_t at, int64_t channel, int32_t sum) {
-      results[static_cast<size_t>(at)] = requantize(sum, channel);
-    });
+    sum_int(in.data(), w.data(),
+            [&](int64_t at, int64_t channel, int32_t sum) { results[at] = requantize(sum, channel); });
     return store(*call.out[0], results);
   }
   if (!is_float(x) || !is_float(weights) || !is_float(*call.out[0]))
@@ -142,8 +141,8 @@ void run_weighted(const Call& call, const Value& x, const Value& weights, const 
   const FloatBounds bounds = float_bounds(call);
   const std::span<float> out = call.out[0]->out<float>();
   sum_float(x.as<float>().data(), weights.as<float>().data(), [&](int64_t at, int64_t channel, float sum) {
-    const float shifted = sum + (offsets.empty() ? 0.0f : offsets[static_cast<size_t>(channel)]);
-    out[static_cast<size_t>(at)] = std::clamp(shifted, bounds.low, bounds.high);
+    const float shifted = sum + (offsets.empty() ? 0.0f : offsets[channel]);
+    out[at] = std::clamp(shifted, bounds.low, bounds.high);
   });
 }
 
@@ -197,12 +196,12 @@ void sum_transposed(const Windows& w, const T* x, const T* weights, Sink sink) {
         const int64_t to_x = from % w.x.in * w.x.stride - w.x.before + tap % w.x.kernel;
         if (y < 0 || y >= w.y.out || to_x < 0 || to_x >= w.x.out) continue;
         for (int64_t o = 0; o < w.out_channels; ++o)
-          sums[static_cast<size_t>((y * w.x.out + to_x) * w.out_channels + o)] +=
+          sums[(y * w.x.out + to_x) * w.out_channels + o] +=
               dot(values, weights + (o * w.y.kernel * w.x.kernel + tap) * depth, depth);
       }
     }
     for (int64_t i = 0; i < pixels * w.out_channels; ++i)
-      sink(n * pixels * w.out_channels + i, i % w.out_channels, sums[static_cast<size_t>(i)]);
+      sink(n * pixels * w.out_channels + i, i % w.out_channels, sums[i]);
   }
 }
 
@@ -283,20 +282,20 @@ void average_pool_2d(const Call& call) {
       call,
       [](const std::vector<int64_t>& in, const std::vector<int64_t>& cells, int64_t channel) {
         int64_t sum = 0;
-        for (const int64_t cell : cells) sum += in[static_cast<size_t>(cell + channel)];
+        for (const int64_t cell : cells) sum += in[cell + channel];
         const auto count = std::max<int64_t>(1, static_cast<int64_t>(cells.size()));
         return sum > 0 ? (sum + count / 2) / count : (sum - count / 2) / count;
       },
       [](std::span<const float> in, const std::vector<int64_t>& cells, int64_t channel) {
         float sum = 0;
-        for (const int64_t cell : cells) sum += in[static_cast<size_t>(cell + channel)];
+        for (const int64_t cell : cells) sum += in[cell + channel];
         return sum / static_cast<float>(std::max<size_t>(1, cells.size()));
       });
 }
 
 void max_pool_2d(const Call& call) {
   const auto largest = [](auto in, const std::vector<int64_t>& cells, int64_t channel, auto start) {
-    for (const int64_t cell : cells) start = std::max(start, in[static_cast<size_t>(cell + channel)]);
+    for (const int64_t cell : cells) start = std::max(start, in[cell + channel]);
     return start;
   };
   pool(

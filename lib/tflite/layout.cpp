@@ -78,15 +78,14 @@ class Cut {
 };
 
 const ir::Value& value_at(const ir::Graph& graph, ir::ValueId v) {
-  return graph.values[static_cast<size_t>(v)];
+  return ir::value_at(graph, v);
 }
 
 // Bytes to transpose for the value in both orders.
 int64_t bytes_of(const ir::Graph& graph, ir::ValueId v, const LayoutOptions& options) {
   const ir::Value& value = value_at(graph, v);
   if (moves_nothing(value.dims, channels_last(value.dims.size()))) return 0;
-  const int64_t width =
-      static_cast<size_t>(v) < options.width.size() ? options.width[static_cast<size_t>(v)] : 4;
+  const int64_t width = static_cast<size_t>(v) < options.width.size() ? options.width[v] : 4;
   return ir::element_count(value.dims) * width;
 }
 
@@ -110,14 +109,14 @@ std::vector<int> channels_last(size_t rank) {
 
 std::vector<int64_t> permuted(std::span<const int64_t> dims, std::span<const int> order) {
   std::vector<int64_t> result;
-  for (const int d : order) result.push_back(dims[static_cast<size_t>(d)]);
+  for (const int d : order) result.push_back(dims[d]);
   return result;
 }
 
 bool moves_nothing(std::span<const int64_t> dims, std::span<const int> order) {
   int last = -1;
   for (const int d : order) {
-    if (dims[static_cast<size_t>(d)] == 1) continue;
+    if (dims[d] == 1) continue;
     if (d < last) return false;
     last = d;
   }
@@ -134,7 +133,7 @@ ir::Tensor transposed(const ir::Tensor& tensor, std::span<const int> order) {
   const size_t rank = dims.size(), width = static_cast<size_t>(ir::bits_of(tensor.dtype) / 8);
   std::vector<int64_t> stride(rank, 1), step(rank), at(rank, 0);
   for (size_t d = rank - 1; d-- > 0;) stride[d] = stride[d + 1] * tensor.dims[d + 1];
-  for (size_t d = 0; d < rank; ++d) step[d] = stride[static_cast<size_t>(order[d])];
+  for (size_t d = 0; d < rank; ++d) step[d] = stride[order[d]];
   std::string bytes(tensor.bytes->size(), '\0');
   int64_t from = 0;
   for (size_t to = 0; to < bytes.size(); to += width) {
@@ -174,7 +173,7 @@ Layouts assign_layouts(const ir::Graph& graph, const std::vector<NodeSides>& sid
     const bool image = value.dims.size() == 4 && !options.keep_io;
     const bool input = value.producer == ir::kNone;
     const size_t maker = !input ? out_of(value.producer) : image ? cut.add_vertex() : sink;
-    made_by[static_cast<size_t>(v)] = maker;
+    made_by[v] = maker;
     std::vector<size_t> readers;
     for (const ir::NodeId reader : value.consumers) readers.push_back(in_of(reader));
     if (ir::is_output(graph, v) && !image) readers.push_back(sink);

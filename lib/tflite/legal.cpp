@@ -13,11 +13,9 @@ struct Case {
   const Model& model;
   const Operator& op;
   const Tensor* input(size_t slot) const {
-    return slot < op.inputs.size() && op.inputs[slot] != kAbsent
-               ? &model.tensors[static_cast<size_t>(op.inputs[slot])]
-               : nullptr;
+    return slot < op.inputs.size() && op.inputs[slot] != kAbsent ? &model.tensors[op.inputs[slot]] : nullptr;
   }
-  const Tensor& output() const { return model.tensors[static_cast<size_t>(op.outputs[0])]; }
+  const Tensor& output() const { return model.tensors[op.outputs[0]]; }
   const Tensor* data() const {
     return input(op.op == Op::kTransposeConv ? 2 : op.op == Op::kSplit || op.op == Op::kSelectV2 ? 1 : 0);
   }
@@ -34,7 +32,7 @@ double largest(const Case& c, double (*of)(const Tensor&)) {
   for (const auto* list : {&c.op.inputs, &c.op.outputs})
     for (const TensorId id : *list) {
       if (id == kAbsent) continue;
-      const Tensor& tensor = c.model.tensors[static_cast<size_t>(id)];
+      const Tensor& tensor = c.model.tensors[id];
       if (!tensor.data) found = std::max(found, of(tensor));
     }
   return found;
@@ -128,7 +126,7 @@ double unequal_dilation(const Case& c) {
 }
 double unequal_scales(const Case& c) {
   return std::any_of(c.op.inputs.begin(), c.op.inputs.end(), [&](TensorId id) {
-    return id != kAbsent && c.model.tensors[static_cast<size_t>(id)].quantization != c.output().quantization;
+    return id != kAbsent && c.model.tensors[id].quantization != c.output().quantization;
   });
 }
 

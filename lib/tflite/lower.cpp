@@ -64,7 +64,7 @@ ir::NodeId only_reader(const Lowering& l, ir::ValueId v) {
 }
 
 bool computes_wide_value(const Lowering& l, ir::ValueId v) {
-  return l.source.plan.values[static_cast<size_t>(v)].params.bits > 8;
+  return l.source.plan.values[v].params.bits > 8;
 }
 
 // A Relu or Clip lives on inside the node before it; in float it must have a name. On integers its work is
@@ -77,12 +77,12 @@ Fused fuse(Lowering& l, ir::NodeId id) {
   if (fused.result == ir::kNone || node.outputs.size() > 1) return fused;
   const bool integers = runs_on_integers(l, id);
   const ir::NodeId add = ir::bias_add(graph_of(l), id);
-  const bool planned = add != ir::kNone && l.source.plan.nodes[static_cast<size_t>(add)].bias;
+  const bool planned = add != ir::kNone && l.source.plan.nodes[add].bias;
   if (add != ir::kNone && !is_quantized(l, fused.result) &&
       (integers ? planned : !runs_on_integers(l, add))) {
     fused.bias_add = add;
     fused.result = node_at(l, add).outputs[0];
-    l.taken[static_cast<size_t>(add)] = true;
+    l.taken[add] = true;
   }
   const ir::NodeId reader = only_reader(l, fused.result);
   if (reader == ir::kNone || is_quantized(l, fused.result)) return fused;
@@ -92,14 +92,14 @@ Fused fuse(Lowering& l, ir::NodeId id) {
   const ir::ValueId limited = node_at(l, reader).outputs[0];
   if (activation == Activation::kNone) {
     if (!integers || !is_quantized(l, limited) || computes_wide_value(l, limited)) return fused;
-    const quant::QuantParams& params = l.source.plan.values[static_cast<size_t>(limited)].params;
+    const quant::QuantParams& params = l.source.plan.values[limited].params;
     if (quant::range_min(params) < bounds->low) fused.low = bounds->low;
     if (quant::range_max(params) > bounds->high) fused.high = bounds->high;
   }
   fused.follower = reader;
   fused.activation = activation;
   fused.result = limited;
-  l.taken[static_cast<size_t>(reader)] = true;
+  l.taken[reader] = true;
   return fused;
 }
 
@@ -195,7 +195,7 @@ TensorId unsigned_twin(Lowering& l, TensorId of, const std::string& name) {
 
 void add_inputs(Lowering& l) {
   for (const ir::ValueId v : graph_of(l).inputs) {
-    const bool last = l.layouts.value[static_cast<size_t>(v)];
+    const bool last = l.layouts.value[v];
     const std::string& name = value_at(l, v).name;
     Tensor tensor;
     tensor.name = name;
@@ -210,7 +210,7 @@ void add_inputs(Lowering& l) {
     const TensorId integers = read_as(l, v, last, true);
     l.model.operators.pop_back();
     if (tensor_at(l, integers).type != Type::kInt8 || l.options.io_type == IoType::kInt8) {
-      l.model.tensors[static_cast<size_t>(integers)].name = name;
+      l.model.tensors[integers].name = name;
       l.model.inputs.back() = integers;
       continue;
     }
@@ -245,8 +245,7 @@ void add_outputs(Lowering& l) {
       return std::get<0>(entry.first) == v && !std::get<1>(entry.first);
     });
     const bool integers = is_quantized(l, v) && l.options.io_type != IoType::kFloat32;
-    TensorId result = read_as(
-        l, v, either && made_last && (!made_first || l.layouts.value[static_cast<size_t>(v)]), integers);
+    TensorId result = read_as(l, v, either && made_last && (!made_first || l.layouts.value[v]), integers);
     const bool twin =
         integers && l.options.io_type == IoType::kUint8 && tensor_at(l, result).type == Type::kInt8;
     if (twin) {
@@ -256,7 +255,7 @@ void add_outputs(Lowering& l) {
     }
     for (Tensor& tensor : l.model.tensors)
       if (tensor.name == value.name) tensor.name += "_inside";
-    l.model.tensors[static_cast<size_t>(result)].name = value.name;
+    l.model.tensors[result].name = value.name;
     l.model.outputs.push_back(result);
     l.model.output_names.push_back(value.name);
   }
@@ -264,7 +263,7 @@ void add_outputs(Lowering& l) {
 
 // The integers of the result that lie beyond the bounds of what was fused.
 void cut_off(Lowering& l, ir::NodeId id) {
-  const Fused fused = l.fused[static_cast<size_t>(id)];
+  const Fused fused = l.fused[id];
   if (fused.uncut == kAbsent) return;
   const bool both = fused.low && fused.high;
   const TensorId next = both ? temporary(l, tensor_at(l, fused.cut).shape, fused.cut) : fused.cut;
@@ -277,9 +276,8 @@ void cut_off(Lowering& l, ir::NodeId id) {
 // The scale of an operand of an integer op: an activation's, or the largest of a constant's.
 double scale_of(const Lowering& l, ir::ValueId v) {
   const auto stored = l.source.weights.find(v);
-  const std::vector<float>& scales = stored != l.source.weights.end()
-                                         ? stored->second.params.scales
-                                         : l.source.plan.values[static_cast<size_t>(v)].params.scales;
+  const std::vector<float>& scales =
+      stored != l.source.weights.end() ? stored->second.params.scales : l.source.plan.values[v].params.scales;
   return scales.empty() ? 0 : static_cast<double>(*std::max_element(scales.begin(), scales.end()));
 }
 
@@ -287,7 +285,7 @@ double scale_of(const Lowering& l, ir::ValueId v) {
 // through.
 bool multiplies_beyond_kernels(const Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
-  const ir::ValueId result = l.fused[static_cast<size_t>(id)].result;
+  const ir::ValueId result = l.fused[id].result;
   const bool product =
       ir::weight_traits(graph_of(l), node) || ir::standard_op(node, "Mul") || ir::standard_op(node, "MatMul");
   if (!product || node.inputs.size() < 2 || !is_quantized(l, result)) return false;
@@ -385,26 +383,26 @@ bool has_integer_form(const Lowering& l, const ir::Node& node) {
 // make and read. Parts that hand on what is not rounded compute in float.
 void leave_unrounded(Lowering& l, const std::vector<ir::NodeId>& order, plan::QuantPlan& plan) {
   for (const ir::NodeId id : order) {
-    plan::NodeDecision& decision = plan.nodes[static_cast<size_t>(id)];
-    if (l.taken[static_cast<size_t>(id)] || !runs_on_integers(l, id)) continue;
+    plan::NodeDecision& decision = plan.nodes[id];
+    if (l.taken[id] || !runs_on_integers(l, id)) continue;
     const auto in_float = [&](ir::ValueId v) {
       return v != ir::kNone && value_at(l, v).dtype == ir::DType::kFloat && !value_at(l, v).constant &&
              !is_quantized(l, v);
     };
     const std::vector<ir::ValueId>& inputs = node_at(l, id).inputs;
-    Fused& fused = l.fused[static_cast<size_t>(id)];
+    Fused& fused = l.fused[id];
     if (has_integer_form(l, node_at(l, id)) && !in_float(fused.result) && !multiplies_beyond_kernels(l, id) &&
         std::none_of(inputs.begin(), inputs.end(), in_float))
       continue;
     decision.float_output = true;
     if (fused.follower == ir::kNone || fused.activation != Activation::kNone) continue;
     const ir::NodeId follower = fused.follower;  // no range does its work
-    l.taken[static_cast<size_t>(follower)] = false;
+    l.taken[follower] = false;
     const ir::NodeId bias_add = fused.bias_add;
     fused = {};
     fused.bias_add = bias_add;
     fused.result = node_at(l, bias_add == ir::kNone ? id : bias_add).outputs[0];
-    l.fused[static_cast<size_t>(follower)] = fuse(l, follower);
+    l.fused[follower] = fuse(l, follower);
   }
 }
 
@@ -414,8 +412,7 @@ void requantize_by_products(Model& model) {
   TensorId one = kAbsent;
   for (Operator& op : model.operators) {
     if (op.op != Op::kQuantize) continue;
-    const Tensor &from = model.tensors[static_cast<size_t>(op.inputs[0])],
-                 &to = model.tensors[static_cast<size_t>(op.outputs[0])];
+    const Tensor &from = model.tensors[op.inputs[0]], &to = model.tensors[op.outputs[0]];
     if (from.type != Type::kInt8 || to.type != Type::kInt8) continue;
     const double ratio = static_cast<double>(from.quantization.scales[0]) / to.quantization.scales[0];
     if (ratio == 1 || ratio < kLeast || ratio >= kMultiplierLimit) continue;
@@ -438,8 +435,8 @@ void requantize_by_products(Model& model) {
 void requantize_in_float(Model& model) {
   std::vector<Operator> operators;
   for (Operator& op : model.operators) {
-    const Tensor &from = model.tensors[static_cast<size_t>(op.inputs.empty() ? op.outputs[0] : op.inputs[0])],
-                 &to = model.tensors[static_cast<size_t>(op.outputs[0])];
+    const Tensor &from = model.tensors[op.inputs.empty() ? op.outputs[0] : op.inputs[0]],
+                 &to = model.tensors[op.outputs[0]];
     if (op.op == Op::kQuantize && from.type != Type::kFloat32 &&
         from.quantization.scales[0] >= kMultiplierLimit * to.quantization.scales[0]) {
       Tensor between;
@@ -461,7 +458,7 @@ void requantize_in_float(Model& model) {
 // A Transpose that gives the batch another place: with a batch of 1 it is a RESHAPE, which would not.
 std::string batch_turned_by(const ir::Graph& graph) {
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     if (!ir::standard_op(node, "Transpose")) continue;
     const std::vector<int64_t> order = ir::ints_attribute(node, "perm");
     if (order.empty() || order[0] != 0) return format("Transpose of node '{}'", node.name);
@@ -509,8 +506,8 @@ Model lower(const plan::QuantizedModel& source, const std::vector<plan::Idiom>& 
   }
   if (!sized) l.problems.throw_if_errors(Exit::kUnsupported);
   for (const ir::NodeId id : order) {
-    l.absorbed[static_cast<size_t>(id)] = flattens_for_gemm(l, node_at(l, id));
-    if (!l.taken[static_cast<size_t>(id)]) l.fused[static_cast<size_t>(id)] = fuse(l, id);
+    l.absorbed[id] = flattens_for_gemm(l, node_at(l, id));
+    if (!l.taken[id]) l.fused[id] = fuse(l, id);
   }
   leave_unrounded(l, order, model.plan);
   if (options.form == Form::kFloat16) l.least_halved = size_worth_halving(model.graph);
@@ -520,7 +517,7 @@ Model lower(const plan::QuantizedModel& source, const std::vector<plan::Idiom>& 
   add_inputs(l);
   for (const ir::NodeId id : order) {
     const OpRow* row = row_for(node_at(l, id));
-    if (!row || l.taken[static_cast<size_t>(id)]) continue;
+    if (!row || l.taken[id]) continue;
     l.current = id;
     row->lower(l, id);
     cut_off(l, id);

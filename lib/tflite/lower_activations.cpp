@@ -23,7 +23,7 @@ TensorId then(Lowering& l, Op op, Inputs inputs, Options options = {}) {
 // A step in the numbers of `like` with another quantization.
 TensorId then_in(Lowering& l, Op op, const Inputs& inputs, Quantization quantization, Options options = {}) {
   const TensorId result = temporary(l, tensor_at(l, inputs[0]).shape, inputs[0]);
-  l.model.tensors[static_cast<size_t>(result)].quantization = std::move(quantization);
+  l.model.tensors[result].quantization = std::move(quantization);
   emit(l, op, inputs, {result}, std::move(options));
   return result;
 }

@@ -199,8 +199,7 @@ void lower_mod(Lowering& l, ir::NodeId id) {
   const auto size = [&](TensorId x) {
     return apply(l, Op::kAbs, {x}, Type::kFloat32, tensor_at(l, x).shape);
   };
-  const std::vector<int32_t> shape =
-      shape_in(l, node_at(l, id).outputs[0], l.layouts.node_out[static_cast<size_t>(id)]);
+  const std::vector<int32_t> shape = shape_in(l, node_at(l, id).outputs[0], l.layouts.node_out[id]);
   const TensorId rest = apply(l, Op::kFloorMod, {size(a), size(b)}, Type::kFloat32, shape);
   emit_result(l, id, Op::kMul, {rest, apply(l, Op::kSign, {a}, Type::kFloat32, tensor_at(l, a).shape)});
 }
@@ -218,7 +217,7 @@ void lower_reverse_sequence(Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
   const auto lengths = integers_of(l, node, 1);
   const int64_t axis = ir::int_attribute(node, "time_axis", 0);
-  const int64_t full = in_dims(l, id)[static_cast<size_t>(axis)];
+  const int64_t full = in_dims(l, id)[axis];
   const bool whole =
       lengths && std::all_of(lengths->begin(), lengths->end(), [&](int64_t n) { return n == full; });
   if (!whole) return refuse(l, id, "its sequences are not all of the full length");

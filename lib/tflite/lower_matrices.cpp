@@ -41,8 +41,7 @@ void fully_connected(Lowering& l, ir::NodeId id, bool transposed_already, bool b
   const ir::Node& node = node_at(l, id);
   const ir::NodeId maker = value_at(l, node.inputs[0]).producer;
   const TensorId x = read(l, id, 0);
-  const bool scrambled = maker != ir::kNone && l.absorbed[static_cast<size_t>(maker)] &&
-                         l.layouts.node_in[static_cast<size_t>(maker)];
+  const bool scrambled = maker != ir::kNone && l.absorbed[maker] && l.layouts.node_in[maker];
   const TensorId weight = scrambled ? weight_after_flatten(l, id, transposed_already)
                                     : read_weight(l, id, 1, transposed_already ? kAsItIs : kTurned);
   std::vector<TensorId> inputs{x, weight};
@@ -93,7 +92,7 @@ void lower_matmul(Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
   const std::vector<int64_t>&a = dims_of(l, node.inputs[0]), &b = dims_of(l, node.inputs[1]);
   if (ir::weight_traits(graph_of(l), node) && b.size() == 2 && a.size() >= 2)
-    return fully_connected(l, id, false, l.fused[static_cast<size_t>(id)].bias_add != ir::kNone);
+    return fully_connected(l, id, false, l.fused[id].bias_add != ir::kNone);
   if (a.size() < 2 || b.size() < 2)
     return refuse(l, id, "TFLite multiplies matrices, and one side is a vector");
   if (a.size() > 5 || b.size() > 5)

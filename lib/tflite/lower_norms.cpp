@@ -25,7 +25,7 @@ size_t rank_of(const Lowering& l, ir::NodeId id) {
 }
 
 Shape without(Shape shape, const Shape& axes) {
-  for (const int32_t axis : axes) shape[static_cast<size_t>(axis)] = 1;
+  for (const int32_t axis : axes) shape[axis] = 1;
   return shape;
 }
 
@@ -47,10 +47,9 @@ TensorId by_channel(Lowering& l, ir::NodeId id, size_t slot, int64_t channels) {
   const std::span<const float> values = given->as<float>();
   std::vector<float> all;
   for (int64_t c = 0; c < channels; ++c)
-    all.push_back(values[static_cast<size_t>(c * static_cast<int64_t>(values.size()) / channels)]);
+    all.push_back(values[c * static_cast<int64_t>(values.size()) / channels]);
   Shape shape(rank_of(l, id), 1);
-  shape[static_cast<size_t>(axis_in(1, shape.size(), l.layouts.node_in[static_cast<size_t>(id)]))] =
-      static_cast<int32_t>(channels);
+  shape[axis_in(1, shape.size(), l.layouts.node_in[id])] = static_cast<int32_t>(channels);
   return add_constant(l, Type::kFloat32, shape,
                       std::string(reinterpret_cast<const char*>(all.data()), all.size() * sizeof(float)),
                       "constants");
@@ -73,9 +72,9 @@ void lower_batch_normalization(Lowering& l, ir::NodeId id) {
     shift.push_back(static_cast<float>(p[1]->as<float>()[c] - (training ? 0 : p[2]->as<float>()[c] * s)));
   }
   const size_t rank = rank_of(l, id);
-  const int channels = axis_in(1, rank, l.layouts.node_in[static_cast<size_t>(id)]);
+  const int channels = axis_in(1, rank, l.layouts.node_in[id]);
   Shape small(rank, 1), axes;
-  small[static_cast<size_t>(channels)] = static_cast<int32_t>(scale.size());
+  small[channels] = static_cast<int32_t>(scale.size());
   for (int32_t axis = 0; axis < static_cast<int32_t>(rank); ++axis)
     if (axis != channels) axes.push_back(axis);
   const auto constant = [&](const std::vector<float>& v) {

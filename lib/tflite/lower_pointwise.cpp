@@ -35,7 +35,7 @@ void lower_variadic(Lowering& l, ir::NodeId id) {
   TensorId so_far = operand(0);
   const bool integers = runs_on_integers(l, id);
   const ir::ValueId result = node_at(l, id).outputs[0];
-  const std::vector<int32_t> shape = shape_in(l, result, l.layouts.node_out[static_cast<size_t>(id)]);
+  const std::vector<int32_t> shape = shape_in(l, result, l.layouts.node_out[id]);
   for (size_t slot = 1; slot + 1 < count; ++slot) {
     const TensorId next =
         integers ? temporary(l, shape, so_far) : typed(l, type_of(value_at(l, result).dtype), shape);
@@ -48,8 +48,7 @@ void lower_variadic(Lowering& l, ir::NodeId id) {
 
 void lower_mean_of(Lowering& l, ir::NodeId id) {
   const size_t rank = result_rank(l, id), count = node_at(l, id).inputs.size();
-  const std::vector<int32_t> shape =
-      shape_in(l, node_at(l, id).outputs[0], l.layouts.node_out[static_cast<size_t>(id)]);
+  const std::vector<int32_t> shape = shape_in(l, node_at(l, id).outputs[0], l.layouts.node_out[id]);
   TensorId sum = read(l, id, 0, rank);
   for (size_t slot = 1; slot < count; ++slot) {
     const TensorId next = temporary_float(l, shape);

@@ -47,7 +47,7 @@ NodeSides reduce_sides(const Lowering& l, ir::NodeId id) {
 std::vector<int32_t> reduced_axes(const Lowering& l, ir::NodeId id) {
   std::vector<int32_t> axes;
   for (const int64_t axis : axes_of(l, id))
-    axes.push_back(axis_in(axis, in_dims(l, id).size(), l.layouts.node_in[static_cast<size_t>(id)]));
+    axes.push_back(axis_in(axis, in_dims(l, id).size(), l.layouts.node_in[id]));
   std::sort(axes.begin(), axes.end());
   return axes;
 }
@@ -81,8 +81,7 @@ void lower_reduce_sum_square(Lowering& l, ir::NodeId id) {
 }
 void lower_reduce_l2(Lowering& l, ir::NodeId id) {
   const TensorId x = read(l, id, 0), square = apply(l, Op::kMul, {x, x}, tensor_at(l, x).shape);
-  const std::vector<int32_t> shape =
-      shape_in(l, node_at(l, id).outputs[0], l.layouts.node_out[static_cast<size_t>(id)]);
+  const std::vector<int32_t> shape = shape_in(l, node_at(l, id).outputs[0], l.layouts.node_out[id]);
   const TensorId sum =
       apply(l, Op::kSum, {square, constant_ints(l, reduced_axes(l, id))}, shape, keep_dims(l, id));
   emit_result(l, id, Op::kSqrt, {sum});
@@ -106,7 +105,7 @@ bool spells_softmax(const Lowering& l, ir::NodeId id, TensorId x) {
 bool has_moderate_range(const Lowering& l, ir::ValueId v) {
   constexpr double kMost = 80;
   if (!is_quantized(l, v)) return false;
-  const quant::QuantParams& params = l.source.plan.values[static_cast<size_t>(v)].params;
+  const quant::QuantParams& params = l.source.plan.values[v].params;
   return quant::range_min(params) > -kMost && quant::range_max(params) < kMost;
 }
 
@@ -146,7 +145,7 @@ LastOperator spelled_softmax(Lowering& l, TensorId x, bool moderate) {
 template <Op kOp>
 void lower_softmax(Lowering& l, ir::NodeId id) {
   const size_t rank = in_dims(l, id).size();
-  const bool last = l.layouts.node_in[static_cast<size_t>(id)];
+  const bool last = l.layouts.node_in[id];
   const int axis = axis_in(ir::int_attribute(node_at(l, id), "axis", -1), rank, last);
   TensorId x = read(l, id, 0);
   const Options options = kOp == Op::kSoftmax ? Options{{"beta", 1.0f}} : Options{};
@@ -163,11 +162,11 @@ void lower_softmax(Lowering& l, ir::NodeId id) {
   // Its axis changes places with the last one, and back.
   std::vector<int32_t> swap(rank), shape = tensor_at(l, x).shape;
   for (size_t d = 0; d < rank; ++d) swap[d] = static_cast<int32_t>(d);
-  std::swap(swap[static_cast<size_t>(axis)], swap[rank - 1]);
-  std::swap(shape[static_cast<size_t>(axis)], shape[rank - 1]);
+  std::swap(swap[axis], swap[rank - 1]);
+  std::swap(shape[axis], shape[rank - 1]);
   const TensorId order = constant_ints(l, swap);
   const TensorId turned = temporary(l, shape, x), result = temporary(l, shape, x);
-  if (runs_on_integers(l, id)) l.model.tensors[static_cast<size_t>(result)].quantization = rule.quantization;
+  if (runs_on_integers(l, id)) l.model.tensors[result].quantization = rule.quantization;
   emit(l, Op::kTranspose, {x, order}, {turned});
   const LastOperator made = along_last(turned);
   emit(l, made.op, made.inputs, {result}, made.options);
@@ -178,7 +177,7 @@ void lower_softmax(Lowering& l, ir::NodeId id) {
 TensorId standardized(Lowering& l, TensorId x, const std::vector<int32_t>& axes, float epsilon) {
   const std::vector<int32_t> shape = tensor_at(l, x).shape;
   std::vector<int32_t> small = shape;
-  for (const int32_t axis : axes) small[static_cast<size_t>(axis)] = 1;
+  for (const int32_t axis : axes) small[axis] = 1;
   const TensorId over = constant_ints(l, axes);
   const Options keep{{"keep_dims", int64_t{1}}};
   const TensorId centred = apply(l, Op::kSub, {x, apply(l, Op::kMean, {x, over}, small, keep)}, shape);
@@ -228,12 +227,11 @@ void lower_arg(Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
   if (ir::int_attribute(node, "select_last_index", 0) != 0)
     return refuse(l, id, "TFLite finds the first of equal numbers only");
-  const bool last = l.layouts.node_in[static_cast<size_t>(id)];
+  const bool last = l.layouts.node_in[id];
   TensorId x = read_as(l, node.inputs[0], last, is_quantized(l, node.inputs[0]));
   if (tensor_at(l, x).type == Type::kInt16)
     x = read_as(l, node.inputs[0], last, false);  // no kernel reads them
-  const int axis = axis_in(ir::int_attribute(node, "axis", 0), in_dims(l, id).size(),
-                           l.layouts.node_in[static_cast<size_t>(id)]);
+  const int axis = axis_in(ir::int_attribute(node, "axis", 0), in_dims(l, id).size(), l.layouts.node_in[id]);
   std::vector<int32_t> shape = tensor_at(l, x).shape;
   shape.erase(shape.begin() + axis);
   const Type type = type_of(value_at(l, node.outputs[0]).dtype);

@@ -113,8 +113,7 @@ void keep_aspect_ratio(const Lowering& l, const ir::Node& node, std::vector<int6
   if (factors.empty()) return;
   const auto [least, most] = std::minmax_element(factors.begin(), factors.end());
   for (const int64_t axis : axes)
-    stretches[static_cast<size_t>(axis_in(axis, stretches.size(), false))].scale =
-        policy == "not_larger" ? *least : *most;
+    stretches[axis_in(axis, stretches.size(), false)].scale = policy == "not_larger" ? *least : *most;
 }
 
 std::vector<Stretch> stretches_of(const Lowering& l, const ir::Node& node) {

@@ -19,14 +19,14 @@ const std::vector<int64_t>& out_dims(const Lowering& l, ir::NodeId id) {
 }
 
 std::vector<int32_t> in_order(const Lowering& l, ir::NodeId id, std::span<const int64_t> by_dimension) {
-  const bool last = l.layouts.node_in[static_cast<size_t>(id)];
+  const bool last = l.layouts.node_in[id];
   const std::vector<int64_t> moved = last ? permuted(by_dimension, channels_last(by_dimension.size()))
                                           : std::vector<int64_t>(by_dimension.begin(), by_dimension.end());
   return {moved.begin(), moved.end()};
 }
 
 NodeSides reshape_sides(const Lowering& l, ir::NodeId id) {
-  if (l.absorbed[static_cast<size_t>(id)]) return {Side::kFree, Side::kOriginal, false};
+  if (l.absorbed[id]) return {Side::kFree, Side::kOriginal, false};
   const std::vector<int64_t>&in = in_dims(l, id), &out = out_dims(l, id);
   const bool keeps = in.size() >= 3 && out.size() >= 3 && in[0] == out[0] && in[1] == out[1];
   return keeps ? NodeSides{Side::kFree, Side::kFree, true} : original_sides(l, id);
@@ -95,12 +95,11 @@ NodeSides transpose_sides(const Lowering& l, ir::NodeId id) {
 void lower_transpose(Lowering& l, ir::NodeId id) {
   const std::vector<int64_t> order = permutation_of(l, id);
   std::vector<int> in = channels_last(order.size()), out = in;
-  if (!l.layouts.node_in[static_cast<size_t>(id)]) std::sort(in.begin(), in.end());
-  if (!l.layouts.node_out[static_cast<size_t>(id)]) std::sort(out.begin(), out.end());
+  if (!l.layouts.node_in[id]) std::sort(in.begin(), in.end());
+  if (!l.layouts.node_out[id]) std::sort(out.begin(), out.end());
   std::vector<int> steps;
   for (const int d : out)
-    steps.push_back(
-        static_cast<int>(std::find(in.begin(), in.end(), order[static_cast<size_t>(d)]) - in.begin()));
+    steps.push_back(static_cast<int>(std::find(in.begin(), in.end(), order[d]) - in.begin()));
   const TensorId x = read(l, id, 0);
   const std::vector<int32_t> shape = tensor_at(l, x).shape;
   if (moves_nothing(std::vector<int64_t>(shape.begin(), shape.end()), steps)) return reshape_result(l, id, x);
@@ -112,7 +111,7 @@ void lower_concat(Lowering& l, ir::NodeId id) {
   const size_t rank = out_dims(l, id).size();
   std::vector<TensorId> inputs;
   for (size_t slot = 0; slot < node.inputs.size(); ++slot) inputs.push_back(read_in(l, id, slot, rank));
-  const bool last = l.layouts.node_in[static_cast<size_t>(id)];
+  const bool last = l.layouts.node_in[id];
   const int64_t axis = axis_in(ir::int_attribute(node, "axis", 0), rank, last);
   if (inputs.size() == 1) return reshape_result(l, id, inputs[0]);
   emit_result(l, id, Op::kConcatenation, std::move(inputs), {{"axis", axis}});
@@ -121,8 +120,8 @@ void lower_concat(Lowering& l, ir::NodeId id) {
 // Parts of unlike sizes, a SLICE each: XNNPACK takes them and no SPLIT_V.
 void emit_parts(Lowering& l, ir::NodeId id, TensorId x, size_t axis, const std::vector<int32_t>& sizes) {
   const std::vector<int32_t> whole = tensor_at(l, x).shape;
-  const auto at = static_cast<size_t>(
-      axis_in(static_cast<int64_t>(axis), whole.size(), l.layouts.node_in[static_cast<size_t>(id)]));
+  const auto at =
+      static_cast<size_t>(axis_in(static_cast<int64_t>(axis), whole.size(), l.layouts.node_in[id]));
   int32_t from = 0;
   for (size_t slot = 0; slot < sizes.size(); ++slot) {
     std::vector<int32_t> begin(whole.size(), 0), size = whole;
@@ -144,7 +143,7 @@ void lower_split(Lowering& l, ir::NodeId id) {
     sizes.push_back(static_cast<int32_t>(dims_of(l, v)[at]));
   }
   const TensorId x = read(l, id, 0);
-  const TensorId where = constant_scalar(l, axis_in(axis, rank, l.layouts.node_in[static_cast<size_t>(id)]));
+  const TensorId where = constant_scalar(l, axis_in(axis, rank, l.layouts.node_in[id]));
   const Options options{{"num_splits", static_cast<int64_t>(sizes.size())}};
   const bool equal = std::all_of(sizes.begin(), sizes.end(), [&](int32_t s) { return s == sizes[0]; });
   if (equal) return emit_results(l, id, Op::kSplit, {where, x}, options, x);
@@ -156,7 +155,7 @@ void lower_split(Lowering& l, ir::NodeId id) {
 bool sample_by_convolution(Lowering& l, ir::NodeId id, const std::vector<int64_t>& begin,
                            const std::vector<int64_t>& step) {
   const std::vector<int64_t>&in = in_dims(l, id), &out = out_dims(l, id);
-  if (in.size() != 4 || !l.layouts.node_in[static_cast<size_t>(id)]) return false;
+  if (in.size() != 4 || !l.layouts.node_in[id]) return false;
   for (size_t d = 0; d < 4; ++d) {
     const bool whole = begin[d] == 0 && step[d] == 1 && in[d] == out[d];
     const bool fits = begin[d] < step[d] && step[d] <= 4 && in[d] > begin[d] &&
@@ -220,8 +219,7 @@ void lower_slice(Lowering& l, ir::NodeId id) {
     end[d] = begin[d] + out[d] * step[d];
     // A count down past the first element has no end to name.
     if (end[d] < 0)
-      end_mask |= int64_t{1} << axis_in(static_cast<int64_t>(d), in.size(),
-                                        l.layouts.node_in[static_cast<size_t>(id)]);
+      end_mask |= int64_t{1} << axis_in(static_cast<int64_t>(d), in.size(), l.layouts.node_in[id]);
     end[d] = step[d] > 0 ? std::min(end[d], in[d]) : std::max<int64_t>(end[d], 0);
   }
   emit_result(l, id, Op::kStridedSlice, {x, ints(begin), ints(end), ints(step)},
@@ -350,17 +348,17 @@ void lower_gather(Lowering& l, ir::NodeId id) {
   const size_t rank = in_dims(l, id).size();
   int64_t axis = ir::int_attribute(node, "axis", 0);
   if (axis < 0) axis += static_cast<int64_t>(rank);
-  const int64_t length = in_dims(l, id)[static_cast<size_t>(axis)];
+  const int64_t length = in_dims(l, id)[axis];
   if (rank == 2 && axis == 0 && stores_rows(l, node)) return lower_rows(l, id);
-  const bool last = l.layouts.node_in[static_cast<size_t>(id)];
+  const bool last = l.layouts.node_in[id];
   const int at = axis_in(axis, rank, last);
   const TensorId x = read(l, id, 0);
   const auto indices = integers_of(l, node, 1);
   if (indices && dims_of(l, node.inputs[1]).empty()) {  // one of them: a SLICE, which every runtime has
     std::vector<int32_t> begin(rank, 0), size = tensor_at(l, x).shape;
     const int64_t index = (*indices)[0];
-    begin[static_cast<size_t>(at)] = static_cast<int32_t>(index < 0 ? index + length : index);
-    size[static_cast<size_t>(at)] = 1;
+    begin[at] = static_cast<int32_t>(index < 0 ? index + length : index);
+    size[at] = 1;
     const std::vector<TensorId> inputs{x, constant_ints(l, begin), constant_ints(l, size)};
     return emit_result(l, id, Op::kSlice, inputs, {}, same_as(x), size);
   }

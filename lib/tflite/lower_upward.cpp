@@ -50,9 +50,8 @@ std::vector<T> spread(const std::vector<T>& values, const std::vector<int64_t>& 
   for (int64_t k = 0; k < dims[0] * dims[1]; ++k)
     for (int64_t y = 0; y < dims[2]; ++y)
       for (int64_t x = 0; x < dims[3]; ++x)
-        result[static_cast<size_t>((k * height + y * windows[0].dilation) * width +
-                                   x * windows[1].dilation)] =
-            values[static_cast<size_t>((k * dims[2] + y) * dims[3] + x)];
+        result[(k * height + y * windows[0].dilation) * width + x * windows[1].dilation] =
+            values[(k * dims[2] + y) * dims[3] + x];
   return result;
 }
 
@@ -112,8 +111,8 @@ TensorId in_groups(Lowering& l, ir::NodeId id, const Image& image, const Plan& p
         l, Type::kFloat32, {out[3]},
         std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)), "bias");
     const TensorId weight = weight_of_group(l, id, dims, g * in[3], in[3], windows);
-    emit(l, Op::kTransposeConv, {constant_ints(l, out), weight, parts[static_cast<size_t>(g)], shift},
-         {made[static_cast<size_t>(g)]}, strides_of(windows, plan.same));
+    emit(l, Op::kTransposeConv, {constant_ints(l, out), weight, parts[g], shift}, {made[g]},
+         strides_of(windows, plan.same));
   }
   const TensorId joined = temporary_float(l, plan.full);
   emit(l, Op::kConcatenation, made, {joined}, {{"axis", int64_t{3}}});
@@ -152,8 +151,8 @@ void lower_conv_transpose(Lowering& l, ir::NodeId id) {
   if (!groups) {  // in the numbers of the result
     whole = temporary_float(l, plan.full);
     if (const Quantization q = planned_for(l, id); !q.scales.empty()) {
-      l.model.tensors[static_cast<size_t>(whole)].type = tensor_at(l, image.tensor).type;
-      l.model.tensors[static_cast<size_t>(whole)].quantization = q;
+      l.model.tensors[whole].type = tensor_at(l, image.tensor).type;
+      l.model.tensors[whole].quantization = q;
     }
     emit(l, Op::kTransposeConv, inputs, {whole}, strides_of(windows, plan.same));
   }

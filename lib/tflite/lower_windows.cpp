@@ -66,8 +66,7 @@ void lower_split_groups(Lowering& l, ir::NodeId id, TensorId x, const std::vecto
     return refuse(l, id,
                   "its float weights are stored in fewer bits, which a convolution in groups cannot split",
                   "set /output/tflite/form to \"int8\" or \"float32\"");
-  options.emplace_back("fused_activation_function",
-                       static_cast<int64_t>(l.fused[static_cast<size_t>(id)].activation));
+  options.emplace_back("fused_activation_function", static_cast<int64_t>(l.fused[id].activation));
   add_dilations(options, windows);
   const TensorId result = declare(l, id);
   std::vector<int32_t> in = tensor_at(l, x).shape, out = shape;
@@ -136,7 +135,7 @@ TensorId read_piece(Lowering& l, ir::NodeId id, const std::vector<int64_t>& dims
   const std::vector<int64_t> shape{dims[0], 1, rows.second, columns.second};
   const auto stored = l.source.weights.find(v);
   if (stored == l.source.weights.end() || l.options.form != Form::kInt8 ||
-      l.source.plan.nodes[static_cast<size_t>(id)].compute == plan::Compute::kFloat)
+      l.source.plan.nodes[id].compute == plan::Compute::kFloat)
     return made_weight(l, shape, kDepthLast,
                        weights_of_piece(value_at(l, v).constant->as<float>(), dims, rows, columns));
   const plan::IntegerTensor piece{
@@ -230,7 +229,7 @@ bool depthwise_in_pieces(Lowering& l, ir::NodeId id, TensorId image, const std::
   }
   const TensorId all = temporary_float(l, shape);
   emit(l, Op::kAdd, {sum, parts.back()}, {all},
-       {{"fused_activation_function", static_cast<int64_t>(l.fused[static_cast<size_t>(id)].activation)}});
+       {{"fused_activation_function", static_cast<int64_t>(l.fused[id].activation)}});
   emit_result(l, id, Op::kQuantize, {all}, {}, {}, shape);
   return true;
 }
@@ -351,7 +350,7 @@ void lower_average_pool(Lowering& l, ir::NodeId id) {
 
 void lower_global_pool(Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
-  const bool last = l.layouts.node_in[static_cast<size_t>(id)];
+  const bool last = l.layouts.node_in[id];
   const size_t rank = dims_of(l, node.inputs[0]).size();
   std::vector<int32_t> axes;
   for (size_t d = 2; d < rank; ++d) axes.push_back(axis_in(static_cast<int64_t>(d), rank, last));

@@ -94,7 +94,7 @@ Quantization bias_quantization(const quant::QuantParams& params, const Tensor& w
 
 // Of a node without one: zeros.
 std::vector<float> bias_of(const Lowering& l, ir::NodeId id, int64_t length) {
-  const ir::NodeId add = l.fused[static_cast<size_t>(id)].bias_add;
+  const ir::NodeId add = l.fused[id].bias_add;
   const ir::Node& node = node_at(l, add == ir::kNone ? id : add);
   const ir::Tensor* bias = nullptr;
   for (const size_t slot : add == ir::kNone ? std::vector<size_t>{2} : std::vector<size_t>{1, 0})
@@ -163,7 +163,7 @@ TensorId find_made(const Lowering& l, ir::ValueId v, bool last, Stage stage) {
 TensorId reordered(Lowering& l, ir::ValueId v, TensorId from, bool last) {
   const std::vector<int> order = channels_last(dims_of(l, v).size());
   std::vector<int32_t> forward(order.begin(), order.end()), inverse(order.size());
-  for (size_t i = 0; i < order.size(); ++i) inverse[static_cast<size_t>(order[i])] = static_cast<int32_t>(i);
+  for (size_t i = 0; i < order.size(); ++i) inverse[order[i]] = static_cast<int32_t>(i);
   if (moves_nothing(dims_of(l, v), order)) return reshaped(l, from, shape_in(l, v, last));
   const TensorId to = temporary(l, shape_in(l, v, last), from);
   emit(l, Op::kTranspose, {from, constant_ints(l, last ? forward : inverse)}, {to});
@@ -220,21 +220,21 @@ const ir::Graph& graph_of(const Lowering& l) {
   return l.source.graph;
 }
 const ir::Node& node_at(const Lowering& l, ir::NodeId id) {
-  return l.source.graph.nodes[static_cast<size_t>(id)];
+  return ir::node_at(l.source.graph, id);
 }
 const ir::Value& value_at(const Lowering& l, ir::ValueId v) {
-  return l.source.graph.values[static_cast<size_t>(v)];
+  return ir::value_at(l.source.graph, v);
 }
 const std::vector<int64_t>& dims_of(const Lowering& l, ir::ValueId v) {
   const ir::Value& value = value_at(l, v);
   return value.constant ? value.constant->dims : value.dims;
 }
 const Tensor& tensor_at(const Lowering& l, TensorId id) {
-  return l.model.tensors[static_cast<size_t>(id)];
+  return l.model.tensors[id];
 }
 
 bool runs_on_integers(const Lowering& l, ir::NodeId id) {
-  const plan::NodeDecision& decision = l.source.plan.nodes[static_cast<size_t>(id)];
+  const plan::NodeDecision& decision = l.source.plan.nodes[id];
   return l.options.form == Form::kInt8 && decision.compute == plan::Compute::kInteger &&
          !decision.float_output;
 }
@@ -250,12 +250,11 @@ bool lacks(const Lowering& l, Op op, TensorId x) {
 }
 
 bool computes_wide(const Lowering& l, ir::NodeId id) {
-  return runs_on_integers(l, id) &&
-         l.source.plan.values[static_cast<size_t>(l.fused[static_cast<size_t>(id)].result)].params.bits > 8;
+  return runs_on_integers(l, id) && l.source.plan.values[l.fused[id].result].params.bits > 8;
 }
 
 bool is_quantized(const Lowering& l, ir::ValueId v) {
-  return l.options.form == Form::kInt8 && l.source.plan.values[static_cast<size_t>(v)].quantized;
+  return l.options.form == Form::kInt8 && l.source.plan.values[v].quantized;
 }
 
 Type type_of(ir::DType dtype) {
@@ -320,7 +319,7 @@ TensorId read_as(Lowering& l, ir::ValueId v, bool last, bool integers) {
     const bool order = raw_last ? !last : last;
     const TensorId raw = find_made(l, v, order, Stage::kRaw);
     Tensor tensor;
-    const quant::QuantParams& params = l.source.plan.values[static_cast<size_t>(v)].params;
+    const quant::QuantParams& params = l.source.plan.values[v].params;
     tensor.name = value_at(l, v).name + "_q";
     tensor.type = integer_type(params);
     tensor.shape = shape_in(l, v, order);
@@ -338,7 +337,7 @@ TensorId read(Lowering& l, ir::NodeId id, size_t slot, size_t rank) {
   const ir::Node& node = node_at(l, id);
   const ir::ValueId v = slot < node.inputs.size() ? node.inputs[slot] : ir::kNone;
   if (v == ir::kNone) return kAbsent;
-  const bool last = l.layouts.node_in[static_cast<size_t>(id)];
+  const bool last = l.layouts.node_in[id];
   const ir::Value& value = value_at(l, v);
   if (!value.constant) return read_as(l, v, last, runs_on_integers(l, id));
   ir::Tensor tensor = *value.constant;
@@ -360,7 +359,7 @@ TensorId read_weight(Lowering& l, ir::NodeId id, size_t slot, std::span<const in
   const std::vector<int64_t> dims = reshaped_dims.empty()
                                         ? constant.dims
                                         : std::vector<int64_t>(reshaped_dims.begin(), reshaped_dims.end());
-  const plan::Compute compute = l.source.plan.nodes[static_cast<size_t>(id)].compute;
+  const plan::Compute compute = l.source.plan.nodes[id].compute;
   const bool integers = l.source.weights.contains(v) &&
                         (l.options.form == Form::kInt8 ||
                          (l.options.form == Form::kDynamicRange && compute != plan::Compute::kFloat));
@@ -410,7 +409,7 @@ TensorId read_bias(Lowering& l, ir::NodeId id, int64_t length, TensorId input, T
     q.scales.push_back(tensor_at(l, input).quantization.scales[0] * scale);
     q.zero_points.push_back(0);
   }
-  const std::string bytes = l.fused[static_cast<size_t>(id)].bias_add == ir::kNone
+  const std::string bytes = l.fused[id].bias_add == ir::kNone
                                 ? std::string(static_cast<size_t>(length * size_of(type)), '\0')
                                 : rounded_bias(bias_of(l, id, length), q.scales, wide);
   return add_constant(l, type, shape, bytes, "bias", std::move(q));
@@ -469,9 +468,9 @@ TensorId constant_among(Lowering& l, TensorId like, double value) {
 }
 
 Quantization planned_for(const Lowering& l, ir::NodeId id) {
-  const ir::ValueId v = l.fused[static_cast<size_t>(id)].result;
+  const ir::ValueId v = l.fused[id].result;
   if (!runs_on_integers(l, id) || !is_quantized(l, v)) return {};
-  return quantization_of(l.source.plan.values[static_cast<size_t>(v)].params);
+  return quantization_of(l.source.plan.values[v].params);
 }
 
 TensorId read_in(Lowering& l, ir::NodeId id, size_t slot, size_t rank) {
@@ -479,12 +478,12 @@ TensorId read_in(Lowering& l, ir::NodeId id, size_t slot, size_t rank) {
   const ir::Tensor* constant = ir::constant_input(graph_of(l), node_at(l, id), slot);
   if (wanted.scales.empty()) return read(l, id, slot, rank);
   if (constant && constant->dtype == ir::DType::kFloat) {
-    const ir::ValueId v = l.fused[static_cast<size_t>(id)].result;
-    const quant::QuantParams& params = l.source.plan.values[static_cast<size_t>(v)].params;
+    const ir::ValueId v = l.fused[id].result;
+    const quant::QuantParams& params = l.source.plan.values[v].params;
     std::vector<int64_t> dims = constant->dims;
     if (dims.size() < rank) dims.insert(dims.begin(), rank - dims.size(), 1);
     std::vector<int> order = channels_last(dims.size());
-    if (!l.layouts.node_in[static_cast<size_t>(id)]) std::sort(order.begin(), order.end());
+    if (!l.layouts.node_in[id]) std::sort(order.begin(), order.end());
     const Type type = integer_type(params);
     const ir::Tensor moved = transposed(
         ir::make_tensor(carrier(type),
@@ -495,7 +494,7 @@ TensorId read_in(Lowering& l, ir::NodeId id, size_t slot, size_t rank) {
   const TensorId x = read(l, id, slot, rank);
   if (tensor_at(l, x).quantization == wanted) return x;
   const TensorId rescaled = temporary(l, tensor_at(l, x).shape, x);
-  l.model.tensors[static_cast<size_t>(rescaled)].quantization = wanted;
+  l.model.tensors[rescaled].quantization = wanted;
   emit(l, Op::kQuantize, {x}, {rescaled});
   return rescaled;
 }
@@ -508,8 +507,8 @@ TensorId reshaped(Lowering& l, TensorId from, std::vector<int32_t> shape) {
 }
 
 void reshape_result(Lowering& l, ir::NodeId id, TensorId from) {
-  const ir::ValueId v = l.fused[static_cast<size_t>(id)].result;
-  const std::vector<int32_t> shape = shape_in(l, v, l.layouts.node_out[static_cast<size_t>(id)]);
+  const ir::ValueId v = l.fused[id].result;
+  const std::vector<int32_t> shape = shape_in(l, v, l.layouts.node_out[id]);
   emit_result(l, id, Op::kReshape, {from, constant_ints(l, shape)}, {{"new_shape", shape}}, same_as(from));
 }
 

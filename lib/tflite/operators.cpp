@@ -189,7 +189,7 @@ int64_t int_option(const Operator& op, std::string_view name, int64_t fallback) 
 std::string dump(const Model& model) {
   const auto show = [&](TensorId id) {
     if (id == kAbsent) return std::string("-");
-    const Tensor& t = model.tensors[static_cast<size_t>(id)];
+    const Tensor& t = model.tensors[id];
     std::string text =
         format("{}:{}{}[{}]", t.name, t.data ? "const " : "", name_of(t.type), fmt::join(t.shape, ","));
     const Quantization& q = t.quantization;

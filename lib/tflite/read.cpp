@@ -126,8 +126,7 @@ void read_quantization(Reader& reader, const wire::QuantizationParameters* from,
                    format("{} scales with {} zero points", scales, tensor.zero_points.size()));
   if (scales == 1) return;
   const auto rank = static_cast<int64_t>(tensor.dims.size());
-  if (tensor.axis < 0 || tensor.axis >= rank ||
-      tensor.dims[static_cast<size_t>(tensor.axis)] != static_cast<int64_t>(scales))
+  if (tensor.axis < 0 || tensor.axis >= rank || tensor.dims[tensor.axis] != static_cast<int64_t>(scales))
     reader.problem(
         "scales", where,
         format("{} scales along dimension {} of [{}]", scales, tensor.axis, fmt::join(tensor.dims, ",")));

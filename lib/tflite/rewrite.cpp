@@ -16,20 +16,20 @@ namespace {
 using plan::Compute;
 
 const ir::Node& node_in(const plan::QuantizedModel& model, ir::NodeId id) {
-  return model.graph.nodes[static_cast<size_t>(id)];
+  return ir::node_at(model.graph, id);
 }
 ir::Node& node_in(plan::QuantizedModel& model, ir::NodeId id) {
-  return model.graph.nodes[static_cast<size_t>(id)];
+  return ir::node_at(model.graph, id);
 }
 const ir::Value& value_in(const plan::QuantizedModel& model, ir::ValueId v) {
-  return model.graph.values[static_cast<size_t>(v)];
+  return ir::value_at(model.graph, v);
 }
 
 // Does the plan round a value in the middle of the group?
 bool rounds_inside(const plan::QuantizedModel& model, const plan::Idiom& idiom) {
   return std::any_of(idiom.nodes.begin(), idiom.nodes.end(), [&](ir::NodeId id) {
     const ir::ValueId v = node_in(model, id).outputs[0];
-    return v != idiom.output && model.plan.values[static_cast<size_t>(v)].quantized;
+    return v != idiom.output && model.plan.values[v].quantized;
   });
 }
 
@@ -43,7 +43,7 @@ void join_idioms(plan::QuantizedModel& model, const std::vector<plan::Idiom>& id
     const bool tanh = idiom.kind == plan::IdiomKind::kGeluTanh;
     if (tanh || idiom.kind == plan::IdiomKind::kGelu) {
       become(model, last, "Gelu", idiom.inputs, {{"approximate", std::string(tanh ? "tanh" : "none")}});
-      model.plan.nodes[static_cast<size_t>(last)].compute = Compute::kFloat;
+      model.plan.nodes[last].compute = Compute::kFloat;
     } else if (idiom.kind == plan::IdiomKind::kHardSwish && node_in(model, last).op_type == "Mul") {
       if (!options.xnnpack || !rounds_inside(model, idiom)) {
         become(model, last, "HardSwish", idiom.inputs, {});
@@ -51,7 +51,7 @@ void join_idioms(plan::QuantizedModel& model, const std::vector<plan::Idiom>& id
       }
       for (const ir::NodeId id : idiom.nodes)
         if (ir::standard_op(node_in(model, id), "HardSigmoid"))
-          model.plan.nodes[static_cast<size_t>(id)].compute = Compute::kInteger;
+          model.plan.nodes[id].compute = Compute::kInteger;
     }
   }
 }
@@ -66,8 +66,7 @@ void join_channel_shuffles(plan::QuantizedModel& model) {
     if (!found) continue;
     become(model, id, "ChannelShuffle", {found->input}, {{"groups", found->groups}});
     // Of the three, the first alone may have been in float; then its input is, and so is the whole.
-    if (!model.plan.values[static_cast<size_t>(found->input)].quantized)
-      model.plan.nodes[static_cast<size_t>(id)].compute = Compute::kFloat;
+    if (!model.plan.values[found->input].quantized) model.plan.nodes[id].compute = Compute::kFloat;
   }
 }
 
@@ -128,17 +127,17 @@ void permute_pixel_shuffles(plan::QuantizedModel& model) {
 void narrow_places(ir::Graph& graph) {
   std::vector<bool> narrowed(graph.values.size());
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     const bool begins =
         ir::standard_op(node, "ArgMax") || ir::standard_op(node, "ArgMin") || ir::standard_op(node, "Cast");
-    const bool goes_on = std::ranges::any_of(
-        node.inputs, [&](ir::ValueId v) { return v != ir::kNone && narrowed[static_cast<size_t>(v)]; });
+    const bool goes_on =
+        std::ranges::any_of(node.inputs, [&](ir::ValueId v) { return v != ir::kNone && narrowed[v]; });
     for (const ir::ValueId v : node.outputs) {
       if (v == ir::kNone || !(begins || goes_on)) continue;
-      ir::Value& value = graph.values[static_cast<size_t>(v)];
+      ir::Value& value = ir::value_at(graph, v);
       if (value.dtype != ir::DType::kInt64) continue;
       value.dtype = ir::DType::kInt32;
-      narrowed[static_cast<size_t>(v)] = true;
+      narrowed[v] = true;
     }
   }
 }
@@ -174,7 +173,7 @@ void permute_weights(plan::QuantizedModel& model, ir::NodeId id, size_t axis,
     const ir::ValueId fresh = ir::add_constant(model.graph, value_in(model, old).name,
                                                ir::make_tensor(std::span<const float>(values), dims));
     model.plan.values.resize(model.graph.values.size());
-    model.plan.values[static_cast<size_t>(fresh)] = model.plan.values[static_cast<size_t>(old)];
+    model.plan.values[fresh] = model.plan.values[old];
     if (const auto integers = model.weights.find(old); slot == 1 && integers != model.weights.end()) {
       plan::IntegerTensor moved = integers->second;
       pick(moved, dims, axis, order);

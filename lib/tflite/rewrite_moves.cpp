@@ -89,12 +89,12 @@ void pad_instead_of_concat(plan::QuantizedModel& model) {
       zeros = zeros && value.constant->dtype == ir::DType::kFloat &&
               std::all_of(value.constant->as<float>().begin(), value.constant->as<float>().end(),
                           [](float f) { return f == 0; });
-      around[kept == ir::kNone ? 0 : 1] += value.constant->dims[static_cast<size_t>(axis)];
+      around[kept == ir::kNone ? 0 : 1] += value.constant->dims[axis];
     }
     if (!one || !zeros || kept == ir::kNone || around[0] + around[1] == 0 || rank > 4) continue;
     std::vector<int64_t> pads(static_cast<size_t>(2 * rank), 0);
-    pads[static_cast<size_t>(axis)] = around[0];
-    pads[static_cast<size_t>(rank + axis)] = around[1];
+    pads[axis] = around[0];
+    pads[rank + axis] = around[1];
     become(model, id, "Pad", {kept, add_int64s(model, node.name + "/pads", pads)}, {});
   }
 }

@@ -10,7 +10,7 @@ namespace qc::tflite {
 namespace {
 
 const plan::ValueDecision& planned(const plan::QuantizedModel& model, ir::ValueId v) {
-  return model.plan.values[static_cast<size_t>(v)];
+  return model.plan.values[v];
 }
 
 // The node of this op that makes `v` for one reader alone, or kNone.
@@ -56,8 +56,7 @@ std::optional<GroupNorm> group_norm_at(const plan::QuantizedModel& model, ir::No
 std::vector<float> by_channel(const plan::QuantizedModel& model, const GroupNorm& found, size_t slot) {
   const auto given = ir::constant_input(model.graph, ir::node_at(model.graph, found.norm), slot)->as<float>();
   std::vector<float> values;
-  for (int64_t c = 0; c < found.channels; ++c)
-    values.push_back(given[static_cast<size_t>(c * found.groups / found.channels)]);
+  for (int64_t c = 0; c < found.channels; ++c) values.push_back(given[c * found.groups / found.channels]);
   return values;
 }
 
@@ -67,7 +66,7 @@ std::optional<std::vector<float>> for_channels(const plan::QuantizedModel& model
                                                const char* op_type) {
   const ir::NodeId id = planned(model, v).quantized ? ir::kNone : only_reader(model, v);
   if (id == ir::kNone || !ir::standard_op(ir::node_at(model.graph, id), op_type) ||
-      model.plan.nodes[static_cast<size_t>(id)].compute == plan::Compute::kInteger)
+      model.plan.nodes[id].compute == plan::Compute::kInteger)
     return std::nullopt;
   const ir::Node& node = ir::node_at(model.graph, id);
   const ir::Tensor* constant = ir::constant_input(model.graph, node, node.inputs[0] == v ? 1 : 0);
@@ -112,7 +111,7 @@ void join_group_norms(plan::QuantizedModel& model) {
                       summands = constant_of(model, name + "/shift", shift);
     become(model, last, "GroupNormalization", {found->input, factors, summands},
            {{"num_groups", found->groups}, {"epsilon", epsilon}});
-    model.plan.nodes[static_cast<size_t>(last)].compute = plan::Compute::kFloat;
+    model.plan.nodes[last].compute = plan::Compute::kFloat;
   }
 }
 

@@ -44,10 +44,10 @@ struct Permutation {
 using Permutations = std::vector<Permutation>;
 
 const ir::Node& node_in(const plan::QuantizedModel& model, ir::NodeId id) {
-  return model.graph.nodes[static_cast<size_t>(id)];
+  return ir::node_at(model.graph, id);
 }
 const ir::Value& value_in(const plan::QuantizedModel& model, ir::ValueId v) {
-  return model.graph.values[static_cast<size_t>(v)];
+  return ir::value_at(model.graph, v);
 }
 
 bool moves_channels(const plan::QuantizedModel& model, ir::NodeId id) {
@@ -243,12 +243,12 @@ Order order_of_sink(const std::vector<Piece>& pieces, const Region& region, size
 ir::ValueId add_piece(plan::QuantizedModel& model, ir::ValueId source, int64_t channels) {
   const std::string name = value_in(model, source).name + "/channels";
   const ir::ValueId v = ir::add_value(model.graph, name, value_in(model, source).dtype);
-  ir::Value& value = model.graph.values[static_cast<size_t>(v)];
+  ir::Value& value = ir::value_at(model.graph, v);
   value.has_shape = true;
   value.dims = value_in(model, source).dims;
   value.dims[1] = channels;
   model.plan.values.resize(model.graph.values.size());
-  model.plan.values[static_cast<size_t>(v)] = model.plan.values[static_cast<size_t>(source)];
+  model.plan.values[v] = model.plan.values[source];
   return v;
 }
 
@@ -262,14 +262,14 @@ void add_mover(plan::QuantizedModel& model, const std::string& name, const char*
   const ir::NodeId id = ir::add_node(model.graph, std::move(node));
   for (size_t slot = 0; slot < outputs.size(); ++slot) ir::set_output(model.graph, id, slot, outputs[slot]);
   model.plan.nodes.resize(model.graph.nodes.size());
-  plan::NodeDecision& decision = model.plan.nodes[static_cast<size_t>(id)];
-  decision = model.plan.nodes[static_cast<size_t>(like)];
+  plan::NodeDecision& decision = model.plan.nodes[id];
+  decision = model.plan.nodes[like];
   decision.compute = integers ? Compute::kInteger : Compute::kFloat;
 }
 
 // Region nodes go; one Split a source and one Concat a sink take their place.
 void rebuild(plan::QuantizedModel& model, const Region& region, std::vector<Piece>& pieces) {
-  const auto quantized = [&](ir::ValueId v) { return model.plan.values[static_cast<size_t>(v)].quantized; };
+  const auto quantized = [&](ir::ValueId v) { return model.plan.values[v].quantized; };
   const ir::NodeId like = *region.nodes.begin();
   for (const ir::NodeId id : region.nodes) ir::erase_node(model.graph, id);
   for (size_t source = 0; source < region.sources.size(); ++source) {

@@ -18,10 +18,10 @@ struct Links {
 Links links_of(const Model& model) {
   Links links{std::vector<size_t>(model.tensors.size(), kNone), std::vector<int>(model.tensors.size())};
   const auto read = [&](TensorId t) {
-    if (t != kAbsent) ++links.readers[static_cast<size_t>(t)];
+    if (t != kAbsent) ++links.readers[t];
   };
   for (size_t i = 0; i < model.operators.size(); ++i) {
-    for (const TensorId t : model.operators[i].outputs) links.made_by[static_cast<size_t>(t)] = i;
+    for (const TensorId t : model.operators[i].outputs) links.made_by[t] = i;
     std::ranges::for_each(model.operators[i].inputs, read);
   }
   std::ranges::for_each(model.outputs, read);
@@ -29,7 +29,7 @@ Links links_of(const Model& model) {
 }
 
 Tensor& at(Model& model, TensorId t) {
-  return model.tensors[static_cast<size_t>(t)];
+  return model.tensors[t];
 }
 
 // The operators from a GATHER of a float table to the tensor `t`, the last one first, all of which move
@@ -38,8 +38,8 @@ std::vector<size_t> moves_from_table(Model& model, const Links& links, TensorId 
   constexpr Op kMoves[] = {Op::kReshape, Op::kTranspose};
   std::vector<size_t> moves;
   for (;;) {
-    const size_t maker = links.made_by[static_cast<size_t>(t)];
-    if (maker == kNone || links.readers[static_cast<size_t>(t)] != 1) return {};
+    const size_t maker = links.made_by[t];
+    if (maker == kNone || links.readers[t] != 1) return {};
     moves.push_back(maker);
     const Operator& op = model.operators[maker];
     t = op.inputs[0];
@@ -47,9 +47,7 @@ std::vector<size_t> moves_from_table(Model& model, const Links& links, TensorId 
     if (std::ranges::find(kMoves, op.op) == std::end(kMoves)) return {};
   }
   const Tensor& table = at(model, t);
-  return table.data && table.type == Type::kFloat32 && links.readers[static_cast<size_t>(t)] == 1
-             ? moves
-             : std::vector<size_t>{};
+  return table.data && table.type == Type::kFloat32 && links.readers[t] == 1 ? moves : std::vector<size_t>{};
 }
 
 void round_table(Tensor& table, const Quantization& numbers) {

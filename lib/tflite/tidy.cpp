@@ -19,17 +19,16 @@ struct Links {
 Links links_of(const Model& model) {
   Links links{std::vector<int>(model.tensors.size(), -1), std::vector<int>(model.tensors.size(), 0)};
   for (size_t i = 0; i < model.operators.size(); ++i) {
-    for (const TensorId t : model.operators[i].outputs)
-      links.maker[static_cast<size_t>(t)] = static_cast<int>(i);
+    for (const TensorId t : model.operators[i].outputs) links.maker[t] = static_cast<int>(i);
     for (const TensorId t : model.operators[i].inputs)
-      if (t != kAbsent) ++links.readers[static_cast<size_t>(t)];
+      if (t != kAbsent) ++links.readers[t];
   }
-  for (const TensorId t : model.outputs) ++links.readers[static_cast<size_t>(t)];
+  for (const TensorId t : model.outputs) ++links.readers[t];
   return links;
 }
 
 const Tensor& at(const Model& model, TensorId id) {
-  return model.tensors[static_cast<size_t>(id)];
+  return model.tensors[id];
 }
 
 std::vector<int32_t> ints_of(const Tensor& tensor) {
@@ -74,8 +73,7 @@ bool skip_no_ops(Model& model) {
                             at(model, op.inputs[0]).type == at(model, op.outputs[0]).type &&
                             at(model, op.inputs[0]).quantization == at(model, op.outputs[0]).quantization;
     const TensorId from = op.outputs[0], to = op.inputs[0];
-    if (!(reshape || transpose || requantize) || links_of(model).readers[static_cast<size_t>(from)] == 0)
-      continue;
+    if (!(reshape || transpose || requantize) || links_of(model).readers[from] == 0) continue;
     if (replace(model, from, to)) return true;
   }
   return false;
@@ -85,9 +83,9 @@ bool merge_pairs(Model& model) {
   const Links links = links_of(model);
   for (Operator& second : model.operators) {
     if (second.op != Op::kReshape && second.op != Op::kTranspose) continue;
-    const int maker = links.maker[static_cast<size_t>(second.inputs[0])];
-    if (maker < 0 || model.operators[static_cast<size_t>(maker)].op != second.op) continue;
-    const Operator& first = model.operators[static_cast<size_t>(maker)];
+    const int maker = links.maker[second.inputs[0]];
+    if (maker < 0 || model.operators[maker].op != second.op) continue;
+    const Operator& first = model.operators[maker];
     if (second.op == Op::kReshape) {
       second.inputs[0] = first.inputs[0];
       return true;
@@ -95,7 +93,7 @@ bool merge_pairs(Model& model) {
     const std::vector<int32_t> a = ints_of(at(model, first.inputs[1])),
                                b = ints_of(at(model, second.inputs[1]));
     std::vector<int32_t> both;
-    for (const int32_t d : b) both.push_back(a[static_cast<size_t>(d)]);
+    for (const int32_t d : b) both.push_back(a[d]);
     second.inputs[0] = first.inputs[0];
     second.inputs[1] = add_ints(model, both, second.node);
     return true;
@@ -109,14 +107,14 @@ void drop_unread(Model& model) {
     const size_t before = model.operators.size();
     std::erase_if(model.operators, [&](const Operator& op) {
       return std::all_of(op.outputs.begin(), op.outputs.end(),
-                         [&](TensorId t) { return links.readers[static_cast<size_t>(t)] == 0; });
+                         [&](TensorId t) { return links.readers[t] == 0; });
     });
     changed = model.operators.size() != before;
   }
   std::vector<bool> used(model.tensors.size());
   const auto use = [&](const std::vector<TensorId>& list) {
     for (const TensorId t : list)
-      if (t != kAbsent) used[static_cast<size_t>(t)] = true;
+      if (t != kAbsent) used[t] = true;
   };
   use(model.inputs);
   use(model.outputs);
@@ -131,7 +129,7 @@ void drop_unread(Model& model) {
   model.tensors = std::move(kept);
   const auto renumber = [&](std::vector<TensorId>& list) {
     for (TensorId& t : list)
-      if (t != kAbsent) t = moved[static_cast<size_t>(t)];
+      if (t != kAbsent) t = moved[t];
   };
   renumber(model.inputs);
   renumber(model.outputs);
@@ -161,7 +159,7 @@ void reduce_to_the_end(Model& model) {
     for (int32_t d = axes.empty() ? rank : *std::ranges::max_element(axes) + 1; d < rank; ++d)
       axes.push_back(d);
     const bool ones = std::all_of(axes.begin() + static_cast<std::ptrdiff_t>(before), axes.end(),
-                                  [&](int32_t d) { return shape[static_cast<size_t>(d)] == 1; });
+                                  [&](int32_t d) { return shape[d] == 1; });
     if (ones && axes.size() > before) op.inputs[1] = add_ints(model, axes, op.node);
   }
 }
@@ -171,7 +169,7 @@ void name_apart(Model& model) {
   std::vector<bool> fixed(model.tensors.size());
   for (const std::vector<TensorId>* ports : {&model.inputs, &model.outputs})
     for (const TensorId t : *ports) {
-      fixed[static_cast<size_t>(t)] = true;
+      fixed[t] = true;
       taken.insert(at(model, t).name);
     }
   for (size_t t = 0; t < model.tensors.size(); ++t) {

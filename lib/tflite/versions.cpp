@@ -186,9 +186,7 @@ constexpr Plain kPlain[] = {
 
 Use use_of(const Model& model, const Operator& op) {
   const auto tensor = [&](size_t slot) -> const Tensor* {
-    return slot < op.inputs.size() && op.inputs[slot] != kAbsent
-               ? &model.tensors[static_cast<size_t>(op.inputs[slot])]
-               : nullptr;
+    return slot < op.inputs.size() && op.inputs[slot] != kAbsent ? &model.tensors[op.inputs[slot]] : nullptr;
   };
   Use use;
   const size_t data = op.op == Op::kTransposeConv ? 2 : op.op == Op::kSplit || op.op == Op::kSelectV2 ? 1 : 0;
@@ -203,15 +201,14 @@ Use use_of(const Model& model, const Operator& op) {
       use.broadcast = w->shape != x->shape;
       use.grouped =
           op.op == Op::kConv2d && w->shape.size() == 4 && x->shape.size() == 4 && w->shape[3] != x->shape[3];
-      const Quantization& out = model.tensors[static_cast<size_t>(op.outputs[0])].quantization;
+      const Quantization& out = model.tensors[op.outputs[0]].quantization;
       use.large_product = op.op == Op::kMul && x->quantization.scales.size() == 1 &&
                           w->quantization.scales.size() == 1 && out.scales.size() == 1 &&
                           x->quantization.scales[0] * w->quantization.scales[0] / out.scales[0] >= 1;
     }
   }
   // QUANTIZE goes by the wider side.
-  if (op.op == Op::kQuantize && model.tensors[static_cast<size_t>(op.outputs[0])].type == Type::kInt16)
-    use.data = Type::kInt16;
+  if (op.op == Op::kQuantize && model.tensors[op.outputs[0]].type == Type::kInt16) use.data = Type::kInt16;
   use.bias = op.op == Op::kTransposeConv ? op.inputs.size() > 3 : tensor(2) != nullptr;
   use.dilated = int_option(op, "dilation_w_factor", 1) > 1 || int_option(op, "dilation_h_factor", 1) > 1;
   use.keep_dims = int_option(op, "keep_num_dims", 0) != 0;

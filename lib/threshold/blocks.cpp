@@ -119,12 +119,12 @@ Blocks in_blocks(std::span<const float> matrix, int64_t rows, int64_t length, co
       const auto at = static_cast<size_t>(row * made.blocks + b);
       made.scales[at] = static_cast<float>(fit.scale);
       made.zero_points[at] = fit.zero_point;
-      errors[static_cast<size_t>(row)] += fit.error;
+      errors[row] += fit.error;
       std::vector<double> steps(x.size());
       round_with(x, range, fit, steps);
       for (int64_t i = 0; i < options.size; ++i)
         made.integers[at * static_cast<size_t>(options.size) + static_cast<size_t>(i)] =
-            (i < count ? static_cast<int32_t>(steps[static_cast<size_t>(i)]) : 0) + fit.zero_point;
+            (i < count ? static_cast<int32_t>(steps[i]) : 0) + fit.zero_point;
     }
   });
   for (const double error : errors) made.error += error;

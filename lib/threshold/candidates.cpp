@@ -80,8 +80,8 @@ Options activation_options(const target::TargetSpec& target, const config::Quant
 }
 
 const ir::Node* producer_of(const ir::Graph& graph, ir::ValueId v) {
-  const ir::NodeId id = graph.values[static_cast<size_t>(v)].producer;
-  return id == ir::kNone ? nullptr : &graph.nodes[static_cast<size_t>(id)];
+  const ir::NodeId id = ir::value_at(graph, v).producer;
+  return id == ir::kNone ? nullptr : &ir::node_at(graph, id);
 }
 
 // Bounds of a value that a Relu or Clip makes; infinite where there is none.
@@ -316,13 +316,13 @@ std::vector<plan::Candidate> search_group(const ir::Graph& graph, const std::vec
 // What the rules ask for a value: its producer's, over that of the node which the producer disappears into.
 NodeSettings asked_for(const ir::Graph& graph, const plan::QuantPlan& plan, ir::ValueId v,
                        std::span<const NodeSettings> rules) {
-  const ir::NodeId maker = graph.values[static_cast<size_t>(v)].producer;
+  const ir::NodeId maker = ir::value_at(graph, v).producer;
   if (maker == ir::kNone || rules.empty()) return {};
-  const ir::Node& node = graph.nodes[static_cast<size_t>(maker)];
-  const bool follows = (node.op_type == "Relu" || node.op_type == "Clip") &&
-                       !plan.values[static_cast<size_t>(node.inputs[0])].quantized;
+  const ir::Node& node = ir::node_at(graph, maker);
+  const bool follows =
+      (node.op_type == "Relu" || node.op_type == "Clip") && !plan.values[node.inputs[0]].quantized;
   NodeSettings settings = follows ? asked_for(graph, plan, node.inputs[0], rules) : NodeSettings();
-  config::overlay(settings, rules[static_cast<size_t>(maker)]);
+  config::overlay(settings, rules[maker]);
   return settings;
 }
 
@@ -354,11 +354,11 @@ bool narrow_at(const target::Scheme& scheme, int bits) {
 NodeSettings asked_for_weight(const ir::Graph& graph, ir::ValueId weight, const target::TargetSpec& target,
                               std::span<const NodeSettings> rules) {
   if (rules.empty()) return {};
-  const std::vector<ir::NodeId>& readers = graph.values[static_cast<size_t>(weight)].consumers;
-  NodeSettings settings = rules[static_cast<size_t>(readers.front())];
+  const std::vector<ir::NodeId>& readers = ir::value_at(graph, weight).consumers;
+  NodeSettings settings = rules[readers.front()];
   int bits = 0;
   for (const ir::NodeId reader : readers) {
-    const NodeSettings& rule = rules[static_cast<size_t>(reader)];
+    const NodeSettings& rule = rules[reader];
     const bool lut = rule.weights_quantization_method && config::is_lut(*rule.weights_quantization_method);
     bits = std::max(bits, rule.weights_n_bits.value_or(lut ? kLutBits : target.weights.bits));
   }
@@ -401,8 +401,7 @@ std::optional<plan::Candidate> block_candidate(const ir::Tensor& weight, int axi
   std::vector<float> rows(values.size());
   for (int64_t c = 0; c < layout.channels; ++c)
     for (int64_t k = 0; k < length; ++k)
-      rows[static_cast<size_t>(c * length + k)] =
-          values[static_cast<size_t>(layout.outer > 1 ? k * layout.channels + c : c * length + k)];
+      rows[c * length + k] = values[layout.outer > 1 ? k * layout.channels + c : c * length + k];
   const BlockOptions blocks{options.bits, size, options.quantizer != Quantizer::kUniform, searched(options)};
   const Blocks found = in_blocks(rows, layout.channels, length, blocks, threads);
   plan::Candidate candidate;
@@ -421,15 +420,15 @@ std::optional<plan::Candidate> block_candidate(const ir::Tensor& weight, int axi
 bool read_centred(const ir::Graph& graph, const plan::QuantPlan& plan,
                   const std::vector<ir::ValueId>& members, const target::TargetSpec& target) {
   const auto by = [&](ir::ValueId v, ir::NodeId reader) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(reader)];
-    if (plan.nodes[static_cast<size_t>(reader)].compute != plan::Compute::kInteger) return false;
+    const ir::Node& node = ir::node_at(graph, reader);
+    if (plan.nodes[reader].compute != plan::Compute::kInteger) return false;
     const std::vector<int>& slots = target::rule_for(target, ir::rule_name(graph, node)).centred_inputs;
     return std::any_of(slots.begin(), slots.end(), [&](int slot) {
-      return static_cast<size_t>(slot) < node.inputs.size() && node.inputs[static_cast<size_t>(slot)] == v;
+      return static_cast<size_t>(slot) < node.inputs.size() && node.inputs[slot] == v;
     });
   };
   return std::any_of(members.begin(), members.end(), [&](ir::ValueId v) {
-    const std::vector<ir::NodeId>& readers = graph.values[static_cast<size_t>(v)].consumers;
+    const std::vector<ir::NodeId>& readers = ir::value_at(graph, v).consumers;
     return std::any_of(readers.begin(), readers.end(), [&](ir::NodeId reader) { return by(v, reader); });
   });
 }
@@ -498,14 +497,14 @@ plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan
                                    std::span<const config::NodeSettings> rules, int threads) {
   plan::Candidates candidates;
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-    const Compute compute = plan.nodes[static_cast<size_t>(id)].compute;
+    const ir::Node& node = ir::node_at(graph, id);
+    const Compute compute = plan.nodes[id].compute;
     if (compute == Compute::kFloat) continue;
     const ir::WeightTraits* traits = ir::weight_traits(graph, node);
     if (traits) {
-      const ir::ValueId value = node.inputs[static_cast<size_t>(traits->weight_slot)];
+      const ir::ValueId value = node.inputs[traits->weight_slot];
       if (candidates.count(value)) continue;
-      const ir::Tensor& weight = *graph.values[static_cast<size_t>(value)].constant;
+      const ir::Tensor& weight = *ir::value_at(graph, value).constant;
       const int axis = target::rule_for(target, ir::rule_name(graph, node), node.domain).per_channel
                            ? ir::output_channel_axis(graph, node)
                            : -1;
@@ -513,7 +512,7 @@ plan::Candidates weight_candidates(const ir::Graph& graph, const plan::QuantPlan
                                             asked_for_weight(graph, value, target, rules), threads)};
       continue;
     }
-    if (compute != Compute::kInteger || plan.nodes[static_cast<size_t>(id)].bias) continue;
+    if (compute != Compute::kInteger || plan.nodes[id].bias) continue;
     const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, node), node.domain);
     if (rule.kind == target::OpKind::kActivation) continue;
     for (const size_t slot : target::data_slots(rule, node.inputs.size())) {

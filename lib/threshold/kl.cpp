@@ -163,9 +163,8 @@ void scan_thresholds(Best& best, double start) {
   std::partial_sort(row.begin(), row.begin() + kCloser, row.end());
   for (int r = 0; r < kCloser; ++r)
     for (int i = 1 - kCloserPoints; i < kCloserPoints; ++i)
-      best.consider(
-          apart * (row[static_cast<size_t>(r)].second + static_cast<double>(i) / kCloserPoints) / steps,
-          best.family.low_min);
+      best.consider(apart * (row[r].second + static_cast<double>(i) / kCloserPoints) / steps,
+                    best.family.low_min);
 }
 
 void walk_ranges(Best& best, double min, double max) {
@@ -220,7 +219,7 @@ KlHistogram kl_histogram(std::span<const float> values) {
   std::vector<double> counts(kWeightBins, 0.0);
   for (const float value : values) {
     const auto bin = static_cast<int64_t>((static_cast<double>(value) - min) / width);
-    counts[static_cast<size_t>(std::clamp<int64_t>(bin, 0, kWeightBins - 1))] += 1;
+    counts[std::clamp<int64_t>(bin, 0, kWeightBins - 1)] += 1;
   }
   return {min, width, std::move(counts)};
 }

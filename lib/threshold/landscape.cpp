@@ -119,19 +119,17 @@ double Landscape::piece_error(size_t begin, size_t middle, size_t end, double le
 
 size_t Landscape::begin_of(int64_t k) const {
   if (k < first_) return 0;
-  return k > last_ + 1 ? samples_.size() : begins_[static_cast<size_t>(k - first_)];
+  return k > last_ + 1 ? samples_.size() : begins_[k - first_];
 }
 
 size_t Landscape::middle_of(int64_t k) const {
   if (k < first_) return 0;
-  return k > last_ + 1 ? samples_.size() : middles_[static_cast<size_t>(k - first_)];
+  return k > last_ + 1 ? samples_.size() : middles_[k - first_];
 }
 
 double Landscape::window_error(double scale, int64_t low) const {
   const int64_t high = low + family_.span;
-  const auto running = [&](int64_t k) {
-    return before_[static_cast<size_t>(std::clamp(k, first_, last_ + 1) - first_)];
-  };
+  const auto running = [&](int64_t k) { return before_[std::clamp(k, first_, last_ + 1) - first_]; };
   const double below = piece_error(0, middle_of(low), begin_of(low + 1), static_cast<double>(low) * scale);
   const double above =
       piece_error(begin_of(high), middle_of(high), samples_.size(), static_cast<double>(high) * scale);

@@ -54,18 +54,17 @@ class Side {
       std::vector<int32_t> from(n, 0);
       for (int32_t b = 1; b <= reach_; ++b)
         for (int32_t a = 0; a < b; ++a) {
-          if (best[static_cast<size_t>(a)] == kNever) continue;
-          const double cost = best[static_cast<size_t>(a)] + between(a, b);
-          if (cost < next[static_cast<size_t>(b)]) {
-            next[static_cast<size_t>(b)] = cost;
-            from[static_cast<size_t>(b)] = a;
+          if (best[a] == kNever) continue;
+          const double cost = best[a] + between(a, b);
+          if (cost < next[b]) {
+            next[b] = cost;
+            from[b] = a;
           }
         }
       int32_t last = 1;
       double least = kNever;
       for (int32_t b = 1; b <= reach_; ++b)
-        if (const double cost = next[static_cast<size_t>(b)] + beyond(b); cost < least)
-          least = cost, last = b;
+        if (const double cost = next[b] + beyond(b); cost < least) least = cost, last = b;
       least_.push_back(least);
       last_.push_back(last);
       from_.push_back(std::move(from));
@@ -77,8 +76,7 @@ class Side {
   std::vector<int32_t> centres(size_t m) const {
     std::vector<int32_t> found;
     m = std::min(m, last_.size() - 1);
-    for (int32_t at = last_[m]; m > 0; at = from_[m - 1][static_cast<size_t>(at)], --m)
-      found.insert(found.begin(), at);
+    for (int32_t at = last_[m]; m > 0; at = from_[m - 1][at], --m) found.insert(found.begin(), at);
     return found;
   }
 
@@ -111,8 +109,7 @@ double threshold_of(std::span<const float> values, const quant::ChannelLayout& l
   double needed = options.min_threshold;
   for (int64_t o = 0; o < layout.outer; ++o)
     for (int64_t i = 0; i < layout.inner; ++i) {
-      const auto v = static_cast<double>(
-          values[static_cast<size_t>((o * layout.channels + channel) * layout.inner + i)]);
+      const auto v = static_cast<double>(values[(o * layout.channels + channel) * layout.inner + i]);
       needed = std::max({needed, v * -low / high, -v});
     }
   return needed;
@@ -161,12 +158,10 @@ Chosen search_lut(std::span<const float> values, std::span<const int64_t> dims, 
   std::vector<double> x,
       weight;  // in steps of the channel; a step of a channel with a larger scale costs more
   for (int64_t c = 0; c < layout.channels; ++c) {
-    const auto scale = static_cast<double>(params.scales[static_cast<size_t>(c)]);
+    const auto scale = static_cast<double>(params.scales[c]);
     for (int64_t o = 0; o < layout.outer; ++o)
       for (int64_t i = 0; i < layout.inner; ++i) {
-        x.push_back(
-            static_cast<double>(values[static_cast<size_t>((o * layout.channels + c) * layout.inner + i)]) /
-            scale);
+        x.push_back(static_cast<double>(values[(o * layout.channels + c) * layout.inner + i]) / scale);
         weight.push_back(scale * scale);
       }
     if (one_book && c + 1 < layout.channels) continue;

@@ -81,7 +81,7 @@ void search_gathered(std::span<const float> values, const quant::ChannelLayout& 
       std::copy(from, from + layout.inner, gathered.data() + c * size + o * layout.inner);
     }
   for (int64_t c = 0; c < count; ++c)
-    channels[static_cast<size_t>(first + c)] = search_channel(
+    channels[first + c] = search_channel(
         std::span<const float>(gathered).subspan(static_cast<size_t>(c * size), static_cast<size_t>(size)),
         options);
 }
@@ -92,8 +92,7 @@ std::vector<Channel> search_channels(std::span<const float> values, const quant:
   if (layout.outer == 1) {
     const auto size = static_cast<size_t>(layout.inner);
     parallel_for(layout.channels, threads, [&](int64_t c, int) {
-      channels[static_cast<size_t>(c)] =
-          search_channel(values.subspan(static_cast<size_t>(c) * size, size), options);
+      channels[c] = search_channel(values.subspan(static_cast<size_t>(c) * size, size), options);
     });
     return channels;
   }
