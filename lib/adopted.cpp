@@ -15,10 +15,6 @@ namespace {
 
 using quant::QuantParams;
 
-const ir::Value& value_of(const ir::Graph& graph, ir::ValueId v) {
-  return ir::value_at(graph, v);
-}
-
 // The same grid in the target's type; nothing where its kernels have no such grid.
 std::optional<QuantParams> in_target(QuantParams params, const target::TargetSpec& target) {
   if (params.per_channel() || params.bits > target.activations.bits) return std::nullopt;
@@ -41,12 +37,12 @@ double bound(const ir::Graph& graph, const ir::Node& node, size_t slot, double f
 std::optional<QuantParams> behind_activation(const ir::Graph& graph, ir::ValueId v,
                                              const adopt::FileGrids& found,
                                              const target::TargetSpec& target) {
-  const ir::NodeId maker = value_of(graph, v).producer;
+  const ir::NodeId maker = ir::value_at(graph, v).producer;
   if (maker == ir::kNone) return std::nullopt;
   const ir::Node& node = ir::node_at(graph, maker);
   const bool relu = ir::standard_op(node, "Relu");
   if (!relu && !ir::standard_op(node, "Clip")) return std::nullopt;
-  const auto before = found.activations.find(value_of(graph, node.inputs[0]).name);
+  const auto before = found.activations.find(ir::value_at(graph, node.inputs[0]).name);
   if (before == found.activations.end() || before->second.per_channel()) return std::nullopt;
   if (before->second.bits > target.activations.bits) return std::nullopt;  // what the file has is finer
   const double low = relu ? 0 : bound(graph, node, 1, -INFINITY),
@@ -69,12 +65,12 @@ std::vector<bool> never_negative(const ir::Graph& graph, const plan::QuantPlan& 
     for (const ir::ValueId out : node.outputs) {
       if (out == ir::kNone) continue;
       const auto passes = [&](ir::ValueId in) {
-        return in == ir::kNone || value_of(graph, in).dtype != ir::DType::kFloat ||
+        return in == ir::kNone || ir::value_at(graph, in).dtype != ir::DType::kFloat ||
                (never[in] && plan.values[in].scale_group == plan.values[out].scale_group);
       };
       // A Cast makes floats of anything.
       const bool from_floats = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId in) {
-        return in != ir::kNone && value_of(graph, in).dtype == ir::DType::kFloat;
+        return in != ir::kNone && ir::value_at(graph, in).dtype == ir::DType::kFloat;
       });
       never[out] = bounded || (from_floats && std::all_of(node.inputs.begin(), node.inputs.end(), passes));
     }
@@ -95,7 +91,7 @@ QuantParams from_zero_on(QuantParams params) {
 
 // What an op like Sigmoid makes, whatever it reads.
 std::optional<QuantParams> by_op(const ir::Graph& graph, ir::ValueId v, const target::TargetSpec& target) {
-  const ir::NodeId maker = value_of(graph, v).producer;
+  const ir::NodeId maker = ir::value_at(graph, v).producer;
   const auto range = maker == ir::kNone ? target.known_ranges.end()
                                         : target.known_ranges.find(ir::node_at(graph, maker).op_type);
   if (range == target.known_ranges.end()) return std::nullopt;
@@ -230,8 +226,8 @@ void keep_float_around(const ir::Graph& graph, const std::vector<ir::ValueId>& v
     select::Capability& c = capabilities[id];
     c.ability = select::Ability::kFloatOnly;
     c.reason = plan::Reason::kUserKeepFloat;
-    c.detail =
-        "the file has no scale for '" + value_of(graph, v).name + "', and no images are named to find one";
+    c.detail = "the file has no scale for '" + ir::value_at(graph, v).name +
+               "', and no images are named to find one";
   };
   // Those whose readers leave for floats now may hand on floats.
   const auto waits = [&](ir::NodeId id, const std::vector<ir::NodeId>& readers) {
@@ -241,18 +237,18 @@ void keep_float_around(const ir::Graph& graph, const std::vector<ir::ValueId>& v
   };
   std::vector<std::pair<ir::NodeId, ir::ValueId>> makers;
   for (const ir::ValueId v : values) {
-    const ir::Value& value = value_of(graph, v);
+    const ir::Value& value = ir::value_at(graph, v);
     if (value.producer != ir::kNone && !waits(value.producer, value.consumers))
       makers.emplace_back(value.producer, v);
   }
   for (const ir::ValueId v : values)
-    for (const ir::NodeId reader : value_of(graph, v).consumers) keep(reader, v);
+    for (const ir::NodeId reader : ir::value_at(graph, v).consumers) keep(reader, v);
   for (const auto& [maker, v] : makers) keep(maker, v);
   for (const ir::NodeId id : ir::topological_order(graph)) {  // followers go where their producer is
     select::Capability& c = capabilities[id];
     if (c.ability != select::Ability::kFollows) continue;
     const ir::ValueId in = ir::node_at(graph, id).inputs[0];
-    if (capabilities[value_of(graph, in).producer].ability == select::Ability::kFloatOnly) keep(id, in);
+    if (capabilities[ir::value_at(graph, in).producer].ability == select::Ability::kFloatOnly) keep(id, in);
   }
 }
 
@@ -263,12 +259,12 @@ int64_t use_found_weights(const ir::Graph& graph, const adopt::FileGrids& found,
     if (candidates.empty()) continue;
     int axis = candidates[0].params.axis;
     bool weight = false;
-    for (const ir::NodeId reader : value_of(graph, v).consumers)
+    for (const ir::NodeId reader : ir::value_at(graph, v).consumers)
       if (const ir::WeightTraits* traits = ir::weight_traits(graph, ir::node_at(graph, reader))) {
         axis = ir::output_channel_axis(graph, ir::node_at(graph, reader));
         weight = weight || ir::node_at(graph, reader).inputs[traits->weight_slot] == v;
       }
-    auto params = grid_of(value_of(graph, v), axis, found, zero_points || !weight);
+    auto params = grid_of(ir::value_at(graph, v), axis, found, zero_points || !weight);
     // An operand beside activations is of their type, or no integer kernel takes the two.
     if (params && !weight) params = in_target(*params, target);
     if (!params) continue;

@@ -51,12 +51,6 @@ const QuantizedOp* find(const ir::Node& node) {
   return found == kQuantizedOps.end() ? nullptr : &*found;
 }
 
-const ir::Node* producer(const ir::Graph& graph, ir::ValueId value) {
-  if (value == ir::kNone) return nullptr;
-  const ir::NodeId node = ir::value_at(graph, value).producer;
-  return node == ir::kNone ? nullptr : &ir::node_at(graph, node);
-}
-
 ir::ValueId input(const ir::Node& node, size_t slot) {
   return slot < node.inputs.size() ? node.inputs[slot] : ir::kNone;
 }
@@ -66,7 +60,7 @@ const ir::Tensor* source(const ir::Graph& graph, ir::ValueId value) {
   while (value != ir::kNone) {
     const ir::Value& v = ir::value_at(graph, value);
     if (v.constant) return &*v.constant;
-    const ir::Node* before = producer(graph, value);
+    const ir::Node* before = ir::producer_of(graph, value);
     value = before ? input(*before, 0) : static_cast<ir::ValueId>(ir::kNone);
   }
   return nullptr;
@@ -204,8 +198,8 @@ std::string weight_params(const ir::Graph& graph, const std::vector<Stored>& sto
   const std::string type =
       as.type == ir::DType::kUndefined ? format("{} bits", as.bits) : std::string(ir::name_of(as.type));
   // What moves the weight stands behind what scales it. Cast and Mul have no zero point.
-  for (const ir::Node* unpack = producer(graph, weight); unpack;
-       unpack = producer(graph, input(*unpack, 0))) {
+  for (const ir::Node* unpack = ir::producer_of(graph, weight); unpack;
+       unpack = ir::producer_of(graph, input(*unpack, 0))) {
     if (ir::standard_op(*unpack, "Mul")) return params_text(graph, type, input(*unpack, 1), ir::kNone);
     if (unpack->op_type == "DequantizeLinear")
       return params_text(graph, type, input(*unpack, 1), input(*unpack, 2));

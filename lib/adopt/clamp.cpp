@@ -74,16 +74,10 @@ const auto* row_of(const Rows& rows, const Node& node) {
   return found == std::end(rows) ? nullptr : &*found;
 }
 
-template <typename Names>
-bool is_one_of(const Names& names, const Node& node) {
-  return std::any_of(std::begin(names), std::end(names),
-                     [&](std::string_view name) { return ir::standard_op(node, name); });
-}
-
 // Bits of the inputs between whose numbers the results lie; 0: of no such op.
 unsigned slots_of(const Node& node) {
   const Join* join = row_of(kJoins, node);
-  return join ? join->slots : is_one_of(kPasses, node) ? 0b1 : 0;
+  return join ? join->slots : ir::is_one_of(node, kPasses) ? 0b1 : 0;
 }
 
 double bound(const ir::Graph& graph, const Node& node, std::string_view name, size_t slot, double fallback) {
@@ -160,7 +154,7 @@ bool Reach::is_computed(ValueId value) const {
   const auto constant = [&](ValueId v) { return ir::value_at(graph_, v).constant.has_value(); };
   while (ir::value_at(graph_, value).producer != ir::kNone) {
     const Node& maker = ir::node_at(graph_, ir::value_at(graph_, value).producer);
-    const bool scales = is_one_of(kScaling, maker), two = maker.inputs.size() == 2;
+    const bool scales = ir::is_one_of(maker, kScaling), two = maker.inputs.size() == 2;
     const unsigned slots = scales ? 0b1 : slots_of(maker);
     if (slots == 0 || (scales && two && constant(maker.inputs[0]) == constant(maker.inputs[1]))) return true;
     const bool second = scales ? two && constant(maker.inputs[0]) : (slots & 1) == 0;

@@ -51,8 +51,7 @@ std::optional<Gate> gate_of(const Graph& graph, const plan::Idiom& idiom) {
   for (const NodeId id : value_at(graph, gate.x).consumers)
     if (!inside(id)) return std::nullopt;
   for (const NodeId id : idiom.nodes)
-    if (ir::standard_op(node_at(graph, id), "Sigmoid") || ir::standard_op(node_at(graph, id), "HardSigmoid"))
-      gate.curve = id;
+    if (ir::is_one_of(node_at(graph, id), {"Sigmoid", "HardSigmoid"})) gate.curve = id;
   const NodeId product = value_at(graph, gate.result).producer;
   const auto& factors = node_at(graph, product).inputs;
   const bool plain = gate.curve != kNone && ir::standard_op(node_at(graph, product), "Mul") &&

@@ -13,19 +13,10 @@ namespace {
 constexpr std::array kViews{"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"};
 constexpr std::array kJoined{"Relu", "Clip"};
 
-template <size_t N>
-bool is_one_of(const ir::Node& node, const std::array<const char*, N>& ops) {
-  return std::any_of(ops.begin(), ops.end(), [&](const char* op) { return ir::standard_op(node, op); });
-}
-
-const ir::Value& value_of(const ir::Graph& graph, ir::ValueId v) {
-  return ir::value_at(graph, v);
-}
-
 // The one reader that the node before it computes along with its own result.
 bool is_joined(const ir::Graph& graph, const ir::Node& node) {
-  if (!is_one_of(node, kJoined) || node.inputs[0] == ir::kNone) return false;
-  const ir::Value& input = value_of(graph, node.inputs[0]);
+  if (!ir::is_one_of(node, kJoined) || node.inputs[0] == ir::kNone) return false;
+  const ir::Value& input = ir::value_at(graph, node.inputs[0]);
   return input.producer != ir::kNone && input.consumers.size() == 1 &&
          !ir::is_output(graph, node.inputs[0]) && !ir::is_output(graph, node.outputs[0]);
 }
@@ -41,7 +32,7 @@ std::vector<ir::NodeId> last_of_op(const ir::Graph& graph, const std::function<b
     const std::vector<ir::ValueId>& outputs = ir::node_at(graph, *id).outputs;
     if (outputs.size() != 1 || outputs[0] == ir::kNone || !inside(outputs[0])) continue;
     size_t latest = 0;  // of its readers' ops, by place in the order
-    for (const ir::NodeId reader : value_of(graph, outputs[0]).consumers) {
+    for (const ir::NodeId reader : ir::value_at(graph, outputs[0]).consumers) {
       const ir::NodeId end = last[reader];
       const auto place = static_cast<size_t>(std::find(order.begin(), order.end(), end) - order.begin());
       if (place < latest) continue;
@@ -64,7 +55,8 @@ std::optional<MemoryGraph> memory_graph(const ir::Graph& graph,
   const auto tensor = [&](ir::ValueId v) {
     const std::optional<int64_t> bytes = bytes_of(v);
     known = known && bytes.has_value();
-    memory.tensors.push_back({value_of(graph, v).name, bytes.value_or(0), false, ir::is_output(graph, v), v});
+    memory.tensors.push_back(
+        {ir::value_at(graph, v).name, bytes.value_or(0), false, ir::is_output(graph, v), v});
     tensor_of[v] = memory.tensors.size() - 1;
     return memory.tensors.size() - 1;
   };
@@ -91,18 +83,18 @@ std::optional<MemoryGraph> memory_graph(const ir::Graph& graph,
     }
     const size_t first =
         node.inputs.empty() || node.inputs[0] == ir::kNone ? kNothing : tensor_of[node.inputs[0]];
-    if (is_one_of(node, kViews) && first != kNothing && node.outputs.size() == 1) {
+    if (ir::is_one_of(node, kViews) && first != kNothing && node.outputs.size() == 1) {
       tensor_of[node.outputs[0]] = first;
       memory.tensors[first].output = memory.tensors[first].output || ir::is_output(graph, node.outputs[0]);
       continue;
     }
     if (is_joined(graph, node) && first != kNothing) {
       // The result takes the place of what would have been between the two.
-      const size_t op = op_of[value_of(graph, node.inputs[0]).producer];
+      const size_t op = op_of[ir::value_at(graph, node.inputs[0]).producer];
       if (op != kNothing) {
         const std::optional<int64_t> bytes = bytes_of(node.outputs[0]);
         known = known && bytes.has_value();
-        memory.tensors[first].name = value_of(graph, node.outputs[0]).name;
+        memory.tensors[first].name = ir::value_at(graph, node.outputs[0]).name;
         memory.tensors[first].value = node.outputs[0];
         memory.tensors[first].bytes = bytes.value_or(0);
         tensor_of[node.outputs[0]] = first;

@@ -15,10 +15,6 @@ namespace {
 
 constexpr size_t kMostModels = 26;
 
-const ir::Value& value_of(const ir::Graph& graph, ir::ValueId id) {
-  return ir::value_at(graph, id);
-}
-
 bool shapes_may_be_equal(const ir::Value& a, const ir::Value& b) {
   if (!a.has_shape || !b.has_shape) return true;
   if (a.dims.size() != b.dims.size()) return false;
@@ -31,7 +27,7 @@ bool shapes_may_be_equal(const ir::Value& a, const ir::Value& b) {
 std::string list_text(const ir::Graph& graph, const std::vector<ir::ValueId>& values) {
   std::vector<std::string> parts;
   for (const ir::ValueId id : values) {
-    const ir::Value& value = value_of(graph, id);
+    const ir::Value& value = ir::value_at(graph, id);
     std::vector<std::string> dims;
     for (const int64_t dim : value.dims) dims.push_back(dim < 0 ? "?" : std::to_string(dim));
     parts.push_back(format("'{}' {} [{}]", value.name, ir::name_of(value.dtype), join(dims, ",")));
@@ -45,13 +41,14 @@ std::vector<size_t> match(const ComparedFile& a, const std::vector<ir::ValueId>&
                           const std::vector<ir::ValueId>& in_b, const char* what) {
   std::vector<size_t> by_name, by_order;
   for (size_t i = 0; i < in_b.size(); ++i) {
-    const ir::Value& value = value_of(b.graph, in_b[i]);
+    const ir::Value& value = ir::value_at(b.graph, in_b[i]);
     const auto same = [&](ir::ValueId id) {
-      return value_of(a.graph, id).name == value.name && shapes_may_be_equal(value_of(a.graph, id), value);
+      return ir::value_at(a.graph, id).name == value.name &&
+             shapes_may_be_equal(ir::value_at(a.graph, id), value);
     };
     const auto found = std::find_if(in_a.begin(), in_a.end(), same);
     if (found != in_a.end()) by_name.push_back(static_cast<size_t>(found - in_a.begin()));
-    if (i < in_a.size() && shapes_may_be_equal(value_of(a.graph, in_a[i]), value)) by_order.push_back(i);
+    if (i < in_a.size() && shapes_may_be_equal(ir::value_at(a.graph, in_a[i]), value)) by_order.push_back(i);
   }
   if (in_a.size() == in_b.size() && by_name.size() == in_b.size()) return by_name;
   if (in_a.size() == in_b.size() && by_order.size() == in_b.size()) return by_order;
@@ -81,7 +78,7 @@ bool correspond(const ComparedFile& a, const std::vector<simulate::Judged>& in_a
   if (in_a.size() != own.size()) return false;
   for (size_t i = 0; i < own.size(); ++i)
     if (in_a[i].mean_free != own[i].mean_free || in_a[i].jump != own[i].jump ||
-        !shapes_may_be_equal(value_of(a.graph, in_a[i].value), value_of(model.graph, own[i].value)))
+        !shapes_may_be_equal(ir::value_at(a.graph, in_a[i].value), ir::value_at(model.graph, own[i].value)))
       return false;
   return true;
 }
@@ -96,7 +93,7 @@ void pair_output(const ComparedFile& a, ir::ValueId id_a, const std::vector<simu
                  const ComparedFile& model, ir::ValueId id_own,
                  const std::vector<simulate::Judged>& judged_own, std::vector<OutputPair>& pairs,
                  std::vector<std::string>& notes) {
-  const ir::Value &out_a = value_of(a.graph, id_a), &out_own = value_of(model.graph, id_own);
+  const ir::Value &out_a = ir::value_at(a.graph, id_a), &out_own = ir::value_at(model.graph, id_own);
   const auto in_a = of_output(judged_a, out_a.name), own = of_output(judged_own, out_own.name);
   if (in_a.empty() && own.empty() && covered(judged_a, out_a.name) && covered(judged_own, out_own.name))
     return;

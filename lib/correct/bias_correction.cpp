@@ -13,10 +13,6 @@
 namespace qc::correct {
 namespace {
 
-quant::ChannelLayout layout_of(std::span<const int64_t> dims, int axis) {
-  return quant::channel_layout(dims, axis < 0 ? axis + static_cast<int>(dims.size()) : axis);
-}
-
 std::vector<double> channel_means(std::span<const float> tensor, const quant::ChannelLayout& layout) {
   std::vector<double> means(static_cast<size_t>(layout.channels), 0.0);
   const float* x = tensor.data();
@@ -72,13 +68,17 @@ void add_to_channels(std::span<float> tensor, const quant::ChannelLayout& layout
     }
 }
 
+}  // namespace
+
+quant::ChannelLayout layout_of(std::span<const int64_t> dims, int axis) {
+  return quant::channel_layout(dims, axis < 0 ? axis + static_cast<int>(dims.size()) : axis);
+}
+
 std::map<ir::ValueId, size_t> layers_by_result(const std::vector<Layer>& layers) {
   std::map<ir::ValueId, size_t> at;
   for (size_t l = 0; l < layers.size(); ++l) at[layers[l].result] = l;
   return at;
 }
-
-}  // namespace
 
 std::vector<int64_t> spread(std::span<const int64_t> indices, int64_t count) {
   const int64_t size = static_cast<int64_t>(indices.size());

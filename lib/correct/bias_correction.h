@@ -12,6 +12,7 @@
 #include "images/image_source.h"
 #include "ir/graph.h"
 #include "plan/quantized_model.h"
+#include "quant/quant_params.h"
 #include "simulate/simulate.h"
 
 namespace qc::correct {
@@ -25,6 +26,11 @@ struct Layer {
   ir::ValueId result = ir::kNone;
   int axis = 1;  // of the result's channels; negative: from the end
 };
+/// The layout of a tensor along Layer::axis, which may count from the end.
+quant::ChannelLayout layout_of(std::span<const int64_t> dims, int axis);
+/// The place of each layer in the list.
+std::map<ir::ValueId, size_t> layers_by_result(const std::vector<Layer>& layers);
+
 /// Every node with integer weights that has a bias or can take one and whose plan lets it, in topological
 /// order.
 std::vector<Layer> correctable_layers(const ir::Graph& graph, const plan::QuantPlan& plan);

@@ -18,10 +18,6 @@ struct Sums {
   double count = 0;
 };
 
-quant::ChannelLayout layout_of(std::span<const int64_t> dims, int axis) {
-  return quant::channel_layout(dims, axis < 0 ? axis + static_cast<int>(dims.size()) : axis);
-}
-
 Sums sums_of(std::span<const float> tensor, const quant::ChannelLayout& layout) {
   Sums sums;
   sums.sum.assign(static_cast<size_t>(layout.channels), 0.0);
@@ -75,12 +71,6 @@ void apply(std::span<float> tensor, const quant::ChannelLayout& layout, const Re
       const float gain = rescale.gain[c], shift = rescale.shift[c];
       for (int64_t i = 0; i < layout.inner; ++i) x[i] = gain * x[i] + shift;
     }
-}
-
-std::map<ir::ValueId, size_t> layers_by_result(const std::vector<Layer>& layers) {
-  std::map<ir::ValueId, size_t> at;
-  for (size_t l = 0; l < layers.size(); ++l) at[layers[l].result] = l;
-  return at;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/text.h"
+#include "ir/edit.h"
 #include "ir/ops.h"
 #include "report/table.h"
 #include "select/unlike.h"
@@ -43,11 +44,6 @@ std::string edit(const std::vector<std::string>& names, const std::string& actio
       quoted(names), action);
 }
 
-const ir::Node* maker_of(const ir::Graph& graph, ir::ValueId v) {
-  const ir::NodeId id = ir::value_at(graph, v).producer;
-  return id == ir::kNone ? nullptr : &ir::node_at(graph, id);
-}
-
 // Rounded values by scale group.
 std::map<ir::ValueId, std::vector<ir::ValueId>> groups_of(const plan::QuantPlan& plan) {
   std::map<ir::ValueId, std::vector<ir::ValueId>> groups;
@@ -58,7 +54,7 @@ std::map<ir::ValueId, std::vector<ir::ValueId>> groups_of(const plan::QuantPlan&
 // The node by which a rule reaches the group; nullptr for an input of the model.
 const ir::Node* node_of(const ir::Graph& graph, const std::vector<ir::ValueId>& group) {
   for (const ir::ValueId v : group)
-    if (const ir::Node* maker = maker_of(graph, v)) return maker;
+    if (const ir::Node* maker = ir::producer_of(graph, v)) return maker;
   return nullptr;
 }
 
@@ -305,9 +301,9 @@ void unlike_images(const HintScene& scene, std::vector<Hint>& hints) {
   }
   for (const auto& [v, counts] : beyond) {
     const double share = counts.second >= kEnoughValues ? counts.first / counts.second : 0;
-    if (share <= worst || !maker_of(scene.graph, v)) continue;
+    if (share <= worst || !ir::producer_of(scene.graph, v)) continue;
     worst = share;
-    where = maker_of(scene.graph, v);
+    where = ir::producer_of(scene.graph, v);
   }
   if (worst < kBeyond) return;
   hints.push_back(
@@ -377,7 +373,7 @@ void starved_last_layer(const HintScene& scene, std::vector<Hint>& hints) {
   std::vector<ir::ValueId> outputs;
   std::vector<std::string> names;
   for (const simulate::Judged& judged : scene.answers.judged) {
-    const ir::Node* maker = maker_of(scene.graph, judged.value);
+    const ir::Node* maker = ir::producer_of(scene.graph, judged.value);
     if (!maker || !scene.best.simulator->table[judged.value]) continue;
     outputs.push_back(judged.value);
     if (std::find(names.begin(), names.end(), maker->name) == names.end()) names.push_back(maker->name);

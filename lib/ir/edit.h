@@ -18,6 +18,11 @@ using Dims = std::vector<int64_t>;
 // ---------------------------------------------------------------------------------------------------
 /// Read by name inside an opaque body.
 bool captured(const Graph& graph, ValueId value);
+/// The node that makes the value; nullptr for kNone and for what no node makes.
+inline const Node* producer_of(const Graph& graph, ValueId value) {
+  const NodeId id = value == kNone ? kNone : value_at(graph, value).producer;
+  return id == kNone ? nullptr : &node_at(graph, id);
+}
 /// The node that reads the value in its only use; kNone when there are more or fewer, or the outside sees it.
 NodeId sole_consumer(const Graph& graph, ValueId value);
 /// The producer of the value if it is this standard op, else kNone.
@@ -72,6 +77,7 @@ void become(Graph& graph, NodeId node, std::string_view op_type, std::vector<Val
 /// `to` has the shape of `from`.
 void copy_shape(Graph& graph, ValueId from, ValueId to);
 
+/// A float32 tensor of these dimensions, and an int64 tensor of one.
 Tensor float_tensor(const std::vector<float>& values, Dims dims);
 Tensor int_tensor(const Dims& values);
 

@@ -4,7 +4,9 @@
 // unchanged.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -107,7 +109,9 @@ void set_opset(Graph& graph, int64_t version);
 /// reproducible. Throws Error(kInput) when the graph has a cycle.
 std::vector<NodeId> topological_order(const Graph& graph);
 
+/// nullptr where the node has none of that name.
 const Attribute* find_attribute(const Node& node, std::string_view name);
+/// The attribute's value; `fallback`, the default of the op's schema, where it is absent or of another type.
 int64_t int_attribute(const Node& node, std::string_view name, int64_t fallback);
 float float_attribute(const Node& node, std::string_view name, float fallback);
 std::string string_attribute(const Node& node, std::string_view name, std::string_view fallback);
@@ -120,15 +124,26 @@ const Tensor* constant_input(const Graph& graph, const Node& node, size_t slot);
 /// without; nothing for others (float16).
 std::optional<double> scalar_constant(const Graph& graph, ValueId value);
 
+/// Among the graph's own outputs and true inputs; a walk over their list.
 bool is_output(const Graph& graph, ValueId value);
 bool is_input(const Graph& graph, ValueId value);
+/// For names that people gave: a walk over all of them.
 ValueId find_value(const Graph& graph, std::string_view name);  // kNone if absent
 NodeId find_node(const Graph& graph, std::string_view name);    // kNone if absent; erased nodes are not found
 /// True for the standard ONNX domain ("" or "ai.onnx").
 bool standard_op(const Node& node, std::string_view op_type);
+/// True for one of these ops of the standard domain: is_one_of(node, {"Relu", "Clip"}), or a table of names.
+inline bool is_one_of(const Node& node, std::initializer_list<const char*> op_types) {
+  return std::ranges::any_of(op_types, [&](const char* op) { return standard_op(node, op); });
+}
+template <typename Names>
+bool is_one_of(const Node& node, const Names& op_types) {
+  return std::ranges::any_of(op_types, [&](std::string_view op) { return standard_op(node, op); });
+}
 
 // --- changing: these keep producers and consumers right
 // ----------------------------------------------------------
+/// A value of unknown shape that nothing makes yet, and an initializer. References to other values end here.
 ValueId add_value(Graph& graph, std::string_view wanted_name, DType dtype);       // name made unique
 ValueId add_constant(Graph& graph, std::string_view wanted_name, Tensor tensor);  // name made unique
 /// Adds the node (name made unique) and links its inputs, captures and outputs.

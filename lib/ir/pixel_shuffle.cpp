@@ -10,7 +10,7 @@ namespace {
 constexpr int64_t kLeastChannels = 4;  // of the result: with three, copying pixels takes as long
 
 bool clamps(const Node& node) {
-  return standard_op(node, "Relu") || standard_op(node, "Clip");
+  return is_one_of(node, {"Relu", "Clip"});
 }
 
 }  // namespace

@@ -67,10 +67,6 @@ bool integer_weights(Mode mode) {
   return mode == Mode::kWeightOnly || mode == Mode::kDynamic;
 }
 
-const ir::Value& value_of(const ir::Graph& graph, ir::ValueId v) {
-  return ir::value_at(graph, v);
-}
-
 // --- constants of 16 bits -------------------------------------------------------------------------
 
 bool fits_float16(const ir::Tensor& tensor) {
@@ -79,7 +75,7 @@ bool fits_float16(const ir::Tensor& tensor) {
 }
 
 bool read_by_name(const ir::Graph& graph, ir::ValueId v) {
-  const std::vector<ir::NodeId>& readers = value_of(graph, v).consumers;
+  const std::vector<ir::NodeId>& readers = ir::value_at(graph, v).consumers;
   return ir::is_output(graph, v) || std::any_of(readers.begin(), readers.end(), [&](ir::NodeId id) {
            const auto& captures = ir::node_at(graph, id).captures;
            return std::find(captures.begin(), captures.end(), v) != captures.end();
@@ -112,7 +108,7 @@ plan::QuantizedModel in_fixed_point(plan::QuantizedModel model) {
     const auto narrow = model.narrow.find(v);
     if (narrow == model.narrow.end() || narrow->second != ir::DType::kFloat16) continue;
     model.weights[v] =
-        in_integers(*value_of(model.graph, v).constant, 16, ir::output_channel_axis(model.graph, node));
+        in_integers(*ir::value_at(model.graph, v).constant, 16, ir::output_channel_axis(model.graph, node));
     model.narrow.erase(narrow);
   }
   return model;
@@ -169,7 +165,7 @@ void keep_out_of_plan(const ir::Graph& graph, const config::CoreConfig& config,
     Mode mode = mode_of(config, rules, id);
     select::Capability& c = capabilities[id];
     if (c.ability == Ability::kFollows) {
-      const ir::NodeId producer = value_of(graph, ir::node_at(graph, id).inputs[0]).producer;
+      const ir::NodeId producer = ir::value_at(graph, ir::node_at(graph, id).inputs[0]).producer;
       if (capabilities[producer].ability == Ability::kFloatOnly) mode = mode_of(config, rules, producer);
     }
     if (mode == Mode::kStatic || c.ability == Ability::kFloatOnly) continue;
@@ -342,7 +338,7 @@ std::vector<std::string> bound_products(const std::vector<select::DynamicChoice>
     const ir::ValueId v = node.inputs[traits->weight_slot];
     const auto stored = model.weights.find(v);
     if (stored == model.weights.end()) continue;
-    const ir::Tensor& weight = *value_of(model.graph, v).constant;
+    const ir::Tensor& weight = *ir::value_at(model.graph, v).constant;
     channels += quantize::bound_pairs(weight, {weight.dims, ir::output_channel_axis(model.graph, node)},
                                       false, HUGE_VAL, threads, stored->second);
   }

@@ -30,11 +30,6 @@ constexpr std::array<std::string_view, 5> kWindows{"Conv", "ConvTranspose", "QLi
 constexpr std::array<std::string_view, 1> kProducts{"Gemm"};
 
 template <size_t N>
-bool is_one_of(const ir::Node& node, const std::array<std::string_view, N>& ops) {
-  return std::any_of(ops.begin(), ops.end(), [&](auto op) { return ir::standard_op(node, op); });
-}
-
-template <size_t N>
 std::optional<Default> found_in(const std::array<Default, N>& table, std::string_view attribute) {
   const auto row =
       std::find_if(table.begin(), table.end(), [&](const Default& d) { return d.attribute == attribute; });
@@ -45,8 +40,8 @@ std::optional<Default> found_in(const std::array<Default, N>& table, std::string
 
 bool says_the_default(const ir::Node& node, const ir::Attribute& attribute) {
   std::optional<Default> known;
-  if (is_one_of(node, kWindows)) known = found_in(kOfWindows, attribute.name);
-  if (is_one_of(node, kProducts)) known = found_in(kOfProducts, attribute.name);
+  if (ir::is_one_of(node, kWindows)) known = found_in(kOfWindows, attribute.name);
+  if (ir::is_one_of(node, kProducts)) known = found_in(kOfProducts, attribute.name);
   if (!known) return false;
   if (const auto* word = std::get_if<std::string>(&attribute.value))
     return !known->word.empty() && *word == known->word;

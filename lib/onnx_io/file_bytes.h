@@ -24,6 +24,7 @@ struct Entry {
   int64_t size() const { return static_cast<int64_t>(head.size() + (payload ? payload->size() : 0)); }
 };
 
+/// As GraphProto::node and GraphProto::initializer.
 Entry node_entry(const onnx::NodeProto& node);
 Entry initializer_entry(const std::string& name, const ir::Tensor& tensor);
 /// The tensor's bytes stand at `offset` of the file `location`.
@@ -45,6 +46,7 @@ std::string assemble(const FileParts& parts);
 /// `with_docs`: also what exporters note about a node's origin, which may be most of a small file.
 onnx::NodeProto node_message(const ir::Node& node, const std::vector<std::string>& inputs,
                              const std::vector<std::string>& outputs, bool with_docs);
+/// "" for kNone.
 std::vector<std::string> value_names(const ir::Graph& graph, const std::vector<ir::ValueId>& values);
 /// Name, inputs, outputs, value_info of `described`; `lean`: no docs, no extras.
 std::string graph_rest(const ir::Graph& graph, const std::vector<ir::ValueId>& described, bool lean);

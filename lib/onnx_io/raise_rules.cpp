@@ -18,13 +18,6 @@ using ir::ValueId;
 
 constexpr const char* kDone = "";
 
-ir::Node& at(Graph& g, NodeId id) {
-  return ir::node_at(g, id);
-}
-ir::Value& value(Graph& g, ValueId v) {
-  return ir::value_at(g, v);
-}
-
 ValueId input(const Graph& g, NodeId id, size_t slot) {
   const auto& inputs = ir::node_at(g, id).inputs;
   return slot < inputs.size() ? inputs[slot] : kNone;
@@ -32,7 +25,7 @@ ValueId input(const Graph& g, NodeId id, size_t slot) {
 
 ValueId int_constant(Graph& g, NodeId id, const char* what, std::vector<int64_t> numbers) {
   const auto count = static_cast<int64_t>(numbers.size());
-  return ir::add_constant(g, at(g, id).name + "_" + what,
+  return ir::add_constant(g, ir::node_at(g, id).name + "_" + what,
                           ir::make_tensor(std::span<const int64_t>(numbers), {count}));
 }
 
@@ -40,25 +33,25 @@ ValueId int_constant(Graph& g, NodeId id, const char* what, std::vector<int64_t>
 NodeId add_beside(Graph& g, NodeId like, const char* op_type, std::vector<ValueId> inputs,
                   std::vector<ValueId> outputs, std::vector<ir::Attribute> attributes = {}) {
   ir::Node node;
-  node.name = at(g, like).name + "_" + op_type;
+  node.name = ir::node_at(g, like).name + "_" + op_type;
   node.op_type = op_type;
   node.attributes = std::move(attributes);
   node.inputs = std::move(inputs);
   node.outputs = std::move(outputs);
-  node.origin = at(g, like).origin;
-  node.named_in_file = at(g, like).named_in_file;
+  node.origin = ir::node_at(g, like).origin;
+  node.named_in_file = ir::node_at(g, like).named_in_file;
   return ir::add_node(g, std::move(node));
 }
 
 // The integers of an attribute become the 1-D input in this slot; without the attribute nothing happens.
 std::string ints_to_input(Graph& g, NodeId id, const char* name, size_t slot) {
-  const ir::Attribute* attribute = ir::find_attribute(at(g, id), name);
+  const ir::Attribute* attribute = ir::find_attribute(ir::node_at(g, id), name);
   if (!attribute) return kDone;
   const auto* numbers = std::get_if<std::vector<int64_t>>(&attribute->value);
   if (!numbers) return format("its attribute '{}' is no list of integers", name);
   const ValueId constant = int_constant(g, id, name, *numbers);
   ir::set_input(g, id, slot, constant);
-  ir::remove_attribute(at(g, id), name);
+  ir::remove_attribute(ir::node_at(g, id), name);
   return kDone;
 }
 
@@ -74,8 +67,8 @@ DType element_type(const Graph& g, ValueId v) {
 
 // A float attribute becomes a scalar input of the data's own type.
 std::string float_to_input(Graph& g, NodeId id, const char* name, size_t slot, float neutral) {
-  const float number = ir::float_attribute(at(g, id), name, neutral);
-  ir::remove_attribute(at(g, id), name);
+  const float number = ir::float_attribute(ir::node_at(g, id), name, neutral);
+  ir::remove_attribute(ir::node_at(g, id), name);
   if (number == neutral) return kDone;
   const DType type = element_type(g, input(g, id, 0));
   if (type != DType::kFloat && type != DType::kDouble)
@@ -85,16 +78,16 @@ std::string float_to_input(Graph& g, NodeId id, const char* name, size_t slot, f
       type == DType::kFloat
           ? ir::scalar(number)
           : ir::make_tensor(type, std::string(reinterpret_cast<const char*>(&wide), sizeof(wide)), {});
-  ir::set_input(g, id, slot, ir::add_constant(g, at(g, id).name + "_" + name, std::move(tensor)));
+  ir::set_input(g, id, slot, ir::add_constant(g, ir::node_at(g, id).name + "_" + name, std::move(tensor)));
   return kDone;
 }
 
 // --- opset 9, 10 -------------------------------------------------------------------------------
 
 std::string batch_normalization_9(Graph& g, NodeId id) {
-  if (ir::int_attribute(at(g, id), "spatial", 1) == 0)
+  if (ir::int_attribute(ir::node_at(g, id), "spatial", 1) == 0)
     return "it normalizes every position by itself (spatial=0)";
-  ir::remove_attribute(at(g, id), "spatial");
+  ir::remove_attribute(ir::node_at(g, id), "spatial");
   return kDone;
 }
 
@@ -103,23 +96,23 @@ std::string refuse_scan(Graph&, NodeId) {
 }
 
 std::string upsample_9(Graph& g, NodeId id) {
-  const ir::Attribute* attribute = ir::find_attribute(at(g, id), "scales");
+  const ir::Attribute* attribute = ir::find_attribute(ir::node_at(g, id), "scales");
   const auto* scales = attribute ? std::get_if<std::vector<float>>(&attribute->value) : nullptr;
   if (!scales) return "it has no scales";
   ir::Tensor tensor =
       ir::make_tensor(std::span<const float>(*scales), {static_cast<int64_t>(scales->size())});
-  ir::set_input(g, id, 1, ir::add_constant(g, at(g, id).name + "_scales", std::move(tensor)));
-  ir::remove_attribute(at(g, id), "scales");
+  ir::set_input(g, id, 1, ir::add_constant(g, ir::node_at(g, id).name + "_scales", std::move(tensor)));
+  ir::remove_attribute(ir::node_at(g, id), "scales");
   return kDone;
 }
 
 // The mask became boolean; gone if nobody reads it.
 std::string dropout_10(Graph& g, NodeId id) {
-  const ValueId mask = at(g, id).outputs.size() > 1 ? at(g, id).outputs[1] : kNone;
+  const ValueId mask = ir::node_at(g, id).outputs.size() > 1 ? ir::node_at(g, id).outputs[1] : kNone;
   if (mask == kNone) return kDone;
-  if (!value(g, mask).consumers.empty() || ir::is_output(g, mask)) return "its mask is used";
-  value(g, mask).producer = kNone;
-  at(g, id).outputs.resize(1);
+  if (!ir::value_at(g, mask).consumers.empty() || ir::is_output(g, mask)) return "its mask is used";
+  ir::value_at(g, mask).producer = kNone;
+  ir::node_at(g, id).outputs.resize(1);
   return kDone;
 }
 
@@ -130,15 +123,15 @@ std::string slice_10(Graph& g, NodeId id) {
 }
 
 std::string top_k_10(Graph& g, NodeId id) {
-  const int64_t k = ir::int_attribute(at(g, id), "k", -1);
+  const int64_t k = ir::int_attribute(ir::node_at(g, id), "k", -1);
   if (k < 0) return "it has no k";
-  ir::remove_attribute(at(g, id), "k");
+  ir::remove_attribute(ir::node_at(g, id), "k");
   ir::set_input(g, id, 1, int_constant(g, id, "k", {k}));
   return kDone;
 }
 
 std::string upsample_10(Graph& g, NodeId id) {
-  at(g, id).op_type = "Resize";
+  ir::node_at(g, id).op_type = "Resize";
   return kDone;
 }
 
@@ -159,8 +152,8 @@ std::string pad_11(Graph& g, NodeId id) {
 // nearest takes the pixel below when it enlarges and the pixel above when it shrinks (upsamplebase.h,
 // NearestMode::SIMPLE).
 std::string resize_11(Graph& g, NodeId id) {
-  const bool nearest = ir::string_attribute(at(g, id), "mode", "nearest") == "nearest";
-  const ir::Tensor* scales = ir::constant_input(g, at(g, id), 1);
+  const bool nearest = ir::string_attribute(ir::node_at(g, id), "mode", "nearest") == "nearest";
+  const ir::Tensor* scales = ir::constant_input(g, ir::node_at(g, id), 1);
   bool shrinks = false, grows = false;
   if (nearest && scales && scales->dtype == DType::kFloat) {
     for (const float s : scales->as<float>()) {
@@ -171,21 +164,21 @@ std::string resize_11(Graph& g, NodeId id) {
   if (shrinks && grows) return "it shrinks one dimension and enlarges another";
   const ValueId scale_input = input(g, id, 1);
   const ValueId roi =
-      ir::add_constant(g, at(g, id).name + "_roi", ir::make_tensor(std::span<const float>(), {0}));
+      ir::add_constant(g, ir::node_at(g, id).name + "_roi", ir::make_tensor(std::span<const float>(), {0}));
   ir::set_input(g, id, 2, scale_input);
   ir::set_input(g, id, 1, roi);
-  ir::set_attribute(at(g, id), "coordinate_transformation_mode", std::string("asymmetric"));
-  if (nearest) ir::set_attribute(at(g, id), "nearest_mode", std::string(shrinks ? "ceil" : "floor"));
+  ir::set_attribute(ir::node_at(g, id), "coordinate_transformation_mode", std::string("asymmetric"));
+  if (nearest) ir::set_attribute(ir::node_at(g, id), "nearest_mode", std::string(shrinks ? "ceil" : "floor"));
   return kDone;
 }
 
 std::string scatter_11(Graph& g, NodeId id) {
-  at(g, id).op_type = "ScatterElements";
+  ir::node_at(g, id).op_type = "ScatterElements";
   return kDone;
 }
 
 std::string dropout_12(Graph& g, NodeId id) {
-  ir::remove_attribute(at(g, id), "ratio");  // without training_mode it changes nothing
+  ir::remove_attribute(ir::node_at(g, id), "ratio");  // without training_mode it changes nothing
   return kDone;
 }
 
@@ -199,18 +192,18 @@ std::string split_13(Graph& g, NodeId id) {
 }
 
 std::string resize_13(Graph& g, NodeId id) {
-  const bool gone =
-      ir::string_attribute(at(g, id), "coordinate_transformation_mode", "") == "tf_half_pixel_for_nn";
+  const bool gone = ir::string_attribute(ir::node_at(g, id), "coordinate_transformation_mode", "") ==
+                    "tf_half_pixel_for_nn";
   return gone ? "tf_half_pixel_for_nn does not exist any more" : kDone;
 }
 
 // The shape of a value as an input for Reshape: a constant where at most one dimension is free.
 ValueId shape_of(Graph& g, NodeId id, ValueId v) {
-  const ir::Value& x = value(g, v);
+  const ir::Value& x = ir::value_at(g, v);
   if (x.has_shape && std::count(x.dims.begin(), x.dims.end(), -1) <= 1 &&
       std::find(x.dims.begin(), x.dims.end(), 0) == x.dims.end())
     return int_constant(g, id, "shape", x.dims);
-  const ValueId shape = ir::add_value(g, at(g, id).name + "_shape", DType::kInt64);
+  const ValueId shape = ir::add_value(g, ir::node_at(g, id).name + "_shape", DType::kInt64);
   add_beside(g, id, "Shape", {v}, {shape});
   return shape;
 }
@@ -218,12 +211,12 @@ ValueId shape_of(Graph& g, NodeId id, ValueId v) {
 // Before 13: the input seen as a matrix, rows of the dimensions before `axis`, columns of the rest; a row
 // sums to 1. Since 13: along one dimension. The same when at most one dimension from `axis` on is not 1.
 std::string softmax_13(Graph& g, NodeId id) {
-  const int64_t stated = ir::int_attribute(at(g, id), "axis", 1);
-  const ValueId x = input(g, id, 0), y = at(g, id).outputs.at(0);
+  const int64_t stated = ir::int_attribute(ir::node_at(g, id), "axis", 1);
+  const ValueId x = input(g, id, 0), y = ir::node_at(g, id).outputs.at(0);
   if (x == kNone || y == kNone) return "it has no input or output";
-  const std::vector<int64_t> dims = value(g, x).dims;
+  const std::vector<int64_t> dims = ir::value_at(g, x).dims;
   const auto rank = static_cast<int64_t>(dims.size());
-  const bool ranked = value(g, x).has_shape && stated <= rank && stated >= -rank;
+  const bool ranked = ir::value_at(g, x).has_shape && stated <= rank && stated >= -rank;
   if (!ranked && stated == -1) return kDone;
   if (ranked && rank > 0) {
     const int64_t axis = std::min(stated < 0 ? stated + rank : stated, rank - 1);
@@ -231,18 +224,18 @@ std::string softmax_13(Graph& g, NodeId id) {
     for (int64_t d = axis; d < rank; ++d)
       if (dims[d] != 1) ++wide, where = d;
     if (wide <= 1 && stated != rank) {
-      ir::set_attribute(at(g, id), "axis", where);
+      ir::set_attribute(ir::node_at(g, id), "axis", where);
       return kDone;
     }
   }
-  const DType type = value(g, y).dtype;
+  const DType type = ir::value_at(g, y).dtype;
   const ValueId shape = shape_of(g, id, x);
-  const ValueId rows = ir::add_value(g, at(g, id).name + "_rows", type);
+  const ValueId rows = ir::add_value(g, ir::node_at(g, id).name + "_rows", type);
   add_beside(g, id, "Flatten", {x}, {rows}, {{"axis", stated}});
-  const ValueId result = ir::add_value(g, at(g, id).name + "_matrix", type);
+  const ValueId result = ir::add_value(g, ir::node_at(g, id).name + "_matrix", type);
   ir::set_input(g, id, 0, rows);
   ir::set_output(g, id, 0, result);
-  ir::set_attribute(at(g, id), "axis", int64_t{-1});
+  ir::set_attribute(ir::node_at(g, id), "axis", int64_t{-1});
   add_beside(g, id, "Reshape", {result, shape}, {y});
   return kDone;
 }
@@ -252,36 +245,36 @@ std::string softmax_13(Graph& g, NodeId id) {
 // Before 14 more than one output meant training: statistics of the batch instead of the stored ones. Since
 // then an attribute says so, there are three outputs, and their variance is another.
 std::string batch_normalization_14(Graph& g, NodeId id) {
-  std::vector<ValueId>& outputs = at(g, id).outputs;
+  std::vector<ValueId>& outputs = ir::node_at(g, id).outputs;
   const auto named = [](ValueId v) { return v != kNone; };
   if (std::count_if(outputs.begin(), outputs.end(), named) <= 1) return kDone;
   if (std::any_of(outputs.begin() + 1, outputs.end(), [&](ValueId v) {
-        return named(v) && (!value(g, v).consumers.empty() || ir::is_output(g, v));
+        return named(v) && (!ir::value_at(g, v).consumers.empty() || ir::is_output(g, v));
       }))
     return "its statistics of the batch are used";
   constexpr size_t kOutputs = 3;
   for (size_t slot = kOutputs; slot < outputs.size(); ++slot)
-    if (named(outputs[slot])) value(g, outputs[slot]).producer = kNone;
+    if (named(outputs[slot])) ir::value_at(g, outputs[slot]).producer = kNone;
   outputs.resize(kOutputs, kNone);
-  ir::set_attribute(at(g, id), "training_mode", int64_t{1});
+  ir::set_attribute(ir::node_at(g, id), "training_mode", int64_t{1});
   return kDone;
 }
 
 std::string roi_align_16(Graph& g, NodeId id) {
-  ir::set_attribute(at(g, id), "coordinate_transformation_mode", std::string("output_half_pixel"));
+  ir::set_attribute(ir::node_at(g, id), "coordinate_transformation_mode", std::string("output_half_pixel"));
   return kDone;
 }
 
 std::string split_18(Graph& g, NodeId id) {
-  const auto parts = static_cast<int64_t>(at(g, id).outputs.size());
-  if (input(g, id, 1) == kNone) ir::set_attribute(at(g, id), "num_outputs", parts);
+  const auto parts = static_cast<int64_t>(ir::node_at(g, id).outputs.size());
+  if (input(g, id, 1) == kNone) ir::set_attribute(ir::node_at(g, id), "num_outputs", parts);
   return kDone;
 }
 
 std::string grid_sample_20(Graph& g, NodeId id) {
-  const std::string mode = ir::string_attribute(at(g, id), "mode", "bilinear");
-  if (mode == "bilinear") ir::set_attribute(at(g, id), "mode", std::string("linear"));
-  if (mode == "bicubic") ir::set_attribute(at(g, id), "mode", std::string("cubic"));
+  const std::string mode = ir::string_attribute(ir::node_at(g, id), "mode", "bilinear");
+  if (mode == "bilinear") ir::set_attribute(ir::node_at(g, id), "mode", std::string("linear"));
+  if (mode == "bicubic") ir::set_attribute(ir::node_at(g, id), "mode", std::string("cubic"));
   return kDone;
 }
 

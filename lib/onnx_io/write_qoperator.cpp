@@ -85,7 +85,7 @@ ValueId rounded_result(const Writer& w, NodeId id) {
   if (value.consumers.size() != 1 || ir::is_output(w.model.graph, v)) return kNone;
   const NodeId reader = value.consumers[0];
   const ir::Node& next = w.node(reader);
-  const bool clamp = ir::standard_op(next, "Relu") || ir::standard_op(next, "Clip");
+  const bool clamp = ir::is_one_of(next, {"Relu", "Clip"});
   if (!clamp || w.compute(reader) != Compute::kInteger || next.inputs[0] != v) return kNone;
   v = next.outputs[0];
   return w.decision(v).quantized && grid_inside(w, next, w.decision(v).params) ? v : kNone;

@@ -16,10 +16,6 @@ namespace {
 using plan::Reason;
 using target::OpKind;
 
-const ir::Value& value_of(const ir::Graph& graph, ir::ValueId v) {
-  return ir::value_at(graph, v);
-}
-
 Capability no(Reason reason, std::string detail = {}) {
   return {Ability::kFloatOnly, reason, std::move(detail)};
 }
@@ -88,7 +84,7 @@ bool leaves_zero_out(const ir::Graph& graph, const ir::Node& node) {
 Capability activation(const ir::Graph& graph, const ir::Node& node, const std::vector<Capability>& so_far,
                       bool symmetric) {
   const ir::ValueId in = node.inputs[0];
-  const ir::Value& value = value_of(graph, in);
+  const ir::Value& value = ir::value_at(graph, in);
   if (value.producer == ir::kNone || value.consumers.size() != 1 || ir::is_output(graph, in))
     return no(Reason::kNoIntegerKernel, "it does not directly follow the one node it could disappear into");
   const Capability& producer = so_far[value.producer];
@@ -127,11 +123,11 @@ Capability capability(const ir::Graph& graph, const ir::Node& node, const target
   if (node.outputs.empty() || node.outputs[0] == ir::kNone || !node.captures.empty())
     return no(Reason::kNotFloat);
   for (const ir::ValueId out : node.outputs)
-    if (out != ir::kNone && value_of(graph, out).dtype != ir::DType::kFloat) return no(Reason::kNotFloat);
+    if (out != ir::kNone && ir::value_at(graph, out).dtype != ir::DType::kFloat) return no(Reason::kNotFloat);
   bool any_activation = false;
   for (const size_t slot : target::data_slots(rule, node.inputs.size())) {
     if (slot >= node.inputs.size() || node.inputs[slot] == ir::kNone) continue;
-    const ir::Value& in = value_of(graph, node.inputs[slot]);
+    const ir::Value& in = ir::value_at(graph, node.inputs[slot]);
     if (in.dtype != ir::DType::kFloat) return no(Reason::kNotFloat);
     any_activation |= !in.constant.has_value();
   }
@@ -220,7 +216,7 @@ void release_followers(const ir::Graph& graph, std::vector<Capability>& all) {
   for (const ir::NodeId id : ir::topological_order(graph)) {
     Capability& c = all[id];
     if (c.ability != Ability::kFollows) continue;
-    const ir::NodeId producer = value_of(graph, ir::node_at(graph, id).inputs[0]).producer;
+    const ir::NodeId producer = ir::value_at(graph, ir::node_at(graph, id).inputs[0]).producer;
     if (all[producer].ability == Ability::kFloatOnly)
       c = no(Reason::kNoIntegerKernel, "the node before it is in float");
   }
@@ -243,7 +239,7 @@ void keep_results_float(const ir::Graph& graph, ir::NodeId id, const std::string
   keep_node_float(all[id], why);
   for (const ir::ValueId out : node.outputs) {
     if (out == ir::kNone) continue;
-    for (const ir::NodeId reader : value_of(graph, out).consumers) {
+    for (const ir::NodeId reader : ir::value_at(graph, out).consumers) {
       const bool follows = all[reader].ability == Ability::kFollows;
       keep_node_float(all[reader], why);
       if (follows) keep_results_float(graph, reader, why, all);
@@ -314,17 +310,17 @@ void leave_moves_between_floats(const ir::Graph& graph, const target::TargetSpec
     const Capability& own = all[id];
     const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, node), node.domain);
     if (rule.kind != target::OpKind::kMove || own.ability != Ability::kInteger || own.pinned) continue;
-    const ir::NodeId maker = value_of(graph, node.inputs[0]).producer;
+    const ir::NodeId maker = ir::value_at(graph, node.inputs[0]).producer;
     idle[id] = maker != ir::kNone && (in_float(maker) || idle[maker]);
   }
   for (auto id = order.rbegin(); id != order.rend(); ++id)
     for (const ir::ValueId out : ir::node_at(graph, *id).outputs)
       if (out != ir::kNone && idle[*id])
-        for (const ir::NodeId reader : value_of(graph, out).consumers)
+        for (const ir::NodeId reader : ir::value_at(graph, out).consumers)
           if (!in_float(reader) && !idle[reader]) idle[*id] = false;
   for (const ir::NodeId id : order)  // a chain is idle from its first node on
     if (idle[id]) {
-      const ir::NodeId maker = value_of(graph, ir::node_at(graph, id).inputs[0]).producer;
+      const ir::NodeId maker = ir::value_at(graph, ir::node_at(graph, id).inputs[0]).producer;
       if (in_float(maker)) all[id] = no(Reason::kIsland, {});
     }
 }
@@ -353,7 +349,7 @@ void leave_masks(const ir::Graph& graph, std::span<const config::NodeSettings> r
     const ir::Node& node = ir::node_at(graph, id);
     if (!passes(node)) continue;
     const bool reads = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId v) {
-      return v != ir::kNone && (masked[v] || hides(value_of(graph, v)));
+      return v != ir::kNone && (masked[v] || hides(ir::value_at(graph, v)));
     });
     if (reads) masked[node.outputs[0]] = true;
   }
@@ -363,7 +359,7 @@ void leave_masks(const ir::Graph& graph, std::span<const config::NodeSettings> r
     const ir::ValueId out = node.outputs.empty() ? ir::kNone : node.outputs[0];
     const bool before =
         out != ir::kNone && masked[out] &&
-        std::any_of(value_of(graph, out).consumers.begin(), value_of(graph, out).consumers.end(),
+        std::any_of(ir::value_at(graph, out).consumers.begin(), ir::value_at(graph, out).consumers.end(),
                     [&](ir::NodeId reader) { return hidden[reader]; });
     if (!softmax && !before) continue;
     hidden[*id] = true;

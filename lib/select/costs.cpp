@@ -98,9 +98,7 @@ std::string cost_key(const target::TargetSpec& target, const ir::Graph& graph, c
   if (ir::standard_op(node, "Resize") && ir::string_attribute(node, "mode", "nearest") != "nearest")
     return "Resize:" + ir::string_attribute(node, "mode", "");
   if (ir::is_narrow_softmax(graph, node) && find_entry(target, "Softmax:narrow")) return "Softmax:narrow";
-  if ((ir::standard_op(node, "Softmax") || ir::standard_op(node, "LogSoftmax")) &&
-      !along_last_axis(graph, node))
-    return "Softmax:inner";
+  if (ir::is_one_of(node, {"Softmax", "LogSoftmax"}) && !along_last_axis(graph, node)) return "Softmax:inner";
   if (ir::standard_op(node, "MatMul") && !ir::constant_input(graph, node, 1)) return "MatMul:activations";
   if (find_entry(target, "DepthToSpace:pixels") &&
       ir::pixel_shuffle_at(graph, ir::value_at(graph, node.outputs[0]).producer))
@@ -377,15 +375,15 @@ CostTerms work_of(const ir::Graph& sized, const ir::Node& node, std::optional<in
   at(work, CostTerm::kFar) = static_cast<double>(std::max<int64_t>(0, input + output - target::kNear));
   if (const ir::Tensor* kernel = image_kernel(sized, node))
     add_convolution(sized, node, *kernel, groups.value_or(ir::int_attribute(node, "group", 1)), work);
-  else if (ir::standard_op(node, "Gemm") || ir::standard_op(node, "MatMul"))
+  else if (ir::is_one_of(node, {"Gemm", "MatMul"}))
     add_product(sized, node, work);
   else if (ir::standard_op(node, "ConvTranspose"))
     add_transposed(sized, node, work);
-  else if (ir::standard_op(node, "LSTM") || ir::standard_op(node, "GRU") || ir::standard_op(node, "RNN"))
+  else if (ir::is_one_of(node, {"LSTM", "GRU", "RNN"}))
     add_recurrent(sized, node, work);
-  else if (ir::standard_op(node, "MaxPool") || ir::standard_op(node, "AveragePool"))
+  else if (ir::is_one_of(node, {"MaxPool", "AveragePool"}))
     add_pooling(sized, node, work);
-  else if (ir::standard_op(node, "Add") || ir::standard_op(node, "Mul"))
+  else if (ir::is_one_of(node, {"Add", "Mul"}))
     add_runs(sized, node, work);
   else if (std::any_of(kInPieces.begin(), kInPieces.end(),
                        [&](const char* op) { return ir::standard_op(node, op); }))

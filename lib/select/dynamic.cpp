@@ -41,11 +41,11 @@ DynamicChoice product(const ir::Graph& graph, const ir::Node& node, ir::NodeId i
 DynamicChoice dynamic_choice(const ir::Graph& graph, ir::NodeId id, const PlacementCosts& time,
                              bool standard_ops_only) {
   const ir::Node& node = ir::node_at(graph, id);
-  if (ir::standard_op(node, "MatMul") || ir::standard_op(node, "Gemm")) return product(graph, node, id, time);
-  if (ir::standard_op(node, "Conv") || ir::standard_op(node, "ConvTranspose"))
+  if (ir::is_one_of(node, {"MatMul", "Gemm"})) return product(graph, node, id, time);
+  if (ir::is_one_of(node, {"Conv", "ConvTranspose"}))
     return {false,
             "the runtime's integer convolution without a known range takes 6 to 8 times as long as float"};
-  if (ir::standard_op(node, "GRU") || ir::standard_op(node, "RNN"))
+  if (ir::is_one_of(node, {"GRU", "RNN"}))
     return {false, "the runtime has no kernel for it that rounds at run time"};
   if (!ir::standard_op(node, "LSTM")) return {};
   if (standard_ops_only) return {false, "that takes an op of com.microsoft, and standard_ops_only is set"};

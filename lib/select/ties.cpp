@@ -161,7 +161,7 @@ void avoid_ties_of_products(Scales& scales, const ir::Graph& graph, const target
   for (auto id = order.rbegin(); id != order.rend(); ++id) {
     const ir::Node& node = ir::node_at(graph, *id);
     if (scales.plan.nodes[*id].compute != plan::Compute::kInteger ||
-        !(ir::standard_op(node, "Mul") || ir::standard_op(node, "LeakyRelu")))
+        !ir::is_one_of(node, {"Mul", "LeakyRelu"}))
       continue;
     const ir::ValueId out = plan::rounded_result(scales.plan, graph, node.outputs[0]);
     const auto takes_part = [&](ir::ValueId v) {

@@ -10,12 +10,6 @@
 namespace qc::simulate {
 namespace {
 
-template <size_t N>
-bool one_of(const ir::Node& node, const char* const (&ops)[N]) {
-  return std::any_of(std::begin(ops), std::end(ops),
-                     [&](const char* op) { return ir::standard_op(node, op); });
-}
-
 // Also those of the runtime's own domain, for types that the standard ones take only in later opsets.
 bool is_rounding(const ir::Node& node) {
   const bool known = node.domain.empty() || node.domain == "ai.onnx" || node.domain == "com.microsoft";
@@ -26,7 +20,7 @@ bool is_rounding(const ir::Node& node) {
 // a part of the rounding before it.
 bool passes_through(const ir::Graph& graph, const ir::Node& node) {
   constexpr const char* kOps[] = {"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast"};
-  if (one_of(node, kOps) || is_rounding(node)) return true;
+  if (ir::is_one_of(node, kOps) || is_rounding(node)) return true;
   if (!ir::standard_op(node, "Clip") || node.inputs[0] == ir::kNone) return false;
   const ir::NodeId maker = ir::value_at(graph, node.inputs[0]).producer;
   return maker != ir::kNone && ir::node_at(graph, maker).op_type == "QuantizeLinear";
@@ -35,7 +29,7 @@ bool passes_through(const ir::Graph& graph, const ir::Node& node) {
 // Their results do not depend on what is in their inputs, only on its shape.
 bool asks_for_shape(const ir::Node& node) {
   constexpr const char* kOps[] = {"Shape", "Size"};
-  return one_of(node, kOps);
+  return ir::is_one_of(node, kOps);
 }
 
 // Runners give these as float32.
@@ -50,7 +44,7 @@ bool jumps(const ir::Graph& graph, const ir::Node& node) {
                                   "Equal",   "LessOrEqual",    "Round",
                                   "Floor",   "Ceil",           "Sign",
                                   "Mod",     "Bernoulli",      "Multinomial"};
-  if (one_of(node, kOps)) return true;
+  if (ir::is_one_of(node, kOps)) return true;
   if (ir::standard_op(node, "TopK")) {  // the largest values are continuous, their places are not
     const ir::ValueId places = node.outputs.size() > 1 ? node.outputs[1] : ir::kNone;
     return places != ir::kNone &&
@@ -136,7 +130,7 @@ Judged before_softmax(const TracedGraph& traced, ir::ValueId value) {
   one.value = value;
   for (ir::ValueId v = value; traced.producer(v);) {
     const ir::Node& node = *traced.producer(v);
-    if (ir::standard_op(node, "Softmax") || ir::standard_op(node, "LogSoftmax")) {
+    if (ir::is_one_of(node, {"Softmax", "LogSoftmax"})) {
       one.value = node.inputs[0];
       one.mean_free = true;
       break;

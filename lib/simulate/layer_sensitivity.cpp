@@ -55,8 +55,8 @@ ir::ValueId point_of(const ir::Graph& graph, ir::NodeId id) {
     const auto bias = ir::bias_place(graph, id);
     return bias ? bias->result : node.outputs[0];
   }
-  if (ir::standard_op(node, "Sigmoid") || ir::standard_op(node, "Softmax")) return node.outputs[0];
-  const bool joins = ir::standard_op(node, "Add") || ir::standard_op(node, "Concat");
+  if (ir::is_one_of(node, {"Sigmoid", "Softmax"})) return node.outputs[0];
+  const bool joins = ir::is_one_of(node, {"Add", "Concat"});
   const bool all_computed = std::all_of(node.inputs.begin(), node.inputs.end(),
                                         [&](ir::ValueId input) { return is_computed(graph, input); });
   return joins && all_computed ? node.outputs[0] : ir::kNone;

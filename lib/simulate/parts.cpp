@@ -16,21 +16,10 @@ constexpr size_t kMostParts = 8;  // scores between all coordinates are no parts
 
 using Dims = std::vector<int64_t>;
 
-template <size_t N>
-bool one_of(const ir::Node& node, const char* const (&ops)[N]) {
-  return std::any_of(std::begin(ops), std::end(ops),
-                     [&](const char* op) { return ir::standard_op(node, op); });
-}
-
 bool keeps_order(const ir::Node& node) {
   constexpr const char* kOps[] = {"Identity", "Cast",    "QuantizeLinear", "DequantizeLinear",
                                   "Reshape",  "Flatten", "Squeeze",        "Unsqueeze"};
-  return one_of(node, kOps);
-}
-
-const ir::Node* producer_of(const ir::Graph& graph, ir::ValueId v) {
-  const ir::NodeId maker = v == ir::kNone ? ir::kNone : ir::value_at(graph, v).producer;
-  return maker == ir::kNone ? nullptr : &ir::node_at(graph, maker);
+  return ir::is_one_of(node, kOps);
 }
 
 // So many places along an axis that are all scores, or none of them.
@@ -81,7 +70,7 @@ class Finder {
 
   /// Every length is known. Nothing: no join is found, or shapes are not stated.
   std::optional<Pieces> pieces_of(ir::ValueId v, int depth) const {
-    const ir::Node* node = producer_of(graph_, v);
+    const ir::Node* node = ir::producer_of(graph_, v);
     if (!node || depth > kDeep || !ir::value_at(graph_, v).has_shape) return std::nullopt;
     if (ir::standard_op(*node, "Concat")) return joined(*node, v, depth + 1);
     if (ir::standard_op(*node, "Slice")) return sliced(*node, depth + 1);
@@ -172,15 +161,15 @@ class Finder {
     while (!open.empty()) {
       const ir::ValueId v = open.back();
       open.pop_back();
-      const ir::Node* node = producer_of(graph_, v);
+      const ir::Node* node = ir::producer_of(graph_, v);
       if (!node) return false;
-      if (one_of(*node, kBounded)) continue;
+      if (ir::is_one_of(*node, kBounded)) continue;
       if (const auto pieces = ir::standard_op(*node, "Slice") ? pieces_of(v, depth) : std::nullopt;
           pieces && std::all_of(pieces->list.begin(), pieces->list.end(), [](Piece p) { return p.bounded; }))
         continue;
-      const size_t read = one_of(*node, kOfAll)                           ? node->inputs.size()
-                          : one_of(*node, kOfFirst) || keeps_order(*node) ? 1
-                                                                          : 0;
+      const size_t read = ir::is_one_of(*node, kOfAll)                           ? node->inputs.size()
+                          : ir::is_one_of(*node, kOfFirst) || keeps_order(*node) ? 1
+                                                                                 : 0;
       if (read == 0) return false;
       for (size_t i = 0; i < read; ++i)
         if (seen.insert(node->inputs[i]).second) open.push_back(node->inputs[i]);
@@ -209,7 +198,7 @@ bool needs_shapes(const ir::Graph& graph) {
   const auto shapeless = [&](ir::ValueId v) { return v != ir::kNone && !ir::value_at(graph, v).has_shape; };
   for (ir::ValueId v : graph.outputs) {
     bool missing = false;
-    for (const ir::Node* node = producer_of(graph, v); node; node = producer_of(graph, v)) {
+    for (const ir::Node* node = ir::producer_of(graph, v); node; node = ir::producer_of(graph, v)) {
       missing = missing || shapeless(v);
       if (ir::standard_op(*node, "Concat")) {
         if (missing || std::any_of(node->inputs.begin(), node->inputs.end(), shapeless)) return true;

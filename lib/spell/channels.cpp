@@ -169,8 +169,7 @@ std::optional<Layer> maker_of(const plan::QuantizedModel& model, const Layer& la
   ir::NodeId producer = ir::value_at(graph, layer.input).producer;
   if (producer == ir::kNone) return std::nullopt;
   const ir::Node& node = ir::node_at(graph, producer);
-  if (ir::standard_op(node, "Relu") || ir::standard_op(node, "Clip"))
-    producer = ir::value_at(graph, node.inputs[0]).producer;
+  if (ir::is_one_of(node, {"Relu", "Clip"})) producer = ir::value_at(graph, node.inputs[0]).producer;
   if (producer == ir::kNone) return std::nullopt;
   const std::optional<Layer> maker = layer_at(model, producer);
   return maker && !maker->depthwise && maker->result == layer.input ? maker : std::nullopt;

@@ -20,10 +20,6 @@ using quant::QuantParams;
 constexpr const char* kMctDomain = "mct_quantizers";
 constexpr float kMctEps = 1e-8f;  // what MCT's codebooks add to a threshold before they divide by it
 
-ir::Value& value_of(plan::QuantizedModel& model, ValueId v) {
-  return ir::value_at(model.graph, v);
-}
-
 ir::Tensor on_grid(const plan::IntegerTensor& tensor, const std::vector<int64_t>& dims) {
   const std::vector<float> values = quant::dequantize(tensor.integers, dims, tensor.params);
   return ir::make_tensor(std::span<const float>(values), dims);
@@ -37,8 +33,8 @@ void spell_float_biases(plan::QuantizedModel& model) {
     if (node.op_type == "MatMul") continue;  // its bias is a float one already, in the Add behind it
     const ir::Tensor* old = ir::constant_input(model.graph, node, 2);
     const std::vector<int64_t> vector{static_cast<int64_t>(bias.integers.size())};
-    const std::string name =
-        old ? value_of(model, node.inputs[2]).name : node.name + "_b";  // made unique where others read it
+    const std::string name = old ? ir::value_at(model.graph, node.inputs[2]).name
+                                 : node.name + "_b";  // made unique where others read it
     const ValueId made = ir::add_constant(model.graph, name, on_grid(bias, vector));
     ir::set_input(model.graph, id, 2, made);
   }
@@ -50,7 +46,7 @@ void spell_float_biases(plan::QuantizedModel& model) {
 // Weights become the floats that their integers stand for, in their place.
 void put_weights_on_grid(plan::QuantizedModel& model) {
   for (const auto& [v, tensor] : model.weights) {
-    ir::Value& value = value_of(model, v);
+    ir::Value& value = ir::value_at(model.graph, v);
     value.constant = on_grid(tensor, value.constant->dims);
   }
   model.weights.clear();
@@ -107,8 +103,8 @@ ir::Node activation_quantizer(const std::string& name, const QuantParams& given)
 
 ValueId new_float(plan::QuantizedModel& model, const std::string& name, ValueId like) {
   const ValueId made = ir::add_value(model.graph, name, ir::DType::kFloat);
-  const ir::Value& shape = value_of(model, like);
-  ir::Value& value = value_of(model, made);
+  const ir::Value& shape = ir::value_at(model.graph, like);
+  ir::Value& value = ir::value_at(model.graph, made);
   value.has_shape = shape.has_shape;
   value.dims = shape.dims;
   value.dim_params = shape.dim_params;
@@ -122,11 +118,11 @@ void add_activation_quantizers(plan::QuantizedModel& model) {
     const auto v = static_cast<ValueId>(i);
     const plan::ValueDecision decision = model.plan.values[i];
     model.plan.values[i].quantized = false;
-    const ir::NodeId producer = value_of(model, v).producer;
-    if (!decision.quantized || value_of(model, v).constant ||
-        (value_of(model, v).consumers.empty() && !ir::is_output(model.graph, v)))
+    const ir::NodeId producer = ir::value_at(model.graph, v).producer;
+    if (!decision.quantized || ir::value_at(model.graph, v).constant ||
+        (ir::value_at(model.graph, v).consumers.empty() && !ir::is_output(model.graph, v)))
       continue;
-    const std::string name = value_of(model, v).name;
+    const std::string name = ir::value_at(model.graph, v).name;
     ir::Node node = activation_quantizer(name + "_quantizer", decision.params);
     if (producer == kNone) {
       const ValueId rounded = new_float(model, name + "_rounded", v);
@@ -153,8 +149,8 @@ ValueId numbers(plan::QuantizedModel& model, const std::string& name, const std:
 }
 
 ir::Node weight_quantizer(plan::QuantizedModel& model, ValueId weight, const QuantParams& params) {
-  const std::string name = value_of(model, weight).name;
-  const auto rank = static_cast<int64_t>(value_of(model, weight).constant->dims.size());
+  const std::string name = ir::value_at(model.graph, weight).name;
+  const auto rank = static_cast<int64_t>(ir::value_at(model.graph, weight).constant->dims.size());
   const std::vector<float> threshold = thresholds(params);
   const bool powers = std::all_of(threshold.begin(), threshold.end(), quant::is_power_of_two);
   const bool book = !params.codebook.empty();
@@ -197,7 +193,7 @@ void add_weight_quantizers(plan::QuantizedModel& model,
                            const std::map<ValueId, plan::IntegerTensor>& weights) {
   for (const auto& [value, tensor] : weights) {
     const ValueId v = value;
-    const std::vector<ir::NodeId> readers = value_of(model, v).consumers;
+    const std::vector<ir::NodeId> readers = ir::value_at(model.graph, v).consumers;
     const bool weight = std::all_of(readers.begin(), readers.end(), [&](ir::NodeId id) {
       const ir::Node& node = ir::node_at(model.graph, id);
       const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
@@ -205,10 +201,10 @@ void add_weight_quantizers(plan::QuantizedModel& model,
     });
     if (!weight || readers.empty() || !has_quantizer(tensor.params)) continue;
     ir::Node node = weight_quantizer(model, v, tensor.params);
-    const ValueId rounded = new_float(model, value_of(model, v).name + "_rounded", v);
-    value_of(model, rounded).dims = value_of(model, v).constant->dims;
-    value_of(model, rounded).has_shape = true;
-    value_of(model, rounded).dim_params.assign(value_of(model, rounded).dims.size(), "");
+    const ValueId rounded = new_float(model, ir::value_at(model.graph, v).name + "_rounded", v);
+    ir::value_at(model.graph, rounded).dims = ir::value_at(model.graph, v).constant->dims;
+    ir::value_at(model.graph, rounded).has_shape = true;
+    ir::value_at(model.graph, rounded).dim_params.assign(ir::value_at(model.graph, rounded).dims.size(), "");
     ir::replace_uses(model.graph, v, rounded);
     node.outputs = {rounded};
     ir::add_node(model.graph, std::move(node));
@@ -226,7 +222,7 @@ void keep_averages_in_float(plan::QuantizedModel& model) {
     ir::Node apart;
     apart.name = pool.name + "/float";
     apart.op_type = "Max";
-    const ValueId mean = ir::add_value(model.graph, apart.name, value_of(model, result).dtype);
+    const ValueId mean = ir::add_value(model.graph, apart.name, ir::value_at(model.graph, result).dtype);
     apart.inputs = {mean};
     apart.outputs = {result};
     ir::set_output(model.graph, id, 0, mean);

@@ -24,13 +24,6 @@ using quant::QuantParams;
 constexpr const char* kContrib = "com.microsoft";
 constexpr int64_t kWorthIntegers = 128;  // elements
 
-const ir::Value& value_of(const plan::QuantizedModel& model, ValueId v) {
-  return ir::value_at(model.graph, v);
-}
-ir::Node& node_of(plan::QuantizedModel& model, NodeId id) {
-  return ir::node_at(model.graph, id);
-}
-
 void import_contrib(ir::Graph& graph) {
   const bool known = std::any_of(graph.opset_imports.begin(), graph.opset_imports.end(),
                                  [](const auto& import) { return import.first == kContrib; });
@@ -84,7 +77,7 @@ using Rounded = std::map<ValueId, std::array<ValueId, 3>>;  // value -> integers
 const std::array<ValueId, 3>& rounded(plan::QuantizedModel& model, ValueId x, Rounded& all) {
   auto [place, added] = all.try_emplace(x);
   if (!added) return place->second;
-  const std::string name = value_of(model, x).name;
+  const std::string name = ir::value_at(model.graph, x).name;
   place->second = {ir::add_value(model.graph, name + "_q", DType::kUint8),
                    ir::add_value(model.graph, name + "_s", DType::kFloat),
                    ir::add_value(model.graph, name + "_z", DType::kUint8)};
@@ -115,7 +108,7 @@ struct Shared {
 
 // y = Cast(MatMulInteger(x_q, W)) * (x_s * W_s) [+ bias]; the node itself becomes the MatMulInteger.
 void spell_product(plan::QuantizedModel& model, NodeId id, Shared& all) {
-  const ir::Node node = node_of(model, id);
+  const ir::Node node = ir::node_at(model.graph, id);
   const ValueId v = node.inputs[1], y = node.outputs[0];
   const plan::IntegerTensor weight = model.weights.at(v);
   const ValueId bias = node.inputs.size() > 2 ? node.inputs[2] : kNone;
@@ -125,20 +118,20 @@ void spell_product(plan::QuantizedModel& model, NodeId id, Shared& all) {
   const bool turn = node.op_type == "Gemm" && ir::int_attribute(node, "transB", 0) != 0;
   const auto [constant, first] = all.integers.try_emplace({v, turn}, kNone);
   if (first) {
-    std::vector<int64_t> dims = value_of(model, v).constant->dims;
+    std::vector<int64_t> dims = ir::value_at(model.graph, v).constant->dims;
     std::vector<int32_t> integers = weight.integers;
     if (turn) {
       integers = turned(std::span<const int32_t>(integers), 1, dims[0], dims[1]);
       std::swap(dims[0], dims[1]);
     }
-    constant->second = ir::add_constant(model.graph, value_of(model, v).name + "_q",
+    constant->second = ir::add_constant(model.graph, ir::value_at(model.graph, v).name + "_q",
                                         bytes_tensor(integers, is_signed, dims));
   }
   if (!all.scales.contains(v)) all.scales[v] = scales_of(model, name, weight.params);
   const bool centred = std::all_of(weight.params.zero_points.begin(), weight.params.zero_points.end(),
                                    [](int32_t z) { return z == 0; });
   const ValueId sums = ir::add_value(model.graph, name + "_i", DType::kInt32);
-  ir::Node& integer = node_of(model, id);
+  ir::Node& integer = ir::node_at(model.graph, id);
   integer.op_type = "MatMulInteger";
   integer.attributes.clear();
   ir::set_input(model.graph, id, 0, x[0]);
@@ -157,7 +150,7 @@ void spell_product(plan::QuantizedModel& model, NodeId id, Shared& all) {
   const ValueId floats = add_step(model, name + "_f", "Cast", {sums}, DType::kFloat, {{"to", int64_t{1}}});
   ValueId last = add_step(model, name + "_y", "Mul", {floats, scale}, DType::kFloat);
   if (bias != kNone) last = add_step(model, name + "_b", "Add", {last, bias}, DType::kFloat);
-  ir::set_output(model.graph, value_of(model, last).producer, 0, y);
+  ir::set_output(model.graph, ir::value_at(model.graph, last).producer, 0, y);
   resize_plan(model);
 }
 
@@ -181,8 +174,8 @@ plan::IntegerTensor rows_of(const ir::Tensor& weight, bool bounded, int threads)
 
 void spell_lstm(plan::QuantizedModel& model, NodeId id, bool bounded, int threads) {
   for (const size_t slot : {size_t{1}, size_t{2}}) {
-    const ir::Tensor weight = *value_of(model, node_of(model, id).inputs[slot]).constant;
-    const std::string name = value_of(model, node_of(model, id).inputs[slot]).name;
+    const ir::Tensor weight = *ir::value_at(model.graph, ir::node_at(model.graph, id).inputs[slot]).constant;
+    const std::string name = ir::value_at(model.graph, ir::node_at(model.graph, id).inputs[slot]).name;
     const plan::IntegerTensor rows = rows_of(weight, bounded, threads);
     const std::vector<int32_t> integers =
         turned(std::span<const int32_t>(rows.integers), weight.dims[0], weight.dims[1], weight.dims[2]);
@@ -198,8 +191,8 @@ void spell_lstm(plan::QuantizedModel& model, NodeId id, bool bounded, int thread
     ir::set_input(model.graph, id, 6 + 2 * slot, s);
     ir::set_input(model.graph, id, 7 + 2 * slot, z);
   }
-  node_of(model, id).op_type = "DynamicQuantizeLSTM";
-  node_of(model, id).domain = kContrib;
+  ir::node_at(model.graph, id).op_type = "DynamicQuantizeLSTM";
+  ir::node_at(model.graph, id).domain = kContrib;
   import_contrib(model.graph);
   resize_plan(model);
   model.plan.nodes[id].compute = Compute::kInteger;
@@ -281,12 +274,13 @@ std::string packed(const std::vector<int32_t>& numbers, size_t count, int bits, 
 // Why a node's weights are unfolded at load, or "".
 std::string why_unfolded(const plan::QuantizedModel& model, NodeId id) {
   const ir::Node& node = ir::node_at(model.graph, id);
-  const bool product = ir::standard_op(node, "MatMul") || ir::standard_op(node, "Gemm");
+  const bool product = ir::is_one_of(node, {"MatMul", "Gemm"});
   if (!product) return "there is such an op for MatMul and Gemm alone";
   const auto weight = model.weights.find(node.inputs[1]);
   if (weight == model.weights.end() || weight->second.params.block_size == 0) return "no blocks";
   if (weight->second.params.bits != 4 && weight->second.params.bits != 8) return "it takes 4 or 8 bits";
-  if (value_of(model, node.inputs[1]).consumers.size() != 1) return "several nodes share the weight";
+  if (ir::value_at(model.graph, node.inputs[1]).consumers.size() != 1)
+    return "several nodes share the weight";
   const bool plain = node.op_type == "MatMul" || (ir::float_attribute(node, "alpha", 1) == 1.0f &&
                                                   ir::float_attribute(node, "beta", 1) == 1.0f &&
                                                   ir::int_attribute(node, "transA", 0) == 0);
@@ -314,9 +308,9 @@ struct Stored {
 };
 
 void spell_n_bits(plan::QuantizedModel& model, NodeId id) {
-  const ValueId v = node_of(model, id).inputs[1];
+  const ValueId v = ir::node_at(model.graph, id).inputs[1];
   const plan::IntegerTensor tensor = model.weights.at(v);
-  const Stored stored(tensor, value_of(model, v).constant->dims);
+  const Stored stored(tensor, ir::value_at(model.graph, v).constant->dims);
   const int bits = tensor.params.bits;
   const int64_t size = tensor.params.block_size;
   const int32_t shift = tensor.params.is_signed ? 1 << (bits - 1) : 0;
@@ -324,8 +318,9 @@ void spell_n_bits(plan::QuantizedModel& model, NodeId id) {
   for (int64_t r = 0; r < stored.rows; ++r)
     for (int64_t k = 0; k < stored.blocks * size; ++k)
       whole.push_back(k < stored.length ? stored.at(r, k) : stored.zero_point(r, k / size));
-  const std::string name = value_of(model, v).name;  // a copy: values move as others are added
-  const ValueId bias = node_of(model, id).inputs.size() > 2 ? node_of(model, id).inputs[2] : kNone;
+  const std::string name = ir::value_at(model.graph, v).name;  // a copy: values move as others are added
+  const ValueId bias =
+      ir::node_at(model.graph, id).inputs.size() > 2 ? ir::node_at(model.graph, id).inputs[2] : kNone;
   const auto bytes_of = [&](const char* what, const std::string& bytes, std::vector<int64_t> dims) {
     return ir::add_constant(model.graph, name + what, ir::make_tensor(DType::kUint8, bytes, std::move(dims)));
   };
@@ -344,7 +339,7 @@ void spell_n_bits(plan::QuantizedModel& model, NodeId id) {
     ir::set_input(model.graph, id, 3, bytes_of("_z", zeros, {count}));
   }
   if (bias != kNone) ir::set_input(model.graph, id, 5, bias);
-  ir::Node& node = node_of(model, id);
+  ir::Node& node = ir::node_at(model.graph, id);
   node.op_type = "MatMulNBits";
   node.domain = kContrib;
   node.attributes = {{"K", stored.length}, {"N", stored.rows}, {"bits", int64_t{bits}}, {"block_size", size}};
@@ -355,9 +350,9 @@ void spell_n_bits(plan::QuantizedModel& model, NodeId id) {
 
 // DequantizeLinear along the sum, [length, rows]: the form that runtimes join with the product.
 void spell_blocked_dequantize(plan::QuantizedModel& model, NodeId id) {
-  const ValueId v = node_of(model, id).inputs[1];
+  const ValueId v = ir::node_at(model.graph, id).inputs[1];
   const plan::IntegerTensor tensor = model.weights.at(v);
-  const Stored stored(tensor, value_of(model, v).constant->dims);
+  const Stored stored(tensor, ir::value_at(model.graph, v).constant->dims);
   const std::vector<int64_t> dims{stored.length, stored.rows}, scale_dims{stored.blocks, stored.rows};
   std::vector<int32_t> integers, zeros;
   std::vector<float> scales;
@@ -371,7 +366,7 @@ void spell_blocked_dequantize(plan::QuantizedModel& model, NodeId id) {
   const bool is_signed = tensor.params.is_signed, half = tensor.params.bits == 4;
   const DType type =
       half ? (is_signed ? DType::kInt4 : DType::kUint4) : (is_signed ? DType::kInt8 : DType::kUint8);
-  const std::string name = value_of(model, v).name;
+  const std::string name = ir::value_at(model.graph, v).name;
   const ValueId q = ir::add_constant(model.graph, name + "_q",
                                      ir::make_tensor(type, quant::pack(integers, tensor.params), dims));
   const ValueId s =
@@ -381,7 +376,8 @@ void spell_blocked_dequantize(plan::QuantizedModel& model, NodeId id) {
   const ValueId floats = add_step(model, name + "_d", "DequantizeLinear", {q, s, z}, DType::kFloat,
                                   {{"axis", int64_t{0}}, {"block_size", tensor.params.block_size}});
   ir::set_input(model.graph, id, 1, floats);
-  if (node_of(model, id).op_type == "Gemm") ir::set_attribute(node_of(model, id), "transB", 0);
+  if (ir::node_at(model.graph, id).op_type == "Gemm")
+    ir::set_attribute(ir::node_at(model.graph, id), "transB", 0);
   model.weights.erase(v);
   resize_plan(model);
 }
@@ -417,9 +413,10 @@ void spell_dynamic(const std::vector<select::DynamicChoice>& choices, bool bound
   Shared all;
   for (const NodeId id : ir::topological_order(model.graph)) {
     if (static_cast<size_t>(id) >= choices.size() || !choices[id].dynamic) continue;
-    if (node_of(model, id).op_type == "LSTM")
+    if (ir::node_at(model.graph, id).op_type == "LSTM")
       spell_lstm(model, id, bounded, threads);
-    else if (model.weights.contains(node_of(model, id).inputs.at(1)))  // else too small to be worth it
+    else if (model.weights.contains(
+                 ir::node_at(model.graph, id).inputs.at(1)))  // else too small to be worth it
       spell_product(model, id, all);
   }
   ir::remove_dead(model.graph);
@@ -429,7 +426,7 @@ std::string spell_packed(std::span<const NodeId> nodes, bool standard_ops_only, 
   int64_t kept = 0;
   std::map<std::string, int64_t> unfolded;
   for (const NodeId id : nodes) {
-    if (!ir::weight_traits(model.graph, node_of(model, id))) continue;
+    if (!ir::weight_traits(model.graph, ir::node_at(model.graph, id))) continue;
     if (const std::string why = why_unfolded(model, id); !why.empty()) {
       ++unfolded[why];
       continue;
@@ -460,17 +457,17 @@ bool has_stored_operands(const ir::Graph& graph, const ir::Node& node) {
 void store_operands(const std::vector<NodeId>& nodes, plan::QuantizedModel& model, int threads) {
   for (const NodeId id : nodes)
     for (const StoredOperand& row : kStored) {
-      if (!fits(model.graph, node_of(model, id), row)) continue;
-      const ValueId v = node_of(model, id).inputs[row.slot];
-      if (value_of(model, v).consumers.size() != 1 || model.weights.contains(v)) continue;
-      const ir::Tensor weight = *value_of(model, v).constant;
+      if (!fits(model.graph, ir::node_at(model.graph, id), row)) continue;
+      const ValueId v = ir::node_at(model.graph, id).inputs[row.slot];
+      if (ir::value_at(model.graph, v).consumers.size() != 1 || model.weights.contains(v)) continue;
+      const ir::Tensor weight = *ir::value_at(model.graph, v).constant;
       const Matrix matrix = matrix_of(weight, row.columns);
       threshold::BlockOptions options;
       options.bits = 8;
       options.size = matrix.length;
       const threshold::Blocks rows =
           threshold::in_blocks(matrix.rows, matrix.count, matrix.length, options, threads);
-      const std::string name = value_of(model, v).name;  // a copy: values move as others are added
+      const std::string name = ir::value_at(model.graph, v).name;  // a copy: values move as others are added
       ir::set_input(model.graph, id, row.slot, unfolded(model, name, rows, row.columns, weight.dims));
     }
   ir::remove_dead(model.graph);

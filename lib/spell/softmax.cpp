@@ -14,11 +14,6 @@ namespace {
 constexpr std::array kProducts{"MatMul", "Gemm"};  // whose integer kernels hand out floats as well
 constexpr std::array kBetween{"Add", "Sub", "Mul", "Div", "Reshape", "Squeeze", "Unsqueeze"};
 
-template <size_t N>
-bool is_one_of(const ir::Node& node, const std::array<const char*, N>& ops) {
-  return std::ranges::any_of(ops, [&](const char* op) { return ir::standard_op(node, op); });
-}
-
 bool on_integers(const plan::QuantizedModel& model, ir::NodeId id) {
   return model.plan.nodes[id].compute == plan::Compute::kInteger;
 }
@@ -50,14 +45,14 @@ bool release(plan::QuantizedModel& model, ir::ValueId v) {
   if (maker == ir::kNone || reader == ir::kNone || !on_integers(model, maker)) return false;
   const ir::Node& node = ir::node_at(model.graph, maker);
   plan::NodeDecision& decision = model.plan.nodes[maker];
-  if (is_one_of(node, kProducts)) {
+  if (ir::is_one_of(node, kProducts)) {
     if (would_be_gemm(model.graph, v, reader)) return false;
     decision.float_output = true;
   } else {
     const auto released = [&](ir::ValueId in) { return release(model, in); };
     const ir::ValueId vector = added_vector(model, maker);
     const bool shared = vector != ir::kNone && ir::sole_consumer(model.graph, vector) != maker;
-    if (!is_one_of(node, kBetween) || shared) return false;
+    if (!ir::is_one_of(node, kBetween) || shared) return false;
     if (std::ranges::count_if(node.inputs, released) == 0) return false;
     model.weights.erase(vector);
     decision.compute = plan::Compute::kFloat;

@@ -77,13 +77,9 @@ class Cut {
   std::vector<size_t> next_;
 };
 
-const ir::Value& value_at(const ir::Graph& graph, ir::ValueId v) {
-  return ir::value_at(graph, v);
-}
-
 // Bytes to transpose for the value in both orders.
 int64_t bytes_of(const ir::Graph& graph, ir::ValueId v, const LayoutOptions& options) {
-  const ir::Value& value = value_at(graph, v);
+  const ir::Value& value = ir::value_at(graph, v);
   if (moves_nothing(value.dims, channels_last(value.dims.size()))) return 0;
   const int64_t width = static_cast<size_t>(v) < options.width.size() ? options.width[v] : 4;
   return ir::element_count(value.dims) * width;
@@ -93,7 +89,7 @@ int64_t bytes_of(const ir::Graph& graph, ir::ValueId v, const LayoutOptions& opt
 // their channel last where convolutions read them.
 int64_t cost_of(const ir::Graph& graph, ir::ValueId v, const LayoutOptions& options) {
   constexpr int64_t kReshape = 1;
-  const std::vector<int64_t>& dims = value_at(graph, v).dims;
+  const std::vector<int64_t>& dims = ir::value_at(graph, v).dims;
   const bool grey = dims.size() >= 3 && dims[1] == 1;
   return std::max(grey ? kReshape : 0, bytes_of(graph, v, options));
 }
@@ -168,7 +164,7 @@ Layouts assign_layouts(const ir::Graph& graph, const std::vector<NodeSides>& sid
   }
   std::vector<size_t> made_by(graph.values.size(), sink);  // the vertex whose side the value has
   for (ir::ValueId v = 0; v < static_cast<ir::ValueId>(graph.values.size()); ++v) {
-    const ir::Value& value = value_at(graph, v);
+    const ir::Value& value = ir::value_at(graph, v);
     if (value.constant || value.dims.size() < 3) continue;
     const bool image = value.dims.size() == 4 && !options.keep_io;
     const bool input = value.producer == ir::kNone;

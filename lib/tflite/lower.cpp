@@ -105,7 +105,7 @@ Fused fuse(Lowering& l, ir::NodeId id) {
 
 // A Flatten in front of Gemms with constant weights may hand on its channels last: the weights follow.
 bool flattens_for_gemm(const Lowering& l, const ir::Node& node) {
-  const bool reshape = ir::standard_op(node, "Reshape") || ir::standard_op(node, "Flatten");
+  const bool reshape = ir::is_one_of(node, {"Reshape", "Flatten"});
   if (!reshape || ir::is_output(graph_of(l), node.outputs[0])) return false;
   const std::vector<int64_t>&in = dims_of(l, node.inputs[0]), &out = dims_of(l, node.outputs[0]);
   if (in.size() < 3 || out.size() != 2 || out[0] != in[0] || value_at(l, node.inputs[0]).constant)
@@ -113,9 +113,9 @@ bool flattens_for_gemm(const Lowering& l, const ir::Node& node) {
   const std::vector<ir::NodeId>& readers = value_at(l, node.outputs[0]).consumers;
   return !readers.empty() && std::all_of(readers.begin(), readers.end(), [&](ir::NodeId id) {
     const ir::Node& gemm = node_at(l, id);
-    return (ir::standard_op(gemm, "Gemm") || ir::standard_op(gemm, "MatMul")) &&
-           gemm.inputs[0] == node.outputs[0] && ir::weight_traits(graph_of(l), gemm) &&
-           dims_of(l, gemm.inputs[1]).size() == 2 && ir::int_attribute(gemm, "transA", 0) == 0;
+    return ir::is_one_of(gemm, {"Gemm", "MatMul"}) && gemm.inputs[0] == node.outputs[0] &&
+           ir::weight_traits(graph_of(l), gemm) && dims_of(l, gemm.inputs[1]).size() == 2 &&
+           ir::int_attribute(gemm, "transA", 0) == 0;
   });
 }
 
@@ -286,8 +286,7 @@ double scale_of(const Lowering& l, ir::ValueId v) {
 bool multiplies_beyond_kernels(const Lowering& l, ir::NodeId id) {
   const ir::Node& node = node_at(l, id);
   const ir::ValueId result = l.fused[id].result;
-  const bool product =
-      ir::weight_traits(graph_of(l), node) || ir::standard_op(node, "Mul") || ir::standard_op(node, "MatMul");
+  const bool product = ir::weight_traits(graph_of(l), node) || ir::is_one_of(node, {"Mul", "MatMul"});
   if (!product || node.inputs.size() < 2 || !is_quantized(l, result)) return false;
   return scale_of(l, node.inputs[0]) * scale_of(l, node.inputs[1]) >= kMultiplierLimit * scale_of(l, result);
 }

@@ -13,11 +13,6 @@ const std::vector<int64_t>& in_dims(const Lowering& l, ir::NodeId id, size_t slo
   return dims_of(l, node_at(l, id).inputs[slot]);
 }
 
-template <class T>
-std::string bytes_of(const std::vector<T>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
-}
-
 TensorId apply(Lowering& l, Op op, std::vector<TensorId> inputs, Type type, const std::vector<int32_t>& shape,
                Options options = {}) {
   const TensorId result = typed(l, type, shape);

@@ -49,8 +49,8 @@ bool becomes_image(const Lowering& l, ir::ValueId v) {
   const std::vector<ir::NodeId>& readers = value_at(l, v).consumers;
   return std::any_of(readers.begin(), readers.end(), [&](ir::NodeId id) {
     const ir::Node& reader = node_at(l, id);
-    if (ir::standard_op(reader, "Conv") || ir::standard_op(reader, "ConvTranspose")) return true;
-    const bool reshapes = ir::standard_op(reader, "Reshape") || ir::standard_op(reader, "Unsqueeze");
+    if (ir::is_one_of(reader, {"Conv", "ConvTranspose"})) return true;
+    const bool reshapes = ir::is_one_of(reader, {"Reshape", "Unsqueeze"});
     if (!reshapes || reader.inputs[0] != v) return false;
     const std::vector<int64_t>&in = in_dims(l, id), &out = out_dims(l, id);
     return out.size() > in.size() && in[0] == out[0] && in[1] == out[1];
@@ -254,21 +254,10 @@ void lower_pad(Lowering& l, ir::NodeId id) {
     value = *constant;
   }
   if (value == 0) return emit_result(l, id, Op::kPad, {x, table}, {}, same_as(x));
-  if (const Quantization q = tensor_at(l, x).quantization; !q.scales.empty()) {
-    if (tensor_at(l, x).type == Type::kInt16) {
-      const auto wide =
-          static_cast<int16_t>(std::clamp(std::nearbyint(value / q.scales[0]), -32768.0, 32767.0));
-      const TensorId filling =
-          add_constant(l, Type::kInt16, {}, std::string(reinterpret_cast<const char*>(&wide), sizeof wide),
-                       "constants", q);
-      return emit_result(l, id, Op::kPadV2, {x, table, filling}, {}, same_as(x));
-    }
-    const double rounded = std::nearbyint(value / q.scales[0]) + static_cast<double>(q.zero_points[0]);
-    const auto byte = static_cast<char>(static_cast<int8_t>(std::clamp(rounded, -128.0, 127.0)));
-    const TensorId filling = add_constant(l, Type::kInt8, {}, std::string(1, byte), "constants", q);
-    return emit_result(l, id, Op::kPadV2, {x, table, filling}, {}, same_as(x));
-  }
-  emit_result(l, id, Op::kPadV2, {x, table, constant_float(l, static_cast<float>(value))}, {}, same_as(x));
+  const bool rounded = !tensor_at(l, x).quantization.scales.empty();
+  const TensorId filling =
+      rounded ? constant_among(l, x, value) : constant_float(l, static_cast<float>(value));
+  emit_result(l, id, Op::kPadV2, {x, table, filling}, {}, same_as(x));
 }
 
 NodeSides gather_sides(const Lowering& l, ir::NodeId id) {

@@ -14,11 +14,6 @@
 namespace qc::tflite {
 namespace {
 
-template <class T>
-std::string bytes_of(const std::vector<T>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
-}
-
 std::vector<int32_t> narrow(std::span<const int64_t> dims) {
   return {dims.begin(), dims.end()};
 }

@@ -105,12 +105,21 @@ TensorId read_bias(Lowering& l, ir::NodeId id, int64_t length, TensorId input, T
 
 // --- making
 TensorId add_tensor(Lowering& l, Tensor tensor);
+/// Numbers as a file has them, little-endian.
+template <class T>
+std::string bytes_of(const std::vector<T>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
+}
+/// A constant of these bytes, the one that is there already where all else is alike. `kind`: how the report
+/// labels its bytes ("weights", "bias", "constants", ...).
 TensorId add_constant(Lowering& l, Type type, std::vector<int32_t> shape, std::string bytes, const char* kind,
                       Quantization quantization = {});
+/// Operands that operators read as tensors: int32 of one dimension, int32 and float32 of none.
 TensorId constant_ints(Lowering& l, const std::vector<int32_t>& values);
 TensorId constant_scalar(Lowering& l, int32_t value);
 TensorId constant_float(Lowering& l, float value);
-/// The integer that stands for it among those of `like`.
+/// The integer that stands for the number among those of `like`, which has a scale: int8 or int16, the
+/// nearest.
 TensorId constant_among(Lowering& l, TensorId like, double value);
 /// A tensor between two operators of one node: the type and quantization of `like`.
 TensorId temporary(Lowering& l, std::vector<int32_t> shape, TensorId like);

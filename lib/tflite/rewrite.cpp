@@ -15,20 +15,10 @@ namespace {
 
 using plan::Compute;
 
-const ir::Node& node_in(const plan::QuantizedModel& model, ir::NodeId id) {
-  return ir::node_at(model.graph, id);
-}
-ir::Node& node_in(plan::QuantizedModel& model, ir::NodeId id) {
-  return ir::node_at(model.graph, id);
-}
-const ir::Value& value_in(const plan::QuantizedModel& model, ir::ValueId v) {
-  return ir::value_at(model.graph, v);
-}
-
 // Does the plan round a value in the middle of the group?
 bool rounds_inside(const plan::QuantizedModel& model, const plan::Idiom& idiom) {
   return std::any_of(idiom.nodes.begin(), idiom.nodes.end(), [&](ir::NodeId id) {
-    const ir::ValueId v = node_in(model, id).outputs[0];
+    const ir::ValueId v = ir::node_at(model.graph, id).outputs[0];
     return v != idiom.output && model.plan.values[v].quantized;
   });
 }
@@ -38,26 +28,26 @@ bool rounds_inside(const plan::QuantizedModel& model, const plan::Idiom& idiom) 
 void join_idioms(plan::QuantizedModel& model, const std::vector<plan::Idiom>& idioms,
                  const LowerOptions& options) {
   for (const plan::Idiom& idiom : idioms) {
-    const ir::NodeId last = value_in(model, idiom.output).producer;
+    const ir::NodeId last = ir::value_at(model.graph, idiom.output).producer;
     if (last == ir::kNone || idiom.inputs.size() != 1 || idiom.nodes.size() < 2) continue;
     const bool tanh = idiom.kind == plan::IdiomKind::kGeluTanh;
     if (tanh || idiom.kind == plan::IdiomKind::kGelu) {
       become(model, last, "Gelu", idiom.inputs, {{"approximate", std::string(tanh ? "tanh" : "none")}});
       model.plan.nodes[last].compute = Compute::kFloat;
-    } else if (idiom.kind == plan::IdiomKind::kHardSwish && node_in(model, last).op_type == "Mul") {
+    } else if (idiom.kind == plan::IdiomKind::kHardSwish && ir::node_at(model.graph, last).op_type == "Mul") {
       if (!options.xnnpack || !rounds_inside(model, idiom)) {
         become(model, last, "HardSwish", idiom.inputs, {});
         continue;
       }
       for (const ir::NodeId id : idiom.nodes)
-        if (ir::standard_op(node_in(model, id), "HardSigmoid"))
+        if (ir::standard_op(ir::node_at(model.graph, id), "HardSigmoid"))
           model.plan.nodes[id].compute = Compute::kInteger;
     }
   }
 }
 
 std::vector<int64_t> dims_in(const plan::QuantizedModel& model, ir::ValueId v) {
-  return value_in(model, v).dims;
+  return ir::value_at(model.graph, v).dims;
 }
 
 void join_channel_shuffles(plan::QuantizedModel& model) {
@@ -100,14 +90,14 @@ void pick(plan::IntegerTensor& tensor, std::span<const int64_t> dims, size_t axi
 // in front makes its channels in TFLite's order.
 void permute_pixel_shuffles(plan::QuantizedModel& model) {
   for (ir::NodeId id = 0; id < static_cast<ir::NodeId>(model.graph.nodes.size()); ++id) {
-    const ir::Node& shuffle = node_in(model, id);
+    const ir::Node& shuffle = ir::node_at(model.graph, id);
     if (shuffle.erased || !ir::standard_op(shuffle, "DepthToSpace") ||
         ir::string_attribute(shuffle, "mode", "DCR") != "CRD" ||
         only_reader(model, shuffle.inputs[0]) == ir::kNone)
       continue;
-    const ir::NodeId maker = value_in(model, shuffle.inputs[0]).producer;
+    const ir::NodeId maker = ir::value_at(model.graph, shuffle.inputs[0]).producer;
     if (maker == ir::kNone) continue;
-    const ir::Node& conv = node_in(model, maker);
+    const ir::Node& conv = ir::node_at(model.graph, maker);
     const bool fits =
         ir::standard_op(conv, "Conv") && ir::int_attribute(conv, "group", 1) == 1 &&
         ir::constant_input(model.graph, conv, 1) &&
@@ -119,7 +109,7 @@ void permute_pixel_shuffles(plan::QuantizedModel& model) {
     for (int64_t k = 0; k < cells; ++k)
       for (int64_t c = 0; c < colours; ++c) order.push_back(c * cells + k);
     permute_weights(model, maker, 0, order);
-    ir::set_attribute(node_in(model, id), "mode", std::string("DCR"));
+    ir::set_attribute(ir::node_at(model.graph, id), "mode", std::string("DCR"));
   }
 }
 
@@ -128,8 +118,7 @@ void narrow_places(ir::Graph& graph) {
   std::vector<bool> narrowed(graph.values.size());
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const ir::Node& node = ir::node_at(graph, id);
-    const bool begins =
-        ir::standard_op(node, "ArgMax") || ir::standard_op(node, "ArgMin") || ir::standard_op(node, "Cast");
+    const bool begins = ir::is_one_of(node, {"ArgMax", "ArgMin", "Cast"});
     const bool goes_on =
         std::ranges::any_of(node.inputs, [&](ir::ValueId v) { return v != ir::kNone && narrowed[v]; });
     for (const ir::ValueId v : node.outputs) {
@@ -145,32 +134,32 @@ void narrow_places(ir::Graph& graph) {
 }  // namespace
 
 ir::NodeId only_reader(const plan::QuantizedModel& model, ir::ValueId v) {
-  const ir::Value& value = value_in(model, v);
+  const ir::Value& value = ir::value_at(model.graph, v);
   return value.consumers.size() == 1 && !ir::is_output(model.graph, v) ? value.consumers[0] : ir::kNone;
 }
 
 void become(plan::QuantizedModel& model, ir::NodeId id, const char* op_type,
             const std::vector<ir::ValueId>& inputs, std::vector<ir::Attribute> attributes) {
-  ir::Node& node = node_in(model, id);
+  ir::Node& node = ir::node_at(model.graph, id);
   const size_t before = node.inputs.size();
   for (size_t slot = 0; slot < std::max(before, inputs.size()); ++slot)
     ir::set_input(model.graph, id, slot, slot < inputs.size() ? inputs[slot] : ir::kNone);
-  node_in(model, id).inputs.resize(inputs.size());
-  node_in(model, id).op_type = op_type;
-  node_in(model, id).attributes = std::move(attributes);
+  ir::node_at(model.graph, id).inputs.resize(inputs.size());
+  ir::node_at(model.graph, id).op_type = op_type;
+  ir::node_at(model.graph, id).attributes = std::move(attributes);
 }
 
 void permute_weights(plan::QuantizedModel& model, ir::NodeId id, size_t axis,
                      const std::vector<int64_t>& order) {
   const size_t slots = axis == 0 ? 2 : 1;
   for (size_t slot = 1; slot <= slots; ++slot) {
-    const ir::Node& conv = node_in(model, id);
+    const ir::Node& conv = ir::node_at(model.graph, id);
     if (slot >= conv.inputs.size() || conv.inputs[slot] == ir::kNone) continue;
     const ir::ValueId old = conv.inputs[slot];
-    const ir::Tensor& constant = *value_in(model, old).constant;
+    const ir::Tensor& constant = *ir::value_at(model.graph, old).constant;
     const std::vector<float> values = picked(constant.as<float>(), constant.dims, axis, order);
     const std::vector<int64_t> dims = constant.dims;
-    const ir::ValueId fresh = ir::add_constant(model.graph, value_in(model, old).name,
+    const ir::ValueId fresh = ir::add_constant(model.graph, ir::value_at(model.graph, old).name,
                                                ir::make_tensor(std::span<const float>(values), dims));
     model.plan.values.resize(model.graph.values.size());
     model.plan.values[fresh] = model.plan.values[old];

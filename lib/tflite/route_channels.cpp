@@ -43,23 +43,16 @@ struct Permutation {
 };
 using Permutations = std::vector<Permutation>;
 
-const ir::Node& node_in(const plan::QuantizedModel& model, ir::NodeId id) {
-  return ir::node_at(model.graph, id);
-}
-const ir::Value& value_in(const plan::QuantizedModel& model, ir::ValueId v) {
-  return ir::value_at(model.graph, v);
-}
-
 bool moves_channels(const plan::QuantizedModel& model, ir::NodeId id) {
   if (id == ir::kNone) return false;
-  const ir::Node& node = node_in(model, id);
+  const ir::Node& node = ir::node_at(model.graph, id);
   if (node.erased || !node.domain.empty()) return false;
   if (node.op_type == "ChannelShuffle") return true;
   if (node.op_type != "Split" && node.op_type != "Concat") return false;
-  const size_t rank = value_in(model, node.outputs[0]).dims.size();
+  const size_t rank = ir::value_at(model.graph, node.outputs[0]).dims.size();
   const int64_t axis = ir::int_attribute(node, "axis", 0);
   const bool activations = std::none_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId v) {
-    return node.op_type == "Concat" && value_in(model, v).constant;
+    return node.op_type == "Concat" && ir::value_at(model.graph, v).constant;
   });
   const bool whole = std::find(node.outputs.begin(), node.outputs.end(), ir::kNone) == node.outputs.end();
   return rank >= 3 && activations && whole && (axis == 1 || axis + static_cast<int64_t>(rank) == 1);
@@ -76,17 +69,17 @@ void grow(const plan::QuantizedModel& model, ir::NodeId from, Region& region) {
     const ir::NodeId id = open.back();
     open.pop_back();
     if (!moves_channels(model, id) || !region.nodes.insert(id).second) continue;
-    for (const ir::ValueId v : read_by(node_in(model, id))) {
-      open.push_back(value_in(model, v).producer);
-      for (const ir::NodeId reader : value_in(model, v).consumers) open.push_back(reader);
+    for (const ir::ValueId v : read_by(ir::node_at(model.graph, id))) {
+      open.push_back(ir::value_at(model.graph, v).producer);
+      for (const ir::NodeId reader : ir::value_at(model.graph, v).consumers) open.push_back(reader);
     }
-    for (const ir::ValueId v : node_in(model, id).outputs)
-      for (const ir::NodeId reader : value_in(model, v).consumers) open.push_back(reader);
+    for (const ir::ValueId v : ir::node_at(model.graph, id).outputs)
+      for (const ir::NodeId reader : ir::value_at(model.graph, v).consumers) open.push_back(reader);
   }
 }
 
 bool leaves(const plan::QuantizedModel& model, const Region& region, ir::ValueId v) {
-  const std::vector<ir::NodeId>& readers = value_in(model, v).consumers;
+  const std::vector<ir::NodeId>& readers = ir::value_at(model.graph, v).consumers;
   return ir::is_output(model.graph, v) || std::any_of(readers.begin(), readers.end(), [&](ir::NodeId reader) {
            return !region.nodes.contains(reader);
          });
@@ -105,12 +98,12 @@ std::vector<Channel> after_shuffle(const std::vector<Channel>& before, int64_t g
 void trace(const plan::QuantizedModel& model, const std::vector<ir::NodeId>& order, Region& region) {
   for (const ir::NodeId id : order) {
     if (!region.nodes.contains(id)) continue;
-    const ir::Node& node = node_in(model, id);
+    const ir::Node& node = ir::node_at(model.graph, id);
     std::vector<Channel> in;
     for (const ir::ValueId v : read_by(node)) {
       const auto [place, enters] = region.channels.try_emplace(v);
       if (enters) {
-        for (int64_t c = 0; c < value_in(model, v).dims[1]; ++c)
+        for (int64_t c = 0; c < ir::value_at(model.graph, v).dims[1]; ++c)
           place->second.push_back({region.sources.size(), c});
         region.sources.push_back(v);
         if (leaves(model, region, v)) region.sinks.push_back(v);
@@ -120,7 +113,7 @@ void trace(const plan::QuantizedModel& model, const std::vector<ir::NodeId>& ord
     if (node.op_type == "ChannelShuffle") in = after_shuffle(in, ir::int_attribute(node, "groups", 1));
     auto next = in.begin();
     for (const ir::ValueId v : node.outputs) {
-      const auto end = next + value_in(model, v).dims[1];
+      const auto end = next + ir::value_at(model.graph, v).dims[1];
       region.channels[v] = {next, end};
       next = end;
       if (leaves(model, region, v)) region.sinks.push_back(v);
@@ -151,7 +144,7 @@ bool take(const plan::QuantizedModel& model, const Region& region, ir::ValueId v
 // The reader gets the channels of `v` in the new order.
 bool reader_takes(const plan::QuantizedModel& model, const Region& region, ir::NodeId reader, ir::ValueId v,
                   const Order& order, Permutations& all) {
-  const ir::Node& node = node_in(model, reader);
+  const ir::Node& node = ir::node_at(model.graph, reader);
   if (node.inputs[0] != v || std::count(node.inputs.begin(), node.inputs.end(), v) != 1) return false;
   if (acts_alone_on_channels(node)) return take(model, region, node.outputs[0], order, all);
   if (!permutable_conv(model, node)) return false;
@@ -167,18 +160,19 @@ bool reader_takes(const plan::QuantizedModel& model, const Region& region, ir::N
 bool take(const plan::QuantizedModel& model, const Region& region, ir::ValueId v, const Order& order,
           Permutations& all) {
   if (ir::is_output(model.graph, v)) return false;
-  for (const ir::NodeId reader : value_in(model, v).consumers)
+  for (const ir::NodeId reader : ir::value_at(model.graph, v).consumers)
     if (!region.nodes.contains(reader) && !reader_takes(model, region, reader, v, order, all)) return false;
   return region.channels.contains(v) ||
-         std::none_of(value_in(model, v).consumers.begin(), value_in(model, v).consumers.end(),
+         std::none_of(ir::value_at(model.graph, v).consumers.begin(),
+                      ir::value_at(model.graph, v).consumers.end(),
                       [&](ir::NodeId reader) { return region.nodes.contains(reader); });
 }
 
 // Whoever makes `v` makes its channels in the new order.
 bool give(const plan::QuantizedModel& model, ir::ValueId v, const Order& order, Permutations& all) {
-  const ir::NodeId maker = value_in(model, v).producer;
+  const ir::NodeId maker = ir::value_at(model.graph, v).producer;
   if (maker == ir::kNone) return false;
-  const ir::Node& node = node_in(model, maker);
+  const ir::Node& node = ir::node_at(model.graph, maker);
   const auto alone = [&] { return only_reader(model, node.inputs[0]) != ir::kNone; };
   if (acts_alone_on_channels(node)) return alone() && give(model, node.inputs[0], order, all);
   if (!permutable_conv(model, node)) return false;
@@ -241,11 +235,11 @@ Order order_of_sink(const std::vector<Piece>& pieces, const Region& region, size
 }
 
 ir::ValueId add_piece(plan::QuantizedModel& model, ir::ValueId source, int64_t channels) {
-  const std::string name = value_in(model, source).name + "/channels";
-  const ir::ValueId v = ir::add_value(model.graph, name, value_in(model, source).dtype);
+  const std::string name = ir::value_at(model.graph, source).name + "/channels";
+  const ir::ValueId v = ir::add_value(model.graph, name, ir::value_at(model.graph, source).dtype);
   ir::Value& value = ir::value_at(model.graph, v);
   value.has_shape = true;
-  value.dims = value_in(model, source).dims;
+  value.dims = ir::value_at(model.graph, source).dims;
   value.dims[1] = channels;
   model.plan.values.resize(model.graph.values.size());
   model.plan.values[v] = model.plan.values[source];
@@ -284,7 +278,7 @@ void rebuild(plan::QuantizedModel& model, const Region& region, std::vector<Piec
     std::vector<ir::ValueId> parts;
     for (Piece* piece : own)
       parts.push_back(piece->value = add_piece(model, v, static_cast<int64_t>(piece->channels.size())));
-    add_mover(model, value_in(model, v).name + "/split", "Split", like, {v}, parts, quantized(v));
+    add_mover(model, ir::value_at(model.graph, v).name + "/split", "Split", like, {v}, parts, quantized(v));
   }
   for (size_t sink = 0; sink < region.sinks.size(); ++sink) {
     const ir::ValueId v = region.sinks[sink];
@@ -296,7 +290,7 @@ void rebuild(plan::QuantizedModel& model, const Region& region, std::vector<Piec
         parts.push_back(piece.value);
         integers = integers && quantized(piece.value);
       }
-    add_mover(model, value_in(model, v).name + "/concat", "Concat", like, parts, {v}, integers);
+    add_mover(model, ir::value_at(model.graph, v).name + "/concat", "Concat", like, parts, {v}, integers);
   }
 }
 
@@ -325,7 +319,8 @@ void route_channels(plan::QuantizedModel& model) {
   std::set<ir::NodeId> seen;
   const auto count = static_cast<ir::NodeId>(model.graph.nodes.size());  // of those that may be shuffles
   for (ir::NodeId id = 0; id < count; ++id) {
-    if (node_in(model, id).erased || node_in(model, id).op_type != "ChannelShuffle" || seen.contains(id))
+    if (ir::node_at(model.graph, id).erased || ir::node_at(model.graph, id).op_type != "ChannelShuffle" ||
+        seen.contains(id))
       continue;
     Region region;
     grow(model, id, region);

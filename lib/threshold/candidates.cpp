@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "ir/edit.h"
 #include "ir/ops.h"
 #include "quant/operand_params.h"
 #include "threshold/blocks.h"
@@ -79,15 +80,10 @@ Options activation_options(const target::TargetSpec& target, const config::Quant
   return options;
 }
 
-const ir::Node* producer_of(const ir::Graph& graph, ir::ValueId v) {
-  const ir::NodeId id = ir::value_at(graph, v).producer;
-  return id == ir::kNone ? nullptr : &ir::node_at(graph, id);
-}
-
 // Bounds of a value that a Relu or Clip makes; infinite where there is none.
 std::pair<double, double> bounds_of_maker(const ir::Graph& graph, ir::ValueId v) {
   const double infinity = std::numeric_limits<double>::infinity();
-  const ir::Node* node = producer_of(graph, v);
+  const ir::Node* node = ir::producer_of(graph, v);
   if (!node || (node->op_type != "Relu" && node->op_type != "Clip")) return {-infinity, infinity};
   if (node->op_type == "Relu") return {0.0, infinity};
   double low = ir::float_attribute(*node, "min", -static_cast<float>(infinity));
@@ -121,13 +117,13 @@ void adapt(Options& options, const ir::Graph& graph, const std::vector<ir::Value
   std::optional<target::Grid> grid;
   const bool wider = options.bits > target.activations.bits;
   const auto offers = [&](ir::ValueId v) {
-    const ir::Node* maker = producer_of(graph, v);
+    const ir::Node* maker = ir::producer_of(graph, v);
     return maker &&
            target::rule_for(target, ir::rule_name(graph, *maker)).result_widths.contains(options.bits);
   };
   if (wider && !std::all_of(sources.begin(), sources.end(), offers)) options.bits = target.activations.bits;
   for (const ir::ValueId v : sources) {
-    const ir::Node* maker = producer_of(graph, v);
+    const ir::Node* maker = ir::producer_of(graph, v);
     if (!maker) continue;
     const target::OpRule& rule = target::rule_for(target, ir::rule_name(graph, *maker));
     const auto of_width = rule.result_widths.find(options.bits);
@@ -170,7 +166,7 @@ quant::QuantParams in_type(quant::QuantParams params, bool is_signed) {
 std::vector<double> filled_in(const ir::Graph& graph, const std::vector<ir::ValueId>& members) {
   std::vector<double> constants;
   for (const ir::ValueId v : members) {
-    const ir::Node* maker = producer_of(graph, v);
+    const ir::Node* maker = ir::producer_of(graph, v);
     if (!maker || !ir::standard_op(*maker, "Pad")) continue;
     double value = ir::float_attribute(*maker, "value", 0);
     if (maker->inputs.size() > 2 && maker->inputs[2] != ir::kNone)
@@ -253,7 +249,7 @@ std::vector<plan::Candidate> search_group(const ir::Graph& graph, const std::vec
   plan::TensorStats joined;
   std::vector<ir::ValueId> sources;
   const auto moved = [&](ir::ValueId v) {
-    const ir::Node* node = producer_of(graph, v);
+    const ir::Node* node = ir::producer_of(graph, v);
     return node && !node->inputs.empty() &&
            std::find(members.begin(), members.end(), node->inputs[0]) != members.end();
   };
@@ -269,7 +265,7 @@ std::vector<plan::Candidate> search_group(const ir::Graph& graph, const std::vec
     if (options.quantizer == Quantizer::kUniform) options.quantizer = Quantizer::kSymmetric;
     options.signedness = Signedness::kSigned;
   }
-  const ir::Node* maker = sources.size() == 1 ? producer_of(graph, sources[0]) : nullptr;
+  const ir::Node* maker = sources.size() == 1 ? ir::producer_of(graph, sources[0]) : nullptr;
   const bool by_hand = settings.activation_range || settings.activation_quantization_method;
   if (const auto known =
           maker && !by_hand ? target.known_ranges.find(maker->op_type) : target.known_ranges.end();
