@@ -206,8 +206,8 @@ Pick parse_pick(const std::string& text) {
 }  // namespace
 
 FrontierResult frontier(const FrontierOptions& options) {
-  const std::optional<Pick> pick =
-      options.pick.empty() ? std::nullopt : std::optional(parse_pick(options.pick));
+  const bool picks = !options.pick.empty();
+  const Pick pick = picks ? parse_pick(options.pick) : Pick{};
   Diagnostics diagnostics;
   const config::CoreConfig config = load_config(options.convert, diagnostics);
   if (const std::optional<config::Obstacle> obstacle = config::widths_obstacle(config))
@@ -235,7 +235,7 @@ FrontierResult frontier(const FrontierOptions& options) {
     write_files_atomically({{file, json}, {picture, svg}});
     result.written = {file, picture};
   }
-  if (pick) result.converted = convert_picked(options, config, result.frontier, *pick);
+  if (picks) result.converted = convert_picked(options, config, result.frontier, pick);
   return result;
 }
 
