@@ -111,6 +111,7 @@ AsFloat as_float(const ir::Graph& graph, run::RunnerFactory& runners) {
     if (stored[v].bits > 0) made.weights[graph.values[v].name] = stored[v].bits;
   name_packed(graph, made.weights);
   normalize::fold_constants(made.graph, runners, {"QuantizeLinear", "DequantizeLinear"});
+  ir::remove_dead(made.graph);
   const adopt::FileGrids found = adopt::strip(made.graph);
   for (const auto& [name, params] : found.activations) made.activations[name] = params.bits;
   for (const auto& [name, params] : found.weights) {

@@ -400,7 +400,7 @@ class Stripper {
 
   // A table of integers that is looked up as it is: its grid is that of what comes out.
   void read_table(NodeId id) {
-    if (!ir::standard_op(node(id), "Gather")) return;
+    if (!ir::standard_op(node(id), "Gather") || node(id).outputs.at(0) == kNone) return;  // or folded away
     const ValueId q = node(id).inputs.at(0);
     if (!value(q).constant || twins_.contains(q)) return;
     const ir::Tensor table = *value(q).constant;

@@ -94,7 +94,10 @@ std::optional<quant::QuantParams> read_params(const ir::Graph& graph, const ir::
     return std::nullopt;
   }
   for (size_t i = 0; i < params.scales.size(); ++i) {
-    const float s = params.scales[i];
+    float& s = params.scales[i];
+    // Of a channel that is as good as zero. Below the smallest normal float its reciprocal is infinite; at it
+    // all of its numbers are still nothing beside any other.
+    if (s > 0) s = std::max(s, FLT_MIN);
     if (std::isfinite(s) && s >= FLT_MIN) continue;
     complain(diagnostics, node, "bad-scale", format("scale {} of {} is {}", i, params.scales.size(), s),
              kExportAgain);

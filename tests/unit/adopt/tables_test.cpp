@@ -173,3 +173,33 @@ TEST_CASE("what a Cast makes of other types may be negative") {
   plan.values[static_cast<size_t>(y)].scale_group = y;
   CHECK(found_activations(g, plan, found, target).at(y)[0].params == grid);
 }
+
+TEST_CASE("a table whose result was folded into a constant is left alone") {
+  ir::Graph g = tiny::graph();
+  const auto table = tiny::constant(g, ir::make_tensor(ir::DType::kUint8, std::string(16, 'a'), {16}));
+  const auto ids = tiny::constant_i(g, {1, 2});
+  const auto read = tiny::node(g, "Gather", {table, ids}, {}, tiny::Dims{2});
+  const auto x = tiny::input(g, "x", {1, 4});
+  tiny::output(g, tiny::relu(g, x), "y");
+  g.nodes[static_cast<size_t>(g.values[static_cast<size_t>(read)].producer)].outputs[0] = ir::kNone;
+  g.values[static_cast<size_t>(read)].producer = ir::kNone;
+  CHECK(adopt::strip(g).empty());
+  CHECK(tiny::ops(g) == "Relu");
+}
+
+TEST_CASE("a channel's scale below the smallest normal float is read as a channel of next to nothing") {
+  ir::Graph g = tiny::graph();
+  const auto x = tiny::input(g, "x", {1, 2});
+  const auto weight =
+      tiny::constant(g, ir::make_tensor(ir::DType::kInt8, std::string("\x10\x20\x30\x40", 4), {2, 2}));
+  const auto read = tiny::node(g, "DequantizeLinear", {weight, tiny::constant_f(g, {0.5f, 1.6e-39f}, {2})},
+                               {{"axis", int64_t{1}}}, tiny::Dims{2, 2});
+  tiny::output(g, tiny::matmul(g, x, read), "y");
+  const adopt::Found found = adopt::strip(g);
+  REQUIRE(found.weights.size() == 1);
+  CHECK(found.weights.begin()->second.scales[0] == 0.5f);
+  const ir::Node& product = g.nodes[static_cast<size_t>(tiny::only(g, "MatMul"))];
+  const auto floats = ir::value_at(g, product.inputs[1]).constant->as<float>();
+  CHECK(floats[0] == 8);
+  CHECK(std::abs(floats[1]) < 1e-35f);
+}
