@@ -346,8 +346,9 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   const select::ResolvedRules rules = select::resolve_rules(graph, config);
   std::vector<select::Capability> capabilities =
       select::capabilities(graph, target, config.keep_float, normalize::recognise(graph), rules.nodes);
-  const select::PlacementCosts time =
-      costs_by(config, target, with_shapes_of(graph, sample, codec), capabilities).time;
+  const ir::Graph sized = with_shapes_of(graph, sample, codec);
+  select::leave_empty(sized, target, capabilities);
+  const select::PlacementCosts time = costs_by(config, target, sized, capabilities).time;
   const AdoptedScene scene{graph, target, config, found, rules, std::move(capabilities), time, full};
   const Planned made = source ? planned_with(scene, {*source, split}, runners, threads, diagnostics,
                                              options.model.filename().string())

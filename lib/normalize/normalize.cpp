@@ -66,6 +66,8 @@ constexpr Row kTable[] = {
      false,
      true},
     {{"remove_no_ops", "Nodes that hand their input on unchanged are removed."}, plain<remove_no_ops>},
+    {{"drop_empty", "A Concat does without inputs that have no elements, whatever comes in."},
+     plain<drop_empty>},
     {{"split_fused", "FusedConv and FusedGemm become the ops that ONNX Runtime had joined."},
      plain<split_fused>},
     {{"merge_transposes", "A Transpose of a Transpose becomes one, or none."}, plain<merge_transposes>},

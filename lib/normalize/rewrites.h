@@ -19,6 +19,7 @@ int fold_constants(ir::Graph& graph, run::RunnerFactory& runners, const std::vec
 int inline_functions(ir::Graph& graph, const Bodies& bodies);
 int inline_if(ir::Graph& graph, const Bodies& bodies);
 int remove_no_ops(ir::Graph& graph);
+int drop_empty(ir::Graph& graph);
 int merge_transposes(ir::Graph& graph);
 int merge_reshapes(ir::Graph& graph);
 

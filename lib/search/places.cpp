@@ -53,9 +53,11 @@ Places places_of(const ir::Graph& graph, const config::CoreConfig& config, const
   places.idioms = normalize::recognise(graph);
   places.capabilities =
       select::capabilities(graph, target, config.keep_float, places.idioms, places.rules.nodes);
+  const ir::Graph sized = with_shapes_of(graph, sample, codec);
+  select::leave_empty(sized, target, places.capabilities);
   select::check_placed(graph, target, places.capabilities, places.rules);
   if (config::rounds_activations(config)) select::check_lists(graph, target, config, places.rules);
-  PlacementTimes times = costs_by(config, target, with_shapes_of(graph, sample, codec), places.capabilities);
+  PlacementTimes times = costs_by(config, target, sized, places.capabilities);
   places.time_on = std::move(times.on);
   places.time = std::move(times.time);
   places.at_run_time = dynamic_choices(graph, config, places.rules.nodes, places.time);

@@ -39,6 +39,12 @@ std::vector<Capability> capabilities(const ir::Graph& graph, const target::Targe
                                      const std::vector<plan::Idiom>& idioms = {},
                                      std::span<const config::NodeSettings> rules = {});
 
+/// Nodes that have no elements to compute for inputs of the sizes that `sized` (the same graph, its sizes
+/// those of a picture) has are floats: nothing can be gained, and ONNX Runtime's QLinearAdd and QLinearMul
+/// write beyond the end of an empty tensor where threads share their work (seen in 1.30 and 1.32). Not where
+/// the target has no floats.
+void leave_empty(const ir::Graph& sized, const target::TargetSpec& target, std::vector<Capability>& all);
+
 /// Why an AveragePool's integer kernel would not compute what the float one does; "" where it does, and for
 /// other ops.
 std::string averages_unlike_float(const ir::Node& node);

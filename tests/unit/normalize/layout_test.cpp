@@ -463,3 +463,33 @@ TEST_CASE("a rewrite that needs a shape leaves values without one alone", "[norm
   CHECK(normalize::merge_transposes(g) == 0);
   CHECK(normalize::remove_no_ops(g) == 0);
 }
+
+TEST_CASE("a Concat does without what has no elements", "[normalize]") {
+  // A list that begins empty: zeros of [batch, 0, 5], scaled, with the input along `axis`.
+  const auto list = [](int64_t axis, Dims sizes) {
+    return [axis, sizes](ir::Graph& g) {
+      const ir::ValueId x = input(g, "x", {2, 6, 5});
+      const ir::ValueId shape = node(g, "Shape", {x}, {}, Dims{3});
+      const ir::ValueId batch =
+          node(g, "Gather", {shape, constant_i(g, {0})}, {{"axis", int64_t{0}}}, Dims{1});
+      const ir::ValueId all =
+          node(g, "Concat", {batch, constant_i(g, sizes)}, {{"axis", int64_t{0}}}, Dims{3});
+      for (const ir::ValueId v : {shape, batch, all})
+        g.values[static_cast<size_t>(v)].dtype = ir::DType::kInt64;
+      Dims dims{2};
+      dims.insert(dims.end(), sizes.begin(), sizes.end());
+      const ir::ValueId none = node(g, "ConstantOfShape", {all}, {}, dims);
+      const ir::ValueId scaled = node(g, "Mul", {none, constant(g, 3)}, {}, dims);
+      Dims joined{2, 6, 5};
+      joined[static_cast<size_t>(axis + 3) % 3] += dims[static_cast<size_t>(axis + 3) % 3];
+      output(g, node(g, "Concat", {relu(g, x), scaled}, {{"axis", axis}}, joined));
+    };
+  };
+  try_rewrite::check(
+      {
+          {"along the empty axis", list(1, {0, 5}), 1, "Relu Concat"},
+          {"counted from the end", list(-2, {0, 5}), 1, "Relu Concat"},
+          {"something in it", list(1, {1, 5}), 0, "Shape Gather Concat ConstantOfShape Mul Relu Concat"},
+      },
+      normalize::drop_empty);
+}

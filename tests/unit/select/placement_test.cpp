@@ -564,3 +564,25 @@ TEST_CASE("a placement for several processors is slower than float on none of th
   // One processor alone decides as it always did, in its own nanoseconds.
   CHECK(select::costs_for_all(c.graph, c.capabilities, {{"", slow}}, 0.1).nodes[1].integer == 1400);
 }
+
+TEST_CASE("what has no elements stays in float", "[select]") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId list = tiny::input(g, "list", {1, -1, 4}), x = tiny::input(g, "x", {1, 3, 4});
+  const ir::ValueId scaled = tiny::node(g, "Mul", {list, tiny::constant(g, 2)}, {}, tiny::Dims{1, -1, 4});
+  tiny::output(
+      g, tiny::node(g, "Concat", {scaled, tiny::add(g, x, x)}, {{"axis", int64_t{1}}}, tiny::Dims{1, -1, 4}));
+  const target::TargetSpec target = target::load("int8");
+  auto all = select::capabilities(g, target, {});
+  const ir::NodeId mul = tiny::only(g, "Mul"), concat = tiny::only(g, "Concat");
+  REQUIRE(all[static_cast<size_t>(mul)].ability == Ability::kInteger);
+  ir::Graph sized = g;
+  sized.values[static_cast<size_t>(scaled)].dims[1] = 0;
+  sized.values[static_cast<size_t>(g.nodes[static_cast<size_t>(concat)].outputs[0])].dims[1] = 3;
+  select::leave_empty(sized, target, all);
+  CHECK(all[static_cast<size_t>(mul)].ability == Ability::kFloatOnly);
+  CHECK_THAT(all[static_cast<size_t>(mul)].detail, Catch::Contains("no elements"));
+  CHECK(all[static_cast<size_t>(concat)].ability == Ability::kInteger);
+  auto everywhere = select::capabilities(g, target::load("qnn"), {});
+  select::leave_empty(sized, target::load("qnn"), everywhere);
+  CHECK(everywhere[static_cast<size_t>(mul)].ability == Ability::kInteger);
+}
