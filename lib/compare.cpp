@@ -26,7 +26,6 @@ namespace qc {
 namespace {
 
 // --- one image
-// ---------------------------------------------------------------------------------------------------------
 
 // What one image says about one model.
 struct Seen {
@@ -87,7 +86,6 @@ Seen see(const ComparedFile& model, const std::vector<ir::Tensor>& out_a, const 
 }
 
 // --- sums over the images of one model, in image order: the same figures whatever the thread count
-// ---------------------------------------------------------------------------------------------------------
 
 using AllSeen = std::vector<Seen>;
 
@@ -162,7 +160,6 @@ void describe_accuracy(report::ComparedModel& row, const ir::Graph& a, const Com
 }
 
 // --- labels, sizes, costs
-// ---------------------------------------------------------------------------------------------------------
 
 std::vector<std::string> names_of(const images::ImageSource& source) {
   std::vector<std::string> names;

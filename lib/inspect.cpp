@@ -49,7 +49,6 @@ int64_t bytes_of(int64_t elements, int64_t bits) {
 }
 
 // --- activations
-// -------------------------------------------------------------------------------------------------
 
 // The values that take most room, the largest first. `quantized`: the same values on the target.
 std::vector<report::Activation> largest_activations(const Taken& stored, const Taken& quantized) {
@@ -69,7 +68,6 @@ std::vector<report::Activation> largest_activations(const Taken& stored, const T
 }
 
 // --- what the target could do
-// --------------------------------------------------------------------------------------
 
 struct Fate {
   bool integer = false;
@@ -139,7 +137,6 @@ void add_kernels(const ir::Graph& graph, const run::ModelCodec& codec, report::I
 }
 
 // --- the rows
-// --------------------------------------------------------------------------------------------------------
 
 // Constants that a node is the first to read, those that are unpacked on the way counted to it.
 void add_constants(const ir::Graph& graph, const std::vector<Stored>& stored, const ir::Node& node,

@@ -25,7 +25,6 @@ using Bits = std::function<int(ir::ValueId)>;
 using WeightBits = std::function<int(ir::NodeId, ir::ValueId)>;
 
 // --- activations
-// -------------------------------------------------------------------------------------------------
 
 // Sums of integer products and what becomes of them before they are scaled: one kernel does all of it.
 bool are_sums(const ir::Graph& graph, ir::ValueId v) {
@@ -67,7 +66,6 @@ void add_activations(const ir::Graph& graph, const std::vector<select::Capabilit
 }
 
 // --- operations
-// --------------------------------------------------------------------------------------------------
 
 std::optional<double> bops_of(const ir::Graph& graph, const Bits& data_bits, const WeightBits& weight_bits) {
   double bops = 0;
@@ -88,7 +86,6 @@ std::optional<double> bops_of(const ir::Graph& graph, const Bits& data_bits, con
 }
 
 // --- what the file says
-// ------------------------------------------------------------------------------------------
 
 struct AsFloat {
   ir::Graph graph;

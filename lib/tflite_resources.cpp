@@ -27,7 +27,6 @@ int64_t elements_of(const Tensor& tensor) {
 }
 
 // --- activations
-// -------------------------------------------------------------------------------------------------
 
 constexpr std::array kViews{"RESHAPE", "SQUEEZE", "EXPAND_DIMS"};
 
@@ -80,7 +79,6 @@ budget::MemoryGraph memory_of(const Graph& graph, const std::vector<bool>& const
 }
 
 // --- operations
-// --------------------------------------------------------------------------------------------------
 
 // Where a layer's operands stand, and which dimensions of its weight one element of the result, or of the
 // input (`by_input`), meets.

@@ -43,7 +43,6 @@ std::string exit_code_lines() {
 }
 
 // --- convert
-// -------------------------------------------------------------------------------------------------------
 
 std::string command_list() {
   std::vector<report::Row> rows;
@@ -298,7 +297,6 @@ int survey_command(const Command& self, const Arguments& arguments) {
 }
 
 // --- looking at models
-// ----------------------------------------------------------------------------------------------
 
 // One answer in one of the forms that go to stdout.
 template <typename Found>
@@ -420,7 +418,6 @@ int compare_command(const Command& self, const Arguments& arguments) {
 }
 
 // --- what there is to know without a model
-// -------------------------------------------------------------------------
 
 int targets_command(const Command& self, const Arguments& arguments) {
   CLI::App app(self.sentence, "qconvert targets");

@@ -32,7 +32,6 @@ std::string word_of(const Page& page) {
 }
 
 // --- what an argument can be
-// ---------------------------------------------------------------------------------
 
 struct Values {
   std::vector<std::string> words;
@@ -66,7 +65,6 @@ std::string shell_quoted(const std::string& text) {
 }
 
 // --- bash
-// ----------------------------------------------------------------------------------------------------
 
 std::string bash_case(const Page& page) {
   std::string text;
@@ -114,7 +112,6 @@ complete -o filenames -F _qconvert qconvert
 }
 
 // --- zsh
-// -----------------------------------------------------------------------------------------------------
 
 std::string zsh_action(const Values& values) {
   if (values.folders) return "_files -/";
@@ -184,7 +181,6 @@ _qconvert "$@"
 }
 
 // --- fish
-// ----------------------------------------------------------------------------------------------------
 
 std::string fish_option(const OptionText& option, const std::string& condition) {
   std::string line = format("complete -c qconvert -n {}", shell_quoted(condition));
@@ -221,7 +217,6 @@ std::string fish_script(const std::vector<Page>& pages) {
 }
 
 // --- man
-// -----------------------------------------------------------------------------------------------------
 
 // Text as troff has it: no dash may become a hyphen, no line may begin with a command.
 std::string troff(const std::string& text) {

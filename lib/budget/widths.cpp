@@ -149,7 +149,6 @@ void widen(const std::vector<WidthGroup>& groups, const std::vector<Moment>& mom
 }
 
 // --- results and weights together
-// ---------------------------------------------------------------------------------------------
 
 class Joint {
  public:

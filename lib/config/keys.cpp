@@ -28,7 +28,6 @@ Key row(const char* pointer, Kind kind, double low, double high, Binding field, 
 namespace {
 
 // --- between JSON and the fields' types
-// --------------------------------------------------------------------------
 void read(const Json& v, bool& field) {
   field = v.get<bool>();
 }
@@ -125,7 +124,6 @@ Binding bind_choice(const std::vector<Choice>& choices, Reference reference) {
   }
 
 // --- rows
-// --------------------------------------------------------------------------------------------------------
 constexpr const char* kOwn = "";
 constexpr double kMaxBytes = 1e15;
 

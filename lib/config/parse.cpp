@@ -59,7 +59,6 @@ void walk_group(const Walk& walk, const Json& object, const std::string& group) 
 }
 
 // --- overrides
-// ---------------------------------------------------------------------------------------------------
 std::vector<std::string> split_pointer(const std::string& pointer) {
   std::vector<std::string> names;
   for (size_t at = 0; at < pointer.size();) {
@@ -168,7 +167,6 @@ void apply_overrides(json::Document& document, const std::vector<Override>& over
 }
 
 // --- what only shows when all is read
-// ----------------------------------------------------------------------------
 void check_preprocess(const Walk& walk, const Json& root) {
   const std::string base = "/representative_dataset/preprocess";
   const images::Preprocess& p = walk.config.representative_dataset.preprocess;

@@ -29,7 +29,7 @@ const std::vector<Choice>& error_methods() {
 
 namespace {
 
-// --- settings ------------------------------------------------------------------------------------
+// --- settings
 struct Setting {
   Key key;  // its pointer is the name alone
   std::function<void(NodeSettings&, const Json&)> set;

@@ -64,7 +64,6 @@ bool has_control_character(const std::string& text) {
 }
 
 // --- checks, one a kind
-// ------------------------------------------------------------------------------------------
 bool check_bool(const Json& value, const Site& site) {
   return value.is_boolean() || site.wrong_type(value);
 }
@@ -217,7 +216,6 @@ bool check_ignored(const Json& value, const Site& site) {
 }
 
 // --- schemas
-// -----------------------------------------------------------------------------------------------------
 Json bounds(const Key& key, const char* type) {
   Json result{{"type", type}, {"minimum", key.low}};
   if (std::string_view(type) == "integer") result["minimum"] = static_cast<int64_t>(key.low);
@@ -302,7 +300,6 @@ Json schema_fixed(const Key& key) {
 }
 
 // --- words
-// -------------------------------------------------------------------------------------------------------
 std::string quoted_choices(const Key& key) {
   std::vector<std::string> words;
   for (const Json& value : choice_values(key))

@@ -76,7 +76,7 @@ void put(Table& table, const std::vector<ir::ValueId>& values,
   for (const ir::ValueId v : values) table[v] = params;
 }
 
-// --- outliers ------------------------------------------------------------------------------------
+// --- outliers
 
 double largest_z(const plan::TensorStats& stats) {
   const plan::Histogram& h = stats.histogram;
@@ -154,7 +154,7 @@ void outliers(const HintScene& scene, std::vector<Hint>& hints) {
   }
 }
 
-// --- a small negative part -------------------------------------------------------------------------
+// --- a small negative part
 
 void negative_lobes(const HintScene& scene, std::vector<Hint>& hints) {
   if (!scene.tries || scene.target.activations.symmetric || scene.target.activations.bits > 8) return;
@@ -183,7 +183,7 @@ void negative_lobes(const HintScene& scene, std::vector<Hint>& hints) {
                    edit(names, R"("activation_quantization_method": "UNIFORM")"), before, db, names});
 }
 
-// --- concats ---------------------------------------------------------------------------------------
+// --- concats
 
 void unbalanced_concats(const HintScene& scene, std::vector<Hint>& hints) {
   const plan::QuantPlan& plan = scene.best.model.plan;
@@ -214,7 +214,7 @@ void unbalanced_concats(const HintScene& scene, std::vector<Hint>& hints) {
   }
 }
 
-// --- the calibration set ---------------------------------------------------------------------------
+// --- the calibration set
 
 void few_images(const HintScene& scene, std::vector<Hint>& hints) {
   const auto used = static_cast<int64_t>(scene.split.calibration.size());
@@ -319,7 +319,7 @@ void unlike_images(const HintScene& scene, std::vector<Hint>& hints) {
        {where->name}});
 }
 
-// --- corrections, sums, the last layer -------------------------------------------------------------
+// --- corrections, sums, the last layer
 
 void useless_bias_correction(const HintScene& scene, std::vector<Hint>& hints) {
   for (const report::Correction& one : scene.best.corrections)

@@ -81,7 +81,7 @@ class FolderSource : public ImageSource {
   mutable std::optional<Error> all_;
 };
 
-// --- pictures --------------------------------------------------------------------------------------------
+// --- pictures
 std::string read_part(const fs::path& path, int64_t from, int64_t count) {
   std::ifstream file(path, std::ios::binary);
   std::string bytes(static_cast<size_t>(count), '\0');
@@ -152,7 +152,7 @@ std::vector<ir::Tensor> load_picture(const Item& item, const PictureInput& input
   return others;
 }
 
-// --- tensors ---------------------------------------------------------------------------------------------
+// --- tensors
 const ir::Tensor& tensor_named(const NamedTensors& tensors, const InputSpec& input, const fs::path& path) {
   std::vector<std::string> keys;
   for (const auto& [key, tensor] : tensors) {
@@ -216,7 +216,7 @@ Finding check_pb(const Item& item, const Inputs& inputs) {
   return {};
 }
 
-// --- opening ---------------------------------------------------------------------------------------------
+// --- opening
 std::string description_of(Kind kind, const Preprocess& preprocess) {
   switch (kind) {
     case Kind::kPictures:

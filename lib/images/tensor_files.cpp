@@ -29,7 +29,7 @@ static_assert(std::endian::native == std::endian::little,
   bad_tensor(place, cause, "write the file again, or remove it");
 }
 
-// --- .npy ------------------------------------------------------------------------------------------------
+// --- .npy
 struct NumpyType {
   std::string_view code;
   DType dtype;
@@ -115,7 +115,7 @@ std::string last_axis_fastest(std::string_view data, const NpyHeader& header) {
   return out;
 }
 
-// --- .npz: the zip container -----------------------------------------------------------------------------
+// --- .npz: the zip container
 struct ZipEntry {
   std::string name;
   uint32_t method = 0, crc = 0;
@@ -203,7 +203,7 @@ std::string entry_bytes(std::string_view bytes, const ZipEntry& entry, const std
   return data;
 }
 
-// --- .pb -------------------------------------------------------------------------------------------------
+// --- .pb
 template <typename To, typename Field>
 std::string packed_field(const Field& field) {
   std::string bytes(static_cast<size_t>(field.size()) * sizeof(To), '\0');

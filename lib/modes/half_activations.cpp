@@ -110,7 +110,7 @@ bool takes_type(const Node& node, size_t slot) {
   return !(ir::standard_op(node, "Resize") && slot > 0);
 }
 
-// --- ranges ---------------------------------------------------------------------------------------
+// --- ranges
 
 using Load = std::function<std::vector<ir::Tensor>(int64_t)>;
 
@@ -142,7 +142,7 @@ Reach looked_at(const ir::Graph& graph, run::RunnerFactory& runners, int64_t run
   return reach;
 }
 
-// --- choosing -------------------------------------------------------------------------------------
+// --- choosing
 
 // The largest magnitude that a Clip's constant bounds leave; infinite without.
 float clipped_to(const ir::Graph& graph, const Node& node) {
@@ -261,7 +261,7 @@ bool touches_half(const ir::Graph& graph, const Node& node, const std::vector<Ha
   return false;
 }
 
-// --- spelling -------------------------------------------------------------------------------------
+// --- spelling
 
 class Speller {
  public:

@@ -67,7 +67,7 @@ bool integer_weights(Mode mode) {
   return mode == Mode::kWeightOnly || mode == Mode::kDynamic;
 }
 
-// --- constants of 16 bits -------------------------------------------------------------------------
+// --- constants of 16 bits
 
 bool fits_float16(const ir::Tensor& tensor) {
   const std::span<const float> all = tensor.as<float>();

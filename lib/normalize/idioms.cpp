@@ -91,7 +91,6 @@ std::optional<Idiom> gelu_tanh_at(const Graph& graph, NodeId last) {
 }
 
 // --- LayerNorm
-// -----------------------------------------------------------------------------------------------------
 
 /// The node that makes `value` as a mean: a ReduceMean, or where `pools` say so a GlobalAveragePool.
 NodeId mean_of(const Graph& graph, ValueId value, bool pools) {

@@ -40,7 +40,7 @@ struct FileParts {
 /// Throws Error(kOutput) beyond the 2 GiB that protobuf can hold.
 std::string assemble(const FileParts& parts);
 
-// --- graph -> messages -------------------------------------------------------------------------
+// --- graph -> messages
 
 /// Attributes, name (if it stands in the file); `inputs` and `outputs` by name, "" for those left out.
 /// `with_docs`: also what exporters note about a node's origin, which may be most of a small file.

@@ -82,7 +82,7 @@ std::string float_to_input(Graph& g, NodeId id, const char* name, size_t slot, f
   return kDone;
 }
 
-// --- opset 9, 10 -------------------------------------------------------------------------------
+// --- opset 9, 10
 
 std::string batch_normalization_9(Graph& g, NodeId id) {
   if (ir::int_attribute(ir::node_at(g, id), "spatial", 1) == 0)
@@ -135,7 +135,7 @@ std::string upsample_10(Graph& g, NodeId id) {
   return kDone;
 }
 
-// --- opset 11, 12 ------------------------------------------------------------------------------
+// --- opset 11, 12
 
 std::string clip_11(Graph& g, NodeId id) {
   constexpr float kLargest = std::numeric_limits<float>::max();
@@ -182,7 +182,7 @@ std::string dropout_12(Graph& g, NodeId id) {
   return kDone;
 }
 
-// --- opset 13 ----------------------------------------------------------------------------------
+// --- opset 13
 
 std::string axes_to_input(Graph& g, NodeId id) {
   return ints_to_input(g, id, "axes", 1);
@@ -240,7 +240,7 @@ std::string softmax_13(Graph& g, NodeId id) {
   return kDone;
 }
 
-// --- opset 14 to 21 ----------------------------------------------------------------------------
+// --- opset 14 to 21
 
 // Before 14 more than one output meant training: statistics of the batch instead of the stored ones. Since
 // then an attribute says so, there are three outputs, and their variance is another.

@@ -66,7 +66,7 @@ struct Reader {
   }
 };
 
-// --- values ------------------------------------------------------------------------------------
+// --- values
 
 // What the message says beyond name, element type and dimensions.
 std::string rest_of(onnx::ValueInfoProto info) {
@@ -152,7 +152,7 @@ void read_inputs(Reader& reader, const onnx::GraphProto& proto,
   }
 }
 
-// --- nodes -------------------------------------------------------------------------------------
+// --- nodes
 
 ir::AttributeValue take_attribute(Reader& reader, onnx::AttributeProto& proto, const std::string& where) {
   using A = onnx::AttributeProto;
@@ -293,7 +293,7 @@ void read_nodes(Reader& reader, onnx::GraphProto& proto) {
   }
 }
 
-// --- model -------------------------------------------------------------------------------------
+// --- model
 
 void read_graph(Reader& reader, onnx::GraphProto& proto) {
   std::unordered_set<std::string> inputs, constants;

@@ -54,7 +54,7 @@ bool captured(const Writer& w, ValueId v) {
   });
 }
 
-// --- entries -----------------------------------------------------------------------------------
+// --- entries
 
 void add_initializer(Writer& w, const std::string& name, ir::Tensor tensor, const std::string& label,
                      const char* kind) {
@@ -113,7 +113,7 @@ ir::Node linear_node(Writer& w, const char* op_type, const QuantParams& params) 
   return node;
 }
 
-// --- parameters --------------------------------------------------------------------------------
+// --- parameters
 
 std::string scale_name(Writer& w, const QuantParams& params, const std::string& label) {
   return shared_constant(
@@ -125,7 +125,7 @@ std::string zero_point_name(Writer& w, const QuantParams& params, const std::str
   return shared_constant(w, 'z', ir::make_tensor(stored_type(params), bytes, parameter_dims(params)), label);
 }
 
-// --- constants ---------------------------------------------------------------------------------
+// --- constants
 
 namespace {
 

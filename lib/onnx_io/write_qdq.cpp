@@ -35,7 +35,7 @@ std::string float_name(Writer& w, const std::string& base) {
   return name;
 }
 
-// --- activations -------------------------------------------------------------------------------
+// --- activations
 
 // The stored type saturates by itself; a narrower range must be cut.
 bool fills_type(const QuantParams& params) {
@@ -107,7 +107,7 @@ bool has_pair(const Writer& w, ValueId v) {
   return w.written_as.at(v) != w.read_as.at(v);
 }
 
-// --- the graph ---------------------------------------------------------------------------------
+// --- the graph
 
 // The runtime joins MatMul and the Add of a vector to a Gemm at load, before it looks for integer kernels,
 // and has none for a Gemm whose bias is float: such a MatMul would run in float behind DequantizeLinear. It
@@ -325,7 +325,7 @@ plan::Written finish(Writer& w, const std::vector<std::pair<std::string, std::st
   return written;
 }
 
-// --- names of values ---------------------------------------------------------------------------
+// --- names of values
 
 // Others know it by its name: the world outside, or a body.
 bool keeps_name(const Writer& w, ValueId v) {

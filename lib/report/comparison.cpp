@@ -30,7 +30,6 @@ std::string bytes(int64_t size) {
 }
 
 // --- text
-// ----------------------------------------------------------------------------------------------------
 
 std::string files(const std::vector<ComparedModel>& models) {
   const ComparedModel& a = models[0];
@@ -132,7 +131,6 @@ std::string gates(const std::vector<ComparedGate>& all) {
 }
 
 // --- JSON
-// ----------------------------------------------------------------------------------------------------
 
 json latency_value(const std::optional<Latency>& latency) {
   if (!latency) return nullptr;

@@ -38,7 +38,6 @@ std::vector<budget::Item> within_band(std::vector<budget::Item> items, size_t fi
 }
 
 // --- budgets as figures
-// -------------------------------------------------------------------------------------------------------
 
 [[noreturn]] void infeasible(const char* key, double limit, double least, const std::string& cause,
                              const std::string& remedy) {
@@ -173,7 +172,6 @@ void check_feasible(const BudgetScene& scene, const WidthStudy& study, const Fig
 }
 
 // --- candidates, built and measured
-// -------------------------------------------------------------------------------------------
 
 struct Tried {
   std::string name;

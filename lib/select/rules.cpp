@@ -32,7 +32,6 @@ struct OrderedGraph {
 };
 
 // --- regions
-// ---------------------------------------------------------------------------------------------------
 enum class End { kFrom, kTo };
 
 // The nodes that a glob names as an end of a region: those of that name, else those that read (from) or make

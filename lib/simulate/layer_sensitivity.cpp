@@ -23,7 +23,6 @@ bool is_computed(const ir::Graph& graph, ir::ValueId value) {
 }
 
 // --- places
-// -------------------------------------------------------------------------------------------------------
 
 int64_t softmax_axis(const ir::Graph& graph, const ir::Node& node) {
   return ir::int_attribute(node, "axis", ir::opset(graph) >= 13 ? -1 : 1);
@@ -79,7 +78,6 @@ bool has_value(const std::vector<MeasuredPlace>& places, ir::ValueId value) {
 }
 
 // --- a network cut before a weight
-// --------------------------------------------------------------------------------
 
 struct Cut {
   ir::Graph before, behind;           // inputs of behind: `edge`, then the weight
@@ -146,7 +144,6 @@ Cut cut_before(const ir::Graph& graph, const ProbedWeight& weight, const std::ve
 }
 
 // --- measuring
-// ----------------------------------------------------------------------------------------------------
 
 // Inputs of all images, as many as fit kept in memory.
 class Images {

@@ -70,7 +70,7 @@ ir::Tensor bytes_tensor(const std::vector<int32_t>& integers, bool is_signed, st
                          std::move(dims));
 }
 
-// --- rounding at run time --------------------------------------------------------------------------
+// --- rounding at run time
 
 using Rounded = std::map<ValueId, std::array<ValueId, 3>>;  // value -> integers, scale, zero point
 
@@ -198,7 +198,7 @@ void spell_lstm(plan::QuantizedModel& model, NodeId id, bool bounded, int thread
   model.plan.nodes[id].compute = Compute::kInteger;
 }
 
-// --- blocks ----------------------------------------------------------------------------------------
+// --- blocks
 
 // Rows of output channels of a weight, and how it is stored.
 struct Matrix {
@@ -256,7 +256,7 @@ ValueId unfolded(plan::QuantizedModel& model, const std::string& name, const thr
   return v;
 }
 
-// --- blocks that stay packed -------------------------------------------------------------------------
+// --- blocks that stay packed
 
 // Unsigned numbers of `bits` each, from the low bits up; every `count` of them begin a new byte.
 std::string packed(const std::vector<int32_t>& numbers, size_t count, int bits, int32_t shift) {
@@ -382,7 +382,7 @@ void spell_blocked_dequantize(plan::QuantizedModel& model, NodeId id) {
   resize_plan(model);
 }
 
-// --- weights of ops without weight traits ---------------------------------------------------------
+// --- weights of ops without weight traits
 
 struct StoredOperand {
   const char* domain;

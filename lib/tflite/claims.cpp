@@ -133,7 +133,7 @@ void claim_table(Walk& walk, const flatbuffers::Table& table, const flatbuffers:
   for (size_t i = 0; i < type.num_elems; ++i) claim_field(walk, table, type, i, kind, tensor);
 }
 
-// --- what constants are ------------------------------------------------------------------------------------
+// --- what constants are
 
 struct Slots {
   std::string_view op;

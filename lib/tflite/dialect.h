@@ -166,7 +166,7 @@ struct Model {
   std::string holds_batch;  // the operator for which a batch that might be free is 1; "": none
 };
 
-// --- the table of operators --------------------------------------------------------------------------------
+// --- the table of operators
 
 /// How a field of an options table is stored.
 enum class FieldKind : uint8_t { kByte, kInt, kFloat, kBool, kInts };

@@ -61,7 +61,7 @@ std::span<const KernelRow> reduction_kernels();
 std::span<const KernelRow> shape_kernels();
 std::span<const KernelRow> resize_kernels();
 
-// --- tools for kernels -------------------------------------------------------------------------------------
+// --- tools for kernels
 
 /// Throws Error(kUnsupported) naming the operator.
 [[noreturn]] void refuse(const Call& call, const std::string& cause);

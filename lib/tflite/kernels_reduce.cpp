@@ -136,7 +136,7 @@ void reduce_min(const Call& call) {
   extreme(call, std::numeric_limits<double>::infinity(), [](auto a, auto b) { return std::min(a, b); });
 }
 
-// --- along the last axis -----------------------------------------------------------------------------------
+// --- along the last axis
 
 int64_t last_dim(const Call& call) {
   require_inputs(call, 1);

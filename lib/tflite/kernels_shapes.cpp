@@ -123,7 +123,7 @@ void strided_slice(const Call& call) {
   cut(call, *call.in[0], begin, step, block, *call.out[0]);
 }
 
-// --- several values ----------------------------------------------------------------------------------------
+// --- several values
 
 // Whether a part has the whole's shape but for `axis`, and `offset` more before it at the most.
 void require_part(const Call& call, const Value* part, const Value& whole, size_t axis, int64_t offset) {
@@ -221,7 +221,7 @@ void unpack(const Call& call) {
   }
 }
 
-// --- pads --------------------------------------------------------------------------------------------------
+// --- pads
 
 // The flat list of [rank, 2] paddings; checks it against the shapes.
 Dims pads_of(const Call& call) {
@@ -284,7 +284,7 @@ void mirror_pad(const Call& call) {
   }
 }
 
-// --- blocks, repeats, lookups ------------------------------------------------------------------------------
+// --- blocks, repeats, lookups
 
 // Both are a transpose of [batch, height, block, width, block, channels].
 void move_blocks(const Call& call, const Value& deep, const Value& wide, bool to_wide) {

@@ -38,7 +38,7 @@ void run_floats(const Call& call, const std::function<float(float)>& f) {
   std::transform(in.begin(), in.end(), call.out[0]->out<float>().begin(), f);
 }
 
-// --- functions of a real number ----------------------------------------------------------------------------
+// --- functions of a real number
 
 float logistic(float x) {
   return 1.0f / (1.0f + std::exp(-x));
@@ -116,7 +116,7 @@ void gelu_either(const Call& call) {
   file::int_option(call.op, "approximate") ? by_function<gelu_tanh>(call) : by_function<gelu>(call);
 }
 
-// --- rescaled pieces of a line -----------------------------------------------------------------------------
+// --- rescaled pieces of a line
 
 struct Ends {
   float low = 0, high = std::numeric_limits<float>::infinity();
@@ -168,7 +168,7 @@ void leaky_relu(const Call& call) {
   });
 }
 
-// --- HARD_SWISH: 16 bit fixed point, seven bits finer than the input ---------------------------------------
+// --- HARD_SWISH: 16 bit fixed point, seven bits finer than the input
 
 int16_t saturated(int32_t x) {
   return static_cast<int16_t>(std::clamp<int32_t>(x, -32768, 32767));
@@ -212,7 +212,7 @@ void hard_swish(const Call& call) {
   });
 }
 
-// --- types -------------------------------------------------------------------------------------------------
+// --- types
 
 void quantize(const Call& call) {
   require_same_size(call);

@@ -230,7 +230,7 @@ void transpose_conv(const Call& call) {
       });
 }
 
-// --- pools -------------------------------------------------------------------------------------------------
+// --- pools
 
 // each(element of the output, indices of the inputs under its window)
 template <typename Each>

@@ -73,7 +73,7 @@ struct Reader {
   }
 };
 
-// --- buffers -----------------------------------------------------------------------------------------------
+// --- buffers
 
 void read_buffers(Reader& reader) {
   const std::string_view bytes = *reader.model.bytes;
@@ -96,7 +96,7 @@ void read_buffers(Reader& reader) {
     reader.problem("buffer-zero", "buffer 0", "it has data, but it stands for 'no data'");
 }
 
-// --- tensors -----------------------------------------------------------------------------------------------
+// --- tensors
 
 // Bytes of a tensor's data, or -1 where type or shape do not say.
 int64_t bytes_wanted(const Tensor& tensor) {
@@ -168,7 +168,7 @@ Tensor read_tensor(Reader& reader, const wire::Tensor& from, const std::string& 
   return tensor;
 }
 
-// --- operators ---------------------------------------------------------------------------------------------
+// --- operators
 
 // One field of an options table; nothing where the file leaves it out.
 void read_option(const flatbuffers::Table& table, const flatbuffers::TypeTable& type, size_t field,
@@ -262,7 +262,7 @@ Graph read_graph(Reader& reader, const wire::SubGraph& from, const std::string& 
   return graph;
 }
 
-// --- the rest ----------------------------------------------------------------------------------------------
+// --- the rest
 
 std::vector<std::pair<std::string, TensorId>> read_ports(
     Reader& reader, const flatbuffers::Vector<flatbuffers::Offset<wire::TensorMap>>* from, size_t tensors,

@@ -101,7 +101,7 @@ Difference difference(const std::string& a, const std::string& b, ir::DType dtyp
   return d;
 }
 
-// --- one file with every operator --------------------------------------------------------------------------
+// --- one file with every operator
 
 constexpr float kScale = 0.05f;
 constexpr int64_t kZero = 3;

@@ -19,14 +19,12 @@ using Dims = std::vector<int64_t>;
 ir::Graph graph(int64_t opset = 13, std::string name = "tiny");
 
 // --- ends
-// --------------------------------------------------------------------------------------------------------
 /// A graph input. Dims of -1 get a dim_param ("d0", "d1", ...).
 ir::ValueId input(ir::Graph& g, const std::string& name, Dims dims, ir::DType dtype = ir::DType::kFloat);
 /// Appends to the graph's outputs; renames the value when `name` is given.
 ir::ValueId output(ir::Graph& g, ir::ValueId value, const std::string& name = "");
 
 // --- constants
-// ---------------------------------------------------------------------------------------------------
 /// Uniform in [low, high), the same on every machine for the same seed.
 ir::Tensor random_tensor(Dims dims, unsigned seed, float low = -1.0f, float high = 1.0f);
 ir::Tensor filled(Dims dims, float value);
@@ -36,7 +34,6 @@ ir::ValueId constant_f(ir::Graph& g, std::vector<float> values, Dims dims = {});
 ir::ValueId constant_i(ir::Graph& g, std::vector<int64_t> values);                // 1-D int64
 
 // --- nodes
-// -------------------------------------------------------------------------------------------------------
 /// Any node with one output; `dims` is the output's shape, left out: inferred where this file knows how.
 ir::ValueId node(ir::Graph& g, const std::string& op_type, std::vector<ir::ValueId> inputs,
                  Attributes attributes = {}, std::optional<Dims> dims = std::nullopt);
@@ -74,7 +71,6 @@ ir::ValueId flatten(ir::Graph& g, ir::ValueId x, int64_t axis = 1);
 ir::ValueId matmul(ir::Graph& g, ir::ValueId a, ir::ValueId b);
 
 // --- looking at the result
-// ---------------------------------------------------------------------------------------
 /// Op types of the live nodes in topological order, joined with single spaces: "Conv Relu MaxPool".
 std::string ops(const ir::Graph& g);
 /// The live node that produces the value (fails the calling code with qc::Error when there is none).

@@ -253,7 +253,6 @@ TEST_CASE("null is the default where nothing is asked for, and an absent object"
 }
 
 // --- mistakes
-// ----------------------------------------------------------------------------------------------------
 struct Mistake {
   std::string text;
   const char *code, *place, *cause, *remedy;
@@ -422,7 +421,6 @@ TEST_CASE("l_p_value without the method LP is warned about") {
 }
 
 // --- files
-// -------------------------------------------------------------------------------------------------------
 TEST_CASE("paths are relative to the config file, and absolute afterwards") {
   CHECK(read("{\"representative_dataset\": {\"path\": \"../a/./b\"}}").representative_dataset.path == "/a/b");
   CHECK(read("{\"representative_dataset\": {\"path\": \"/a/b/\"}}").representative_dataset.path == "/a/b");

@@ -138,7 +138,6 @@ TEST_CASE("a .tflite asks for integers wherever there are kernels, unless the co
 }
 
 // --- schema
-// ------------------------------------------------------------------------------------------------------
 void compare_with_schema(const Json& value, const Json& schema, const std::string& pointer) {
   CAPTURE(pointer);
   REQUIRE(schema.is_object());
@@ -169,7 +168,6 @@ TEST_CASE("the schema describes every key of the default config, with its defaul
 }
 
 // --- the files in configs/
-// ---------------------------------------------------------------------------------------
 void check_file(const std::filesystem::path& path, const std::string& text) {
   const char* update = std::getenv("QC_UPDATE_GOLDEN");
   if (update && std::string(update) == "1") write_file_atomically(path, text);

@@ -24,7 +24,7 @@ bool coin(Random& random) {
   return between(random, 0, 1) == 1;
 }
 
-// --- what the schema says, in words of the test ------------------------------------------------------------
+// --- what the schema says, in words of the test
 
 // Enumerations by the field that holds them; other bytes are numbers of types.
 const std::map<std::string_view, std::vector<std::string>> kNamed{
@@ -85,7 +85,7 @@ std::string options_table(std::string_view op) {
   return stem.empty() ? "none" : stem + "options";
 }
 
-// --- random graphs -----------------------------------------------------------------------------------------
+// --- random graphs
 
 Quantization random_quantization(Random& random, const std::vector<int32_t>& shape) {
   Quantization q;
@@ -176,7 +176,7 @@ Model random_model(unsigned seed) {
   return model;
 }
 
-// --- comparing ---------------------------------------------------------------------------------------------
+// --- comparing
 
 // As the reader says it: names of enumerations, and nothing where the schema's default says it.
 std::optional<file::OptionValue> expected_value(const OptionField& field, const OptionValue& value) {
