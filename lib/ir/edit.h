@@ -15,7 +15,6 @@ namespace qc::ir {
 using Dims = std::vector<int64_t>;
 
 // --- looking
-// ---------------------------------------------------------------------------------------------------
 /// Read by name inside an opaque body.
 bool captured(const Graph& graph, ValueId value);
 /// The node that makes the value; nullptr for kNone and for what no node makes.
@@ -47,7 +46,6 @@ std::optional<Dims> list_operand(const Graph& graph, const Node& node, std::stri
 std::optional<Dims> full_pads(const Graph& graph, const Node& pad, size_t rank);
 
 // --- changing
-// ----------------------------------------------------------------------------------------------------
 /// The list of the file's nodes behind `keeper` grows by those behind `swallowed`.
 void absorb_origin(Graph& graph, NodeId keeper, NodeId swallowed);
 
@@ -82,7 +80,6 @@ Tensor float_tensor(const std::vector<float>& values, Dims dims);
 Tensor int_tensor(const Dims& values);
 
 // --- the frame of a rewrite
-// ------------------------------------------------------------------------------------
 /// Walks the nodes in topological order; where `match` finds something, `transform` changes the graph (false:
 /// it could not after all, and changed nothing). Nodes added on the way wait for the next round. Returns the
 /// number of changes.

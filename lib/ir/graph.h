@@ -104,7 +104,6 @@ int64_t opset(const Graph& graph);
 void set_opset(Graph& graph, int64_t version);
 
 // --- reading
-// ---------------------------------------------------------------------------------------------------
 /// Live nodes, producers before consumers; among the ready ones the lowest id first, so the order is
 /// reproducible. Throws Error(kInput) when the graph has a cycle.
 std::vector<NodeId> topological_order(const Graph& graph);
@@ -142,7 +141,6 @@ bool is_one_of(const Node& node, const Names& op_types) {
 }
 
 // --- changing: these keep producers and consumers right
-// ----------------------------------------------------------
 /// A value of unknown shape that nothing makes yet, and an initializer. References to other values end here.
 ValueId add_value(Graph& graph, std::string_view wanted_name, DType dtype);       // name made unique
 ValueId add_constant(Graph& graph, std::string_view wanted_name, Tensor tensor);  // name made unique
@@ -165,7 +163,6 @@ void remove_dead(Graph& graph);
 void set_output(Graph& graph, NodeId node, size_t slot, ValueId value);
 
 // --- checking and showing
-// ------------------------------------------------------------------------------------------
 /// Throws Error(kBug) naming the first broken invariant: dangling ids, a producer that does not list the
 /// value, a consumer list that does not match, duplicate names, an output without producer. Called between
 /// stages.
