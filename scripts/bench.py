@@ -52,8 +52,11 @@ HELD_OUT = 16              # /verify_images: taken out of the calibration pictur
 KNOWN_SHORT = {
     "run": "0.31 to 0.71 with AVX512-VNNI, by how long the peer's Python takes (4 to 6 s on one machine, 2.2 s on another); 0.50 to 0.57"
            " without: float inference is most of ours",
-    "calibration": "1.50 to 1.59 with AVX-512 on one machine, by the hour, 1.4 on another, more without it: counting an exact histogram costs as much as a third of the inference",
-    "memory": "mlsd_tiny_320 wanders around the bound from run to run and machine to machine: +82 to +120 MB",
+    "calibration": "met with AVX512-VNNI (1.45); more without AVX-512: counting an exact histogram costs as much as a third of the"
+                   " inference",
+    "memory": "mlsd_tiny_320 wanders around the bound from run to run and machine to machine: +82 to +120 MB; models that second-order"
+              " correction takes on hold 8 to 12 pictures in two networks: squeezenet, vit_tiny, mobilenet_v2, yolox_nano, nanodet,"
+              " blazeface, +120 to +220 MB",
 }
 
 

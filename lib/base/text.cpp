@@ -8,6 +8,9 @@
 namespace qc {
 namespace {
 
+// Of a name, to stand for all of it: shorter ones begin too many.
+constexpr size_t kShortestBeginning = 4;
+
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -37,7 +40,10 @@ std::string nearest(std::string_view name, std::span<const std::string> candidat
       best = candidate;
     }
   }
-  return best;
+  if (!best.empty() || name.size() < kShortestBeginning) return best;
+  const auto longer = std::find_if(candidates.begin(), candidates.end(),
+                                   [&](const std::string& candidate) { return candidate.starts_with(name); });
+  return longer == candidates.end() ? "" : *longer;
 }
 
 bool glob_match(std::string_view pattern, std::string_view text) {

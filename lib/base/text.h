@@ -14,7 +14,8 @@ namespace qc {
 using fmt::format;
 
 /// The candidate nearest to `name` by edit distance (case ignored), or "" when none is close enough to be
-/// meant (distance > max(2, length / 3)).
+/// meant (distance > max(2, length / 3)); then the first one that begins with `name`, if that has four
+/// letters.
 std::string nearest(std::string_view name, std::span<const std::string> candidates);
 
 /// Shell-style match of the whole text: '*' any run of characters (also '/'), '?' one character.

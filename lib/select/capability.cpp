@@ -408,12 +408,12 @@ std::vector<Capability> capabilities(const ir::Graph& graph, const target::Targe
 void leave_empty(const ir::Graph& sized, const target::TargetSpec& target, std::vector<Capability>& all) {
   if (!target.float_islands) return;
   const auto is_empty = [&](ir::ValueId v) {
-    return v != ir::kNone && value_of(sized, v).has_shape &&
-           std::ranges::count(value_of(sized, v).dims, 0) > 0;
+    return v != ir::kNone && ir::value_at(sized, v).has_shape &&
+           std::ranges::count(ir::value_at(sized, v).dims, 0) > 0;
   };
   for (const ir::NodeId id : ir::topological_order(sized)) {
-    const ir::Node& node = sized.nodes[static_cast<size_t>(id)];
-    Capability& c = all[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(sized, id);
+    Capability& c = all[id];
     if (c.ability != Ability::kFloatOnly && std::ranges::all_of(node.outputs, is_empty))
       c = no(Reason::kNoIntegerKernel, "there are no elements in what it computes");
   }

@@ -195,7 +195,7 @@ TEST_CASE("a channel's scale below the smallest normal float is read as a channe
   const auto read = tiny::node(g, "DequantizeLinear", {weight, tiny::constant_f(g, {0.5f, 1.6e-39f}, {2})},
                                {{"axis", int64_t{1}}}, tiny::Dims{2, 2});
   tiny::output(g, tiny::matmul(g, x, read), "y");
-  const adopt::Found found = adopt::strip(g);
+  const adopt::FileGrids found = adopt::strip(g);
   REQUIRE(found.weights.size() == 1);
   CHECK(found.weights.begin()->second.scales[0] == 0.5f);
   const ir::Node& product = g.nodes[static_cast<size_t>(tiny::only(g, "MatMul"))];

@@ -25,6 +25,8 @@ TEST_CASE("the nearest name is offered only when it can be meant") {
   CHECK(nearest("activation_eror_method", names) == "activation_error_method");
   CHECK(nearest("GATES", names) == "gates");
   CHECK(nearest("somethingelse", names).empty());
+  CHECK(nearest("activation", names) == "activation_error_method");
+  CHECK(nearest("act", names).empty());
 }
 
 TEST_CASE("sizes are printed for people, and hashes tell contents apart") {
