@@ -66,11 +66,20 @@ bool is_position(const ir::Node& node, size_t slot) {
   return slot == 1 && tells_position(node);
 }
 
+// Hands on what it reads, or a part of it, elsewhere: numbers that nobody has calculated with.
+bool hands_on(const ir::Node& node) {
+  constexpr const char* kOps[] = {"Concat",   "Expand",   "Flatten", "Gather",    "GatherElements",
+                                  "GatherND", "Identity", "Reshape", "Slice",     "Split",
+                                  "Squeeze",  "Tile",     "Pad",     "Unsqueeze", "Transpose"};
+  return ir::is_one_of(node, kOps);
+}
+
 // The graph, and what is known of the way from its inputs to each value.
 struct TracedGraph {
   const ir::Graph& graph;
   std::vector<bool> data;         // by ValueId: depends on the contents of the inputs
   std::vector<bool> moves;        // by ValueId: so that rounding elsewhere may change it
+  std::vector<bool> given;        // by ValueId: nothing but numbers of the inputs
   std::vector<std::string> jump;  // by ValueId: op type of the first jump before it; "" none
 
   const ir::Value& value(ir::ValueId v) const { return ir::value_at(graph, v); }
@@ -96,27 +105,35 @@ bool is_discrete(const ir::Value& value) {
 
 TracedGraph look(const ir::Graph& graph) {
   const size_t values = graph.values.size();
-  TracedGraph traced{graph, std::vector<bool>(values), std::vector<bool>(values),
+  TracedGraph traced{graph, std::vector<bool>(values), std::vector<bool>(values), std::vector<bool>(values),
                      std::vector<std::string>(values)};
   for (const ir::ValueId v : graph.inputs) {
-    traced.data[v] = true;
+    traced.data[v] = traced.given[v] = true;
     traced.moves[v] = !is_discrete(traced.value(v));
   }
   for (const ir::NodeId id : ir::topological_order(graph)) {
     const ir::Node& node = ir::node_at(graph, id);
     if (asks_for_shape(node)) continue;
-    bool data = false, moves = false;
+    bool data = false, moves = false, given = true;
     std::string jump;
     for (const ir::ValueId v : read_by(node)) {
       data = data || traced.data[v];
       moves = moves || traced.moves[v];
+      given = given && (traced.given[v] || !traced.data[v]);
       if (jump.empty()) jump = traced.jump[v];
     }
-    if (moves && jump.empty() && jumps(graph, node)) jump = node.op_type;
+    if (moves && jump.empty() && jumps(graph, node)) {
+      // Ids that come as floats are the same in every file.
+      if (given)
+        moves = false;
+      else
+        jump = node.op_type;
+    }
     for (size_t slot = 0; slot < node.outputs.size(); ++slot) {
       if (node.outputs[slot] == ir::kNone) continue;
       const ir::ValueId result = node.outputs[slot];
       traced.data[result] = data;
+      traced.given[result] = data && given && hands_on(node);
       traced.moves[result] = data && (moves || !is_discrete(traced.value(result)));
       traced.jump[result] = jump.empty() && moves && is_position(node, slot) ? node.op_type : jump;
     }

@@ -24,8 +24,10 @@ struct Judged {
   bool by_parts = false;            // has each part to reach a goal, or the whole?
 };
 
-/// In the order of the outputs: one entry for each float output without a jump, and as many as there are
-/// last continuous float values for each output behind one, whatever its type. Other outputs are left out.
+/// A jump of nothing but numbers of the inputs, such as the Cast of ids that come as floats, is none: they
+/// are the same in every file. In the order of the outputs: one entry for each float output without a jump,
+/// and as many as there are last continuous float values for each output behind one, whatever its type. Other
+/// outputs are left out.
 std::vector<Judged> judged_values(const ir::Graph& graph);
 
 /// One score a class, wherever the classes stand: convolutional heads end in [1, classes, 1, 1]. A free batch

@@ -38,7 +38,7 @@ TEST_CASE("an output is judged itself, or at the logits before its Softmax") {
 
 TEST_CASE("what is an output already is not judged again in front of a comparison, however it is spelled") {
   ir::Graph g = tiny::graph();
-  const ir::ValueId x = tiny::input(g, "x", {1, 8});
+  const ir::ValueId x = tiny::relu(g, tiny::input(g, "x", {1, 8}));
   tiny::output(g, tiny::node(g, "Identity", {x}), "first");
   const ir::ValueId again = tiny::node(g, "Identity", {x});
   const ir::ValueId same =
@@ -159,4 +159,24 @@ TEST_CASE("a mask of integers that no rounding reaches hides nothing") {
     CHECK(judged[0].jump == (as_floats ? "Equal" : ""));
     CHECK((judged[0].value == result) == !as_floats);
   }
+}
+
+TEST_CASE("ids that come as floats hide nothing behind their Cast, calculated ones do") {
+  const bool calculated = GENERATE(false, true);
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 8});
+  const ir::ValueId given = tiny::node(
+      g, "Slice", {x, tiny::constant_i(g, {0}), tiny::constant_i(g, {4}), tiny::constant_i(g, {1})}, {},
+      tiny::Dims{1, 4});
+  const ir::ValueId floats = of_type(g, calculated ? tiny::relu(g, given) : given, ir::DType::kFloat);
+  const ir::ValueId ids = of_type(g, tiny::node(g, "Cast", {floats}), ir::DType::kInt64);
+  const ir::ValueId table = tiny::constant(g, tiny::random_tensor({9, 3}, 1));
+  const ir::ValueId words =
+      of_type(g, tiny::node(g, "Gather", {table, ids}, {}, tiny::Dims{1, 4, 3}), ir::DType::kFloat);
+  const ir::ValueId y = tiny::relu(g, words);
+  tiny::output(g, y, "y");
+  const auto judged = simulate::judged_values(g);
+  REQUIRE(judged.size() == 1);
+  CHECK(judged[0].value == (calculated ? floats : y));
+  CHECK(judged[0].jump == (calculated ? "Cast" : ""));
 }
