@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <cstdint>
 
 namespace qc {
@@ -67,9 +68,29 @@ bool glob_match(std::string_view pattern, std::string_view text) {
 
 std::string human_bytes(double bytes) {
   if (bytes < 1000) return format("{:.0f} B", bytes);
-  if (bytes < 1e6) return format("{:.1f} kB", bytes / 1e3);
-  if (bytes < 1e9) return format("{:.2f} MB", bytes / 1e6);
+  // From where rounding would make 1000 of it, the next unit.
+  if (bytes < 999.95e3) return format("{:.1f} kB", bytes / 1e3);
+  if (bytes < 999.995e6) return format("{:.2f} MB", bytes / 1e6);
   return format("{:.2f} GB", bytes / 1e9);
+}
+
+std::string human_ratio(double ratio, int decimals) {
+  if (!std::isfinite(ratio)) return "-";
+  constexpr int kMostDecimals = 9;
+  const double size = std::fabs(ratio);
+  while (size > 0 && size * std::pow(10, decimals) < 9.5 && decimals < kMostDecimals) ++decimals;
+  return format("{:.{}f}", ratio, decimals);
+}
+
+std::string human_share(double share, int decimals) {
+  if (!std::isfinite(share)) return "-";
+  const auto text = [&](int digits) { return format("{:.{}f} %", 100 * share, digits); };
+  for (int more = 0; more <= 3; ++more) {
+    const bool all = share < 1 && text(decimals + more) == format("{:.{}f} %", 100.0, decimals + more);
+    const bool none = share > 0 && text(decimals + more) == format("{:.{}f} %", 0.0, decimals + more);
+    if (!all && !none) return text(decimals + more);
+  }
+  return text(decimals);
 }
 
 std::string content_hash(std::string_view bytes) {

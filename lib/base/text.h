@@ -24,6 +24,14 @@ bool glob_match(std::string_view pattern, std::string_view text);
 /// "1.23 MB", "45.6 kB", "789 B" (powers of 1000, as file managers and `ls --si` print).
 std::string human_bytes(double bytes);
 
+/// "0.51", "0.043", "0.0021": so many decimals, and two significant digits where these say less; "-" for
+/// what is not finite.
+std::string human_ratio(double ratio, int decimals = 2);
+
+/// "97.3 %" of a share of 1. Up to three decimals more where these would make all of what is not, or nothing
+/// of what is something: "99.97 %", "0.02 %"; "-" for what is not finite.
+std::string human_share(double share, int decimals = 1);
+
 /// 64-bit FNV-1a of bytes, as 16 hex digits: names contents in caches and metadata, not for security.
 std::string content_hash(std::string_view bytes);
 

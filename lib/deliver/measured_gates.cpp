@@ -111,9 +111,8 @@ bool measured_gates_hold(const ConvertOptions& options, const config::CoreConfig
                                  "use min_sqnr_db for such a model"});
     const double drop = 100 * (worst->top1_a - worst->top1);
     report.gates.push_back({"max_top1_drop", *gates.max_top1_drop, drop, drop <= *gates.max_top1_drop});
-    report.notes.push_back(
-        format("top-1 on {} labelled images of the folder: float {:.2f} %, written {:.2f} %", worst->images,
-               100 * worst->top1_a, 100 * worst->top1));
+    report.notes.push_back(format("top-1 on {} labelled images of the folder: float {}, written {}",
+                                  worst->images, human_share(worst->top1_a, 2), human_share(worst->top1, 2)));
     if (std::string doubt = report::doubt_of(*worst); !doubt.empty())
       report.warnings.push_back(
           {"labels-in-doubt", "/gates/labels", std::move(doubt),

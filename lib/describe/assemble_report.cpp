@@ -65,7 +65,9 @@ int64_t weight_bytes(const plan::QuantizedModel& model, const ir::Node& node, bo
 // What the node's region would change on integers, and how to have it.
 std::string explanation(const report::FloatRegion& region) {
   std::vector<std::string> changes;
-  if (region.time != 0) changes.push_back(format("{:+.3f} of float's time for the whole model", region.time));
+  if (region.time != 0)
+    changes.push_back(format("{}{} of float's time for the whole model", region.time > 0 ? "+" : "",
+                             human_ratio(region.time, 3)));
   changes.push_back(region.sqnr_db ? format("worst output {:.1f} dB", *region.sqnr_db)
                                    : "its error was not measured, without images to judge by");
   return format(

@@ -306,17 +306,16 @@ void unlike_images(const HintScene& scene, std::vector<Hint>& hints) {
     where = ir::producer_of(scene.graph, v);
   }
   if (worst < kBeyond) return;
-  hints.push_back(
-      {"unlike_images",
-       format("{0}s held out have {1:.1f} % of the values of {2} outside all that calibration saw: "
-              "the calibration {3}s are unlike others.",
-              scene.source.picture() ? "Image" : "Sample", 100 * worst, where->name,
-              images::unit_of(scene.source)),
-       format(R"({{"representative_dataset": {{"max_images": {}}}}})",
-              2 * scene.config.representative_dataset.max_images),
-       {},
-       {},
-       {where->name}});
+  hints.push_back({"unlike_images",
+                   format("{0}s held out have {1} of the values of {2} outside all that calibration saw: "
+                          "the calibration {3}s are unlike others.",
+                          scene.source.picture() ? "Image" : "Sample", human_share(worst), where->name,
+                          images::unit_of(scene.source)),
+                   format(R"({{"representative_dataset": {{"max_images": {}}}}})",
+                          2 * scene.config.representative_dataset.max_images),
+                   {},
+                   {},
+                   {where->name}});
 }
 
 // --- corrections, sums, the last layer

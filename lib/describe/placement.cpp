@@ -126,7 +126,7 @@ std::string least_gain(const PlacementScene& scene, const std::vector<bool>& now
                                  : "to leave them in float: " + report::placement_rule(names, "float");
   const size_t more = names.size() > kNamed ? names.size() - kNamed : 0;
   names.resize(std::min(names.size(), kNamed));
-  return format("by the cost table integers save least ({:.2f} of float's time) at {}{}; {}", least,
+  return format("by the cost table integers save least ({} of float's time) at {}{}; {}", human_ratio(least),
                 join(names, ", "), more ? format(" and {} more", more) : "", remedy);
 }
 
@@ -246,7 +246,7 @@ Behind behind_by_noise(const PlacementScene& scene, const Placed& placed, const 
   std::vector<std::string> words;
   double sum = 0;
   for (const Part& part : parts) {
-    words.push_back(format("{} ({:.0f} %)", part.words, 100 * std::min(part.share, 1.0)));
+    words.push_back(format("{} ({})", part.words, human_share(std::min(part.share, 1.0), 0)));
     if (!part.node.empty()) behind.nodes.push_back(part.node);
     sum += part.share;
   }
@@ -351,19 +351,19 @@ std::vector<Problem> out_of_reach(const PlacementScene& scene, const Placed& pla
     warnings.push_back({"goals-out-of-reach", "/placement", std::move(why), std::move(remedy)});
   };
   if (limit && fastest > *limit)
-    warn(format("no placement reaches max_latency_ratio {:g} by the cost table: the fastest takes {:.2f} of "
+    warn(format("no placement reaches max_latency_ratio {:g} by the cost table: the fastest takes {} of "
                 "float's time",
-                *limit, fastest),
+                *limit, human_ratio(fastest)),
          format("lower the goal: \"max_latency_ratio\": {:.2f}", std::ceil(100 * fastest) / 100));
   if (!goal || best.fidelity.worst_db() >= *goal) return warnings;
   if (allowed < 1 && std::isfinite(needed))
-    warn(format("min_sqnr_db {:g} and max_latency_ratio {:g} exclude each other: in {:.2f} of float's time "
-                "{:.1f} dB can be had, and {:g} dB take {:.2f} of it",
-                *goal, *limit, allowed, within, *goal, needed),
+    warn(format("min_sqnr_db {:g} and max_latency_ratio {:g} exclude each other: in {} of float's time "
+                "{:.1f} dB can be had, and {:g} dB take {} of it",
+                *goal, *limit, human_ratio(allowed), within, *goal, human_ratio(needed)),
          "lower one of them");
   else if (allowed < 1)
-    warn(format("min_sqnr_db {:g} is out of reach in {:.2f} of float's time: {:.1f} dB can be had in it",
-                *goal, allowed, within),
+    warn(format("min_sqnr_db {:g} is out of reach in {} of float's time: {:.1f} dB can be had in it", *goal,
+                human_ratio(allowed), within),
          "lower the goal, or allow float's time, in which more is tried: \"max_latency_ratio\": 1");
   else if (most < *goal)
     warn(format("no placement reaches min_sqnr_db {:g}: {:.1f} dB can be had", *goal, most),

@@ -18,7 +18,7 @@ using nlohmann::json;
 constexpr size_t kNameWidth = 44;
 
 std::string percent(double share) {
-  return figure(share * 100, 2) + " %";
+  return human_share(share, 2);
 }
 
 double ratio(int64_t size, int64_t of) {
@@ -37,15 +37,15 @@ std::string files(const std::vector<ComparedModel>& models) {
   for (const ComparedModel& model : models) {
     const bool first = &model == &a;
     rows.push_back({model.letter, shorten(file_name(model.file), kNameWidth), bytes(model.size),
-                    first ? "" : figure(ratio(model.size, a.size), 3), bytes(model.compressed_size),
-                    first ? "" : figure(ratio(model.compressed_size, a.compressed_size), 3),
+                    first ? "" : human_ratio(ratio(model.size, a.size), 3), bytes(model.compressed_size),
+                    first ? "" : human_ratio(ratio(model.compressed_size, a.compressed_size), 3),
                     model.peak_memory ? bytes(*model.peak_memory) : "-"});
   }
   return columns(rows, "llrrrrr", 0);
 }
 
 std::string milliseconds(double value) {
-  return figure(value, value < 10 ? 3 : value < 100 ? 2 : 1);
+  return human_ratio(value, value < 10 ? 3 : value < 100 ? 2 : 1);
 }
 
 std::string speed(const std::vector<ComparedModel>& models, std::optional<Latency> ComparedModel::*which) {
@@ -65,7 +65,7 @@ std::string speed(const std::vector<ComparedModel>& models, std::optional<Latenc
     rows.push_back(
         {"  " + model.letter, milliseconds(latency.median_ms) + " ms",
          format("{} .. {} ms", milliseconds(latency.low_ms), milliseconds(latency.high_ms)),
-         &model == &models[0] || !(models[0].*which) ? "" : figure(latency.speedup, 2) + " x as fast"});
+         &model == &models[0] || !(models[0].*which) ? "" : human_ratio(latency.speedup) + " x as fast"});
   }
   return "\n" + columns(rows, "lrrl", 0);
 }

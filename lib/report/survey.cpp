@@ -40,7 +40,7 @@ bool beats(const SurveyRow& a, const SurveyRow& b) {
 }
 
 std::string percent(const std::optional<double>& share) {
-  return share ? figure(*share * 100, 1) + " %" : "-";
+  return share ? human_share(*share) : "-";
 }
 
 const std::vector<std::string>& headings() {
@@ -57,9 +57,9 @@ Row cells(const Survey& survey, const SurveyRow& row) {
   return {row.pareto ? "*" : "",
           row.name + (row.same_as.empty() ? "" : " (same file as " + row.same_as + ")"),
           human_bytes(static_cast<double>(row.size)),
-          is_float ? "" : figure(of_float, 3),
-          row.latency_ms ? figure(*row.latency_ms, 2) + " ms" : "-",
-          row.speedup && !is_float ? figure(*row.speedup, 2) + " x" : "",
+          is_float ? "" : human_ratio(of_float, 3),
+          row.latency_ms ? human_ratio(*row.latency_ms) + " ms" : "-",
+          row.speedup && !is_float ? human_ratio(*row.speedup) + " x" : "",
           row.peak_memory ? human_bytes(static_cast<double>(*row.peak_memory)) : "-",
           is_float ? "" : decibel(row.sqnr_db),
           is_float ? "" : percent(row.agreement),
@@ -75,7 +75,7 @@ std::string heading_line(const Survey& survey) {
 
 std::string slower(const SurveyRow& row) {
   return row.speedup && *row.speedup < 1 / kSameTime
-             ? format("slower than float: {:.2f} x its speed", *row.speedup)
+             ? format("slower than float: {} x its speed", human_ratio(*row.speedup))
              : "";
 }
 

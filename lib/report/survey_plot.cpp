@@ -108,7 +108,8 @@ std::string to_svg(const Survey& survey) {
     svg += format("<path class=\"grid\" d=\"M{:.1f} {:.1f}L{:.1f} {:.1f}\"/>\n", mark.x, mark.y, text_x - 4,
                   mark.text_y);
     svg += format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\" fill=\"{}\"/>\n", mark.x, mark.y, colour);
-    const std::string speed = mark.row->speedup ? format(", {:.2f} x as fast", *mark.row->speedup) : "";
+    const std::string speed =
+        mark.row->speedup ? format(", {} x as fast", human_ratio(*mark.row->speedup)) : "";
     svg += svg_text(text_x, mark.text_y + 4, "start", mark.row->name + speed);
   }
   return svg + "</svg>\n";

@@ -65,6 +65,7 @@ std::string figure(double value, int decimals) {
 
 std::string decibel(double value) {
   if (std::isnan(value)) return "-";
+  if (value <= -kExactDb) return "no signal";
   return value >= kExactDb ? "exact" : figure(value, 1) + " dB";
 }
 

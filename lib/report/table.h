@@ -23,7 +23,8 @@ std::string shorten(std::string_view text, size_t width);
 /// Fixed decimals; what is not a number was not measured: "-".
 std::string figure(double value, int decimals);
 
-/// "24.3 dB"; "exact" from kExactDb (base/decibels.h) on; "-" when not measured.
+/// "24.3 dB"; "exact" from kExactDb (base/decibels.h) on; "no signal" where float gives nothing but zeros and
+/// the other does not (as much below 0 dB); "-" when not measured.
 std::string decibel(double value);
 
 /// The last part of a path: reports do not show where a machine keeps its files.

@@ -48,8 +48,8 @@ std::string sizes(const TfliteInspection& found) {
   int64_t sum = 0;
   for (const auto& [kind, bytes] : found.sizes) {
     sum += bytes;
-    const double share = 100.0 * static_cast<double>(bytes) / static_cast<double>(found.file_size);
-    rows.push_back({"  " + kind, format("{}", bytes), format("{:.1f} %", share)});
+    const double share = static_cast<double>(bytes) / static_cast<double>(found.file_size);
+    rows.push_back({"  " + kind, format("{}", bytes), human_share(share)});
   }
   rows.push_back({"  the file", format("{}", sum), ""});
   return "\n" + columns(rows, "lrr", 0);

@@ -62,7 +62,7 @@ std::string files(const json& report) {
   for (const json& file : report["files"]) {
     const json& ratio = file["ratio"];
     text += row({cell(text_of(file["file"])), bytes_cell(report["model"]["size"]), bytes_cell(file["size"]),
-                 ratio.is_null() ? "-" : format("{:.1f} %", 100 * ratio.get<double>())});
+                 ratio.is_null() ? "-" : human_share(ratio.get<double>())});
   }
   return text;
 }
@@ -90,7 +90,7 @@ std::string accuracy(const json& report) {
           {cell("its part " + text_of(part["part"])), db_cell(part["sqnr_db"]), cosine_cell(part["cosine"])});
   }
   if (!accuracy["agreement"].is_null())
-    text += format("\nSame top-1 class as float: {:.1f} %\n", 100 * accuracy["agreement"].get<double>());
+    text += format("\nSame top-1 class as float: {}\n", human_share(accuracy["agreement"].get<double>()));
   return text;
 }
 
@@ -127,7 +127,7 @@ std::string frontier(const json& report) {
     const json& figure = point[timed ? "time" : "bytes"];
     text += row({cell(text_of(point["name"])),
                  figure.is_null() ? "-"
-                 : timed          ? format("{:.2f}", figure.get<double>())
+                 : timed          ? human_ratio(figure.get<double>())
                                   : human_bytes(figure.get<double>()),
                  db_cell(point["sqnr_db"]), point["chosen"].get<bool>() ? "chosen" : ""});
   }

@@ -47,7 +47,7 @@ std::string sizes(const Report& report) {
         static_cast<double>(file.size) / static_cast<double>(std::max<int64_t>(1, report.float_size));
     rows.push_back({"  " + shorten(file.name, kNameWidth),
                     human_bytes(static_cast<double>(report.float_size)),
-                    human_bytes(static_cast<double>(file.size)), figure(ratio, 3)});
+                    human_bytes(static_cast<double>(file.size)), human_ratio(ratio, 3)});
   }
   return "\n" + columns(rows, "lrrr", 0);
 }
@@ -107,23 +107,23 @@ std::string accuracy(const Report& report, bool verbose) {
   std::string text = "\n" + columns(rows, "lrrr", 0) + shown.rest;
   std::vector<std::string> sums;
   if (outputs.size() > 1 && ran) sums.push_back("worst output " + decibel(measured.worst_sqnr_db()));
-  if (measured.agreement)
-    sums.push_back(format("same top-1 class as float {:.1f} %", *measured.agreement * 100));
+  if (measured.agreement) sums.push_back("same top-1 class as float " + human_share(*measured.agreement));
   if (!sums.empty()) text += format("  {}\n", join(sums, "; "));
   return text;
 }
 
 std::string speed(const Report& report) {
   if (!report.predicted_time)
-    return report.measured_time
-               ? format("time on one thread, float = 1: {:.2f} measured here\n", *report.measured_time)
-               : "";
-  std::string text = format("time on one thread, float = 1: {:.2f} predicted", *report.predicted_time);
+    return report.measured_time ? format("time on one thread, float = 1: {} measured here\n",
+                                         human_ratio(*report.measured_time))
+                                : "";
+  std::string text =
+      format("time on one thread, float = 1: {} predicted", human_ratio(*report.predicted_time));
   std::vector<std::string> each;
   for (const auto& [processor, time] : report.predicted_on)
-    each.push_back(format("{} {:.2f}", processor, time));
+    each.push_back(format("{} {}", processor, human_ratio(time)));
   if (!each.empty()) text += format(" ({})", join(each, ", "));
-  if (report.measured_time) text += format(", {:.2f} measured here", *report.measured_time);
+  if (report.measured_time) text += format(", {} measured here", human_ratio(*report.measured_time));
   text += "\n";
   if (report.measured_time.value_or(1) > kSlower && !report.least_gain.empty())
     text += format("  slower than float; {}\n", report.least_gain);

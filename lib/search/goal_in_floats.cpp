@@ -92,7 +92,7 @@ Miss miss_in_floats(const PlacementScene& scene, const Attempt& best, const conf
   if (rows.empty() || sum <= 0 || by_form || best.fidelity.worst_db() >= goal_db) return other_cause(config);
   std::vector<std::string> words;
   for (size_t r = 0; r < std::min(kNamed, rows.size()); ++r)
-    words.push_back(format("'{}' ({:.0f} %)", rows[r].node, 100 * noise_of_db(rows[r].only_db) / sum));
+    words.push_back(format("'{}' ({})", rows[r].node, human_share(noise_of_db(rows[r].only_db) / sum, 0)));
   return {"most of its error comes from the weights of " + join(words, ", "),
           wider(rows, sum, worst_db, goal_db)};
 }

@@ -29,7 +29,7 @@ Placed share_floats(const PlacementScene& scene, const std::vector<int64_t>& ele
   const bool better = tried.fidelity.worst_db() > before;
   const double part = static_cast<double>(select::floating_elements(scene.graph, elements, placed, chosen)) /
                       static_cast<double>(all);
-  const report::Correction line{format("{:.1f} % of the activations in float", 100 * part),
+  const report::Correction line{format("{} of the activations in float", human_share(part)),
                                 better,
                                 before,
                                 tried.fidelity.worst_db(),
@@ -115,7 +115,7 @@ void float_listed(const PlacementScene& scene, const ListedFloats& listed, Attem
     const auto part =
         static_cast<double>(select::floating_elements(scene.graph, listed.elements, start, last));
     corrections.push_back(
-        {format("{:.1f} % of the activations in float, by activation_n_bits", 100 * part / all),
+        {format("{} of the activations in float, by activation_n_bits", human_share(part / all)),
          after > was,
          was,
          after,

@@ -234,9 +234,9 @@ plan::QuantPlan plan_with(const BudgetScene& scene, const ResultChoice& choice,
 std::string width_reason(std::string_view now, const std::vector<int>& list, int narrow, double noise,
                          double size) {
   return format(
-      "{} for its result, of {} bits: {} make {:.1f} % of what rounding results costs the outputs, and it is "
-      "{:.1f} % of them",
-      now, fmt::join(list, " or "), narrow, 100 * noise, 100 * size);
+      "{} for its result, of {} bits: {} make {} of what rounding results costs the outputs, and it is "
+      "{} of them",
+      now, fmt::join(list, " or "), narrow, human_share(noise), human_share(size));
 }
 
 int64_t elements_of(const BudgetScene& scene, std::optional<ir::ValueId> group) {

@@ -143,7 +143,7 @@ void widen_listed(const BudgetScene& scene, const std::function<Attempt(const pl
     Attempt tried = retry(plan_with(scene, choice, picks));
     const double before = best.fidelity.worst_db(), after = tried.fidelity.worst_db();
     const double part = static_cast<double>(wide) / static_cast<double>(elements_of(scene));
-    corrections.push_back({format("{:.1f} % of the activations wider, by activation_n_bits", 100 * part),
+    corrections.push_back({format("{} of the activations wider, by activation_n_bits", human_share(part)),
                            after > before,
                            before,
                            after,

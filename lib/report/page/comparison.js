@@ -23,7 +23,7 @@ function intervalPlot(title, text, unit, rows, line) {
 
 const milliseconds = (value) => `${short(value)} ms`;
 const points = (share) => `${share >= 0 ? '+' : '−'}${Math.abs(100 * share).toFixed(2)}`;
-const times = (ratio) => (ratio === null ? '–' : `${ratio.toFixed(2)}x`);
+const times = (ratio) => (ratio === null ? '–' : `${ratioText(ratio)}x`);
 
 function filesTable(models) {
   return table({label: 'Files', rows: models, columns: [

@@ -245,7 +245,7 @@ function frontierSection(report) {
     'Placements of integers and float that no other one beats in both time and error: time by the cost table of the target, the worst output as predicted from what rounding each value was measured to cost; that of the chosen one is measured.'),
     frontierPlot(points), table({label: 'Placements', rows: points, columns: [
       {title: 'placement', head: true, value: (p) => p.name},
-      {title: 'time, float = 1', number: true, value: (p) => p.time.toFixed(2)},
+      {title: 'time, float = 1', number: true, value: (p) => ratioText(p.time)},
       {title: 'worst output', number: true, value: (p) => decibel(p.sqnr_db)},
       {title: '', value: (p) => (p.chosen ? 'chosen' : '')},
     ]}).element);

@@ -25,23 +25,36 @@ const svg = (name, attributes, ...children) =>
 function bytesText(bytes) {
   if (bytes === null || bytes === undefined) return '?';
   if (bytes < 1e3) return `${bytes} B`;
-  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;
-  if (bytes < 1e9) return `${(bytes / 1e6).toFixed(2)} MB`;
+  if (bytes < 999.95e3) return `${(bytes / 1e3).toFixed(1)} kB`;  // from where rounding would make 1000 of it, the next unit
+  if (bytes < 999.995e6) return `${(bytes / 1e6).toFixed(2)} MB`;
   return `${(bytes / 1e9).toFixed(2)} GB`;
 }
 const exactBytes = (bytes) => `${bytes.toLocaleString('en')} bytes`;
 function countText(count) {
   if (count === null || count === undefined) return '?';
   if (count < 1e3) return String(count);
-  if (count < 1e6) return `${(count / 1e3).toFixed(1)} k`;
-  if (count < 1e9) return `${(count / 1e6).toFixed(2)} M`;
-  return count < 1e12 ? `${(count / 1e9).toFixed(2)} G` : `${(count / 1e12).toFixed(2)} T`;
+  if (count < 999.95e3) return `${(count / 1e3).toFixed(1)} k`;
+  if (count < 999.995e6) return `${(count / 1e6).toFixed(2)} M`;
+  return count < 999.995e9 ? `${(count / 1e9).toFixed(2)} G` : `${(count / 1e12).toFixed(2)} T`;
 }
 function decibel(value) {
   if (value === null || value === undefined) return '–';
+  if (value <= -kExact) return 'no signal';
   return value >= kExact ? 'exact' : `${value.toFixed(1)} dB`;
 }
-const percent = (share, decimals = 1) => `${(100 * share).toFixed(decimals)} %`;
+/// Up to three decimals more where these would make all of what is not, or nothing of what is something.
+function percent(share, decimals = 1) {
+  for (let more = decimals; more <= decimals + 3; ++more) {
+    const text = (100 * share).toFixed(more);
+    if (!(share < 1 && Number(text) === 100) && !(share > 0 && Number(text) === 0)) return `${text} %`;
+  }
+  return `${(100 * share).toFixed(decimals)} %`;
+}
+/// So many decimals, and two significant digits where these say less.
+function ratioText(ratio, decimals = 2) {
+  while (ratio > 0 && ratio * 10 ** decimals < 9.5 && decimals < 9) ++decimals;
+  return ratio.toFixed(decimals);
+}
 const figure = (value) => (value === null || value === undefined ? '–' : String(Number(value.toPrecision(6))));
 const short = (value) => (value === null || value === undefined ? '–' : String(Number(value.toPrecision(4))));
 const counted = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <limits>
+
 using namespace qc;
 
 TEST_CASE("glob patterns match whole texts") {
@@ -35,6 +37,35 @@ TEST_CASE("sizes are printed for people, and hashes tell contents apart") {
   CHECK(human_bytes(1234567) == "1.23 MB");
   CHECK(content_hash("") == "cbf29ce484222325");  // FNV-1a offset basis
   CHECK(content_hash("a") != content_hash("b"));
+}
+
+TEST_CASE("no figure is rounded until it says something else") {
+  CHECK(human_bytes(999'949) == "999.9 kB");
+  CHECK(human_bytes(999'950) == "1.00 MB");
+  CHECK(human_bytes(999'994'999) == "999.99 MB");
+  CHECK(human_bytes(999'995'000) == "1.00 GB");
+
+  CHECK(human_ratio(0.514) == "0.51");
+  CHECK(human_ratio(12.3456) == "12.35");
+  CHECK(human_ratio(0.0999) == "0.10");
+  CHECK(human_ratio(0.0434) == "0.043");
+  CHECK(human_ratio(0.00434) == "0.0043");
+  CHECK(human_ratio(-0.00434, 3) == "-0.0043");
+  CHECK(human_ratio(0.0434, 3) == "0.043");
+  CHECK(human_ratio(0) == "0.00");
+  CHECK(human_ratio(1e-30) == "0.000000000");
+  CHECK(human_ratio(std::numeric_limits<double>::quiet_NaN()) == "-");
+  CHECK(human_ratio(std::numeric_limits<double>::infinity()) == "-");
+
+  CHECK(human_share(0.9732) == "97.3 %");
+  CHECK(human_share(1) == "100.0 %");
+  CHECK(human_share(0) == "0.0 %");
+  CHECK(human_share(0.9996) == "99.96 %");
+  CHECK(human_share(0.99999) == "99.999 %");
+  CHECK(human_share(0.0002) == "0.02 %");
+  CHECK(human_share(0.004, 0) == "0.4 %");
+  CHECK(human_share(1 - 1e-12) == "100.0 %");  // what sums of floats come to
+  CHECK(human_share(std::numeric_limits<double>::quiet_NaN()) == "-");
 }
 
 TEST_CASE("JSON strings are UTF-8, whatever a file is called") {

@@ -261,4 +261,6 @@ TEST_CASE("figures say when there is none", "[report]") {
   CHECK(decibel(200) == "exact");
   CHECK(decibel(20) == "20.0 dB");
   CHECK(decibel(kNaN) == "-");
+  CHECK(decibel(-2990) == "no signal");
+  CHECK(decibel(-20) == "-20.0 dB");
 }
