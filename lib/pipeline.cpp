@@ -162,8 +162,7 @@ ConvertResult convert(const ConvertOptions& options) {
   run::OrtRunnerFactory runners(codec, config.output.external_data_above.value_or(run::kOnePart));
   const OutputPaths outputs = plan_outputs(options, config);
 
-  // From here the model is a graph of nodes and values, float, with known types and shapes, at an opset that
-  // can say per-channel; nothing else of the file is needed again.
+  // From here the model is a graph of nodes and values, float; nothing else of the file is needed again.
   Subject subject{onnx_io::read(options.model, diagnostics), {}, {}};
   ir::Graph& graph = subject.graph;
   Places& places = subject.places;
@@ -191,6 +190,9 @@ ConvertResult convert(const ConvertOptions& options) {
   const std::vector<ir::Tensor>& sample = at_hand.inputs;
   const std::vector<ir::Tensor> to_run = at_hand.to_run();
   const FileScene files_scene{config, target, outputs, codec, sample};
+
+  // From here types and shapes are known, calls of functions and branches that are always taken are nodes
+  // like all others, and the opset can say per-channel. (Bodies that stay closed are not raised.)
   run::infer_shapes(graph, codec);  // some rules of raising ask for ranks
   normalize::Options rewriting = normalize_options(to_run, codec);
   rewriting.sub_pixel = sub_pixel_of(config, target);

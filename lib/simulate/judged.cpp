@@ -66,12 +66,13 @@ bool is_position(const ir::Node& node, size_t slot) {
   return slot == 1 && tells_position(node);
 }
 
-// Hands on what it reads, or a part of it, elsewhere: numbers that nobody has calculated with.
+// Hands on what it reads, or a part of it, elsewhere: numbers that nobody has calculated with, be they
+// rounded.
 bool hands_on(const ir::Node& node) {
   constexpr const char* kOps[] = {"Concat",   "Expand",   "Flatten", "Gather",    "GatherElements",
                                   "GatherND", "Identity", "Reshape", "Slice",     "Split",
                                   "Squeeze",  "Tile",     "Pad",     "Unsqueeze", "Transpose"};
-  return ir::is_one_of(node, kOps);
+  return ir::is_one_of(node, kOps) || is_rounding(node);
 }
 
 // The graph, and what is known of the way from its inputs to each value.
@@ -124,7 +125,7 @@ TracedGraph look(const ir::Graph& graph) {
     }
     if (moves && jump.empty() && jumps(graph, node)) {
       // Ids that come as floats are the same in every file.
-      if (given)
+      if (given && ir::standard_op(node, "Cast"))
         moves = false;
       else
         jump = node.op_type;
