@@ -15,6 +15,8 @@ namespace {
 
 /// Functions that call functions; ONNX forbids those that call themselves, but files may hold anything.
 constexpr int kDeepest = 32;
+/// One that calls itself twice has 2^32 calls within that depth.
+constexpr int kMostCalls = 100'000;
 
 /// The opsets that only functions knew; those that the graph knows agree.
 void import_opsets(Graph& graph, const Graph& body) {
@@ -54,7 +56,7 @@ int inline_functions(Graph& graph, const Bodies& bodies) {
   int count = 0;
   std::vector<int> depth(graph.nodes.size(), 0);
   for (size_t id = 0; id < graph.nodes.size(); ++id) {  // also those that a function has brought in
-    if (graph.nodes[id].erased || depth[id] > kDeepest) continue;
+    if (graph.nodes[id].erased || depth[id] > kDeepest || count == kMostCalls) continue;
     if (!take_in(graph, static_cast<NodeId>(id), bodies, taken)) continue;
     depth.resize(graph.nodes.size(), depth[id] + 1);
     ++count;
