@@ -4,7 +4,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$1 target=$2
 shift 2
-command -v ccache >/dev/null 2>&1 && set -- -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "$@"
+if command -v ccache >/dev/null 2>&1; then
+  # One clone's objects serve the next: paths below the clone do not count, nor does the folder that is built in.
+  export CCACHE_BASEDIR="${CCACHE_BASEDIR:-$PWD}" CCACHE_NOHASHDIR=1
+  set -- -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "$@"
+fi
 # A folder that was configured by hand keeps its generator.
 [ -f "$folder/CMakeCache.txt" ] || set -- -G Ninja "$@"
 mkdir -p "$folder"
