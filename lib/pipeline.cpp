@@ -33,6 +33,7 @@
 #include "search/activation_memory.h"
 #include "search/attempt.h"
 #include "search/balanced_search.h"
+#include "search/place_for_narrow.h"
 #include "search/places.h"
 #include "search/search_model.h"
 #include "search/spend_budget.h"
@@ -271,6 +272,11 @@ ConvertResult convert(const ConvertOptions& options) {
   if (wants(options, "candidates"))
     result.dumped += dump(start.activations, graph) + dump(start.weights, graph);
   watch.lap("thresholds");
+
+  // From here nodes run where rounding their activations costs little, if their weights will be narrow: later
+  // that is dear to find out.
+  place_for_narrow(scene, subject, start, corrections);
+  watch.lap("place");
   const auto as_stored = [&](const plan::QuantizedModel& model) {
     std::vector<std::string> notes;
     plan::QuantizedModel stored =

@@ -218,17 +218,31 @@ struct Behind {
   bool weights_alone = false;      // nothing else is rounded
 };
 
+// In float, these leave the value as it is: its producer, or where that is in float already (it computes what
+// integers read), those that read it.
+std::vector<std::string> nodes_that_round(const ir::Graph& graph, ir::ValueId v,
+                                          const std::vector<bool>& integer) {
+  const ir::Value& value = ir::value_at(graph, v);
+  if (value.producer != ir::kNone && integer[value.producer])
+    return {ir::node_at(graph, value.producer).name};
+  std::vector<std::string> names;
+  for (const ir::NodeId reader : value.consumers)
+    if (reader != ir::kNone && integer[reader]) names.push_back(ir::node_at(graph, reader).name);
+  return names;
+}
+
 // By what each rounding was measured to add to it.
 Behind behind_by_noise(const PlacementScene& scene, const Placed& placed, const Attempt& best) {
   struct Part {
     double share = 0;
-    std::string words, node;
+    std::string words;
+    std::vector<std::string> nodes;
   };
   const std::vector<double> measured = simulate::noise_ratios(best.fidelity.outputs);
   const auto worst =
       static_cast<size_t>(std::max_element(measured.begin(), measured.end()) - measured.begin());
   const double total = std::max(measured[worst], 1e-300);
-  std::vector<Part> parts{{placed.noise->base[worst] / total, "the weights' integers", ""}};
+  std::vector<Part> parts{{placed.noise->base[worst] / total, "the weights' integers", {}}};
   const std::vector<bool> now = integer_nodes(best.model.plan);
   for (size_t g = 0; g < placed.noise->values.size(); ++g) {
     const ir::ValueId v = placed.noise->values[g];
@@ -236,7 +250,8 @@ Behind behind_by_noise(const PlacementScene& scene, const Placed& placed, const 
     const ir::Value& value = ir::value_at(scene.graph, v);
     const std::string node = value.producer == ir::kNone ? "" : ir::node_at(scene.graph, value.producer).name;
     parts.push_back({placed.noise->ratios[g][worst] / total,
-                     node.empty() ? format("the input '{}'", value.name) : format("'{}'", node), node});
+                     node.empty() ? format("the input '{}'", value.name) : format("'{}'", node),
+                     nodes_that_round(scene.graph, v, now)});
   }
   std::stable_sort(parts.begin(), parts.end(),
                    [](const Part& a, const Part& b) { return a.share > b.share; });
@@ -247,12 +262,13 @@ Behind behind_by_noise(const PlacementScene& scene, const Placed& placed, const 
   double sum = 0;
   for (const Part& part : parts) {
     words.push_back(format("{} ({})", part.words, human_share(std::min(part.share, 1.0), 0)));
-    if (!part.node.empty()) behind.nodes.push_back(part.node);
+    for (const std::string& node : part.nodes)
+      if (std::ranges::find(behind.nodes, node) == behind.nodes.end()) behind.nodes.push_back(node);
     sum += part.share;
   }
   behind.words = format("{} comes from rounding {}", sum > 0.5 ? "most of its error" : "of its error most",
                         join(words, ", "));
-  behind.weights = parts[0].node.empty() && parts[0].words.starts_with("the weights");
+  behind.weights = parts[0].words.starts_with("the weights");
   return behind;
 }
 
@@ -306,8 +322,10 @@ std::string remedy_for(const Behind& behind, const report::Report& report, const
   if (!may_float) return weights_tried ? kElsewhere : correct;
   if (behind.weights && weights_tried && (behind.weights_alone || !has_tflite(report)))
     return std::string(has_tflite(report) ? "write ONNX alone, and " : "") +
-           "give the weights 16 bits: \"bit_width_config\": [{\"filter\": {\"name\": \"*\"}, "
-           "\"weights_n_bits\": 16}]";
+           format(
+               "give the weights {0} bits: \"bit_width_config\": [{{\"filter\": {{\"name\": \"*\"}}, "
+               "\"weights_n_bits\": {0}}}]",
+               has_narrow_weights(best.model) ? 8 : 16);
   std::vector<std::string> names;
   if (!behind.weights_alone)
     for (const std::string& node : behind.nodes) names.push_back('"' + node + '"');

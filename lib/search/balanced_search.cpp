@@ -6,6 +6,7 @@
 
 #include "calibrate/calibrate.h"
 #include "prepare.h"
+#include "search/place_for_narrow.h"
 #include "search/places.h"
 #include "select/decide.h"
 
@@ -51,6 +52,7 @@ SearchResult search_balanced(const Scene& scene, bool unasked_last, const WriteA
     if (!balance(scene, which, subject, corrections, report, watch)) return;
     std::vector<std::string> known;  // notes that are there already
     SearchStart other = start_of(scene, subject, known);
+    place_for_narrow(scene, subject, other, corrections);
     SearchResult balanced = search_model(scene, subject, other, write, report, watch);
     if (balanced.placed.best.fidelity.worst_db() > found.placed.best.fidelity.worst_db()) {
       start = std::move(other);

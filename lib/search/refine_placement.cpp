@@ -287,9 +287,7 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
 
 void find_noise(const PlacementScene& scene, Placed& placed) {
   Attempt& best = placed.best;
-  if (scene.answers.judged.empty() || simulate::rounded_values(best.model.plan).empty() ||
-      has_narrow_weights(best.model))
-    return;
+  if (scene.answers.judged.empty() || simulate::rounded_values(best.model.plan).empty()) return;
   placed.probed = integer_nodes(best.model.plan);
   placed.noise = measured_noise(best, of_weights(best, scene, std::nullopt), scene);
 }

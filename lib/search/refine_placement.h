@@ -31,8 +31,8 @@ struct Placed {
 ///   time;
 /// - where integers are predicted to save less than the cost table errs by, none at all.
 /// A default goal that is reached with room to spare gets a search only where that takes no longer than going
-/// over the calibration images twice. Narrow weights (fewer than 8 bits) keep the first placement: what they
-/// cost cannot be bought back, and each try solves them anew.
+/// over the calibration images twice. Narrow weights (fewer than 8 bits) keep the first placement
+/// (place_for_narrow.h): each try would solve them anew.
 Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& placed, Attempt first,
                         const std::function<Attempt(const std::vector<bool>& integer)>& retry);
 
