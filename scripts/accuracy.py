@@ -28,12 +28,12 @@ EVEN = dict(NEAREST, debug_config={"network_editor": [{"filter": {"name": "*"},
                                                      "action": {"weights_quantization_method": "SYMMETRIC"}}]})
 
 
-def narrow(bits, *wide):
+def narrow(bits, *wide, placement=FULL):
     """Weights of so many bits; 8 where one of the filters `wide` fits."""
     rules = [{"filter": {"name": "*"}, "weights_n_bits": bits}]
     if wide:
         rules.append({"filter": {"any_of": [{w: True} for w in wide]}, "weights_n_bits": 8})
-    return dict(FULL, bit_width_config=rules)
+    return dict(placement, bit_width_config=rules)
 
 
 SETTINGS = {
@@ -45,6 +45,9 @@ SETTINGS = {
     "w4a8": narrow(4, "first", "last", "depthwise"),
     "w4a8 but first and last, nearest": dict(narrow(4, "first", "last"), **EVEN),
     "w4a8 but first and last": narrow(4, "first", "last"),
+    # Of a transformer whose activations cost more than 4 bits of its weights, where all of them are rounded.
+    "w4a8 auto but first and last, nearest": dict(narrow(4, "first", "last", placement={}), **EVEN),
+    "w4a8 auto but first and last": narrow(4, "first", "last", placement={}),
     "w4a8 everywhere": narrow(4),
     "w3a8": narrow(3, "first", "last", "depthwise"),
 }
@@ -124,7 +127,7 @@ def verdicts(aim, found):
 def shown(model, setting, found):
     agree = "" if found["agreement"] is None else f"{100 * found['agreement']:6.2f} %"
     drop = "" if found["drop"] is None else f"top-1 {-found['drop']:+.2f}"
-    print(f"{model:30} {setting:34} {found['bytes']:>9} bytes {found['db']:6.1f} dB {agree:>9} {found['seconds']:5.0f} s  {drop}", flush=True)
+    print(f"{model:30} {setting:38} {found['bytes']:>9} bytes {found['db']:6.1f} dB {agree:>9} {found['seconds']:5.0f} s  {drop}", flush=True)
 
 
 def measure(data, model, settings, aims, rows, work, above):
@@ -134,7 +137,7 @@ def measure(data, model, settings, aims, rows, work, above):
         try:
             found[setting] = judge(data, model, setting, setting in aims and aims[setting]["below_floor"], work)
         except RuntimeError as problem:
-            print(f"{model['name']:30} {setting:34} FAILED: {problem}", flush=True)
+            print(f"{model['name']:30} {setting:38} FAILED: {problem}", flush=True)
             failed += 1
             continue
         shown(model["name"], setting, found[setting])
@@ -172,12 +175,12 @@ def measure_draws(data, model, settings):
                 try:
                     found.append(judge(data, model, setting, False, prepared(data, model, pictures, rest, work)))
                 except RuntimeError as problem:
-                    print(f"{model['name']:30} {setting:34} FAILED: {problem}", flush=True)
+                    print(f"{model['name']:30} {setting:38} FAILED: {problem}", flush=True)
                     failed += 1
         figures = {name: [f[name] for f in found if f[name] is not None] for name in ("db", "drop")}
         told = [f"{name} {statistics.mean(of):.2f} +- {statistics.stdev(of):.2f} ({min(of):.2f} to {max(of):.2f})"
                 for name, of in figures.items() if len(of) > 1]
-        print(f"{model['name']:30} {setting:34} {len(found)} draws: {', '.join(told)}", flush=True)
+        print(f"{model['name']:30} {setting:38} {len(found)} draws: {', '.join(told)}", flush=True)
     return failed
 
 

@@ -59,17 +59,7 @@ void place_for_narrow(const Scene& scene, const Subject& subject, SearchStart& s
       threshold::weight_candidates(subject.graph, start.plan, scene.target, config.quantization,
                                    widened(subject.places.rules.nodes), scene.threads);
   const AttemptScene trial{subject.graph, scene.runners, scene.source, config, scene.threads};
-  const PlacementScene placement{subject.graph,
-                                 subject.places.capabilities,
-                                 subject.places.time,
-                                 subject.places.time_on,
-                                 !scene.target.costs.empty(),
-                                 config.goals,
-                                 start.answers,
-                                 scene.runners,
-                                 scene.source,
-                                 scene.split,
-                                 scene.threads};
+  const PlacementScene placement = placement_scene(scene, subject, start, config.goals);
   Attempt first = attempt(trial, start.answers, start.plan, weights);
   const double before_db = first.fidelity.worst_db();
   const Placed found =

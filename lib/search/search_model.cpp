@@ -134,12 +134,17 @@ BudgetScene budget_scene(const Scene& scene, const Subject& subject, const Searc
 }
 
 PlacementScene placement_scene(const Scene& scene, const Subject& subject, const SearchStart& start) {
+  return placement_scene(scene, subject, start, scene.config.goals);
+}
+
+PlacementScene placement_scene(const Scene& scene, const Subject& subject, const SearchStart& start,
+                               const config::PlacementGoals& goals) {
   return {subject.graph,
           subject.places.capabilities,
           subject.places.time,
           subject.places.time_on,
           !scene.target.costs.empty(),
-          scene.config.goals,
+          goals,
           start.answers,
           scene.runners,
           scene.source,

@@ -50,6 +50,9 @@ std::vector<int64_t> elements_of(const Scene& scene, const Subject& subject, con
 PlanScene plan_scene(const Scene& scene, const Subject& subject);
 /// What placements are searched in. Borrows its arguments.
 PlacementScene placement_scene(const Scene& scene, const Subject& subject, const SearchStart& start);
+/// The same with other goals than the config's.
+PlacementScene placement_scene(const Scene& scene, const Subject& subject, const SearchStart& start,
+                               const config::PlacementGoals& goals);
 
 struct SearchResult {
   Placed placed;                                // the best attempt, and how its placement came about
