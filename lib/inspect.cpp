@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "config/core_config.h"
 #include "describe/bodies.h"
+#include "ir/names.h"
 #include "ir/ops.h"
 #include "model_resources.h"
 #include "normalize/idioms.h"
@@ -29,14 +30,14 @@ namespace qc {
 namespace {
 
 const ir::Value& value_of(const ir::Graph& graph, ir::ValueId id) {
-  return graph.values[static_cast<size_t>(id)];
+  return ir::value_at(graph, id);
 }
 const ir::Node& node_of(const ir::Graph& graph, ir::NodeId id) {
-  return graph.nodes[static_cast<size_t>(id)];
+  return ir::node_at(graph, id);
 }
 
 std::string op_text(const ir::Node& node) {
-  return node.domain.empty() || node.domain == "ai.onnx" ? node.op_type : node.domain + "." + node.op_type;
+  return ir::standard_domain(node.domain) ? node.op_type : node.domain + "." + node.op_type;
 }
 
 report::Port port(const ir::Graph& graph, ir::ValueId id) {
@@ -82,7 +83,7 @@ std::map<std::string, Fate> fates(const ir::Graph& rewritten, const target::Targ
   std::map<std::string, Fate> fates;
   for (const ir::NodeId id : ir::topological_order(rewritten)) {
     const ir::Node& node = node_of(rewritten, id);
-    const select::Capability& ability = all[static_cast<size_t>(id)];
+    const select::Capability& ability = all[id];
     Fate fate{ability.ability != select::Ability::kFloatOnly, ""};
     if (!fate.integer) {
       fate.reason = ability.detail.empty() ? plan::reason_text(ability.reason) : ability.detail;
@@ -127,7 +128,7 @@ void add_kernels(const ir::Graph& graph, const run::ModelCodec& codec, report::I
     const std::vector<proof::Verdict> verdicts = proof::verdicts(model, graph, kernels);
     const std::vector<ir::NodeId> order = ir::topological_order(graph);
     for (size_t i = 0; i < order.size(); ++i) {
-      const proof::Verdict& verdict = verdicts[static_cast<size_t>(order[i])];
+      const proof::Verdict& verdict = verdicts[order[i]];
       found.nodes[i].kernel = verdict.kernel + (verdict.integer ? "" : " (float)");
       found.nodes[i].integer_kernel = verdict.integer;
     }
@@ -151,7 +152,7 @@ void add_constants(const ir::Graph& graph, const std::vector<Stored>& stored, co
       const bool number =
           bits > 0 && value.constant->dtype != ir::DType::kInt64 && value.constant->dtype != ir::DType::kBool;
       row.parameters += number ? value.constant->size() : 0;
-    } else if (value.producer != ir::kNone && stored[static_cast<size_t>(id)].bits > 0) {
+    } else if (value.producer != ir::kNone && stored[id].bits > 0) {
       // Scales and tables are no parameters of the network, and words hold many of them.
       const int64_t before = row.parameters;
       add_constants(graph, stored, node_of(graph, value.producer), seen, row);
@@ -168,9 +169,9 @@ int64_t quantized_bytes(const ir::Graph& graph, const ir::Node& node, const repo
   if (!row.could_be_integer &&
       !target::rule_for(target, ir::rule_name(graph, node), node.domain).float_weights_int8)
     return row.constant_bytes;
-  const ir::Tensor& weight = *ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
+  const ir::Tensor& weight = *ir::constant_input(graph, node, traits->weight_slot);
   const int axis = ir::output_channel_axis(graph, node);
-  const int64_t scales = target.weights.per_channel && axis >= 0 ? weight.dims[static_cast<size_t>(axis)] : 1;
+  const int64_t scales = target.weights.per_channel && axis >= 0 ? weight.dims[axis] : 1;
   const int64_t saved = bytes_of(weight.size(), ir::bits_of(weight.dtype)) -
                         bytes_of(weight.size(), target.weights.bits) - 4 * scales;
   return std::max<int64_t>(0, row.constant_bytes - saved);

@@ -4,12 +4,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "ir/names.h"
+
 namespace qc::ir {
 namespace {
-
-std::vector<std::string> origin_of(const Node& node) {
-  return node.origin.empty() ? std::vector<std::string>{node.name} : node.origin;
-}
 
 bool other_outputs_unused(const Graph& graph, const Node& node) {
   return std::all_of(node.outputs.begin() + 1, node.outputs.end(), [&](ValueId v) {

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "ir/names.h"
 
 namespace qc::ir {
 namespace {
@@ -80,13 +81,13 @@ std::string show_attribute(const Attribute& attribute) {
 
 int64_t opset(const Graph& graph) {
   for (const auto& [domain, version] : graph.opset_imports)
-    if (domain.empty() || domain == "ai.onnx") return version;
+    if (standard_domain(domain)) return version;
   return 0;
 }
 
 void set_opset(Graph& graph, int64_t version) {
   for (auto& [domain, current] : graph.opset_imports)
-    if (domain.empty() || domain == "ai.onnx") {
+    if (standard_domain(domain)) {
       current = version;
       return;
     }
@@ -191,7 +192,7 @@ NodeId find_node(const Graph& graph, std::string_view name) {
   return kNone;
 }
 bool standard_op(const Node& node, std::string_view op_type) {
-  return node.op_type == op_type && (node.domain.empty() || node.domain == "ai.onnx");
+  return node.op_type == op_type && standard_domain(node.domain);
 }
 
 ValueId add_value(Graph& graph, std::string_view wanted_name, DType dtype) {

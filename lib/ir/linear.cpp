@@ -71,7 +71,7 @@ Channels ranges_by(const Graph& graph, const Linear& linear, int64_t channels, i
   const Node& node = node_at(graph, linear.node);
   const Tensor& weight = *constant_input(graph, node, 1);
   const auto numbers = weight.as<float>();
-  Channels ranges(static_cast<size_t>(channels), 0.0);
+  Channels ranges(channels, 0.0);
   for_each_weight(node, weight, [&](size_t i, Position at) {
     double& range = ranges[at.*own];
     range = std::max(range, std::abs(numbers[i] * scale[at.*other]));
@@ -193,7 +193,7 @@ Channels input_powers(const Graph& graph, const Linear& linear) {
   const Node& node = node_at(graph, linear.node);
   const Tensor& weight = *constant_input(graph, node, 1);
   const auto numbers = weight.as<float>();
-  Channels powers(static_cast<size_t>(linear.in_channels), 0.0);
+  Channels powers(linear.in_channels, 0.0);
   for_each_weight(node, weight, [&](size_t i, Position at) {
     powers[at.in] += static_cast<double>(numbers[i]) * static_cast<double>(numbers[i]);
   });
@@ -204,7 +204,7 @@ Channels weighted_sums(const Graph& graph, const Linear& linear, const Channels&
   const Node& node = node_at(graph, linear.node);
   const Tensor& weight = *constant_input(graph, node, 1);
   const auto numbers = weight.as<float>();
-  Channels sums(static_cast<size_t>(linear.out_channels), 0.0);
+  Channels sums(linear.out_channels, 0.0);
   for_each_weight(node, weight, [&](size_t i, Position at) {
     sums[at.out] += static_cast<double>(numbers[i]) * input[at.in];
   });

@@ -19,10 +19,9 @@ constexpr std::array<WeightTraits, 4> kWeighted{{
 const WeightTraits* weight_traits(const Graph& graph, const Node& node) {
   for (const WeightTraits& traits : kWeighted) {
     if (!standard_op(node, traits.op_type)) continue;
-    const Tensor* weight = constant_input(graph, node, static_cast<size_t>(traits.weight_slot));
+    const Tensor* weight = constant_input(graph, node, traits.weight_slot);
     const bool usable = weight && weight->dtype == DType::kFloat && weight->dims.size() >= 2 &&
-                        weight->size() > 0 &&
-                        !constant_input(graph, node, static_cast<size_t>(traits.data_slot));
+                        weight->size() > 0 && !constant_input(graph, node, traits.data_slot);
     return usable ? &traits : nullptr;
   }
   return nullptr;
@@ -56,7 +55,7 @@ std::optional<BiasPlace> bias_place(const Graph& graph, NodeId id) {
   if (!standard_op(add, "Add")) return std::nullopt;
   const Tensor* weight = constant_input(graph, node, 1);
   for (const int slot : {0, 1}) {
-    const Tensor* bias = constant_input(graph, add, static_cast<size_t>(slot));
+    const Tensor* bias = constant_input(graph, add, slot);
     if (bias && weight && bias->dtype == DType::kFloat && bias->dims.size() == 1 &&
         bias->dims[0] == weight->dims.back())
       return BiasPlace{reader, slot, add.outputs[0]};
@@ -113,7 +112,7 @@ int64_t macs(const Graph& graph, const Node& node) {
                ? elements(graph, node.outputs[0]) * std::max<int64_t>(1, a.dims.back())
                : 0;
   }
-  const Tensor& weight = *constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
+  const Tensor& weight = *constant_input(graph, node, traits->weight_slot);
   if (node.op_type == "ConvTranspose")  // every input element meets the weights of its channel
     return elements(graph, node.inputs[0]) * (weight.size() / std::max<int64_t>(1, weight.dims[0]));
   const int64_t channels = weight.dims[output_channel_axis(graph, node)];

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "ir/names.h"
 #include "normalize/edit.h"
 #include "normalize/rewrites.h"
 
@@ -36,7 +37,7 @@ bool plain_constant(const Graph& graph, ValueId value) {
 }
 
 bool may_fold(const Graph& graph, const Node& node, const Region& region) {
-  if (!node.domain.empty() && node.domain != "ai.onnx") return false;
+  if (!ir::standard_domain(node.domain)) return false;
   if (!node.captures.empty()) return false;
   for (const char* op : kRandomOps)
     if (node.op_type == op) return false;

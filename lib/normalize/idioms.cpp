@@ -203,20 +203,6 @@ ValueId parameter_of(const Graph& graph, ValueId value, const char* op, int64_t 
   return is_by_position(graph, parameter, axes, x) ? parameter : kNone;
 }
 
-}  // namespace
-
-std::optional<Idiom> hard_swish_at(const Graph& graph, NodeId last) {
-  if (ir::standard_op(node_at(graph, last), "HardSwish")) return single(IdiomKind::kHardSwish, graph, last);
-  return two_factors(graph, last, IdiomKind::kHardSwish,
-                     [&](ValueId x, ValueId value, double coefficient, Nodes& nodes) {
-                       const auto gate = gate_of(graph, value, x);
-                       if (!gate || sole_consumer(graph, value) == kNone) return false;
-                       append(nodes, gate->nodes);
-                       return close_to(coefficient * gate->scale, 1) && close_to(gate->alpha, 1.0 / 6) &&
-                              close_to(gate->beta, 0.5);
-                     });
-}
-
 std::optional<Idiom> silu_at(const Graph& graph, NodeId last) {
   const Node& node = node_at(graph, last);
   if (ir::standard_op(node, "Swish") && ir::float_attribute(node, "alpha", 1) == 1)
@@ -230,6 +216,49 @@ std::optional<Idiom> silu_at(const Graph& graph, NodeId last) {
                      [&](ValueId x, ValueId value, double coefficient, Nodes& nodes) {
                        return coefficient == 1 && sole_consumer(graph, value) != kNone &&
                               sigmoid_argument(graph, value, nodes) == x;
+                     });
+}
+
+std::optional<Idiom> attention_at(const Graph& graph, NodeId last) {
+  const Node& end = node_at(graph, last);
+  if (!ir::standard_op(end, "MatMul")) return std::nullopt;
+  const NodeId softmax = producer_if(graph, end.inputs[0], "Softmax");
+  if (softmax == kNone || sole_consumer(graph, end.inputs[0]) != last) return std::nullopt;
+  Nodes nodes = {last, softmax};
+  ValueId scores = node_at(graph, softmax).inputs[0];
+  const auto inner_product = [&] { return producer_if(graph, scores, "MatMul"); };
+  // The mask is added last, so it is met first on the way back; it may be computed, the scores are the other
+  // operand.
+  const NodeId mask = inner_product() == kNone ? producer_if(graph, scores, "Add") : kNone;
+  if (mask != kNone) {
+    const Node& add = node_at(graph, mask);
+    const bool second =
+        value_at(graph, add.inputs[0]).constant || producer_if(graph, add.inputs[1], "MatMul") != kNone;
+    scores = add.inputs[second ? 1 : 0];
+    nodes.push_back(mask);
+  }
+  const Affine scale = affine_of(graph, scores);
+  if (scale.b != 0) return std::nullopt;
+  append(nodes, scale.nodes);
+  scores = scale.x;
+  const NodeId first = inner_product();
+  if (first == kNone || sole_consumer(graph, scores) == kNone) return std::nullopt;
+  nodes.push_back(first);
+  const auto& qk = node_at(graph, first).inputs;
+  return group(IdiomKind::kAttention, nodes, {qk[0], qk[1], end.inputs[1]}, end.outputs[0]);
+}
+
+}  // namespace
+
+std::optional<Idiom> hard_swish_at(const Graph& graph, NodeId last) {
+  if (ir::standard_op(node_at(graph, last), "HardSwish")) return single(IdiomKind::kHardSwish, graph, last);
+  return two_factors(graph, last, IdiomKind::kHardSwish,
+                     [&](ValueId x, ValueId value, double coefficient, Nodes& nodes) {
+                       const auto gate = gate_of(graph, value, x);
+                       if (!gate || sole_consumer(graph, value) == kNone) return false;
+                       append(nodes, gate->nodes);
+                       return close_to(coefficient * gate->scale, 1) && close_to(gate->alpha, 1.0 / 6) &&
+                              close_to(gate->beta, 0.5);
                      });
 }
 
@@ -354,35 +383,6 @@ std::optional<Moments> moments_at(const Graph& graph, NodeId last) {
   };
   either_way(node_at(graph, last), matches);
   return found;
-}
-
-std::optional<Idiom> attention_at(const Graph& graph, NodeId last) {
-  const Node& end = node_at(graph, last);
-  if (!ir::standard_op(end, "MatMul")) return std::nullopt;
-  const NodeId softmax = producer_if(graph, end.inputs[0], "Softmax");
-  if (softmax == kNone || sole_consumer(graph, end.inputs[0]) != last) return std::nullopt;
-  Nodes nodes = {last, softmax};
-  ValueId scores = node_at(graph, softmax).inputs[0];
-  const auto inner_product = [&] { return producer_if(graph, scores, "MatMul"); };
-  // The mask is added last, so it is met first on the way back; it may be computed, the scores are the other
-  // operand.
-  const NodeId mask = inner_product() == kNone ? producer_if(graph, scores, "Add") : kNone;
-  if (mask != kNone) {
-    const Node& add = node_at(graph, mask);
-    const bool second =
-        value_at(graph, add.inputs[0]).constant || producer_if(graph, add.inputs[1], "MatMul") != kNone;
-    scores = add.inputs[second ? 1 : 0];
-    nodes.push_back(mask);
-  }
-  const Affine scale = affine_of(graph, scores);
-  if (scale.b != 0) return std::nullopt;
-  append(nodes, scale.nodes);
-  scores = scale.x;
-  const NodeId first = inner_product();
-  if (first == kNone || sole_consumer(graph, scores) == kNone) return std::nullopt;
-  nodes.push_back(first);
-  const auto& qk = node_at(graph, first).inputs;
-  return group(IdiomKind::kAttention, nodes, {qk[0], qk[1], end.inputs[1]}, end.outputs[0]);
 }
 
 std::vector<Idiom> recognise(const Graph& graph) {

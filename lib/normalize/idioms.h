@@ -18,9 +18,7 @@ std::vector<plan::Idiom> recognise(const ir::Graph& graph);
 
 /// The idiom that ends in this node, or nullopt.
 std::optional<plan::Idiom> hard_swish_at(const ir::Graph& graph, ir::NodeId last);
-std::optional<plan::Idiom> silu_at(const ir::Graph& graph, ir::NodeId last);
 std::optional<plan::Idiom> gelu_at(const ir::Graph& graph, ir::NodeId last);  // both kinds
-std::optional<plan::Idiom> attention_at(const ir::Graph& graph, ir::NodeId last);
 
 /// LayerNorm with what its rewrite needs besides the group.
 struct LayerNorm {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "ir/names.h"
 #include "normalize/edit.h"
 #include "normalize/move_in.h"
 #include "normalize/rewrites.h"
@@ -35,8 +36,7 @@ bool take_in(Graph& graph, NodeId id, const Bodies& bodies, std::set<std::string
       return false;
     const auto names = names_for(*body, taken, bodies);
     if (!names) return false;
-    const std::vector<std::string> origin =
-        node.origin.empty() ? std::vector<std::string>{node.name} : node.origin;
+    const std::vector<std::string> origin = ir::origin_of(node);
     for (Node& inner : body->nodes) inner.origin = origin;
     import_opsets(graph, *body);
     move_in(graph, id, *body, *names);

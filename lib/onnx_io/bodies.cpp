@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "base/text.h"
+#include "ir/names.h"
 
 namespace qc::onnx_io {
 namespace {
@@ -58,13 +59,9 @@ void walk_deep(const onnx::AttributeProto& attribute, const Visit& visit) {
   });
 }
 
-bool standard(const std::string& domain) {
-  return domain.empty() || domain == "ai.onnx";
-}
-
 void add_ops(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, std::set<std::string>& ops) {
   for (const auto& node : nodes)
-    if (standard(node.domain())) ops.insert(node.op_type());
+    if (ir::standard_domain(node.domain())) ops.insert(node.op_type());
 }
 
 // Calls visit for every body of the node's opaque attributes, inner ones included.
@@ -87,7 +84,7 @@ std::vector<std::string> outer_names(const onnx::AttributeProto& attribute) {
 std::set<std::string> names_in_bodies(const ir::Graph& graph, ir::NodeId but_for) {
   std::set<std::string> names;
   for (const ir::Node& node : graph.nodes)
-    if (!node.erased && (but_for == ir::kNone || &node != &graph.nodes[static_cast<size_t>(but_for)]))
+    if (!node.erased && (but_for == ir::kNone || &node != &ir::node_at(graph, but_for)))
       walk_bodies(node, [&](const onnx::GraphProto& body) { names.merge(defined_names(body)); });
   return names;
 }
@@ -142,7 +139,7 @@ std::string with_opset(const std::string& serialized, int64_t version) {
   onnx::FunctionProto proto;
   proto.ParsePartialFromString(serialized);
   for (auto& import : *proto.mutable_opset_import())
-    if (standard(import.domain())) import.set_version(version);
+    if (ir::standard_domain(import.domain())) import.set_version(version);
   return proto.SerializePartialAsString();
 }
 

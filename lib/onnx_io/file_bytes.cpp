@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "ir/names.h"
 
 namespace qc::onnx_io {
 namespace {
@@ -264,7 +265,7 @@ std::vector<ir::ValueId> values_to_describe(const ir::Graph& graph) {
   std::vector<bool> wanted(graph.values.size(), false);
   for (const ir::Node& node : graph.nodes) {
     if (node.erased) continue;
-    const bool foreign = !node.domain.empty() && node.domain != "ai.onnx";
+    const bool foreign = !ir::standard_domain(node.domain);
     for (const ir::ValueId v : node.outputs)
       if (v != ir::kNone && foreign) wanted[v] = true;
     for (const ir::ValueId v : node.captures)

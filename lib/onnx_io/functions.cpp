@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "ir/names.h"
 #include "onnx_io/file_bytes.h"
 #include "onnx_io/onnx_io.h"
 
@@ -93,7 +94,7 @@ std::optional<onnx::FunctionProto> function_of(const ir::Graph& graph, const ir:
 }
 
 std::string plain_domain(const std::string& domain) {
-  return domain == "ai.onnx" ? "" : domain;
+  return ir::standard_domain(domain) ? "" : domain;
 }
 
 bool imports_agree(const ir::Graph& graph, const onnx::FunctionProto& function) {

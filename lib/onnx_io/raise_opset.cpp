@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "ir/names.h"
 #include "onnx_io/bodies.h"
 #include "onnx_io/onnx_io.h"
 #include "onnx_io/raise_rules.h"
@@ -42,7 +43,7 @@ std::optional<Refusal> raise(ir::Graph& graph, int64_t from, int64_t to) {
       static_cast<ir::NodeId>(graph.nodes.size());  // nodes added by rules are already right
   for (ir::NodeId id = 0; id < original; ++id) {
     const ir::Node& node = ir::node_at(graph, id);
-    if (node.erased || !(node.domain.empty() || node.domain == "ai.onnx")) continue;
+    if (node.erased || !ir::standard_domain(node.domain)) continue;
     const std::string place = format("node '{}' ({})", node.name, node.op_type);
     std::string why = blocked(node, from, to);
     for (const RaiseStep& step : raise_steps()) {

@@ -14,6 +14,7 @@
 
 #include "base/files.h"
 #include "base/text.h"
+#include "ir/names.h"
 #include "onnx_io/bodies.h"
 #include "onnx_io/looks_like.h"
 #include "onnx_io/onnx_io.h"
@@ -29,10 +30,6 @@ using ir::ValueId;
 constexpr int64_t kOldestOpset = 7;
 constexpr const char* kExportAgain = "export the model again";
 
-bool standard_domain(const std::string& domain) {
-  return domain.empty() || domain == "ai.onnx";
-}
-
 std::string bytes_or_nothing(const google::protobuf::MessageLite& rest) {
   return rest.ByteSizeLong() == 0 ? std::string() : rest.SerializePartialAsString();
 }
@@ -47,7 +44,7 @@ struct Reader {
   void problem(const char* code, std::string where, std::string cause, std::string remedy = kExportAgain) {
     diagnostics.error({code, std::move(where), std::move(cause), std::move(remedy)});
   }
-  ir::Value& value(ValueId id) { return graph.values[static_cast<size_t>(id)]; }
+  ir::Value& value(ValueId id) { return ir::value_at(graph, id); }
 
   // A new value, or kNone (and a problem) when the name is taken or missing.
   ValueId define(const std::string& name, const std::string& by) {
@@ -192,7 +189,7 @@ ir::AttributeValue take_attribute(Reader& reader, onnx::AttributeProto& proto, c
 
 // The tensor of a Constant node, where its form is one that a tensor can hold.
 std::optional<ir::Tensor> constant_of(Reader& reader, onnx::NodeProto& node, const std::string& where) {
-  if (node.op_type() != "Constant" || !standard_domain(node.domain()) || node.input_size() != 0 ||
+  if (node.op_type() != "Constant" || !ir::standard_domain(node.domain()) || node.input_size() != 0 ||
       node.output_size() != 1 || node.attribute_size() != 1)
     return std::nullopt;
   auto& attribute = *node.mutable_attribute(0);
@@ -215,7 +212,7 @@ std::optional<ir::Tensor> constant_of(Reader& reader, onnx::NodeProto& node, con
 // Whether output names left empty at the end say nothing: elsewhere their number counts.
 bool may_end_early(const onnx::NodeProto& node) {
   constexpr std::string_view kCounted[] = {"If", "Loop", "Scan", "SequenceMap", "Split"};
-  return standard_domain(node.domain()) &&
+  return ir::standard_domain(node.domain()) &&
          std::find(std::begin(kCounted), std::end(kCounted), node.op_type()) == std::end(kCounted);
 }
 
@@ -248,7 +245,7 @@ void read_node(Reader& reader, onnx::NodeProto& proto, std::string name, bool na
 }
 
 void link(Reader& reader, NodeId id, const onnx::NodeProto& proto) {
-  ir::Node& node = reader.graph.nodes[static_cast<size_t>(id)];
+  ir::Node& node = ir::node_at(reader.graph, id);
   const auto read = [&](const std::string& name, std::vector<ValueId>& list) {
     const ValueId v = name.empty() ? kNone : reader.lookup(name);
     if (!name.empty() && v == kNone)
@@ -289,7 +286,7 @@ void read_nodes(Reader& reader, onnx::GraphProto& proto) {
     node.clear_op_type();
     node.clear_domain();
     node.clear_doc_string();
-    reader.graph.nodes[static_cast<size_t>(id)].extra = bytes_or_nothing(node);
+    ir::node_at(reader.graph, id).extra = bytes_or_nothing(node);
   }
 }
 
@@ -332,7 +329,7 @@ void read_header(Reader& reader, onnx::ModelProto& model) {
   graph.model_version = model.model_version();
   graph.model_doc = model.doc_string();
   for (const auto& import : model.opset_import()) {
-    const std::string domain = import.domain() == "ai.onnx" ? "" : import.domain();  // two names of one
+    const std::string domain = ir::standard_domain(import.domain()) ? "" : import.domain();
     const auto known = std::find_if(graph.opset_imports.begin(), graph.opset_imports.end(),
                                     [&](const auto& other) { return other.first == domain; });
     if (known == graph.opset_imports.end())

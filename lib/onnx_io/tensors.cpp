@@ -191,9 +191,8 @@ std::optional<std::string> ExternalFiles::read(const std::string& location, int6
                        kAskForData});
     return std::nullopt;
   }
-  if (file.memory)
-    return std::string(file.memory->substr(static_cast<size_t>(offset), static_cast<size_t>(length)));
-  std::string bytes(static_cast<size_t>(length), '\0');
+  if (file.memory) return std::string(file.memory->substr(offset, length));
+  std::string bytes(length, '\0');
   for (size_t done = 0; done < bytes.size();) {
     const ssize_t n =
         ::pread(file.fd, bytes.data() + done, bytes.size() - done, offset + static_cast<int64_t>(done));

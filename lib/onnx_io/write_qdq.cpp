@@ -302,7 +302,7 @@ plan::Written finish(Writer& w, const std::vector<std::pair<std::string, std::st
       const auto offset = static_cast<int64_t>(written.external_bytes.size());
       w.parts.initializers.push_back(external_entry(name, tensor, w.options.external_name, offset));
       written.external_bytes += *tensor.bytes;
-      written.external_bytes.resize(static_cast<size_t>(offset + outside), '\0');
+      written.external_bytes.resize(offset + outside, '\0');
     } else {
       w.parts.initializers.push_back(initializer_entry(name, tensor));
     }

@@ -6,13 +6,14 @@
 #include <set>
 
 #include "base/text.h"
+#include "ir/names.h"
 
 namespace qc::simulate {
 namespace {
 
 // Also those of the runtime's own domain, for types that the standard ones take only in later opsets.
 bool is_rounding(const ir::Node& node) {
-  const bool known = node.domain.empty() || node.domain == "ai.onnx" || node.domain == "com.microsoft";
+  const bool known = ir::standard_domain(node.domain) || node.domain == "com.microsoft";
   return known && (node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear");
 }
 

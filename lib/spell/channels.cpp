@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ir/edit.h"
+#include "ir/names.h"
 #include "ir/ops.h"
 #include "plan/resize_plan.h"
 
@@ -64,7 +65,7 @@ std::optional<Layer> layer_at(const plan::QuantizedModel& model, ir::NodeId id) 
 // Rows or columns of a matrix [outer, count, inner] grow from `count` to `wanted`; new elements are zero.
 template <typename T>
 std::vector<T> grown(std::span<const T> from, int64_t outer, int64_t count, int64_t inner, int64_t wanted) {
-  std::vector<T> to(static_cast<size_t>(outer * wanted * inner));
+  std::vector<T> to(outer * wanted * inner);
   for (int64_t o = 0; o < outer; ++o)
     std::copy_n(from.begin() + o * count * inner, count * inner, to.begin() + o * wanted * inner);
   return to;
@@ -85,8 +86,8 @@ void grow_weight(plan::QuantizedModel& model, const Layer& layer, size_t axis, i
 
 void grow_scales(quant::QuantParams& params, int64_t wanted) {
   if (!params.per_channel()) return;
-  params.scales.resize(static_cast<size_t>(wanted), params.scales.back());
-  params.zero_points.resize(static_cast<size_t>(wanted), 0);
+  params.scales.resize(wanted, params.scales.back());
+  params.zero_points.resize(wanted, 0);
 }
 
 // The layer's results get channels of zeros behind their own, up to `wanted`.
@@ -95,7 +96,7 @@ void grow_outputs(plan::QuantizedModel& model, const Layer& layer, int64_t wante
   grow_scales(model.weights.at(layer.weight).params, wanted);
   const ir::Node& node = ir::node_at(model.graph, layer.node);
   if (const auto bias = model.biases.find(layer.node); bias != model.biases.end()) {
-    bias->second.integers.resize(static_cast<size_t>(wanted), 0);
+    bias->second.integers.resize(wanted, 0);
     grow_scales(bias->second.params, wanted);
     ir::Value& value = ir::value_at(model.graph, node.inputs[2]);
     value.constant =
@@ -150,7 +151,7 @@ void cut_off(plan::QuantizedModel& model, const Layer& layer, int64_t count) {
 void repeat_channel(plan::QuantizedModel& model, const Layer& layer, int64_t wanted) {
   const std::string& name = ir::node_at(model.graph, layer.node).name;
   const ir::ValueId wide = add_rounded(model, layer.input, wanted, name + "/input");
-  ir::Dims places(static_cast<size_t>(wanted), 0);
+  ir::Dims places(wanted, 0);
   std::iota(places.begin(), places.begin() + layer.inputs, int64_t{0});
   ir::Node gather;
   gather.name = name + "/inputs";
@@ -225,7 +226,7 @@ struct Region {
 };
 
 bool is_by_channel(const ir::Node& node) {
-  return (node.domain.empty() || node.domain == "ai.onnx") &&
+  return ir::standard_domain(node.domain) &&
          kByChannel.find(" " + node.op_type + " ") != std::string_view::npos;
 }
 

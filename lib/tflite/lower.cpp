@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "ir/edit.h"
+#include "ir/names.h"
 #include "ir/ops.h"
 #include "plan/halving.h"
 #include "tflite/lowering.h"
@@ -14,7 +15,7 @@ namespace {
 constexpr double kMultiplierLimit = 256;  // LiteRT's kernels know those below
 
 const OpRow* row_for(const ir::Node& node) {
-  if (!node.domain.empty() && node.domain != "ai.onnx") return nullptr;
+  if (!ir::standard_domain(node.domain)) return nullptr;
   for (const auto table : {window_ops(), upward_ops(), pointwise_ops(), activation_ops(), shape_ops(),
                            index_ops(), norm_ops(), matrix_ops(), reduce_ops(), resize_ops()})
     for (const OpRow& row : table)
