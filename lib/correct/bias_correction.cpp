@@ -14,7 +14,7 @@ namespace qc::correct {
 namespace {
 
 std::vector<double> channel_means(std::span<const float> tensor, const quant::ChannelLayout& layout) {
-  std::vector<double> means(static_cast<size_t>(layout.channels), 0.0);
+  std::vector<double> means(layout.channels, 0.0);
   const float* x = tensor.data();
   const size_t channels = means.size();
   if (layout.inner == 1) {
@@ -168,7 +168,7 @@ BiasDeltas deltas_by_float_means(const ir::Graph& graph, const ir::Graph& rounde
     const auto input =
         std::find_if(inputs.begin(), inputs.end(), [&](const Layer& one) { return one.result == x; });
     if (!before || !after || input == inputs.end()) continue;
-    ir::Channels mean(static_cast<size_t>(before->in_channels), 0.0);
+    ir::Channels mean(before->in_channels, 0.0);
     bool known = true;
     for (const std::vector<double>& image : means.by_layer[input - inputs.begin()]) {
       known = known && image.size() == mean.size();

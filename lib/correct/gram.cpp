@@ -217,7 +217,7 @@ int64_t patches_of_image(int64_t positions) {
 
 std::vector<Gram> gather(const Windows& windows, std::span<const Pair> images, const GatherOptions& options) {
   const std::vector<Sample> samples = samples_of(windows, images, options);
-  std::vector<Gram> grams(static_cast<size_t>(windows.groups));
+  std::vector<Gram> grams(windows.groups);
   if (windows.groups == 1) {
     grams[0] = gather_group(windows, images, samples, 0, options.threads);
     return grams;

@@ -20,7 +20,7 @@ struct Sums {
 
 Sums sums_of(std::span<const float> tensor, const quant::ChannelLayout& layout) {
   Sums sums;
-  sums.sum.assign(static_cast<size_t>(layout.channels), 0.0);
+  sums.sum.assign(layout.channels, 0.0);
   sums.square = sums.sum;
   sums.count = static_cast<double>(layout.outer * layout.inner);
   const float* x = tensor.data();
@@ -97,7 +97,7 @@ Rescales measure_rescales(simulate::Simulator& simulator, simulate::FloatModel& 
   // About three tensors of the largest size are alive in a run.
   const int64_t runs = std::clamp<int64_t>(memory_limit / (12 * largest), 1, images);
   LockStep step(runs, threads);
-  std::vector<Sums> seen(static_cast<size_t>(runs));
+  std::vector<Sums> seen(runs);
   Rescales rescales;
   simulator.before = [&](ir::ValueId value, int64_t slot, std::span<float> tensor,
                          std::span<const int64_t> dims) {
@@ -110,7 +110,7 @@ Rescales measure_rescales(simulate::Simulator& simulator, simulate::FloatModel& 
         static_cast<int64_t>(at->second), [&] { seen[slot] = std::move(own); },
         [&] {
           std::vector<Sums> expected = wanted[at->second];
-          expected.resize(static_cast<size_t>(runs));
+          expected.resize(runs);
           rescales[layer.node] = rescale_of(total(expected), total(seen));
         });
     apply(tensor, layout, rescales.at(layer.node));

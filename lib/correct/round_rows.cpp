@@ -1,4 +1,5 @@
-// See round_rows.h.
+// See round_rows.h. Rows are worked on in blocks, side by side; a trial is a copy of the block, and each of
+// its rows that came out better is kept (keep_better()).
 #include "correct/round_rows.h"
 
 #include <algorithm>
@@ -138,13 +139,13 @@ struct Parabola {
 Parabola error_on(const Matrix& weights, const Pull& directions, const Gram& held_out, int threads) {
   const Symmetric h = view(held_out.quantized, held_out.size), lost = view(held_out.lost, held_out.size);
   const Symmetric e(held_out.skip.data(), directions.skip.rows(), held_out.size);
-  std::vector<Parabola> by_block(static_cast<size_t>(weights.rows()));
+  std::vector<Parabola> by_block(weights.rows());
   each_block(weights.rows(), held_out.size, threads, [&](int64_t b, int64_t first, int64_t count) {
     const auto sum_of = [](const auto& x, const auto& y) { return x.cwiseProduct(y).sum(); };
     const auto own = directions.own.middleRows(first, count);
     const Matrix bent = product(own, h);
     Matrix sloped = product(weights.middleRows(first, count), lost);
-    Parabola& found = by_block[static_cast<size_t>(b)];
+    Parabola& found = by_block[b];
     if (directions.skip.size() > 0) {
       const auto skip = directions.skip.middleRows(first, count);
       sloped += e.middleRows(first, count);
@@ -207,7 +208,7 @@ struct Block {
   std::vector<std::span<const int32_t>> codebooks;  // by row
 
   double nearest(int64_t r, int64_t j, double value) const {
-    return snapped(value, scale(r, j), low(r, j), high(r, j), codebooks[static_cast<size_t>(r)]);
+    return snapped(value, scale(r, j), low(r, j), high(r, j), codebooks[r]);
   }
 };
 
@@ -221,7 +222,7 @@ struct Form {
 Form form_of(const Gram& gram, double shrink, int threads) {
   Form form;
   const Symmetric h = view(gram.quantized, gram.size);
-  form.order.resize(static_cast<size_t>(gram.size));
+  form.order.resize(gram.size);
   std::iota(form.order.begin(), form.order.end(), 0);
   std::stable_sort(form.order.begin(), form.order.end(),
                    [&](int64_t a, int64_t b) { return h(a, a) < h(b, b); });
@@ -229,9 +230,8 @@ Form form_of(const Gram& gram, double shrink, int threads) {
   form.h.resize(gram.size, gram.size);
   each_block(gram.size, gram.size, threads, [&](int64_t, int64_t first, int64_t count) {
     for (int64_t i = first; i < first + count; ++i) {
-      const int64_t from = form.order[static_cast<size_t>(i)];
-      for (int64_t j = 0; j < gram.size; ++j)
-        form.h(i, j) = (1 - shrink) * h(from, form.order[static_cast<size_t>(j)]);
+      const int64_t from = form.order[i];
+      for (int64_t j = 0; j < gram.size; ++j) form.h(i, j) = (1 - shrink) * h(from, form.order[j]);
       form.h(i, i) = h(from, from) + ridge_of;
     }
   });
@@ -321,7 +321,7 @@ double shrunk_scale(const Form& form, const Block& block, int64_t r, double smal
   const double low = block.low(r, 0), high = block.high(r, 0);
   const double most = std::max(block.target.row(r).maxCoeff() / std::max(high, 1.0),
                                block.target.row(r).minCoeff() / std::min(low, -1.0));
-  const std::span<const int32_t> codebook = block.codebooks[static_cast<size_t>(r)];
+  const std::span<const int32_t> codebook = block.codebooks[r];
   double best = block.scale(r, 0), least = -1;
   for (const double shrink : kShrinks) {
     const double scale = static_cast<double>(static_cast<float>(std::max(shrink * most, smallest)));
@@ -374,9 +374,9 @@ void refit_blocks(const Form& form, const std::vector<std::vector<int64_t>>& col
 }
 
 void try_refits(const Form& form, const Rows& rows, int64_t sweeps, Block& best) {
-  std::vector<std::vector<int64_t>> columns(static_cast<size_t>(rows.blocks()));
+  std::vector<std::vector<int64_t>> columns(rows.blocks());
   for (size_t k = 0; k < form.order.size(); ++k)
-    columns[static_cast<size_t>(form.order[k] / rows.block_size)].push_back(static_cast<int64_t>(k));
+    columns[form.order[k] / rows.block_size].push_back(static_cast<int64_t>(k));
   for (int round = 0; round < kRefits; ++round) {
     Block tried = best;
     refit_blocks(form, columns, tried);
@@ -413,9 +413,9 @@ void round_block(const Form& form, const Matrix& target, const Rows& rows, int64
                                (rows.block_size == 0 ? 0 : element / rows.block_size));
   };
   for (int64_t r = 0; r < count; ++r) {
-    smallest(r) = static_cast<double>(rows.smallest[static_cast<size_t>(first + r)]);
+    smallest(r) = static_cast<double>(rows.smallest[first + r]);
     for (int64_t j = 0; j < size; ++j) {
-      const int64_t element = form.order[static_cast<size_t>(j)];
+      const int64_t element = form.order[j];
       const size_t at = scale_at(r, element);
       block.target(r, j) = target(first + r, element);
       block.scale(r, j) = static_cast<double>(rows.scales[at]);
@@ -424,7 +424,7 @@ void round_block(const Form& form, const Matrix& target, const Rows& rows, int64
     }
   }
   const auto note = [&](std::vector<double>& to) {
-    for (int64_t r = 0; r < count; ++r) to[static_cast<size_t>(first + r)] = block.loss(r);
+    for (int64_t r = 0; r < count; ++r) to[first + r] = block.loss(r);
   };
   to_nearest(block);
   measure(form, block);
@@ -438,34 +438,27 @@ void round_block(const Form& form, const Matrix& target, const Rows& rows, int64
   if (rows.block_size > 0) try_refits(form, rows, options.sweeps, block);
   if (options.scale_search) search_scales(form, smallest, options.sweeps, block);
   note(rounded.descended);
-  for (int64_t r = 0; r < count; ++r) {
-    const auto at = static_cast<size_t>(first + r);
+  for (int64_t r = 0; r < count; ++r)
     for (int64_t j = 0; j < size; ++j) {
-      rounded.scales[scale_at(r, form.order[static_cast<size_t>(j)])] = static_cast<float>(block.scale(r, j));
-      rounded.integers[at * static_cast<size_t>(size) +
-                       static_cast<size_t>(form.order[static_cast<size_t>(j)])] =
-          static_cast<int32_t>(block.levels(r, j));
+      const int64_t element = form.order[j];
+      rounded.scales[scale_at(r, element)] = static_cast<float>(block.scale(r, j));
+      rounded.integers[(first + r) * size + element] = static_cast<int32_t>(block.levels(r, j));
     }
-  }
 }
 
 // Without statistics of what that costs, which take as long as all the rest.
 void round_to_nearest(const Rows& rows, const Matrix& target, std::vector<int32_t>& integers) {
-  for (int64_t r = 0; r < rows.rows; ++r) {
-    const auto at = static_cast<size_t>(r);
+  for (int64_t r = 0; r < rows.rows; ++r)
     for (int64_t j = 0; j < rows.size; ++j)
-      integers[static_cast<size_t>(r * rows.size + j)] =
-          static_cast<int32_t>(snapped(target(r, j), static_cast<double>(rows.scales[at]), rows.low[at],
-                                       rows.high[at], rows.codebook_of(r)));
-  }
+      integers[r * rows.size + j] = static_cast<int32_t>(snapped(
+          target(r, j), static_cast<double>(rows.scales[r]), rows.low[r], rows.high[r], rows.codebook_of(r)));
 }
 
 }  // namespace
 
 std::span<const int32_t> Rows::codebook_of(int64_t row) const {
   const std::span<const int32_t> all(codebook);
-  const auto size_of_one = static_cast<size_t>(codebook_size);
-  return all.size() > size_of_one ? all.subspan(static_cast<size_t>(row) * size_of_one, size_of_one) : all;
+  return std::ssize(all) > codebook_size ? all.subspan(row * codebook_size, codebook_size) : all;
 }
 
 Rounded round_rows(const Rows& rows, const Gram& all, const Gram& held_out, const RoundOptions& options,
@@ -478,8 +471,7 @@ Rounded round_rows(const Rows& rows, const Gram& all, const Gram& held_out, cons
                   std::vector<double>(count),
                   std::vector<double>(count)};
   Matrix target(rows.rows, rows.size);
-  for (int64_t i = 0; i < target.size(); ++i)
-    target.data()[i] = static_cast<double>(rows.weights[static_cast<size_t>(i)]);
+  for (int64_t i = 0; i < target.size(); ++i) target.data()[i] = static_cast<double>(rows.weights[i]);
   rounded.trust = options.trust ? *options.trust : trust_of(target, all, held_out, options, threads);
   const double shrink = rounded.trust.shrink;
   if (rounded.trust.strength > 0 || rounded.trust.skip > 0) {

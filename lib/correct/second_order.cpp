@@ -7,20 +7,16 @@
 
 #include "base/parallel.h"
 #include "correct/lock_step.h"
+#include "correct/solve_layer.h"
 #include "ir/ops.h"
 #include "simulate/simulate.h"
 
 namespace qc::correct {
 namespace {
 
-constexpr double kBiasRoom = 2;       // what a correction may make of a bias
 constexpr int64_t kHeldOutEvery = 4;  // of the images, for the strength of the re-target
 // Patches that are enough to tell what a width costs, and for each element of a patch.
 constexpr int64_t kQuickPatches = 4096, kQuickPatchesEach = 8;
-
-const ir::Value& value_of(const plan::QuantizedModel& model, ir::ValueId id) {
-  return model.graph.values[static_cast<size_t>(id)];
-}
 
 // Blocks of weights that share a scale stay together: their layers are solved whole or not at all.
 int64_t longest_patch(const SecondOrderOptions& options, const quant::QuantParams& params) {
@@ -38,188 +34,10 @@ bool powers_of_two(const quant::QuantParams& params) {
   return std::ranges::all_of(params.scales, quant::is_power_of_two);
 }
 
-// Of the row's first scale.
-size_t channel_of(const Solvable& layer, const quant::QuantParams& params, int64_t g, int64_t r) {
-  if (!params.per_channel()) return 0;
-  const bool shared = layer.windows.form == Windows::Form::kTranspose;
-  const int64_t blocks =
-      params.block_size == 0 ? 1 : (layer.windows.size + params.block_size - 1) / params.block_size;
-  return static_cast<size_t>((shared ? r : g * layer.windows.rows + r) * blocks);
-}
-
-const ir::Tensor* bias_constant(const plan::QuantizedModel& model, const Solvable& layer) {
-  if (!layer.bias || layer.bias->slot == ir::kNone) return nullptr;
-  return ir::constant_input(model.graph, model.graph.nodes[static_cast<size_t>(layer.bias->node)],
-                            static_cast<size_t>(layer.bias->slot));
-}
-
-// What is known of one layer while it is solved.
-struct Work {
-  const plan::QuantizedModel& model;
-  const Solvable& layer;
-  const Windows& windows;  // the layer's, or a strip of them
-  const quant::QuantParams& params;
-  std::span<const float> weights;
-  plan::IntegerTensor& solved;
-  std::vector<double>& shift;  // of the bias, by output channel
-};
-
-Rows rows_of(const Work& work, int64_t g) {
-  const Windows& w = work.windows;
-  Rows rows{w.rows, w.size, {}, {}, {}, {}, {}, work.params.block_size};
-  rows.codebook_size = work.params.codebook.empty() ? 0 : int64_t{1} << work.params.index_bits;
-  if (!work.params.codebook_per_channel()) rows.codebook = work.params.codebook;
-  const auto blocks = static_cast<size_t>(rows.blocks());
-  const ir::Tensor* bias = bias_constant(work.model, work.layer);
-  const plan::ValueDecision& input = work.model.plan.values[static_cast<size_t>(work.layer.input)];
-  for (int64_t r = 0; r < w.rows; ++r) {
-    const size_t channel = channel_of(work.layer, work.params, g, r);
-    for (int64_t e = 0; e < w.size; ++e)
-      rows.weights.push_back(work.weights[static_cast<size_t>(weight_offset(w, g, r, e))]);
-    if (work.params.codebook_per_channel()) {
-      const auto book = quant::codebook_of(work.params, channel);
-      rows.codebook.insert(rows.codebook.end(), book.begin(), book.end());
-    }
-    for (size_t at = channel; at < channel + blocks; ++at) {
-      rows.scales.push_back(work.params.scales[at]);
-      rows.low.push_back(static_cast<int32_t>(work.params.qmin() - work.params.zero_points[at]));
-      rows.high.push_back(static_cast<int32_t>(work.params.qmax() - work.params.zero_points[at]));
-    }
-    if (const auto book = rows.codebook_of(r); !book.empty()) {
-      rows.low.back() = book.front();
-      rows.high.back() = book.back();
-    }
-    const double b =
-        bias ? std::fabs(static_cast<double>(bias->as<float>()[static_cast<size_t>(g * w.rows + r)])) : 0;
-    const double step = input.quantized ? static_cast<double>(input.params.scales.at(0)) : 1.0;
-    rows.smallest.push_back(static_cast<float>(kBiasRoom * b / (step * quant::largest_bias(work.params))));
-  }
-  return rows;
-}
-
-std::vector<double> mean_of(const std::vector<double>& sum, double samples) {
-  std::vector<double> mean = sum;
-  for (double& x : mean) x /= std::max(samples, 1.0);
-  return mean;
-}
-
-// The group's statistics, the means apart where a bias can make up for them.
-struct Statistics {
-  Gram all, held_out;
-  std::vector<double> mean_float, mean_quantized, mean_skip;
-
-  Statistics(Gram sums, Gram held, bool bias)
-      : all(std::move(sums)),
-        held_out(std::move(held)),
-        mean_float(mean_of(all.sum_float, all.samples)),
-        mean_quantized(mean_of(all.sum_quantized, all.samples)),
-        mean_skip(mean_of(all.sum_skip, all.samples)) {
-    if (!bias) return;
-    centre(all);
-    centre(held_out);
-  }
-};
-
-// Stores a group's integers, and adds up what its bias must make up for: W m - Wq mq, and what the result is
-// added to.
-void store(const Work& work, const Rows& rows, const Rounded& rounded, const Statistics& statistics,
-           int64_t g) {
-  const Windows& w = work.windows;
-  for (int64_t r = 0; r < w.rows; ++r) {
-    const size_t channel = channel_of(work.layer, work.params, g, r);
-    const auto first = static_cast<size_t>(r * rows.blocks());
-    std::copy_n(rounded.scales.begin() + static_cast<std::ptrdiff_t>(first), rows.blocks(),
-                work.solved.params.scales.begin() + static_cast<std::ptrdiff_t>(channel));
-    double shift = statistics.mean_skip.empty() ? 0 : statistics.mean_skip[static_cast<size_t>(r)];
-    for (int64_t e = 0; e < w.size; ++e) {
-      const auto at = static_cast<size_t>(r * w.size + e),
-                 block = static_cast<size_t>(rows.block_size == 0 ? 0 : e / rows.block_size);
-      work.solved.integers[static_cast<size_t>(weight_offset(w, g, r, e))] =
-          rounded.integers[at] + work.params.zero_points[channel + block];
-      const double value =
-          static_cast<double>(static_cast<float>(rounded.integers[at]) * rounded.scales[first + block]);
-      shift += static_cast<double>(rows.weights[at]) * statistics.mean_float[static_cast<size_t>(e)] -
-               value * statistics.mean_quantized[static_cast<size_t>(e)];
-    }
-    work.shift[static_cast<size_t>(g * w.rows + r)] += shift;
-  }
-}
-
+// Of a group's results: what rounding leaves in them, and their own.
 struct Power {
   double noise = 0, signal = 0;
 };
-
-// Of the rows' results before rounding.
-double signal_of(const Rows& rows, const Gram& gram) {
-  double sum = 0;
-  std::vector<double> bent(static_cast<size_t>(rows.size));
-  for (int64_t r = 0; r < rows.rows; ++r) {
-    const float* w = rows.weights.data() + r * rows.size;
-    std::fill(bent.begin(), bent.end(), 0.0);
-    for (int64_t i = 0; i < rows.size; ++i) {
-      const double* line = gram.quantized.data() + i * rows.size;
-      for (int64_t j = 0; j < rows.size; ++j)
-        bent[static_cast<size_t>(j)] += static_cast<double>(w[i]) * line[j];
-    }
-    for (int64_t j = 0; j < rows.size; ++j) sum += bent[static_cast<size_t>(j)] * static_cast<double>(w[j]);
-  }
-  return sum;
-}
-
-struct SolvedGroup {
-  double noise = 0;  // that rounding leaves, by the same statistics
-  Trust trust;
-};
-
-SolvedGroup solve_group(const Work& work, const Statistics& statistics, int64_t g,
-                        const RoundOptions& options, int threads) {
-  const Rows rows = rows_of(work, g);
-  const Rounded rounded = round_rows(rows, statistics.all, statistics.held_out, options, threads);
-  store(work, rows, rounded, statistics, g);
-  SolvedGroup group{0, rounded.trust};
-  for (const double loss : rounded.descended) group.noise += loss;
-  return group;
-}
-
-// A model of the layer alone, bias included.
-ir::Graph layer_graph(const plan::QuantizedModel& model, const Solvable& layer,
-                      const plan::IntegerTensor& weight, const std::vector<float>& bias) {
-  ir::Graph graph;
-  graph.opset_imports = model.graph.opset_imports;
-  graph.ir_version = model.graph.ir_version;
-  const ir::ValueId input = ir::add_value(graph, "x", ir::DType::kFloat);
-  graph.inputs = {input};
-  const std::vector<int64_t>& dims = value_of(model, layer.weight).dims;
-  const std::vector<float> values = quant::dequantize(weight.integers, dims, weight.params);
-  const ir::ValueId matrix =
-      ir::add_constant(graph, "w", ir::make_tensor(std::span<const float>(values), dims));
-  const ir::Node& original = model.graph.nodes[static_cast<size_t>(layer.node)];
-  ir::Node node;
-  node.name = "layer";
-  node.op_type = original.op_type;
-  node.attributes = original.attributes;
-  node.inputs = {input, matrix};
-  ir::ValueId result = ir::add_value(graph, "y", ir::DType::kFloat);
-  node.outputs = {result};
-  const auto constant = [&] {
-    return ir::add_constant(
-        graph, "b", ir::make_tensor(std::span<const float>(bias), {static_cast<int64_t>(bias.size())}));
-  };
-  const bool apart = original.op_type == "MatMul";
-  if (!bias.empty() && !apart) node.inputs.push_back(constant());
-  ir::add_node(graph, std::move(node));
-  if (!bias.empty() && apart) {
-    ir::Node add;
-    add.name = "bias";
-    add.op_type = "Add";
-    add.inputs = {result, constant()};
-    result = ir::add_value(graph, "z", ir::DType::kFloat);
-    add.outputs = {result};
-    ir::add_node(graph, std::move(add));
-  }
-  graph.outputs = {result};
-  return graph;
-}
 
 // One image in both networks, and what its statistics are for.
 enum class Use : uint64_t { kHeldOut, kFitted, kMirrored };
@@ -256,7 +74,9 @@ void take_turned(Gram& fitted, const Gram& turned, const Gram& held_out) {
   if (apart(both, held_out) < apart(fitted, held_out)) fitted = std::move(both);
 }
 
-// Both networks on all images, and what has been found so far.
+// The pass: both networks on all images, which stand still where weighted layers read (arrive()) until these
+// are solved (solve_layer(), or take_kept()) and their new results computed (go_on()); each quantized run
+// then takes those in place of its own (`before` in solve()).
 class Engine {
  public:
   Engine(const plan::QuantizedModel& model, run::RunnerFactory& runners, std::vector<Slot> slots,
@@ -301,11 +121,11 @@ class Engine {
                                    std::span<const int64_t> dims) {
       const auto at = by_result_.find(v);
       if (at == by_result_.end()) return add_known(v, slot, x, dims);
-      const std::vector<float> result = std::exchange(results_[at->second][static_cast<size_t>(slot)], {});
+      const std::vector<float> result = std::exchange(results_[at->second][slot], {});
       std::copy(result.begin(), result.end(), x.begin());
     };
     steps_.go([&](int64_t run) {
-      const Slot& slot = slots_[static_cast<size_t>(run / 2)];
+      const Slot& slot = slots_[run / 2];
       const std::vector<ir::Tensor> inputs =
           slot.use == Use::kMirrored ? images::load_mirrored(source, slot.image) : source.load(slot.image);
       (run % 2 ? quantized_net : exact_net)->runner->run(inputs, run / 2);
@@ -327,7 +147,7 @@ class Engine {
         left.push_back(layer);
       } else if (besides_.known.deltas.contains(layer.node)) {
         corrected.push_back(
-            {layer.node, layer.result, ir::output_axis(model_.graph.nodes[static_cast<size_t>(layer.node)])});
+            {layer.node, layer.result, ir::output_axis(ir::node_at(model_.graph, layer.node))});
         corrected_[layer.result] = corrected.size() - 1;
       }
     }
@@ -347,11 +167,10 @@ class Engine {
 
   void arrive(ir::ValueId value, int64_t slot, std::span<float> tensor, std::span<const int64_t> dims,
               std::span<const float> Pair::*side) {
-    if (const auto skip = skips_.find(value); skip != skips_.end())
-      skip->second[static_cast<size_t>(slot)].*side = tensor;
+    if (const auto skip = skips_.find(value); skip != skips_.end()) skip->second[slot].*side = tensor;
     const auto at = by_input_.find(value);
     if (at == by_input_.end()) return;
-    Pair& pair = pairs_[static_cast<size_t>(slot)];
+    Pair& pair = pairs_[slot];
     steps_.meet(
         value,
         [&] {
@@ -409,13 +228,6 @@ class Engine {
     return true;
   }
 
-  // One way of rounding a layer.
-  struct Task {
-    plan::IntegerTensor solved;
-    quant::QuantParams params;  // as asked for
-    std::vector<double> shift;  // of the bias, by output channel
-  };
-
   // What the layer's result will be added to lies there until it is, if it has been computed before the
   // layer: then the pairs have it, or none has.
   void find_skips(const Solvable& layer) {
@@ -440,69 +252,67 @@ class Engine {
     const Solvable& layer = layers_[l];
     find_skips(layer);
     const auto channels = static_cast<size_t>(layer.windows.groups * layer.windows.rows);
-    std::vector<Task> tasks{{model_.weights.at(layer.weight), {}, {}}};
-    const auto other = besides_.others.find(layer.weight);
-    if (other != besides_.others.end()) tasks.push_back({other->second, {}, {}});
-    for (Task& task : tasks) {
-      task.params = task.solved.params;
-      task.shift.resize(channels);
-    }
+    std::vector<LayerRounding> roundings;  // the model's own, then another width that is asked about
+    const auto begin = [&](const plan::IntegerTensor& nearest) {
+      roundings.push_back({nearest, nearest.params, std::vector<double>(channels)});
+    };
+    begin(model_.weights.at(layer.weight));
+    if (const auto other = besides_.others.find(layer.weight); other != besides_.others.end())
+      begin(other->second);
     std::vector<Trust>& trusts = found_.trusts[layer.weight];
     std::vector<Power> powers;
-    for (const Windows& strip : pieces_of(layer)) solve_strip(layer, strip, tasks, trusts, powers);
-    if (tasks.size() > 1) note_other(layer, tasks[1].solved, tasks[1].shift, powers);
+    for (const Windows& strip : pieces_of(layer)) solve_strip(layer, strip, roundings, trusts, powers);
+    if (roundings.size() > 1) note_other(layer, roundings[1], powers);
+    LayerRounding& own = roundings[0];
     std::vector<float> delta;
-    if (layer.bias) delta.assign(tasks[0].shift.begin(), tasks[0].shift.end());
+    if (layer.bias) delta.assign(own.shift.begin(), own.shift.end());
     if (!pass_.empty())
       keep(*options_.kept, pass_, layer.weight,
-           {tasks[0].solved.params.scales, quant::pack(tasks[0].solved.integers, tasks[0].solved.params),
-            delta, trusts});
-    go_on(l, tasks[0].solved, std::move(delta));
-    found_.weights[layer.weight] = std::move(tasks[0].solved);
+           {own.solved.params.scales, quant::pack(own.solved.integers, own.solved.params), delta, trusts});
+    go_on(l, own.solved, std::move(delta));
+    found_.weights[layer.weight] = std::move(own.solved);
   }
 
-  // Adds to `trusts` and `powers` (of the second task's noise) those of the strip's groups.
-  void solve_strip(const Solvable& layer, const Windows& strip, std::vector<Task>& tasks,
+  // Adds to `trusts` (of the first rounding) and `powers` (of the second) those of the strip's groups.
+  void solve_strip(const Solvable& layer, const Windows& windows, std::vector<LayerRounding>& roundings,
                    std::vector<Trust>& trusts, std::vector<Power>& powers) {
-    const std::span<const float> weights = value_of(model_, layer.weight).constant->as<float>();
-    std::vector<Gram> held_out = gather_of(strip, Use::kHeldOut), all = gather_of(strip, Use::kFitted),
-                      turned = gather_of(strip, Use::kMirrored);
+    std::vector<Gram> held_out = gather_of(windows, Use::kHeldOut), all = gather_of(windows, Use::kFitted),
+                      turned = gather_of(windows, Use::kMirrored);
     const auto known_trusts = besides_.trusts.find(layer.weight);
     const size_t before = trusts.size();
     trusts.resize(before + all.size());
     powers.resize(before + all.size());
-    const bool alone = strip.groups == 1;
+    const bool alone = windows.groups == 1;
     const int inner = alone ? options_.threads : 1;
-    parallel_for(strip.groups, alone ? 1 : options_.threads, [&](int64_t g, int) {
+    parallel_for(windows.groups, alone ? 1 : options_.threads, [&](int64_t g, int) {
       const auto of_strip = static_cast<size_t>(g), at = before + of_strip;
       Gram& fitted = all[of_strip];
       take_turned(fitted, turned[of_strip], held_out[of_strip]);
       add(fitted, held_out[of_strip]);
-      const Statistics statistics(std::move(fitted), std::move(held_out[of_strip]), layer.bias.has_value());
-      for (size_t t = 0; t < tasks.size(); ++t) {
-        Task& task = tasks[t];
-        const Work work{model_, layer, strip, task.params, weights, task.solved, task.shift};
-        RoundOptions rounding = rounding_of(layer, task.params);
+      const GroupStatistics statistics(std::move(fitted), std::move(held_out[of_strip]),
+                                       layer.bias.has_value());
+      for (size_t t = 0; t < roundings.size(); ++t) {
+        const Strip strip{model_, layer, windows, roundings[t]};
+        RoundOptions rounding = rounding_of(layer, roundings[t].asked);
         if (known_trusts != besides_.trusts.end()) rounding.trust = known_trusts->second[at];
-        const SolvedGroup group = solve_group(work, statistics, g, rounding, inner);
+        const SolvedGroup group = solve_group(strip, statistics, g, rounding, inner);
         if (t == 0)
           trusts[at] = group.trust;
         else
-          powers[at] = {group.noise, signal_of(rows_of(work, g), statistics.all)};
+          powers[at] = {group.noise, signal_of(strip, statistics, g)};
       }
     });
   }
 
-  void note_other(const Solvable& layer, plan::IntegerTensor& solved, const std::vector<double>& shift,
-                  const std::vector<Power>& powers) {
+  void note_other(const Solvable& layer, LayerRounding& other, const std::vector<Power>& powers) {
     Power sum;
     for (const Power& power : powers) {
       sum.noise += power.noise;
       sum.signal += power.signal;
     }
     others_->noise[layer.weight] = sum.noise / std::max(sum.signal, 1e-300);
-    others_->weights[layer.weight] = std::move(solved);
-    if (layer.bias) others_->deltas[layer.node].assign(shift.begin(), shift.end());
+    others_->weights[layer.weight] = std::move(other.solved);
+    if (layer.bias) others_->deltas[layer.node].assign(other.shift.begin(), other.shift.end());
   }
 
   // Every image's result with the new weights.
@@ -516,11 +326,11 @@ class Engine {
     }
     const auto runner = runners_.make(layer_graph(model_, layer, weight, bias), {}, {});
     parallel_for(static_cast<int64_t>(pairs_.size()), options_.threads, [&](int64_t i, int) {
-      const Pair& pair = pairs_[static_cast<size_t>(i)];
+      const Pair& pair = pairs_[i];
       const ir::Tensor input = ir::make_tensor(pair.quantized, {pair.dims.begin(), pair.dims.end()});
       const std::vector<ir::Tensor> output = runner->run({&input, 1});
       const std::span<const float> y = output[0].as<float>();
-      results_[l][static_cast<size_t>(i)].assign(y.begin(), y.end());
+      results_[l][i].assign(y.begin(), y.end());
     });
   }
 
@@ -529,18 +339,18 @@ class Engine {
   SecondOrderOptions options_;
   const Besides& besides_;
   Others* others_;
-  std::string pass_;  // empty: nothing is kept
-  std::vector<Solvable> layers_;
+  std::string pass_;                         // empty: nothing is kept
+  std::vector<Solvable> layers_;             // those to solve
   std::map<ir::ValueId, size_t> corrected_;  // results of known layers whose biases lack something
-  simulate::Hook add_deltas_;
-  std::map<ir::ValueId, std::vector<size_t>> by_input_;
-  std::map<ir::ValueId, size_t> by_result_;
+  simulate::Hook add_deltas_;                // gives these what they lack
+  std::map<ir::ValueId, std::vector<size_t>> by_input_;  // layers_ that read a value
+  std::map<ir::ValueId, size_t> by_result_;              // the one of layers_ that makes it
   std::vector<Slot> slots_;
   LockStep steps_;
   std::vector<Pair> pairs_;                         // by image, at the point where all stand
   std::map<ir::ValueId, std::vector<Pair>> skips_;  // what results are added to; by image, once computed
   std::vector<std::vector<std::vector<float>>> results_;  // by layer, by image, until they are put in place
-  std::function<void()> solved_;
+  std::function<void()> solved_;                          // called after each layer; may be empty
   SecondOrder found_;
 };
 

@@ -77,7 +77,7 @@ std::optional<Windows> convolution(const ir::Node& node, const ir::Tensor& weigh
 std::optional<Windows> windows_of(const ir::Graph& graph, const ir::Node& node) {
   const ir::WeightTraits* traits = ir::weight_traits(graph, node);
   if (!traits) return std::nullopt;
-  const ir::Tensor& weight = *ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
+  const ir::Tensor& weight = *ir::constant_input(graph, node, traits->weight_slot);
   if (node.op_type == "Conv" || node.op_type == "ConvTranspose") return convolution(node, weight);
   if (weight.dims.size() != 2 || ir::int_attribute(node, "transA", 0) != 0 ||
       ir::float_attribute(node, "alpha", 1) != 1.0f || ir::float_attribute(node, "beta", 1) != 1.0f)
