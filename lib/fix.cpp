@@ -20,9 +20,9 @@
 #include "normalize/normalize.h"
 #include "normalize/rewrites.h"
 #include "onnx_io/onnx_io.h"
+#include "plain_spelling.h"
 #include "prepare.h"
 #include "quantize/quantize.h"
-#include "raise_opset.h"
 #include "run/ort_runner.h"
 #include "search/attempt.h"
 #include "search/places.h"
@@ -330,16 +330,10 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
                                 : unmeasured_sample(graph, config, runners, diagnostics, threads,
                                                     outputs.tflite.filename().string());
   const std::vector<ir::Tensor>& sample = at_hand.inputs;
-  const std::vector<ir::Tensor> to_run = at_hand.to_run();
   if (!at_hand.runs) result.report.notes.push_back(unmeasured_note());
-  run::infer_shapes(graph, codec);
-  normalize::Options rewriting = normalize_options(to_run, codec);
-  rewriting.merge_branches = false;
-  const auto opened = normalize::open_bodies(graph, runners, rewriting, diagnostics);
-  raise_opset_checked(graph, 13, runners, to_run, diagnostics);
-  const auto applied =
-      normalize::sum_of(opened, normalize::normalize(graph, runners, rewriting, diagnostics));
-  run::infer_shapes(graph, codec);
+  PlainSpelling plain{normalize_options(at_hand.to_run(), codec)};
+  plain.rewriting.merge_branches = false;
+  const auto applied = spell_plainly(graph, plain, runners, codec, diagnostics, result.report.notes);
   check_explained(result.report, graph, options.explain);
 
   // From here every rounded value has a grid and the plan is complete.

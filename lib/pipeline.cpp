@@ -27,8 +27,8 @@
 #include "modes/modes.h"
 #include "normalize/normalize.h"
 #include "onnx_io/onnx_io.h"
+#include "plain_spelling.h"
 #include "prepare.h"
-#include "raise_opset.h"
 #include "run/ort_runner.h"
 #include "search/activation_memory.h"
 #include "search/attempt.h"
@@ -189,23 +189,15 @@ ConvertResult convert(const ConvertOptions& options) {
                                            : unmeasured_sample(graph, config, runners, diagnostics, threads,
                                                                outputs.tflite.filename().string());
   const std::vector<ir::Tensor>& sample = at_hand.inputs;
-  const std::vector<ir::Tensor> to_run = at_hand.to_run();
   const FileScene files_scene{config, target, outputs, codec, sample};
 
-  // From here types and shapes are known, calls of functions and branches that are always taken are nodes
-  // like all others, and the opset can say per-channel. (Bodies that stay closed are not raised.)
-  run::infer_shapes(graph, codec);  // some rules of raising ask for ranks
-  normalize::Options rewriting = normalize_options(to_run, codec);
-  rewriting.sub_pixel = sub_pixel_of(config, target);
-  const auto opened = normalize::open_bodies(graph, runners, rewriting, diagnostics);
-  raise_opset_checked(graph, opset_wanted(config), runners, to_run, diagnostics);
-  if (config::writes(config, "onnx") && config::rounds_activations(config))
-    raise_for_gelu(graph, runners, to_run, result.report.notes);
-
-  // From here the graph is in its plainest spelling and its topology is fixed.
-  const auto applied =
-      normalize::sum_of(opened, normalize::normalize(graph, runners, rewriting, diagnostics));
-  run::infer_shapes(graph, codec);
+  // From here the graph is in its plainest spelling: types and shapes are known, the opset can say
+  // per-channel, and the topology is fixed.
+  const bool rounds = config::rounds_activations(config);
+  PlainSpelling plain{normalize_options(at_hand.to_run(), codec), opset_wanted(config),
+                      config::writes(config, "onnx") && rounds};
+  plain.rewriting.sub_pixel = sub_pixel_of(config, target);
+  const auto applied = spell_plainly(graph, plain, runners, codec, diagnostics, result.report.notes);
   note(result.report.notes, weights_in_bodies(graph, result.report.float_size));
   check_explained(result.report, graph, options.explain);
   if (wants(options, "normalize")) result.dumped += ir::dump(graph);
@@ -216,7 +208,6 @@ ConvertResult convert(const ConvertOptions& options) {
   places = places_of(graph, config, target, sample, codec);
   describe_rules(result.report, graph, places.rules);
   describe_idioms(result.report, places.idioms);
-  const bool rounds = config::rounds_activations(config);
   plan::QuantPlan plan = outline_of_fastest(graph, places, config, target);
   if (rounds &&
       budget_needs_integers(graph, with_shapes_of(graph, sample, codec), places, plan, config, target)) {

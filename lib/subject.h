@@ -24,17 +24,19 @@ struct Subject {
   calibrate::ExtremesTable extremes = {};  // where these were seen to be least and largest
 };
 
-/// What a conversion has at hand besides. Borrowed.
+/// What every step of a conversion has at hand besides the subject, the same from the first statistics to the
+/// report: what was asked for, what can run models, and the images. Borrowed, all of it from convert(), which
+/// outlives the steps.
 struct Scene {
-  const config::CoreConfig& config;
-  const target::TargetSpec& target;
+  const config::CoreConfig& config;  // complete: defaults filled in, and what the budget forces
+  const target::TargetSpec& target;  // as the config uses it (target_of.h)
   run::RunnerFactory& runners;
   const run::ModelCodec& codec;
-  const images::ImageSource& source;
-  const calibrate::Split& split;
+  const images::ImageSource& source;      // fits the graph's inputs
+  const calibrate::Split& split;          // which images are calibrated on, and which judge
   const std::vector<ir::Tensor>& sample;  // one image's inputs
   int threads = 1;
-  bool widths_open = false;       // of weights: they are searched for after this
+  bool widths_open = false;       // those of weights: a budget or a frontier searches for them after this
   correct::Kept* kept = nullptr;  // solved layers of this run and of one before it; nothing: none are kept
 };
 
