@@ -24,7 +24,19 @@ struct ExitCode {
 };
 const std::vector<ExitCode>& exit_codes();
 
-// Commands of files of their own.
+// convert_commands.cpp
+int convert_command(const Command& self, const Arguments& arguments);
+int frontier_command(const Command& self, const Arguments& arguments);
+int fix_command(const Command& self, const Arguments& arguments);
+int survey_command(const Command& self, const Arguments& arguments);
+// look_commands.cpp
+int inspect_command(const Command& self, const Arguments& arguments);
+int compare_command(const Command& self, const Arguments& arguments);
+// commands.cpp
+int targets_command(const Command& self, const Arguments& arguments);
+int schema_command(const Command& self, const Arguments& arguments);
+int config_command(const Command& self, const Arguments& arguments);
+// pages.cpp, doctor.cpp
 int completion_command(const Command& self, const Arguments& arguments);
 int man_command(const Command& self, const Arguments& arguments);
 int doctor_command(const Command& self, const Arguments& arguments);

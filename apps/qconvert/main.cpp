@@ -1,6 +1,5 @@
 // The door of the program: signals, the choice of a subcommand, and the one place where errors become exit
-// codes. What the subcommands do stands in commands.cpp, what they take in the same table that --help is made
-// from.
+// codes. The subcommands stand in a table (commands.h), from which --help is made too.
 #include <csignal>
 #include <exception>
 #include <new>

@@ -84,6 +84,12 @@ config::Override formats_override(const std::string& list, Diagnostics& problems
   return {"/output/formats", formats.empty() ? "[\"onnx\"]" : "[" + join(formats, ",") + "]"};
 }
 
+void add_set(CLI::App& app, std::vector<std::string>& sets) {
+  app.add_option("--set", sets, "one value of the config, may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("/POINTER=VALUE");
+}
+
 void add_sets(const std::vector<std::string>& sets, std::vector<config::Override>& overrides,
               Diagnostics& problems) {
   for (const std::string& set : sets)

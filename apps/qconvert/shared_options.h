@@ -47,6 +47,8 @@ std::string target_from_here(const std::string& target);
 config::Override images_override(const std::string& folder);
 /// Adds formats that do not exist to `problems`.
 config::Override formats_override(const std::string& list, Diagnostics& problems);
+/// --set /POINTER=VALUE, for add_sets().
+void add_set(CLI::App& app, std::vector<std::string>& sets);
 /// Adds those of --set to `overrides`, and those that are none to `problems`.
 void add_sets(const std::vector<std::string>& sets, std::vector<config::Override>& overrides,
               Diagnostics& problems);
