@@ -3,8 +3,7 @@
 // through the graph element by element: a number, or "dimension k of value v", or unknown.
 //   - all numbers: the vector becomes a constant;
 //   - a Reshape target of numbers, dimensions that its data has at the same place (written 0), and at most
-//   one more
-//     (written -1): a constant, although the batch is not fixed.
+//     one more (written -1): a constant, although the batch is not fixed.
 #include <algorithm>
 #include <map>
 
@@ -54,8 +53,7 @@ std::optional<Vector> vector_of(const Graph& graph, const Known& known, ValueId 
     result.scalar = t.dims.empty();
     result.dtype = t.dtype;
     for (int64_t i = 0; i < t.size(); ++i)
-      result.elements.push_back(number(t.dtype == DType::kInt64 ? t.as<int64_t>()[static_cast<size_t>(i)]
-                                                                : t.as<int32_t>()[static_cast<size_t>(i)]));
+      result.elements.push_back(number(t.dtype == DType::kInt64 ? t.as<int64_t>()[i] : t.as<int32_t>()[i]));
     return result;
   }
   // An integer vector of known length with unknown elements still has its place in a Concat.
@@ -65,7 +63,7 @@ std::optional<Vector> vector_of(const Graph& graph, const Known& known, ValueId 
   if (size < 0 || size > kLongest) return std::nullopt;
   result.scalar = v.dims.empty();
   result.dtype = v.dtype;
-  result.elements.resize(static_cast<size_t>(size));
+  result.elements.resize(size);
   return result;
 }
 

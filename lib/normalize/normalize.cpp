@@ -40,11 +40,16 @@ int chosen(Graph& graph, run::RunnerFactory&, const Options& options) {
   return sub_pixel(graph, options.sub_pixel);
 }
 
+enum class Turn {
+  kEachRound,
+  kBodiesToo,  // in each round of normalize(), and of open_bodies(), which knows no others
+  kSettled,    // in a round in which nothing else changes
+};
+
 struct Row {
   RewriteInfo info;
   Rewrite apply;
-  bool settled = false;       // waits for a round in which nothing else changes
-  bool opens_bodies = false;  // one of open_bodies()
+  Turn turn = Turn::kEachRound;
 };
 
 // Constants and shapes first, because everything else asks for them; then one spelling for each idea; then
@@ -54,17 +59,14 @@ struct Row {
 constexpr Row kTable[] = {
     {{"inline_functions", "A call of a model-local function becomes the function's nodes."},
      opened<inline_functions>,
-     false,
-     true},
+     Turn::kBodiesToo},
     {{"fold_shapes", "Shape arithmetic with a fixed result becomes a constant."},
      plain<fold_shapes>,
-     false,
-     true},
-    {{"fold_constants", "What depends on constants alone is computed once."}, computed, false, true},
+     Turn::kBodiesToo},
+    {{"fold_constants", "What depends on constants alone is computed once."}, computed, Turn::kBodiesToo},
     {{"inline_if", "An If whose condition is fixed becomes the branch that it takes."},
      opened<inline_if>,
-     false,
-     true},
+     Turn::kBodiesToo},
     {{"remove_no_ops", "Nodes that hand their input on unchanged are removed."}, plain<remove_no_ops>},
     {{"drop_empty", "A Concat does without inputs that have no elements, whatever comes in."},
      plain<drop_empty>},
@@ -113,10 +115,10 @@ constexpr Row kTable[] = {
      plain<plain_arithmetic>},
     {{"sub_pixel", "ConvTranspose becomes a convolution and DepthToSpace where that is faster."},
      chosen,
-     true},
+     Turn::kSettled},
     {{"flush_subnormals", "Weights below 1.2e-38, which processors are slow with, become 0."},
      plain<flush_subnormals>,
-     true},
+     Turn::kSettled},
 };
 constexpr size_t kRewrites = std::size(kTable);
 
@@ -135,7 +137,7 @@ void apply_all(Graph& graph, run::RunnerFactory& runners, const Options& options
     if (options.infer_shapes) options.infer_shapes(graph);
     bool changed = false;
     for (size_t row = 0; row < kRewrites; ++row) {
-      if (disabled[row] || (kTable[row].settled && changed)) continue;
+      if (disabled[row] || (kTable[row].turn == Turn::kSettled && changed)) continue;
       const int count = kTable[row].apply(graph, runners, options);
       if (count == 0) continue;
       ir::remove_dead(graph);
@@ -255,12 +257,10 @@ struct Arity {
 };
 constexpr Arity kArities[] = {
     {1,
-     " AveragePool BatchNormalization Cast Clip Concat Dropout Erf Exp Expand Flatten Gelu GlobalAveragePool"
-     " GlobalMaxPool HardSigmoid HardSwish Identity LayerNormalization Max MaxPool Mean Min Neg Pad "
-     "Reciprocal"
-     " ReduceMean Relu Resize Shape Sigmoid Size Slice Softmax Split Sqrt Squeeze Sum Swish Tanh Tile "
-     "Transpose"
-     " Unsqueeze Upsample "},
+     " AveragePool BatchNormalization Cast Clip Concat Dropout Erf Exp Expand Flatten Gelu"
+     " GlobalAveragePool GlobalMaxPool HardSigmoid HardSwish Identity LayerNormalization Max"
+     " MaxPool Mean Min Neg Pad Reciprocal ReduceMean Relu Resize Shape Sigmoid Size Slice"
+     " Softmax Split Sqrt Squeeze Sum Swish Tanh Tile Transpose Unsqueeze Upsample "},
     {2, " Add Conv ConvTranspose Div Gather Gemm MatMul Mul PRelu Pow Sub "},
 };
 
@@ -387,7 +387,7 @@ std::vector<Applied> open_bodies(Graph& graph, run::RunnerFactory& runners, cons
   if (!any && graph.functions.empty()) return {};
   check_arities(graph);
   Rows left_out{};
-  for (size_t row = 0; row < kRewrites; ++row) left_out[row] = !kTable[row].opens_bodies;
+  for (size_t row = 0; row < kRewrites; ++row) left_out[row] = kTable[row].turn != Turn::kBodiesToo;
   Graph opened = graph;
   // ONNX Runtime 1.30 takes branches at load as well, and crashes over some of a Squeeze.
   std::vector<Applied> done = apply(opened, runners, options, left_out, true, diagnostics);
