@@ -16,14 +16,9 @@ using ir::Node;
 using ir::NodeId;
 using ir::ValueId;
 
-bool has_op(const Node& node, std::initializer_list<std::string_view> types) {
-  return std::any_of(types.begin(), types.end(),
-                     [&](std::string_view type) { return ir::standard_op(node, type); });
-}
-
 /// [N, C, 1, ...] to [N, C]: the channels stay where they are.
 bool drops_ones(const Graph& graph, const Node& node) {
-  if (!has_op(node, {"Reshape", "Flatten", "Squeeze"})) return false;
+  if (!ir::is_one_of(node, {"Reshape", "Flatten", "Squeeze"})) return false;
   const ir::Value& in = value_at(graph, node.inputs[0]);
   const ir::Value& out = value_at(graph, node.outputs[0]);
   if (!in.has_shape || !out.has_shape || in.dims.size() < 2 || out.dims.size() != 2) return false;
@@ -44,11 +39,12 @@ std::optional<double> clip_from_zero(const Graph& graph, const Node& node) {
 bool pass(const Graph& graph, NodeId id, ValueId from, Chain& chain) {
   const Node& node = node_at(graph, id);
   const bool by_channel = chain.before.channel_axis == 1;
-  if (has_op(node, {"Relu", "LeakyRelu"})) {
+  if (ir::is_one_of(node, {"Relu", "LeakyRelu"})) {
     if (node.op_type == "Relu") chain.relu = id;
     return true;
   }
-  if (has_op(node, {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"})) return by_channel;
+  if (ir::is_one_of(node, {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"}))
+    return by_channel;
   if (ir::standard_op(node, "PRelu")) return node.inputs[0] == from && float_constant(graph, node, 1);
   if (drops_ones(graph, node)) return by_channel;
   if (const auto bound = clip_from_zero(graph, node); bound && chain.clip == kNone && chain.least == kNone) {
@@ -114,7 +110,7 @@ Channels inverse(const Channels& scale) {
 }
 
 ir::Tensor bounds_tensor(const Chain& chain, const Channels& bounds) {
-  ir::Dims dims(static_cast<size_t>(chain.before.rank), 1);
+  ir::Dims dims(chain.before.rank, 1);
   dims[chain.before.channel_axis < 0 ? dims.size() - 1 : static_cast<size_t>(chain.before.channel_axis)] =
       chain.before.out_channels;
   return ir::float_tensor(std::vector<float>(bounds.begin(), bounds.end()), dims);
@@ -167,7 +163,7 @@ void split_clip(Graph& graph, Chain& chain) {
   const ValueId x = node_at(graph, chain.clip).inputs[0];
   const ValueId positive = insert_node(graph, "Relu", {x}, {}, name + "/positive", chain.clip);
   copy_shape(graph, x, positive);
-  chain.bounds.assign(static_cast<size_t>(chain.before.out_channels), chain.bound);
+  chain.bounds.assign(chain.before.out_channels, chain.bound);
   const ValueId bounds = ir::add_constant(graph, name + "/bounds", bounds_tensor(chain, chain.bounds));
   become(graph, chain.clip, "Min", {positive, bounds}, {});
   chain.relu = value_at(graph, positive).producer;

@@ -27,8 +27,8 @@ Terms terms_of(const PairWalk& walk, int64_t c) {
   const int64_t count = layout.outer * layout.inner, inputs = conv ? walk.dims[1] : count;
   const int64_t positions = count / inputs, first = conv ? c * walk.groups / layout.channels * inputs : 0;
   Terms terms;
-  terms.places.reserve(static_cast<size_t>(count));
-  terms.inputs.reserve(static_cast<size_t>(count));
+  terms.places.reserve(count);
+  terms.inputs.reserve(count);
   for (int64_t at = 0; at < positions; ++at)
     for (int64_t i = 0; i < inputs; ++i) {
       terms.places.push_back(static_cast<size_t>(
@@ -81,10 +81,10 @@ QC_VECTOR_CLONES void largest_in_rows(const int32_t* __restrict w, const int32_t
 std::vector<int64_t> largest_by_rows(const plan::IntegerTensor& tensor, const PairWalk& walk, int threads) {
   constexpr int64_t kBlock = 64;  // channels
   const quant::ChannelLayout layout = quant::channel_layout(walk.dims, walk.channel_axis);
-  std::vector<int32_t> inputs(static_cast<size_t>(layout.outer), 255);
+  std::vector<int32_t> inputs(layout.outer, 255);
   std::copy_n(walk.largest_inputs.begin(), std::min(walk.largest_inputs.size(), inputs.size()),
               inputs.begin());
-  std::vector<int32_t> largest(static_cast<size_t>(layout.channels), 0);
+  std::vector<int32_t> largest(layout.channels, 0);
   parallel_for((layout.channels + kBlock - 1) / kBlock, threads, [&](int64_t block, int) {
     largest_in_rows(tensor.integers.data(), inputs.data(), layout.outer, layout.channels, block * kBlock,
                     std::min(layout.channels, (block + 1) * kBlock), largest.data());
@@ -161,7 +161,7 @@ double squared_error(const std::vector<double>& exact, const std::vector<int32_t
 std::optional<float> bound_channel(const ir::Tensor& weight, const Terms& terms, int64_t c, int64_t largest,
                                    bool keep_scale, double most_growth, plan::IntegerTensor& tensor) {
   const quant::QuantParams& params = tensor.params;
-  const Levels levels = quant::codebook_of(params, static_cast<size_t>(c));
+  const Levels levels = quant::codebook_of(params, c);
   const size_t at = params.per_channel() ? static_cast<size_t>(c) : 0, count = terms.places.size();
   const std::span<const float> whole = weight.as<float>();
   std::vector<float> w(count);
@@ -201,7 +201,7 @@ std::optional<float> bound_channel(const ir::Tensor& weight, const Terms& terms,
 
 std::vector<int64_t> largest_pairs(const plan::IntegerTensor& tensor, const PairWalk& walk, int threads) {
   const quant::ChannelLayout layout = quant::channel_layout(walk.dims, walk.channel_axis);
-  std::vector<int64_t> largest(static_cast<size_t>(layout.channels), 0);
+  std::vector<int64_t> largest(layout.channels, 0);
   if (!tensor.params.is_signed || !in_pairs(walk)) return largest;
   if (walk.channel_axis != 0 && layout.inner == 1) return largest_by_rows(tensor, walk, threads);
   parallel_for(static_cast<int64_t>(largest.size()), threads, [&](int64_t c, int) {

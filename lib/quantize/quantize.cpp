@@ -31,8 +31,7 @@ const ir::Tensor* bias_of(const ir::Graph& graph, const ir::Node& node) {
 const ir::Tensor* bias_behind(const ir::Graph& graph, const plan::QuantPlan& plan, ir::NodeId id) {
   const ir::NodeId add = ir::bias_add(graph, id);
   if (add == ir::kNone || !plan.nodes[add].bias) return nullptr;
-  return ir::constant_input(graph, ir::node_at(graph, add),
-                            static_cast<size_t>(ir::bias_place(graph, id)->slot));
+  return ir::constant_input(graph, ir::node_at(graph, add), ir::bias_place(graph, id)->slot);
 }
 
 double weight_scale(const QuantParams& weight, size_t channel) {
@@ -127,66 +126,6 @@ const plan::Candidate& candidate_for(const plan::Candidates& candidates, const i
   return found->second.front();
 }
 
-}  // namespace
-
-plan::QuantizedModel quantize(const ir::Graph& graph, const plan::QuantPlan& plan,
-                              const plan::Candidates& weights, const Options& options, Guards& guards) {
-  plan::QuantizedModel model;
-  model.graph = graph;
-  model.plan = plan;
-  for (const auto& [value, candidates] : weights) {
-    if (!stored_as_integers(graph, plan, value)) continue;
-    const ir::Tensor& constant = *ir::value_at(graph, value).constant;
-    model.weights[value] = {candidate_for(weights, graph, value).params,
-                            quant::quantize(constant.as<float>(), constant.dims, candidates.front().params)};
-  }
-  // A weight with several readers must suit all of their biases before any bias is rounded.
-  for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = ir::node_at(graph, id);
-    const ir::WeightTraits* traits = ir::weight_traits(graph, node);
-    if (!traits || plan.nodes[id].compute != Compute::kInteger) continue;
-    const ir::ValueId value = node.inputs[traits->weight_slot];
-    const ir::Tensor& constant = *ir::value_at(graph, value).constant;
-    candidate_for(weights, graph, value);
-    plan::IntegerTensor& weight = model.weights[value];
-    const ir::Tensor* own = bias_of(graph, node);
-    if (const ir::Tensor* bias = own ? own : bias_behind(graph, plan, id))
-      if (const int64_t raised =
-              make_biases_fit(*bias, input_params(plan, node).scales.at(0), weight.params)) {
-        guards.biases_raised += raised;
-        weight.integers = quant::quantize(constant.as<float>(), constant.dims, weight.params);
-      }
-    guard_pairs(graph, plan, node, constant, options, false, weight, guards);
-  }
-  for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = ir::node_at(graph, id);
-    const ir::WeightTraits* traits = ir::weight_traits(graph, node);
-    if (!traits || plan.nodes[id].compute != Compute::kInteger) continue;
-    if (const ir::Tensor* bias = bias_of(graph, node))
-      model.biases[id] = quantize_bias(*bias, input_params(plan, node).scales.at(0),
-                                       model.weights[node.inputs[traits->weight_slot]].params);
-  }
-  return model;
-}
-
-void guard_again(plan::QuantizedModel& model, const Options& options, Guards& guards) {
-  guards.pairs_bounded = guards.risky_nodes = guards.risky_channels = 0;
-  guards.likely_nodes = guards.likely_channels = 0;
-  for (const ir::NodeId id : ir::topological_order(model.graph)) {
-    const ir::Node& node = ir::node_at(model.graph, id);
-    const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
-    if (!traits || model.plan.nodes[id].compute != Compute::kInteger) continue;
-    const ir::ValueId value = node.inputs[traits->weight_slot];
-    plan::IntegerTensor& tensor = model.weights.at(value);
-    const std::vector<int64_t>& dims = ir::value_at(model.graph, value).constant->dims;
-    const std::vector<float> rounded = quant::dequantize(tensor.integers, dims, tensor.params);
-    guard_pairs(model.graph, model.plan, node, ir::make_tensor(std::span<const float>(rounded), dims),
-                options, true, tensor, guards);
-  }
-}
-
-namespace {
-
 // A constant that an op adds in integers, with other numbers: their own range on a grid of the same kind.
 plan::IntegerTensor on_own_range(const plan::IntegerTensor& before, const ir::Tensor& tensor) {
   const std::span<const float> values = tensor.as<float>();
@@ -205,7 +144,73 @@ plan::IntegerTensor on_own_range(const plan::IntegerTensor& before, const ir::Te
   return {params, quant::quantize(values, tensor.dims, params)};
 }
 
+// A layer with weights that computes on integers.
+struct IntegerLayer {
+  ir::NodeId id;
+  ir::ValueId weight;
+};
+
+// In topological order.
+std::vector<IntegerLayer> integer_layers(const ir::Graph& graph, const plan::QuantPlan& plan) {
+  std::vector<IntegerLayer> layers;
+  for (const ir::NodeId id : ir::topological_order(graph)) {
+    const ir::Node& node = ir::node_at(graph, id);
+    const ir::WeightTraits* traits = ir::weight_traits(graph, node);
+    if (traits && plan.nodes[id].compute == Compute::kInteger)
+      layers.push_back({id, node.inputs[traits->weight_slot]});
+  }
+  return layers;
+}
+
 }  // namespace
+
+plan::QuantizedModel quantize(const ir::Graph& graph, const plan::QuantPlan& plan,
+                              const plan::Candidates& weights, const Options& options, Guards& guards) {
+  plan::QuantizedModel model;
+  model.graph = graph;
+  model.plan = plan;
+  for (const auto& [value, candidates] : weights) {
+    if (!stored_as_integers(graph, plan, value)) continue;
+    const ir::Tensor& constant = *ir::value_at(graph, value).constant;
+    const QuantParams& params = candidate_for(weights, graph, value).params;
+    model.weights[value] = {params, quant::quantize(constant.as<float>(), constant.dims, params)};
+  }
+  // A weight with several readers must suit all of their biases before any bias is rounded.
+  const std::vector<IntegerLayer> layers = integer_layers(graph, plan);
+  for (const IntegerLayer& layer : layers) {
+    const ir::Node& node = ir::node_at(graph, layer.id);
+    const ir::Tensor& constant = *ir::value_at(graph, layer.weight).constant;
+    candidate_for(weights, graph, layer.weight);  // or throws: a layer on integers has integers
+    plan::IntegerTensor& weight = model.weights[layer.weight];
+    const ir::Tensor* own = bias_of(graph, node);
+    if (const ir::Tensor* bias = own ? own : bias_behind(graph, plan, layer.id))
+      if (const int64_t raised =
+              make_biases_fit(*bias, input_params(plan, node).scales.at(0), weight.params)) {
+        guards.biases_raised += raised;
+        weight.integers = quant::quantize(constant.as<float>(), constant.dims, weight.params);
+      }
+    guard_pairs(graph, plan, node, constant, options, false, weight, guards);
+  }
+  for (const IntegerLayer& layer : layers) {
+    const ir::Node& node = ir::node_at(graph, layer.id);
+    if (const ir::Tensor* bias = bias_of(graph, node))
+      model.biases[layer.id] =
+          quantize_bias(*bias, input_params(plan, node).scales.at(0), model.weights[layer.weight].params);
+  }
+  return model;
+}
+
+void guard_again(plan::QuantizedModel& model, const Options& options, Guards& guards) {
+  guards.pairs_bounded = guards.risky_nodes = guards.risky_channels = 0;
+  guards.likely_nodes = guards.likely_channels = 0;
+  for (const IntegerLayer& layer : integer_layers(model.graph, model.plan)) {
+    plan::IntegerTensor& tensor = model.weights.at(layer.weight);
+    const std::vector<int64_t>& dims = ir::value_at(model.graph, layer.weight).constant->dims;
+    const std::vector<float> rounded = quant::dequantize(tensor.integers, dims, tensor.params);
+    guard_pairs(model.graph, model.plan, ir::node_at(model.graph, layer.id),
+                ir::make_tensor(std::span<const float>(rounded), dims), options, true, tensor, guards);
+  }
+}
 
 void add_to_biases(plan::QuantizedModel& model, const std::map<ir::NodeId, std::vector<float>>& deltas) {
   for (const auto& [id, delta] : deltas) {
@@ -214,8 +219,7 @@ void add_to_biases(plan::QuantizedModel& model, const std::map<ir::NodeId, std::
     const ir::Node& holder = ir::node_at(model.graph, place->node);
     std::vector<float> bias(delta.begin(), delta.end());
     if (place->slot != ir::kNone) {
-      const std::span<const float> old =
-          ir::constant_input(model.graph, holder, static_cast<size_t>(place->slot))->as<float>();
+      const std::span<const float> old = ir::constant_input(model.graph, holder, place->slot)->as<float>();
       for (size_t c = 0; c < bias.size(); ++c) bias[c] += old[c];
     }
     const ir::ValueId value =
@@ -255,9 +259,8 @@ void rescale_results(plan::QuantizedModel& model, ir::NodeId id, const std::vect
   std::vector<float> delta = shift;
   if (scales) {
     const ir::Node& holder = ir::node_at(model.graph, place->node);
-    const ir::Tensor* bias = place->slot == ir::kNone
-                                 ? nullptr
-                                 : ir::constant_input(model.graph, holder, static_cast<size_t>(place->slot));
+    const ir::Tensor* bias =
+        place->slot == ir::kNone ? nullptr : ir::constant_input(model.graph, holder, place->slot);
     for (size_t c = 0; c < gain.size(); ++c) {
       params.scales[c] *= gain[c];
       if (bias) delta[c] += (gain[c] - 1) * bias->as<float>()[c];

@@ -71,7 +71,7 @@ bool all_8_bit(const Call& call, size_t inputs) {
 }
 
 std::vector<int16_t> centered(const Value& value) {
-  std::vector<int16_t> result(static_cast<size_t>(value.size()));
+  std::vector<int16_t> result(value.size());
   const auto zero = static_cast<int16_t>(value.zero_point());
   const auto shift = [&](auto from) {
     std::transform(from.begin(), from.end(), result.begin(),
@@ -87,7 +87,7 @@ std::vector<int16_t> centered(const Value& value) {
 
 std::vector<int64_t> integers(const Value& value) {
   std::vector<int64_t> result;
-  result.reserve(static_cast<size_t>(value.size()));
+  result.reserve(value.size());
   switch (value.dtype()) {
     case ir::DType::kInt8:
       widen<int8_t>(value, result);
@@ -111,6 +111,19 @@ std::vector<int64_t> integers(const Value& value) {
     default:
       break;
   }
+  return result;
+}
+
+std::vector<double> numbers(const Call& call, const Value& value) {
+  std::vector<double> result;
+  if (is_float(value)) {
+    const auto floats = value.as<float>();
+    result.assign(floats.begin(), floats.end());
+  } else {
+    const std::vector<int64_t> stored = integers(value);
+    result.assign(stored.begin(), stored.end());
+  }
+  require(call, std::ssize(result) == value.size(), "a type that is not known here");
   return result;
 }
 
@@ -214,7 +227,7 @@ std::vector<int64_t> broadcast_index(const Call& call, const Value& value) {
     require(call, size == 1 || size == out[out.size() - i], "its shapes do not fit");
     if (size != 1) strides[out.size() - i] = dense[in.size() - i];
   }
-  std::vector<int64_t> index(static_cast<size_t>(call.out[0]->size()));
+  std::vector<int64_t> index(call.out[0]->size());
   int64_t at = 0;
   for (int64_t& entry : index) {
     entry = at;

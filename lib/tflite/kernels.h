@@ -81,6 +81,8 @@ bool all_8_bit(const Call& call, size_t inputs);
 std::vector<int16_t> centered(const Value& value);
 /// Integers of any integer type.
 std::vector<int64_t> integers(const Value& value);
+/// Floats or integers as they are stored, whatever they mean; refuses values of other types.
+std::vector<double> numbers(const Call& call, const Value& value);
 /// What quantized integers mean, with a scale for each channel or one for all; empty for other types.
 std::vector<float> reals_of(const Value& value);
 int64_t lowest(const Value& value);

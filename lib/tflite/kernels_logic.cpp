@@ -7,16 +7,6 @@
 namespace qc::tflite::kernels {
 namespace {
 
-std::vector<double> numbers(const Call& call, const Value& value) {
-  if (is_float(value)) {
-    const auto from = value.as<float>();
-    return {from.begin(), from.end()};
-  }
-  const std::vector<int64_t> from = integers(value);
-  require(call, static_cast<int64_t>(from.size()) == value.size(), "a type that is not known here");
-  return {from.begin(), from.end()};
-}
-
 template <typename Holds>
 void compare(const Call& call, Holds holds) {
   require_inputs(call, 2);

@@ -31,7 +31,7 @@ void fully_connected(const Call& call) {
   if (is_8_bit(x)) {
     const Requantizer requantize = weighted_requantizer(call, x, weights, bias, columns);
     const std::vector<int16_t> in = centered(x), w = centered(weights);
-    std::vector<int32_t> out(static_cast<size_t>(rows * columns));
+    std::vector<int32_t> out(rows * columns);
     multiply_rows<int32_t>(
         in.data(), w.data(), rows, depth, columns,
         [&](int64_t at, int64_t channel, int32_t sum) { out[at] = requantize(sum, channel); });
@@ -129,7 +129,7 @@ void batch_matmul(const Call& call) {
     const Multiplier by = multiplier_of(double{a.scale() * b.scale()} / double{call.out[0]->scale()});
     const Bounds bounds = integer_bounds(call);
     const std::vector<int16_t> x = centered(a), y = centered(b);
-    std::vector<int32_t> out(static_cast<size_t>(call.out[0]->size()));
+    std::vector<int32_t> out(call.out[0]->size());
     multiply_batches<int32_t>(call, x.data(), y.data(), [&](size_t at, int32_t sum) {
       out[at] = within(multiply(sum, by, Rounding::kDouble), call.out[0]->zero_point(), bounds);
     });

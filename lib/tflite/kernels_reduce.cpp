@@ -32,7 +32,7 @@ Reduction reduction_of(const Call& call) {
     }
   }
   require(call, outputs == call.out[0]->size(), "its output has another size");
-  result.to.resize(static_cast<size_t>(call.in[0]->size()));
+  result.to.resize(call.in[0]->size());
   int64_t at = 0;
   for (int64_t& entry : result.to) {
     entry = at;
@@ -177,7 +177,7 @@ void softmax(const Call& call) {
   const std::span<const float> in = call.in[0]->as<float>();
   const std::span<float> out = call.out[0]->out<float>();
   for (size_t row = 0; row < in.size(); row += static_cast<size_t>(depth)) {
-    const auto part = in.subspan(row, static_cast<size_t>(depth));
+    const auto part = in.subspan(row, depth);
     const float largest = *std::max_element(part.begin(), part.end());
     double total = 0;
     for (const float x : part) total += std::exp(static_cast<double>((x - largest) * beta));
@@ -198,15 +198,7 @@ void arg_extreme(const Call& call) {
   const std::vector<int64_t> strides = strides_of(shape);
   const int64_t size = shape[axis], inner = strides[axis];
   require(call, size > 0 && call.out[0]->size() == call.in[0]->size() / size, "its output has another size");
-  std::vector<double> values;
-  if (is_float(*call.in[0])) {
-    const auto in = call.in[0]->as<float>();
-    values.assign(in.begin(), in.end());
-  } else {
-    const std::vector<int64_t> in = integers(*call.in[0]);
-    values.assign(in.begin(), in.end());
-  }
-  require(call, static_cast<int64_t>(values.size()) == call.in[0]->size(), "a type that is not known here");
+  const std::vector<double> values = numbers(call, *call.in[0]);
   std::vector<int32_t> results;
   for (int64_t outer = 0; outer < call.in[0]->size(); outer += size * inner) {
     for (int64_t i = 0; i < inner; ++i) {

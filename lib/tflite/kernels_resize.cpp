@@ -108,7 +108,7 @@ void blend(const Shape& s, const In& in, const std::vector<Between<T>>& ys, cons
 void resize_bilinear(const Call& call) {
   const Shape shape = shape_of(call);
   if (all_8_bit(call, 1)) {
-    std::vector<int32_t> out(static_cast<size_t>(call.out[0]->size()));
+    std::vector<int32_t> out(call.out[0]->size());
     if (call.rounding == Rounding::kSingle) {
       blend<int64_t>(shape, integers(*call.in[0]), fine_positions(shape, shape.in_y, shape.out_y),
                      fine_positions(shape, shape.in_x, shape.out_x), kFine, [&](size_t at, int64_t sum) {

@@ -254,15 +254,7 @@ void dequantize(const Call& call) {
 void cast(const Call& call) {
   require_same_size(call);
   Value& out = *call.out[0];
-  std::vector<double> values;
-  if (is_float(*call.in[0])) {
-    const auto in = call.in[0]->as<float>();
-    values.assign(in.begin(), in.end());
-  } else {
-    const std::vector<int64_t> in = integers(*call.in[0]);
-    values.assign(in.begin(), in.end());
-  }
-  require(call, static_cast<int64_t>(values.size()) == out.size(), "a type that is not known here");
+  const std::vector<double> values = numbers(call, *call.in[0]);
   if (is_float(out)) {
     std::transform(values.begin(), values.end(), out.out<float>().begin(),
                    [](double x) { return static_cast<float>(x); });

@@ -85,7 +85,7 @@ template <typename T, typename Sink>
 void sum_conv(const Windows& w, const T* x, const T* weights, int64_t depth, Sink sink) {
   const int64_t groups = w.in_channels / depth, per_group = w.out_channels / groups;
   const int64_t patch_size = w.y.kernel * w.x.kernel * depth;
-  std::vector<T> patch(static_cast<size_t>(patch_size));
+  std::vector<T> patch(patch_size);
   int64_t at = 0;
   for (int64_t n = 0; n < w.batch; ++n) {
     const T* image = x + n * w.y.in * w.x.in * w.in_channels;
@@ -102,8 +102,8 @@ void sum_conv(const Windows& w, const T* x, const T* weights, int64_t depth, Sin
 template <typename T, typename Sum, typename Sink>
 void sum_depthwise(const Windows& w, const T* x, const T* weights, Sink sink) {
   const int64_t multiple = w.out_channels / w.in_channels, taps = w.y.kernel * w.x.kernel;
-  std::vector<T> patch(static_cast<size_t>(taps * w.in_channels));
-  std::vector<Sum> sums(static_cast<size_t>(w.out_channels));
+  std::vector<T> patch(taps * w.in_channels);
+  std::vector<Sum> sums(w.out_channels);
   int64_t at = 0;
   for (int64_t n = 0; n < w.batch; ++n) {
     const T* image = x + n * w.y.in * w.x.in * w.in_channels;
@@ -128,7 +128,7 @@ void run_weighted(const Call& call, const Value& x, const Value& weights, const 
   if (is_8_bit(x)) {
     const Requantizer requantize = weighted_requantizer(call, x, weights, bias, channels);
     const std::vector<int16_t> in = centered(x), w = centered(weights);
-    std::vector<int32_t> results(static_cast<size_t>(call.out[0]->size()));
+    std::vector<int32_t> results(call.out[0]->size());
     sum_int(in.data(), w.data(),
             [&](int64_t at, int64_t channel, int32_t sum) { results[at] = requantize(sum, channel); });
     return store(*call.out[0], results);
@@ -186,7 +186,7 @@ void depthwise_conv_2d(const Call& call) {
 template <typename T, typename Sum, typename Sink>
 void sum_transposed(const Windows& w, const T* x, const T* weights, Sink sink) {
   const int64_t depth = w.in_channels, pixels = w.y.out * w.x.out;
-  std::vector<Sum> sums(static_cast<size_t>(pixels * w.out_channels));
+  std::vector<Sum> sums(pixels * w.out_channels);
   for (int64_t n = 0; n < w.batch; ++n) {
     std::fill(sums.begin(), sums.end(), Sum{0});
     for (int64_t from = 0; from < w.y.in * w.x.in; ++from) {
@@ -261,7 +261,7 @@ void pool(const Call& call, IntFold fold_int, FloatFold fold_float) {
   require_inputs(call, 1);
   if (is_8_bit(*call.in[0]) && is_8_bit(*call.out[0])) {
     const std::vector<int64_t> in = integers(*call.in[0]);
-    std::vector<int32_t> out(static_cast<size_t>(call.out[0]->size()));
+    std::vector<int32_t> out(call.out[0]->size());
     const Bounds bounds = integer_bounds(call);
     for_each_window(call, [&](size_t at, const std::vector<int64_t>& cells, int64_t channel) {
       out[at] = std::clamp(static_cast<int32_t>(fold_int(in, cells, channel)), bounds.low, bounds.high);

@@ -61,7 +61,7 @@ void lower_gather_elements(Lowering& l, ir::NodeId id) {
   std::vector<int64_t> strides(data.size(), 1);
   for (size_t d = data.size() - 1; d-- > 0;) strides[d] = strides[d + 1] * data[d + 1];
   const auto at = static_cast<size_t>(axis);
-  std::vector<int32_t> base(static_cast<size_t>(ir::element_count(index)));
+  std::vector<int32_t> base(ir::element_count(index));
   for (size_t i = 0; i < base.size(); ++i) {
     auto rest = static_cast<int64_t>(i);
     int64_t sum = 0;
@@ -91,7 +91,7 @@ void lower_scatter_nd(Lowering& l, ir::NodeId id) {
   const TensorId size = constant_ints(l, shape);
   const Type type = tensor_at(l, x).type;
   const TensorId written = apply(l, Op::kScatterNd, {places, read(l, id, 2), size}, type, shape);
-  const std::vector<int32_t> ones(static_cast<size_t>(ir::element_count(updates)), 1);
+  const std::vector<int32_t> ones(ir::element_count(updates), 1);
   const TensorId marks =
       add_constant(l, Type::kInt32, {updates.begin(), updates.end()}, bytes_of(ones), "constants");
   const TensorId count = apply(l, Op::kScatterNd, {places, marks, size}, Type::kInt32, shape);

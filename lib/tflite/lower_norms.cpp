@@ -100,7 +100,7 @@ TensorId mean_of_groups(Lowering& l, TensorId x, int32_t groups) {
   const int32_t each = channels / groups;
   const TensorId apart = reshaped(l, mean, {shape[0], groups, each});
   const TensorId one = apply(l, Op::kMean, {apart, constant_ints(l, {2})}, {shape[0], groups, 1}, kKeep);
-  const std::vector<float> ones(static_cast<size_t>(each), 1.0f);
+  const std::vector<float> ones(each, 1.0f);
   const TensorId row = add_constant(
       l, Type::kFloat32, {1, 1, each},
       std::string(reinterpret_cast<const char*>(ones.data()), ones.size() * sizeof(float)), "constants");

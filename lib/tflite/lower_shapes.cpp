@@ -375,7 +375,7 @@ void lower_constant_of_shape(Lowering& l, ir::NodeId id) {
   const ir::Tensor* value = attribute ? std::get_if<ir::Tensor>(&attribute->value) : nullptr;
   if (value && value->dtype != ir::DType::kFloat) return refuse(l, id, "its value is no float32 number");
   const float number = value ? value->as<float>()[0] : 0.0f;
-  const std::vector<float> numbers(static_cast<size_t>(ir::element_count(out_dims(l, id))), number);
+  const std::vector<float> numbers(ir::element_count(out_dims(l, id)), number);
   const std::vector<int64_t>& out = out_dims(l, id);
   const TensorId made =
       add_constant(l, Type::kFloat32, {out.begin(), out.end()},

@@ -46,7 +46,7 @@ template <class T>
 std::vector<T> spread(const std::vector<T>& values, const std::vector<int64_t>& dims,
                       const std::vector<Window>& windows) {
   const int64_t height = windows[0].reach(), width = windows[1].reach();
-  std::vector<T> result(static_cast<size_t>(dims[0] * dims[1] * height * width), T{});
+  std::vector<T> result(dims[0] * dims[1] * height * width, T{});
   for (int64_t k = 0; k < dims[0] * dims[1]; ++k)
     for (int64_t y = 0; y < dims[2]; ++y)
       for (int64_t x = 0; x < dims[3]; ++x)
@@ -75,7 +75,7 @@ TensorId weight_of_group(Lowering& l, ir::NodeId id, std::vector<int64_t> dims, 
                          const std::vector<Window>& windows) {
   const std::span<const float> all = value_at(l, node_at(l, id).inputs[1]).constant->as<float>();
   const int64_t each = dims[1] * dims[2] * dims[3];
-  const auto part = all.subspan(static_cast<size_t>(first * each), static_cast<size_t>(count * each));
+  const auto part = all.subspan(first * each, count * each);
   dims[0] = count;
   std::vector<float> values = spread(std::vector<float>(part.begin(), part.end()), dims, windows);
   dims[2] = windows[0].reach();
@@ -104,7 +104,7 @@ TensorId in_groups(Lowering& l, ir::NodeId id, const Image& image, const Plan& p
   }
   emit(l, Op::kSplit, {constant_scalar(l, 3), image.tensor}, parts, {{"num_splits", groups}});
   for (int64_t g = 0; g < groups; ++g) {
-    std::vector<float> values(static_cast<size_t>(out[3]), 0.0f);
+    std::vector<float> values(out[3], 0.0f);
     for (size_t c = 0; bias && c < values.size(); ++c)
       values[c] = bias->as<float>()[static_cast<size_t>(g) * values.size() + c];
     const TensorId shift = add_constant(

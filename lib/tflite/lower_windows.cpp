@@ -157,7 +157,7 @@ bool may_be_cut(const Lowering& l, ir::NodeId id, TensorId x) {
 
 // The bias of an integer node in float, rounded as the plan has it.
 TensorId unfolded_bias(Lowering& l, ir::NodeId id, int32_t channels) {
-  std::vector<float> values(static_cast<size_t>(channels), 0.0f);
+  std::vector<float> values(channels, 0.0f);
   if (const auto rounded = l.source.biases.find(id); rounded != l.source.biases.end())
     for (size_t c = 0; c < values.size(); ++c) {
       const std::vector<float>& scales = rounded->second.params.scales;

@@ -94,7 +94,7 @@ std::vector<float> bias_of(const Lowering& l, ir::NodeId id, int64_t length) {
   const ir::Tensor* bias = nullptr;
   for (const size_t slot : add == ir::kNone ? std::vector<size_t>{2} : std::vector<size_t>{1, 0})
     if (const ir::Tensor* constant = ir::constant_input(graph_of(l), node, slot)) bias = constant;
-  std::vector<float> values(static_cast<size_t>(length), 0.0f);
+  std::vector<float> values(length, 0.0f);
   if (bias)
     for (size_t c = 0; c < values.size(); ++c) values[c] = bias->as<float>()[bias->size() == 1 ? 0 : c];
   return values;

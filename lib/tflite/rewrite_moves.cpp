@@ -58,8 +58,7 @@ void constants_of_shape(plan::QuantizedModel& model) {
     const ir::Attribute* attribute = ir::find_attribute(node, "value");
     const ir::Tensor* value = attribute ? std::get_if<ir::Tensor>(&attribute->value) : nullptr;
     if (ir::is_output(model.graph, node.outputs[0]) || (value && value->dtype != ir::DType::kFloat)) continue;
-    const std::vector<float> numbers(static_cast<size_t>(ir::element_count(out.dims)),
-                                     value ? value->as<float>()[0] : 0.0f);
+    const std::vector<float> numbers(ir::element_count(out.dims), value ? value->as<float>()[0] : 0.0f);
     const ir::ValueId from = node.outputs[0];
     const ir::ValueId constant =
         ir::add_constant(model.graph, out.name, ir::make_tensor(std::span<const float>(numbers), out.dims));
@@ -92,7 +91,7 @@ void pad_instead_of_concat(plan::QuantizedModel& model) {
       around[kept == ir::kNone ? 0 : 1] += value.constant->dims[axis];
     }
     if (!one || !zeros || kept == ir::kNone || around[0] + around[1] == 0 || rank > 4) continue;
-    std::vector<int64_t> pads(static_cast<size_t>(2 * rank), 0);
+    std::vector<int64_t> pads(2 * rank, 0);
     pads[axis] = around[0];
     pads[rank + axis] = around[1];
     become(model, id, "Pad", {kept, add_int64s(model, node.name + "/pads", pads)}, {});

@@ -61,9 +61,8 @@ Channel search_channel(std::span<const float> values, const Options& options) {
         static_cast<double>(values.size()) * power(kFloatResolution * std::max(-min, max), p);
     found = choose(candidates_of(values, extent, family, options, threshold), family, resolution, error);
   }
-  if (values.size() == 1 &&
-      options.quantizer != Quantizer::kPowerOfTwo) {  // exact by many scales; biases are counted in steps of
-                                                      // it: the least is best
+  // A lone value is exact by many scales; biases are counted in steps of it, so that the least is best.
+  if (values.size() == 1 && options.quantizer != Quantizer::kPowerOfTwo) {
     const Grid finest = unclipped_grid(family, options, min, max, threshold);
     if (finest.scale < found.grid.scale && error(finest) <= found.error) found.grid = finest;
   }
@@ -74,21 +73,19 @@ Channel search_channel(std::span<const float> values, const Options& options) {
 void search_gathered(std::span<const float> values, const quant::ChannelLayout& layout, int64_t first,
                      int64_t count, const Options& options, std::span<Channel> channels) {
   const int64_t size = layout.outer * layout.inner;
-  std::vector<float> gathered(static_cast<size_t>(count * size));
+  std::vector<float> gathered(count * size);
   for (int64_t o = 0; o < layout.outer; ++o)
     for (int64_t c = 0; c < count; ++c) {
       const float* from = values.data() + (o * layout.channels + first + c) * layout.inner;
       std::copy(from, from + layout.inner, gathered.data() + c * size + o * layout.inner);
     }
   for (int64_t c = 0; c < count; ++c)
-    channels[first + c] = search_channel(
-        std::span<const float>(gathered).subspan(static_cast<size_t>(c * size), static_cast<size_t>(size)),
-        options);
+    channels[first + c] = search_channel(std::span<const float>(gathered).subspan(c * size, size), options);
 }
 
 std::vector<Channel> search_channels(std::span<const float> values, const quant::ChannelLayout& layout,
                                      const Options& options, int threads) {
-  std::vector<Channel> channels(static_cast<size_t>(layout.channels));
+  std::vector<Channel> channels(layout.channels);
   if (layout.outer == 1) {
     const auto size = static_cast<size_t>(layout.inner);
     parallel_for(layout.channels, threads, [&](int64_t c, int) {
