@@ -198,6 +198,22 @@ TEST_CASE("a function that calls itself ends", "[normalize]") {
   CHECK(open(g) < 100);
 }
 
+TEST_CASE("functions that call each other twice at every level stay a graph that fits in memory",
+          "[normalize]") {
+  constexpr int kMostCalls = 100'000;  // of inline_functions()
+  const auto twice = [](const std::string& name, const std::string& called) {
+    onnx::FunctionProto made = function(name, {"x"}, {"y"});
+    call(made, called, {"x"}, "s");
+    call(made, called, {"s"}, "y");
+    return made;
+  };
+  ir::Graph g = calling({twice("Doubling", "Doubling")});  // 2^33 calls down to the depth that is looked at
+  output(g, call_node(g, "Doubling", {input(g, "x", {1, 4})}), "y");
+  CHECK(open(g) == kMostCalls);
+  ir::verify(g);
+  CHECK(g.functions.size() == 1);  // the calls that stay need it
+}
+
 TEST_CASE("layers that are functions come apart before the opset is raised, and are seen by all rewrites",
           "[normalize]") {
   onnx::FunctionProto layer = function("Layer", {"x", "w"}, {"y"}, 12);
