@@ -29,7 +29,7 @@ struct Case {
 };
 
 void forget_shape(Graph& g, ValueId v) {
-  ir::Value& value = g.values[static_cast<size_t>(v)];
+  ir::Value& value = ir::value_at(g, v);
   value.has_shape = false;
   value.dims.clear();
 }
@@ -311,7 +311,7 @@ TEST_CASE("what cannot be raised is left as it is, with a warning that names it"
        [](Graph& g, ValueId x) { tiny::output(g, one(g, "GroupNormalization", {x})); }},
       {"of type float16", 9, 13,
        [](Graph& g, ValueId x) {
-         g.values[static_cast<size_t>(x)].dtype = DType::kFloat16;
+         ir::value_at(g, x).dtype = DType::kFloat16;
          tiny::output(g, one(g, "Clip", {x}, {{"max", 0.25f}}));
        }},
       {"its body holds Softmax", 11, 13,
@@ -331,7 +331,7 @@ TEST_CASE("what cannot be raised is left as it is, with a warning that names it"
     c.build(g, x);
     const ValueId clip = one(g, "Upsample", {x}, {{"scales", Floats{1, 1, 2, 2}}});  // would change by rule
     tiny::output(g, clip);
-    if (c.from > 9) ir::erase_node(g, g.values[static_cast<size_t>(clip)].producer), g.outputs.pop_back();
+    if (c.from > 9) ir::erase_node(g, ir::value_at(g, clip).producer), g.outputs.pop_back();
     const std::string before = ir::dump(g);
     Diagnostics diagnostics;
     CHECK_FALSE(onnx_io::raise_opset(g, c.to, diagnostics));

@@ -80,7 +80,7 @@ onnx::ModelProto written(const ir::Graph& graph) {
 const ir::Value& named(const ir::Graph& graph, const std::string& name) {
   const ir::ValueId id = ir::find_value(graph, name);
   REQUIRE(id != ir::kNone);
-  return graph.values[static_cast<size_t>(id)];
+  return ir::value_at(graph, id);
 }
 
 std::string error_of(const std::function<void()>& act) {
@@ -277,9 +277,9 @@ TEST_CASE("bodies ride along, and what they read from outside is known", "[onnx_
     declare(body.add_output(), local, {2});
   }
   const ir::Graph read = parse(model);
-  const ir::Node& node = read.nodes[static_cast<size_t>(ir::find_node(read, "choice"))];
+  const ir::Node& node = read.nodes[ir::find_node(read, "choice")];
   std::vector<std::string> captured;
-  for (const ir::ValueId v : node.captures) captured.push_back(read.values[static_cast<size_t>(v)].name);
+  for (const ir::ValueId v : node.captures) captured.push_back(read.values[v].name);
   CHECK(captured == std::vector<std::string>{"flag", "negative", "c", "x"});
   CHECK(named(read, "negative").consumers == std::vector<ir::NodeId>{1});
 

@@ -62,14 +62,12 @@ TEST_CASE("weights in blocks are unfolded to what their integers say", "[onnx_io
   const ir::Node& node = tiny::producer(g, y);
   const ir::ValueId w = node.inputs[1];
   const ir::Tensor& weight = *tiny::value(g, w).constant;
-  model.plan.nodes[static_cast<size_t>(tiny::value(g, y).producer)].compute =
-      plan::Compute::kFloatIntegerWeights;
+  model.plan.nodes[tiny::value(g, y).producer].compute = plan::Compute::kFloatIntegerWeights;
   model.weights[w] = in_blocks(weight, c);
   ir::Graph meant = g;
   const std::vector<float> floats =
       quant::dequantize(model.weights[w].integers, weight.dims, model.weights[w].params);
-  meant.values[static_cast<size_t>(w)].constant =
-      ir::make_tensor(std::span<const float>(floats), weight.dims);
+  meant.values[w].constant = ir::make_tensor(std::span<const float>(floats), weight.dims);
   const std::string bytes = onnx_io::write_qdq(model, {}).bytes, exact = onnx_io::write(meant);
   const auto inputs = ort_try::random_inputs(exact, 3);
   const auto found = ort_try::run(bytes, inputs, ort_try::Optimize::kExtended),

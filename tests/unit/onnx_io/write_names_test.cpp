@@ -99,8 +99,8 @@ TEST_CASE("what bodies read by name keeps it, and new names do not meet theirs",
   ir::Graph& g = model.graph;
   const ValueId inner = g.nodes[1].outputs[0];
   g.nodes[2].captures.push_back(inner);
-  g.values[static_cast<size_t>(inner)].consumers.push_back(2);
-  g.values[static_cast<size_t>(inner)].name = "v0";
+  ir::value_at(g, inner).consumers.push_back(2);
+  ir::value_at(g, inner).name = "v0";
   const ir::Graph graph = parsed(written(model, true));
   CHECK(std::count_if(graph.values.begin(), graph.values.end(),
                       [](const ir::Value& v) { return v.name == "v0"; }) == 1);
