@@ -192,7 +192,7 @@ Sample sample_of_images(const ir::Graph& graph, const config::CoreConfig& config
   constexpr int64_t kLooked = 16;
   const auto source = open_images(graph, config, diagnostics, threads);
   Sample sample = first_sample(*source);
-  std::vector<int64_t> others(static_cast<size_t>(std::min(kLooked, source->size())));
+  std::vector<int64_t> others(std::min(kLooked, source->size()));
   std::iota(others.begin(), others.end(), int64_t{0});
   const OfItsSizes sized = of_its_sizes(graph, *source, others, sample, place);
   if (sized.taken) diagnostics.warning(*sized.taken);

@@ -150,7 +150,7 @@ void describe_accuracy(report::ComparedModel& row, const ir::Graph& a, const Com
                        const AllSeen& all, const CompareOptions& options) {
   row.outputs = summed_outputs(model.pairs, all);
   for (size_t p = 0; p < model.pairs.size(); ++p)
-    row.outputs[p].judged_at = a.values[static_cast<size_t>(model.pairs[p].a.value)].name;
+    row.outputs[p].judged_at = a.values[model.pairs[p].a.value].name;
   if (!all[0].classifier) return;
   const int64_t same =
       std::count_if(all.begin(), all.end(), [](const Seen& seen) { return seen.same_class; });
@@ -319,9 +319,7 @@ CompareResult compare(const CompareOptions& options) {
       const std::vector<ir::Tensor> inputs = i == 0 ? sample : source->load(i);
       const std::vector<ir::Tensor> out_a = models[0].runner->run(inputs_for(models[0], inputs));
       for (size_t m = 1; m < models.size(); ++m)
-        all[m][static_cast<size_t>(i)] =
-            see(models[m], out_a, models[m].runner->run(inputs_for(models[m], inputs)),
-                labels[static_cast<size_t>(i)]);
+        all[m][i] = see(models[m], out_a, models[m].runner->run(inputs_for(models[m], inputs)), labels[i]);
       progress.advance();
     });
   }

@@ -32,7 +32,7 @@ config::CoreConfig load_config(const ConvertOptions& options, Diagnostics& diagn
 void apply_input_shapes(ir::Graph& graph, const config::CoreConfig& config) {
   Diagnostics diagnostics;
   std::vector<std::string> names;
-  for (const ir::ValueId v : graph.inputs) names.push_back(graph.values[static_cast<size_t>(v)].name);
+  for (const ir::ValueId v : graph.inputs) names.push_back(ir::value_at(graph, v).name);
   for (const auto& [name, dims] : config.input_shapes) {
     const std::string place = "/input_shapes/" + name;
     const auto at = std::find(names.begin(), names.end(), name);
@@ -41,8 +41,7 @@ void apply_input_shapes(ir::Graph& graph, const config::CoreConfig& config) {
                          "its inputs are: " + join(names, ", ")});
       continue;
     }
-    ir::Value& value =
-        graph.values[static_cast<size_t>(graph.inputs[static_cast<size_t>(at - names.begin())])];
+    ir::Value& value = ir::value_at(graph, graph.inputs[at - names.begin()]);
     bool fits = !value.has_shape || value.dims.size() == dims.size();
     for (size_t d = 0; fits && value.has_shape && d < dims.size(); ++d)
       fits = dims[d] == -1 || (dims[d] > 0 && (value.dims[d] < 0 || value.dims[d] == dims[d]));
@@ -74,7 +73,7 @@ std::unique_ptr<images::ImageSource> open_images(const ir::Graph& graph, const c
                                "add it to the config or give --images DIR"});
   std::vector<images::InputSpec> inputs;
   for (const ir::ValueId v : graph.inputs) {
-    const ir::Value& value = graph.values[static_cast<size_t>(v)];
+    const ir::Value& value = ir::value_at(graph, v);
     inputs.push_back(
         {value.name, value.dtype, value.dims, !value.consumers.empty() || ir::is_output(graph, v)});
   }
@@ -104,7 +103,7 @@ bool leaves_batch_free(const ir::Value& input) {
 void fix_batch(ir::Graph& graph) {
   std::set<std::string> batch;  // the names of the free dimensions
   for (const ir::ValueId v : graph.inputs) {
-    ir::Value& value = graph.values[static_cast<size_t>(v)];
+    ir::Value& value = ir::value_at(graph, v);
     if (!value.has_shape || value.dims.empty() || value.dims[0] >= 0) continue;
     if (!value.dim_params.empty()) batch.insert(value.dim_params[0]);
     value.dims[0] = 1;
@@ -169,7 +168,7 @@ normalize::SubPixel sub_pixel_of(const config::CoreConfig& config, const target:
 
 int64_t batch_size(const ir::Graph& graph, const config::CoreConfig& config) {
   const bool free_batch = std::all_of(graph.inputs.begin(), graph.inputs.end(), [&](ir::ValueId v) {
-    const ir::Value& value = graph.values[static_cast<size_t>(v)];
+    const ir::Value& value = ir::value_at(graph, v);
     return value.has_shape && !value.dims.empty() && value.dims[0] < 0;
   });
   return free_batch ? config.representative_dataset.batch_size : 1;
@@ -194,7 +193,7 @@ ir::Graph with_shapes_of(const ir::Graph& graph, const std::vector<ir::Tensor>& 
   ir::Graph sized = graph;
   bool known = true;
   for (size_t i = 0; i < sample.size(); ++i) {
-    ir::Value& input = sized.values[static_cast<size_t>(sized.inputs[i])];
+    ir::Value& input = ir::value_at(sized, sized.inputs[i]);
     known = known && input.has_shape && input.dims == sample[i].dims;
     input.has_shape = true;
     input.dims = sample[i].dims;
@@ -203,7 +202,7 @@ ir::Graph with_shapes_of(const ir::Graph& graph, const std::vector<ir::Tensor>& 
   if (known) return sized;
   // Outputs declare the model's free dimensions; they would contradict the sizes of the sample.
   for (const ir::ValueId v : sized.outputs) {
-    ir::Value& output = sized.values[static_cast<size_t>(v)];
+    ir::Value& output = ir::value_at(sized, v);
     output.has_shape = false;
     output.dims.clear();
     output.dim_params.clear();
@@ -269,9 +268,9 @@ std::vector<std::pair<std::string, std::string>> metadata_of(const config::CoreC
 std::string dump(const plan::StatsTable& stats, const ir::Graph& graph) {
   std::string text = stats.empty() ? "stats none: no value is rounded\n" : "";
   for (const auto& [value, s] : stats)
-    text += format("stats {}: count {} min {:.9g} max {:.9g} bins {} of 2^{}\n",
-                   graph.values[static_cast<size_t>(value)].name, s.count, s.min, s.max,
-                   s.histogram.counts.size(), s.histogram.exponent);
+    text +=
+        format("stats {}: count {} min {:.9g} max {:.9g} bins {} of 2^{}\n", ir::value_at(graph, value).name,
+               s.count, s.min, s.max, s.histogram.counts.size(), s.histogram.exponent);
   return text;
 }
 
@@ -280,9 +279,9 @@ std::string dump(const plan::Candidates& candidates, const ir::Graph& graph) {
   for (const auto& [value, list] : candidates)
     for (const plan::Candidate& c : list)
       text += format("candidate {}: {}{} scale {:.9g}{} error {:.6g} bytes {} {}\n",
-                     graph.values[static_cast<size_t>(value)].name, c.params.is_signed ? "int" : "uint",
-                     c.params.bits, c.params.scales.at(0), c.params.per_channel() ? " (first of many)" : "",
-                     c.error, c.bytes, c.note);
+                     ir::value_at(graph, value).name, c.params.is_signed ? "int" : "uint", c.params.bits,
+                     c.params.scales.at(0), c.params.per_channel() ? " (first of many)" : "", c.error,
+                     c.bytes, c.note);
   return text;
 }
 

@@ -64,13 +64,13 @@ std::optional<ir::Tensor> weight_of(const Graph& graph, const Node& node) {
   const Packed points(zeros ? *zeros : *stored, b.bits, b.in_row());
   if (!integers.holds(b.rows) || scales->size() != b.rows * b.in_row() || (zeros && !points.holds(b.rows)))
     return std::nullopt;
-  std::vector<float> weight(static_cast<size_t>(b.rows * b.columns));
+  std::vector<float> weight(b.rows * b.columns);
   for (int64_t row = 0; row < b.rows; ++row)
     for (int64_t column = 0; column < b.columns; ++column) {
       const int64_t block = column / b.block;
       const int zero = zeros ? points.at(row, block) : 1 << (b.bits - 1);
-      weight[column * b.rows + row] = static_cast<float>(integers.at(row, column) - zero) *
-                                      scales->as<float>()[static_cast<size_t>(row * b.in_row() + block)];
+      weight[column * b.rows + row] =
+          static_cast<float>(integers.at(row, column) - zero) * scales->as<float>()[row * b.in_row() + block];
     }
   return ir::make_tensor(std::span<const float>(weight), {b.columns, b.rows});
 }

@@ -65,7 +65,7 @@ Channels ranges_before(const Graph& graph, const Chain& chain, Scales& scales) {
 }
 
 Channels ranges_behind(const Graph& graph, const Chain& chain, Scales& scales) {
-  Channels most(static_cast<size_t>(chain.before.out_channels), 0.0);
+  Channels most(chain.before.out_channels, 0.0);
   for (const ir::Linear& reader : chain.behind) {
     const Channels ranges = input_ranges(graph, reader, scales.of(scales.out, reader, reader.out_channels));
     const Channels& in = scales.of(scales.in, reader, reader.in_channels);
@@ -354,7 +354,7 @@ Done bound_to_power_of_two(Graph& graph, const Seen&) {
   Done done;
   for (const Chain& chain : chains(graph)) {
     if (chain.clip == ir::kNone || std::exp2(std::round(std::log2(chain.bound))) == chain.bound) continue;
-    const Channels scale(static_cast<size_t>(chain.before.out_channels), kBound / chain.bound);
+    const Channels scale(chain.before.out_channels, kBound / chain.bound);
     if (!scale_channels(graph, chain, scale)) continue;
     const ir::Node& clip = node_at(graph, chain.clip);
     const ir::ValueId high =

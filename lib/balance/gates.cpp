@@ -112,7 +112,7 @@ bool rewrite(Graph& graph, const Gate& gate, const Channels& scale) {
     graph = kept;
     return false;
   }
-  ir::Dims dims(static_cast<size_t>(gate.before.rank), 1);
+  ir::Dims dims(gate.before.rank, 1);
   dims[1] = gate.before.out_channels;
   const std::string name = node_at(graph, gate.curve).name;
   const ValueId factors = ir::add_constant(

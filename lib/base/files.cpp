@@ -83,7 +83,7 @@ std::string read_file(const std::filesystem::path& path) {
     ::close(fd);
     cannot_read(path, S_ISDIR(info.st_mode) ? "it is a folder, not a file" : std::strerror(errno));
   }
-  std::string bytes(static_cast<size_t>(info.st_size), '\0');
+  std::string bytes(info.st_size, '\0');
   size_t done = 0;
   while (true) {
     if (done == bytes.size()) bytes.resize(done + 4096);  // also right for pipes and /proc, whose size is 0

@@ -52,9 +52,9 @@ void join(Seen& seen, float min, float max, const Extremes& at) {
 ChannelSums channel_sums(std::span<const float> tensor, std::span<const int64_t> dims, int axis) {
   const quant::ChannelLayout layout = quant::channel_layout(dims, axis);
   ChannelSums sums;
-  sums.sum.assign(static_cast<size_t>(layout.channels), 0.0);
-  sums.min.assign(static_cast<size_t>(layout.channels), std::numeric_limits<float>::infinity());
-  sums.max.assign(static_cast<size_t>(layout.channels), -std::numeric_limits<float>::infinity());
+  sums.sum.assign(layout.channels, 0.0);
+  sums.min.assign(layout.channels, std::numeric_limits<float>::infinity());
+  sums.max.assign(layout.channels, -std::numeric_limits<float>::infinity());
   sums.per_channel = layout.outer * layout.inner;
   const float* x = tensor.data();
   for (int64_t o = 0; o < layout.outer; ++o)
@@ -248,9 +248,8 @@ plan::StatsTable calibrate(const ir::Graph& graph, run::RunnerFactory& runners,
   Progress progress("calibrating", static_cast<int64_t>(indices.size()), images::unit_of(source) + "s");
   parallel_for(runs, options.threads, [&](int64_t i, int worker) {
     const int64_t first = i * batch;
-    const auto these = indices.subspan(
-        static_cast<size_t>(first),
-        static_cast<size_t>(std::min<int64_t>(batch, static_cast<int64_t>(indices.size()) - first)));
+    const auto these =
+        indices.subspan(first, std::min<int64_t>(batch, static_cast<int64_t>(indices.size()) - first));
     const bool looked_at = any_channels && i % channel_step == 0;
     channels[worker] = looked_at;
     image[worker] = these.front();

@@ -204,7 +204,7 @@ void StreamingHistogram::add_few(std::span<const float> values) {
     const int n = static_cast<int>(std::min<size_t>(kPiece, values.size()));
     bin_loop(values.data(), n, std::ldexp(1.0f, -exponent_), static_cast<int32_t>(first_), bins.data());
     for (int i = 0; i < n; ++i) ++counts_[bins[i]];
-    values = values.subspan(static_cast<size_t>(n));
+    values = values.subspan(n);
   }
 }
 

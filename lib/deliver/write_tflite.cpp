@@ -33,7 +33,7 @@ plan::QuantizedModel float_model(const ir::Graph& graph, const target::TargetSpe
     const ir::WeightTraits* traits =
         graph.nodes[n].erased ? nullptr : ir::weight_traits(graph, graph.nodes[n]);
     if (!rounds || !traits) continue;
-    const auto* weight = ir::constant_input(graph, graph.nodes[n], static_cast<size_t>(traits->weight_slot));
+    const auto* weight = ir::constant_input(graph, graph.nodes[n], traits->weight_slot);
     if (weight->size() >= kWorthwhile && graph.nodes[n].op_type != "ConvTranspose")
       plan.nodes[n].compute = plan::Compute::kFloatIntegerWeights;
   }

@@ -42,15 +42,15 @@ std::map<std::string, size_t> rows_by_node(const report::Report& report) {
 int weight_bits(const plan::QuantizedModel& model, const ir::Node& node) {
   const ir::WeightTraits* traits = ir::weight_traits(model.graph, node);
   if (!traits) return 0;
-  const auto weight = model.weights.find(node.inputs[static_cast<size_t>(traits->weight_slot)]);
+  const auto weight = model.weights.find(node.inputs[traits->weight_slot]);
   return weight == model.weights.end() ? 0 : weight->second.params.stored_bits();
 }
 
 int64_t weight_bytes(const plan::QuantizedModel& model, const ir::Node& node, bool quantized) {
   int64_t bytes = 0;
   for (const ir::ValueId v : node.inputs) {
-    if (v == ir::kNone || !model.graph.values[static_cast<size_t>(v)].constant) continue;
-    const ir::Tensor& constant = *model.graph.values[static_cast<size_t>(v)].constant;
+    if (v == ir::kNone || !ir::value_at(model.graph, v).constant) continue;
+    const ir::Tensor& constant = *ir::value_at(model.graph, v).constant;
     const bool half = ir::is_half(constant.dtype);
     if (constant.dtype != ir::DType::kFloat && !half) continue;
     const auto weight = model.weights.find(v);
@@ -145,7 +145,7 @@ void describe_idioms(report::Report& report, const std::vector<plan::Idiom>& idi
 void describe_rules(report::Report& report, const ir::Graph& graph, const select::ResolvedRules& rules) {
   for (const select::RuleMatch& match : rules.matches) {
     report::RuleRow row{match.place, match.json, {}};
-    for (const ir::NodeId id : match.nodes) row.nodes.push_back(graph.nodes[static_cast<size_t>(id)].name);
+    for (const ir::NodeId id : match.nodes) row.nodes.push_back(ir::node_at(graph, id).name);
     report.rules.push_back(std::move(row));
   }
 }
@@ -153,8 +153,8 @@ void describe_rules(report::Report& report, const ir::Graph& graph, const select
 void describe_plan(report::Report& report, const ir::Graph& graph, const plan::QuantPlan& plan) {
   report.nodes.clear();
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
-    const plan::NodeDecision& decision = plan.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
+    const plan::NodeDecision& decision = plan.nodes[id];
     report::NodeRow row;
     row.node = node.name;
     row.op_type = node.op_type;
@@ -166,9 +166,9 @@ void describe_plan(report::Report& report, const ir::Graph& graph, const plan::Q
     row.sqnr_db = std::nan("");
     for (const ir::ValueId v : node.outputs) {
       if (v == ir::kNone) continue;
-      row.outputs.push_back(graph.values[static_cast<size_t>(v)].name);
-      if (row.shape.empty()) row.shape = ir::shape_text(graph.values[static_cast<size_t>(v)]);
-      const plan::ValueDecision& value = plan.values[static_cast<size_t>(v)];
+      row.outputs.push_back(ir::value_at(graph, v).name);
+      if (row.shape.empty()) row.shape = ir::shape_text(ir::value_at(graph, v));
+      const plan::ValueDecision& value = plan.values[v];
       if (value.quantized && !value.params.scales.empty() && row.output_params.empty())
         row.output_params = show(value.params);
     }
@@ -181,13 +181,12 @@ void describe_proof(report::Report& report, const plan::QuantizedModel& model,
                     const std::map<ir::ValueId, double>& local_error) {
   const std::map<std::string, size_t> rows = rows_by_node(report);
   for (const ir::NodeId id : ir::topological_order(model.graph)) {
-    const ir::Node& node = model.graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(model.graph, id);
     report::NodeRow& row = report.nodes[rows.at(node.name)];
-    const proof::Verdict& verdict = verdicts[static_cast<size_t>(id)];
+    const proof::Verdict& verdict = verdicts[id];
     row.verdict = verdict.kernel + (verdict.integer ? "" : " (float)");
     // A .tflite has integer kernels for functions that ONNX Runtime computes in one float kernel.
-    if (verdict.integer &&
-        model.plan.nodes[static_cast<size_t>(id)].reason == plan::Reason::kOneFloatKernel) {
+    if (verdict.integer && model.plan.nodes[id].reason == plan::Reason::kOneFloatKernel) {
       row.compute = compute_name(plan::Compute::kInteger);
       row.reason = plan::reason_text(plan::Reason::kTarget);
     }
@@ -229,10 +228,10 @@ void describe_accuracy(report::Report& report, const ir::Graph& graph,
   accuracy.images = integer_kernels.images;
   for (size_t i = 0; i < judged.size(); ++i) {
     const auto figures = [&](const simulate::Power& p) {
-      return report::OutputAccuracy{
-          judged[i].output,      p.sqnr_db(),    p.mean_cosine(),
-          judged[i].mean_free,   judged[i].jump, graph.values[static_cast<size_t>(judged[i].value)].name,
-          parts_of(judged[i], p)};
+      return report::OutputAccuracy{judged[i].output,      p.sqnr_db(),
+                                    p.mean_cosine(),       judged[i].mean_free,
+                                    judged[i].jump,        ir::value_at(graph, judged[i].value).name,
+                                    parts_of(judged[i], p)};
     };
     if (const std::string where = simulate::describe(judged, graph, i); !where.empty())
       report.notes.push_back(where);
@@ -244,7 +243,7 @@ void describe_accuracy(report::Report& report, const ir::Graph& graph,
     return !value.has_shape || simulate::scores_classes(value.dims);
   };
   if (judged.size() == 1 && integer_kernels.images > 0 &&
-      may_be_classes(graph.values[static_cast<size_t>(judged[0].value)]))
+      may_be_classes(ir::value_at(graph, judged[0].value)))
     accuracy.agreement =
         static_cast<double>(integer_kernels.agreeing) / static_cast<double>(integer_kernels.images);
   if (const std::string hidden = hidden_part(accuracy); !hidden.empty()) report.notes.push_back(hidden);

@@ -37,7 +37,7 @@ void draw(const plan::Histogram& histogram, report::OutputValues& values) {
   const int64_t start = bar_of(first, joined);
   values.width = histogram.width() * static_cast<double>(joined);
   values.first = static_cast<double>(start) * values.width;
-  values.bars.assign(static_cast<size_t>(bar_of(last, joined) - start + 1), 0);
+  values.bars.assign(bar_of(last, joined) - start + 1, 0);
   for (int64_t bin = first; bin <= last; ++bin)
     values.bars[bar_of(bin, joined) - start] += histogram.counts[bin - first];
 }
@@ -69,8 +69,8 @@ report::WeightValues weight_values(const ir::Tensor& constant, const quant::Quan
   const quant::ChannelLayout layout = params.per_channel() ? quant::channel_layout(constant.dims, params.axis)
                                                            : quant::ChannelLayout{1, 1, constant.size()};
   const auto numbers = constant.as<float>();
-  values.channel_min.assign(static_cast<size_t>(layout.channels), INFINITY);
-  values.channel_max.assign(static_cast<size_t>(layout.channels), -INFINITY);
+  values.channel_min.assign(layout.channels, INFINITY);
+  values.channel_max.assign(layout.channels, -INFINITY);
   const auto inner = static_cast<size_t>(layout.inner);
   for (size_t at = 0, c = 0; at < numbers.size(); at += inner, c = (c + 1) % values.channel_min.size()) {
     const auto [low, high] = std::ranges::minmax(numbers.subspan(at, inner));

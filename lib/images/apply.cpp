@@ -87,7 +87,7 @@ struct Channel {
 
 std::vector<Channel> channels_for(const Preprocess& p) {
   const bool swapped = p.color == Color::kBgr || p.color == Color::kBgra;
-  std::vector<Channel> channels(static_cast<size_t>(channels_of(p.color)));
+  std::vector<Channel> channels(channels_of(p.color));
   for (size_t c = 0; c < channels.size(); ++c) {
     const float mean = p.mean.size() == 1 ? p.mean[0] : p.mean[c];
     const float std = p.std.size() == 1 ? p.std[0] : p.std[c];

@@ -99,7 +99,7 @@ void cmyk_to_rgb(Picture& picture) {
       to[c] = static_cast<uint8_t>(std::max(0, light - multiply_255(255 - from[c], light)));
   }
   picture.channels = 3;
-  picture.pixels.resize(static_cast<size_t>(count * 3));
+  picture.pixels.resize(count * 3);
 }
 
 }  // namespace

@@ -119,7 +119,7 @@ Picture decode_png(std::string_view bytes) {
   const int64_t channels = png_get_channels(reader.png(), reader.info());
   const size_t stride = png_get_rowbytes(reader.png(), reader.info());
   std::vector<uint8_t> raw(stride * static_cast<size_t>(height));
-  std::vector<png_bytep> rows(static_cast<size_t>(height));
+  std::vector<png_bytep> rows(height);
   for (size_t y = 0; y < rows.size(); ++y) rows[y] = raw.data() + y * stride;
   reader.run([&reader, &rows] {
     png_read_image(reader.png(), rows.data());

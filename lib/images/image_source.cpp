@@ -84,7 +84,7 @@ class FolderSource : public ImageSource {
 // --- pictures
 std::string read_part(const fs::path& path, int64_t from, int64_t count) {
   std::ifstream file(path, std::ios::binary);
-  std::string bytes(static_cast<size_t>(count), '\0');
+  std::string bytes(count, '\0');
   if (file.seekg(from) && file.read(bytes.data(), count)) return bytes;
   const std::string all = read_file(path);  // says why it cannot be read; or the file has become shorter
   return all.substr(std::min(static_cast<size_t>(from), all.size()), static_cast<size_t>(count));

@@ -171,8 +171,7 @@ Listing list_folder(const fs::path& folder, int64_t max_images, int64_t input_co
     note_folders(folder, names.folders, listing.kind, diagnostics);
     for (const std::string& name : found.begin()->second) listing.items.push_back({name, {folder / name}});
   }
-  if (std::ssize(listing.items) > max_images)
-    listing.items.resize(static_cast<size_t>(std::max<int64_t>(0, max_images)));
+  if (std::ssize(listing.items) > max_images) listing.items.resize(std::max<int64_t>(0, max_images));
   return listing;
 }
 

@@ -51,8 +51,8 @@ Taps pillow_taps(int64_t in, int64_t out, int64_t from, int64_t count, Interpola
   const double shrink = 1.0 / stretch;
   Taps taps;
   taps.stride = 2 * static_cast<int64_t>(std::ceil(support)) + 1;
-  taps.weights.assign(static_cast<size_t>(count * taps.stride), 0);
-  std::vector<double> exact(static_cast<size_t>(taps.stride));
+  taps.weights.assign(count * taps.stride, 0);
+  std::vector<double> exact(taps.stride);
   for (int64_t i = 0; i < count; ++i) {
     const double center = (static_cast<double>(from + i) + 0.5) * scale;
     const int64_t first = std::max<int64_t>(0, static_cast<int64_t>(center - support + 0.5));
@@ -82,7 +82,7 @@ Taps opencv_taps(int64_t in, int64_t out, int64_t from, int64_t count, Interpola
   const double scale = static_cast<double>(in) / static_cast<double>(out);
   Taps taps;
   taps.stride = 2 * reach;
-  taps.weights.assign(static_cast<size_t>(count * taps.stride), 0);
+  taps.weights.assign(count * taps.stride, 0);
   for (int64_t i = 0; i < count; ++i) {
     const double center = (static_cast<double>(from + i) + 0.5) * scale - 0.5;
     const auto floor = static_cast<int64_t>(std::floor(center));
@@ -140,7 +140,7 @@ auto across_channels(int64_t channels) {
 // bits above a level: OpenCV's carry 11 bits from each pass.
 template <typename Middle>
 void down(const Middle* in, int64_t stride, int64_t length, const Taps& taps, uint8_t* out) {
-  std::vector<int32_t> sums(static_cast<size_t>(length));
+  std::vector<int32_t> sums(length);
   for (int64_t y = 0; y < std::ssize(taps.first); ++y, out += length) {
     std::fill(sums.begin(), sums.end(), 0);
     const int32_t* weights = taps.of(y);
@@ -172,12 +172,12 @@ Picture resample(const Picture& in, Taps columns, Taps rows, bool down_first) {
   const int64_t stride = in.width * in.channels;
   const uint8_t* const corner = in.row(top) + left * in.channels;
   if (down_first) {
-    std::vector<uint8_t> middle(static_cast<size_t>(used_columns * out.height * in.channels));
+    std::vector<uint8_t> middle(used_columns * out.height * in.channels);
     down(corner, stride, used_columns * in.channels, rows, middle.data());
     across_channels<uint8_t>(in.channels)(middle.data(), used_columns * in.channels, out.height, columns,
                                           out.pixels.data());
   } else {
-    std::vector<Middle> middle(static_cast<size_t>(used_rows * out.width * in.channels));
+    std::vector<Middle> middle(used_rows * out.width * in.channels);
     across_channels<Middle>(in.channels)(corner, stride, used_rows, columns, middle.data());
     down(middle.data(), out.width * in.channels, out.width * in.channels, rows, out.pixels.data());
   }
@@ -205,7 +205,7 @@ Picture crop(const Picture& in, const Window& window) {
 std::vector<int64_t> nearest_positions(int64_t in, int64_t out, bool as_pillow) {
   const double ratio = static_cast<double>(out) / static_cast<double>(in);
   const double scale = as_pillow ? static_cast<double>(in) / static_cast<double>(out) : 1.0 / ratio;
-  std::vector<int64_t> positions(static_cast<size_t>(out));
+  std::vector<int64_t> positions(out);
   double walked = scale * 0.5;
   for (int64_t i = 0; i < out; ++i, walked += scale) {
     const double at = as_pillow ? walked : static_cast<double>(i) * scale;

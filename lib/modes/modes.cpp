@@ -141,7 +141,7 @@ std::vector<config::NodeSettings> with_weight_only(const ir::Graph& graph, const
     const ir::Node& node = ir::node_at(graph, id);
     const ir::WeightTraits* traits = ir::weight_traits(graph, node);
     if (!traits || mode_of(config, rules, id) != Mode::kWeightOnly) continue;
-    const ir::Tensor& weight = *ir::constant_input(graph, node, static_cast<size_t>(traits->weight_slot));
+    const ir::Tensor& weight = *ir::constant_input(graph, node, traits->weight_slot);
     const quant::ChannelLayout layout =
         quant::channel_layout(weight.dims, ir::output_channel_axis(graph, node));
     config::NodeSettings& settings = rules[id];
@@ -371,7 +371,7 @@ std::vector<ir::Tensor> noise_like(const std::vector<ir::Tensor>& inputs) {
       noise.push_back(input);
       continue;
     }
-    std::vector<float> values(static_cast<size_t>(input.size()));
+    std::vector<float> values(input.size());
     for (float& x : values) x = static_cast<float>(next()) / 1073741824.0f - 1.0f;
     noise.push_back(ir::make_tensor(std::span<const float>(values), input.dims));
   }

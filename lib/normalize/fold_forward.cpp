@@ -105,7 +105,7 @@ ValueId add_unscaled(Graph& graph, const Match& m) {
   for (size_t c = 0; c < m.scale->map.scale.size(); ++c)
     shift.push_back(static_cast<float>(m.nearest.map.shift[c] / m.scale->map.scale[c]));
   const bool uniform = std::all_of(shift.begin(), shift.end(), [&](float v) { return v == shift[0]; });
-  Dims dims(static_cast<size_t>(reader.rank), 1);
+  Dims dims(reader.rank, 1);
   dims[reader.channel_axis < 0 ? dims.size() - 1 : static_cast<size_t>(reader.channel_axis)] =
       reader.in_channels;
   const std::string name = node_at(graph, m.nearest.node).name;

@@ -184,8 +184,8 @@ bool transform(Graph& graph, const Match& m) {
   dims.insert(dims.end(), m.kernel.begin(), m.kernel.end());
   int64_t size = 1;
   for (const int64_t d : dims) size *= d;
-  std::vector<double> kernel(static_cast<size_t>(size));
-  Channels bias(static_cast<size_t>(dims[0]));
+  std::vector<double> kernel(size);
+  Channels bias(dims[0]);
   for (const Branch* branch : {&m.conv, &m.other}) add_branch(graph, m, *branch, dims, kernel, bias);
   if (db_in_8_bits(kernel, bias.size()) < kLeastDb) return false;
   const auto finite = [](const std::vector<double>& numbers) {

@@ -26,7 +26,7 @@ std::optional<Dims> perm_of(const Graph& graph, const Node& node) {
   }
   const int64_t rank = rank_of(graph, node.inputs[0]);
   if (rank < 0) return std::nullopt;
-  Dims reversed(static_cast<size_t>(rank));
+  Dims reversed(rank);
   std::iota(reversed.rbegin(), reversed.rend(), 0);
   return reversed;
 }

@@ -63,7 +63,7 @@ void move_in(Graph& graph, NodeId id, const Graph& body, const std::vector<std::
   const std::vector<ValueId> ids = add_values(graph, node, body, names);
   const auto moved = [&](std::vector<ValueId> list) {
     for (ValueId& v : list)
-      if (v != kNone) v = ids[static_cast<size_t>(v)];
+      if (v != kNone) v = ids[v];
     return list;
   };
   ir::erase_node(graph, id);

@@ -23,7 +23,7 @@ bool is_spatial_mean(const Graph& graph, const Node& node) {
   const auto axes = list_operand(graph, node, "axes", 1);
   const int64_t rank = rank_of(graph, node.inputs[0]);
   if (!axes || rank < 3 || static_cast<int64_t>(axes->size()) != rank - 2) return false;
-  std::vector<bool> seen(static_cast<size_t>(rank), false);
+  std::vector<bool> seen(rank, false);
   for (const int64_t axis : *axes) {
     const int64_t index = axis < 0 ? axis + rank : axis;
     if (index < 0 || index >= rank) return false;

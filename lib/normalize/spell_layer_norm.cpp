@@ -52,7 +52,7 @@ bool transform(Graph& graph, const Match& m) {
   const std::string name = node_at(graph, last).name;
   const auto parameter = [&](ValueId value, const char* suffix) {
     if (value == kNone) {
-      const std::vector<float> ones(static_cast<size_t>(ir::element_count(m.normalized)), 1.0f);
+      const std::vector<float> ones(ir::element_count(m.normalized), 1.0f);
       return ir::add_constant(graph, name + suffix, float_tensor(ones, m.normalized));
     }
     ir::Tensor tensor = *value_at(graph, value).constant;

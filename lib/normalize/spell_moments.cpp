@@ -30,7 +30,7 @@ bool transform(Graph& graph, const Match& m) {
                         const char* suffix) {
     return insert_node(graph, op, std::move(inputs), std::move(attributes), name + suffix, m.last);
   };
-  Dims axes(static_cast<size_t>(from.axes));
+  Dims axes(from.axes);
   std::iota(axes.begin(), axes.end(), -from.axes);
   const auto mean = [&](ValueId of, const char* suffix) {
     if (ir::opset(graph) < kAxesAreInputs) return made("ReduceMean", {of}, {{"axes", axes}}, suffix);

@@ -172,7 +172,7 @@ ir::Tensor phases_of(const ir::Tensor& weight, const Match& m) {
   const int64_t in = weight.dims[0], out = weight.dims[1], cells = m.phases() * out;
   const auto numbers = weight.as<float>();
   std::vector<float> phases;
-  phases.reserve(static_cast<size_t>(cells * in * down.taps * across.taps));
+  phases.reserve(cells * in * down.taps * across.taps);
   const auto tap_at = [](const Axis& axis, int64_t phase, int64_t k) {
     return phase + axis.lead - axis.stride * (axis.first + k);
   };

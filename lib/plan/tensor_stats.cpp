@@ -26,7 +26,7 @@ Histogram coarsened(const Histogram& from, int exponent) {
   const int shift = exponent - from.exponent;
   to.first_bin = from.first_bin >> shift;
   const int64_t last = (from.first_bin + static_cast<int64_t>(from.counts.size()) - 1) >> shift;
-  to.counts.assign(static_cast<size_t>(last - to.first_bin + 1), 0);
+  to.counts.assign(last - to.first_bin + 1, 0);
   for (size_t i = 0; i < from.counts.size(); ++i)
     to.counts[((from.first_bin + static_cast<int64_t>(i)) >> shift) - to.first_bin] += from.counts[i];
   return to;
@@ -59,7 +59,7 @@ void merge(TensorStats& stats, const TensorStats& other) {
     Histogram sum;
     sum.exponent = exponent;
     sum.first_bin = first;
-    sum.counts.assign(static_cast<size_t>(end - first), 0);
+    sum.counts.assign(end - first, 0);
     for (const Histogram* h : {&a, &b})
       for (size_t i = 0; i < h->counts.size(); ++i)
         sum.counts[static_cast<size_t>(h->first_bin - first) + i] += h->counts[i];

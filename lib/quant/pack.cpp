@@ -41,7 +41,7 @@ std::string pack(std::span<const int32_t> integers, const QuantParams& params) {
 std::vector<int32_t> unpack(std::string_view bytes, int64_t count, const QuantParams& params) {
   const int stored = stored_bits(params.bits);
   const size_t width = static_cast<size_t>(stored) / 8;
-  std::vector<int32_t> integers(static_cast<size_t>(count));
+  std::vector<int32_t> integers(count);
   for (size_t i = 0; i < integers.size(); ++i) {
     uint32_t value = 0;
     if (stored == 4) {

@@ -37,7 +37,7 @@ std::string columns(const std::vector<Row>& rows, std::string_view alignment, in
   }
   std::string text;
   for (const Row& row : rows) {
-    std::string line(static_cast<size_t>(indent), ' ');
+    std::string line(indent, ' ');
     for (size_t c = 0; c < row.size(); ++c) {
       const std::string padding(widths[c] - width_of(row[c]), ' ');
       const bool right = c < alignment.size() && alignment[c] == 'r';

@@ -87,8 +87,7 @@ std::vector<config::NodeSettings> rules_of_trial(const Scene& scene, const Varia
     double elements = 0;
     for (const ir::Node& node : variant.graph.nodes)
       if (const ir::WeightTraits* traits = node.erased ? nullptr : ir::weight_traits(variant.graph, node))
-        if (const auto* weight =
-                ir::constant_input(variant.graph, node, static_cast<size_t>(traits->weight_slot)))
+        if (const auto* weight = ir::constant_input(variant.graph, node, traits->weight_slot))
           elements += static_cast<double>(weight->size());
     wanted = 8 * (bytes->share ? bytes->amount : bytes->amount / std::max(1.0, elements));
   }
@@ -142,8 +141,8 @@ struct Moments {
 Moments moments_of(std::span<const float> tensor, std::span<const int64_t> dims) {
   const quant::ChannelLayout layout = quant::channel_layout(dims, 1);
   Moments m;
-  m.sum.resize(static_cast<size_t>(layout.channels));
-  m.square.resize(static_cast<size_t>(layout.channels));
+  m.sum.resize(layout.channels);
+  m.square.resize(layout.channels);
   m.count = static_cast<double>(layout.outer * layout.inner);
   size_t i = 0;
   for (int64_t o = 0; o < layout.outer; ++o)

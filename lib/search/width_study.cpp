@@ -140,7 +140,7 @@ plan::QuantizedModel as_large(const BudgetScene& scene, const plan::Candidates& 
   for (const correct::Layer& layer : correct::correctable_layers(model.graph, model.plan))
     if (corrected && ir::bias_place(model.graph, layer.node)->slot == ir::kNone) {
       const auto linear = ir::linear_at(model.graph, layer.node);
-      if (linear) zeros[layer.node].assign(static_cast<size_t>(linear->out_channels), 0.0f);
+      if (linear) zeros[layer.node].assign(linear->out_channels, 0.0f);
     }
   quantize::add_to_biases(model, zeros);
   return model;

@@ -57,7 +57,7 @@ struct FedModel {
  private:
   static const ir::Tensor* bias_at(const ir::Graph& in, const ir::BiasPlace& place) {
     if (place.slot == ir::kNone) return nullptr;
-    return ir::constant_input(in, in.nodes[place.node], static_cast<size_t>(place.slot));
+    return ir::constant_input(in, in.nodes[place.node], place.slot);
   }
 
   // `place`: where the layer's bias stands in `graph`; where the float model had none, it was zero.
@@ -71,7 +71,7 @@ struct FedModel {
     ir::value_at(graph, v).has_shape = true;
     ir::value_at(graph, v).dims = rounded.dims;
     ir::value_at(graph, v).dim_params = {""};
-    ir::set_input(graph, place.node, static_cast<size_t>(place.slot), v);
+    ir::set_input(graph, place.node, place.slot, v);
     biases[layer] = fed.size();
     fed.push_back({std::move(was), std::move(rounded)});
     graph.inputs.push_back(v);

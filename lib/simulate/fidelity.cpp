@@ -171,7 +171,7 @@ Reference reference_of(run::ModelRunner& runner, const images::ImageSource& sour
   // Evenly spread over the indices, the first one always among them.
   for (int64_t i = 0; i < count; ++i)
     reference.images.push_back(indices[i * static_cast<int64_t>(indices.size()) / count]);
-  reference.judged.resize(static_cast<size_t>(count));
+  reference.judged.resize(count);
   parallel_for(count - 1, threads,
                [&](int64_t i, int) { reference.judged[i + 1] = judge(reference.images[i + 1], i + 1); });
   return reference;

@@ -319,7 +319,7 @@ std::vector<MeasuredPlace> output_places(const ir::Graph& graph, const std::vect
 
 std::vector<double> squared_slopes(const MeasuredModel& model, const std::vector<MeasuredPlace>& places) {
   constexpr uint64_t kDraws = 4;  // an image; MCT draws 100, and images average as well
-  std::vector<Nudge> nudges(static_cast<size_t>(std::max(model.threads, 1)));
+  std::vector<Nudge> nudges(std::max(model.threads, 1));
   std::vector<run::Tap> taps;
   for (const MeasuredPlace& place : places)
     taps.push_back({place.value,

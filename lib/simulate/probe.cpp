@@ -76,7 +76,7 @@ class Prober {
     if (count == 0 || first >= last) return sums;
     Progress progress("probing", static_cast<int64_t>(count), "values");
     const size_t images = last - first;
-    std::vector<Rounded> rounded(static_cast<size_t>(std::max(threads_, 1)));  // by worker
+    std::vector<Rounded> rounded(std::max(threads_, 1));  // by worker
     simulator_.before = [&](ir::ValueId value, int64_t slot, std::span<float> tensor,
                             std::span<const int64_t> dims) {
       if (before_) before_(value, slot, tensor, dims);

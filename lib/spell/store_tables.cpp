@@ -124,7 +124,7 @@ plan::IntegerTensor in_integers(const ir::Tensor& tensor, int bits, int axis) {
   stored.params = {bits, true, true, axis, {}, {}};
   const quant::ChannelLayout layout =
       axis < 0 ? quant::ChannelLayout{1, 1, tensor.size()} : quant::channel_layout(tensor.dims, axis);
-  std::vector<float> largest(static_cast<size_t>(layout.channels), 0);
+  std::vector<float> largest(layout.channels, 0);
   const std::span<const float> all = tensor.as<float>();
   for (size_t i = 0; i < all.size(); ++i) {
     float& most = largest[i / static_cast<size_t>(layout.inner) % static_cast<size_t>(layout.channels)];

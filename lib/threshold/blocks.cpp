@@ -104,17 +104,16 @@ Blocks in_blocks(std::span<const float> matrix, int64_t rows, int64_t length, co
   made.rows = rows;
   made.length = length;
   made.blocks = (length + options.size - 1) / options.size;
-  made.integers.resize(static_cast<size_t>(rows * made.blocks * options.size));
-  made.scales.resize(static_cast<size_t>(rows * made.blocks));
+  made.integers.resize(rows * made.blocks * options.size);
+  made.scales.resize(rows * made.blocks);
   made.zero_points.resize(made.scales.size());
   const int32_t half = int32_t{1} << (options.bits - 1);
   const Range range = options.symmetric ? Range{-half, half - 1} : Range{0, 2 * half - 1};
-  std::vector<double> errors(static_cast<size_t>(rows), 0);
+  std::vector<double> errors(rows, 0);
   parallel_for(rows, threads, [&](int64_t row, int) {
     for (int64_t b = 0; b < made.blocks; ++b) {
       const int64_t from = b * options.size, count = std::min(options.size, length - from);
-      const std::span<const float> x =
-          matrix.subspan(static_cast<size_t>(row * length + from), static_cast<size_t>(count));
+      const std::span<const float> x = matrix.subspan(row * length + from, count);
       const Fit fit = best_of(x, range, options);
       const auto at = static_cast<size_t>(row * made.blocks + b);
       made.scales[at] = static_cast<float>(fit.scale);

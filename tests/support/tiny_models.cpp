@@ -18,10 +18,10 @@ using ir::NodeId;
 using ir::ValueId;
 
 const ir::Value& at(const Graph& g, ValueId v) {
-  return g.values[static_cast<size_t>(v)];
+  return ir::value_at(g, v);
 }
 ir::Value& at(Graph& g, ValueId v) {
-  return g.values[static_cast<size_t>(v)];
+  return ir::value_at(g, v);
 }
 
 bool any_of(const std::string& op, std::initializer_list<const char*> names) {
@@ -84,8 +84,7 @@ std::optional<Dims> reduced(const ir::Node& node, const Dims& x) {
   Dims axes = ir::ints_attribute(node, "axes");
   if (axes.empty()) return std::nullopt;
   Dims out = x;
-  for (int64_t& axis : axes)
-    out[static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(x.size()) : axis)] = 1;
+  for (int64_t& axis : axes) out[axis < 0 ? axis + static_cast<int64_t>(x.size()) : axis] = 1;
   if (ir::int_attribute(node, "keepdims", 1) != 0) return out;
   Dims kept;
   for (size_t i = 0; i < x.size(); ++i) {
@@ -158,15 +157,14 @@ std::optional<Dims> infer(const Graph& g, const ir::Node& node) {
   if (op == "Transpose") {
     Dims perm = ir::ints_attribute(node, "perm"), out;
     if (perm.empty()) return Dims(x.rbegin(), x.rend());
-    for (const int64_t p : perm) out.push_back(x[static_cast<size_t>(p)]);
+    for (const int64_t p : perm) out.push_back(x[p]);
     return out;
   }
   if (op == "Concat") {
     int64_t axis = ir::int_attribute(node, "axis", 0);
     if (axis < 0) axis += static_cast<int64_t>(x.size());
     Dims out = x;
-    for (size_t i = 1; i < node.inputs.size(); ++i)
-      out[static_cast<size_t>(axis)] += at(g, node.inputs[i]).dims[static_cast<size_t>(axis)];
+    for (size_t i = 1; i < node.inputs.size(); ++i) out[axis] += at(g, node.inputs[i]).dims[axis];
     return out;
   }
   return std::nullopt;
@@ -228,7 +226,7 @@ ValueId output(Graph& g, ValueId v, const std::string& name) {
 }
 
 ir::Tensor random_tensor(Dims dims, unsigned seed, float low, float high) {
-  std::vector<float> values(static_cast<size_t>(ir::element_count(dims)));
+  std::vector<float> values(ir::element_count(dims));
   uint64_t state = 0x9e3779b97f4a7c15ULL * (seed + 1ULL);
   for (float& v : values) {
     state = state * 6364136223846793005ULL + 1442695040888963407ULL;
@@ -238,7 +236,7 @@ ir::Tensor random_tensor(Dims dims, unsigned seed, float low, float high) {
 }
 
 ir::Tensor filled(Dims dims, float value) {
-  const std::vector<float> values(static_cast<size_t>(ir::element_count(dims)), value);
+  const std::vector<float> values(ir::element_count(dims), value);
   return ir::make_tensor(std::span<const float>(values), std::move(dims));
 }
 
@@ -267,7 +265,7 @@ std::vector<ValueId> node_outputs(Graph& g, const std::string& op_type, std::vec
   const ir::DType dtype =
       op_type == "Shape" || n.inputs.empty() ? ir::DType::kInt64 : at(g, n.inputs[0]).dtype;
   for (size_t i = 0; i < count; ++i) n.outputs.push_back(ir::add_value(g, op_type + "_out", dtype));
-  return g.nodes[static_cast<size_t>(ir::add_node(g, std::move(n)))].outputs;
+  return ir::node_at(g, ir::add_node(g, std::move(n))).outputs;
 }
 
 ValueId node(Graph& g, const std::string& op_type, std::vector<ValueId> inputs, Attributes attributes,
@@ -349,7 +347,7 @@ ValueId matmul(Graph& g, ValueId a, ValueId b) {
 
 std::string ops(const Graph& g) {
   std::vector<std::string> names;
-  for (const NodeId id : ir::topological_order(g)) names.push_back(g.nodes[static_cast<size_t>(id)].op_type);
+  for (const NodeId id : ir::topological_order(g)) names.push_back(ir::node_at(g, id).op_type);
   return join(names, " ");
 }
 
@@ -358,7 +356,7 @@ const ir::Node& producer(const Graph& g, ValueId v) {
   if (id == kNone)
     throw Error(Exit::kBug,
                 {"no-producer", "value '" + at(g, v).name + "'", "nothing produces it", "mend the test"});
-  return g.nodes[static_cast<size_t>(id)];
+  return ir::node_at(g, id);
 }
 const ir::Value& value(const Graph& g, ValueId id) {
   return at(g, id);
@@ -368,7 +366,7 @@ NodeId only(const Graph& g, const std::string& op_type) {
   NodeId found = kNone;
   int count = 0;
   for (const NodeId id : ir::topological_order(g))
-    if (g.nodes[static_cast<size_t>(id)].op_type == op_type) found = id, ++count;
+    if (ir::node_at(g, id).op_type == op_type) found = id, ++count;
   if (count != 1)
     throw Error(Exit::kBug, {"not-one", "graph '" + g.name + "'",
                              format("{} {} nodes, not one", count, op_type), "mend the test"});

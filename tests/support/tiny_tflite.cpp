@@ -27,8 +27,8 @@ flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<wire::TensorMap>>> w
     Builder& b, const Model& model, const std::vector<int32_t>& ids) {
   std::vector<flatbuffers::Offset<wire::TensorMap>> ports;
   for (const int32_t id : ids)
-    ports.push_back(wire::CreateTensorMapDirect(b, model.tensors[static_cast<size_t>(id)].name.c_str(),
-                                                static_cast<uint32_t>(id)));
+    ports.push_back(
+        wire::CreateTensorMapDirect(b, model.tensors[id].name.c_str(), static_cast<uint32_t>(id)));
   return b.CreateVector(ports);
 }
 

@@ -25,9 +25,9 @@ ir::Graph peaks() {
       tiny::node(g, "MaxPool", {scores},
                  {{"kernel_shape", std::vector<int64_t>{3, 3}}, {"pads", std::vector<int64_t>{1, 1, 1, 1}}});
   const ir::ValueId equal = tiny::node(g, "Equal", {scores, pooled});
-  g.values[static_cast<size_t>(equal)].dtype = ir::DType::kBool;
+  ir::value_at(g, equal).dtype = ir::DType::kBool;
   const ir::ValueId mask = tiny::node(g, "Cast", {equal}, {{"to", int64_t{1}}});
-  g.values[static_cast<size_t>(mask)].dtype = ir::DType::kFloat;
+  ir::value_at(g, mask).dtype = ir::DType::kFloat;
   tiny::output(g, tiny::mul(g, scores, mask), "peaks");
   return g;
 }
@@ -38,13 +38,13 @@ TEST_CASE("what lies behind comparisons that are functions to the runtime has si
   for (const char* op : {"GreaterOrEqual", "LessOrEqual"}) {
     const ir::ValueId test = tiny::node(g, op, {x, tiny::constant(g, 0.5f)});
     const ir::ValueId chosen = tiny::node(g, "Where", {test, x, tiny::constant(g, 0.0f)});
-    g.values[static_cast<size_t>(test)].dtype = ir::DType::kBool;
+    ir::value_at(g, test).dtype = ir::DType::kBool;
     tiny::output(g, tiny::relu(g, chosen), op);
   }
   run::infer_shapes(g, onnx_codec());
   for (const ir::Node& node : g.nodes) {
     CAPTURE(node.op_type);
-    CHECK(g.values[static_cast<size_t>(node.outputs[0])].dims == std::vector<int64_t>{1, 1, 6, 6});
+    CHECK(ir::value_at(g, node.outputs[0]).dims == std::vector<int64_t>{1, 1, 6, 6});
   }
 }
 

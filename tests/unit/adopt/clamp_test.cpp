@@ -34,9 +34,9 @@ ValueId quantized(Graph& g, ValueId x, const Grid& grid) {
   const ValueId scale = tiny::constant(g, grid.scale), zero = zero_of(g, grid);
   const tiny::Dims dims = tiny::value(g, x).dims;
   const ValueId q = tiny::node(g, "QuantizeLinear", {x, scale, zero}, {}, dims);
-  g.values[static_cast<size_t>(q)].dtype = grid.is_signed ? ir::DType::kInt8 : ir::DType::kUint8;
+  ir::value_at(g, q).dtype = grid.is_signed ? ir::DType::kInt8 : ir::DType::kUint8;
   const ValueId y = tiny::node(g, "DequantizeLinear", {q, scale, zero}, {}, dims);
-  g.values[static_cast<size_t>(y)].dtype = ir::DType::kFloat;
+  ir::value_at(g, y).dtype = ir::DType::kFloat;
   return y;
 }
 
@@ -136,9 +136,9 @@ TEST_CASE("activation functions that a file has in its grids alone are nodes aga
                            tiny::constant(g, ir::make_tensor(ir::DType::kUint8, std::string(1, '\x80'), {}));
          const tiny::Dims dims = tiny::value(g, y).dims;
          const ValueId q = tiny::node(g, "QuantizeLinear", {y, tiny::constant(g, 0.02f), zero}, {}, dims);
-         g.values[static_cast<size_t>(q)].dtype = ir::DType::kUint8;
+         ir::value_at(g, q).dtype = ir::DType::kUint8;
          const ValueId d = tiny::node(g, "DequantizeLinear", {q, scales, zeros}, {}, dims);
-         g.values[static_cast<size_t>(d)].dtype = ir::DType::kFloat;
+         ir::value_at(g, d).dtype = ir::DType::kFloat;
          return d;
        },
        "Conv"},

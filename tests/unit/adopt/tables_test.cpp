@@ -18,7 +18,7 @@ TEST_CASE("an embedding keeps the file's integers, and what is read by others st
   const auto zero = tiny::constant(g, ir::make_tensor(ir::DType::kUint8, std::string(1, '\x70'), {}));
   const auto words =
       tiny::node(g, "DequantizeLinear", {table, tiny::constant(g, 0.02f), zero}, {}, tiny::Dims{64, 16});
-  g.values[static_cast<size_t>(words)].dtype = ir::DType::kFloat;
+  ir::value_at(g, words).dtype = ir::DType::kFloat;
   const auto ids = tiny::input(g, "ids", {5}, ir::DType::kInt64);
   tiny::output(g, tiny::node(g, "Gather", {words, ids}, {}, tiny::Dims{5, 16}), "y");
   if (read_by_others) tiny::output(g, tiny::node(g, "Tanh", {words}, {}, tiny::Dims{64, 16}), "all");
@@ -43,12 +43,11 @@ TEST_CASE("a table that is looked up as integers has the grid of those who read 
   const auto ids = tiny::input(g, "ids", {5}, ir::DType::kInt64);
   const auto words = tiny::node(g, "Gather", {table, ids}, {}, tiny::Dims{5, 16});
   const auto rows = tiny::reshape(g, words, {16, 5});
-  for (const ir::ValueId integers : {words, rows})
-    g.values[static_cast<size_t>(integers)].dtype = ir::DType::kUint8;
+  for (const ir::ValueId integers : {words, rows}) ir::value_at(g, integers).dtype = ir::DType::kUint8;
   const auto read = [&](ir::ValueId integers, float scale, const char* name) {
     const auto y = tiny::node(g, "DequantizeLinear", {integers, tiny::constant(g, scale), zero}, {},
-                              g.values[static_cast<size_t>(integers)].dims);
-    g.values[static_cast<size_t>(y)].dtype = ir::DType::kFloat;
+                              ir::value_at(g, integers).dims);
+    ir::value_at(g, y).dtype = ir::DType::kFloat;
     tiny::output(g, y, name);
   };
   read(words, 0.02f, "y");
@@ -59,9 +58,7 @@ TEST_CASE("a table that is looked up as integers has the grid of those who read 
   }
   const adopt::FileGrids found = adopt::strip(g);
   CHECK(tiny::ops(g) == "Gather Reshape");
-  const ir::Tensor& floats =
-      *g.values[static_cast<size_t>(g.nodes[static_cast<size_t>(tiny::only(g, "Gather"))].inputs[0])]
-           .constant;
+  const ir::Tensor& floats = *ir::value_at(g, ir::node_at(g, tiny::only(g, "Gather")).inputs[0]).constant;
   for (size_t i = 0; i < raw.size(); ++i)
     REQUIRE(floats.as<float>()[i] == Approx(0.02 * (static_cast<unsigned char>(raw[i]) - 0x70)).margin(1e-6));
 }
@@ -73,10 +70,10 @@ TEST_CASE("a constant beside activations comes in their type, on the file's grid
   const auto zero = tiny::constant(g, ir::make_tensor(ir::DType::kUint8, std::string(1, '\x70'), {}));
   const auto shift =
       tiny::node(g, "DequantizeLinear", {integers, tiny::constant(g, 0.02f), zero}, {}, tiny::Dims{4});
-  g.values[static_cast<size_t>(shift)].dtype = ir::DType::kFloat;
+  ir::value_at(g, shift).dtype = ir::DType::kFloat;
   tiny::output(g, tiny::add(g, tiny::sigmoid(g, tiny::input(g, "x", {2, 4})), shift), "y");
   const adopt::FileGrids found = adopt::strip(g);
-  const ir::ValueId operand = g.nodes[static_cast<size_t>(tiny::only(g, "Add"))].inputs[1];
+  const ir::ValueId operand = ir::node_at(g, tiny::only(g, "Add")).inputs[1];
   const target::TargetSpec target = target::load("int8");
   plan::Candidates weights;
   weights[operand] = {{quant::asymmetric_params(-3, 3, 8, target.activations.is_signed), 0, 4, ""}};
@@ -100,14 +97,13 @@ TEST_CASE("what a Pad fills in between integers is on their grid") {
   std::vector<ir::ValueId> inputs{q, tiny::constant_i(g, {0, 1, 0, 0})};
   if (said) inputs.push_back(fill);
   const auto wide = tiny::node(g, "Pad", inputs, {}, tiny::Dims{2, 5});
-  for (const ir::ValueId integers : {q, wide})
-    g.values[static_cast<size_t>(integers)].dtype = ir::DType::kUint8;
+  for (const ir::ValueId integers : {q, wide}) ir::value_at(g, integers).dtype = ir::DType::kUint8;
   const auto y = tiny::node(g, "DequantizeLinear", {wide, scale, zero}, {}, tiny::Dims{2, 5});
-  g.values[static_cast<size_t>(y)].dtype = ir::DType::kFloat;
+  ir::value_at(g, y).dtype = ir::DType::kFloat;
   tiny::output(g, y, "y");
   adopt::strip(g);
   CHECK(tiny::ops(g) == "Pad");
-  const ir::Node& pad = g.nodes[static_cast<size_t>(tiny::only(g, "Pad"))];
+  const ir::Node& pad = ir::node_at(g, tiny::only(g, "Pad"));
   CHECK(ir::scalar_constant(g, pad.inputs.at(2)) == (said ? 2.0 : -50.0));
 }
 
@@ -122,14 +118,13 @@ TEST_CASE("a Where on integers is one on floats") {
   const auto chosen = tiny::node(g, "QLinearWhere", {mask, q, scale, zero, other, scale, zero, scale, zero},
                                  {}, tiny::Dims{2, 4});
   g.nodes.back().domain = "com.microsoft";
-  for (const ir::ValueId integers : {q, chosen})
-    g.values[static_cast<size_t>(integers)].dtype = ir::DType::kUint8;
+  for (const ir::ValueId integers : {q, chosen}) ir::value_at(g, integers).dtype = ir::DType::kUint8;
   const auto y = tiny::node(g, "DequantizeLinear", {chosen, scale, zero}, {}, tiny::Dims{2, 4});
-  g.values[static_cast<size_t>(y)].dtype = ir::DType::kFloat;
+  ir::value_at(g, y).dtype = ir::DType::kFloat;
   tiny::output(g, y, "y");
   adopt::strip(g);
   CHECK(tiny::ops(g) == "Where");
-  const ir::Node& where = g.nodes[static_cast<size_t>(tiny::only(g, "Where"))];
+  const ir::Node& where = ir::node_at(g, tiny::only(g, "Where"));
   CHECK(where.inputs[0] == mask);
   CHECK(where.inputs[1] == g.inputs[0]);
   CHECK(ir::scalar_constant(g, where.inputs[2]) == 2.0);
@@ -150,8 +145,8 @@ TEST_CASE("of several grids in a file for what has one, that is taken which cuts
   plan::QuantPlan plan;
   plan.values.resize(g.values.size());
   for (const ir::ValueId v : {a, b}) {
-    plan.values[static_cast<size_t>(v)].quantized = true;
-    plan.values[static_cast<size_t>(v)].scale_group = a;
+    plan.values[v].quantized = true;
+    plan.values[v].scale_group = a;
     found.activations[tiny::value(g, v).name] = (v == a) == wide_first ? wide : narrow;
   }
   CHECK(found_activations(g, plan, found, target).at(a)[0].params == wide);
@@ -161,7 +156,7 @@ TEST_CASE("what a Cast makes of other types may be negative") {
   ir::Graph g = tiny::graph();
   const auto x = tiny::input(g, "x", {2, 4}, ir::DType::kInt64);
   const auto y = tiny::node(g, "Cast", {x}, {{"to", int64_t{1}}}, tiny::Dims{2, 4});
-  g.values[static_cast<size_t>(y)].dtype = ir::DType::kFloat;
+  ir::value_at(g, y).dtype = ir::DType::kFloat;
   tiny::output(g, tiny::relu(g, y), "y");
   const target::TargetSpec target = target::load("int8");
   adopt::FileGrids found;
@@ -169,8 +164,8 @@ TEST_CASE("what a Cast makes of other types may be negative") {
   found.activations[tiny::value(g, y).name] = grid;
   plan::QuantPlan plan;
   plan.values.resize(g.values.size());
-  plan.values[static_cast<size_t>(y)].quantized = true;
-  plan.values[static_cast<size_t>(y)].scale_group = y;
+  plan.values[y].quantized = true;
+  plan.values[y].scale_group = y;
   CHECK(found_activations(g, plan, found, target).at(y)[0].params == grid);
 }
 
@@ -181,8 +176,8 @@ TEST_CASE("a table whose result was folded into a constant is left alone") {
   const auto read = tiny::node(g, "Gather", {table, ids}, {}, tiny::Dims{2});
   const auto x = tiny::input(g, "x", {1, 4});
   tiny::output(g, tiny::relu(g, x), "y");
-  g.nodes[static_cast<size_t>(g.values[static_cast<size_t>(read)].producer)].outputs[0] = ir::kNone;
-  g.values[static_cast<size_t>(read)].producer = ir::kNone;
+  ir::node_at(g, ir::value_at(g, read).producer).outputs[0] = ir::kNone;
+  ir::value_at(g, read).producer = ir::kNone;
   CHECK(adopt::strip(g).empty());
   CHECK(tiny::ops(g) == "Relu");
 }
@@ -198,7 +193,7 @@ TEST_CASE("a channel's scale below the smallest normal float is read as a channe
   const adopt::FileGrids found = adopt::strip(g);
   REQUIRE(found.weights.size() == 1);
   CHECK(found.weights.begin()->second.scales[0] == 0.5f);
-  const ir::Node& product = g.nodes[static_cast<size_t>(tiny::only(g, "MatMul"))];
+  const ir::Node& product = ir::node_at(g, tiny::only(g, "MatMul"));
   const auto floats = ir::value_at(g, product.inputs[1]).constant->as<float>();
   CHECK(floats[0] == 8);
   CHECK(std::abs(floats[1]) < 1e-35f);

@@ -32,7 +32,7 @@ struct Room {
   }
   void symmetric(ir::ValueId value, double threshold) {
     plan.values.resize(std::max(plan.values.size(), static_cast<size_t>(value) + 1));
-    plan::ValueDecision& decision = plan.values[static_cast<size_t>(value)];
+    plan::ValueDecision& decision = plan.values[value];
     decision.quantized = true;
     decision.params = quant::symmetric_params(threshold, 8, true, false);
   }
@@ -420,7 +420,7 @@ TEST_CASE("balance: a small negative lobe is shifted away", "[balance]") {
   room.config.shift_negative_ratio = 0.03;  // the lobe is 0.036 of the range
   CHECK(tried(g, room, balance::shift_negative).done.sites.empty());
   room.config.shift_negative_ratio = 0.05;
-  room.plan.values[static_cast<size_t>(y)].params = quant::asymmetric_params(-0.27, 7.5, 8, false);
+  room.plan.values[y].params = quant::asymmetric_params(-0.27, 7.5, 8, false);
   const Tried asymmetric = tried(g, room, balance::shift_negative);
   CHECK(asymmetric.done.sites.empty());
   CHECK_THAT(asymmetric.done.note, Catch::Contains("zero points do the same"));

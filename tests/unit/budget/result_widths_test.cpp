@@ -36,9 +36,9 @@ std::string two_branches() {
   const ir::ValueId x = tiny::input(g, "x", {1, 3, 32, 32});
   const ir::ValueId loud = tiny::relu(g, tiny::conv(g, x, 8, {.kernel = 3}, 11)),
                     quiet = tiny::conv(g, x, 8, {.kernel = 3}, 12);
-  ir::Node& maker = g.nodes[static_cast<size_t>(tiny::value(g, quiet).producer)];
+  ir::Node& maker = ir::node_at(g, tiny::value(g, quiet).producer);
   for (const size_t slot : {size_t{1}, size_t{2}}) {
-    ir::Tensor& constant = *g.values[static_cast<size_t>(maker.inputs[slot])].constant;
+    ir::Tensor& constant = *ir::value_at(g, maker.inputs[slot]).constant;
     std::vector<float> small(constant.as<float>().begin(), constant.as<float>().end());
     for (float& w : small) w /= 30;
     constant = ir::make_tensor(std::span<const float>(small), constant.dims);

@@ -72,10 +72,8 @@ std::vector<double> convolved(const Shape& s, const std::vector<float>& x, const
                 const int64_t y_at =
                     (n * outs + o) * height * width + (transposed ? oy * width + ox : iy * width + ix);
                 const int64_t first = transposed ? channel * per_out + o % per_out : o * per_in + c;
-                y[static_cast<size_t>(y_at)] +=
-                    static_cast<double>(x[static_cast<size_t>(x_at)]) *
-                    static_cast<double>(
-                        w[static_cast<size_t>((first * s.weight[2] + ky) * s.weight[3] + kx)]);
+                y[y_at] += static_cast<double>(x[x_at]) *
+                           static_cast<double>(w[(first * s.weight[2] + ky) * s.weight[3] + kx]);
               }
   return y;
 }
@@ -101,9 +99,8 @@ TEST_CASE("weights times patches are the convolution") {
   const bool transposed = windows->form == Windows::Form::kTranspose;
   const auto length = [&](int d) {
     const int64_t in = s.input[static_cast<size_t>(d) + 2],
-                  k = s.dilations[static_cast<size_t>(d)] * (s.weight[static_cast<size_t>(d) + 2] - 1) + 1;
-    const int64_t pads = s.pads[static_cast<size_t>(d)] + s.pads[static_cast<size_t>(d) + 2],
-                  step = s.strides[static_cast<size_t>(d)];
+                  k = s.dilations[d] * (s.weight[static_cast<size_t>(d) + 2] - 1) + 1;
+    const int64_t pads = s.pads[d] + s.pads[static_cast<size_t>(d) + 2], step = s.strides[d];
     return transposed ? (in - 1) * step + k - pads : (in + pads - k) / step + 1;
   };
   const int64_t area = length(0) * length(1), count = positions(*windows, s.input);
@@ -120,10 +117,10 @@ TEST_CASE("weights times patches are the convolution") {
         for (int64_t r = 0; r < strip.rows; ++r) {
           double sum = 0;
           for (int64_t e = 0; e < strip.size; ++e)
-            sum += static_cast<double>(patches[static_cast<size_t>(p * strip.size + e)]) *
-                   static_cast<double>(w[static_cast<size_t>(weight_offset(strip, g, r, e))]);
+            sum += static_cast<double>(patches[p * strip.size + e]) *
+                   static_cast<double>(w[weight_offset(strip, g, r, e)]);
           const int64_t channel = g * strip.rows + r, outs = strip.groups * strip.rows;
-          found[static_cast<size_t>((p / area * outs + channel) * area + p % area)] += sum;
+          found[(p / area * outs + channel) * area + p % area] += sum;
         }
     }
   for (size_t i = 0; i < y.size(); ++i) REQUIRE(found[i] == Approx(y[i]).margin(1e-5));
@@ -220,7 +217,7 @@ TEST_CASE("what a result is added to counts with what its error has to do with t
       for (int64_t e = 0; e < windows->size; ++e) {
         // A weight that picks element e of each patch.
         std::vector<float> pick(static_cast<size_t>(ir::element_count(s.weight)), 0.0f);
-        pick[static_cast<size_t>(weight_offset(*windows, g, r, e))] = 1;
+        pick[weight_offset(*windows, g, r, e)] = 1;
         const std::vector<double> picked = convolved(s, xq, pick, height, width);
         double wanted = 0, sum = 0;
         for (int64_t n = 0; n < s.input[0]; ++n)
@@ -230,8 +227,8 @@ TEST_CASE("what a result is added to counts with what its error has to do with t
             wanted += error * picked[at];
             sum += error;
           }
-        const Gram& gram = grams[static_cast<size_t>(g)];
-        CHECK(gram.skip[static_cast<size_t>(r * windows->size + e)] == Approx(wanted).margin(1e-3));
-        CHECK(gram.sum_skip[static_cast<size_t>(r)] == Approx(sum).margin(1e-3));
+        const Gram& gram = grams[g];
+        CHECK(gram.skip[r * windows->size + e] == Approx(wanted).margin(1e-3));
+        CHECK(gram.sum_skip[r] == Approx(sum).margin(1e-3));
       }
 }

@@ -21,7 +21,7 @@ struct Net {
 };
 
 void round_value(Net& net, ir::ValueId value, double high) {
-  plan::ValueDecision& decision = net.plan.values[static_cast<size_t>(value)];
+  plan::ValueDecision& decision = net.plan.values[value];
   decision.quantized = true;
   decision.params = quant::asymmetric_params(0, high, 8, false);
 }

@@ -71,8 +71,7 @@ double distance(const Rows& rows, const Rounded& rounded, int64_t r, const Gram&
   std::vector<double> value(n), weight(n);
   for (size_t e = 0; e < n; ++e) {
     const size_t at = static_cast<size_t>(r) * n + e;
-    value[e] = static_cast<double>(rounded.integers[at]) *
-               static_cast<double>(rounded.scales[static_cast<size_t>(r)]);
+    value[e] = static_cast<double>(rounded.integers[at]) * static_cast<double>(rounded.scales[r]);
     weight[e] = static_cast<double>(rows.weights[at]);
   }
   double sum = 0;  // |W x - Wq xq|^2 up to what does not depend on Wq
@@ -126,8 +125,8 @@ TEST_CASE("rows of a codebook take its values alone, and no step loses against t
   for (int64_t r = 0; r < (per_row ? c.rows : 1); ++r)
     for (const int32_t level : book) rows.codebook.push_back(level + (level != 0 && r == 2 ? 1 : 0));
   for (int64_t r = 0; r < c.rows; ++r) {
-    rows.low[static_cast<size_t>(r)] = rows.codebook_of(r).front();
-    rows.high[static_cast<size_t>(r)] = rows.codebook_of(r).back();
+    rows.low[r] = rows.codebook_of(r).front();
+    rows.high[r] = rows.codebook_of(r).back();
   }
   const Gram gram = gram_of(c, random);
   const Rounded rounded = round_rows(rows, gram, {}, {false, 0.5, 3, scales}, 2);
@@ -140,8 +139,7 @@ TEST_CASE("rows of a codebook take its values alone, and no step loses against t
     descended += rounded.descended[at];
     const std::span<const int32_t> own = rows.codebook_of(r);
     for (int64_t e = 0; e < c.size; ++e)
-      CHECK(
-          std::binary_search(own.begin(), own.end(), rounded.integers[static_cast<size_t>(r * c.size + e)]));
+      CHECK(std::binary_search(own.begin(), own.end(), rounded.integers[r * c.size + e]));
   }
   CHECK(descended < 0.8 * nearest);
 }
@@ -199,7 +197,7 @@ TEST_CASE("weights make up for the error of what their result is added to, as fa
       for (size_t j = 0; j < 30; ++j)
         sum -= 2 * held_out.skip[static_cast<size_t>(r) * 30 + j] *
                static_cast<double>(rounded.integers[static_cast<size_t>(r) * 30 + j]) *
-               static_cast<double>(rounded.scales[static_cast<size_t>(r)]);
+               static_cast<double>(rounded.scales[r]);
       return sum;
     };
     better += error(found);
@@ -232,7 +230,7 @@ TEST_CASE(
   rows.high.clear();
   for (int64_t r = 0; r < c.rows; ++r)
     for (int64_t b = 0; b < rows.blocks(); ++b) {
-      rows.scales.push_back(whole.scales[static_cast<size_t>(r)] * (0.6f + 0.1f * static_cast<float>(b % 3)));
+      rows.scales.push_back(whole.scales[r] * (0.6f + 0.1f * static_cast<float>(b % 3)));
       rows.low.push_back(b % 2 ? -8 : -5);  // a zero point of its own
       rows.high.push_back(b % 2 ? 7 : 10);
     }

@@ -177,12 +177,12 @@ TEST_CASE("no scale is found at which a bias would leave its integers no room") 
   Net net = two_convs(4);
   const ir::Node& first = net.model.graph.nodes[0];
   const float scale = net.model.weights.at(first.inputs[1]).params.scales[0], least = 0.9f * scale;
-  plan::ValueDecision& input = net.model.plan.values[static_cast<size_t>(first.inputs[0])];
+  plan::ValueDecision& input = net.model.plan.values[first.inputs[0]];
   input.quantized = true;
   input.params = quant::asymmetric_params(-1, 1, 16, false);
   constexpr float kLargest = 0x1p26f;  // of a bias beside weights of 4 bits
   const std::vector<float> bias(6, least * input.params.scales[0] * kLargest);
-  net.model.graph.values[static_cast<size_t>(first.inputs[2])].constant =
+  ir::value_at(net.model.graph, first.inputs[2]).constant =
       ir::make_tensor(std::span<const float>(bias), {6});
   const auto found = solved(net, true, false, 2, 100, true).weights.at(first.inputs[1]).params.scales;
   REQUIRE(found.size() == 6);

@@ -489,9 +489,8 @@ TEST_CASE("loading does not depend on threads", "[images]") {
   const int64_t count = opened.source->size();
   REQUIRE(count >= 40);
   std::vector<ir::Tensor> one(static_cast<size_t>(count)), many(static_cast<size_t>(3 * count));
-  for (int64_t i = 0; i < count; ++i) one[static_cast<size_t>(i)] = opened.source->load(i)[0];
-  parallel_for(3 * count, 4,
-               [&](int64_t i, int) { many[static_cast<size_t>(i)] = opened.source->load(i % count)[0]; });
+  for (int64_t i = 0; i < count; ++i) one[i] = opened.source->load(i)[0];
+  parallel_for(3 * count, 4, [&](int64_t i, int) { many[i] = opened.source->load(i % count)[0]; });
   bool same = true;
   for (size_t i = 0; i < many.size(); ++i) same = same && ir::equal(many[i], one[i % one.size()]);
   CHECK(same);

@@ -62,7 +62,7 @@ struct Peak {
     tiny::output(graph, end, "y");
   }
   const HalfChoice& choice(const std::vector<HalfChoice>& choices, ValueId v) const {
-    return choices[static_cast<size_t>(ir::value_at(graph, v).producer)];
+    return choices[ir::value_at(graph, v).producer];
   }
 };
 

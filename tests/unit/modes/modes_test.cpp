@@ -57,8 +57,7 @@ ir::ValueId named_input(ir::Graph& g, const char* name, const std::vector<std::s
   for (const std::string& one : names)
     dims.push_back(one.find_first_not_of("0123456789") == std::string::npos ? std::stoll(one) : -1);
   const ir::ValueId v = tiny::input(g, name, dims);
-  for (size_t d = 0; d < dims.size(); ++d)
-    g.values[static_cast<size_t>(v)].dim_params.at(d) = dims[d] < 0 ? names[d] : "";
+  for (size_t d = 0; d < dims.size(); ++d) ir::value_at(g, v).dim_params.at(d) = dims[d] < 0 ? names[d] : "";
   return v;
 }
 
@@ -72,10 +71,10 @@ ir::ValueId positions(ir::Graph& g, ir::ValueId x, int64_t most) {
   const ir::ValueId table = tiny::constant(g, tiny::random_tensor({1, most, 8}, 5), "positions");
   const auto ints = [&](std::vector<int64_t> values) { return tiny::constant_i(g, std::move(values)); };
   const ir::ValueId shape = tiny::node(g, "Shape", {x}, {}, tiny::Dims{3});
-  g.values[static_cast<size_t>(shape)].dtype = ir::DType::kInt64;
+  ir::value_at(g, shape).dtype = ir::DType::kInt64;
   const ir::ValueId length =
       tiny::node(g, "Slice", {shape, ints({1}), ints({2}), ints({0})}, {}, tiny::Dims{1});
-  g.values[static_cast<size_t>(length)].dtype = ir::DType::kInt64;
+  ir::value_at(g, length).dtype = ir::DType::kInt64;
   return tiny::node(g, "Slice", {table, ints({0}), length, ints({1})}, {}, tiny::Dims{1, -1, 8});
 }
 

@@ -26,7 +26,7 @@ ir::ValueId index(ir::Graph& g, int64_t i) {
 }
 /// Typed and shaped as shape inference would.
 ir::ValueId ints(ir::Graph& g, ir::ValueId v, Dims dims) {
-  ir::Value& value = g.values[static_cast<size_t>(v)];
+  ir::Value& value = ir::value_at(g, v);
   value.dtype = ir::DType::kInt64;
   value.has_shape = true;
   value.dims = std::move(dims);
@@ -77,7 +77,7 @@ TEST_CASE("what depends on constants alone is computed once", "[normalize]") {
            [](ir::Graph& g) {
              const auto big =
                  node(g, "ConstantOfShape", {constant_i(g, {1, 4, 64, 64})}, {}, Dims{1, 4, 64, 64});
-             g.values[static_cast<size_t>(big)].dtype = ir::DType::kFloat;
+             ir::value_at(g, big).dtype = ir::DType::kFloat;
              output(g, concat(g, {input(g, "x", {1, 4, 64, 64}), big}));
            },
            0, "ConstantOfShape Concat"},
@@ -96,7 +96,7 @@ TEST_CASE("what is small in front of a large result is still computed", "[normal
   ir::Graph g = graph();
   const auto shape = concat(g, {constant_i(g, {1, 4}), constant_i(g, {64, 64})}, 0);
   const auto big = node(g, "ConstantOfShape", {shape}, {}, Dims{1, 4, 64, 64});
-  g.values[static_cast<size_t>(big)].dtype = ir::DType::kFloat;
+  ir::value_at(g, big).dtype = ir::DType::kFloat;
   output(g, concat(g, {input(g, "x", {1, 4, 64, 64}), big}));
   const auto result = try_rewrite::outcome(g, fold);
   CHECK(result.count == 1);
@@ -186,13 +186,13 @@ TEST_CASE("what followed from a free batch is constant once the batch is fixed",
   ir::Graph g = graph();
   const ir::ValueId x = input(g, "x", {-1, 4});
   const ir::ValueId state = node(g, "ConstantOfShape", {joined(g, {dimension(g, x, 0), constant_i(g, {4})})});
-  g.values[static_cast<size_t>(state)].dtype = ir::DType::kFloat;
+  ir::value_at(g, state).dtype = ir::DType::kFloat;
   output(g, add(g, matmul(g, state, constant(g, random_tensor({4, 4}, 1))), x));
   run::OrtRunnerFactory runners(try_rewrite::codec());
   const auto infer = [](ir::Graph& graph) { run::infer_shapes(graph, try_rewrite::codec()); };
   normalize::settle_sizes(g, runners, infer);
   CHECK(count_of(g, "ConstantOfShape") == 1);
-  g.values[static_cast<size_t>(x)].dims = {2, 4};
+  ir::value_at(g, x).dims = {2, 4};
   normalize::settle_sizes(g, runners, infer);
   CHECK(count_of(g, "ConstantOfShape") == 0);
   CHECK(count_of(g, "MatMul") == 0);

@@ -155,8 +155,8 @@ TEST_CASE("a node that nobody understands rides along", "[normalize]") {
   const auto b = node(g, "Gadget", {a}, {{"secret", ir::OpaqueAttribute{"bytes"}}});
   g.nodes.back().domain = "somebody.else";
   const auto inner = relu(g, a);
-  g.nodes[static_cast<size_t>(value(g, b).producer)].captures = {inner};
-  g.values[static_cast<size_t>(inner)].consumers.push_back(value(g, b).producer);
+  ir::node_at(g, value(g, b).producer).captures = {inner};
+  ir::value_at(g, inner).consumers.push_back(value(g, b).producer);
   output(g, node(g, "Identity", {b}), "result");
   FakeRunners runners([](const std::string&) { return 1.0f; });
   Diagnostics diagnostics;

@@ -47,8 +47,8 @@ TEST_CASE("a convolution of every other pixel reads the picture with twice its k
   CHECK(result.count == 1);
   CHECK(result.ops == "Conv");
   CHECK(result.change < 1e-5);
-  CHECK(value(result.graph, result.graph.nodes[static_cast<size_t>(only(result.graph, "Conv"))].inputs[1])
-            .dims == Dims{5, 3, 6, 6});
+  CHECK(value(result.graph, ir::node_at(result.graph, only(result.graph, "Conv")).inputs[1]).dims ==
+        Dims{5, 3, 6, 6});
 }
 
 TEST_CASE("other cuts of a picture stay", "[normalize]") {

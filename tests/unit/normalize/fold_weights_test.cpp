@@ -362,7 +362,7 @@ TEST_CASE("what ONNX Runtime had joined to convolutions and Gemms comes apart", 
                         Attributes attributes) {
     if (g.opset_imports.size() == 1) g.opset_imports.emplace_back("com.microsoft", 1);
     const ir::ValueId y = node(g, op, std::move(inputs), std::move(attributes));
-    g.nodes[static_cast<size_t>(g.values[static_cast<size_t>(y)].producer)].domain = "com.microsoft";
+    ir::node_at(g, ir::value_at(g, y).producer).domain = "com.microsoft";
     output(g, y, "y");
   };
   const auto kernel = [](ir::Graph& g) { return constant(g, random_tensor({4, 4, 3, 3}, 3)); };

@@ -451,7 +451,7 @@ TEST_CASE("a rewrite that needs a shape leaves values without one alone", "[norm
   ir::Graph g = graph();
   auto x = node(g, "Unknown", {image(g)});
   g.nodes.back().domain = "somebody.else";
-  g.values[static_cast<size_t>(x)].dtype = ir::DType::kFloat;
+  ir::value_at(g, x).dtype = ir::DType::kFloat;
   REQUIRE_FALSE(value(g, x).has_shape);
   output(g, node(g, "ReduceMean", {x}, {{"axes", Dims{2, 3}}}));
   output(g, node(g, "Flatten", {x}, {{"axis", int64_t{2}}}));
@@ -474,8 +474,7 @@ TEST_CASE("a Concat does without what has no elements", "[normalize]") {
           node(g, "Gather", {shape, constant_i(g, {0})}, {{"axis", int64_t{0}}}, Dims{1});
       const ir::ValueId all =
           node(g, "Concat", {batch, constant_i(g, sizes)}, {{"axis", int64_t{0}}}, Dims{3});
-      for (const ir::ValueId v : {shape, batch, all})
-        g.values[static_cast<size_t>(v)].dtype = ir::DType::kInt64;
+      for (const ir::ValueId v : {shape, batch, all}) ir::value_at(g, v).dtype = ir::DType::kInt64;
       Dims dims{2};
       dims.insert(dims.end(), sizes.begin(), sizes.end());
       const ir::ValueId none = node(g, "ConstantOfShape", {all}, {}, dims);

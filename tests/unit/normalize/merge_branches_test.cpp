@@ -23,7 +23,7 @@ try_rewrite::Outcome merged(ir::Graph& g) {
 }
 
 const ir::Value& kernel(const ir::Graph& g) {
-  return value(g, g.nodes[static_cast<size_t>(only(g, "Conv"))].inputs[1]);
+  return value(g, ir::node_at(g, only(g, "Conv")).inputs[1]);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ int64_t live_nodes(const ir::Graph& graph) {
 
 bool has_op(const ir::Graph& graph, const std::string& op) {
   for (const ir::NodeId id : ir::topological_order(graph))
-    if (graph.nodes[static_cast<size_t>(id)].op_type == op) return true;
+    if (ir::node_at(graph, id).op_type == op) return true;
   return false;
 }
 
@@ -54,7 +54,7 @@ std::vector<std::string> names_of(const ir::Graph& graph, const std::vector<ir::
 std::vector<std::string> common_values(const ir::Graph& a, const ir::Graph& b, size_t most) {
   std::vector<std::string> names;
   for (const ir::NodeId id : ir::topological_order(b))
-    for (const ir::ValueId v : b.nodes[static_cast<size_t>(id)].outputs) {
+    for (const ir::ValueId v : b.nodes[id].outputs) {
       if (v == ir::kNone || tiny::value(b, v).dtype != ir::DType::kFloat) continue;
       const ir::ValueId other = ir::find_value(a, tiny::value(b, v).name);
       if (other != ir::kNone && tiny::value(a, other).producer != ir::kNone)

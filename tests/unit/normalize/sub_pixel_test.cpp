@@ -51,7 +51,7 @@ TEST_CASE("a ConvTranspose is a convolution and DepthToSpace, whatever its windo
       const auto result = try_rewrite::outcome(g, always);
       CHECK(result.count == 1);
       CHECK(result.change < 1e-5);
-      const ir::Node& made = result.graph.nodes[static_cast<size_t>(only(result.graph, "Conv"))];
+      const ir::Node& made = ir::node_at(result.graph, only(result.graph, "Conv"));
       const Dims taps{(height + stride - 1) / stride, (width + stride - 1) / stride};
       CHECK(value(result.graph, made.inputs[1]).dims == Dims{2 * stride * stride, 3, taps[0], taps[1]});
     }
@@ -204,10 +204,10 @@ TEST_CASE("ONNX Runtime gets convolutions where kernels overlap and channels are
 TEST_CASE("a rewritten ConvTranspose keeps its name, and its result the name it had", "[normalize]") {
   ir::Graph g = graph();
   output(g, relu(g, up(g, {4, 4}, with_stride(2, {{"pads", Dims{1, 1, 1, 1}}}))), "result");
-  const std::string name = g.nodes[static_cast<size_t>(only(g, "ConvTranspose"))].name;
+  const std::string name = ir::node_at(g, only(g, "ConvTranspose")).name;
   CHECK(always(g) == 1);
-  CHECK(g.nodes[static_cast<size_t>(only(g, "Conv"))].name == name);
+  CHECK(ir::node_at(g, only(g, "Conv")).name == name);
   CHECK(value(g, g.outputs[0]).name == "result");
   for (const char* added : {"DepthToSpace", "Slice"})
-    CHECK(g.nodes[static_cast<size_t>(only(g, added))].origin == std::vector<std::string>{name});
+    CHECK(ir::node_at(g, only(g, added)).origin == std::vector<std::string>{name});
 }

@@ -47,7 +47,7 @@ TEST_CASE("a table of embeddings has 8 bits where its rows are rounded", "[liter
     const auto gather = std::ranges::find(parsed.graphs[0].operators, std::string("GATHER"),
                                           [](const auto& op) { return std::string(op.op); });
     REQUIRE(gather != parsed.graphs[0].operators.end());
-    CHECK(parsed.graphs[0].tensors[static_cast<size_t>(gather->inputs[0])].dtype == ir::DType::kInt8);
+    CHECK(parsed.graphs[0].tensors[gather->inputs[0]].dtype == ir::DType::kInt8);
     CHECK(litert_db(expected, tflite, inputs) > 28);
   }
 }

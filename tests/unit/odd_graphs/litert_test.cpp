@@ -97,7 +97,7 @@ TEST_CASE("the second of two multiplied activations has zero point 0 for XNNPACK
   for (const auto& op : parsed.graphs[0].operators) {
     if (op.op != "BATCH_MATMUL") continue;
     ++products;
-    const tflite::file::Tensor& right = parsed.graphs[0].tensors[static_cast<size_t>(op.inputs[1])];
+    const tflite::file::Tensor& right = parsed.graphs[0].tensors[op.inputs[1]];
     CHECK(right.type == "INT8");
     CHECK(right.zero_points == std::vector<int64_t>{0});
   }
@@ -203,7 +203,7 @@ TEST_CASE("the second of two activations that are multiplied has zero point 0 in
   for (const auto& op : parsed.graphs[0].operators) {
     if (op.op != "BATCH_MATMUL") continue;
     ++products;
-    const auto& second = parsed.graphs[0].tensors[static_cast<size_t>(op.inputs[1])];
+    const auto& second = parsed.graphs[0].tensors[op.inputs[1]];
     CHECK(second.zero_points == std::vector<int64_t>{0});
   }
   CHECK(products == 1);

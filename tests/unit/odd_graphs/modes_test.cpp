@@ -66,7 +66,7 @@ TEST_CASE("depthwise weights of 8 bits are unfolded once in the form dynamic_ran
   const tflite::file::Model parsed = tflite::file::parse(convert_graph(g, settings).tflite, "odd.tflite");
   for (const auto& op : parsed.graphs[0].operators) {
     if (op.op == "CONV_2D" || op.op == "DEPTHWISE_CONV_2D")
-      CHECK((parsed.graphs[0].tensors[static_cast<size_t>(op.inputs[1])].dtype == ir::DType::kFloat) ==
+      CHECK((parsed.graphs[0].tensors[op.inputs[1]].dtype == ir::DType::kFloat) ==
             (op.op == "DEPTHWISE_CONV_2D"));
   }
 }

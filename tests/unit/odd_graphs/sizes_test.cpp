@@ -74,7 +74,7 @@ TEST_CASE("a .tflite says what became of a free batch, and how to get another") 
   output(g, tiny::relu(g, conv(g, input(g, "x", {-1, 3, 12, 10}), 4)), "y");
   const auto shape = [](const std::string& tflite) {
     const tflite::file::Model parsed = tflite::file::parse(tflite, "odd.tflite");
-    return parsed.graphs[0].tensors[static_cast<size_t>(parsed.graphs[0].inputs[0])].shape;
+    return parsed.graphs[0].tensors[parsed.graphs[0].inputs[0]].shape;
   };
   std::vector<std::string> settings = lone_tflite("int8");
   const Files one = convert_graph(g, settings);

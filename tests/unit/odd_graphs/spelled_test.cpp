@@ -54,9 +54,9 @@ void split_groups(ir::Graph& g, ir::Node& grouped, int64_t wanted) {
   for (int64_t i = 0; i < std::ssize(all); ++i) {
     const int64_t place = i / each % together, group = i / each / together / (outputs / wanted);
     if (place == group % together)
-      own.push_back(all[static_cast<size_t>(i)]);
+      own.push_back(all[i]);
     else
-      zeros += all[static_cast<size_t>(i)] == 0;
+      zeros += all[i] == 0;
   }
   CHECK(zeros == std::ssize(all) - std::ssize(own));
   narrow.dims[1] /= together;

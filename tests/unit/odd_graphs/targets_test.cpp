@@ -31,8 +31,7 @@ TEST_CASE("float weights are floats where DEQUANTIZE has no scale for each chann
     const std::string tflite = convert_graph(g, settings).tflite;
     const tflite::file::Model parsed = tflite::file::parse(tflite, "odd.tflite");
     const auto unfolded = std::ranges::count_if(parsed.graphs[0].operators, [&](const auto& op) {
-      return op.op == "DEQUANTIZE" &&
-             parsed.graphs[0].tensors[static_cast<size_t>(op.inputs[0])].scales.size() > 1;
+      return op.op == "DEQUANTIZE" && parsed.graphs[0].tensors[op.inputs[0]].scales.size() > 1;
     });
     CHECK(unfolded == (target == std::string("litert") ? 1 : 0));
   }

@@ -22,8 +22,7 @@ plan::IntegerTensor weight_of(int64_t terms, int64_t channels, bool channels_las
   tensor.integers = rows;
   if (channels_last) return tensor;
   for (int64_t t = 0; t < terms; ++t)
-    for (int64_t c = 0; c < channels; ++c)
-      tensor.integers[static_cast<size_t>(c * terms + t)] = rows[static_cast<size_t>(t * channels + c)];
+    for (int64_t c = 0; c < channels; ++c) tensor.integers[c * terms + t] = rows[t * channels + c];
   return tensor;
 }
 
@@ -61,8 +60,7 @@ TEST_CASE("bounding pairs leaves none above the limit, and the same integers whe
   for (const int64_t largest : quantize::largest_pairs(rows, last, 1)) CHECK(largest <= quantize::kPairLimit);
   for (int64_t t = 0; t < kTerms; ++t)
     for (int64_t c = 0; c < kChannels; ++c)
-      REQUIRE(rows.integers[static_cast<size_t>(t * kChannels + c)] ==
-              columns.integers[static_cast<size_t>(c * kTerms + t)]);
+      REQUIRE(rows.integers[t * kChannels + c] == columns.integers[c * kTerms + t]);
 }
 
 TEST_CASE("a channel that would lose two bits keeps its pairs where that was not asked for") {

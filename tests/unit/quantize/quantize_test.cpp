@@ -28,7 +28,7 @@ Made one_conv() {
   made.plan.nodes.resize(1);
   made.plan.nodes[0].compute = plan::Compute::kInteger;
   made.plan.values.resize(made.graph.values.size());
-  auto& input = made.plan.values[static_cast<size_t>(x)];
+  auto& input = made.plan.values[x];
   input.quantized = true;
   input.params = quant::asymmetric_params(0, 2.55, 8, false);
   made.weight = made.graph.nodes[0].inputs[1];
@@ -59,7 +59,7 @@ TEST_CASE("a bias has the scale of its input times its weight") {
 
 TEST_CASE("a bias that would overflow raises its channel's weight scale and no other") {
   Made made = one_conv();
-  made.graph.values[static_cast<size_t>(made.graph.nodes[0].inputs[2])].constant =
+  ir::value_at(made.graph, made.graph.nodes[0].inputs[2]).constant =
       ir::make_tensor(std::vector<float>{0.1f, 20000.0f, -0.1f, -30000.0f}, {4});
   quantize::Guards guards;
   const plan::QuantizedModel model = quantize::quantize(made.graph, made.plan, made.weights, {}, guards);
@@ -119,7 +119,7 @@ TEST_CASE("the saturation guard bounds pairs of weights, and without it they are
   CHECK(guarded.risky_channels == 0);
   CHECK(largest_sum(model.weights.at(made.weight).integers, any) <= 32767);
   // Halving every integer would do as well; this is to be better.
-  const ir::Tensor& weight = *made.graph.values[static_cast<size_t>(made.weight)].constant;
+  const ir::Tensor& weight = *ir::value_at(made.graph, made.weight).constant;
   plan::IntegerTensor halves = plain.weights.at(made.weight);
   for (float& scale : halves.params.scales) scale *= 2;
   halves.integers = quant::quantize(weight.as<float>(), weight.dims, halves.params);
@@ -129,8 +129,8 @@ TEST_CASE("the saturation guard bounds pairs of weights, and without it they are
 TEST_CASE("a guard for the inputs that calibration saw leaves alone what they cannot overflow") {
   using quantize::SaturationGuard;
   Made made = one_conv();
-  const ir::Node& conv = made.graph.nodes[static_cast<size_t>(made.conv)];
-  const double scale = made.plan.values[static_cast<size_t>(conv.inputs[0])].params.scales.at(0);
+  const ir::Node& conv = ir::node_at(made.graph, made.conv);
+  const double scale = made.plan.values[conv.inputs[0]].params.scales.at(0);
   const auto with = [&](std::vector<float> maxima, quantize::Guards& guards) {
     return quantize::quantize(made.graph, made.plan, made.weights,
                               {SaturationGuard::kSeen, {{conv.inputs[0], std::move(maxima)}}}, guards);

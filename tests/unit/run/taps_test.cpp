@@ -57,7 +57,7 @@ Seen observed(const ir::Graph& graph, const std::vector<ir::ValueId>& values, bo
   run::RunnerOptions options;
   options.runs = runs;
   const auto runner = runners.make(graph, std::move(taps), options);
-  const ir::Value& x = graph.values[static_cast<size_t>(graph.inputs[0])];
+  const ir::Value& x = ir::value_at(graph, graph.inputs[0]);
   REQUIRE(runner->run(std::vector<ir::Tensor>{tiny::random_tensor(x.dims, 5, -1, 1)}).size() ==
           graph.outputs.size());
   return seen;

@@ -58,7 +58,7 @@ TEST_CASE("images that a range cuts off are known, and count for themselves") {
   plan::Candidates weights;
   weights[graph.nodes[0].inputs[1]] = {{quant::symmetric_params(0.2, 8, true, false), 0, 0, {}}};
   const auto judged = [&](float largest) {
-    plan.values[static_cast<size_t>(x)] = {true, {8, false, false, -1, {largest / 255}, {0}}, x, {}, ""};
+    plan.values[x] = {true, {8, false, false, -1, {largest / 255}, {0}}, x, {}, ""};
     const std::vector<int64_t> rare = images_cut_off(plan, stats, {{x, {2, kBright}}}, 4);
     CHECK(rare == (largest < 4 ? std::vector<int64_t>{kBright} : std::vector<int64_t>{}));
     const config::CoreConfig config;

@@ -72,7 +72,7 @@ struct Bench {
       made.nodes[n].compute = integer[n] ? Compute::kInteger : Compute::kFloatIntegerWeights;
     made.nodes[1].compute = integer[1] ? Compute::kInteger : Compute::kFloat;
     const auto round = [&](ir::ValueId v, bool rounded, double scale) {
-      plan::ValueDecision& decision = made.values[static_cast<size_t>(v)];
+      plan::ValueDecision& decision = made.values[v];
       decision = {rounded, {8, false, false, -1, {static_cast<float>(scale)}, {0}}, v, {}, ""};
       if (v == y) decision.params = {8, true, false, -1, {static_cast<float>(last_step)}, {0}};
     };

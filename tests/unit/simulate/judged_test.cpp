@@ -10,7 +10,7 @@ using namespace qc;
 namespace {
 
 ir::ValueId of_type(ir::Graph& g, ir::ValueId v, ir::DType type) {
-  g.values[static_cast<size_t>(v)].dtype = type;
+  ir::value_at(g, v).dtype = type;
   return v;
 }
 
@@ -57,7 +57,7 @@ TEST_CASE("roundings of any type behind a Softmax do not hide its logits") {
     const ir::ValueId scale = tiny::constant(g, 0.0625f);
     const auto coded = [&](const char* op, ir::ValueId v) {
       const ir::ValueId made = tiny::node(g, op, {v, scale});
-      if (wide) g.nodes[static_cast<size_t>(tiny::value(g, made).producer)].domain = "com.microsoft";
+      if (wide) ir::node_at(g, tiny::value(g, made).producer).domain = "com.microsoft";
       return made;
     };
     ir::ValueId integers = coded("QuantizeLinear", tiny::softmax(g, logits));

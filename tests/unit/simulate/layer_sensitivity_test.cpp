@@ -32,7 +32,7 @@ class RandomSource : public images::ImageSource {
 std::vector<simulate::ProbedWeight> weights_of(const ir::Graph& graph) {
   std::vector<simulate::ProbedWeight> weights;
   for (const ir::NodeId id : ir::topological_order(graph)) {
-    const ir::Node& node = graph.nodes[static_cast<size_t>(id)];
+    const ir::Node& node = ir::node_at(graph, id);
     if (ir::weight_traits(graph, node)) weights.push_back({node.inputs[1], {id}});
   }
   return weights;
@@ -168,7 +168,7 @@ TEST_CASE("what is cut before a weight changes no figure, and neither do threads
   const auto exact = runners.make(g, {}, options);
   for (size_t l = 0; l < weights.size(); ++l) {
     ir::Graph changed = g;
-    changed.values[static_cast<size_t>(weights[l].weight)].constant = at_bits(g, weights[l].weight, 2);
+    changed.values[weights[l].weight].constant = at_bits(g, weights[l].weight, 2);
     const auto rounded = runners.make(changed, {}, options);
     double figure = 0;
     for (const int64_t i : kImages) {
@@ -215,8 +215,8 @@ TEST_CASE("the layer whose weights do not fit few bits gets the wide width") {
   unsigned seed = 0;
   for (const ir::ValueId end : {first, second, g.outputs[0]}) {
     const ir::ValueId w = tiny::producer(g, end).inputs[1];
-    g.values[static_cast<size_t>(w)].constant = tiny::random_tensor({3, 3, 3, 3}, ++seed);
-    if (end != second) g.values[static_cast<size_t>(w)].constant = at_bits(g, w, 2);
+    ir::value_at(g, w).constant = tiny::random_tensor({3, 3, 3, 3}, ++seed);
+    if (end != second) ir::value_at(g, w).constant = at_bits(g, w, 2);
   }
   const auto figures = measured(g, {}, {2, 8}, {1, 3, 6, 6});
   CHECK(figures[1][0] > 1000 * figures[0][0]);

@@ -32,7 +32,7 @@ struct Chain {
     model.plan.nodes.resize(model.graph.nodes.size());
     model.plan.values.resize(model.graph.values.size());
     for (size_t g = 0; g < groups.size(); ++g) {
-      plan::ValueDecision& decision = model.plan.values[static_cast<size_t>(groups[g][0])];
+      plan::ValueDecision& decision = model.plan.values[groups[g][0]];
       decision.quantized = true;
       decision.params = {8,  true, false, -1, {g == 5 || g == 30 ? 0.2f : 0.001f * static_cast<float>(g + 1)},
                          {0}};
@@ -85,9 +85,7 @@ TEST_CASE("few groups are probed one by one, all pictures for what costs much, c
 TEST_CASE("other grids than the plan's are probed in its session, and leave no trace") {
   Chain chain(6);
   const auto simulator = simulate::make_simulator(chain.model, chain.runners, {}, chain.judged);
-  const auto params = [&](size_t g) {
-    return chain.model.plan.values[static_cast<size_t>(chain.groups[g][0])].params;
-  };
+  const auto params = [&](size_t g) { return chain.model.plan.values[chain.groups[g][0]].params; };
   quant::QuantParams coarse = params(0), fine = params(5);
   coarse.scales[0] = 0.2f;
   fine.scales[0] = 0.001f;
@@ -99,7 +97,7 @@ TEST_CASE("other grids than the plan's are probed in its session, and leave no t
   CHECK(noise[1][0] < noise[0][0] / 100);
   CHECK(noise[2][0] > 100 * chain.probe(*simulator, 1)[0][0]);
   CHECK(simulate::range_noise(*simulator, probes, chain.inputs, chain.judged, 1) == noise);
-  CHECK(simulator->table[static_cast<size_t>(chain.groups[5][0])]->scales[0] == 0.2f);
+  CHECK(simulator->table[chain.groups[5][0]]->scales[0] == 0.2f);
 }
 
 TEST_CASE("grids may be found while nothing is rounded, and groups beyond a number be probed together") {
@@ -121,7 +119,7 @@ TEST_CASE("grids may be found while nothing is rounded, and groups beyond a numb
   };
   CHECK(probe() == known);
   CHECK(seen == 8 * 2);
-  CHECK(simulator->table[static_cast<size_t>(chain.groups[5][0])].has_value());
+  CHECK(simulator->table[chain.groups[5][0]].has_value());
   options.settle = {};
   options.alone = 7;
   const simulate::NoiseRatios together = probe();

@@ -76,7 +76,7 @@ TEST_CASE("fake quant has float weights and biases and computes what the integer
     if (value.constant && value.constant->dims.size() > 1) CHECK(value.constant->dtype == ir::DType::kFloat);
   const ir::Tensor image = tiny::random_tensor({1, 3, 6, 6}, 5, -2, 2);
   // Sums in another order may round the other way: one step of the output at the most.
-  const float step = made.model.plan.values[static_cast<size_t>(made.graph.outputs[0])].params.scales[0];
+  const float step = made.model.plan.values[made.graph.outputs[0]].params.scales[0];
   const std::vector<float> plan = answers(written(made.model), image);
   CHECK(largest_difference(answers(file, image), plan) <= 1.01 * step);
   CHECK(largest_difference(answers(file, image, true), plan) <=
@@ -91,7 +91,7 @@ TEST_CASE("float biases stand where int32 ones stood") {
   CHECK(spelled.biases.empty());
   CHECK(spelled.weights.size() == 2);
   const ir::Tensor image = tiny::random_tensor({1, 3, 6, 6}, 5, -2, 2);
-  const float step = made.model.plan.values[static_cast<size_t>(made.graph.outputs[0])].params.scales[0];
+  const float step = made.model.plan.values[made.graph.outputs[0]].params.scales[0];
   CHECK(largest_difference(answers(written(spelled), image), answers(written(made.model), image)) <=
         1.01 * step);
   made.target.bias_bits = 32;
@@ -117,7 +117,7 @@ TEST_CASE("the form for the IMX500 converter has MCT's nodes with the plan's par
     CHECK(ir::int_attribute(node, "num_bits", 0) == 8);
     if (node.op_type == "ActivationPOTQuantizer") {
       const ir::NodeId maker = tiny::value(file, node.inputs[0]).producer;
-      const bool of_relu = maker != ir::kNone && file.nodes[static_cast<size_t>(maker)].op_type == "Relu";
+      const bool of_relu = maker != ir::kNone && file.nodes[maker].op_type == "Relu";
       CHECK(ir::float_attribute(node, "threshold", 0) == 2.0f);
       CHECK(ir::int_attribute(node, "signed", 9) == (of_relu ? 0 : 1));
       continue;
@@ -130,13 +130,13 @@ TEST_CASE("the form for the IMX500 converter has MCT's nodes with the plan's par
     REQUIRE(threshold.size() == weight.dims[0]);
     const int64_t inner = weight.size() / weight.dims[0];
     for (int64_t i = 0; i < weight.size(); ++i) {
-      const double step = threshold.as<float>()[static_cast<size_t>(i / inner)] / 128.0;
-      const double steps = weight.as<float>()[static_cast<size_t>(i)] / step;
+      const double step = threshold.as<float>()[i / inner] / 128.0;
+      const double steps = weight.as<float>()[i] / step;
       CHECK(std::fabs(steps - std::nearbyint(steps)) < 1e-4);
     }
   }
-  CHECK(file.values[static_cast<size_t>(file.outputs[0])].name == "y");
-  CHECK(file.values[static_cast<size_t>(file.inputs[0])].name == "x");
+  CHECK(file.values[file.outputs[0]].name == "y");
+  CHECK(file.values[file.inputs[0]].name == "x");
 }
 
 TEST_CASE("codebooks of MCT's targets become its LUT nodes") {

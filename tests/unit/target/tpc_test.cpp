@@ -137,7 +137,7 @@ TEST_CASE("a TPC may treat depthwise convolutions unlike others, which are the s
   tiny::output(graph, y, "y");
   std::vector<std::string> names;
   for (const ir::NodeId id : ir::topological_order(graph))
-    names.emplace_back(ir::rule_name(graph, graph.nodes[static_cast<size_t>(id)]));
+    names.emplace_back(ir::rule_name(graph, ir::node_at(graph, id)));
   CHECK(names == std::vector<std::string>{"Conv:depthwise", "Conv"});
 }
 

@@ -40,15 +40,14 @@ plan::QuantizedModel integer_model(ir::Graph g, const std::vector<ir::Tensor>& i
 
   std::map<ir::ValueId, std::pair<double, double>> ranges;
   const auto note = [&](ir::ValueId v, const ir::Tensor& tensor) {
-    const plan::ValueDecision& value = plan.values[static_cast<size_t>(v)];
+    const plan::ValueDecision& value = plan.values[v];
     if (!value.quantized) return;
     const auto [low, high] = std::minmax_element(tensor.as<float>().begin(), tensor.as<float>().end());
     auto& range = ranges[value.scale_group];
     range = {std::min<double>(range.first, *low), std::max<double>(range.second, *high)};
-    const ir::NodeId maker = g.values[static_cast<size_t>(v)].producer;
-    const auto known = maker == ir::kNone
-                           ? target.known_ranges.end()
-                           : target.known_ranges.find(g.nodes[static_cast<size_t>(maker)].op_type);
+    const ir::NodeId maker = ir::value_at(g, v).producer;
+    const auto known = maker == ir::kNone ? target.known_ranges.end()
+                                          : target.known_ranges.find(ir::node_at(g, maker).op_type);
     if (known != target.known_ranges.end()) range = known->second;
   };
   for (size_t i = 0; i < inputs.size(); ++i) note(g.inputs[i], inputs[i]);
@@ -75,8 +74,8 @@ void check_own_arithmetic(const std::string& bytes, const std::vector<ir::Tensor
   for (size_t i = 0; i < ours.size(); ++i) {
     const auto maker = std::find_if(graph.operators.begin(), graph.operators.end(),
                                     [&](const auto& op) { return op.outputs[0] == graph.outputs[i]; });
-    CAPTURE(graph.tensors[static_cast<size_t>(graph.outputs[i])].name);
-    const std::vector<float>& scales = graph.tensors[static_cast<size_t>(maker->inputs[0])].scales;
+    CAPTURE(graph.tensors[graph.outputs[i]].name);
+    const std::vector<float>& scales = graph.tensors[maker->inputs[0]].scales;
     const double step = scales.empty() ? kFloatStep : double{scales[0]};
     const ir::Tensor their = ir::make_tensor(ir::DType::kFloat, theirs[i], ours[i].dims);
     double largest = 0;
@@ -102,7 +101,7 @@ void check_integers(const ir::Graph& g, const target::TargetSpec& target, const 
   for (const Op op : wanted) {
     CAPTURE(info_of(op).name);
     const auto found = std::find_if(model.operators.begin(), model.operators.end(), [&](const Operator& o) {
-      return o.op == op && model.tensors[static_cast<size_t>(o.outputs[0])].type == type;
+      return o.op == op && model.tensors[o.outputs[0]].type == type;
     });
     CHECK(found != model.operators.end());
   }
@@ -177,14 +176,14 @@ Apart steps_apart(const ir::Graph& g, Op spelled) {
   const plan::QuantizedModel model = integer_model(g, inputs, target::load("litert"));
   const std::vector<ir::Tensor> theirs = ort_try::run(onnx_io::write_qdq(model, {}).bytes, inputs);
   const std::span<const float> exact = theirs[0].as<float>();
-  const float step = model.plan.values[static_cast<size_t>(model.graph.outputs[0])].params.scales[0];
+  const float step = model.plan.values[model.graph.outputs[0]].params.scales[0];
   const auto apart = [&](bool xnnpack) {
     LowerOptions options = kept();
     options.io_type = IoType::kFloat32;
     options.xnnpack = xnnpack;
     const Model lowered = lower(model, normalize::recognise(model.graph), options);
     const bool there = std::any_of(lowered.operators.begin(), lowered.operators.end(), [&](const auto& op) {
-      return op.op == spelled && lowered.tensors[static_cast<size_t>(op.inputs[0])].type == Type::kInt8;
+      return op.op == spelled && lowered.tensors[op.inputs[0]].type == Type::kInt8;
     });
     CHECK(there != xnnpack);
     const std::string written = serialise(lowered).bytes;
@@ -253,14 +252,14 @@ TEST_CASE("int16x8: what finds the largest reads floats", "[litert]") {
   ir::Graph g = tiny::graph(14);
   const ir::ValueId conv = tiny::conv(g, tiny::input(g, "x", {1, 3, 6, 7}), 4);
   const ir::ValueId found = tiny::node(g, "ArgMax", {conv}, {{"axis", int64_t{1}}});
-  g.values[static_cast<size_t>(found)].dtype = ir::DType::kInt64;
+  ir::value_at(g, found).dtype = ir::DType::kInt64;
   tiny::output(g, found, "class");
   const std::vector<ir::Tensor> inputs = ort_try::random_inputs(onnx_io::write(g), 3, -3, 3);
   const target::TargetSpec target = target::with_int16_activations(target::load("litert"));
   const Model model = lower(integer_model(g, inputs, target), {}, kept());
   const auto arg = std::ranges::find(model.operators, Op::kArgMax, &Operator::op);
   REQUIRE(arg != model.operators.end());
-  CHECK(model.tensors[static_cast<size_t>(arg->inputs[0])].type == Type::kFloat32);
+  CHECK(model.tensors[arg->inputs[0]].type == Type::kFloat32);
   CHECK(litert::run(serialise(model).bytes, inputs).outputs.size() == 1);
 }
 

@@ -28,8 +28,7 @@ int64_t transposed_bytes(const ir::Graph& g, const Layouts& layouts, const Layou
     const bool last = layouts.value[v];
     bool both =
         ir::is_output(g, static_cast<ir::ValueId>(v)) && (options.keep_io || value.dims.size() != 4) && last;
-    for (const ir::NodeId reader : value.consumers)
-      both = both || layouts.node_in[static_cast<size_t>(reader)] != last;
+    for (const ir::NodeId reader : value.consumers) both = both || layouts.node_in[reader] != last;
     if (both && !moves_nothing(value.dims, channels_last(value.dims.size())))
       bytes += ir::element_count(value.dims) * (v < options.width.size() ? options.width[v] : 4);
   }
@@ -72,7 +71,7 @@ TEST_CASE("a chain of convolutions with something free between them transposes n
   const auto wanted = sides(g, {{"Conv", kConv}, {"Relu", kAny}, {"Add", kAny}});
   const Layouts layouts = assign_layouts(g, wanted, {});
   CHECK(transposed_bytes(g, layouts, {}) == 0);
-  CHECK(layouts.value[static_cast<size_t>(x)]);
+  CHECK(layouts.value[x]);
   CHECK(std::all_of(layouts.node_in.begin(), layouts.node_in.end(), [](bool last) { return last; }));
 }
 
@@ -82,11 +81,11 @@ TEST_CASE("a picture of one channel has it last on both sides") {
   const ir::ValueId y = tiny::output(g, tiny::relu(g, tiny::conv(g, tiny::conv(g, x, 4), 1)));
   const auto wanted = sides(g, {{"Conv", kConv}, {"Relu", kAny}});
   const Layouts layouts = assign_layouts(g, wanted, {});
-  CHECK(layouts.value[static_cast<size_t>(x)]);
-  CHECK(layouts.value[static_cast<size_t>(y)]);
+  CHECK(layouts.value[x]);
+  CHECK(layouts.value[y]);
   LayoutOptions keep;
   keep.keep_io = true;
-  CHECK_FALSE(assign_layouts(g, wanted, keep).value[static_cast<size_t>(x)]);
+  CHECK_FALSE(assign_layouts(g, wanted, keep).value[x]);
 }
 
 TEST_CASE("kept inputs and outputs cost one transpose each") {
@@ -96,7 +95,7 @@ TEST_CASE("kept inputs and outputs cost one transpose each") {
   LayoutOptions keep;
   keep.keep_io = true;
   const Layouts layouts = assign_layouts(g, sides(g, {{"Conv", kConv}, {"Relu", kAny}}), keep);
-  CHECK_FALSE(layouts.value[static_cast<size_t>(x)]);
+  CHECK_FALSE(layouts.value[x]);
   CHECK(transposed_bytes(g, layouts, keep) == (3 + 4) * 64 * 4);
 }
 
@@ -109,7 +108,7 @@ TEST_CASE("the cut lies where the fewest bytes cross") {
   const auto wanted = sides(g, {{"Conv", kConv}, {"MaxPool", kAny}, {"Relu", kAny}, {"Reshape", kOnnx}});
   const Layouts layouts = assign_layouts(g, wanted, {});
   CHECK(transposed_bytes(g, layouts, {}) == 4 * 16 * 4);
-  CHECK(layouts.value[static_cast<size_t>(pooled)]);
+  CHECK(layouts.value[pooled]);
 }
 
 TEST_CASE("two readers of one value share its transpose") {
@@ -129,7 +128,7 @@ TEST_CASE("an integer value is worth a quarter of a float one") {
   tiny::output(g, tiny::reshape(g, b, {4, 64}));
   LayoutOptions options;
   options.width.assign(g.values.size(), 4);
-  options.width[static_cast<size_t>(a)] = 1;
+  options.width[a] = 1;
   const Layouts layouts =
       assign_layouts(g, sides(g, {{"Conv", kConv}, {"Relu", kAny}, {"Reshape", kOnnx}}), options);
   CHECK_FALSE(layouts.node_in[1]);  // the Relu stands behind the transpose of the narrow value

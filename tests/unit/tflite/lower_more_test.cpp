@@ -187,8 +187,7 @@ TEST_CASE("a tensor's shape is read while others are added") {
     const Model model = lower(float_model(g), {}, kept());
     CAPTURE(tensors);
     CHECK(count(model, Op::kAdd) >= 2);
-    for (const Operator& op : model.operators)
-      CHECK(model.tensors[static_cast<size_t>(op.outputs[0])].shape.size() == 4);
+    for (const Operator& op : model.operators) CHECK(model.tensors[op.outputs[0]].shape.size() == 4);
   }
 }
 
@@ -210,7 +209,7 @@ TEST_CASE("a mean in front of dimensions of 1 takes them in", "[litert]") {
   for (const Operator& op : model.operators) {
     if (op.op != Op::kReduceMax) continue;
     const bool keeps = int_option(op, "keep_dims", 0) != 0;
-    CHECK(model.tensors[static_cast<size_t>(op.inputs[1])].shape[0] == (keeps ? 2 : 1));
+    CHECK(model.tensors[op.inputs[1]].shape[0] == (keeps ? 2 : 1));
   }
   check_same(g, 3e-5f, -1, 1, options);
 }
@@ -258,8 +257,8 @@ TEST_CASE("GroupNormalization as exporters spell it turns no channels", "[litert
       CHECK(count(model, Op::kRelu) == 0);
       int large = 0;
       for (const Operator& op : model.operators)
-        large += model.tensors[static_cast<size_t>(op.outputs[0])].shape ==
-                 std::vector<int32_t>{static_cast<int32_t>(batch), 6, 5, 8};
+        large +=
+            model.tensors[op.outputs[0]].shape == std::vector<int32_t>{static_cast<int32_t>(batch), 6, 5, 8};
       CHECK(large == 5);  // the convolution, SUB, MUL, MUL and ADD
       check_same(g, 3e-5f);
     }
@@ -285,7 +284,7 @@ TEST_CASE("a free batch stays free where every operator keeps its rows apart", "
   });
   const Model model = lower(float_model(scores), {}, options);
   CHECK(model.holds_batch.empty());
-  const auto tensor = [&](TensorId t) { return model.tensors[static_cast<size_t>(t)]; };
+  const auto tensor = [&](TensorId t) { return model.tensors[t]; };
   CHECK(tensor(model.inputs[0]).batched);
   CHECK(tensor(model.outputs[0]).batched);
   for (const Operator& op : model.operators) {
@@ -297,7 +296,7 @@ TEST_CASE("a free batch stays free where every operator keeps its rows apart", "
   }
   check_same(scores, 1e-5f, -1, 1, options);
   const file::Model read = file::parse(serialise(model).bytes, "m");
-  CHECK(read.graphs[0].tensors[static_cast<size_t>(read.graphs[0].inputs[0])].dims[0] == -1);
+  CHECK(read.graphs[0].tensors[read.graphs[0].inputs[0]].dims[0] == -1);
 }
 
 TEST_CASE("an operator that mixes rows or has their number holds the batch", "[litert]") {

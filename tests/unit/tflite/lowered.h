@@ -26,7 +26,7 @@ inline void forget_shapes(ir::Graph& g) {
 }
 
 inline ir::ValueId typed(ir::Graph& g, ir::ValueId value, ir::DType dtype) {
-  g.values[static_cast<size_t>(value)].dtype = dtype;
+  ir::value_at(g, value).dtype = dtype;
   return value;
 }
 

@@ -55,8 +55,8 @@ std::vector<ir::ValueId> halves(ir::Graph& g, ir::ValueId x, int64_t channels) {
   const std::vector<ir::ValueId> parts = tiny::node_outputs(
       g, "Split", {x, tiny::constant_i(g, {channels / 2, channels / 2})}, {{"axis", int64_t{1}}}, 2);
   for (const ir::ValueId part : parts) {  // tiny::conv asks for it
-    g.values[static_cast<size_t>(part)].has_shape = true;
-    g.values[static_cast<size_t>(part)].dims = {1, channels / 2, 8, 8};
+    ir::value_at(g, part).has_shape = true;
+    ir::value_at(g, part).dims = {1, channels / 2, 8, 8};
   }
   return parts;
 }
@@ -130,7 +130,7 @@ TEST_CASE("a Concat with zeros is a PAD, and a shape's constant a constant", "[l
   const ir::ValueId zeros = tiny::node(g, "ConstantOfShape", {tiny::constant_i(g, {1, 2, 6, 6})});
   const ir::ValueId ones = tiny::node(g, "ConstantOfShape", {tiny::constant_i(g, {1, 2, 6, 6})},
                                       {{"value", ir::make_tensor(std::vector<float>{1}, {1})}});
-  for (const ir::ValueId v : {zeros, ones}) g.values[static_cast<size_t>(v)].dtype = ir::DType::kFloat;
+  for (const ir::ValueId v : {zeros, ones}) ir::value_at(g, v).dtype = ir::DType::kFloat;
   tiny::output(g, tiny::node(g, "Concat", {zeros, x, zeros}, {{"axis", int64_t{1}}}), "zeros");
   tiny::output(g, tiny::node(g, "Concat", {x, ones}, {{"axis", int64_t{1}}}), "ones");
   const Model model = lowered(g);

@@ -91,7 +91,7 @@ Quantization random_quantization(Random& random, const std::vector<int32_t>& sha
   Quantization q;
   const bool channels = !shape.empty() && coin(random);
   q.axis = channels ? static_cast<int32_t>(between(random, 0, static_cast<int64_t>(shape.size()) - 1)) : 0;
-  const int32_t count = channels ? shape[static_cast<size_t>(q.axis)] : 1;
+  const int32_t count = channels ? shape[q.axis] : 1;
   for (int32_t i = 0; i < count; ++i) {
     q.scales.push_back(static_cast<float>(between(random, 1, 1000)) / 512);
     q.zero_points.push_back(channels ? 0 : between(random, -128, 127));
@@ -187,7 +187,7 @@ std::optional<file::OptionValue> expected_value(const OptionField& field, const 
   const int64_t number = std::get<int64_t>(value);
   const auto standard = kDefaults.find(field.name);
   if (number == (standard == kDefaults.end() ? 0 : standard->second)) return std::nullopt;
-  if (field.kind == FieldKind::kByte) return names_of(field.name)[static_cast<size_t>(number)];
+  if (field.kind == FieldKind::kByte) return names_of(field.name)[number];
   return number;
 }
 

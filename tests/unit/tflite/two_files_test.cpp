@@ -85,23 +85,22 @@ TEST_CASE("both files of one plan hold the same integers and scales") {
   size_t activations = 0, weights = 0;
   for (const tflite::file::Operator& op : lite.operators) {
     for (const tflite::file::TensorId id : op.outputs) {
-      const tflite::file::Tensor& tensor = lite.tensors[static_cast<size_t>(id)];
+      const tflite::file::Tensor& tensor = lite.tensors[id];
       if (tensor.type != "INT8") continue;
       // The sixth of a HardSwish's input: the very integers, under a sixth of their scale.
-      const tflite::file::Tensor& input = lite.tensors[static_cast<size_t>(op.inputs[0])];
+      const tflite::file::Tensor& input = lite.tensors[op.inputs[0]];
       const bool sixth = op.op == "MUL" && in_plan(input) && input.zero_points == tensor.zero_points &&
                          tensor.scales[0] == static_cast<float>(input.scales[0] * double{1.0f / 6});
       CHECK((in_plan(tensor) || sixth));
       ++activations;
     }
     if (op.op != "CONV_2D" && op.op != "DEPTHWISE_CONV_2D") continue;
-    const tflite::file::Tensor& weight = lite.tensors[static_cast<size_t>(op.inputs[1])];
+    const tflite::file::Tensor& weight = lite.tensors[op.inputs[1]];
     if (weight.type != "INT8") continue;
     const ir::NodeId id = ir::find_node(onnx, weight.name.substr(0, weight.name.rfind('/')));
     REQUIRE(id != ir::kNone);
-    const ir::Node& conv = onnx.nodes[static_cast<size_t>(id)];
-    const ir::Node& dequantize =
-        onnx.nodes[static_cast<size_t>(onnx.values[static_cast<size_t>(conv.inputs[1])].producer)];
+    const ir::Node& conv = onnx.nodes[id];
+    const ir::Node& dequantize = onnx.nodes[onnx.values[conv.inputs[1]].producer];
     const std::vector<int> order =
         op.op == "CONV_2D" ? std::vector<int>{0, 2, 3, 1} : std::vector<int>{1, 2, 3, 0};
     const ir::Tensor moved = tflite::transposed(*ir::constant_input(onnx, dequantize, 0), order);
@@ -109,9 +108,8 @@ TEST_CASE("both files of one plan hold the same integers and scales") {
     const auto scales = ir::constant_input(onnx, dequantize, 1)->as<float>();
     CHECK(std::vector<float>(scales.begin(), scales.end()) == weight.scales);
 
-    const tflite::file::Tensor& bias = lite.tensors[static_cast<size_t>(op.inputs[2])];
-    const ir::Node& bias_node =
-        onnx.nodes[static_cast<size_t>(onnx.values[static_cast<size_t>(conv.inputs[2])].producer)];
+    const tflite::file::Tensor& bias = lite.tensors[op.inputs[2]];
+    const ir::Node& bias_node = onnx.nodes[onnx.values[conv.inputs[2]].producer];
     CHECK(*ir::constant_input(onnx, bias_node, 0)->bytes == bias.data);
     ++weights;
   }
@@ -146,13 +144,13 @@ TEST_CASE("a .tflite alone is integers wherever it can be, with inputs of every 
     CHECK(files.onnx.empty());
     const tflite::file::Model parsed = tflite::file::parse(files.tflite, "sample");
     const tflite::file::Graph& graph = parsed.graphs[0];
-    const tflite::file::Tensor& input = graph.tensors[static_cast<size_t>(graph.inputs[0])];
+    const tflite::file::Tensor& input = graph.tensors[graph.inputs[0]];
     CHECK(input.type ==
           std::map<std::string, std::string>{{"int8", "INT8"}, {"uint8", "UINT8"}, {"float32", "FLOAT32"}}.at(
               type));
     for (const tflite::file::Operator& op : graph.operators) {
       CHECK(op.op != "TRANSPOSE");
-      if (op.op == "CONV_2D") CHECK(graph.tensors[static_cast<size_t>(op.inputs[0])].type == "INT8");
+      if (op.op == "CONV_2D") CHECK(graph.tensors[op.inputs[0]].type == "INT8");
     }
     const int64_t width = input.type == "FLOAT32" ? 4 : 1;
     const std::string zeros(static_cast<size_t>(ir::element_count(input.shape) * width), '\0');
@@ -184,9 +182,7 @@ TEST_CASE("int16 activations are clearly nearer to float than int8", "[litert]")
   const tflite::file::Model parsed = tflite::file::parse(int16.tflite, "sample");
   for (const tflite::file::Operator& op : parsed.graphs[0].operators) {
     if (op.op != "CONV_2D" && op.op != "DEPTHWISE_CONV_2D" && op.op != "FULLY_CONNECTED") continue;
-    const auto type = [&](size_t slot) {
-      return parsed.graphs[0].tensors[static_cast<size_t>(op.inputs[slot])].type;
-    };
+    const auto type = [&](size_t slot) { return parsed.graphs[0].tensors[op.inputs[slot]].type; };
     CHECK(type(0) == "INT16");
     CHECK(type(1) == "INT8");
     CHECK(type(2) == "INT64");

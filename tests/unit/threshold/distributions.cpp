@@ -92,8 +92,7 @@ qc::plan::TensorStats stats_of(const std::vector<float>& values, int bins) {
   while (bin_of(stats.max) - bin_of(stats.min) >= bins) ++histogram.exponent;
   histogram.first_bin = bin_of(stats.min);
   histogram.counts.assign(static_cast<size_t>(bins), 0);
-  for (const float value : values)
-    ++histogram.counts[static_cast<size_t>(bin_of(value) - histogram.first_bin)];
+  for (const float value : values) ++histogram.counts[bin_of(value) - histogram.first_bin];
   return stats;
 }
 

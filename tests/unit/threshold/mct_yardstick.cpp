@@ -204,7 +204,7 @@ double kl_error(const Histogram& histogram, const std::vector<double>& quantized
   }
   if (total == 0) return kInfinite;
   std::vector<double> clipped = counts;
-  for (int64_t i = 0; i < first; ++i) clipped.front() += histogram.counts[static_cast<size_t>(i)];
+  for (int64_t i = 0; i < first; ++i) clipped.front() += histogram.counts[i];
   for (size_t i = static_cast<size_t>(last); i < histogram.counts.size(); ++i)
     clipped.back() += histogram.counts[i];
 

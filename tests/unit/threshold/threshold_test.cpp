@@ -275,8 +275,7 @@ TEST_CASE("a channel's parameters do not depend on where its values lie") {
   const std::vector<float> rows = distributions::all()[0].draw(static_cast<size_t>(channels * size), 8);
   std::vector<float> columns(rows.size());
   for (int64_t c = 0; c < channels; ++c)
-    for (int64_t i = 0; i < size; ++i)
-      columns[static_cast<size_t>(i * channels + c)] = rows[static_cast<size_t>(c * size + i)];
+    for (int64_t i = 0; i < size; ++i) columns[i * channels + c] = rows[c * size + i];
   const std::vector<int64_t> row_dims = {channels, size}, column_dims = {size, channels};
   const Options options = options_of(Method::kMse, Quantizer::kSymmetric, 8);
   const Chosen by_row = search(rows, row_dims, 0, options, 1),
