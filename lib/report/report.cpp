@@ -15,6 +15,15 @@ namespace {
 constexpr const char* kFileStructure = "[file structure]";
 constexpr const char* kKindOrder[] = {"weights", "bias", "scales", "constants", "graph"};
 
+// Conv, Gemm or MatMul with weights of its own, also one that rounds at run time: the nodes that integer
+// coverage is counted over.
+bool is_weighted(const NodeRow& row) {
+  // A MatMul of two activations (attention) has no weights to store; the others practically always do.
+  constexpr std::string_view kWeighted[] = {"Conv", "Gemm", "MatMulInteger"};
+  return std::ranges::find(kWeighted, row.op_type) != std::end(kWeighted) ||
+         (row.op_type == "MatMul" && row.float_bytes > 0);
+}
+
 }  // namespace
 
 void check_sum(const FileBytes& file) {
@@ -49,13 +58,6 @@ double Accuracy::worst_part_db() const {
   for (const OutputAccuracy& output : integer)
     for (const PartAccuracy& part : output.parts) worst = std::fmin(worst, part.sqnr_db);
   return worst;
-}
-
-bool is_weighted(const NodeRow& row) {
-  // A MatMul of two activations (attention) has no weights to store; the others practically always do.
-  constexpr std::string_view kWeighted[] = {"Conv", "Gemm", "MatMulInteger"};
-  return std::ranges::find(kWeighted, row.op_type) != std::end(kWeighted) ||
-         (row.op_type == "MatMul" && row.float_bytes > 0);
 }
 
 bool on_integer_kernel(const NodeRow& row) {

@@ -27,8 +27,8 @@ struct FileBytes {
   std::string format;  // "onnx", "tflite"
   int64_t size = 0;    // on disk, external data included
   std::vector<ByteRow> rows;
-  std::vector<std::pair<std::string, std::string>>
-      value_names{};  // in the file and in the model, where they differ
+  // Names of values, in the file and in the model, where they differ.
+  std::vector<std::pair<std::string, std::string>> value_names{};
 };
 
 /// Throws Error(kBug) when the rows do not sum to the size or the remainder is negative.
@@ -45,8 +45,8 @@ struct OutputAccuracy {
   double sqnr_db = 0;           // pooled over the held-out images
   double cosine = 0;            // mean
   bool before_softmax = false;  // judged at the mean-free logits, because the output ends in Softmax
-  std::string before_op =
-      {};  // judged at the last continuous value, because the output lies behind this op; ""
+  // Judged at the last continuous value, because the output lies behind this op; "": at the output itself.
+  std::string before_op = {};
   std::string judged_at = {};  // name of the value
   std::vector<PartAccuracy> parts = {};
 };
@@ -249,9 +249,6 @@ constexpr double kSlower = 1.05;
 
 /// A rule for /placement/rules as JSON: nodes by name, and "integer" or "float".
 std::string placement_rule(const std::vector<std::string>& nodes, const std::string& place);
-/// Conv, Gemm or MatMul with weights of its own, also one that rounds at run time: the nodes that integer
-/// coverage is counted over.
-bool is_weighted(const NodeRow& row);
 /// Planned for integers, and no float kernel was seen for it in what runs.
 bool on_integer_kernel(const NodeRow& row);
 struct Coverage {

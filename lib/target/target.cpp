@@ -52,6 +52,25 @@ const char* grid_sentence(Grid grid) {
                                    : " The output may have any range.";
 }
 
+// What one op type may do, in one sentence with its conditions.
+std::string rule_text(const OpRule& rule) {
+  std::string notes;
+  for (const auto& [attribute, value] : rule.when) notes += format(" Only with {} = {}.", attribute, value);
+  if (rule.same_input_scale) notes += " Inputs and output share one scale.";
+  if (!rule.per_channel) notes += " Weights have one scale.";
+  if (rule.result) notes += grid_sentence(*rule.result);
+  if (rule.signedness != Signedness::kAuto)
+    notes += format(" The output is {}.", rule.signedness == Signedness::kSigned ? "signed" : "unsigned");
+  for (const int slot : rule.centred_inputs)
+    notes += format(" Input {} has zero point 0 where it is an activation.", slot);
+  if (rule.input_bits.size() > 1)
+    notes += format(" Takes inputs of {} bits.", fmt::join(rule.input_bits, " or "));
+  std::vector<int> widths;
+  for (const auto& [bits, grid] : rule.result_widths) widths.push_back(bits);
+  if (!widths.empty()) notes += format(" A budget chooses {} bits for it.", fmt::join(widths, " or "));
+  return rule.sentence + notes;
+}
+
 // The rule's text with the op's own name taken out, so that ops with the same rule are found equal.
 std::string without_name(const OpRule& rule) {
   std::string text = rule_text(rule);
@@ -164,24 +183,6 @@ std::string fusing_section(const TargetSpec& target) {
 
 const char* kind_text(OpKind kind) {
   return std::find_if(kKinds.begin(), kKinds.end(), [&](const KindWord& k) { return k.kind == kind; })->word;
-}
-
-std::string rule_text(const OpRule& rule) {
-  std::string notes;
-  for (const auto& [attribute, value] : rule.when) notes += format(" Only with {} = {}.", attribute, value);
-  if (rule.same_input_scale) notes += " Inputs and output share one scale.";
-  if (!rule.per_channel) notes += " Weights have one scale.";
-  if (rule.result) notes += grid_sentence(*rule.result);
-  if (rule.signedness != Signedness::kAuto)
-    notes += format(" The output is {}.", rule.signedness == Signedness::kSigned ? "signed" : "unsigned");
-  for (const int slot : rule.centred_inputs)
-    notes += format(" Input {} has zero point 0 where it is an activation.", slot);
-  if (rule.input_bits.size() > 1)
-    notes += format(" Takes inputs of {} bits.", fmt::join(rule.input_bits, " or "));
-  std::vector<int> widths;
-  for (const auto& [bits, grid] : rule.result_widths) widths.push_back(bits);
-  if (!widths.empty()) notes += format(" A budget chooses {} bits for it.", fmt::join(widths, " or "));
-  return rule.sentence + notes;
 }
 
 const OpRule& rule_for(const TargetSpec& target, std::string_view op_type, std::string_view domain) {

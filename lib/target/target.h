@@ -215,8 +215,6 @@ TargetSpec parse(std::string_view json_text, const std::string& label, const std
 std::vector<std::string> shipped_names();
 /// What it allows, for `qconvert targets NAME`: text made from the same sentences that errors use.
 std::string describe(const TargetSpec& target);
-/// What one op type may do, in one sentence with its conditions.
-std::string rule_text(const OpRule& rule);
 /// Complete, without "based_on"; parse() reads it back.
 std::string to_json(const TargetSpec& target);
 
