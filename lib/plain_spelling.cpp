@@ -2,7 +2,6 @@
 #include "plain_spelling.h"
 
 #include "raise_opset.h"
-#include "run/ort_runner.h"
 
 namespace qc {
 

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "ir/graph.h"
 #include "normalize/normalize.h"
-#include "run/runner.h"
+#include "run/ort_runner.h"
 
 namespace qc {
 
