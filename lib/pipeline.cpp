@@ -259,7 +259,7 @@ ConvertResult convert(const ConvertOptions& options) {
   if (wants(options, "stats")) result.dumped += dump(subject.stats, graph);
 
   // From here every rounded value and every weight has parameters; the plan is complete.
-  SearchStart start = start_of(scene, subject, result.report.notes);
+  SearchStart start = start_of(scene, subject);
   if (wants(options, "candidates"))
     result.dumped += dump(start.activations, graph) + dump(start.weights, graph);
   watch.lap("thresholds");

@@ -1,7 +1,6 @@
 // See balanced_search.h.
 #include "search/balanced_search.h"
 
-#include <string>
 #include <utility>
 
 #include "calibrate/calibrate.h"
@@ -50,8 +49,7 @@ SearchResult search_balanced(const Scene& scene, bool unasked_last, const WriteA
     const Subject before = subject;
     const size_t tried = corrections.size();
     if (!balance(scene, which, subject, corrections, report, watch)) return;
-    std::vector<std::string> known;  // notes that are there already
-    SearchStart other = start_of(scene, subject, known);
+    SearchStart other = start_of(scene, subject);
     place_for_narrow(scene, subject, other, corrections);
     SearchResult balanced = search_model(scene, subject, other, write, report, watch);
     if (balanced.placed.best.fidelity.worst_db() > found.placed.best.fidelity.worst_db()) {
@@ -65,6 +63,7 @@ SearchResult search_balanced(const Scene& scene, bool unasked_last, const WriteA
   if (wants_balanced_floats(scene, subject, found.placed.best)) go_on(Balancing::kFloats);
   if (unasked_last && misses_goal(found.placed.best, scene.config)) go_on(Balancing::kUnasked);
   append(corrections, found.corrections);
+  append(report.notes, unlike_notes(scene, subject, found.placed.best.model.plan));
   return found;
 }
 

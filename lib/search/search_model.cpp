@@ -21,6 +21,11 @@ namespace {
 
 constexpr int64_t kRareImages = 4;
 
+// Do Concats of unlike ranges stay in float where nothing computes with the joined values?
+bool floats_unlike(const config::CoreConfig& config, const target::TargetSpec& target) {
+  return is_full(config, target) && target.float_islands && target.activations.bits <= 8;
+}
+
 // Those that clip nothing, or where these are no better, others for the groups that cost most. Adds what was
 // tried to `corrections`.
 TunedRanges better_ranges(const Scene& scene, const PlanScene& planning, const FloatAnswers& answers,
@@ -51,6 +56,12 @@ TunedRanges better_ranges(const Scene& scene, const PlanScene& planning, const F
 
 }  // namespace
 
+std::vector<std::string> unlike_notes(const Scene& scene, const Subject& subject,
+                                      const plan::QuantPlan& found) {
+  return select::unlike_notes(subject.graph, scene.target, subject.stats, subject.places.fastest,
+                              integer_nodes(found), floats_unlike(scene.config, scene.target));
+}
+
 std::vector<int64_t> elements_of(const Scene& scene, const Subject& subject, const plan::QuantPlan& plan) {
   const ir::Graph sized = with_shapes_of(subject.graph, scene.sample, scene.codec);
   std::vector<int64_t> elements(plan.values.size());
@@ -65,14 +76,15 @@ PlanScene plan_scene(const Scene& scene, const Subject& subject) {
   return {subject.graph, subject.places, scene.config, scene.target, subject.stats};
 }
 
-SearchStart start_of(const Scene& scene, const Subject& subject, std::vector<std::string>& notes) {
+SearchStart start_of(const Scene& scene, const Subject& subject) {
   const config::CoreConfig& config = scene.config;
   const target::TargetSpec& target = scene.target;
   const PlanScene planning = plan_scene(scene, subject);
-  const bool may_float = is_full(config, target) && target.float_islands && target.activations.bits <= 8;
   SearchStart start;
-  start.placed = select::without_unlike_concats(notes, subject.graph, target, subject.stats,
-                                                subject.places.fastest, may_float);
+  start.placed = subject.places.fastest;
+  if (floats_unlike(config, target))
+    start.placed =
+        select::without_unlike_concats(subject.graph, target, subject.stats, std::move(start.placed));
   start.plan = outlined(planning, start.placed);
   start.weights = threshold::weight_candidates(subject.graph, start.plan, target, config.quantization,
                                                subject.places.rules.nodes, scene.threads);

@@ -27,9 +27,11 @@ struct SearchStart {
   plan::Candidates activations, weights;
   FloatAnswers answers;
 };
-/// Every rounded value and every weight gets parameters, and the float model is asked. Notes name every
-/// Concat of unlike ranges.
-SearchStart start_of(const Scene& scene, const Subject& subject, std::vector<std::string>& notes);
+/// Every rounded value and every weight gets parameters, and the float model is asked.
+SearchStart start_of(const Scene& scene, const Subject& subject);
+/// A sentence for every Concat of unlike ranges that the plan which was found has to do with.
+std::vector<std::string> unlike_notes(const Scene& scene, const Subject& subject,
+                                      const plan::QuantPlan& found);
 
 /// A model in every format that is asked for, in memory.
 using WriteAll = std::function<std::vector<plan::Written>(const plan::QuantizedModel&)>;

@@ -80,16 +80,30 @@ std::string describe(const UnlikeConcat& concat, const ir::Graph& graph, bool in
                 concat.ratio, what);
 }
 
-std::vector<bool> without_unlike_concats(std::vector<std::string>& notes, const ir::Graph& graph,
-                                         const target::TargetSpec& target, const plan::StatsTable& stats,
-                                         std::vector<bool> integer, bool float_them) {
-  for (const UnlikeConcat& concat : unlike_concats(graph, target, stats, integer)) {
-    const bool in_float = float_them && !concat.may_float.empty();
-    notes.push_back(describe(concat, graph, in_float));
-    if (!in_float) continue;
+std::vector<bool> without_unlike_concats(const ir::Graph& graph, const target::TargetSpec& target,
+                                         const plan::StatsTable& stats, std::vector<bool> integer) {
+  for (const UnlikeConcat& concat : unlike_concats(graph, target, stats, integer))
     for (const ir::NodeId id : concat.may_float) integer[id] = false;
-  }
   return integer;
+}
+
+std::vector<std::string> unlike_notes(const ir::Graph& graph, const target::TargetSpec& target,
+                                      const plan::StatsTable& stats, const std::vector<bool>& first,
+                                      const std::vector<bool>& now, bool left) {
+  std::vector<std::string> notes;
+  for (const UnlikeConcat& concat : unlike_concats(graph, target, stats, now))
+    notes.push_back(describe(concat, graph, false));
+  if (!left) return notes;
+  for (const UnlikeConcat& concat : unlike_concats(graph, target, stats, first)) {
+    const std::vector<ir::ValueId>& inputs = ir::node_at(graph, concat.node).inputs;
+    const bool joins_integers = std::any_of(inputs.begin(), inputs.end(), [&](ir::ValueId v) {
+      const ir::NodeId maker = v == ir::kNone ? ir::kNone : ir::value_at(graph, v).producer;
+      return maker != ir::kNone && now[maker];
+    });
+    if (!now[concat.node] && !concat.may_float.empty() && joins_integers)
+      notes.push_back(describe(concat, graph, true));
+  }
+  return notes;
 }
 
 }  // namespace qc::select

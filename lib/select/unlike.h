@@ -28,10 +28,15 @@ std::vector<UnlikeConcat> unlike_concats(const ir::Graph& graph, const target::T
 /// One sentence for people.
 std::string describe(const UnlikeConcat& concat, const ir::Graph& graph, bool in_float);
 
-/// Names every Concat of unlike ranges in the notes and returns `integer` without those that may stay in
-/// float, if `float_them`.
-std::vector<bool> without_unlike_concats(std::vector<std::string>& notes, const ir::Graph& graph,
-                                         const target::TargetSpec& target, const plan::StatsTable& stats,
-                                         std::vector<bool> integer, bool float_them);
+/// `integer` without those that may stay in float.
+std::vector<bool> without_unlike_concats(const ir::Graph& graph, const target::TargetSpec& target,
+                                         const plan::StatsTable& stats, std::vector<bool> integer);
+
+/// A sentence for every Concat of unlike ranges that integers are to do with, at the end of a search: those
+/// on integers `now`, and those that were left in float for it (`left`: they may be) beside integers.
+/// `first`: the placement that it began with.
+std::vector<std::string> unlike_notes(const ir::Graph& graph, const target::TargetSpec& target,
+                                      const plan::StatsTable& stats, const std::vector<bool>& first,
+                                      const std::vector<bool>& now, bool left);
 
 }  // namespace qc::select

@@ -280,6 +280,26 @@ TEST_CASE("a Concat and what it joins share one grid where their ranges are near
   CHECK(params(limited, limited.a) == of_relu);
 }
 
+TEST_CASE("a Concat of unlike ranges that stays in float for it is named where integers come to it") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId boxes = tiny::relu(g, tiny::input(g, "boxes", {1, 4, 8})),
+                    scores = tiny::relu(g, tiny::input(g, "scores", {1, 2, 8}));
+  tiny::output(g, tiny::concat(g, {boxes, scores}));
+  const target::TargetSpec target = target::load("int8");
+  plan::StatsTable stats;
+  for (const auto& [v, high] : {std::pair(boxes, 400.0F), std::pair(scores, 1.0F)}) {
+    stats[v].count = 1;
+    stats[v].max = high;
+  }
+  const std::vector<bool> first(3, true), now{true, true, false};
+  CHECK(select::without_unlike_concats(g, target, stats, first) == now);
+  const std::vector<std::string> notes = select::unlike_notes(g, target, stats, first, now, true);
+  REQUIRE(notes.size() == 1);
+  CHECK_THAT(notes[0], Catch::Contains("it stays in float"));
+  CHECK(select::unlike_notes(g, target, stats, first, now, false).empty());
+  CHECK(select::unlike_notes(g, target, stats, first, std::vector<bool>(3, false), true).empty());
+}
+
 TEST_CASE("a Concat of boxes and scores is found, and may stay in float where only outputs follow") {
   ir::Graph g = tiny::graph();
   const ir::ValueId boxes = tiny::input(g, "boxes", {1, 4, 8}), scores = tiny::input(g, "scores", {1, 2, 8});
@@ -304,6 +324,16 @@ TEST_CASE("a Concat of boxes and scores is found, and may stay in float where on
   CHECK(found[0].may_float == std::vector<ir::NodeId>{0, 1});
   const std::string words = select::describe(found[0], g, true);
   CHECK_THAT(words, Catch::Contains("boxes") && Catch::Contains("scores") && Catch::Contains("400"));
+
+  // The search may have moved everything since: floats share nothing, and need no word.
+  const std::vector<bool> nowhere(2, false);
+  const auto notes = [&](const std::vector<bool>& now, bool left) {
+    return select::unlike_notes(g, target, stats, integer, now, left);
+  };
+  REQUIRE(notes(integer, true).size() == 1);
+  CHECK_THAT(notes(integer, true)[0], Catch::Contains("they share one scale"));
+  CHECK(notes(nowhere, false).empty());
+  CHECK(notes(nowhere, true).empty());  // nobody hands it integers
 
   tiny::output(g, tiny::mul(g, all, all));  // now somebody computes with both
   found = select::unlike_concats(g, target, stats, std::vector<bool>(3, true));
