@@ -74,8 +74,8 @@ std::unique_ptr<images::ImageSource> open_images(const ir::Graph& graph, const c
   std::vector<images::InputSpec> inputs;
   for (const ir::ValueId v : graph.inputs) {
     const ir::Value& value = ir::value_at(graph, v);
-    inputs.push_back(
-        {value.name, value.dtype, value.dims, !value.consumers.empty() || ir::is_output(graph, v)});
+    inputs.push_back({value.name, value.dtype, value.dims,
+                      !value.consumers.empty() || ir::is_output(graph, v), leaves_batch_free(value)});
   }
   images::SourceOptions options;
   options.folder = dataset.path;

@@ -198,6 +198,26 @@ std::vector<int64_t> with_batch(const std::vector<int64_t>& dims, const InputSpe
   return full;
 }
 
+// The tensor differs only in rows, of which the model takes any number and this conversion one.
+bool only_rows_differ(const std::vector<int64_t>& full, const InputSpec& input) {
+  if (!input.free_rows || full.empty() || full.size() != input.dims.size() || full[0] == input.dims[0])
+    return false;
+  for (size_t i = 1; i < full.size(); ++i)
+    if (!is_free(input.dims[i]) && full[i] != input.dims[i]) return false;
+  return true;
+}
+
+std::string shape_remedy(const std::vector<int64_t>& full, const InputSpec& input) {
+  if (!only_rows_differ(full, input)) return "save tensors of the input's shape";
+  std::vector<int64_t> dims = input.dims;
+  dims[0] = full[0];
+  return format(
+      "a .tflite has one size for it, 1 where none is said: \"input_shapes\": {{{}: [{}]}} in the config, "
+      "and "
+      "other inputs like it; or save tensors of the input's shape",
+      json_quoted(input.name), fmt::join(dims, ", "));
+}
+
 }  // namespace
 
 std::string type_text(DType dtype, const std::vector<int64_t>& dims) {
@@ -245,7 +265,7 @@ void check_tensor(DType dtype, const std::vector<int64_t>& dims, const InputSpec
   if (!fits) {
     throw Error(Exit::kInput, {"tensor-shape", place,
                                format("it is {} [{}], {}", ir::name_of(dtype), fmt::join(dims, ", "), takes),
-                               "save tensors of the input's shape"});
+                               shape_remedy(full, input)});
   }
   if (dtype != input.dtype && !(input.dtype == DType::kFloat && widening(dtype))) {
     throw Error(Exit::kInput, {"tensor-type", place, format("it is {}, {}", ir::name_of(dtype), takes),

@@ -30,7 +30,8 @@ struct InputSpec {
   std::string name;
   ir::DType dtype = ir::DType::kFloat;
   std::vector<int64_t> dims;
-  bool read = true;  // by any node; false: takes no picture, and zeros where nothing else is given
+  bool read = true;        // by any node; false: takes no picture, and zeros where nothing else is given
+  bool free_rows = false;  // the model leaves its first dimension open, which only this conversion has fixed
 };
 
 struct SourceOptions {

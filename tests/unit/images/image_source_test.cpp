@@ -402,6 +402,12 @@ TEST_CASE("tensor files that do not fit are refused with what to change", "[imag
   const Case cases[] = {
       {"other_shape.npy", {kTensor}, "float32 [1, 3, 2, 4], input 'x' takes float32 [?, 2, 3, 4]", "shape"},
       {"float64.npy", {{"x", DType::kInt64, {1, 2, 3, 4}}}, "float64", "int64"},
+      {"batch_of_2.npy",
+       {{"x", DType::kFloat, {1, 2, 3, 4}, true, true}},
+       "input 'x' takes float32 [1, 2, 3, 4]",
+       R"("input_shapes": {"x": [2, 2, 3, 4]} in the config)"},
+      {"batch_of_2.npy", {{"x", DType::kFloat, {1, 2, 3, 4}}}, "takes float32 [1, 2, 3, 4]", "save tensors"},
+      {"other_shape.npy", {{"x", DType::kFloat, {2, 2, 3, 4}, true, true}}, "", "save tensors"},
       {"cut.npy", {kTensor}, "truncated", "again"},
       {"float32.npy", {kTensor, kSize}, "the model has 2: 'x', 'size'", ".npz"},
       {"no_key.npz", {kTensor, kSize}, "no array 'size'", "numpy.savez"},
