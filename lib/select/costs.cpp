@@ -29,9 +29,19 @@ const target::OpCost* own_entry(const target::TargetSpec& target, const std::str
   return found ? found : find_entry(target, key.substr(0, key.find(':')));
 }
 
-// Without a table integers win wherever the target has a kernel.
+// Without a table integers win wherever the target has a kernel, and where not all can be had, those that do
+// most of the work: in the proportions that any processor has, roughly, between products and memory.
+target::OpCost untold() {
+  target::OpCost cost;
+  cost.floating[static_cast<size_t>(CostTerm::kNode)] = 1;
+  cost.floating[static_cast<size_t>(CostTerm::kMac)] = 0.02;
+  cost.floating[static_cast<size_t>(CostTerm::kInput)] = 0.1;
+  cost.floating[static_cast<size_t>(CostTerm::kOutput)] = 0.1;
+  return cost;
+}
+
 const target::OpCost& cost_entry(const target::TargetSpec& target, const std::string& key) {
-  static const target::OpCost kUntold{{}, {1}}, kFree;
+  static const target::OpCost kUntold = untold(), kFree;
   if (target.costs.empty()) return key.find("uantizeLinear") != std::string::npos ? kFree : kUntold;
   const target::OpCost *own = own_entry(target, key), *fallback = find_entry(target, "*");
   return own ? *own : fallback ? *fallback : kFree;

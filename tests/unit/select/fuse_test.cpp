@@ -85,10 +85,10 @@ TEST_CASE("the longest pattern counts, and where it does not fit a shorter one")
 TEST_CASE("grids of results are as the target has them: powers of two, signs, no zero point") {
   ir::Graph graph = tiny::graph();
   const auto x = tiny::input(graph, "x", {1, 3, 4, 4});
-  const auto y = tiny::conv(graph, x, 4);
-  tiny::output(graph, y, "y");
+  const auto y = tiny::conv(graph, x, 4), z = tiny::conv(graph, y, 4);
+  tiny::output(graph, z, "z");
   plan::StatsTable stats;
-  for (const ir::ValueId v : {x, y}) {
+  for (const ir::ValueId v : {x, y, z}) {
     plan::TensorStats& seen = stats[v];
     seen.count = 1000;
     seen.min = v == x ? 0.0f : -0.2f;

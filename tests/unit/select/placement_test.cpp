@@ -220,6 +220,31 @@ TEST_CASE("an integer Gemm hands out floats when only floats are wanted") {
   CHECK_FALSE(plan.values[static_cast<size_t>(y)].quantized);
 }
 
+// By TensorRT's own advice, and because a result that is rounded in front of a float function, and whose own
+// result is rounded behind it, pays twice.
+TEST_CASE("for TensorRT no result is rounded that only floats read") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 4, 8, 8});
+  const ir::ValueId made = tiny::conv(g, x, 4), gated = tiny::sigmoid(g, made),
+                    next = tiny::conv(g, gated, 4), ahead = tiny::relu(g, next),
+                    last = tiny::relu(g, tiny::conv(g, ahead, 4));
+  tiny::output(g, last);
+  const target::TargetSpec target = target::load("tensorrt");
+  const auto capabilities = select::capabilities(g, target, {});
+  std::vector<bool> integer;
+  for (const select::Capability& one : capabilities) integer.push_back(one.ability != Ability::kFloatOnly);
+  CHECK(integer == std::vector<bool>{true, false, true, true, true, true});
+  const plan::QuantPlan plan =
+      select::outline(g, target, capabilities, integer, std::vector<plan::NodeDecision>(integer.size()));
+  const auto rounded = [&](ir::ValueId v) { return plan.values[static_cast<size_t>(v)].quantized; };
+  CHECK(rounded(x));
+  CHECK_FALSE(rounded(made));
+  CHECK(rounded(gated));
+  CHECK_FALSE(rounded(next));  // its Relu is rounded instead
+  CHECK(rounded(ahead));
+  CHECK_FALSE(rounded(last));
+}
+
 TEST_CASE("a product of matrices is rounded before the Add of another matrix, and handed out elsewhere") {
   const auto result_of = [](const char* reader) {
     ir::Graph g = tiny::graph();
@@ -398,6 +423,27 @@ TEST_CASE("ops without an entry in the cost table are named") {
   CHECK(costs.nodes[2].integer == Approx(costs.nodes[2].floating + costs.pairs[0].apart));
   target.costs.clear();
   CHECK_THAT(select::describe_unpriced(g, capabilities, target), Catch::Contains("no cost table"));
+}
+
+TEST_CASE("without a cost table integers go everywhere, and last from where most of the work is") {
+  ir::Graph g = tiny::graph();
+  const ir::ValueId x = tiny::input(g, "x", {1, 16, 32, 32}), large = tiny::conv(g, x, 64),
+                    pooled = tiny::node(g, "GlobalAveragePool", {large}, {}, tiny::Dims{1, 64, 1, 1}),
+                    small = tiny::conv(g, pooled, 4);
+  tiny::output(g, small);
+  target::TargetSpec target = target::load("int8");
+  target.costs.clear();
+  target.costs_on.clear();
+  const auto capabilities = select::capabilities(g, target, {});
+  const select::PlacementCosts time = select::time_costs(g, capabilities, target);
+  CHECK(select::place(g, capabilities, time) == std::vector<bool>{true, true, true});
+  // Both convolutions round a value of their own, with the same noise; one of them may.
+  const select::MeasuredNoise noise{{x, small}, {{0.004}, {0.004}}, {0.001}};
+  const select::Goal goal{22};
+  const select::Refined chosen = select::choose(select::frontier(g, capabilities, time, noise, goal), goal);
+  CHECK(chosen.reaches_goal);
+  CHECK(chosen.integer[0]);
+  CHECK_FALSE(chosen.integer[2]);
 }
 
 TEST_CASE(
