@@ -345,7 +345,10 @@ ConvertResult convert(const ConvertOptions& options) {
   watch.lap("describe");
   describe_times(result.report, scene, subject, start, found, at_run_time);
   watch.lap("regions");
-  finish_report(result.report, applied, best.guards, config, split, diagnostics, watch.timings());
+  quantize::Guards guards = best.guards;
+  if (!target.pairs_in_16_bits)  // sums of its kernels cannot overflow
+    guards.risky_nodes = guards.risky_channels = guards.likely_nodes = guards.likely_channels = 0;
+  finish_report(result.report, applied, guards, config, split, diagnostics, watch.timings());
   warn_of_cut_off(result.report, graph, start.plan, subject.stats, target);
   warn_of_floats(result.report, config, target);
   judge_goals(result.report, placement_scene(scene, subject, start), found.placed, best,
@@ -355,7 +358,7 @@ ConvertResult convert(const ConvertOptions& options) {
 
   // From here people know how fast the file is; a look at a clock, which decides nothing.
   if (options.time_written && result.gates_hold && !result.report.measured_time &&
-      config::writes(config, "onnx"))
+      config::writes(config, "onnx") && !runs_elsewhere(target))
     result.report.measured_time = time_of_written(options.model, outputs.onnx, sample);
   return result;
 }

@@ -26,6 +26,11 @@ void make_onnx(const FileScene& scene, const Spelled& model, ModelFiles& files);
 tflite::Model make_tflite(const FileScene& scene, const plan::QuantizedModel& model,
                           const ir::Graph& described, ModelFiles& files, report::Report& report);
 
+/// Does another runtime than ONNX Runtime's kernels for processors run the target's ONNX files? Such a target
+/// has no costs: nobody has measured it here. What ONNX Runtime makes of a file, and how fast it is there,
+/// says nothing of it.
+bool runs_elsewhere(const target::TargetSpec& target);
+
 /// One row a node (place, reason, what runs, bytes, error) and one a piece of each file. `described`: the
 /// model whose nodes are the rows, that of the verdicts; `local_error`: dB by value of its graph.
 void describe_files(const FileScene& scene, const plan::QuantizedModel& described, const ModelFiles& files,
