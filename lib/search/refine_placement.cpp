@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "search/halving.h"
 #include "search/measured_noise.h"
 #include "search/places.h"
 
@@ -32,6 +33,10 @@ constexpr size_t kCalibrations = 2;
 
 // Another pass over the weights is worth this much at the worst output.
 constexpr double kWorthAgainDb = 1;
+// Between integers that are too far from float and floats that are near enough there are so many looks, where
+// integers save as much (kWorthALook: the time of the fastest placement against float's).
+constexpr int kLooks = 4;
+constexpr double kWorthALook = 0.8;
 // What takes this much longer by the cost table takes as long.
 constexpr double kAsLong = 1.02;
 
@@ -169,6 +174,27 @@ std::pair<std::vector<select::Refined>, select::Goal> measured_choice(Search& se
   return {not_too_slow(scene, search.found.frontier), goal};
 }
 
+// A best placement that saves next to nothing, though it is nearer to float than was wanted. Noise that was
+// measured where everything was far from float says little of what few roundings would cost: it names those
+// that cost most, but promises less than there is. So placements between are looked at, and of those that
+// reach what is wanted the fastest one seen is kept.
+void try_between(Search& search, double wanted_db) {
+  const PlacementScene& scene = search.scene;
+  const auto time = [&](const std::vector<bool>& integer) {
+    return select::time_ratio(scene.graph, integer, scene.time);
+  };
+  const double now = time(integer_nodes(search.found.best.model.plan)), fastest = time(search.start);
+  if (now <= kWorthTime || fastest > kWorthALook || search.found.best.fidelity.worst_db() < wanted_db) return;
+  std::vector<select::Refined> between = not_too_slow(scene, search.found.frontier);
+  std::erase_if(between, [&](const select::Refined& one) {
+    return one.integer == search.start || time(one.integer) > kWorthTime;
+  });
+  fastest_that(between.size(), kLooks, [&](size_t n) {
+    return try_in(search, between[n].integer, "placement between integers and floats", wanted_db) >=
+           wanted_db;
+  });
+}
+
 // Attempts at the fastest placement that is predicted to reach the goal, and at finer ones where it does not.
 void try_by_noise(Search& search, bool poor) {
   const PlacementScene& scene = search.scene;
@@ -196,6 +222,12 @@ void try_by_noise(Search& search, bool poor) {
     goal.sqnr_db = std::min(goal.sqnr_db + std::max(1.0, (search.aim.db - db) / 2), weights_db - kRestDb);
   }
   if (is_better_nowhere(search)) try_nowhere(search);
+}
+
+// The same, and what lies between where that comes to floats alone.
+void search_by_noise(Search& search, bool poor) {
+  try_by_noise(search, poor);
+  if (poor) try_between(search, search.aim.db - search.aim.tolerance);
 }
 
 // Nodes that stand elsewhere are floats for good.
@@ -280,7 +312,7 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
   if (marginal && !scene.goals.min_sqnr_db && !scene.goals.max_latency_ratio) {
     if (is_better_nowhere(search)) try_nowhere(search);
   } else {
-    try_by_noise(search, poor);
+    search_by_noise(search, poor);
   }
   return std::move(search.found);
 }
@@ -333,7 +365,7 @@ void give_to_floats(const PlacementScene& whole, Placed& placed,
   const std::vector<select::Capability> fewer = only_among(whole.capabilities, placed.probed);
   const PlacementScene scene = with_capabilities(whole, fewer);
   const Aim aim = aim_of(scene.goals, held_out_apart(scene.split));
-  Search search{scene, retry, aim, {}, nowhere};
+  Search search{scene, retry, aim, select::place(scene.graph, scene.capabilities, scene.time), nowhere};
   search.found = std::move(placed);
   // A goal of the user that is out of reach even so gets what comes closest to it.
   const double worth = search.found.best.fidelity.worst_db() + kWorthAgainDb;
@@ -348,6 +380,7 @@ void give_to_floats(const PlacementScene& whole, Placed& placed,
     const select::Refined between = select::choose(not_too_slow(scene, search.found.frontier), goal);
     if (between.reaches_goal && between.integer != nowhere && !saves_little(scene, between.integer))
       try_in(search, between.integer, "placement by measured noise, weights rounded anew", wanted);
+    try_between(search, wanted);
   }
   placed = std::move(search.found);
 }
