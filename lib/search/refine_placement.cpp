@@ -36,7 +36,7 @@ constexpr double kWorthAgainDb = 1;
 // Between integers that are too far from float and floats that are near enough there are so many looks, where
 // integers save as much (kWorthALook: the time of the fastest placement against float's).
 constexpr int kLooks = 4;
-constexpr double kWorthALook = 0.8;
+constexpr double kWorthALook = 0.9;
 // What takes this much longer by the cost table takes as long.
 constexpr double kAsLong = 1.02;
 
@@ -164,6 +164,10 @@ bool reached_and_fast(const Search& search) {
 // The placements to choose from by the noise of the best attempt so far, and what to choose by.
 std::pair<std::vector<select::Refined>, select::Goal> measured_choice(Search& search, bool poor) {
   const PlacementScene& scene = search.scene;
+  if (search.found.noise && !search.found.first_noise) {
+    search.found.first_noise = search.found.noise;
+    search.found.first_probed = search.found.probed;
+  }
   search.found.probed = integer_nodes(search.found.best.model.plan);
   search.found.noise = measured_noise(search.found.best, search.weights_only, scene);
   const select::Goal goal = goal_of(scene, search.aim, poor, search.weights_only,
@@ -244,6 +248,21 @@ PlacementScene with_capabilities(const PlacementScene& scene,
                                  const std::vector<select::Capability>& capabilities) {
   return {scene.graph,   capabilities,  scene.time,   scene.time_on, scene.priced, scene.goals,
           scene.answers, scene.runners, scene.source, scene.split,   scene.threads};
+}
+
+// Weights that were rounded anew for floats reach the goal: as many integers as it lets stand.
+void give_back(Search& search, double wanted_db) {
+  const PlacementScene& scene = search.scene;
+  const simulate::Fidelity& floats = search.found.best.fidelity;
+  // What such weights cost; activations cost what they did.
+  search.found.noise->base = simulate::noise_ratios(floats.outputs);
+  const select::Goal goal{std::min(search.aim.db - search.aim.tolerance, floats.worst_db() - kRestDb)};
+  search.found.frontier =
+      select::frontier(scene.graph, scene.capabilities, scene.time, *search.found.noise, goal);
+  const select::Refined between = select::choose(not_too_slow(scene, search.found.frontier), goal);
+  if (between.reaches_goal && between.integer != search.nowhere && !saves_little(scene, between.integer))
+    try_in(search, between.integer, "placement by measured noise, weights rounded anew", wanted_db);
+  try_between(search, wanted_db);
 }
 
 // Narrow weights are not searched for, and solving them for another placement takes long. One pass with the
@@ -362,26 +381,25 @@ void give_to_floats(const PlacementScene& whole, Placed& placed,
     return;
   if (has_narrow_weights(placed.best.model)) look_at_narrow(whole, wanted, placed);
   if (!placed.noise) return;
+  const Aim aim = aim_of(whole.goals, held_out_apart(whole.split));
+  // A goal of the user that is out of reach even so gets what comes closest to it.
+  const double worth = placed.best.fidelity.worst_db() + kWorthAgainDb;
+  const double kept = whole.goals.min_sqnr_db ? std::min(wanted, worth) : wanted;
+  Search floats{whole, retry, aim, nowhere, nowhere};
+  floats.found = std::move(placed);
+  const bool reached = try_in(floats, nowhere, "no integers but weights, rounded anew", kept) >= wanted;
+  placed = std::move(floats.found);
+  if (!reached) return;
+
+  if (placed.first_noise) {
+    placed.noise = std::move(placed.first_noise);
+    placed.probed = std::move(placed.first_probed);
+  }
   const std::vector<select::Capability> fewer = only_among(whole.capabilities, placed.probed);
   const PlacementScene scene = with_capabilities(whole, fewer);
-  const Aim aim = aim_of(scene.goals, held_out_apart(scene.split));
   Search search{scene, retry, aim, select::place(scene.graph, scene.capabilities, scene.time), nowhere};
   search.found = std::move(placed);
-  // A goal of the user that is out of reach even so gets what comes closest to it.
-  const double worth = search.found.best.fidelity.worst_db() + kWorthAgainDb;
-  const double kept = scene.goals.min_sqnr_db ? std::min(wanted, worth) : wanted;
-  if (try_in(search, nowhere, "no integers but weights, rounded anew", kept) >= wanted) {
-    const simulate::Fidelity& floats = search.found.best.fidelity;
-    // What weights cost that were rounded anew for floats; activations cost what they did.
-    search.found.noise->base = simulate::noise_ratios(floats.outputs);
-    const select::Goal goal{std::min(aim.db - aim.tolerance, floats.worst_db() - kRestDb)};
-    search.found.frontier =
-        select::frontier(scene.graph, scene.capabilities, scene.time, *search.found.noise, goal);
-    const select::Refined between = select::choose(not_too_slow(scene, search.found.frontier), goal);
-    if (between.reaches_goal && between.integer != nowhere && !saves_little(scene, between.integer))
-      try_in(search, between.integer, "placement by measured noise, weights rounded anew", wanted);
-    try_between(search, wanted);
-  }
+  give_back(search, whole.goals.min_sqnr_db ? wanted : aim.db - aim.tolerance);
   placed = std::move(search.found);
 }
 

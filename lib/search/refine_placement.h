@@ -20,6 +20,9 @@ struct Placed {
   std::vector<select::Refined> frontier;       // predicted; empty: nothing was probed
   std::optional<select::MeasuredNoise> noise;  // of rounding, by scale group; nothing: nothing was probed
   std::vector<bool> probed;                    // nodes that were on integers then, by NodeId
+  /// The same of the first look, when most nodes were on integers; where there were more looks.
+  std::optional<select::MeasuredNoise> first_noise = {};
+  std::vector<bool> first_probed = {};
 };
 
 /// `placed` is where the nodes of `first` run; `retry` makes an attempt of a placement. Returns the best
@@ -44,9 +47,10 @@ void refine_again(const PlacementScene& scene, Placed& placed,
                   const std::function<Attempt(const std::vector<bool>& integer)>& retry);
 
 /// The last resort of a search that has missed its goal: activations in float, or as many of them as the goal
-/// asks for where weights rounded anew for floats reach it. A goal of the user that nothing reaches gets
-/// floats where they come a decibel closer to it. Not where max_latency_ratio asks for less than
-/// float's time, nor for narrow weights that miss the goal by themselves. `retry` as for refine_again().
+/// asks for where weights rounded anew for floats reach it: of all that were on integers at the first look,
+/// for weights that hide what activations cost leave few of them. A goal of the user that nothing reaches
+/// gets floats where they come a decibel closer to it. Not where max_latency_ratio asks for less than float's
+/// time, nor for narrow weights that miss the goal by themselves. `retry` as for refine_again().
 void give_to_floats(const PlacementScene& scene, Placed& placed,
                     const std::function<Attempt(const std::vector<bool>& integer)>& retry);
 
