@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "base/files.h"
 #include "base/text.h"
 #include "tflite/read.h"
 #include "tflite_resources.h"
@@ -154,8 +155,11 @@ std::string metadata_text(std::string_view value) {
 
 bool is_tflite(const std::filesystem::path& model) {
   std::string start(8, '\0');
-  if (std::ifstream(model, std::ios::binary).read(start.data(), 8) && tflite::file::looks_like_tflite(start))
-    return true;
+  if (is_pipe(model))
+    start = read_file(model);
+  else if (!std::ifstream(model, std::ios::binary).read(start.data(), 8))
+    start.clear();
+  if (tflite::file::looks_like_tflite(start)) return true;
   return lower(model.extension().string()) == ".tflite";
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/interrupt.h"
 
 namespace qc {
@@ -48,6 +49,10 @@ class Deflater {
 }  // namespace
 
 int64_t deflated_size(const std::filesystem::path& path) {
+  if (is_pipe(path)) {
+    std::string bytes = read_file(path);
+    return Deflater().pack(bytes.data(), bytes.size(), true);
+  }
   std::ifstream file(path, std::ios::binary);
   Deflater deflater;
   std::vector<char> piece(kPiece);

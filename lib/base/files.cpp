@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <map>
+#include <mutex>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -73,9 +75,7 @@ bool holds(const std::filesystem::path& path, std::string_view bytes) {
   return true;
 }
 
-}  // namespace
-
-std::string read_file(const std::filesystem::path& path) {
+std::string read_now(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) cannot_read(path, std::strerror(errno));
   struct stat info {};
@@ -100,6 +100,25 @@ std::string read_file(const std::filesystem::path& path) {
   ::close(fd);
   bytes.resize(done);
   return bytes;
+}
+
+}  // namespace
+
+bool is_pipe(const std::filesystem::path& path) {
+  std::error_code missing;
+  const std::filesystem::file_type type = std::filesystem::status(path, missing).type();
+  return type == std::filesystem::file_type::fifo || type == std::filesystem::file_type::socket;
+}
+
+std::string read_file(const std::filesystem::path& path) {
+  if (!is_pipe(path)) return read_now(path);
+  // A pipe gives its bytes once, and a model or a config is read by more than one step.
+  static std::mutex mutex;
+  static std::map<std::string, std::string> kept;
+  const std::lock_guard lock(mutex);
+  auto found = kept.find(path.string());
+  if (found == kept.end()) found = kept.emplace(path.string(), read_now(path)).first;
+  return found->second;
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes) {

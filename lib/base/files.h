@@ -8,8 +8,12 @@
 
 namespace qc {
 
-/// The whole file. Throws Error(kInput) naming the path and the reason (missing, a folder, not readable,
-/// ...).
+/// Whether it is a pipe, such as /dev/stdin behind `|` or `<(...)`, which nobody can read twice: ask
+/// read_file().
+bool is_pipe(const std::filesystem::path& path);
+
+/// The whole file. What came through a pipe is kept, and given again under the same path. Throws
+/// Error(kInput) naming the path and the reason (missing, a folder, not readable, ...).
 std::string read_file(const std::filesystem::path& path);
 
 /// Writes beside `path` under a temporary name, flushes, renames. Throws Error(kOutput) naming the path and

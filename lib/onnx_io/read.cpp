@@ -404,7 +404,7 @@ onnx::ModelProto load_proto(std::string_view bytes, const std::string& place) {
 class FileView {
  public:
   explicit FileView(const std::filesystem::path& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int fd = is_pipe(path) ? -1 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     struct stat info {};
     if (fd >= 0 && ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0) {
       size_ = static_cast<size_t>(info.st_size);
