@@ -16,6 +16,7 @@
 #include "normalize/idioms.h"
 #include "normalize/normalize.h"
 #include "normalize/rewrites.h"
+#include "onnx_io/bodies.h"
 #include "onnx_io/onnx_io.h"
 #include "plan/quant_plan.h"
 #include "prepare.h"
@@ -139,10 +140,16 @@ void add_kernels(const ir::Graph& graph, const run::ModelCodec& codec, report::I
 
 // --- the rows
 
-// Constants that a node is the first to read, those that are unpacked on the way counted to it.
+// Constants that a node is the first to read, those that are unpacked on the way and those in its bodies
+// counted to it.
 void add_constants(const ir::Graph& graph, const std::vector<Stored>& stored, const ir::Node& node,
                    std::set<ir::ValueId>& seen, report::InspectedNode& row) {
-  for (const ir::ValueId id : node.inputs) {
+  const onnx_io::BodyFloats in_bodies = onnx_io::floats_in_bodies(node);
+  row.parameters += in_bodies.elements;
+  row.constant_bytes += in_bodies.bytes;
+  std::vector<ir::ValueId> read = node.inputs;
+  read.insert(read.end(), node.captures.begin(), node.captures.end());
+  for (const ir::ValueId id : read) {
     if (id == ir::kNone) continue;
     const ir::Value& value = value_of(graph, id);
     if (!seen.insert(id).second) continue;
@@ -259,9 +266,19 @@ std::vector<std::pair<std::string, int64_t>> histogram(const std::vector<report:
   return ordered;
 }
 
+// How often a body is run, and which, is known when the model runs.
+bool bodies_multiply(const ir::Graph& graph) {
+  return std::ranges::any_of(graph.nodes, [](const ir::Node& node) {
+    return !node.erased && std::ranges::any_of(onnx_io::ops_in_bodies(node), [](const std::string& op) {
+      return op == "Conv" || op == "ConvTranspose" || op == "Gemm" || op == "MatMul";
+    });
+  });
+}
+
 // Nothing when a node multiplies and adds an unknown number of times.
 std::optional<int64_t> total_macs(const ir::Graph& graph, const std::vector<ir::NodeId>& order,
                                   const std::vector<report::InspectedNode>& rows) {
+  if (bodies_multiply(graph)) return std::nullopt;
   int64_t total = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
     if (!rows[i].macs && multiplies(node_of(graph, order[i]))) return std::nullopt;
@@ -322,6 +339,7 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
   std::map<std::string, int64_t> constants;
   if (found.quantized) {
     taken = taken_as_stored(graph, target, runners);
+    if (bodies_multiply(graph)) taken.bops = std::nullopt;
   } else {
     found.target = target.name;
     found.target_description = target.description;
@@ -332,6 +350,7 @@ report::Inspection inspect(const std::filesystem::path& model, const std::string
     constants = constants_on(measured, target, by_name);
     taken = taken_as_stored(measured, target, runners);
     on_target = taken_on(measured, with_all_integers(target_name));
+    if (bodies_multiply(measured)) taken.bops = on_target.bops = std::nullopt;
     found.on_target = {sum_of(constants), on_target.activations, on_target.bops};
   }
   found.nodes = rows_of(graph, order, by_name, constants, macs_of_calls(graph, codec), found.quantized);

@@ -92,7 +92,7 @@ std::string weights_in_bodies(const ir::Graph& graph, int64_t file_size) {
   std::set<ir::ValueId> seen;
   for (const ir::Node& node : graph.nodes) {
     if (node.erased) continue;
-    const int64_t own = onnx_io::float_bytes_in_bodies(node) + read_by_bodies_alone(graph, node, seen);
+    const int64_t own = onnx_io::floats_in_bodies(node).bytes + read_by_bodies_alone(graph, node, seen);
     if (own == 0) continue;
     op_types.insert(node.op_type);
     bytes += own;

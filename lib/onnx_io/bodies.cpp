@@ -95,33 +95,40 @@ std::set<std::string> ops_in_bodies(const ir::Node& node) {
   return ops;
 }
 
-int64_t float_bytes_in_bodies(const ir::Node& node) {
-  size_t bytes = 0;
-  const auto add = [&](const onnx::TensorProto& tensor) {
+BodyFloats floats_in_bodies(const ir::Node& node) {
+  BodyFloats found;
+  const auto add_tensor = [&](const onnx::TensorProto& tensor) {
+    int64_t width = 0;
     switch (tensor.data_type()) {
       case onnx::TensorProto::FLOAT:
+        width = sizeof(float);
+        break;
       case onnx::TensorProto::DOUBLE:
-        bytes += sizeof(float) * static_cast<size_t>(tensor.float_data_size()) +
-                 sizeof(double) * static_cast<size_t>(tensor.double_data_size());
+        width = sizeof(double);
         break;
       case onnx::TensorProto::FLOAT16:
       case onnx::TensorProto::BFLOAT16:
-        bytes += sizeof(uint16_t) * static_cast<size_t>(tensor.int32_data_size());
+        width = sizeof(uint16_t);
         break;
       default:
         return;
     }
-    bytes += tensor.raw_data().size();
+    // As they are stored, whatever the dimensions say.
+    const int64_t elements = static_cast<int64_t>(tensor.raw_data().size()) / width +
+                             tensor.float_data_size() + tensor.double_data_size() + tensor.int32_data_size();
+    found.elements += elements;
+    found.bytes += elements * width;
   };
   walk_bodies(node, [&](const onnx::GraphProto& body) {
-    for (const auto& tensor : body.initializer()) add(tensor);
+    for (const auto& tensor : body.initializer()) add_tensor(tensor);
     for (const auto& inner : body.node())
       for (const auto& attribute : inner.attribute()) {
-        if (attribute.has_t()) add(attribute.t());
-        bytes += sizeof(float) * static_cast<size_t>(attribute.floats_size());
+        if (attribute.has_t()) add_tensor(attribute.t());
+        found.elements += attribute.floats_size();
+        found.bytes += int64_t{sizeof(float)} * attribute.floats_size();
       }
   });
-  return static_cast<int64_t>(bytes);
+  return found;
 }
 
 Function function_in(const std::string& serialized) {

@@ -25,8 +25,11 @@ std::set<std::string> names_in_bodies(const ir::Graph& graph, ir::NodeId but_for
 /// The op types of the standard domain inside the bodies of this node, each once, sorted.
 std::set<std::string> ops_in_bodies(const ir::Node& node);
 
-/// Bytes of float constants (float32, float16, bfloat16, double) that the bodies of this node hold.
-int64_t float_bytes_in_bodies(const ir::Node& node);
+/// The float constants (float32, float16, bfloat16, double) that the bodies of this node hold.
+struct BodyFloats {
+  int64_t elements = 0, bytes = 0;
+};
+BodyFloats floats_in_bodies(const ir::Node& node);
 
 /// A model-local function (Graph::functions), as far as raising the opset has to look into it.
 struct Function {

@@ -11,6 +11,7 @@
 #include "ir/edit.h"
 #include "onnx_io/onnx_io.h"
 #include "quantized_nodes.h"
+#include "support/branches.h"
 #include "support/tiny_models.h"
 
 using namespace qc;
@@ -196,6 +197,32 @@ TEST_CASE("inspect counts products that round at run time", "[inspect]") {
   CHECK(found.macs == 2 * 16 * 8);
   CHECK(found.as_stored.bops == 2.0 * 16 * 8 * 8 * 8);
   CHECK(found.as_stored.activations == 4 * (2 * 16 + 2 * 8));
+}
+
+TEST_CASE("inspect counts weights in bodies, and no products that depend on what is run", "[inspect]") {
+  const auto layer = [](const std::string& result, const std::string& outer) {
+    return [=](ir::Graph& b) {
+      const auto w = outer.empty() ? tiny::constant(b, tiny::random_tensor({4, 16}, 5), result + "_w")
+                                   : tiny::input(b, outer, {4, 16});
+      tiny::output(b, tiny::node(b, "MatMul", {tiny::input(b, "x", {1, 4}), w}, {}, tiny::Dims{1, 16}),
+                   result);
+    };
+  };
+  ir::Graph g = tiny::graph();
+  tiny::input(g, "x", {1, 4});
+  tiny::constant(g, tiny::random_tensor({4, 16}, 6), "shared");
+  const ir::ValueId flag = tiny::input(g, "flag", {}, ir::DType::kBool);
+  tiny::output(g, tiny::if_node(g, flag, layer("t", ""), layer("e", "shared"), {1, 16}), "y");
+  const TemporaryFile file(".onnx");
+  const report::Inspection found = inspect(write(g, file), "int8");
+  REQUIRE(found.nodes.size() == 1);
+  CHECK(found.nodes[0].parameters == 2 * 4 * 16);
+  CHECK(found.nodes[0].constant_bytes == 2 * 4 * 16 * 4);
+  CHECK(found.as_stored.constants == 2 * 4 * 16 * 4);
+  CHECK(found.on_target.constants == 2 * 4 * 16 * 4);  // nothing in bodies is quantized
+  CHECK_FALSE(found.macs);
+  CHECK_FALSE(found.as_stored.bops);
+  CHECK_FALSE(found.on_target.bops);
 }
 
 TEST_CASE("inspect shows bits and scales of a quantized file", "[inspect]") {
