@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -29,16 +30,25 @@ void refuse_option(const CLI::App& app, const std::string& word, Diagnostics& pr
     for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
   }
   const std::string meant = nearest(word, known);
+  std::error_code missing;
+  const bool is_file = std::filesystem::exists(word, missing);
   add(problems, format("there is no option {}", word),
-      meant.empty() ? see_help(app) : format("did you mean {}?", meant));
+      is_file         ? format("write ./{} for the file of that name", word)
+      : meant.empty() ? see_help(app)
+                      : format("did you mean {}?", meant));
 }
 
 // The words that nobody took. A mistyped option often leaves its value behind as a word too many: of words
-// nothing is said then.
+// nothing is said then. Behind "--", which CLI11 hands on as well, there are no options.
 void refuse_leftovers(const CLI::App& app, Diagnostics& problems) {
   std::vector<std::string> options, words;
+  bool words_alone = false;
   for (const std::string& word : app.remaining()) {
-    const bool is_option = word.size() > 1 && word[0] == '-';
+    if (word == "--" && !words_alone) {
+      words_alone = true;
+      continue;
+    }
+    const bool is_option = !words_alone && word.size() > 1 && word[0] == '-';
     const std::string name = is_option ? word.substr(0, word.find('=')) : word;
     std::vector<std::string>& list = is_option ? options : words;
     if (std::find(list.begin(), list.end(), name) == list.end()) list.push_back(name);
@@ -46,7 +56,8 @@ void refuse_leftovers(const CLI::App& app, Diagnostics& problems) {
   for (const std::string& option : options) refuse_option(app, option, problems);
   if (!options.empty()) return;
   for (const std::string& word : words)
-    add(problems, format("'{}' is one word too many", word), see_help(app));
+    add(problems, format("'{}' is one word too many", word),
+        words_alone && word[0] == '-' ? "options stand in front of --" : see_help(app));
 }
 
 // CLI11 stops at the first value that is none: the other options have theirs as text by then.

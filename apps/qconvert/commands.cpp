@@ -3,6 +3,7 @@
 #include "commands.h"
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
 #include "arguments.h"
 #include "base/error.h"
@@ -137,7 +138,7 @@ const std::vector<ExitCode>& exit_codes() {
                                             {2, "an input cannot be read"},
                                             {3, "not possible for this target or format"},
                                             {4, "an output cannot be written"},
-                                            {5, "a gate failed"},
+                                            {5, "a gate failed, a goal was missed or a budget cannot be met"},
                                             {70, "a bug"},
                                             {130, "interrupted"}};
   return kCodes;
@@ -145,6 +146,8 @@ const std::vector<ExitCode>& exit_codes() {
 
 int run_command(const Arguments& arguments) {
   const std::string word = arguments.empty() ? "" : arguments.front();
+  if (word == "help" && !std::filesystem::exists(word))  // "help inspect", as many programs have it
+    return run_command(arguments.size() > 1 ? Arguments{arguments[1], "--help"} : Arguments{"--help"});
   for (const Command& command : commands()) {
     if (!command.name.empty() && command.name == word) {
       set_example(command.example);

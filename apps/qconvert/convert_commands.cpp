@@ -100,6 +100,7 @@ void refuse_mistyped_command(const std::string& word) {
   for (const Command& command : commands()) {
     if (!command.name.empty()) names.push_back(command.name);
   }
+  names.push_back("--version");
   const std::string meant = nearest(word, names);
   if (meant.empty()) return;
   const std::string remedy =

@@ -13,6 +13,7 @@
 #include "prepare.h"
 #include "report/table.h"
 #include "run/ort_runner.h"
+#include "shared_options.h"
 #include "target/target.h"
 #include "version.h"
 
@@ -47,9 +48,15 @@ std::vector<Finding> findings() {
 int doctor_command(const Command& self, const Arguments& arguments) {
   CLI::App app(self.sentence, "qconvert doctor");
   bool json = false;
-  app.add_flag("--json", json, "one JSON object instead of the list");
-  set_help_page(app, "usage: qconvert doctor [--json]", "");
-  if (!parse(app, arguments)) return 0;
+  Talk talk;
+  add_report(app, talk);
+  app.add_flag("--json", json, "the same as --report json");
+  set_help_page(app, "usage: qconvert doctor [--report json]", "");
+  Diagnostics problems;
+  if (!parse(app, arguments, problems)) return 0;
+  apply(talk, problems);
+  problems.throw_if_errors(Exit::kUsage);
+  json |= talk.json();
   std::vector<report::Row> rows;
   std::vector<std::string> members;
   for (const Finding& finding : findings()) {

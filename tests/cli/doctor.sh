@@ -1,2 +1,4 @@
 "$QCONVERT" doctor
-"$QCONVERT" doctor --json | grep -c '"onnxruntime": "[0-9]'
+"$QCONVERT" doctor --json > by_flag
+grep -c '"onnxruntime": "[0-9]' by_flag
+"$QCONVERT" doctor --report json | cmp - by_flag

@@ -20,3 +20,10 @@ for command in '' $commands; do
     grep -q -- "$(printf '%s' "$name" | sed 's/-/\\\\-/g')" man.txt || fail "the manual does not know $name"
   done < options.txt
 done
+# "help" is asked for in other ways as well.
+"$QCONVERT" --help > page.txt
+"$QCONVERT" help | cmp - page.txt
+"$QCONVERT" inspect --help > page.txt
+"$QCONVERT" help inspect | cmp - page.txt
+"$QCONVERT" version 2> said && fail "'version' is no command"
+grep -q 'did you mean --version' said || fail "$(cat said)"
