@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "adopt/adopt.h"
+#include "adopt/run_time.h"
 #include "adopt/unfold.h"
 #include "adopted.h"
 #include "base/parallel.h"
@@ -86,6 +87,20 @@ int64_t unfold_weights(ir::Graph& graph, run::RunnerFactory& runners) {
            "an order of their own, or sizes that contradict each other",
            "give the float32 model that this one was made from"}};
   return before - adopt::unreadable_weights(graph);
+}
+
+// What is left would not be the float model.
+void refuse_rounding_left(const ir::Graph& graph, const std::filesystem::path& model) {
+  constexpr size_t kNamed = 3;
+  std::vector<std::string> names = adopt::rounding_at_run_time(graph);
+  if (names.empty()) return;
+  const size_t count = names.size();
+  names.resize(std::min(count, kNamed));
+  throw Error{Exit::kInput,
+              {"not-stripped", model.string(),
+               format("nodes in it round at run time in a way that is not read here: {}{}", join(names, ", "),
+                      count > kNamed ? format(" and {} more", count - kNamed) : ""),
+               "give the float32 model that this one was made from"}};
 }
 
 // The float model under the name of the output, and a note of what was taken out.
@@ -305,7 +320,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   ir::Graph graph = onnx_io::read(options.model, diagnostics);
   check_opset_known(graph, codec, options.model);
   check_inputs_stay(options, config, graph, outputs);
-  const int64_t unfolded = strip ? unfold_weights(graph, runners) : 0;
+  const int64_t unfolded = strip ? adopt::float_run_time_layers(graph) + unfold_weights(graph, runners) : 0;
   if (unfolded == 0) check_quantized(graph, options.model);
   if (!strip) unpack_integers(graph, runners);
   result.report = begin_report(options, config, target, graph);
@@ -314,6 +329,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   note_clamps(result.report, found);
   ModelFiles files;
   if (strip) {
+    refuse_rounding_left(graph, options.model);
     write_stripped(result, graph, found, unfolded, config, outputs, files);
     finish_report(result.report, {}, {}, config, {}, diagnostics, {});
     deliver(result, files, options, config, outputs, graph);

@@ -137,8 +137,9 @@ void check_float(const ir::Graph& graph, const std::string& place, Diagnostics& 
        scales
            ? "write it anew with: qconvert fix MODEL; or give the float32 model that this one was made from"
        : at_run_time
-           ? "give the float32 model that this one was made from: its activations are rounded at run "
-             "time, so there are no scales to take over (\"mode\": \"dynamic\" makes such a file)"
+           ? "give the float32 model that this one was made from, or the one behind it: qconvert fix --strip "
+             "MODEL (its activations are rounded at run time, so there are no scales to take over; \"mode\": "
+             "\"dynamic\" makes such a file)"
            : "give the float32 model that this one was made from, or the one behind it: qconvert fix --strip "
              "MODEL (its weights alone are integers, as \"mode\": \"weight_only\" makes them)"});
 }
