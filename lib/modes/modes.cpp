@@ -202,7 +202,7 @@ void apply_modes(const ir::Graph& graph, const config::CoreConfig& config,
     if (mode != Mode::kDynamic || (decision.compute != Compute::kFloatIntegerWeights && !operands)) continue;
     const select::DynamicChoice& choice = choices[n];
     if (choice.why.empty()) continue;
-    decision.reason = choice.dynamic ? plan::Reason::kTarget : plan::Reason::kNoIntegerKernel;
+    decision.reason = choice.dynamic ? plan::Reason::kTarget : plan::Reason::kNotAtRunTime;
     decision.detail = choice.why;
   }
 }

@@ -259,9 +259,23 @@ void add_graph_node(Writer& w, NodeId id) {
     if (v != kNone && has_pair(w, v)) add_quantize(w, v, node.name);
 }
 
+// What the bytes of a constant in this slot are.
+const char* kind_of(const Writer& w, const ir::Node& node, size_t slot) {
+  constexpr std::string_view kWeighted[] = {"Conv", "ConvTranspose", "Gemm", "MatMul"},
+                             kAtRunTime[] = {"MatMulInteger", "ConvInteger", "DynamicQuantizeMatMul"};
+  if (ir::is_one_of(node, kWeighted)) return slot == 2 ? "bias" : "weights";
+  if (std::ranges::find(kAtRunTime, node.op_type) != std::end(kAtRunTime))
+    return slot == 1 ? "weights" : "scales";
+  // The factor for what was rounded at run time and for the weight.
+  const bool scale = ir::standard_op(node, "Mul") && std::ranges::any_of(node.inputs, [&](ValueId v) {
+                       const NodeId maker = w.value(v).producer;
+                       return maker != kNone && ir::standard_op(w.node(maker), "DynamicQuantizeLinear");
+                     });
+  return scale ? "scales" : "constants";
+}
+
 // Float constants that something still reads by their own name.
 void add_float_constants(Writer& w) {
-  constexpr std::string_view kWeighted[] = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
   const ir::Graph& graph = w.model.graph;
   for (ValueId v = 0; v < static_cast<ValueId>(graph.values.size()); ++v) {
     const ir::Value& value = w.value(v);
@@ -273,13 +287,11 @@ void add_float_constants(Writer& w) {
       if (inside_qoperator(w, *it)) continue;
       const ir::Node& node = w.node(*it);
       label = node.name;
-      const bool weighted = std::any_of(std::begin(kWeighted), std::end(kWeighted),
-                                        [&](auto op) { return ir::standard_op(node, op); });
       for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
         if (node.inputs[slot] != v) continue;
         needed = needed || !(w.model.weights.contains(v) || w.model.narrow.contains(v) ||
                              (slot == 2 && w.model.biases.contains(*it)) || keeps_apart(w, *it, slot));
-        kind = !weighted ? "constants" : slot == 2 ? "bias" : "weights";
+        kind = kind_of(w, node, slot);
       }
     }
     if (needed) add_initializer(w, w.name(v), *value.constant, label, kind);

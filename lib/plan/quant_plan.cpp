@@ -43,6 +43,8 @@ const char* reason_text(Reason reason) {
       return "integers would cost too much accuracy";
     case Reason::kNotFloat:
       return "not a float32 activation";
+    case Reason::kNotAtRunTime:
+      return "rounding at run time would not pay, or has no kernel";
   }
   return "?";
 }

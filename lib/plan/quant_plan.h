@@ -19,6 +19,8 @@ enum class Reason {
   kIsland,    // integers possible, but between float neighbours Quantize/Dequantize cost more than they gain
   kAccuracy,  // integers possible, but they would hurt; the detail has the measurement or the rule
   kNotFloat,  // not a float32 value, or a constant the op needs as it is
+  kNotAtRunTime,  // mode dynamic: rounding as it runs costs more than it gains, or no kernel does; see the
+                  // detail
 };
 const char* reason_text(Reason reason);
 
