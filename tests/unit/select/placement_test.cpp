@@ -221,28 +221,32 @@ TEST_CASE("an integer Gemm hands out floats when only floats are wanted") {
 }
 
 // By TensorRT's own advice, and because a result that is rounded in front of a float function, and whose own
-// result is rounded behind it, pays twice.
-TEST_CASE("for TensorRT no result is rounded that only floats read") {
+// result is rounded behind it, pays twice. OpenVINO's integer kernels hand out floats as well.
+TEST_CASE("for TensorRT and OpenVINO no result is rounded that only floats read") {
   ir::Graph g = tiny::graph();
   const ir::ValueId x = tiny::input(g, "x", {1, 4, 8, 8});
-  const ir::ValueId made = tiny::conv(g, x, 4), gated = tiny::sigmoid(g, made),
-                    next = tiny::conv(g, gated, 4), ahead = tiny::relu(g, next),
+  const ir::ValueId made = tiny::conv(g, x, 4),
+                    bent = tiny::node(g, "Tanh", {made}, {}, tiny::Dims{1, 4, 8, 8}),
+                    next = tiny::conv(g, bent, 4), ahead = tiny::relu(g, next),
                     last = tiny::relu(g, tiny::conv(g, ahead, 4));
   tiny::output(g, last);
-  const target::TargetSpec target = target::load("tensorrt");
-  const auto capabilities = select::capabilities(g, target, {});
-  std::vector<bool> integer;
-  for (const select::Capability& one : capabilities) integer.push_back(one.ability != Ability::kFloatOnly);
-  CHECK(integer == std::vector<bool>{true, false, true, true, true, true});
-  const plan::QuantPlan plan =
-      select::outline(g, target, capabilities, integer, std::vector<plan::NodeDecision>(integer.size()));
-  const auto rounded = [&](ir::ValueId v) { return plan.values[static_cast<size_t>(v)].quantized; };
-  CHECK(rounded(x));
-  CHECK_FALSE(rounded(made));
-  CHECK(rounded(gated));
-  CHECK_FALSE(rounded(next));  // its Relu is rounded instead
-  CHECK(rounded(ahead));
-  CHECK_FALSE(rounded(last));
+  for (const char* name : {"tensorrt", "openvino"}) {
+    CAPTURE(name);
+    const target::TargetSpec target = target::load(name);
+    const auto capabilities = select::capabilities(g, target, {});
+    std::vector<bool> integer;
+    for (const select::Capability& one : capabilities) integer.push_back(one.ability != Ability::kFloatOnly);
+    CHECK(integer == std::vector<bool>{true, false, true, true, true, true});
+    const plan::QuantPlan plan =
+        select::outline(g, target, capabilities, integer, std::vector<plan::NodeDecision>(integer.size()));
+    const auto rounded = [&](ir::ValueId v) { return plan.values[static_cast<size_t>(v)].quantized; };
+    CHECK(rounded(x));
+    CHECK_FALSE(rounded(made));
+    CHECK(rounded(bent));
+    CHECK_FALSE(rounded(next));  // its Relu is rounded instead
+    CHECK(rounded(ahead));
+    CHECK_FALSE(rounded(last));
+  }
 }
 
 TEST_CASE("a product of matrices is rounded before the Add of another matrix, and handed out elsewhere") {
