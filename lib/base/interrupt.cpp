@@ -28,7 +28,7 @@ void install_interrupt_handler() {
 void throw_if_interrupted() {
   if (interrupted)
     throw Error(Exit::kInterrupted,
-                {"interrupted", "this run", "it was stopped by a signal; no output was written",
+                {"interrupted", "this run", "it was stopped by a signal; nothing half-written is left",
                  "start it again; a conversion with --resume goes on from the layers that "
                  "it had corrected"});
 }

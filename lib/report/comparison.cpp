@@ -29,14 +29,22 @@ std::string bytes(int64_t size) {
   return human_bytes(static_cast<double>(size));
 }
 
+std::vector<std::string> names_of(const std::vector<ComparedModel>& models) {
+  std::vector<std::string> paths;
+  for (const ComparedModel& model : models) paths.push_back(model.file);
+  return file_names(paths);
+}
+
 // --- text
 
 std::string files(const std::vector<ComparedModel>& models) {
   const ComparedModel& a = models[0];
   std::vector<Row> rows{{"", "file", "size", "of A", "zlib -6", "of A", "peak memory"}};
-  for (const ComparedModel& model : models) {
-    const bool first = &model == &a;
-    rows.push_back({model.letter, shorten(file_name(model.file), kNameWidth), bytes(model.size),
+  const std::vector<std::string> names = names_of(models);
+  for (size_t i = 0; i < models.size(); ++i) {
+    const ComparedModel& model = models[i];
+    const bool first = i == 0;
+    rows.push_back({model.letter, shorten(names[i], kNameWidth), bytes(model.size),
                     first ? "" : human_ratio(ratio(model.size, a.size), 3), bytes(model.compressed_size),
                     first ? "" : human_ratio(ratio(model.compressed_size, a.compressed_size), 3),
                     model.peak_memory ? bytes(*model.peak_memory) : "-"});
@@ -179,10 +187,10 @@ json against_a(const ComparedModel& model) {
           {"classes", classes}};
 }
 
-json model_value(const ComparedModel& model, const ComparedModel& a) {
+json model_value(const ComparedModel& model, const std::string& name, const ComparedModel& a) {
   return {
       {"name", model.letter},
-      {"file", file_name(model.file)},
+      {"file", name},
       {"size", model.size},
       {"size_ratio", number(ratio(model.size, a.size))},
       {"compressed_size", model.compressed_size},
@@ -195,7 +203,8 @@ json model_value(const ComparedModel& model, const ComparedModel& a) {
 
 json to_document(const Comparison& c) {
   json models = json::array(), judged = json::array();
-  for (const ComparedModel& model : c.models) models.push_back(model_value(model, c.models[0]));
+  const std::vector<std::string> names = names_of(c.models);
+  for (size_t i = 0; i < names.size(); ++i) models.push_back(model_value(c.models[i], names[i], c.models[0]));
   for (const ComparedGate& gate : c.gates)
     judged.push_back(
         {{"gate", gate.text}, {"model", gate.letter}, {"figure", number(gate.figure)}, {"held", gate.held}});

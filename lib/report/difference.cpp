@@ -120,12 +120,9 @@ json to_document(const Difference& found) {
                       {"a_bytes", layer.a_bytes},
                       {"b_bytes", layer.b_bytes}});
   }
-  return {{"schema_version", 1},
-          {"a", file_name(found.model_a)},
-          {"b", file_name(found.model_b)},
-          {"totals", totals},
-          {"layers", layers},
-          {"same_layers", found.same}};
+  const std::vector<std::string> names = file_names({found.model_a, found.model_b});
+  return {{"schema_version", 1}, {"a", names[0]},    {"b", names[1]},
+          {"totals", totals},    {"layers", layers}, {"same_layers", found.same}};
 }
 
 }  // namespace
@@ -169,7 +166,8 @@ Difference difference(const TfliteInspection& a, const TfliteInspection& b) {
 }
 
 std::string to_text(const Difference& found, bool verbose) {
-  std::vector<Row> rows{{"", file_name(found.model_a), file_name(found.model_b)}};
+  const std::vector<std::string> names = file_names({found.model_a, found.model_b});
+  std::vector<Row> rows{{"", names[0], names[1]}};
   for (const Total& total : found.totals)
     rows.push_back({"  " + total.what, total_text(total, total.a), total_text(total, total.b)});
   std::string text = columns(rows, "lrr", 0);
@@ -198,8 +196,8 @@ std::string to_json(const Difference& found) {
 }
 
 std::string to_html(const Difference& found) {
-  return page("difference", file_name(found.model_a) + " against " + file_name(found.model_b),
-              to_document(found), nullptr);
+  const std::vector<std::string> names = file_names({found.model_a, found.model_b});
+  return page("difference", names[0] + " against " + names[1], to_document(found), nullptr);
 }
 
 }  // namespace qc::report

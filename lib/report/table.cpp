@@ -74,6 +74,32 @@ std::string file_name(const std::string& path) {
   return (whole.has_filename() ? whole.filename() : whole.parent_path().filename()).string();
 }
 
+std::vector<std::string> file_names(const std::vector<std::string>& paths) {
+  std::vector<std::filesystem::path> rest, names;
+  for (const std::string& path : paths) {
+    names.emplace_back(file_name(path));
+    rest.push_back(std::filesystem::path(path).parent_path());
+  }
+  const auto alike = [&](size_t one) {
+    for (size_t other = 0; other < names.size(); ++other)
+      if (names[other] == names[one] && paths[other] != paths[one]) return true;
+    return false;
+  };
+  for (bool more = true; more;) {
+    std::vector<size_t> longer;
+    for (size_t i = 0; i < names.size(); ++i)
+      if (rest[i].has_filename() && alike(i)) longer.push_back(i);
+    for (const size_t i : longer) {
+      names[i] = rest[i].filename() / names[i];
+      rest[i] = rest[i].parent_path();
+    }
+    more = !longer.empty();
+  }
+  std::vector<std::string> texts;
+  for (const std::filesystem::path& name : names) texts.push_back(name.string());
+  return texts;
+}
+
 std::string judged_place(bool before_softmax, const std::string& before_op) {
   if (!before_op.empty()) return format(" (before {})", before_op);
   return before_softmax ? " (logits)" : "";

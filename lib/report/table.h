@@ -29,6 +29,9 @@ std::string decibel(double value);
 
 /// The last part of a path: reports do not show where a machine keeps its files.
 std::string file_name(const std::string& path);
+/// The same of several, with as many folders in front as tell apart files of one name: "a/net.onnx",
+/// "b/net.onnx".
+std::vector<std::string> file_names(const std::vector<std::string>& paths);
 
 /// " (logits)", " (before TopK)", or "": where an output is judged.
 std::string judged_place(bool before_softmax, const std::string& before_op);
