@@ -158,6 +158,7 @@ ConvertResult convert_picked(const FrontierOptions& options, const config::CoreC
                              const report::WidthFrontier& frontier, const Pick& pick) {
   ConvertOptions conversion = options.convert;
   conversion.frontier = false;
+  conversion.picked = true;
   for (const char* key : {"weights_memory", "activation_memory", "total_memory", "bops"})
     conversion.overrides.push_back({std::string("/target_resource_utilization/") + key, "null"});
   if (pick.sqnr_db) conversion.overrides.push_back({"/gates/min_sqnr_db", format("{}", *pick.sqnr_db)});

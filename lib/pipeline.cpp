@@ -352,7 +352,7 @@ ConvertResult convert(const ConvertOptions& options) {
   warn_of_cut_off(result.report, graph, start.plan, subject.stats, target);
   warn_of_floats(result.report, config, target);
   judge_goals(result.report, placement_scene(scene, subject, start), found.placed, best,
-              {config, full && target.float_islands, target.float_islands});
+              {config, full && target.float_islands, target.float_islands, options.picked});
   deliver(result, files, options, config, outputs, graph);
   if (resume && result.gates_hold) resume->finished();
 

@@ -28,6 +28,7 @@ struct ConvertOptions {
   bool resume = false;               // keep solved layers, and go on from those of a stopped run (resume.h)
   bool time_written = false;         // measure the written file's speed, for the text report
   bool dry_run = false;              // the plan that would be tried, no images, no files
+  bool picked = false;               // the rules of widths are a choice of the frontier
   std::vector<std::string> explain;  // node names (globs)
   std::vector<std::string> dump;     // stage names, see dump_stages()
 };

@@ -305,6 +305,14 @@ constexpr const char* kSearch = "let those that cost most be floats: \"placement
 constexpr const char* kElsewhere =
     "name a target with float kernels beside its integers (qconvert targets lists them)";
 
+// Where a budget or a pick of the frontier says how many bytes weights may have: wider ones do not fit.
+std::string more_bytes(double goal) {
+  return format(
+      "allow more bytes: qconvert frontier MODEL --config CFG.json shows what each size reaches, and --pick "
+      "'sqnr >= {:g}' converts one that reaches this",
+      goal);
+}
+
 // The hint that reached the goal when it was tried, the best of them.
 const report::Hint* hint_that_does(const report::Report& report, double goal) {
   const report::Hint* best = nullptr;
@@ -426,6 +434,7 @@ void judge_goals(report::Report& report, const PlacementScene& scene, const Plac
                                "have integers wherever the target has them: \"placement\": \"full\""});
   for (Problem& warning : out_of_reach(scene, placed, best)) report.warnings.push_back(std::move(warning));
   if (worst >= goal) return;
+  const bool bounded = intent.picked || intent.config.budget.any();
   const auto missed = [&](const std::string& why, const std::string& remedy) {
     report.warnings.push_back(
         {"goal-missed", "/placement/min_sqnr_db",
@@ -433,10 +442,12 @@ void judge_goals(report::Report& report, const PlacementScene& scene, const Plac
   };
   if (!rounds) {
     const Miss miss = miss_in_floats(scene, best, intent.config, worst, goal);
-    missed(miss.cause, miss.remedy);
+    missed(miss.cause, bounded && has_narrow_weights(best.model) ? more_bytes(goal) : miss.remedy);
     return;
   }
   const Behind behind = behind_miss(report, scene, placed, best);
+  if (bounded && behind.weights && has_narrow_weights(best.model))
+    return missed(behind.words, more_bytes(goal));
   if (const report::Hint* hint = hint_that_does(report, goal))
     missed(behind.words,
            format("do what came to {:.1f} dB when it was tried: {}", *hint->after_db, hint->lines));

@@ -28,6 +28,8 @@ struct Intent {
   bool no_search;
   /// The target lets nodes be floats.
   bool may_float;
+  /// The widths of the weights were picked from a frontier.
+  bool picked;
 };
 
 /// The goal of accuracy in /placement against the written file's worst output: a gate where the user set one,
