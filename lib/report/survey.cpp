@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "base/text.h"
 #include "report/json_values.h"
@@ -95,7 +96,11 @@ void sort_rows(Survey& survey) {
     if (a.failure.empty() != b.failure.empty()) return a.failure.empty();
     if (survey.best == Best::kSize) return a.size < b.size;
     if (survey.best == Best::kSpeed) return time_of(a) < time_of(b);
-    return accuracy(a) > accuracy(b);
+    // Top-1 is alike for many.
+    const auto rank = [](const SurveyRow& row) {
+      return std::tuple(accuracy(row), row.agreement.value_or(0), row.sqnr_db);
+    };
+    return rank(a) > rank(b);
   });
 }
 

@@ -37,7 +37,8 @@ struct Survey {
 /// Marks the rows that no other beats: size, time (5 % is the same: clocks are noisy), and accuracy (top-1
 /// where there are labels, else SQNR; 0.2 points or 0.5 dB are the same).
 void mark_pareto(Survey& survey);
-/// The float model first, the rest by what is asked for; rows without a file last. Stable.
+/// The float model first, the rest by what is asked for (accuracy: top-1, then agreement, then SQNR); rows
+/// without a file last. Stable.
 void sort_rows(Survey& survey);
 
 std::string to_text(const Survey& survey);
