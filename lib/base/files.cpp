@@ -77,7 +77,14 @@ bool holds(const std::filesystem::path& path, std::string_view bytes) {
 
 std::string read_now(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) cannot_read(path, std::strerror(errno));
+  if (fd < 0) {
+    const int error_number = errno;
+    std::error_code none;
+    const std::filesystem::path target = std::filesystem::read_symlink(path, none);
+    if (error_number == ENOENT && !none)
+      cannot_read(path, format("it is a link to '{}', which is not there", target.string()));
+    cannot_read(path, std::strerror(error_number));
+  }
   struct stat info {};
   if (::fstat(fd, &info) != 0 || S_ISDIR(info.st_mode)) {
     ::close(fd);
