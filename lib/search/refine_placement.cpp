@@ -250,19 +250,21 @@ PlacementScene with_capabilities(const PlacementScene& scene,
           scene.answers, scene.runners, scene.source, scene.split,   scene.threads};
 }
 
-// Weights that were rounded anew for floats reach the goal: as many integers as it lets stand.
+// Weights that were rounded anew for floats reach the goal: as many integers as it lets stand. Where nobody
+// set one, with some room, if floats have it.
 void give_back(Search& search, double wanted_db) {
   const PlacementScene& scene = search.scene;
   const simulate::Fidelity& floats = search.found.best.fidelity;
   // What such weights cost; activations cost what they did.
   search.found.noise->base = simulate::noise_ratios(floats.outputs);
   const select::Goal goal{std::min(search.aim.db - search.aim.tolerance, floats.worst_db() - kRestDb)};
+  const double enough_db = scene.goals.min_sqnr_db ? wanted_db : std::max(wanted_db, goal.sqnr_db);
   search.found.frontier =
       select::frontier(scene.graph, scene.capabilities, scene.time, *search.found.noise, goal);
   const select::Refined between = select::choose(not_too_slow(scene, search.found.frontier), goal);
   if (between.reaches_goal && between.integer != search.nowhere && !saves_little(scene, between.integer))
-    try_in(search, between.integer, "placement by measured noise, weights rounded anew", wanted_db);
-  try_between(search, wanted_db);
+    try_in(search, between.integer, "placement by measured noise, weights rounded anew", enough_db);
+  try_between(search, enough_db);
 }
 
 // Narrow weights are not searched for, and solving them for another placement takes long. One pass with the
@@ -399,7 +401,7 @@ void give_to_floats(const PlacementScene& whole, Placed& placed,
   const PlacementScene scene = with_capabilities(whole, fewer);
   Search search{scene, retry, aim, select::place(scene.graph, scene.capabilities, scene.time), nowhere};
   search.found = std::move(placed);
-  give_back(search, whole.goals.min_sqnr_db ? wanted : aim.db - aim.tolerance);
+  give_back(search, wanted);
   placed = std::move(search.found);
 }
 
