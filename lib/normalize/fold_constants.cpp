@@ -39,6 +39,9 @@ bool plain_constant(const Graph& graph, ValueId value) {
 bool may_fold(const Graph& graph, const Node& node, const Region& region) {
   if (!ir::standard_domain(node.domain)) return false;
   if (!node.captures.empty()) return false;
+  // Nobody reads what it makes, under no name: a runtime refuses such a node, and all others with it.
+  if (std::all_of(node.outputs.begin(), node.outputs.end(), [](ValueId v) { return v == kNone; }))
+    return false;
   for (const char* op : kRandomOps)
     if (node.op_type == op) return false;
   for (const ir::Attribute& attribute : node.attributes)

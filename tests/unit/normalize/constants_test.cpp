@@ -114,6 +114,17 @@ TEST_CASE("random numbers and foreign ops are not computed beforehand", "[normal
   CHECK(fold(g) == 0);
 }
 
+TEST_CASE("a node whose result nobody reads keeps no other from being computed", "[normalize]") {
+  ir::Graph g = graph();
+  node(g, "Gather", {constant(g, random_tensor({4}, 1)), index(g, 1)}, {{"axis", int64_t{0}}}, Dims{});
+  g.nodes.back().outputs = {ir::kNone};  // as it stands once its readers are gone
+  const auto kept =
+      node(g, "Gather", {constant(g, random_tensor({4}, 1)), index(g, 2)}, {{"axis", int64_t{0}}}, Dims{});
+  output(g, add(g, input(g, "x", {3}), kept));
+  CHECK(fold(g) > 0);
+  CHECK(g.values[static_cast<size_t>(kept)].constant);
+}
+
 TEST_CASE("a runtime that cannot compute the constants leaves them", "[normalize]") {
   ir::Graph g = graph();
   output(g, add(g, input(g, "x", {3}), node(g, "NoSuchOp", {constant(g, 1.0f)}, {}, Dims{3})));
