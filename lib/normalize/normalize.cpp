@@ -91,6 +91,7 @@ constexpr Row kTable[] = {
     {{"spell_sigmoid", "1 / (1 + exp(-x)) becomes Sigmoid."}, plain<spell_sigmoid>},
     {{"spell_hard_swish", "HardSwish becomes HardSigmoid and Mul, in whatever way it is written."},
      plain<spell_hard_swish>},
+    {{"spell_variance", "mean(x^2) - mean(x)^2 becomes the mean of (x - mean(x))^2."}, plain<spell_variance>},
     {{"spell_moments", "LayerNorm that scales first and takes its mean off later comes in the usual order."},
      plain<spell_moments>},
     {{"spell_layer_norm", "LayerNorm taken apart becomes LayerNormalization."}, plain<spell_layer_norm>},

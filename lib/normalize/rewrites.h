@@ -38,6 +38,7 @@ int plain_activations(ir::Graph& graph);
 int spell_sigmoid(ir::Graph& graph);
 int spell_hard_swish(ir::Graph& graph);
 int spell_moments(ir::Graph& graph);
+int spell_variance(ir::Graph& graph);
 int spell_layer_norm(ir::Graph& graph);
 int spell_gelu(ir::Graph& graph);
 int plain_gemm(ir::Graph& graph);

@@ -474,6 +474,45 @@ TEST_CASE("LayerNorm that takes its mean off last comes in the usual order", "[n
         }
 }
 
+TEST_CASE("a variance as the mean of squares less the squared mean is that of what is centred",
+          "[normalize]") {
+  for (const int64_t opset : {13, 18})
+    for (const char* cut : {"", "Max", "Relu"})
+      for (const bool by_pow : {false, true}) {
+        CAPTURE(opset, cut, by_pow);
+        const auto norm = [&](ir::Graph& g, int64_t axis) {
+          const ir::ValueId x = relu(g, input(g, "x", {2, 8, 8}));
+          const auto mean = [&](ir::ValueId of, int64_t along) {
+            if (opset < 18) return node(g, "ReduceMean", {of}, {{"axes", Dims{along}}});
+            return node(g, "ReduceMean", {of, constant_i(g, {along})});
+          };
+          const auto square = [&](ir::ValueId of) {
+            return by_pow ? op(g, "Pow", of, 2_n) : op(g, "Mul", of, of);
+          };
+          const ir::ValueId average = mean(x, -1);
+          ir::ValueId variance = op(g, "Sub", mean(square(x), axis), square(average));
+          if (cut == std::string("Max")) variance = op(g, "Max", 0_n, variance);
+          if (cut == std::string("Relu")) variance = relu(g, variance);
+          const ir::ValueId deviates = fn(g, "Sqrt", op(g, "Add", variance, Number{1e-3}));
+          const ir::ValueId normal = op(g, "Div", op(g, "Sub", x, average), deviates);
+          output(g, op(g, "Mul", normal, constant(g, random_tensor({8}, 5))));
+        };
+        ir::Graph g = graph(opset);
+        norm(g, -1);
+        CHECK(normalize::recognise(g).empty());
+        const try_rewrite::Outcome outcome = try_rewrite::outcome(g, normalize::spell_variance);
+        CHECK(outcome.count == 1);
+        CHECK(outcome.ops == "Relu ReduceMean Sub Pow ReduceMean Add Sqrt Div Mul");
+        CHECK(outcome.change < 1e-5);
+        const auto found = normalize::recognise(outcome.graph);
+        REQUIRE(found.size() == 1);
+        CHECK(found[0].kind == plan::IdiomKind::kLayerNorm);
+        ir::Graph other = graph(opset);  // squares along another axis are no part of a variance
+        norm(other, 1);
+        CHECK(normalize::spell_variance(other) == 0);
+      }
+}
+
 TEST_CASE("near misses of idioms are not recognised", "[normalize]") {
   const std::vector<Spelling> misses = {
       {"x * sigmoid(y)",
