@@ -1,4 +1,4 @@
-// Where narrow weights run: as those of 8 bits do, whether their width is set by hand or by a budget.
+// Where narrow weights run: as those of 8 bits do.
 #include <unistd.h>
 
 #include <algorithm>
@@ -62,7 +62,7 @@ std::vector<std::string> places_of(const report::Report& report) {
 
 }  // namespace
 
-TEST_CASE("narrow weights run where those of 8 bits do, set by hand or by a budget", "[search]") {
+TEST_CASE("narrow weights run where those of 8 bits do", "[search]") {
   const Folder folder;
   const config::Override four{"/bit_width_config", R"([{"filter": {"name": "*"}, "weights_n_bits": 4}])"};
   const std::vector<std::string> wide = places_of(converted(folder, {}));
@@ -71,7 +71,6 @@ TEST_CASE("narrow weights run where those of 8 bits do, set by hand or by a budg
   const report::Report narrow = converted(folder, {four});
   CHECK(places_of(narrow) == wide);
   CHECK(std::ranges::count(narrow.corrections, kPlacedForNarrow, &report::Correction::name) == 1);
-  CHECK(places_of(converted(folder, {{"/target_resource_utilization/weights_memory", "60%"}})) == wide);
   // All that integers pay for, as it was before anybody looked.
   const report::Report fast = converted(
       folder,
