@@ -58,6 +58,7 @@ int fold_forward(ir::Graph& graph);
 int plain_arithmetic(ir::Graph& graph);
 
 // --- what runs faster, once nothing else is left to do
+int slice_early(ir::Graph& graph);
 int sub_pixel(ir::Graph& graph, SubPixel which);
 int flush_subnormals(ir::Graph& graph);
 
