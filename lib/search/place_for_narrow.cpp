@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/open_widths.h"
 #include "correct/second_order.h"
 #include "search/complete_plan.h"
 #include "search/refine_placement.h"
@@ -24,9 +25,10 @@ bool has_narrow(const plan::Candidates& weights) {
 }
 
 bool may_move(const Scene& scene, const SearchStart& start) {
-  return config::rounds_activations(scene.config) && scene.target.float_islands &&
-         !is_full(scene.config, scene.target) && scene.target.activations.bits <= correct::kFullWidth &&
-         !scene.config.budget.any() && !scene.widths_open && has_narrow(start.weights);
+  const config::CoreConfig& config = scene.config;
+  return config::rounds_activations(config) && scene.target.float_islands && !is_full(config, scene.target) &&
+         scene.target.activations.bits <= correct::kFullWidth && !config::bounds_activations(config) &&
+         !config.budget.bops && (scene.widths_open || has_narrow(start.weights));
 }
 
 std::vector<config::NodeSettings> widened(std::vector<config::NodeSettings> rules) {

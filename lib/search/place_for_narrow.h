@@ -15,9 +15,9 @@ namespace qc {
 constexpr const char* kPlacedForNarrow = "placement by measured noise, with weights of 8 bits";
 
 /// Moves `start` (placed, plan, activations) to the placement that the search finds for weights of 8 bits,
-/// and appends to `corrections` what that brings those. Does nothing where no weight has fewer, where all is
-/// to be on integers, or where there are budgets: widths are searched for on the fastest placement (with
-/// floats in it a detector came out below its uniform widths).
+/// and appends to `corrections` what that brings those. Does nothing where no weight will have fewer, where
+/// all is to be on integers, or where activations or bit operations have a budget, which floats would not
+/// keep to.
 void place_for_narrow(const Scene& scene, const Subject& subject, SearchStart& start,
                       std::vector<report::Correction>& corrections);
 

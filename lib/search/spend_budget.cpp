@@ -275,6 +275,42 @@ std::vector<Tried> candidates_for(const BudgetScene& scene, const WidthStudy& st
   return tried;
 }
 
+bool fits(const WidthStudy& study, const budget::Limits& limits, int64_t bytes) {
+  return !limits.bytes || bytes <= *limits.bytes + study.other_bytes;
+}
+
+// Choices that were built with few images.
+struct Contest {
+  size_t first_point = 0;  // of the report's frontier; the others follow, as in `tried`
+  std::vector<Tried> tried = {};
+  std::optional<Attempt> best = {};  // of those that fit
+  size_t chosen = 0;                 // which of `tried` that is
+};
+
+// Builds those that were not tried yet. Returns how many bytes the first of them, the best by sensitivity, is
+// over the limit.
+int64_t build_all(const BudgetScene& scene, const WidthStudy& study, const budget::Limits& limits,
+                  std::vector<Tried> candidates, report::Report& report, Contest& contest) {
+  const config::CoreConfig few = with_few_images(scene.config);
+  int64_t over = 0;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    Tried& candidate = candidates[i];
+    if (std::ranges::any_of(contest.tried, [&](const Tried& t) { return t.picks == candidate.picks; }))
+      continue;
+    Attempt made = build(scene, study, candidate.picks, few);
+    const int64_t bytes = written_bytes(scene, made.model);
+    const double db = made.fidelity.worst_db();
+    report.frontier.push_back({candidate.name, std::nan(""), bytes, candidate.predicted_db, db, false});
+    contest.tried.push_back(std::move(candidate));
+    const bool small = fits(study, limits, bytes);
+    if (!small && i == 0) over = bytes - *limits.bytes - study.other_bytes;
+    if (!small || (contest.best && db <= contest.best->fidelity.worst_db())) continue;
+    contest.best = std::move(made);
+    contest.chosen = contest.tried.size() - 1;
+  }
+  return over;
+}
+
 // What a choice of widths takes, beside what is allowed.
 std::vector<report::ResourceRow> resources_of(const BudgetScene& scene, const WidthStudy& study,
                                               const Figures& figures, const std::vector<size_t>& picks,
@@ -325,36 +361,30 @@ Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, repor
   if (!results.items.empty()) settle_results(scene, results, weights, figures, study, report);
   const budget::Limits limits = count();
 
-  const std::vector<Tried> candidates = candidates_for(scene, study, limits, report);
-  std::vector<size_t> order;  // of those that fit, the best first
-  std::vector<double> measured;
-  const auto fits = [&](int64_t bytes) {
-    return !limits.bytes || bytes <= *limits.bytes + study.other_bytes;
-  };
-  const config::CoreConfig few = with_few_images(scene.config);
-  std::optional<Attempt> best;  // so far
-  std::vector<size_t> picks;    // its widths
-  for (const Tried& tried : candidates) {
-    Attempt made = build(scene, study, tried.picks, few);
-    const int64_t bytes = written_bytes(scene, made.model);
-    measured.push_back(made.fidelity.worst_db());
-    report.frontier.push_back({tried.name, std::nan(""), bytes, tried.predicted_db, measured.back(), false});
-    if (!fits(bytes)) continue;
-    order.push_back(measured.size() - 1);
-    if (!best || measured.back() > best->fidelity.worst_db()) best = std::move(made);
+  // From here the best choice of widths that fits is known.
+  Contest contest{report.frontier.size()};
+  const int64_t over =
+      build_all(scene, study, limits, candidates_for(scene, study, limits, report), report, contest);
+  if (over > 0 && limits.bytes) {  // corrections may make a file larger than it was counted to be
+    budget::Limits less = limits;
+    *less.bytes -= over;
+    report::Report said;  // what is said of the choices is said
+    build_all(scene, study, limits, candidates_for(scene, study, less, said), report, contest);
   }
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return measured[a] > measured[b]; });
   pages_kept.reset();  // what comes now takes the most memory
+  std::optional<Attempt>& best = contest.best;
+  std::vector<size_t> picks;
   // More images mostly bring more, and other scales, of which there may be too many.
   if (best) {
-    const Tried& chosen = candidates[order[0]];
+    const Tried& chosen = contest.tried[contest.chosen];
     picks = chosen.picks;
     Attempt made = build(scene, study, chosen.picks, scene.config);
     const int64_t bytes = written_bytes(scene, made.model);
-    const bool better = fits(bytes) && made.fidelity.worst_db() >= measured[order[0]] - kFlattered;
+    const bool better =
+        fits(study, limits, bytes) && made.fidelity.worst_db() >= best->fidelity.worst_db() - kFlattered;
+    report.frontier[contest.first_point + contest.chosen].chosen = !better;
     report.frontier.push_back({chosen.name + format(", all {}s", images::unit_of(scene.source)), std::nan(""),
                                bytes, chosen.predicted_db, made.fidelity.worst_db(), better});
-    report.frontier[report.frontier.size() - 1 - (candidates.size() - order[0])].chosen = !better;
     if (better) best = std::move(made);
   }
   if (!best) {  // what was tried is larger once its corrections are in

@@ -136,12 +136,11 @@ plan::QuantizedModel as_large(const BudgetScene& scene, const plan::Candidates& 
   plan::QuantizedModel model = rounded(scene, weights);
   const bool corrected = scene.config.quantization.weights_bias_correction ||
                          scene.config.correction.method != config::CorrectionMethod::kNone;
-  std::map<ir::NodeId, std::vector<float>> zeros;
-  for (const correct::Layer& layer : correct::correctable_layers(model.graph, model.plan))
-    if (corrected && ir::bias_place(model.graph, layer.node)->slot == ir::kNone) {
-      const auto linear = ir::linear_at(model.graph, layer.node);
-      if (linear) zeros[layer.node].assign(linear->out_channels, 0.0f);
-    }
+  std::map<ir::NodeId, std::vector<float>> zeros;  // to biases that are there as well: they get another name
+  if (corrected)
+    for (const correct::Layer& layer : correct::correctable_layers(model.graph, model.plan))
+      if (const auto linear = ir::linear_at(model.graph, layer.node))
+        zeros[layer.node].assign(linear->out_channels, 0.0f);
   quantize::add_to_biases(model, zeros);
   return model;
 }

@@ -36,6 +36,7 @@ std::string with_powers() {
   for (int times = 0; times < 4; ++times) x = tiny::node(g, "Sqrt", {x}, {}, g.values[x].dims);
   x = tiny::relu(g, tiny::conv(g, x, 32, {}, 14));
   tiny::output(g, x, "y");
+  for (ir::Node& node : g.nodes) node.name = "a_name_longer_than_those_of_constants_" + node.name;
   return onnx_io::write(g);
 }
 
@@ -76,4 +77,20 @@ TEST_CASE("narrow weights run where those of 8 bits do", "[search]") {
       folder,
       {four, {"/placement", R"({"rules": [{"filter": {"op_type": "Conv"}, "placement": "integer"}]})"}});
   CHECK(narrow.accuracy->worst_sqnr_db() > fast.accuracy->worst_sqnr_db() + 3);
+}
+
+TEST_CASE("a budget is spent where weights of 8 bits run, and what fits when counted fits when written",
+          "[search]") {
+  const Folder folder;
+  const std::vector<std::string> wide = places_of(converted(folder, {}));
+  const auto within = [&](const std::string& bytes) {
+    return converted(folder, {{"/target_resource_utilization/weights_memory", bytes}});
+  };
+  const report::Report half = within("50%");
+  CHECK(places_of(half) == wide);
+  REQUIRE(!half.frontier.empty());
+  // A byte less than the best choice took as written: that choice must not seem to fit. Corrected biases of
+  // float layers have other names than those of the model.
+  const int64_t less = half.frontier.front().bytes - 1;
+  for (const report::FrontierPoint& point : within(std::to_string(less)).frontier) CHECK(point.bytes <= less);
 }
