@@ -1,7 +1,5 @@
 // The whole way: a model whose channels were rescaled, which per-tensor weights cannot take, is as good as
 // the one it was made from.
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
@@ -18,25 +16,16 @@ using namespace qc;
 
 namespace {
 
-struct Folder {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("balance_" + std::to_string(::getpid()));
-  Folder() { std::filesystem::create_directories(path); }
-  ~Folder() { std::filesystem::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-};
-
 const std::filesystem::path kSample = std::filesystem::path(QCONVERT_TESTS) / "data/sample";
 
 using Overrides = std::vector<config::Override>;
 
-report::Report converted(const Folder& folder, const std::filesystem::path& model,
+report::Report converted(const TemporaryFolder& folder, const std::filesystem::path& model,
                          const std::string& equalize, const Overrides& more) {
   ConvertOptions options;
   options.model = model;
   options.config = kSample / "config.json";
-  options.output_folder = folder.path / "out";
+  options.output_folder = folder.path() / "out";
   options.overrides = {{"/representative_dataset/path", (kSample / "calib").string()},
                        {"/representative_dataset/max_images", "24"},
                        {"/quantization_config/cross_layer_equalization", equalize}};
@@ -46,7 +35,7 @@ report::Report converted(const Folder& folder, const std::filesystem::path& mode
 }
 
 // The sample with channels that were multiplied by powers of two, and divided again in the next layer.
-std::filesystem::path rescaled_sample(const Folder& folder) {
+std::filesystem::path rescaled_sample(const TemporaryFolder& folder) {
   Diagnostics diagnostics;
   ir::Graph graph = onnx_io::read(kSample / "model.onnx", diagnostics);
   run::OrtRunnerFactory runners(onnx_codec());
@@ -64,7 +53,7 @@ std::filesystem::path rescaled_sample(const Folder& folder) {
     ++scaled;
   }
   REQUIRE(scaled > 2);
-  std::filesystem::path rescaled = folder.path / "rescaled.onnx";
+  std::filesystem::path rescaled = folder.path() / "rescaled.onnx";
   write_file_atomically(rescaled, onnx_io::write(graph));
   return rescaled;
 }
@@ -72,12 +61,12 @@ std::filesystem::path rescaled_sample(const Folder& folder) {
 }  // namespace
 
 TEST_CASE("balance: rescaled channels cost nothing after equalization", "[balance]") {
-  const Folder folder;
-  write_file_atomically(folder.path / "tensor.json",
+  const TemporaryFolder folder;
+  write_file_atomically(folder.path() / "tensor.json",
                         R"({"name": "tensor", "based_on": "int8", "weights": {"per_channel": false}})");
   const std::filesystem::path rescaled = rescaled_sample(folder);
   const Overrides tensor_scales{{"/placement", "full"},
-                                {"/target_platform_capabilities", (folder.path / "tensor.json").string()}};
+                                {"/target_platform_capabilities", (folder.path() / "tensor.json").string()}};
   const report::Report plain = converted(folder, kSample / "model.onnx", "false", tensor_scales),
                        off = converted(folder, rescaled, "false", tensor_scales),
                        on = converted(folder, rescaled, "null", tensor_scales);
@@ -99,7 +88,7 @@ TEST_CASE("balance: rescaled channels cost nothing after equalization", "[balanc
 }
 
 TEST_CASE("balance: rescaled channels cost little within a budget of weights too", "[balance]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const std::filesystem::path rescaled = rescaled_sample(folder);
   const Overrides budget{{"/placement", "full"}, {"/target_resource_utilization/weights_memory", "\"60%\""}};
   const report::Report plain = converted(folder, kSample / "model.onnx", "false", budget),
@@ -110,7 +99,7 @@ TEST_CASE("balance: rescaled channels cost little within a budget of weights too
 }
 
 TEST_CASE("balance: rescaled channels cost little where activations stay float", "[balance]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const std::filesystem::path rescaled = rescaled_sample(folder);
   for (const Overrides& floats :
        {Overrides{{"/mode", "weight_only"}}, Overrides{{"/mode", "weight_only"}, {"/weight_only/bits", "4"}},

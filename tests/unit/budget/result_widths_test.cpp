@@ -1,7 +1,5 @@
 // Widths of results under a budget, the whole way: what a target offers several widths for gets those that
 // the outputs miss least.
-#include <unistd.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -15,15 +13,6 @@
 using namespace qc;
 
 namespace {
-
-struct Folder {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("result_widths_" + std::to_string(::getpid()));
-  Folder() { std::filesystem::create_directories(path); }
-  ~Folder() { std::filesystem::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-};
 
 const std::filesystem::path kSample = std::filesystem::path(QCONVERT_TESTS) / "data/sample";
 constexpr const char* kTarget = R"({"name": "packed", "based_on": "int8", "ops": {
@@ -48,17 +37,17 @@ std::string two_branches() {
   return onnx_io::write(g);
 }
 
-ConvertResult converted(const Folder& folder, const std::string& budget, const std::string& amount) {
-  write_file_atomically(folder.path / "packed.json", kTarget);
-  write_file_atomically(folder.path / "model.onnx", two_branches());
+ConvertResult converted(const TemporaryFolder& folder, const std::string& budget, const std::string& amount) {
+  write_file_atomically(folder.path() / "packed.json", kTarget);
+  write_file_atomically(folder.path() / "model.onnx", two_branches());
   ConvertOptions options;
-  options.model = folder.path / "model.onnx";
+  options.model = folder.path() / "model.onnx";
   options.config = kSample / "config.json";
-  options.output_folder = folder.path / "out";
+  options.output_folder = folder.path() / "out";
   options.overrides = {{"/representative_dataset/path", (kSample / "calib").string()},
                        {"/representative_dataset/max_images", "24"},
                        {"/placement", "full"},
-                       {"/target_platform_capabilities", (folder.path / "packed.json").string()}};
+                       {"/target_platform_capabilities", (folder.path() / "packed.json").string()}};
   if (!budget.empty()) options.overrides.push_back({"/target_resource_utilization/" + budget, amount});
   options.threads = 2;
   return convert(options);
@@ -77,7 +66,7 @@ constexpr int64_t kBranch = 8 * 32 * 32;  // bytes at 8 bits
 }  // namespace
 
 TEST_CASE("a budget for activations is met by narrowing what the outputs miss least", "[budget]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   for (const auto& [name, bits] : bits_of(converted(folder, "", "").report)) {
     CAPTURE(name);
     CHECK(bits == 8);
@@ -103,7 +92,7 @@ TEST_CASE("a budget for activations is met by narrowing what the outputs miss le
 }
 
 TEST_CASE("below what the narrowest widths take, a budget for activations is refused", "[budget]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   try {
     converted(folder, "activation_memory", std::to_string(3 * kBranch / 2 - 1));
     FAIL("it was met");
@@ -115,7 +104,7 @@ TEST_CASE("below what the narrowest widths take, a budget for activations is ref
 }
 
 TEST_CASE("total memory and bit operations are shared between results and weights", "[budget]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   for (const char* budget : {"total_memory", "bops"}) {
     CAPTURE(budget);
     const report::Report report = converted(folder, budget, "\"60%\"").report;

@@ -1,7 +1,5 @@
 // Modes without a plan on recurrent layers and attention: stock ONNX Runtime says how far the file is from
 // float.
-#include <unistd.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -31,8 +29,8 @@ TEST_CASE("recurrent layers and attention with int8 weights and with rounding at
                                           {"dynamic", "gru", 20},
                                           {"dynamic", "attention", 20}}));
   CAPTURE(one.mode, one.model);
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / ("qconvert-modes-test-" + std::to_string(::getpid()));
+  const TemporaryFolder own;
+  const std::filesystem::path& folder = own.path();
   ConvertOptions options;
   options.model =
       std::filesystem::path(QCONVERT_TESTS) / "data/quantized" / (std::string(one.model) + ".onnx");
@@ -42,7 +40,6 @@ TEST_CASE("recurrent layers and attention with int8 weights and with rounding at
   convert(options);
   const std::string model = read_file(options.model);
   const std::string written = read_file(folder / (std::string(one.model) + ".quant.onnx"));
-  std::filesystem::remove_all(folder);
   for (const unsigned seed : {1u, 2u}) {
     const std::vector<ir::Tensor> inputs = ort_try::random_inputs(model, seed);
     const double db = sqnr_db(ort_try::run(model, inputs)[0],
@@ -137,9 +134,8 @@ TEST_CASE("modes without images take models whose free sizes are not those of pi
   CAPTURE(one.name, mode);
   ir::Graph g = tiny::graph();
   one.build(g);
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / ("qconvert-modes-test-" + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
+  const TemporaryFolder own;
+  const std::filesystem::path& folder = own.path();
   ConvertOptions options;
   options.model = folder / "free.onnx";
   const std::string model = onnx_io::write(g);
@@ -149,7 +145,6 @@ TEST_CASE("modes without images take models whose free sizes are not those of pi
   options.threads = 1;
   const ConvertResult result = convert(options);
   const std::string written = read_file(folder / "free.quant.onnx");
-  std::filesystem::remove_all(folder);
   const bool measured = std::none_of(
       result.report.notes.begin(), result.report.notes.end(),
       [](const std::string& note) { return note.find("nothing was measured") != std::string::npos; });

@@ -1,8 +1,6 @@
 // See odd_graphs.h.
 #include "unit/odd_graphs/odd_graphs.h"
-#include "support/sqnr.h"
 
-#include <unistd.h>
 #include <algorithm>
 #include <catch2/catch.hpp>
 
@@ -11,17 +9,13 @@
 #include "fix.h"
 #include "onnx_io/onnx_io.h"
 #include "support/litert.h"
+#include "support/sqnr.h"
 #include "support/tiny_models.h"
 #include "tflite/read.h"
 #include "unit/onnx_io/ort_try.h"
 
 namespace qc::odd {
 namespace {
-
-// Tests run side by side, each in a process of its own.
-std::filesystem::path own_path(const char* what) {
-  return std::filesystem::temp_directory_path() / format("qconvert-{}-{}", what, ::getpid());
-}
 
 // Of numpy's format 1.0.
 std::string npy(const ir::Tensor& tensor) {
@@ -46,7 +40,8 @@ std::vector<std::string> lone_tflite(const char* target) {
 Files files_of(const std::string& model, const std::vector<std::string>& settings,
                const Calibration& calibration,
                const std::function<ConvertResult(const ConvertOptions&)>& corridor) {
-  const std::filesystem::path folder = own_path("odd");
+  const TemporaryFolder own;
+  const std::filesystem::path& folder = own.path();
   std::filesystem::create_directories(folder / "calib");
   write_file_atomically(folder / "odd.onnx", model);
   for (unsigned i = 0; i < 12; ++i)
@@ -65,7 +60,6 @@ Files files_of(const std::string& model, const std::vector<std::string>& setting
     if (path.extension() == ".onnx") files.onnx = read_file(path);
     if (path.extension() == ".tflite") files.tflite = read_file(path);
   }
-  std::filesystem::remove_all(folder);
   return files;
 }
 
@@ -75,16 +69,14 @@ Files convert_graph(const ir::Graph& g, const std::vector<std::string>& settings
 }
 
 Files fixed_without_images(const std::string& model) {
-  const std::filesystem::path folder = own_path("fix");
-  std::filesystem::create_directories(folder);
+  const TemporaryFolder own;
+  const std::filesystem::path& folder = own.path();
   write_file_atomically(folder / "q.onnx", model);
   ConvertOptions options;
   options.model = folder / "q.onnx";
   options.output_folder = folder / "out";
   const ConvertResult result = fix(options, false);
-  const Files files{read_file(result.written.at(0)), {}, result.report};
-  std::filesystem::remove_all(folder);
-  return files;
+  return {read_file(result.written.at(0)), {}, result.report};
 }
 
 void check(const Case& one, const std::vector<int64_t>& dims) {
@@ -112,11 +104,10 @@ ir::Graph read_graph(const std::string& onnx) {
 }
 
 ir::Graph optimized_by_runtime(const std::string& onnx, const std::vector<ir::Tensor>& inputs) {
-  const std::filesystem::path path = own_path("optimized.onnx");
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "optimized.onnx";
   (void)ort_try::run(onnx, inputs, ort_try::Optimize::kExtended, path.string());
-  ir::Graph graph = read_graph(read_file(path));
-  std::filesystem::remove(path);
-  return graph;
+  return read_graph(read_file(path));
 }
 
 size_t count_of(const ir::Graph& g, std::string_view op) {

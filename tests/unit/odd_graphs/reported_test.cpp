@@ -1,5 +1,4 @@
 // What reports say of odd graphs, and inspect of one that is broken.
-#include <unistd.h>
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -77,11 +76,10 @@ TEST_CASE("inspect refuses a node without its inputs in the words of a conversio
   ir::Node& softmax = ir::node_at(g, tiny::only(g, "Softmax"));
   ir::value_at(g, softmax.inputs[0]).consumers.clear();
   softmax.inputs.clear();
-  const std::filesystem::path model =
-      std::filesystem::temp_directory_path() / ("qconvert-odd-" + std::to_string(::getpid()) + ".onnx");
+  const TemporaryFolder own;
+  const std::filesystem::path model = own.path() / "odd.onnx";
   write_file_atomically(model, onnx_io::write(g));
   CHECK_THROWS_WITH(inspect(model, "int8"), Catch::Contains("it has 0 of the 1 inputs that it needs"));
-  std::filesystem::remove(model);
 }
 
 TEST_CASE("scores that are joined with coordinates in pixels are judged by themselves where a goal is set") {

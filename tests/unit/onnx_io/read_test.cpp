@@ -97,14 +97,12 @@ std::string error_of(const onnx::ModelProto& model, const fs::path& folder = "")
   return error_of([&] { parse(model, folder); });
 }
 
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("qconvert-read-test-" + std::to_string(::getpid()));
-  Folder() { fs::create_directories(path / "model"); }
-  ~Folder() { fs::remove_all(path); }
+struct Folder : TemporaryFolder {
+  Folder() { fs::create_directories(path() / "model"); }
   fs::path put(const std::string& name, const std::string& bytes) const {
-    fs::create_directories((path / name).parent_path());
-    std::ofstream(path / name, std::ios::binary) << bytes;
-    return path / name;
+    fs::create_directories((path() / name).parent_path());
+    std::ofstream(path() / name, std::ios::binary) << bytes;
+    return path() / name;
   }
 };
 
@@ -427,8 +425,8 @@ TEST_CASE("external data that cannot be used is refused with its reason", "[onnx
   const Folder folder;
   folder.put("model/short.bin", floats({1}));
   const fs::path outside = folder.put("outside.bin", floats({1, 2}));
-  fs::create_symlink(outside, folder.path / "model" / "link.bin");
-  fs::create_directory_symlink(folder.path, folder.path / "model" / "up");
+  fs::create_symlink(outside, folder.path() / "model" / "link.bin");
+  fs::create_directory_symlink(folder.path(), folder.path() / "model" / "up");
   struct Case {
     std::string location, offset, length, message;
   };
@@ -449,7 +447,7 @@ TEST_CASE("external data that cannot be used is refused with its reason", "[onnx
   for (const Case& c : cases) {
     onnx::ModelProto model = add_model();
     make_external(*model.mutable_graph()->mutable_initializer(0), c.location, c.offset, c.length);
-    const std::string text = error_of(model, folder.path / "model");
+    const std::string text = error_of(model, folder.path() / "model");
     INFO(text);
     CHECK(text.find(c.message) != std::string::npos);
     CHECK(text.find("initializer 'c'") != std::string::npos);
@@ -466,7 +464,7 @@ TEST_CASE("data of a linked model may be links into the folder of the model's ow
   folder.put("blobs/1111", model.SerializeAsString());
   folder.put("blobs/2222", floats({3, 4}));
   folder.put("elsewhere/3333", floats({5, 6}));
-  const fs::path file = folder.path / "model" / "m.onnx", data = folder.path / "model" / "m.data";
+  const fs::path file = folder.path() / "model" / "m.onnx", data = folder.path() / "model" / "m.data";
   fs::create_symlink("../blobs/1111", file);
   fs::create_symlink("../blobs/2222", data);
   Diagnostics diagnostics;
@@ -550,10 +548,10 @@ TEST_CASE("a file that is no ONNX model is named for what it is", "[onnx_io]") {
     CHECK(text.find(message) != std::string::npos);
     CHECK(text.find(path.string()) != std::string::npos);
   }
-  const fs::path missing = folder.path / "none.onnx";
+  const fs::path missing = folder.path() / "none.onnx";
   Diagnostics diagnostics;
   CHECK(error_of([&] { onnx_io::read(missing, diagnostics); }).find("No such file") != std::string::npos);
-  CHECK(error_of([&] { onnx_io::read(folder.path, diagnostics); }).find("folder") != std::string::npos);
+  CHECK(error_of([&] { onnx_io::read(folder.path(), diagnostics); }).find("folder") != std::string::npos);
 }
 
 TEST_CASE("a model is a model even if its bytes look like something else", "[onnx_io]") {

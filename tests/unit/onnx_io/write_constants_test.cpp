@@ -232,14 +232,13 @@ TEST_CASE("large tensors go to a second file, and the model reads back the same"
   CHECK(sum <= static_cast<int64_t>(split.bytes.size() + split.external_bytes.size()));
   CHECK(sum >= static_cast<int64_t>(split.external_bytes.size()));
 
-  const auto folder = std::filesystem::temp_directory_path() / "qconvert-external-test";
-  std::filesystem::create_directories(folder);
+  const TemporaryFolder own;
+  const std::filesystem::path& folder = own.path();
   write_file_atomically(folder / "m.onnx", split.bytes);
   write_file_atomically(folder / "m.onnx.data", split.external_bytes);
   Diagnostics diagnostics;
   const auto back = onnx_io::write(onnx_io::read(folder / "m.onnx", diagnostics));
   CHECK(ir::equal(ort_try::run(back, p.inputs)[0], ort_try::run(whole.bytes, p.inputs)[0]));
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("constants in a narrow float type are widened once, at load", "[onnx_io][qdq]") {

@@ -1,6 +1,4 @@
 // Where narrow weights run: as those of 8 bits do.
-#include <unistd.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -14,15 +12,6 @@
 using namespace qc;
 
 namespace {
-
-struct Folder {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("place_for_narrow_" + std::to_string(::getpid()));
-  Folder() { std::filesystem::create_directories(path); }
-  ~Folder() { std::filesystem::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-};
 
 const std::filesystem::path kSample = std::filesystem::path(QCONVERT_TESTS) / "data/sample";
 
@@ -40,12 +29,12 @@ std::string with_powers() {
   return onnx_io::write(g);
 }
 
-report::Report converted(const Folder& folder, const std::vector<config::Override>& more) {
-  write_file_atomically(folder.path / "model.onnx", with_powers());
+report::Report converted(const TemporaryFolder& folder, const std::vector<config::Override>& more) {
+  write_file_atomically(folder.path() / "model.onnx", with_powers());
   ConvertOptions options;
-  options.model = folder.path / "model.onnx";
+  options.model = folder.path() / "model.onnx";
   options.config = kSample / "config.json";
-  options.output_folder = folder.path / "out";
+  options.output_folder = folder.path() / "out";
   options.overrides = {{"/representative_dataset/path", (kSample / "calib").string()},
                        {"/representative_dataset/max_images", "32"}};
   options.overrides.insert(options.overrides.end(), more.begin(), more.end());
@@ -64,7 +53,7 @@ std::vector<std::string> places_of(const report::Report& report) {
 }  // namespace
 
 TEST_CASE("narrow weights run where those of 8 bits do", "[search]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const config::Override four{"/bit_width_config", R"([{"filter": {"name": "*"}, "weights_n_bits": 4}])"};
   const std::vector<std::string> wide = places_of(converted(folder, {}));
   REQUIRE(std::ranges::count(wide, "float, integer weights") > 0);
@@ -81,7 +70,7 @@ TEST_CASE("narrow weights run where those of 8 bits do", "[search]") {
 
 TEST_CASE("a budget is spent where weights of 8 bits run, and what fits when counted fits when written",
           "[search]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const std::vector<std::string> wide = places_of(converted(folder, {}));
   const auto within = [&](const std::string& bytes) {
     return converted(folder, {{"/target_resource_utilization/weights_memory", bytes}});

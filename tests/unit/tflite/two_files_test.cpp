@@ -1,6 +1,5 @@
 // One plan, two files: the sample model as ONNX and as .tflite holds the same integers and the same scales,
 // and LiteRT makes of the one what ONNX Runtime makes of the other.
-#include <unistd.h>
 #include <catch2/catch.hpp>
 
 #include <cmath>
@@ -28,8 +27,8 @@ Files convert_sample(const std::vector<std::string>& settings) {
   ConvertOptions options;
   options.model = QCONVERT_TESTS "/data/sample/model.onnx";
   options.config = QCONVERT_TESTS "/data/sample/config.json";
-  options.output_folder =
-      std::filesystem::temp_directory_path() / ("qconvert-two-files-" + std::to_string(::getpid()));
+  const TemporaryFolder own;
+  options.output_folder = own.path();
   for (const std::string& setting : settings) options.overrides.push_back(config::parse_override(setting));
   const ConvertResult result = convert(options);
   Files files;
@@ -42,7 +41,6 @@ Files convert_sample(const std::vector<std::string>& settings) {
     for (const report::ByteRow& row : file.rows) bytes += row.bytes;
     CHECK(bytes == file.size);
   }
-  std::filesystem::remove_all(options.output_folder);
   return files;
 }
 
