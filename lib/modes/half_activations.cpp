@@ -316,7 +316,7 @@ class Speller {
     const NodeId id = ir::add_node(graph_, std::move(node));
     ir::set_output(graph_, id, 0, to);
     model_.plan.nodes.resize(graph_.nodes.size());
-    model_.plan.nodes[id].reason = plan::Reason::kNotFloat;
+    model_.plan.nodes[id].reason = plan::Reason::kOfMode;
   }
 
   // The producer of `v` makes a new value instead, of which `v` is the Cast.

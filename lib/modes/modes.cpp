@@ -168,9 +168,12 @@ void keep_out_of_plan(const ir::Graph& graph, const config::CoreConfig& config,
       const ir::NodeId producer = ir::value_at(graph, ir::node_at(graph, id).inputs[0]).producer;
       if (capabilities[producer].ability == Ability::kFloatOnly) mode = mode_of(config, rules, producer);
     }
-    if (mode == Mode::kStatic || c.ability == Ability::kFloatOnly) continue;
+    if (mode == Mode::kStatic) continue;
+    const bool kept = c.ability == Ability::kFloatOnly &&
+                      (c.reason == plan::Reason::kUserKeepFloat || c.reason == plan::Reason::kNotFloat);
+    if (kept) continue;
     c.ability = Ability::kFloatOnly;
-    c.reason = plan::Reason::kUserKeepFloat;
+    c.reason = plan::Reason::kMode;
     c.detail = format("{} {}", mode == config.mode ? "/mode is" : "a rule's mode is", name_of(mode));
   }
 }
@@ -219,7 +222,7 @@ plan::QuantizedModel unmeasured_model(const ir::Graph& graph, const plan::QuantP
 
 std::vector<plan::NodeDecision> reasons_of(Mode mode, size_t nodes) {
   plan::NodeDecision reason;
-  reason.reason = plan::Reason::kUserKeepFloat;
+  reason.reason = plan::Reason::kMode;
   reason.detail = format("/mode is {}", name_of(mode));
   return std::vector<plan::NodeDecision>(nodes, reason);
 }

@@ -37,6 +37,10 @@ const char* reason_text(Reason reason) {
       return "part of a function that runs as one float kernel";
     case Reason::kUserKeepFloat:
       return "kept in float by the config";
+    case Reason::kMode:
+      return "the mode leaves it in float";
+    case Reason::kOfMode:
+      return "added by the mode, to round, scale or cast beside other nodes";
     case Reason::kIsland:
       return "between float neighbours, converting would cost more time than integers gain";
     case Reason::kAccuracy:

@@ -16,6 +16,8 @@ enum class Reason {
   kNoIntegerKernel,  // the target has no integer kernel for it
   kOneFloatKernel,   // part of a function (plan::Idiom) that the runtime joins to one kernel if all is float
   kUserKeepFloat,    // keep_float, bit_width_config or the network editor
+  kMode,             // no activation of it is rounded in this mode, but what layers round at run time
+  kOfMode,           // added by the mode: rounds, scales or casts for the nodes beside it
   kIsland,    // integers possible, but between float neighbours Quantize/Dequantize cost more than they gain
   kAccuracy,  // integers possible, but they would hurt; the detail has the measurement or the rule
   kNotFloat,  // not a float32 value, or a constant the op needs as it is

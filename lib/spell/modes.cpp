@@ -42,7 +42,7 @@ ValueId add_step(plan::QuantizedModel& model, const std::string& name, const cha
   node.attributes = std::move(attributes);
   const NodeId id = ir::add_node(model.graph, std::move(node));
   resize_plan(model);
-  model.plan.nodes[id].reason = plan::Reason::kNotFloat;
+  model.plan.nodes[id].reason = plan::Reason::kOfMode;
   return out;
 }
 
@@ -86,8 +86,9 @@ const std::array<ValueId, 3>& rounded(plan::QuantizedModel& model, ValueId x, Ro
   node.op_type = "DynamicQuantizeLinear";
   node.inputs = {x};
   node.outputs.assign(place->second.begin(), place->second.end());
-  ir::add_node(model.graph, std::move(node));
+  const NodeId id = ir::add_node(model.graph, std::move(node));
   resize_plan(model);
+  model.plan.nodes[id].reason = plan::Reason::kOfMode;
   return place->second;
 }
 

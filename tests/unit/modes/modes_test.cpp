@@ -37,7 +37,13 @@ TEST_CASE("recurrent layers and attention with int8 weights and with rounding at
   options.overrides.push_back({"/mode", std::string("\"") + one.mode + "\""});
   options.output_folder = folder;
   options.threads = 1;
-  convert(options);
+  const ConvertResult result = convert(options);
+  // No config keeps anything in float here, and what the mode adds is no node of the model.
+  const char* added = plan::reason_text(plan::Reason::kOfMode);
+  for (const report::NodeRow& row : result.report.nodes) {
+    CHECK(row.reason != plan::reason_text(plan::Reason::kUserKeepFloat));
+    if (row.op_type == "DynamicQuantizeLinear") CHECK(row.reason == added);
+  }
   const std::string model = read_file(options.model);
   const std::string written = read_file(folder / (std::string(one.model) + ".quant.onnx"));
   for (const unsigned seed : {1u, 2u}) {
