@@ -348,7 +348,7 @@ ConvertResult fix(const ConvertOptions& options, bool strip) {
   const std::vector<ir::Tensor>& sample = at_hand.inputs;
   if (!at_hand.runs) result.report.notes.push_back(unmeasured_note());
   PlainSpelling plain{normalize_options(at_hand.to_run(), codec)};
-  plain.rewriting.merge_branches = false;
+  plain.rewriting.has_grids = true;
   const auto applied = spell_plainly(graph, plain, runners, codec, diagnostics, result.report.notes);
   check_explained(result.report, graph, options.explain);
 

@@ -33,8 +33,9 @@ template <int (*kRewrite)(Graph&, const Bodies&)>
 int opened(Graph& graph, run::RunnerFactory&, const Options& options) {
   return kRewrite(graph, options.bodies);
 }
-int merged(Graph& graph, run::RunnerFactory&, const Options& options) {
-  return options.merge_branches ? merge_branches(graph) : 0;
+template <int (*kRewrite)(Graph&)>
+int without_grids(Graph& graph, run::RunnerFactory&, const Options& options) {
+  return options.has_grids ? 0 : kRewrite(graph);
 }
 int chosen(Graph& graph, run::RunnerFactory&, const Options& options) {
   return sub_pixel(graph, options.sub_pixel);
@@ -106,7 +107,8 @@ constexpr Row kTable[] = {
     {{"factor_out", "x + x * g becomes x * (1 + g) where g is smaller than x."}, plain<factor_out>},
     {{"fold_batch_norm", "BatchNormalization becomes part of the weights before it."},
      plain<fold_batch_norm>},
-    {{"merge_branches", "Convolutions of one input that are added become one."}, merged},
+    {{"merge_branches", "Convolutions of one input that are added become one."},
+     without_grids<merge_branches>},
     {{"fold_focus", "A convolution of every other pixel reads the picture itself."}, plain<fold_focus>},
     {{"fold_affine", "A constant scale or shift becomes part of the weights before it."}, plain<fold_affine>},
     {{"fold_hard_sigmoid", "HardSigmoid behind a convolution becomes a Clip."}, plain<fold_hard_sigmoid>},
@@ -115,7 +117,7 @@ constexpr Row kTable[] = {
     {{"plain_arithmetic", "Subtracting or dividing by a constant becomes Add or Mul, a Sum of two an Add."},
      plain<plain_arithmetic>},
     {{"slice_early", "What is left out of an axis, as all tokens but one, is not computed before."},
-     plain<slice_early>,
+     without_grids<slice_early>,
      Turn::kSettled},
     {{"sub_pixel", "ConvTranspose becomes a convolution and DepthToSpace where that is faster."},
      chosen,

@@ -49,7 +49,8 @@ struct Options {
   std::function<void(ir::Graph&)> infer_shapes;
   Bodies bodies = {};
   SubPixel sub_pixel = SubPixel::kNever;
-  bool merge_branches = true;  // not where each branch has a grid of its own already
+  bool has_grids =
+      false;  // values have grids, by their names: rewrites that make new values of old ones rest
 };
 
 struct Applied {

@@ -65,42 +65,66 @@ TEST_CASE("fix leaves in float what a file has there, where integers would cost 
   CHECK(full.report.warnings[0].code == "float-is-closer");
 }
 
+// --- pieces of a file that is quantized
+
+ir::ValueId number(ir::Graph& g, ir::DType type, char value) {
+  return constant(g, ir::make_tensor(type, std::string(1, value), {}));
+}
+
+ir::ValueId floats(ir::Graph& g, ir::ValueId made) {
+  ir::value_at(g, made).dtype = ir::DType::kFloat;
+  return made;
+}
+
+// To uint8 and back.
+ir::ValueId coded(ir::Graph& g, ir::ValueId v, const tiny::Dims& dims) {
+  const ir::ValueId scale = constant(g, 0.03f), zero = number(g, ir::DType::kUint8, '\x80');
+  const ir::ValueId rounded = node(g, "QuantizeLinear", {v, scale, zero}, {}, dims);
+  ir::value_at(g, rounded).dtype = ir::DType::kUint8;
+  return floats(g, node(g, "DequantizeLinear", {rounded, scale, zero}, {}, dims));
+}
+
+ir::ValueId stored_weight(ir::Graph& g, int64_t size, unsigned seed) {
+  std::string integers;
+  for (int k = 0; k < static_cast<int>(size * size); ++k)
+    integers += static_cast<char>((k * 37 + static_cast<int>(seed)) % 251 - 125);
+  const ir::ValueId stored = constant(g, ir::make_tensor(ir::DType::kInt8, integers, {size, size}));
+  return floats(g, node(g, "DequantizeLinear", {stored, constant(g, 0.002f), number(g, ir::DType::kInt8, 0)},
+                        {}, tiny::Dims{size, size}));
+}
+
+int64_t integer_products(const report::Report& report) {
+  return std::ranges::count_if(report.nodes, [](const report::NodeRow& row) {
+    return row.op_type == "MatMul" && row.compute == "integer";
+  });
+}
+
 TEST_CASE("fix without images keeps products on integers whose results are floats in the file") {
   ir::Graph g = tiny::graph(17);
   const tiny::Dims dims{1, 8, 32};
   ir::ValueId v = input(g, "x", dims);
-  const auto number = [&](ir::DType type, char value) {
-    return constant(g, ir::make_tensor(type, std::string(1, value), {}));
-  };
-  const auto floats = [&](ir::ValueId made) {
-    ir::value_at(g, made).dtype = ir::DType::kFloat;
-    return made;
-  };
   for (unsigned block = 0; block < 3; ++block) {
-    const ir::ValueId scale = constant(g, 0.03f), zero = number(ir::DType::kUint8, '\x80');
     const ir::ValueId norm =
         node(g, "LayerNormalization", {v, constant(g, random_tensor({32}, block, 0.5f, 1.5f))}, {}, dims);
-    const ir::ValueId rounded = node(g, "QuantizeLinear", {norm, scale, zero}, {}, dims);
-    ir::value_at(g, rounded).dtype = ir::DType::kUint8;
-    std::string integers;
-    for (int k = 0; k < 32 * 32; ++k)
-      integers += static_cast<char>((k * 37 + static_cast<int>(block)) % 251 - 125);
-    const ir::ValueId stored = constant(g, ir::make_tensor(ir::DType::kInt8, integers, {32, 32}));
-    const ir::ValueId weight =
-        floats(node(g, "DequantizeLinear", {stored, constant(g, 0.002f), number(ir::DType::kInt8, 0)}, {},
-                    tiny::Dims{32, 32}));
-    const ir::ValueId read = floats(node(g, "DequantizeLinear", {rounded, scale, zero}, {}, dims));
-    const ir::ValueId product = node(g, "MatMul", {read, weight}, {}, dims);
-    v = node(g, "Add", {product, v}, {}, dims);
+    const ir::ValueId read = coded(g, norm, dims);
+    v = node(g, "Add", {node(g, "MatMul", {read, stored_weight(g, 32, block)}, {}, dims), v}, {}, dims);
   }
   output(g, v, "y");
   const std::string file = onnx_io::write(g);
   const Files fixed = fixed_without_images(file);
-  CHECK(std::ranges::count_if(fixed.report.nodes, [](const report::NodeRow& row) {
-          return row.op_type == "MatMul" && row.compute == "integer";
-        }) == 3);
+  CHECK(integer_products(fixed.report) == 3);
   const std::vector<ir::Tensor> inputs = ort_try::random_inputs(file, 90);
   CHECK(sqnr_db(ort_try::run(file, inputs)[0], ort_try::run(fixed.onnx, inputs)[0]) > 60);
+}
+
+TEST_CASE("fix keeps the grids of all tokens where one of them is read in the end") {
+  ir::Graph g = tiny::graph(17);
+  const tiny::Dims dims{1, 8, 32};
+  ir::ValueId v = coded(g, input(g, "x", dims), dims);
+  for (unsigned layer = 0; layer < 2; ++layer)
+    v = coded(g, node(g, "MatMul", {v, stored_weight(g, 32, layer)}, {}, dims), dims);
+  output(g, node(g, "Gather", {v, constant(g, ir::scalar(int64_t{0}))}, {{"axis", int64_t{1}}}), "y");
+  CHECK(integer_products(fixed_without_images(onnx_io::write(g)).report) == 2);
 }
 
 TEST_CASE("fix reports a lone .tflite by its own operators") {
