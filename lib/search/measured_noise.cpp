@@ -83,6 +83,7 @@ select::MeasuredNoise measured_noise(Attempt& attempt, const simulate::Fidelity&
     const double scale = explained > 0 ? std::clamp((total - base) / explained, 0.1, 10.0) : 1.0;
     for (std::vector<double>& ratio : noise.ratios) ratio[o] *= scale;
     noise.base.push_back(base);
+    noise.scales.push_back(scale);
   }
   return noise;
 }

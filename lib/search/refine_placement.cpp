@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "search/forecast.h"
 #include "search/halving.h"
 #include "search/measured_noise.h"
 #include "search/places.h"
@@ -37,6 +38,10 @@ constexpr double kWorthAgainDb = 1;
 // integers save as much (kWorthALook: the time of the fastest placement against float's).
 constexpr int kLooks = 4;
 constexpr double kWorthALook = 0.9;
+// The way back to integers looks this often, at what saves as much of float's time (the cost table errs by
+// that much).
+constexpr int kLooksBack = 3;
+constexpr double kWorthBack = 1 - kWorthTime;
 // What takes this much longer by the cost table takes as long.
 constexpr double kAsLong = 1.02;
 
@@ -267,6 +272,34 @@ void give_back(Search& search, double wanted_db) {
   try_between(search, enough_db);
 }
 
+// Placements faster than the best one, and slower than one that was measured to do no more, of which the
+// fastest is predicted to do: that of the frontier, with as many regions of the next one as there is room
+// for. Nothing where that does not save enough time to be worth an attempt.
+std::optional<select::Refined> next_back(const Search& search, const Forecast& forecast, double wanted_db,
+                                         double too_fast) {
+  const PlacementScene& scene = search.scene;
+  const std::vector<bool> now = integer_nodes(search.found.best.model.plan);
+  const select::MeasuredNoise noise = forecast.noise();
+  std::vector<select::Refined> faster =
+      not_too_slow(scene, select::frontier(scene.graph, scene.capabilities, scene.time, noise, {wanted_db}));
+  const double now_time = select::cost_of(scene.graph, now, scene.time);
+  std::erase_if(faster, [&](const select::Refined& one) { return one.time >= now_time; });
+  const auto reaching =
+      std::ranges::find_if(faster, [&](const select::Refined& one) { return one.predicted_db >= wanted_db; });
+  std::vector<bool> integer = reaching != faster.end() ? reaching->integer : now;
+  if (reaching != faster.begin())
+    integer = select::filled_up(scene.graph, scene.time, noise, integer, (reaching - 1)->integer, wanted_db);
+  const auto saved = [&](const select::PlacementCosts& time) {
+    return select::time_ratio(scene.graph, now, time) - select::time_ratio(scene.graph, integer, time);
+  };
+  const auto slower = [&](const select::ProcessorCosts& one) { return saved(one.time) < 0; };
+  const select::Refined next{integer, select::predicted_db(scene.graph, noise, integer),
+                             select::cost_of(scene.graph, integer, scene.time), true};
+  if (saved(scene.time) < kWorthBack || next.time <= too_fast || std::ranges::any_of(scene.time_on, slower))
+    return std::nullopt;
+  return next;
+}
+
 // Narrow weights are not searched for, and solving them for another placement takes long. One pass with the
 // weights as they are tells whether float activations would do; then the noise is worth measuring.
 void look_at_narrow(const PlacementScene& scene, double wanted, Placed& placed) {
@@ -320,6 +353,7 @@ Placed refine_placement(const PlacementScene& scene, const std::vector<bool>& pl
   Attempt& best = search.found.best;
   if (is_too_long_for_luxury(scene, best)) return std::move(search.found);
   const bool poor = best.fidelity.worst_db() < aim.db;
+  search.found.missed = poor;
   const bool marginal = saves_little(scene, integer_nodes(best.model.plan));
   if (!poor && !marginal &&
       of_weights_uncorrected(best, scene).worst_db() - best.uncorrected_db <= kGapToSearchDb)
@@ -394,7 +428,7 @@ void give_to_floats(const PlacementScene& whole, Placed& placed,
   if (!reached) return;
 
   if (placed.first_noise) {
-    placed.noise = std::move(placed.first_noise);
+    placed.noise = std::exchange(placed.first_noise, std::nullopt);
     placed.probed = std::move(placed.first_probed);
   }
   const std::vector<select::Capability> fewer = only_among(whole.capabilities, placed.probed);
@@ -402,6 +436,45 @@ void give_to_floats(const PlacementScene& whole, Placed& placed,
   Search search{scene, retry, aim, select::place(scene.graph, scene.capabilities, scene.time), nowhere};
   search.found = std::move(placed);
   give_back(search, wanted);
+  placed = std::move(search.found);
+}
+
+void take_back(const PlacementScene& whole, Placed& placed, double least_db,
+               const std::function<Attempt(const std::vector<bool>& integer)>& retry) {
+  const Aim aim = aim_of(whole.goals, held_out_apart(whole.split));
+  const double wanted = std::max(aim.db, least_db), enough = std::max(aim.db - kRestDb, least_db);
+  if (!placed.missed || !placed.noise || placed.best.fidelity.worst_db() < wanted ||
+      has_narrow_weights(placed.best.model))
+    return;
+  const std::vector<bool>& probed = placed.first_noise ? placed.first_probed : placed.probed;
+  const std::vector<select::Capability> known = only_among(whole.capabilities, probed);
+  const PlacementScene scene = with_capabilities(whole, known);
+  const auto ratios = [](const Attempt& one) { return simulate::noise_ratios(one.fidelity.outputs); };
+  Forecast forecast(scene.graph, placed.first_noise ? *placed.first_noise : *placed.noise,
+                    integer_nodes(placed.best.model.plan), ratios(placed.best),
+                    simulate::noise_ratios(of_weights_uncorrected(placed.best, scene).outputs));
+  Search search{scene, retry, aim, probed, only_pinned(scene.graph, scene.capabilities)};
+  search.found = std::move(placed);
+  double too_fast = -1;
+  for (int look = 0; look < kLooksBack; ++look) {
+    const std::optional<select::Refined> next = next_back(search, forecast, wanted, too_fast);
+    if (!next) break;
+    Attempt& best = search.found.best;
+    Attempt tried = retry(next->integer);
+    const double db = tried.fidelity.worst_db();
+    const report::Correction line{"more integers, as the goal has room", db >= enough,
+                                  best.fidelity.worst_db(), db};
+    forecast.learn(next->integer, ratios(tried));
+    if (line.kept) {
+      forecast.begin_at(next->integer, ratios(tried));
+      best = std::move(tried);
+      search.found.frontier =
+          select::frontier(scene.graph, scene.capabilities, scene.time, forecast.noise(), {wanted});
+    } else {
+      too_fast = next->time;
+    }
+    best.corrections.push_back(line);
+  }
   placed = std::move(search.found);
 }
 

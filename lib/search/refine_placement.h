@@ -23,6 +23,7 @@ struct Placed {
   /// The same of the first look, when most nodes were on integers; where there were more looks.
   std::optional<select::MeasuredNoise> first_noise = {};
   std::vector<bool> first_probed = {};
+  bool missed = false;  // the first look was below what is aimed at: integers went for accuracy's sake
 };
 
 /// `placed` is where the nodes of `first` run; `retry` makes an attempt of a placement. Returns the best
@@ -53,6 +54,14 @@ void refine_again(const PlacementScene& scene, Placed& placed,
 /// time, nor for narrow weights that miss the goal by themselves. `retry` as for refine_again().
 void give_to_floats(const PlacementScene& scene, Placed& placed,
                     const std::function<Attempt(const std::vector<bool>& integer)>& retry);
+
+/// The way back of a search that left its goal behind: predictions promised less than there was, or weights
+/// rounded anew made up for more. Faster placements of the first look's noise are tried, in few looks that
+/// correct each other's predictions, and the fastest one seen is kept that reaches the goal (4 dB above the
+/// default, as the search itself aims) and `least_db` at the worst output. Only what saves more time than the
+/// cost table errs by, and only where it was accuracy that took integers away. `retry` as for refine_again().
+void take_back(const PlacementScene& scene, Placed& placed, double least_db,
+               const std::function<Attempt(const std::vector<bool>& integer)>& retry);
 
 /// Measures the noise of the best attempt's roundings, for the report: no search needed it.
 void find_noise(const PlacementScene& scene, Placed& placed);

@@ -20,6 +20,8 @@ namespace qc {
 namespace {
 
 constexpr int64_t kRareImages = 4;
+// What is written is this much above a gate in simulation, or may miss it.
+constexpr double kGateDb = 1;
 
 // Do Concats of unlike ranges stay in float where nothing computes with the joined values?
 bool floats_unlike(const config::CoreConfig& config, const target::TargetSpec& target) {
@@ -242,6 +244,10 @@ SearchResult search_model(const Scene& scene, const Subject& subject, const Sear
   if (found.placed.noise && misses_goal(placed, config) && placed.fidelity.worst_db() > before_db)
     refine_again(placement, found.placed, retry_rounded);
   if (searches && misses_goal(placed, config)) give_to_floats(placement, found.placed, retry_rounded);
+  // And integers that went come back where the goal has room for them by now.
+  const config::Gates& gates = config.gates;
+  if (searches && !gates.min_agreement && !gates.max_top1_drop)
+    take_back(placement, found.placed, gates.min_sqnr_db.value_or(0) + kGateDb, retry_rounded);
   // A goal that is missed where nothing was searched for: the report says what its error comes from.
   if (!found.placed.noise && misses_goal(placed, config)) find_noise(placement, found.placed);
   watch.lap("round");

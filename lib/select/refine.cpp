@@ -15,6 +15,8 @@ namespace {
 constexpr int kSteps = 48;
 // More cuts beside the goal, at most.
 constexpr int kFinerCuts = 12;
+// Noise that nobody can tell from none.
+constexpr double kLeastNoise = 1e-9;
 
 double lambda_of(int step) {
   return step < 0 ? 0 : std::pow(10.0, 1.0 + 10.0 * step / kSteps);
@@ -120,6 +122,69 @@ std::vector<Refined> frontier(const ir::Graph& graph, const std::vector<Capabili
     best.push_back(std::move(one));
   }
   return best;
+}
+
+namespace {
+
+// Nodes of a set that hang together, by the first one's place in topological order.
+std::vector<std::vector<ir::NodeId>> regions_of(const ir::Graph& graph, std::vector<bool> open) {
+  std::vector<std::vector<ir::NodeId>> regions;
+  for (const ir::NodeId first : ir::topological_order(graph)) {
+    if (!open[first]) continue;
+    std::vector<ir::NodeId> region;
+    const auto visit = [&](ir::NodeId n) {
+      if (n == ir::kNone || !open[n]) return;
+      open[n] = false;
+      region.push_back(n);
+    };
+    visit(first);
+    for (size_t i = 0; i < region.size(); ++i) {
+      const ir::Node& node = ir::node_at(graph, region[i]);
+      for (const ir::ValueId v : node.inputs)
+        if (v != ir::kNone) visit(ir::value_at(graph, v).producer);
+      for (const ir::ValueId v : node.outputs)
+        if (v != ir::kNone)
+          for (const ir::NodeId reader : ir::value_at(graph, v).consumers) visit(reader);
+    }
+    regions.push_back(std::move(region));
+  }
+  return regions;
+}
+
+}  // namespace
+
+std::vector<bool> filled_up(const ir::Graph& graph, const PlacementCosts& time, const MeasuredNoise& noise,
+                            std::vector<bool> integer, const std::vector<bool>& more, double least_db) {
+  std::vector<bool> open(integer.size());
+  for (size_t n = 0; n < open.size(); ++n) open[n] = more[n] && !integer[n];
+  const auto with = [&](const std::vector<ir::NodeId>& region) {
+    std::vector<bool> joined = integer;
+    for (const ir::NodeId n : region) joined[n] = true;
+    return joined;
+  };
+  const auto worst = [&](const std::vector<bool>& one) {
+    const std::vector<double> ratios = predicted_noise(graph, noise, one);
+    return ratios.empty() ? 0.0 : *std::max_element(ratios.begin(), ratios.end());
+  };
+  struct Offer {
+    std::vector<ir::NodeId> region;
+    double worth = 0;  // time saved for noise
+  };
+  std::vector<Offer> offers;
+  const double now = cost_of(graph, integer, time), quiet = worst(integer);
+  for (std::vector<ir::NodeId>& region : regions_of(graph, open)) {
+    const std::vector<bool> joined = with(region);
+    const double saved = now - cost_of(graph, joined, time), added = worst(joined) - quiet;
+    if (saved > 0) offers.push_back({std::move(region), saved / std::max(added, kLeastNoise)});
+  }
+  std::ranges::stable_sort(offers, std::greater<>{}, &Offer::worth);
+  for (const Offer& offer : offers) {
+    std::vector<bool> joined = with(offer.region);
+    if (predicted_db(graph, noise, joined) >= least_db &&
+        cost_of(graph, joined, time) < cost_of(graph, integer, time))
+      integer = std::move(joined);
+  }
+  return integer;
 }
 
 Refined choose(const std::vector<Refined>& frontier, const Goal& goal) {

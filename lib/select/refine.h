@@ -17,6 +17,9 @@ struct MeasuredNoise {
   std::vector<ir::ValueId> values;  // one value for each scale group: where its cost stands in the cut
   std::vector<std::vector<double>> ratios;  // [group][output]
   std::vector<double> base;                 // [output]: what integer weights alone cost
+  // [output]: what `ratios` were multiplied by so that their sum is what all of them were measured to cost
+  // together; far below 1 where nothing was left to spoil. Empty: by nothing.
+  std::vector<double> scales = {};
 };
 
 struct Goal {
@@ -48,6 +51,12 @@ double predicted_db(const ir::Graph& graph, const MeasuredNoise& noise, const st
 /// hull is not found.
 std::vector<Refined> frontier(const ir::Graph& graph, const std::vector<Capability>& capabilities,
                               const PlacementCosts& time, const MeasuredNoise& noise, const Goal& goal = {});
+
+/// Regions (nodes that hang together by values) that `more` has on integers beside those of `integer` join
+/// these, those first that save most time for their noise, as long as the worst output is predicted to keep
+/// `least_db`: what lies between two placements of a frontier.
+std::vector<bool> filled_up(const ir::Graph& graph, const PlacementCosts& time, const MeasuredNoise& noise,
+                            std::vector<bool> integer, const std::vector<bool>& more, double least_db);
 
 /// Of a frontier, the fastest placement that reaches the goal within the time limit; if none does, the least
 /// noisy within the time slack: accuracy that cannot be had is not paid for.

@@ -412,6 +412,34 @@ TEST_CASE(
   CHECK(floats_for(40) == 8);
 }
 
+TEST_CASE(
+    "between two placements regions join integers that save most for their noise, while the goal holds") {
+  ir::Graph graph = tiny::graph();
+  const ir::ValueId x = tiny::input(graph, "x", {1, 3, 8, 8});
+  select::MeasuredNoise noise{{}, {}, {1e-3}};
+  select::PlacementCosts time;
+  for (int i = 0; i < 4; ++i) {  // a region of two nodes each
+    noise.values.push_back(tiny::conv(graph, x, 4));
+    noise.ratios.push_back({i == 3 ? 0.0 : 1e-3 * (i + 1)});
+    tiny::output(graph, tiny::sigmoid(graph, noise.values.back()),
+                 std::string(1, static_cast<char>('a' + i)));
+    time.nodes.push_back({0, i == 2 ? 10.0 : 1.0});
+    time.nodes.push_back({i == 3 ? 5.0 : 0.0, 1});  // the last one saves nothing
+  }
+  time.values.assign(graph.values.size(), {});
+  const std::vector<bool> nowhere(8), all(8, true);
+  const auto filled = [&](double db) { return select::filled_up(graph, time, noise, nowhere, all, db); };
+  const bool t = true, f = false;
+  CHECK(filled(30.5) == nowhere);
+  CHECK(filled(26.5) == std::vector<bool>{t, t, f, f, f, f, f, f});  // 26.99: what saves more is too noisy
+  CHECK(filled(23.5) == std::vector<bool>{f, f, f, f, t, t, f, f});  // 23.98
+  CHECK(filled(22.5) == std::vector<bool>{t, t, f, f, t, t, f, f});  // 23.01
+  CHECK(filled(10) == std::vector<bool>{t, t, t, t, t, t, f, f});
+  // Of what only the faster one has.
+  CHECK(select::filled_up(graph, time, noise, nowhere, {f, f, t, t, f, f, f, f}, 10) ==
+        std::vector<bool>{f, f, t, t, f, f, f, f});
+}
+
 TEST_CASE("ops without an entry in the cost table are named") {
   ir::Graph g = tiny::graph();
   const ir::ValueId x = tiny::input(g, "x", {1, 3, 8, 8});
