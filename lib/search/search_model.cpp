@@ -56,6 +56,13 @@ TunedRanges better_ranges(const Scene& scene, const PlanScene& planning, const F
   return tuned;
 }
 
+// Unless gates ask for what is not known of other placements: how often classes agree.
+void back_to_integers(const PlacementScene& placement, const config::Gates& gates, Placed& placed,
+                      const std::function<Attempt(const std::vector<bool>& integer)>& retry) {
+  if (gates.min_agreement || gates.max_top1_drop) return;
+  take_back(placement, placed, gates.min_sqnr_db.value_or(0) + kGateDb, retry);
+}
+
 }  // namespace
 
 std::vector<std::string> unlike_notes(const Scene& scene, const Subject& subject,
@@ -245,9 +252,7 @@ SearchResult search_model(const Scene& scene, const Subject& subject, const Sear
     refine_again(placement, found.placed, retry_rounded);
   if (searches && misses_goal(placed, config)) give_to_floats(placement, found.placed, retry_rounded);
   // And integers that went come back where the goal has room for them by now.
-  const config::Gates& gates = config.gates;
-  if (searches && !gates.min_agreement && !gates.max_top1_drop)
-    take_back(placement, found.placed, gates.min_sqnr_db.value_or(0) + kGateDb, retry_rounded);
+  if (searches) back_to_integers(placement, config.gates, found.placed, retry_rounded);
   // A goal that is missed where nothing was searched for: the report says what its error comes from.
   if (!found.placed.noise && misses_goal(placed, config)) find_noise(placement, found.placed);
   watch.lap("round");
