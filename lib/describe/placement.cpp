@@ -246,7 +246,7 @@ Behind behind_by_noise(const PlacementScene& scene, const Placed& placed, const 
   const std::vector<bool> now = integer_nodes(best.model.plan);
   for (size_t g = 0; g < placed.noise->values.size(); ++g) {
     const ir::ValueId v = placed.noise->values[g];
-    if (!select::is_rounded(scene.graph, v, now)) continue;
+    if (!select::is_rounded(scene.graph, *placed.noise, g, now)) continue;
     const ir::Value& value = ir::value_at(scene.graph, v);
     const std::string node = value.producer == ir::kNone ? "" : ir::node_at(scene.graph, value.producer).name;
     parts.push_back({placed.noise->ratios[g][worst] / total,

@@ -68,6 +68,7 @@ select::MeasuredNoise measured_noise(Attempt& attempt, const simulate::Fidelity&
   for (const auto& [representative, values] : groups) {
     noise.values.push_back(representative);
     members.push_back(values);
+    noise.members.push_back(values);
   }
   std::vector<std::vector<ir::Tensor>> inputs;
   for (const int64_t image :

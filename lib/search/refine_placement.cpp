@@ -264,11 +264,21 @@ void give_back(Search& search, double wanted_db) {
   search.found.noise->base = simulate::noise_ratios(floats.outputs);
   const select::Goal goal{std::min(search.aim.db - search.aim.tolerance, floats.worst_db() - kRestDb)};
   const double enough_db = scene.goals.min_sqnr_db ? wanted_db : std::max(wanted_db, goal.sqnr_db);
-  search.found.frontier =
-      select::frontier(scene.graph, scene.capabilities, scene.time, *search.found.noise, goal);
-  const select::Refined between = select::choose(not_too_slow(scene, search.found.frontier), goal);
-  if (between.reaches_goal && between.integer != search.nowhere && !saves_little(scene, between.integer))
-    try_in(search, between.integer, "placement by measured noise, weights rounded anew", enough_db);
+  // What shared a scale when all was rounded stands in one place; where that promised too much, whoever
+  // rounds any of it pays for all.
+  std::vector<bool> last = search.nowhere;
+  for (const bool whole : {false, true}) {
+    search.found.noise->whole = whole;
+    search.found.frontier =
+        select::frontier(scene.graph, scene.capabilities, scene.time, *search.found.noise, goal);
+    const select::Refined between = select::choose(not_too_slow(scene, search.found.frontier), goal);
+    if (!between.reaches_goal || between.integer == last || between.integer == search.nowhere ||
+        saves_little(scene, between.integer))
+      break;
+    last = between.integer;
+    if (try_in(search, last, "placement by measured noise, weights rounded anew", enough_db) >= enough_db)
+      break;
+  }
   try_between(search, enough_db);
 }
 

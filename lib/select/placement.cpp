@@ -41,6 +41,13 @@ class Cut {
 
 }  // namespace
 
+bool is_rounded(const ir::Graph& graph, ir::ValueId v, const std::vector<bool>& integer) {
+  const ir::Value& value = ir::value_at(graph, v);
+  const auto is_integer = [&](ir::NodeId n) { return n != ir::kNone && integer[n]; };
+  return is_integer(value.producer) ||
+         std::any_of(value.consumers.begin(), value.consumers.end(), is_integer);
+}
+
 std::vector<bool> place(const ir::Graph& graph, const std::vector<Capability>& capabilities,
                         const PlacementCosts& costs) {
   const size_t count = graph.nodes.size();
@@ -84,6 +91,17 @@ std::vector<bool> place(const ir::Graph& graph, const std::vector<Capability>& c
         cut.add_arrow(static_cast<size_t>(reader), mixed, kForbidden);
     }
   }
+  for (const GroupCost& group : costs.groups) {
+    const size_t rounded = cut.add_vertex();
+    cut.add_arrow(rounded, cut.sink(), group.rounding);
+    for (const ir::ValueId v : group.values) {
+      const ir::Value& value = ir::value_at(graph, v);
+      if (value.producer != ir::kNone)
+        cut.add_arrow(static_cast<size_t>(value.producer), rounded, kForbidden);
+      for (const ir::NodeId reader : value.consumers)
+        cut.add_arrow(static_cast<size_t>(reader), rounded, kForbidden);
+    }
+  }
   for (const PairCost& pair : costs.pairs)
     cut.add_arrow(static_cast<size_t>(pair.integer), static_cast<size_t>(pair.floating), pair.apart);
   std::vector<bool> integer = cut.source_side();
@@ -105,6 +123,9 @@ double cost_of(const ir::Graph& graph, const std::vector<bool>& integer, const P
     if (!from_integer && to_integer) total += costs.values[v].quantize;
     if (from_integer || to_integer) total += costs.values[v].rounding;
   }
+  for (const GroupCost& group : costs.groups)
+    if (std::ranges::any_of(group.values, [&](ir::ValueId v) { return is_rounded(graph, v, integer); }))
+      total += group.rounding;
   for (const PairCost& pair : costs.pairs)
     if (integer[pair.integer] && !integer[pair.floating]) total += pair.apart;
   return total;

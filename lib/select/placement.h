@@ -23,14 +23,22 @@ struct PairCost {
   ir::NodeId floating = ir::kNone, integer = ir::kNone;
   double apart = 0;  // the one is in float while the other is on integers
 };
+struct GroupCost {
+  std::vector<ir::ValueId> values;
+  double rounding = 0;  // any of the values is rounded
+};
 struct PlacementCosts {
-  std::vector<NodeCost> nodes;    // by NodeId
-  std::vector<ValueCost> values;  // by ValueId
-  std::vector<PairCost> pairs;    // nodes that do better in the same place
-  double elsewhere = 0;           // of nodes that have no choice: no part of any decision, but of the whole
+  std::vector<NodeCost> nodes;         // by NodeId
+  std::vector<ValueCost> values;       // by ValueId
+  std::vector<PairCost> pairs;         // nodes that do better in the same place
+  std::vector<GroupCost> groups = {};  // values that cost once, however many of them are rounded
+  double elsewhere = 0;  // of nodes that have no choice: no part of any decision, but of the whole
   /// By NodeId: what `elsewhere` is made of; on integers: with activations rounded at run time.
   std::vector<NodeCost> without_choice = {};
 };
+
+/// Is the value rounded where the nodes marked are on integers?
+bool is_rounded(const ir::Graph& graph, ir::ValueId value, const std::vector<bool>& integer);
 
 /// By NodeId: true = integer. The assignment of least total cost among those that keep float-only nodes in
 /// float, pinned nodes on integers and followers with their producers. Each value converts once for all of

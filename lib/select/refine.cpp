@@ -24,18 +24,17 @@ double lambda_of(int step) {
 
 }  // namespace
 
-bool is_rounded(const ir::Graph& graph, ir::ValueId v, const std::vector<bool>& integer) {
-  const ir::Value& value = ir::value_at(graph, v);
-  const auto is_integer = [&](ir::NodeId n) { return n != ir::kNone && integer[n]; };
-  return is_integer(value.producer) ||
-         std::any_of(value.consumers.begin(), value.consumers.end(), is_integer);
+bool is_rounded(const ir::Graph& graph, const MeasuredNoise& noise, size_t group,
+                const std::vector<bool>& integer) {
+  const auto rounded = [&](ir::ValueId v) { return is_rounded(graph, v, integer); };
+  return rounded(noise.values[group]) || (noise.whole && std::ranges::any_of(noise.members[group], rounded));
 }
 
 std::vector<double> predicted_noise(const ir::Graph& graph, const MeasuredNoise& noise,
                                     const std::vector<bool>& integer) {
   std::vector<double> total = noise.base;
   for (size_t g = 0; g < noise.values.size(); ++g)
-    if (is_rounded(graph, noise.values[g], integer))
+    if (is_rounded(graph, noise, g, integer))
       for (size_t o = 0; o < total.size(); ++o) total[o] += noise.ratios[g][o];
   return total;
 }
@@ -73,6 +72,13 @@ void add_beside_goal(std::vector<Cut>& cuts, double goal_db, const Solve& at) {
   }
 }
 
+void add_noise(const MeasuredNoise& noise, size_t group, double cost, PlacementCosts& costs) {
+  if (noise.whole)
+    costs.groups.push_back({noise.members[group], cost});
+  else
+    costs.values[noise.values[group]].rounding += cost;
+}
+
 }  // namespace
 
 std::vector<Refined> frontier(const ir::Graph& graph, const std::vector<Capability>& capabilities,
@@ -83,8 +89,7 @@ std::vector<Refined> frontier(const ir::Graph& graph, const std::vector<Capabili
   };
   const auto at = [&](double lambda) {
     PlacementCosts costs = time;
-    for (size_t g = 0; g < noise.values.size(); ++g)
-      costs.values[noise.values[g]].rounding += lambda * most(g);
+    for (size_t g = 0; g < noise.values.size(); ++g) add_noise(noise, g, lambda * most(g), costs);
     Cut cut{lambda, 0, {}};
     Refined& refined = cut.refined;
     refined.integer = place(graph, capabilities, costs);
@@ -92,7 +97,7 @@ std::vector<Refined> frontier(const ir::Graph& graph, const std::vector<Capabili
     refined.predicted_db = predicted_db(graph, noise, refined.integer);
     refined.reaches_goal = refined.predicted_db >= goal.sqnr_db;
     for (size_t g = 0; g < noise.values.size(); ++g)
-      if (is_rounded(graph, noise.values[g], refined.integer)) cut.noise += most(g);
+      if (is_rounded(graph, noise, g, refined.integer)) cut.noise += most(g);
     return cut;
   };
   // The cuts are nested (only costs of being on integers grow with lambda): between two equal ones all are

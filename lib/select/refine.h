@@ -14,12 +14,15 @@ namespace qc::select {
 
 /// Measured noise of rounding, relative to the signal at each judged output.
 struct MeasuredNoise {
-  std::vector<ir::ValueId> values;  // one value for each scale group: where its cost stands in the cut
+  std::vector<ir::ValueId> values;          // one value for each group: where its cost stands in the cut
   std::vector<std::vector<double>> ratios;  // [group][output]
   std::vector<double> base;                 // [output]: what integer weights alone cost
   // [output]: what `ratios` were multiplied by so that their sum is what all of them were measured to cost
   // together; far below 1 where nothing was left to spoil. Empty: by nothing.
   std::vector<double> scales = {};
+  // [group]: all values that share its scale where they were probed. Empty: nobody asks.
+  std::vector<std::vector<ir::ValueId>> members = {};
+  bool whole = false;  // a group costs what it does wherever any of its members is rounded
 };
 
 struct Goal {
@@ -36,8 +39,9 @@ struct Refined {
   bool reaches_goal = false;
 };
 
-/// Is the value rounded where the nodes marked are on integers?
-bool is_rounded(const ir::Graph& graph, ir::ValueId value, const std::vector<bool>& integer);
+/// Is a group's value, or of whole groups any member, rounded where the nodes marked are on integers?
+bool is_rounded(const ir::Graph& graph, const MeasuredNoise& noise, size_t group,
+                const std::vector<bool>& integer);
 
 /// Noise over signal at each judged output.
 std::vector<double> predicted_noise(const ir::Graph& graph, const MeasuredNoise& noise,

@@ -412,6 +412,35 @@ TEST_CASE(
   CHECK(floats_for(40) == 8);
 }
 
+TEST_CASE("of whole groups any member costs what they all do, once") {
+  ir::Graph graph = tiny::graph();
+  const ir::ValueId x = tiny::input(graph, "x", {1, 3, 8, 8});
+  const ir::ValueId made = tiny::conv(graph, x, 4), moved = tiny::max_pool(graph, made);
+  tiny::output(graph, tiny::conv(graph, moved, 4), "y");
+  select::PlacementCosts time;
+  time.nodes = {{1, 2}, {0, 0.5}, {1, 2}};
+  time.values.assign(graph.values.size(), {});
+  const std::vector<Capability> capabilities(3, {Ability::kInteger, {}, {}});
+  select::MeasuredNoise noise{{made}, {{0.1}}, {1e-4}};
+  noise.members = {{made, moved}};
+  const auto quiet = [&] { return select::frontier(graph, capabilities, time, noise).back(); };
+  CHECK(quiet().integer == std::vector<bool>{false, false, true});  // as if its input were not rounded
+  CHECK(quiet().predicted_db == Approx(40));
+  noise.whole = true;
+  CHECK(quiet().integer == std::vector<bool>{false, false, false});
+  CHECK(select::predicted_db(graph, noise, {false, false, true}) < 10.1);
+  CHECK(select::predicted_db(graph, noise, {true, true, true}) ==
+        select::predicted_db(graph, noise, {false, false, true}));
+
+  time.groups = {{{made, moved}, 0.7}};
+  CHECK(select::cost_of(graph, {false, false, true}, time) == Approx(2 + 0.5 + 1 + 0.7));
+  CHECK(select::cost_of(graph, {true, true, true}, time) == Approx(2 + 0.7));
+  CHECK(select::cost_of(graph, {false, false, false}, time) == Approx(4.5));
+  CHECK(select::place(graph, capabilities, time) == std::vector<bool>{true, true, true});
+  time.groups[0].rounding = 3;
+  CHECK(select::place(graph, capabilities, time) == std::vector<bool>{false, false, false});
+}
+
 TEST_CASE(
     "between two placements regions join integers that save most for their noise, while the goal holds") {
   ir::Graph graph = tiny::graph();
