@@ -166,14 +166,16 @@ struct Range {
   int64_t axis = 0, first = 0, end = 0;
 };
 
-std::optional<Range> range_of_gather(const Graph& graph, const Node& node, int64_t size, int64_t axes) {
+std::optional<Range> range_of_gather(const Graph& graph, const Node& node) {
   const ir::Tensor* constant = ir::constant_input(graph, node, 1);
   if (!constant || constant->dims.size() > 1) return std::nullopt;
   const auto one = ir::scalar_constant(graph, node.inputs[1]);
-  if (!one) return std::nullopt;
+  const int64_t rank = rank_of(graph, node.inputs[0]), listed = ir::int_attribute(node, "axis", 0);
+  const int64_t axis = listed + (listed < 0 ? rank : 0);
+  if (!one || axis < 0 || axis >= rank) return std::nullopt;
   const auto at = static_cast<int64_t>(*one);
-  const int64_t axis = ir::int_attribute(node, "axis", 0), first = at < 0 ? at + size : at;
-  return Range{axis < 0 ? axis + axes : axis, first, first + 1};
+  const int64_t first = at + (at < 0 ? size_along(graph, node.inputs[0], axis) : 0);
+  return Range{axis, first, first + 1};
 }
 
 std::optional<Range> range_of_slice(const Graph& graph, const Node& node) {
@@ -183,7 +185,9 @@ std::optional<Range> range_of_slice(const Graph& graph, const Node& node) {
   if (!starts || !ends || !axes || axes->size() != 1 || starts->size() != 1 || ends->size() != 1)
     return std::nullopt;
   if (stepping && (!steps || steps->size() != 1 || steps->front() != 1)) return std::nullopt;
-  const int64_t axis = axes->front() + (axes->front() < 0 ? rank_of(graph, node.inputs[0]) : 0);
+  const int64_t rank = rank_of(graph, node.inputs[0]);
+  const int64_t axis = axes->front() + (axes->front() < 0 ? rank : 0);
+  if (axis < 0 || axis >= rank) return std::nullopt;
   const int64_t size = size_along(graph, node.inputs[0], axis);
   const auto placed = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + size : at, 0, size); };
   return Range{axis, placed(starts->front()), placed(ends->front())};
@@ -193,11 +197,8 @@ std::optional<Range> range_of_slice(const Graph& graph, const Node& node) {
 std::optional<Range> range_of(const Graph& graph, const Node& node) {
   const bool gather = ir::standard_op(node, "Gather");
   if (!gather && !ir::standard_op(node, "Slice")) return std::nullopt;
-  const int64_t axes = rank_of(graph, node.inputs[0]);
-  if (axes < 1) return std::nullopt;
-  const int64_t listed = gather ? ir::int_attribute(node, "axis", 0) : 0;
-  const int64_t size = size_along(graph, node.inputs[0], listed < 0 ? listed + axes : listed);
-  const auto range = gather ? range_of_gather(graph, node, size, axes) : range_of_slice(graph, node);
+  if (rank_of(graph, node.inputs[0]) < 1) return std::nullopt;
+  const auto range = gather ? range_of_gather(graph, node) : range_of_slice(graph, node);
   const bool known = range && size_along(graph, node.inputs[0], range->axis) > 0;
   return known && range->first >= 0 && range->first < range->end ? range : std::nullopt;
 }
@@ -258,7 +259,7 @@ std::optional<Match> match(const Graph& graph, const std::vector<NodeId>& order,
   bool first = true;
   for (const NodeId reader : value_at(graph, value).consumers) {
     const Node& node = node_at(graph, reader);
-    const auto range = node.inputs[0] == value ? range_of(graph, node) : std::nullopt;
+    const auto range = !node.inputs.empty() && node.inputs[0] == value ? range_of(graph, node) : std::nullopt;
     if (!range || (!first && range->axis != found.left.axis)) return std::nullopt;
     found.left = first ? *range
                        : Range{range->axis, std::min(range->first, found.left.first),

@@ -173,6 +173,10 @@ void check_feasible(const BudgetScene& scene, const WidthStudy& study, const Fig
 
 // --- candidates, built and measured
 
+bool fits(const WidthStudy& study, const budget::Limits& limits, int64_t bytes) {
+  return !limits.bytes || bytes <= *limits.bytes + study.other_bytes;
+}
+
 struct Tried {
   std::string name;
   std::vector<size_t> picks;
@@ -226,7 +230,7 @@ std::pair<size_t, size_t> band_of(const WidthStudy& study, int64_t limit) {
 
 // The best choices by the sensitivities, and the widest uniform one that fits.
 std::vector<Tried> candidates_for(const BudgetScene& scene, const WidthStudy& study,
-                                  const budget::Limits& limits, report::Report& report) {
+                                  const budget::Limits& limits, std::vector<std::string>& notes) {
   std::vector<Tried> tried;
   const std::vector<budget::Item> items = problem_of(scene, study);
   const auto add = [&](std::string name, std::vector<size_t> picks) {
@@ -236,10 +240,9 @@ std::vector<Tried> candidates_for(const BudgetScene& scene, const WidthStudy& st
   };
   if (const auto best = solve_as_written(scene, study, items, limits)) {
     const double gap = best->sum.cost > 0 ? 1 - best->bound / best->sum.cost : 0;
-    report.notes.push_back(
-        gap <= 1e-12
-            ? "widths: proven best by the measured sensitivities"
-            : format("widths: within {:.3g} % of the best by the measured sensitivities", 100 * gap));
+    notes.push_back(gap <= 1e-12 ? "widths: proven best by the measured sensitivities"
+                                 : format("widths: within {:.3g} % of the best by the measured sensitivities",
+                                          100 * gap));
     add("by sensitivity", best->sum.picks);
   }
   const bool more = scene.config.mixed_precision.refine;
@@ -266,17 +269,13 @@ std::vector<Tried> candidates_for(const BudgetScene& scene, const WidthStudy& st
   }
   for (size_t w = all.size(); w-- > 0 && (more || tried.empty());) {
     const std::vector<size_t> picks(study.items.size(), w);
-    const bool fits = !limits.bytes || written_bytes(scene, as_large(scene, study.candidates[w])) <=
-                                           *limits.bytes + study.other_bytes;
-    if (!fits || (limits.extra && budget::sum_of(items, picks).extra > *limits.extra)) continue;
+    const int64_t bytes = limits.bytes ? written_bytes(scene, as_large(scene, study.candidates[w])) : 0;
+    if (!fits(study, limits, bytes) || (limits.extra && budget::sum_of(items, picks).extra > *limits.extra))
+      continue;
     add(format("{} bits everywhere", all[w]), picks);
     break;
   }
   return tried;
-}
-
-bool fits(const WidthStudy& study, const budget::Limits& limits, int64_t bytes) {
-  return !limits.bytes || bytes <= *limits.bytes + study.other_bytes;
 }
 
 // Choices that were built with few images.
@@ -364,11 +363,11 @@ Attempt within_budget(BudgetScene& scene, const plan::Candidates& weights, repor
   // From here the best choice of widths that fits is known.
   Contest contest{report.frontier.size()};
   const int64_t over =
-      build_all(scene, study, limits, candidates_for(scene, study, limits, report), report, contest);
+      build_all(scene, study, limits, candidates_for(scene, study, limits, report.notes), report, contest);
   if (over > 0 && limits.bytes) {  // corrections may make a file larger than it was counted to be
     budget::Limits less = limits;
     *less.bytes -= over;
-    report::Report said;  // what is said of the choices is said
+    std::vector<std::string> said;  // once is enough
     build_all(scene, study, limits, candidates_for(scene, study, less, said), report, contest);
   }
   pages_kept.reset();  // what comes now takes the most memory
